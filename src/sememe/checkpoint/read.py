@@ -1,0 +1,159 @@
+"""Read a checkpoint's description: which modules, which prompts, how long a text may be.
+
+The layout is sentence-transformers', of every generation (0.x to 6.x): `modules.json` lists the
+modules, each with its own config. Module types are matched by their last name alone, and nothing
+that a checkpoint names is ever imported or run. A directory without `modules.json` is a regular
+transformer.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sememe.checkpoint.files import inside, read_json, read_json_list
+from sememe.checkpoint.find import find
+from sememe.checkpoint.modules import Dense, Normalize, Pooling, read_dense, read_pooling
+from sememe.checkpoint.weights import Weights
+from sememe.errors import CheckpointError
+
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+
+# Before 2.0 the Transformer module was called after its architecture.
+_TRANSFORMERS = {
+    "Transformer", "BERT", "RoBERTa", "DistilBERT", "ALBERT", "MPNet", "XLMRoBERTa", "XLNet",
+    "CamemBERT", "T5",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model directory, read and checked, its weights still on disk.
+
+    Attributes:
+        directory: where it is.
+        transformer: the folder with config.json, the weights and the tokenizer.
+        config: the transformer's config.json.
+        pooling: how token vectors become one; None where the checkpoint does not say.
+        head: the Dense and Normalize modules after the pooling, in order.
+        max_length: the longest text read, in tokens with the special ones.
+        lowercase: whether texts are lower-cased before the tokenizer.
+        prompts: texts put in front of what is encoded, by name.
+        similarity: cosine, dot, euclidean or manhattan.
+    """
+
+    directory: Path
+    transformer: Path
+    config: dict[str, Any]
+    pooling: Pooling | None
+    head: tuple[Dense | Normalize, ...]
+    max_length: int
+    lowercase: bool
+    prompts: dict[str, str]
+    default_prompt_name: str | None
+    similarity: str
+    truncate_dim: int | None
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The transformer's tensors."""
+        return Weights(self.transformer)
+
+    @property
+    def normalized(self) -> bool:
+        """Whether the last module normalises, so that vectors have length 1."""
+        return bool(self.head) and isinstance(self.head[-1], Normalize)
+
+
+def read(model: str | os.PathLike[str]) -> Checkpoint:
+    """Find a model and read its description (not yet its weights).
+
+    Raises:
+        ModelNotFound: it is nowhere.
+        CheckpointError: it cannot be read; the message names the file and the key.
+    """
+    directory = find(model)
+    transformer, pooling, head = _modules(directory)
+    if not (transformer / "config.json").is_file():
+        raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
+    config = read_json(transformer / "config.json")
+    limits = _sentence_config(transformer)
+    face = _optional(directory / "config_sentence_transformers.json")
+    prompts = {str(k): v for k, v in (face.get("prompts") or {}).items() if isinstance(v, str)}
+    default = face.get("default_prompt_name")
+    if default is not None and default not in prompts:
+        raise CheckpointError(
+            f"{directory / 'config_sentence_transformers.json'}: default_prompt_name is "
+            f"{default!r}, but the prompts are {sorted(prompts)}."
+        )
+    similarity = face.get("similarity_fn_name") or "cosine"
+    if similarity not in SIMILARITIES:
+        raise CheckpointError(
+            f"{directory / 'config_sentence_transformers.json'}: similarity_fn_name is "
+            f"{similarity!r}; known are {', '.join(SIMILARITIES)}."
+        )
+    return Checkpoint(
+        directory=directory,
+        transformer=transformer,
+        config=config,
+        pooling=pooling,
+        head=head,
+        max_length=_max_length(transformer, config, limits),
+        lowercase=bool(limits.get("do_lower_case")),
+        prompts=prompts,
+        default_prompt_name=default,
+        similarity=similarity,
+        truncate_dim=face.get("truncate_dim"),
+    )
+
+
+def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
+    listing = directory / "modules.json"
+    if not listing.is_file():
+        return directory, None, ()
+    transformer: Path | None = None
+    pooling: Pooling | None = None
+    head: list[Dense | Normalize] = []
+    for entry in read_json_list(listing):
+        kind = str(entry.get("type", "")).rsplit(".", 1)[-1]
+        folder = inside(directory, str(entry.get("path", "")), said_by=listing)
+        if kind in _TRANSFORMERS and transformer is None:
+            transformer = folder
+        elif kind == "Pooling" and transformer is not None and pooling is None:
+            pooling = read_pooling(folder)
+        elif kind == "Dense" and pooling is not None:
+            head.append(read_dense(folder))
+        elif kind == "Normalize" and pooling is not None:
+            head.append(Normalize())
+        elif kind != "Dropout":
+            raise CheckpointError(
+                f"{listing}: the module {entry.get('type')!r} cannot be read here; sememe reads a "
+                "Transformer, then a Pooling, then any number of Dense, Normalize and Dropout."
+            )
+    if transformer is None or pooling is None:
+        raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
+    return transformer, pooling, tuple(head)
+
+
+def _sentence_config(transformer: Path) -> dict[str, Any]:
+    # sentence_bert_config.json; before 2.0 also sentence_roberta_config.json and the like.
+    found = sorted(transformer.glob("sentence_*_config.json"))
+    return read_json(found[0]) if found else {}
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
+
+
+def _max_length(transformer: Path, config: dict[str, Any], limits: dict[str, Any]) -> int:
+    positions = config.get("max_position_embeddings")
+    tokenizer = _optional(transformer / "tokenizer_config.json").get("model_max_length")
+    said = limits.get("max_seq_length") or tokenizer
+    known = [int(n) for n in (positions, said) if isinstance(n, int | float) and 0 < n < 1e9]
+    if not known:
+        raise CheckpointError(
+            f"{transformer}: neither max_seq_length (sentence_bert_config.json), model_max_length "
+            "(tokenizer_config.json) nor max_position_embeddings (config.json) is set."
+        )
+    return min(known)

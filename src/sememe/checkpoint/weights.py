@@ -1,0 +1,133 @@
+"""A checkpoint's tensors, from one safetensors file or many, as float32 arrays.
+
+Files are mapped, not read: a float32 tensor costs no copy until it is used.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint.files import inside, read_json
+from sememe.errors import CheckpointError
+
+Array = npt.NDArray[np.float32]
+
+_NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+class Weights:
+    """The tensors of one module directory, by name.
+
+    Raises:
+        CheckpointError: there are none, they are pickled, cut off, or of another shape or type
+            than asked for; the message names the file and the tensor.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._entries: dict[str, tuple[Path, str, tuple[int, ...], int]] = {}
+        for file in self.files:
+            self._entries |= _header(file)
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The safetensors files, in the order of their names."""
+        if (self.directory / _SINGLE).is_file():
+            return [self.directory / _SINGLE]
+        if (self.directory / _INDEX).is_file():
+            shards = read_json(self.directory / _INDEX).get("weight_map")
+            if not isinstance(shards, dict) or not shards:
+                raise CheckpointError(f"{self.directory / _INDEX}: there is no weight_map in it.")
+            return [
+                inside(self.directory, name, said_by=self.directory / _INDEX)
+                for name in sorted({str(name) for name in shards.values()})
+            ]
+        raise CheckpointError(self._why_none())
+
+    def _why_none(self) -> str:
+        pickles = sorted([*self.directory.glob("*.bin"), *self.directory.glob("*.pt")])
+        if not pickles:
+            return f"{self.directory}: there are no weights (no {_SINGLE} and no {_INDEX})."
+        return (
+            f"{pickles[0]}: these weights are a pickle, which can run code when it is opened, so "
+            "sememe doesn't. If you trust it, convert it once: python -c 'from "
+            'sentence_transformers import SentenceTransformer as S; S("OLD").save("NEW")\''
+        )
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all tensors."""
+        return list(self._entries)
+
+    def prefix(self, suffix: str) -> str:
+        """What stands before `suffix` in a tensor's name: different tools save different prefixes.
+
+        Raises:
+            CheckpointError: no tensor's name ends with `suffix`.
+        """
+        found = sorted(n.removesuffix(suffix) for n in self.names if n.endswith(suffix))
+        if not found:
+            raise CheckpointError(f"{self.files[0]}: there is no tensor {suffix!r}, in any prefix.")
+        return found[0]
+
+    def get(self, name: str, shape: Sequence[int]) -> Array:
+        """Return a tensor as float32, after checking that it has the shape the config implies."""
+        if name not in self._entries:
+            raise CheckpointError(f"{self.files[0]}: the tensor {name!r} is missing.")
+        file, kind, found, start = self._entries[name]
+        if found != tuple(shape):
+            raise CheckpointError(
+                f"{file}: the tensor {name!r} has shape {list(found)}, but the config implies "
+                f"{list(shape)}; the weights and the config are not of the same model."
+            )
+        if kind not in _NUMPY_TYPES:
+            raise CheckpointError(
+                f"{file}: the tensor {name!r} is stored as {kind}; read are {', '.join(_NUMPY_TYPES)}."
+            )
+        # Copy-on-write: OpenVINO shares only arrays that it could write to.
+        raw = np.memmap(file, dtype=_NUMPY_TYPES[kind], mode="c", offset=start, shape=found)
+        if kind == "BF16":
+            return (raw.astype(np.uint32) << 16).view(np.float32)
+        return np.asarray(raw, dtype=np.float32)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 over all files' bytes, as hexadecimal digits."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+def _header(path: Path) -> dict[str, tuple[Path, str, tuple[int, ...], int]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise CheckpointError(f"{path}: this part of the weights is missing; download it again.")
+    try:
+        # The library checks that header and data agree; its own reader knows no bfloat16 in numpy.
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: not a whole safetensors file ({error}); it may be cut off: download it again."
+        ) from None
+    with path.open("rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return {
+        name: (path, t["dtype"], tuple(t["shape"]), 8 + size + t["data_offsets"][0])
+        for name, t in header.items()
+    }

@@ -1,0 +1,163 @@
+"""Partitions of texts: by Leiden over their graph, into exactly K, or down to a similarity.
+
+Every function here takes unit vectors of different texts and returns int64 labels 0, 1, ... with
+none left out; which texts are outliers, and the order of the clusters, is decided later.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sknetwork.clustering import Leiden
+
+from sememe.neighbors import nearest, unit
+
+Labels = NDArray[np.int64]
+
+_OVERSHOOT = 2  # communities asked of Leiden for each cluster: united in pairs, they even out
+_SEARCH_STEPS = 8
+_ROUNDS = 20
+
+
+def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
+    """The communities of the graph (Leiden: Traag, Waltman and van Eck 2019), seeded, repeatable."""
+    if graph.nnz == 0:
+        return np.arange(graph.shape[0])
+    leiden = Leiden(
+        resolution=resolution,
+        random_state=0,
+        sort_clusters=False,
+        return_probs=False,
+        return_aggregate=False,
+    )
+    return numbered(leiden.fit_predict(graph))
+
+
+def numbered(labels: NDArray[np.integer]) -> Labels:
+    """The same partition with the labels 0, 1, ... and no gaps."""
+    return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64).reshape(-1)
+
+
+def sums(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
+    """The sum of the vectors of each cluster, float32 (clusters, dim)."""
+    ones = np.ones(len(labels), dtype=np.float32)
+    shape = (int(labels.max(initial=-1)) + 1, len(labels))
+    return np.asarray(sparse.csr_matrix((ones, (labels, np.arange(len(labels)))), shape) @ vectors)
+
+
+def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS) -> Labels:
+    """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
+    centers = unit(sums(vectors, labels))
+    for _ in range(rounds):
+        closest = (vectors @ centers.T).argmax(axis=1)
+        if np.array_equal(closest, labels):
+            break
+        labels = closest
+        total = sums(vectors, labels)
+        centers[: len(total)] = np.where(total.any(axis=1, keepdims=True), unit(total), centers[: len(total)])
+    return numbered(labels)
+
+
+def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) -> Labels:
+    """Partition into `count` clusters, where there are at least as many different vectors.
+
+    Leiden is asked for twice as many communities; the pairs whose union costs least are united (or,
+    where it found too few, the loosest are split) until the count is right; k-means rounds over the
+    smoothed vectors then let every text choose among the clusters.
+    """
+    labels = with_count(vectors, _communities_near(_OVERSHOOT * count, graph), count)
+    return with_count(vectors, refined(vectors, labels), count)
+
+
+def _communities_near(count: int, graph: sparse.csr_matrix) -> Labels:
+    low, high = 1e-3, 1e3
+    resolution, best = 1.0, np.zeros(graph.shape[0], dtype=np.int64)
+    for _ in range(_SEARCH_STEPS):
+        labels = communities(graph, resolution)
+        found = labels.max() + 1
+        if abs(np.log(found / count)) < abs(np.log((best.max() + 1) / count)):
+            best = labels
+        if found == count:
+            break
+        low, high = (resolution, high) if found < count else (low, resolution)
+        # The number of communities grows about as the square root of the resolution or faster.
+        guess = resolution * (count / found) ** 1.5
+        resolution = guess if low < guess < high else (low * high) ** 0.5
+    return best
+
+
+def with_count(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
+    """Unite or split clusters until there are `count`."""
+    labels = _united(vectors, labels, count)
+    while (found := labels.max() + 1) < count:
+        labels = _split_loosest(vectors, labels, found)
+    return labels
+
+
+def _united(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
+    """Unite the pair whose union loses least similarity to the centres, again and again (Ward)."""
+    total = sums(vectors, labels).astype(np.float64)
+    every = np.arange(len(total))
+    names = every.copy()
+    cost = np.array([_union_costs(total, one) for one in every])
+    closest = cost.argmin(axis=1)
+    for _ in range(len(total) - count):
+        kept = int(cost[every, closest].argmin())
+        gone = int(closest[kept])
+        names[names == gone] = kept
+        total[kept] += total[gone]
+        cost[kept] = np.where(names == every, _union_costs(total, kept), np.inf)
+        cost[:, kept] = cost[kept]
+        cost[gone] = cost[:, gone] = np.inf
+        stale = np.isin(closest, (kept, gone)) | (cost[:, kept] < cost[every, closest])
+        closest[stale] = cost[stale].argmin(axis=1)
+    return numbered(names[labels])
+
+
+def _union_costs(total: NDArray[np.float64], one: int) -> NDArray[np.float64]:
+    """What uniting cluster `one` with each other would lose of the similarity to the centres."""
+    length = np.linalg.norm(total, axis=1)
+    cost = length + length[one] - np.linalg.norm(total + total[one], axis=1)
+    cost[one] = np.inf
+    return np.asarray(cost)
+
+
+def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> Labels:
+    """Split in two, by k-means, the cluster that lies farthest from its centre in total."""
+    total = sums(vectors, labels)
+    looseness = np.bincount(labels) - np.linalg.norm(total, axis=1)
+    members = np.flatnonzero(labels == looseness.argmax())
+    inside = vectors[members]
+    first = (inside @ unit(total)[looseness.argmax()]).argmin()
+    second = (inside @ inside[first]).argmin()
+    halves = (inside @ inside[second] > inside @ inside[first]).astype(np.int64)
+    halves = refined(inside, halves)
+    labels = labels.copy()
+    labels[members[halves == 1]] = new
+    return labels
+
+
+def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
+    """Average-linkage clusters: those nearest are united while their similarity allows.
+
+    The similarity of two clusters is the mean cosine over all pairs of a text of the one and a text
+    of the other, which is the product of their mean vectors; so the nearest cluster of each
+    is found exactly, and all pairs that are each other's nearest are united at once (they would
+    be anyway: average linkage is reducible). Of the result, the mean cosine over the pairs
+    inside each cluster is at least `threshold`, and that of any two clusters is below it.
+    """
+    names = np.arange(len(vectors))
+    total, size = vectors.astype(np.float32), np.ones((len(vectors), 1), dtype=np.float32)
+    while len(total) > 1:
+        found = nearest(total / size, 1)
+        partner, similarity = found.indices[:, 0], found.similarity[:, 0]
+        own = np.arange(len(total))
+        mutual = (partner[partner] == own) & (similarity >= threshold)
+        if not mutual.any():
+            best = int(similarity.argmax())
+            if similarity[best] < threshold:
+                break
+            mutual[[best, partner[best]]] = True  # rounding broke the symmetry of a tie
+            partner[partner[best]] = best
+        merged = numbered(np.where(mutual, np.minimum(own, partner), own))
+        total, size, names = sums(total, merged), sums(size, merged), merged[names]
+    return names

@@ -1,0 +1,5 @@
+"""Encoders: sentences to vectors."""
+
+from sememe.encoders.bi import BiEncoder
+
+__all__ = ["BiEncoder"]

@@ -1,0 +1,302 @@
+"""The bi-encoder: each sentence alone becomes a vector that can be stored, indexed, compared."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from threading import Lock
+from typing import Any, Literal, cast, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read
+from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
+from sememe.encoders.pipeline import Pipeline
+from sememe.encoders.truncation import CutCounter
+from sememe.encoders.vectors import Vectors, finish, similarity
+from sememe.engines import Array, open_engine
+from sememe.errors import GuessWarning, InputError, warn
+from sememe.progress import Bar, progress_bar
+from sememe.text import Batch, Tokenizer, check_texts
+
+_QUERY_PROMPTS = ("query",)
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+
+class BiEncoder:
+    """A sentence encoder: texts in, vectors out.
+
+    Args:
+        model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
+        precision: what to compute in: `f32`, `bf16`, or `auto`, which takes bf16 where the
+            processor has bfloat16 products, and says so once.
+        engine: `openvino`, or `auto`.
+        device: `cpu`, or None for the engine's own choice.
+        pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
+            lasttoken, or several joined by `+`. None takes the checkpoint's own.
+        trust_remote_code: must be False in this version: no engine runs a checkpoint's own code.
+
+    Raises:
+        ModelNotFound: the model is nowhere.
+        CheckpointError: it cannot be read; the message names the file and the key.
+        InputError: an argument that is not known.
+
+    Example:
+        >>> encoder = BiEncoder("all-MiniLM-L6-v2", precision="f32")
+        >>> encoder.encode(["Nuclear power is dangerous!", "Hello"]).shape
+        (2, 384)
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = DEFAULT_MODEL,
+        *,
+        precision: str = "auto",
+        engine: str = "auto",
+        device: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        if trust_remote_code:
+            raise InputError(
+                "trust_remote_code=True: this version has no engine that runs a checkpoint's code."
+            )
+        self._checkpoint = read(model)
+        self._pooling = _pooling(self._checkpoint, pooling)
+        self._tokenizer = Tokenizer(self._checkpoint)
+        self._engine_options: dict[str, Any] = {"engine": engine, "device": device}
+        opened = open_engine(
+            self._checkpoint, self._pooling, precision=precision, **self._engine_options
+        )
+        self._sentences = Pipeline(self._tokenizer, opened)
+        self._token_pipeline: Pipeline | None = None
+        self._token_lock = Lock()
+
+    @property
+    def dim(self) -> int:
+        """The size of a vector."""
+        return self._checkpoint.truncate_dim or self._sentences.engine.dim
+
+    @property
+    def max_length(self) -> int:
+        """The longest text that is read whole, in tokens with the special ones."""
+        return self._tokenizer.max_length
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: f32 or bf16."""
+        return self._sentences.engine.precision
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The checkpoint's prompts by name."""
+        return dict(self._checkpoint.prompts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits; two vectors may be compared only under one fingerprint.
+
+        A hash of the weights, the tokenizer, everything behind the transformer, the precision and
+        the version of the engine's graphs.
+        """
+        checkpoint = self._checkpoint
+        dense = [module for module in checkpoint.head if isinstance(module, Dense)]
+        head = [
+            (m.in_features, m.out_features, m.bias, m.activation) if isinstance(m, Dense) else "L2"
+            for m in checkpoint.head
+        ]
+        parts = [
+            checkpoint.weights.sha256,
+            *(Weights(module.folder).sha256 for module in dense),
+            hashlib.sha256(self._tokenizer.path.read_bytes()).hexdigest(),
+            {key: checkpoint.config[key] for key in sorted(checkpoint.config)},
+            [self._pooling.modes, self._pooling.include_prompt, head],
+            [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
+            [self.precision, self._sentences.engine.version],
+        ]
+        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+
+    @overload
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        normalize: bool | None = ...,
+        truncate_dim: int | None = ...,
+        dtype: str = ...,
+        output: Literal["sentence"] = ...,
+        long: str = ...,
+        progress: bool | None = ...,
+    ) -> Vectors: ...
+
+    @overload
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        output: Literal["tokens"],
+        long: str = ...,
+        progress: bool | None = ...,
+    ) -> list[Vectors]: ...
+
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        dtype: str = "float32",
+        output: str = "sentence",
+        long: str = "truncate",
+        progress: bool | None = None,
+    ) -> Any:
+        """Encode texts; identical ones are computed once.
+
+        Args:
+            texts: any iterable of str. A single str gives a single vector.
+            prompt_name: which of the checkpoint's prompts to put in front of every text.
+            prompt: a prompt of your own; `""` for none at all, not even the default one.
+            normalize: True for vectors of length 1, False for the pooled vector as it is, None as
+                the checkpoint says.
+            truncate_dim: keep the first so many components (for models trained with Matryoshka
+                losses: Kusupati et al., 2022); normalisation comes after.
+            dtype: `float32` or `float16`, the type of what comes out.
+            output: `sentence`, or `tokens` for a list of (tokens, hidden) arrays, one a text.
+            long: what to do with a text over `max_length`: `truncate` (one warning says how many
+                were cut) or `error`.
+            progress: a progress bar: True, False, or None for one on a terminal.
+
+        Returns:
+            float32 (n, dim); (dim,) for a single str; (0, dim) for no texts.
+
+        Raises:
+            InputError: a text that is not a str (which one), or an argument that is not known.
+        """
+        _one_of("output", output, ("sentence", "tokens"))
+        _one_of("dtype", dtype, ("float32", "float16"))
+        listed = check_texts([texts] if isinstance(texts, str) else texts)
+        cut = CutCounter(listed, self.max_length, long)
+        unique = {text: row for row, text in enumerate(dict.fromkeys(listed))}
+        with progress_bar(len(unique), "texts", progress) as bar:
+            prefix = self._prompt(prompt_name, prompt)
+            if output == "tokens":
+                states = _ragged(self._compute(self._tokens(), list(unique), prefix, cut, bar))
+                found: Any = [states[unique[text]] for text in listed]
+            else:
+                found = np.empty((len(unique), self._sentences.engine.dim), np.float32)
+                for batch, vectors in self._compute(
+                    self._sentences, list(unique), prefix, cut, bar
+                ):
+                    found[batch.rows] = vectors
+                found = self._finish(found, normalize, truncate_dim, dtype)
+                if len(unique) < len(listed):
+                    found = found[[unique[text] for text in listed]]
+        cut.report()
+        return cast("Vectors", found[0] if isinstance(texts, str) else found)
+
+    def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
+        """Encode questions: with the prompt named `query`, where the checkpoint has one."""
+        return self._encode_as(_QUERY_PROMPTS, texts, options)
+
+    def encode_document(self, texts: str | Iterable[str], **options: Any) -> Vectors:
+        """Encode documents: with the prompt `document`, `passage` or `corpus`, if there is one."""
+        return self._encode_as(_DOCUMENT_PROMPTS, texts, options)
+
+    def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
+        """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
+
+        By the checkpoint's own measure, cosine unless it says otherwise; distances come out
+        negative, so that more is always more similar.
+        """
+        return similarity(a, b, self._checkpoint.similarity)
+
+    def _encode_as(
+        self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
+    ) -> Vectors:
+        if options.get("prompt") is None and options.get("prompt_name") is None:
+            known = (name for name in names if name in self._checkpoint.prompts)
+            options = {**options, "prompt_name": next(known, None)}
+        return self.encode(texts, **options)
+
+    def _prompt(self, name: str | None, prompt: str | None) -> str:
+        if prompt is not None and name is not None:
+            raise InputError("Pass prompt= or prompt_name=, not both.")
+        if prompt is not None:
+            return prompt
+        prompts = self._checkpoint.prompts
+        name = name or self._checkpoint.default_prompt_name
+        if name is not None and name not in prompts:
+            known = ", ".join(sorted(prompts)) or "none"
+            raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {known}.")
+        return prompts[name] if name else ""
+
+    def _compute(
+        self, pipeline: Pipeline, texts: list[str], prefix: str, cut: CutCounter, bar: Bar
+    ) -> Iterator[tuple[Batch, Array]]:
+        """Yield computed batches of different texts, counting what is cut and what is done."""
+        skip = 0
+        if prefix and not self._pooling.include_prompt:
+            skip = self._tokenizer.prompt_length(prefix)
+        prefixed = [prefix + text for text in texts] if prefix else texts
+        for first, tokens in pipeline.tokenized(prefixed):
+            cut.add(tokens, texts[first : first + len(tokens.lengths)])
+            left = len(texts) - first
+            for batch, values in pipeline.run(first, tokens, skip=skip, remaining=left):
+                yield batch, values
+                bar.update(len(batch.rows))
+
+    def _finish(
+        self, vectors: Array, normalize: bool | None, truncate_dim: int | None, dtype: str
+    ) -> Vectors:
+        return finish(
+            vectors,
+            normalize=self._checkpoint.normalized if normalize is None else normalize,
+            truncate_dim=truncate_dim or self._checkpoint.truncate_dim,
+            dtype=dtype,
+        )
+
+    def _tokens(self) -> Pipeline:
+        with self._token_lock:
+            if self._token_pipeline is None:
+                engine = open_engine(
+                    self._checkpoint, None, precision=self.precision, **self._engine_options
+                )
+                self._token_pipeline = Pipeline(self._tokenizer, engine)
+            return self._token_pipeline
+
+
+def _pooling(checkpoint: Checkpoint, asked: str | None) -> Pooling:
+    if asked is not None:
+        include = checkpoint.pooling is None or checkpoint.pooling.include_prompt
+        return Pooling(parse_pooling(asked, "pooling="), include)
+    if checkpoint.pooling is not None:
+        return checkpoint.pooling
+    warn(
+        f"{checkpoint.directory} does not say how to pool its token vectors into one; the mean is "
+        'taken. pooling="mean" takes the same without saying so.',
+        GuessWarning,
+        once=True,
+    )
+    return Pooling()
+
+
+def _ragged(computed: Iterator[tuple[Batch, Array]]) -> dict[int, Array]:
+    """Each text's own token vectors, float32 (tokens, hidden), by row."""
+    return {
+        int(row): states[:length].copy()
+        for batch, values in computed
+        for row, length, states in zip(batch.rows, batch.lengths, values, strict=True)
+    }
+
+
+def _one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"{argument}={value!r} is not known; there are {', '.join(known)}.")

@@ -1,0 +1,55 @@
+"""What is done with vectors once they are computed: truncated, normalised, compared."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.errors import InputError
+
+Vectors = npt.NDArray[np.floating]
+
+
+def finish(
+    vectors: npt.NDArray[np.float32],
+    *,
+    normalize: bool,
+    truncate_dim: int | None,
+    dtype: str,
+) -> Vectors:
+    """Truncate, then normalise, then convert; a zero vector stays zero.
+
+    Normalising in float32 here, not in the graph, gives unit length exactly in any precision.
+    """
+    if truncate_dim is not None:
+        if not 0 < truncate_dim <= vectors.shape[1]:
+            raise InputError(
+                f"truncate_dim={truncate_dim} is not between 1 and the model's {vectors.shape[1]}."
+            )
+        vectors = vectors[:, :truncate_dim]
+    if normalize:
+        vectors = unit(vectors)
+    return np.ascontiguousarray(vectors, dtype=dtype)
+
+
+def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Divide each row (n, dim) by its Euclidean length."""
+    # The same floor as torch's, for equal vectors.
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+    return np.asarray(vectors / lengths)
+
+
+def similarity(a: npt.ArrayLike, b: npt.ArrayLike, measure: str) -> npt.NDArray[np.float32]:
+    """Compare every row of `a` with every row of `b`, by one of checkpoint.read.SIMILARITIES."""
+    first, second = (np.atleast_2d(np.asarray(x, np.float32)) for x in (a, b))
+    if first.shape[1] != second.shape[1]:
+        raise InputError(
+            f"a has vectors of {first.shape[1]} and b of {second.shape[1]}; they must be of one "
+            "model."
+        )
+    if measure == "cosine":
+        return unit(first) @ unit(second).T
+    if measure == "dot":
+        return first @ second.T
+    if measure == "manhattan":
+        return -np.stack([np.abs(second - row).sum(axis=1) for row in first])
+    squares = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
+    return np.asarray(-np.sqrt(np.maximum(squares, 0)))

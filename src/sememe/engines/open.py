@@ -1,0 +1,31 @@
+"""Choose the engine and the precision for a checkpoint on this machine."""
+
+from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.modules import Pooling
+from sememe.engines.engine import Engine
+from sememe.errors import InputError
+
+ENGINES = ("auto", "openvino")
+
+
+def open_engine(
+    checkpoint: Checkpoint,
+    pooling: Pooling | None,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str | None = None,
+) -> Engine:
+    """Load a checkpoint into an engine; without a pooling it gives token vectors.
+
+    Raises:
+        InputError: an engine, precision or device that is not known or not there.
+        CheckpointError: an architecture that is not read, or weights that contradict the config.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"engine={engine!r} is not known; there are {', '.join(ENGINES)}.")
+    if device not in (None, "cpu"):
+        raise InputError(f"device={device!r}: the openvino engine computes on the cpu only.")
+    from sememe.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(checkpoint, pooling, precision=precision)

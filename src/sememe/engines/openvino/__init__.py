@@ -1,0 +1,5 @@
+"""The engine for CPUs: graphs written straight from config.json and model.safetensors."""
+
+from sememe.engines.openvino.runtime import OpenVinoEngine
+
+__all__ = ["OpenVinoEngine"]

@@ -1,0 +1,128 @@
+"""The blocks that transformer graphs are built of, as OpenVINO nodes.
+
+A node's shape is written as [b, t, h]: texts, tokens, hidden size.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import openvino.opset13 as ops
+
+from sememe.checkpoint import Weights
+from sememe.errors import CheckpointError
+
+Node = Any  # openvino ships no usable types
+
+# transformers' names for activations; its three tanh approximations of GELU are one function.
+_ACTIVATIONS = {
+    "gelu": lambda x: ops.gelu(x, "erf"),
+    "gelu_new": lambda x: ops.gelu(x, "tanh"),
+    "gelu_fast": lambda x: ops.gelu(x, "tanh"),
+    "gelu_pytorch_tanh": lambda x: ops.gelu(x, "tanh"),
+    "identity": lambda x: x,
+    "relu": ops.relu,
+    "sigmoid": ops.sigmoid,
+    "silu": ops.swish,
+    "swish": ops.swish,
+    "tanh": ops.tanh,
+}
+
+
+def constant(value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Node:
+    """A constant node; a large array is shared with the graph, not copied."""
+    array = np.asarray(value, dtype=dtype)
+    return ops.constant(array, shared_memory=array.ndim > 0 and array.flags.c_contiguous)
+
+
+def ints(*values: int) -> Node:
+    """A constant int32 vector, for axes and shapes."""
+    return constant(np.array(values, np.int32))
+
+
+def scalar(value: float, dtype: npt.DTypeLike = np.float32) -> Node:
+    """A constant scalar."""
+    return constant(np.array(value, dtype))
+
+
+def activation(name: str, x: Node, said_by: str) -> Node:
+    """Apply an activation by its name; CheckpointError lists those that are known."""
+    if name not in _ACTIVATIONS:
+        raise CheckpointError(
+            f"{said_by}: the activation {name!r} is not known; there are "
+            f"{', '.join(sorted(_ACTIVATIONS))}."
+        )
+    return _ACTIVATIONS[name](x)
+
+
+class Inputs:
+    """What goes into a graph: token ids [b, t], lengths [b] and, where asked for, a skip."""
+
+    def __init__(self, *, skip: bool) -> None:
+        self.ids = ops.parameter([-1, -1], np.int32, name="ids")
+        self.lengths = ops.parameter([-1], np.int32, name="lengths")
+        self.skip = ops.parameter([], np.int32, name="skip") if skip else None
+        longest = ops.gather(
+            ops.shape_of(self.ids, "i32"), scalar(1, np.int32), scalar(0, np.int32)
+        )
+        self.positions = ops.range(scalar(0, np.int32), longest, scalar(1, np.int32), "i32")
+        row = ops.unsqueeze(self.positions, ints(0))
+        self.valid = ops.less(row, ops.unsqueeze(self.lengths, ints(1)))
+        """[b, t]: true where there is a token, false where there is padding."""
+
+    @property
+    def parameters(self) -> list[Node]:
+        """The graph's parameters, in the order in which they are fed."""
+        return [self.ids, self.lengths, *([self.skip] if self.skip else [])]
+
+    def attention_bias(self) -> Node:
+        """[b, 1, 1, t]: 0 for a token, a large negative number for padding."""
+        # Not minus infinity: a row without any token would become NaN.
+        bias = ops.select(self.valid, scalar(0), scalar(-1e9))
+        return ops.unsqueeze(bias, ints(1, 2))
+
+
+class Layers:
+    """Layers whose weights stand under one prefix of a checkpoint's tensor names."""
+
+    def __init__(self, weights: Weights, prefix: str) -> None:
+        self._weights = weights
+        self._prefix = prefix
+
+    def tensor(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
+        """The tensor `prefix + name`, checked against a shape."""
+        return self._weights.get(self._prefix + name, shape)
+
+    def embedding(self, name: str, indices: Node, rows: int, size: int) -> Node:
+        """Rows of a table: [...] to [..., size]."""
+        table = constant(self.tensor(f"{name}.weight", rows, size))
+        return ops.gather(table, indices, scalar(0, np.int32))
+
+    def linear(self, x: Node, name: str, inside: int, outside: int, *, bias: bool = True) -> Node:
+        """x·Wᵀ + b: [..., inside] to [..., outside]."""
+        weight = constant(self.tensor(f"{name}.weight", outside, inside))
+        product = ops.matmul(x, weight, transpose_a=False, transpose_b=True)
+        if not bias:
+            return product
+        return ops.add(product, constant(self.tensor(f"{name}.bias", outside)))
+
+    def norm(self, x: Node, name: str, size: int, eps: float) -> Node:
+        """Layer normalisation over the last axis (Ba, Kiros, Hinton, 2016)."""
+        # Checkpoints converted from TensorFlow call weight and bias gamma and beta.
+        old = f"{self._prefix}{name}.gamma" in self._weights
+        scale, shift = ("gamma", "beta") if old else ("weight", "bias")
+        unit = ops.mvn(x, ints(-1), True, eps, "inside_sqrt")
+        scaled = ops.multiply(unit, constant(self.tensor(f"{name}.{scale}", size)))
+        return ops.add(scaled, constant(self.tensor(f"{name}.{shift}", size)))
+
+
+def split_heads(x: Node, heads: int, size: int) -> Node:
+    """[b, t, heads * size] to [b, heads, t, size]."""
+    return ops.transpose(ops.reshape(x, ints(0, 0, heads, size), True), ints(0, 2, 1, 3))
+
+
+def attention(query: Node, key: Node, value: Node, bias: Node, heads: int, size: int) -> Node:
+    """Scaled dot-product attention (Vaswani et al., 2017): three [b, t, h] to one."""
+    parts = (split_heads(x, heads, size) for x in (query, key, value))
+    mixed = ops.scaled_dot_product_attention(*parts, bias)
+    return ops.reshape(ops.transpose(mixed, ints(0, 2, 1, 3)), ints(0, 0, heads * size), True)

@@ -1,0 +1,85 @@
+"""Typed exceptions and warnings: everything sememe says when something is not as it should be.
+
+An error that the user can mend is a `SememeError`; the command line prints it as one line and
+exits with code 2. A notice (a guess, a truncation, a choice made for the user) is a
+`SememeWarning`, so that it can be filtered or turned into an error with the standard `warnings`.
+
+    >>> import warnings, sememe
+    >>> warnings.simplefilter("error", sememe.errors.TruncationWarning)   # doctest: +SKIP
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from threading import Lock
+from types import FrameType
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+class SememeError(Exception):
+    """Something the user can mend: the message says what was wrong, where, and what to do."""
+
+
+class InputError(SememeError, ValueError):
+    """A text, an argument or an option that cannot be used (names the row or the argument)."""
+
+
+class TableError(SememeError, ValueError):
+    """A file of texts that cannot be read or written (names the file, line and column)."""
+
+
+class CheckpointError(SememeError, ValueError):
+    """A model directory that cannot be read (names the file, and the tensor or key in it)."""
+
+
+class ModelNotFound(SememeError, LookupError):
+    """No directory, installed package, cache or reachable Hub has the model."""
+
+
+class MissingExtra(SememeError, ImportError):
+    """A feature needs an optional dependency: the message is the `pip install` that brings it."""
+
+
+class SememeWarning(UserWarning):
+    """Something was decided, guessed or shortened for the user."""
+
+
+class TruncationWarning(SememeWarning):
+    """Texts were longer than the model reads, and were cut."""
+
+
+class GuessWarning(SememeWarning):
+    """Something the checkpoint does not say was guessed (such as its pooling)."""
+
+
+class ChoiceWarning(SememeWarning):
+    """`auto` chose something (such as a precision) for the user."""
+
+
+class CostWarning(SememeWarning):
+    """Work that will take more than a minute: says about how long, before it is done."""
+
+
+_said: set[str] = set()
+_said_lock = Lock()
+
+
+def warn(message: str, category: type[SememeWarning], *, once: bool = False) -> None:
+    """Warn from the caller's own line; with `once`, the same message is given once a process."""
+    if once:
+        with _said_lock:
+            if message in _said:
+                return
+            _said.add(message)
+    warnings.warn(message, category, stacklevel=_frames_inside() + 1)
+
+
+def _frames_inside() -> int:
+    """How many frames from the caller up lie in sememe, so that a warning names the user's line."""
+    frame: FrameType | None = sys._getframe(1)
+    inside = 0
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, inside = frame.f_back, inside + 1
+    return inside

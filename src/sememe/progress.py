@@ -1,0 +1,31 @@
+"""Progress bars: on a terminal unless told otherwise, never in a pipe."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+_SHOWN_FROM = 1000
+
+
+class Bar(Protocol):
+    """What a progress bar is used for."""
+
+    def update(self, n: int) -> object:
+        """Say that n more are done."""
+        ...
+
+
+class _Silent:
+    def update(self, n: int) -> None: ...
+
+
+def progress_bar(total: int, unit: str, wanted: bool | None = None) -> AbstractContextManager[Bar]:
+    """A bar on standard error; without a word from the user, on a terminal and from 1,000 on."""
+    if wanted is None:
+        wanted = sys.stderr.isatty() and total >= _SHOWN_FROM
+    if not wanted:
+        return nullcontext(_Silent())
+    from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector
+
+    bar: AbstractContextManager[Bar] = tqdm(total=total, unit=f" {unit}", leave=False)
+    return bar

@@ -1,0 +1,21 @@
+"""One loader and one writer for txt, csv, tsv, jsonl and parquet, used by every command.
+
+The format follows the file's suffix. Whatever is wrong with a file becomes one `TableError` that
+names the file, the line (or the row, in parquet) and what to do.
+"""
+
+from sememe.tables.atomic import replacing
+from sememe.tables.read import read_table, read_texts
+from sememe.tables.table import Source, Table, Texts
+from sememe.tables.write import output_format, write_table
+
+__all__ = [
+    "Source",
+    "Table",
+    "Texts",
+    "output_format",
+    "read_table",
+    "read_texts",
+    "replacing",
+    "write_table",
+]

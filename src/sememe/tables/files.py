@@ -1,0 +1,127 @@
+"""From a path to a stream: which format it is, what the file really holds, how it is encoded."""
+
+import gzip
+import io
+import os
+import shlex
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from sememe.errors import TableError
+from sememe.tables.table import did_you_mean
+
+StrPath = str | os.PathLike[str]
+
+FORMATS = {
+    ".txt": "txt",
+    ".text": "txt",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+_HEAD = 8192
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV or as plain text",
+    b"%PDF-": "a PDF: save its text as .txt",
+    b"\x1f\x8b": "gzip: add .gz to its name",
+    b"PAR1": "parquet: name it .parquet",
+}
+
+
+def file_name(path: StrPath) -> str:
+    """How messages call a file."""
+    return "standard input" if os.fspath(path) == "-" else os.fspath(path)
+
+
+def input_format(path: StrPath) -> str:
+    """The format to read, by the suffix (a text format may have .gz after it)."""
+    if os.fspath(path) == "-":
+        return "txt"
+    suffix = Path(path).suffix.lower()
+    known = FORMATS.get(Path(Path(path).stem).suffix.lower() if suffix == ".gz" else suffix)
+    if known and (suffix, known) != (".gz", "parquet"):
+        return known
+    with open_bytes(path) as stream:
+        kind = _looks_like(stream.read(_HEAD))
+    raise TableError(
+        f"{path} has a suffix that is not known{kind and f' (it is {kind})'}; what can be read is "
+        f"{', '.join(FORMATS)}, the text formats also with .gz, and - for lines on standard input"
+    )
+
+
+@contextmanager
+def open_bytes(path: StrPath) -> Iterator[IO[bytes]]:
+    """Open a file that is not empty; whatever is wrong with it becomes a TableError."""
+    name = file_name(path)
+    try:
+        with _open(path) as stream:
+            if not stream.read(1):
+                raise TableError(f"{name} is empty")
+            stream.seek(0)
+            yield stream
+    except FileNotFoundError:
+        raise TableError(_missing(Path(path))) from None
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TableError(f"{name} cannot be read: {reason}") from error
+
+
+def _open(path: StrPath) -> IO[bytes]:
+    if os.fspath(path) == "-":
+        return io.BytesIO(sys.stdin.buffer.read())
+    if Path(path).is_dir():
+        raise TableError(f"{path} is a folder: give one of the files in it")
+    if Path(path).suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    return Path(path).open("rb")
+
+
+def _missing(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no file {path}: there is no folder {path.parent}"
+    guess = did_you_mean(path.name, (near.name for near in path.parent.iterdir()))
+    return f"there is no file {path}{guess}"
+
+
+@contextmanager
+def open_text(path: StrPath) -> Iterator[IO[str]]:
+    """Open UTF-8, or UTF-16 with a byte order mark; line ends are left as they are."""
+    with open_bytes(path) as stream:
+        head = stream.read(_HEAD)
+        stream.seek(0)
+        wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        kind = _looks_like(head)
+        if kind or (b"\0" in head and not wide):
+            raise TableError(
+                f"{file_name(path)} looks binary, not text{kind and f': it is {kind}'}"
+            )
+        lines = io.TextIOWrapper(stream, "utf-16" if wide else "utf-8-sig", newline="")
+        try:
+            yield lines
+        except UnicodeDecodeError as error:
+            # The chunk that failed to decode ends where the stream stands.
+            offset = stream.tell() - len(error.object) + error.start
+            stream.seek(0)
+            line = stream.read(offset).decode(lines.encoding).count("\n") + 1
+            source = shlex.quote(os.fspath(path))
+            raise TableError(
+                f"{file_name(path)}, line {line}: byte 0x{stream.read(1).hex()} at offset {offset} "
+                f"is not UTF-{16 if wide else 8}; save the file as UTF-8, or, if it is in Latin-1, "
+                f"convert it: iconv -f latin1 -t utf-8 {source} > utf8{Path(path).suffix}"
+            ) from None
+
+
+def _looks_like(head: bytes) -> str:
+    """What a file that is not text is, and what to do with it; "" when it is not known."""
+    if head.startswith(b"PK\x03\x04") and b"xl/" in head:
+        return "an Excel workbook: save it as CSV"
+    if head.startswith(b"PAR1") and b"\0" not in head:
+        return ""  # also the name of a gene, which a text may well begin with
+    return next((kind for magic, kind in _SIGNATURES.items() if head.startswith(magic)), "")

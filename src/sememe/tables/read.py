@@ -1,0 +1,107 @@
+"""Read a table, or one column of texts, from any of the formats."""
+
+import json
+import reprlib
+from typing import IO
+
+from sememe.errors import TableError
+from sememe.tables.delimited import read_delimited
+from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
+from sememe.tables.parquet import read_parquet
+from sememe.tables.table import Pick, Source, Table, Texts, choose_column
+
+
+def read_texts(path: StrPath, column: str | None = None) -> Texts:
+    """Read the texts of a file: one column, or the lines of a txt file that are not blank.
+
+    `path` "-" is txt on standard input. `column` None takes the only column, or else the first
+    one called text, sentence, content, document, question, query or title. No other column is
+    kept in memory. Raises TableError for anything that cannot be read.
+
+    >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
+    ['How do I reset my password?', 'Where is my order?']
+    """
+    table = _read(path, lambda names: [choose_column(names, column, file_name(path))])
+    (name,) = table.columns
+    return Texts(table.text_column(name), name, table.source)
+
+
+def read_table(path: StrPath) -> Table:
+    """Read every column of a file; those of csv and tsv are str, the others keep their types.
+
+    Raises TableError for anything that cannot be read.
+
+    >>> read_table("pairs.tsv").text_column("sentence1")   # doctest: +SKIP
+    ['A man is playing a flute.', 'A dog runs.']
+    """
+    return _read(path, None)
+
+
+def _read(path: StrPath, pick: Pick) -> Table:
+    file_format, file = input_format(path), file_name(path)
+    if file_format == "parquet":
+        with open_bytes(path) as stream:
+            return read_parquet(stream, file, pick)
+    with open_text(path) as lines:
+        if file_format == "txt":
+            return _read_lines(lines, file, pick)
+        if file_format == "jsonl":
+            return _read_json_lines(lines, file, pick)
+        return read_delimited(lines, file, pick, "\t" if file_format == "tsv" else None)
+
+
+def _read_lines(lines: IO[str], file: str, pick: Pick) -> Table:
+    if pick:
+        pick(["text"])  # refuses a --column that a txt file cannot have
+    texts: list[object] = []
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            texts.append(line.rstrip("\r\n"))
+            rows.append(number)
+    if not texts:
+        raise TableError(f"{file} has no text: every line is blank")
+    return Table({"text": texts}, Source(file, "line", rows))
+
+
+def _read_json_lines(lines: IO[str], file: str, pick: Pick) -> Table:
+    columns: dict[str, list[object]] = {}
+    picked = None
+    rows: list[int] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        record = _record(line, f"{file}, line {number}")
+        if pick and picked is None:
+            picked = pick(list(record))
+        for name in picked or record:
+            if name not in columns:
+                columns[name] = [None] * len(rows)
+        for name, values in columns.items():
+            values.append(record.get(name))
+        rows.append(number)
+    if not columns:
+        raise TableError(f"{file} has no rows: every line is blank")
+    return Table(columns, Source(file, "line", rows))
+
+
+def _record(line: str, where: str) -> dict[str, object]:
+    try:
+        value = json.loads(line)
+        if "\\ud" in line or "\\uD" in line:  # half of a surrogate pair cannot be encoded
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise TableError(
+            f"{where}, column {error.colno}: not valid JSON ({error.msg}); "
+            'each line must be one whole object, such as {"text": "..."}'
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise TableError(f"{where}: this JSON cannot be used ({error})") from None
+    if isinstance(value, str):
+        return {"text": value}
+    if isinstance(value, dict) and value:
+        return value
+    raise TableError(
+        f"{where}: expected an object with keys, or a string, found {reprlib.repr(value)} "
+        "(jq -c '.[]' FILE writes a JSON array as one object a line)"
+    )

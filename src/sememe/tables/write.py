@@ -1,0 +1,141 @@
+"""Write columns in the format that the file's name asks for."""
+
+import csv
+import json
+import reprlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from sememe.errors import TableError
+from sememe.tables.atomic import check_destination, replacing
+from sememe.tables.files import FORMATS, StrPath
+from sememe.tables.parquet import require_pyarrow, write_parquet
+from sememe.tables.table import Columns
+
+
+def output_format(path: StrPath) -> str:
+    """The format that `path` asks for: txt, csv, tsv, jsonl or parquet.
+
+    A command calls this before its long work begins: TableError if the format is not known or the
+    file cannot be created, MissingExtra if parquet is asked for and pyarrow is not installed.
+
+    >>> output_format("scores.csv")
+    'csv'
+    """
+    file_format = FORMATS.get(Path(path).suffix.lower())
+    if file_format is None:
+        raise TableError(f"{path} has a suffix that cannot be written; use {', '.join(FORMATS)}")
+    check_destination(path)
+    if file_format == "parquet":
+        require_pyarrow()
+    return file_format
+
+
+def write_table(path: StrPath, columns: Columns) -> None:
+    """Write columns of equal length, whole or not at all; `read_table` gives the same back.
+
+    A column is a sequence or an array of shape (n,); in jsonl and parquet also (n, dim), one
+    vector a row. None is an empty cell in csv and tsv. txt takes a single column of texts that
+    are neither blank nor hold a line break. Raises TableError for what the format cannot hold.
+
+    >>> write_table("scores.csv", {"text": ["a", "b"], "score": [0.5, 1.0]})   # doctest: +SKIP
+    """
+    file_format = output_format(path)
+    with replacing(path) as temporary:
+        try:
+            _check_shapes(columns, most_axes=2 if file_format in ("jsonl", "parquet") else 1)
+            if file_format == "parquet":
+                write_parquet(temporary, columns)
+            else:
+                _write_lines(temporary, _LINES[file_format](columns))
+        except UnicodeEncodeError as error:
+            text = reprlib.repr(error.object)
+            problem = f"{text} has half of a surrogate pair in it, which is not a character"
+            raise TableError(f"{path} cannot be written: {problem}") from None
+        except TableError as error:
+            raise TableError(f"{path} cannot be written: {error}") from None
+
+
+def _check_shapes(columns: Columns, most_axes: int) -> None:
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise TableError(f"columns of one length are needed, not {lengths or 'none at all'}")
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray) and values.ndim > most_axes:
+            raise TableError(
+                f'the column "{name}" has the shape {values.shape}, and this format holds only '
+                "single values; vectors, one a row, go into .parquet or .jsonl"
+            )
+
+
+def _write_lines(temporary: Path, lines: Iterator[str]) -> None:
+    with temporary.open("w", encoding="utf-8", newline="") as stream:
+        for number, line in enumerate(lines):
+            if "\0" in line:
+                raise TableError(
+                    f"{reprlib.repr(line)} has a NUL character in it, which makes a text file look "
+                    "binary; .jsonl and .parquet can hold it"
+                )
+            if number == 0 and line.startswith("\ufeff"):
+                stream.write("\ufeff")  # or a reader takes the text's own for the file's mark
+            stream.write(f"{line}\n")
+
+
+def _txt(columns: Columns) -> Iterator[str]:
+    if len(columns) != 1:
+        raise TableError(f"txt holds one column, not {len(columns)}; .csv holds them all")
+    for row, value in enumerate(next(iter(columns.values())), 1):
+        line = "" if value is None else str(value)
+        if not line.strip() or "\n" in line or "\r" in line:
+            raise TableError(
+                f"row {row}, {reprlib.repr(line)}, is blank or has a line break, and a line of "
+                "txt holds neither; .csv holds both"
+            )
+        yield line
+
+
+class _Echo:
+    """What `csv.writer` writes to, so that `writerow` gives the line back, without its end."""
+
+    def write(self, line: str) -> str:
+        return line.removesuffix("\r\n")
+
+
+def _delimited(columns: Columns, delimiter: str) -> Iterator[str]:
+    # The writer keeps its \r\n, without which it would not quote a cell with a lone \r in it.
+    writer = csv.writer(_Echo(), delimiter=delimiter)
+    # A header with another delimiter in it is quoted, or a reader would take that one for its own.
+    ambiguous = any(mark in name for name in columns for mark in ";\t")
+    header = csv.writer(
+        _Echo(), delimiter=delimiter, quoting=csv.QUOTE_ALL if ambiguous else csv.QUOTE_MINIMAL
+    )
+    yield header.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        yield writer.writerow(row)
+
+
+def _json_lines(columns: Columns) -> Iterator[str]:
+    for row in zip(*columns.values(), strict=True):
+        record = dict(zip(columns, row, strict=True))
+        yield json.dumps(record, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.floating):
+        return float(str(value))  # 0.1, not the 0.10000000149011612 of a float32 made double
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TableError(f"jsonl holds no {type(value).__name__}; make it a text or a number")
+
+
+_LINES: dict[str, Callable[[Columns], Iterator[str]]] = {
+    "txt": _txt,
+    "csv": partial(_delimited, delimiter=","),
+    "tsv": partial(_delimited, delimiter="\t"),
+    "jsonl": _json_lines,
+}

@@ -1,0 +1,7 @@
+"""Text to batches: check, tokenise, sort by length, pack under a token budget."""
+
+from sememe.text.batches import Batch, Rows, batches, pack
+from sememe.text.check import check_texts
+from sememe.text.tokens import Tokenizer, Tokens
+
+__all__ = ["Batch", "Rows", "Tokenizer", "Tokens", "batches", "check_texts", "pack"]

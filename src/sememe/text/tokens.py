@@ -1,0 +1,125 @@
+"""Texts to token ids, by the checkpoint's own tokenizer (Rust, off the GIL).
+
+The checkpoint's maximum length counts, not the truncation that tokenizer.json may carry: the
+default model's file says 128 where the model reads 256.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.files import read_json
+from sememe.errors import CheckpointError
+
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The ids of n texts, end to end: text i has `ids[starts[i] : starts[i] + lengths[i]]`.
+
+    Attributes:
+        ids: int32 (total,).
+        lengths: int32 (n,), with special tokens, after truncation.
+        starts: int64 (n,).
+        cut: int64 (n,), how many tokens truncation took from each text.
+    """
+
+    ids: Ints
+    lengths: Ints
+    starts: npt.NDArray[np.int64]
+    cut: npt.NDArray[np.int64]
+
+    def padded(self, rows: npt.NDArray[np.intp]) -> Ints:
+        """The ids of some texts as an int32 (len(rows), longest) array, padded with 0."""
+        lengths = self.lengths[rows]
+        # A tokenizer without special tokens gives "" no token at all; a batch still has a column.
+        columns = np.arange(max(1, int(lengths.max())), dtype=np.int64)
+        real = columns < lengths[:, None]
+        padded = np.zeros(real.shape, np.int32)
+        padded[real] = self.ids[(self.starts[rows, None] + columns)[real]]
+        return padded
+
+
+class Tokenizer:
+    """The tokenizer of a checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.path, self._tokenizer = _load(checkpoint.transformer)
+        if checkpoint.lowercase:
+            self._lowercase()
+        self.max_length = checkpoint.max_length
+        self._special: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        if self._special >= self.max_length:
+            raise CheckpointError(
+                f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "
+                f"room beside {self._special} special tokens."
+            )
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.max_length)
+
+    def _lowercase(self) -> None:
+        from tokenizers import normalizers
+
+        before = self._tokenizer.normalizer
+        steps = [normalizers.Lowercase(), *([before] if before else [])]
+        self._tokenizer.normalizer = normalizers.Sequence(steps)
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Tokenise texts, cutting each to the maximum length and counting what was cut."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        listed = [encoding.ids for encoding in encodings]
+        lengths = np.fromiter(map(len, listed), np.int32, len(listed))
+        ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
+        cut = np.zeros(len(listed), np.int64)
+        for row in np.flatnonzero(lengths >= self.max_length):
+            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return Tokens(ids, lengths, ends - lengths, cut)
+
+    def prompt_length(self, prompt: str) -> int:
+        """How many tokens a prompt takes in front of a text, the opening special ones included."""
+        encoding = self._tokenizer.encode(prompt)
+        closing = int(len(encoding.ids) > 1 and encoding.special_tokens_mask[-1] == 1)
+        return len(encoding.ids) - closing
+
+
+def _load(directory: Path) -> tuple[Path, Any]:
+    import tokenizers
+
+    path = directory / "tokenizer.json"
+    vocabulary = directory / "vocab.txt"
+    try:
+        if path.is_file():
+            return path, tokenizers.Tokenizer.from_file(str(path))
+        if vocabulary.is_file():
+            return vocabulary, _word_pieces(vocabulary)
+    except Exception as error:  # the Rust side raises plain Exception
+        raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
+    raise CheckpointError(
+        f"{directory}: there is no tokenizer (tokenizer.json, or vocab.txt for WordPiece)."
+    )
+
+
+def _word_pieces(vocabulary: Path) -> Any:
+    """BERT's own tokenizer from its vocabulary: checkpoints before 2021 have no tokenizer.json."""
+    from tokenizers import BertWordPieceTokenizer
+
+    settings = vocabulary.with_name("tokenizer_config.json")
+    config = read_json(settings) if settings.is_file() else {}
+    return BertWordPieceTokenizer(
+        str(vocabulary),
+        lowercase=bool(config.get("do_lower_case", True)),
+        strip_accents=config.get("strip_accents"),
+        handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
+    )._tokenizer
