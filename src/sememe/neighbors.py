@@ -127,7 +127,7 @@ def _nearest_of_block(
     k: int,
     itself: NDArray[np.int64] | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k best columns of one block of rows; `itself` is the column that each row must not get."""
+    """The k best columns of a block of rows; `itself` is the column each row must not get."""
     parts = []
     for start in range(0, len(base), _BLOCK_COLUMNS):
         columns = base[start : start + _BLOCK_COLUMNS]

@@ -185,9 +185,11 @@ def test_a_quote_inside_a_quoted_cell_must_be_doubled(tmp_path: Path) -> None:
 def test_a_broken_header_is_named(tmp_path: Path) -> None:
     assert "a.csv, line 1: a quote" in refusal(write(tmp_path / "a.csv", 'id,"text\n1,x\n'))
     assert 'two columns are called "text"' in refusal(write(tmp_path / "b.csv", "text,text\na,b\n"))
-    unnamed = refusal(write(tmp_path / "c.csv", ",text\n0,hello\n"))
-    assert "column 1 has no name" in unnamed
-    assert "index=False" in unnamed
+
+
+def test_a_column_without_a_name_is_called_after_its_place(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "pandas.csv", ",text\n0,hello\n"))
+    assert table.columns == {"column 1": ["0"], "text": ["hello"]}
 
 
 @pytest.mark.parametrize("content", ["text,id\n", "text\r\n\r\n", "text"])

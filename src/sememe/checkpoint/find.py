@@ -50,7 +50,7 @@ def find(model: str | os.PathLike[str]) -> Path:
         True
     """
     path = Path(model).expanduser()
-    if path.is_dir():
+    if path.is_dir() and model != "":
         return path
     if path.is_file():
         raise ModelNotFound(f"{path} is a file; a model is a directory with a config.json in it.")

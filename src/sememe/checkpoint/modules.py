@@ -49,11 +49,11 @@ class Normalize:
     """Division by the Euclidean length."""
 
 
-def parse_pooling(modes: str | list[str] | tuple[str, ...], said_by: str) -> tuple[str, ...]:
+def parse_pooling(modes: object, said_by: str) -> tuple[str, ...]:
     """Check pooling modes given by name; CheckpointError lists the modes that are known."""
-    listed = modes.split("+") if isinstance(modes, str) else list(modes)
+    listed = modes if isinstance(modes, list | tuple) else str(modes).split("+")
     # 5.4 and later call one mode by a longer name.
-    named = tuple(str(mode).removesuffix("_tokens").strip() for mode in listed)
+    named = tuple(str(mode).strip().removesuffix("_tokens") for mode in listed)
     wrong = [mode for mode in named if mode not in POOLING_MODES]
     if wrong or not named:
         raise CheckpointError(

@@ -79,20 +79,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
     config = read_json(transformer / "config.json")
     limits = _sentence_config(transformer)
-    face = _optional(directory / "config_sentence_transformers.json")
-    prompts = {str(k): v for k, v in (face.get("prompts") or {}).items() if isinstance(v, str)}
-    default = face.get("default_prompt_name")
-    if default is not None and default not in prompts:
-        raise CheckpointError(
-            f"{directory / 'config_sentence_transformers.json'}: default_prompt_name is "
-            f"{default!r}, but the prompts are {sorted(prompts)}."
-        )
-    similarity = face.get("similarity_fn_name") or "cosine"
-    if similarity not in SIMILARITIES:
-        raise CheckpointError(
-            f"{directory / 'config_sentence_transformers.json'}: similarity_fn_name is "
-            f"{similarity!r}; known are {', '.join(SIMILARITIES)}."
-        )
+    face = _face(directory / "config_sentence_transformers.json")
     return Checkpoint(
         directory=directory,
         transformer=transformer,
@@ -101,10 +88,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         head=head,
         max_length=_max_length(transformer, config, limits),
         lowercase=bool(limits.get("do_lower_case")),
-        prompts=prompts,
-        default_prompt_name=default,
-        similarity=similarity,
-        truncate_dim=face.get("truncate_dim"),
+        **face,
     )
 
 
@@ -134,6 +118,36 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
     if transformer is None or pooling is None:
         raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
     return transformer, pooling, tuple(head)
+
+
+def _face(path: Path) -> dict[str, Any]:
+    """What config_sentence_transformers.json says of prompts, similarity and truncation."""
+    said = _optional(path)
+    prompts = said.get("prompts") or {}
+    if not isinstance(prompts, dict):
+        raise CheckpointError(f"{path}: prompts is {prompts!r}; names and their texts are needed.")
+    prompts = {str(name): text for name, text in prompts.items() if isinstance(text, str)}
+    default = said.get("default_prompt_name")
+    if default is not None and default not in prompts:
+        raise CheckpointError(
+            f"{path}: default_prompt_name is {default!r}, but the prompts are {sorted(prompts)}."
+        )
+    similarity = said.get("similarity_fn_name") or "cosine"
+    if similarity not in SIMILARITIES:
+        raise CheckpointError(
+            f"{path}: similarity_fn_name is {similarity!r}; known are {', '.join(SIMILARITIES)}."
+        )
+    truncate_dim = said.get("truncate_dim")
+    if truncate_dim is not None and not (isinstance(truncate_dim, int) and truncate_dim > 0):
+        raise CheckpointError(
+            f"{path}: truncate_dim is {truncate_dim!r}; a positive number is needed."
+        )
+    return {
+        "prompts": prompts,
+        "default_prompt_name": default,
+        "similarity": similarity,
+        "truncate_dim": truncate_dim,
+    }
 
 
 def _sentence_config(transformer: Path) -> dict[str, Any]:

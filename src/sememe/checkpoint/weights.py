@@ -92,7 +92,8 @@ class Weights:
             )
         if kind not in _NUMPY_TYPES:
             raise CheckpointError(
-                f"{file}: the tensor {name!r} is stored as {kind}; read are {', '.join(_NUMPY_TYPES)}."
+                f"{file}: the tensor {name!r} is stored as {kind}; read are "
+                f"{', '.join(_NUMPY_TYPES)}."
             )
         # Copy-on-write: OpenVINO shares only arrays that it could write to.
         raw = np.memmap(file, dtype=_NUMPY_TYPES[kind], mode="c", offset=start, shape=found)

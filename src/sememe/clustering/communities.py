@@ -15,11 +15,11 @@ Labels = NDArray[np.int64]
 
 _OVERSHOOT = 2  # communities asked of Leiden for each cluster: united in pairs, they even out
 _SEARCH_STEPS = 8
-_ROUNDS = 20
+_ROUNDS = 8
 
 
 def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
-    """The communities of the graph (Leiden: Traag, Waltman and van Eck 2019), seeded, repeatable."""
+    """The communities of the graph by Leiden (Traag, Waltman and van Eck 2019), seeded."""
     if graph.nnz == 0:
         return np.arange(graph.shape[0])
     leiden = Leiden(
@@ -53,7 +53,9 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
             break
         labels = closest
         total = sums(vectors, labels)
-        centers[: len(total)] = np.where(total.any(axis=1, keepdims=True), unit(total), centers[: len(total)])
+        centers[: len(total)] = np.where(
+            total.any(axis=1, keepdims=True), unit(total), centers[: len(total)]
+        )
     return numbered(labels)
 
 
@@ -98,7 +100,7 @@ def _united(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
     total = sums(vectors, labels).astype(np.float64)
     every = np.arange(len(total))
     names = every.copy()
-    cost = np.array([_union_costs(total, one) for one in every])
+    cost = np.array([_union_costs(total, one) for one in range(len(total))])
     closest = cost.argmin(axis=1)
     for _ in range(len(total) - count):
         kept = int(cost[every, closest].argmin())

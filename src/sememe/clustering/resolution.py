@@ -56,7 +56,7 @@ def grains(
 
 
 def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) -> float:
-    """How well the clusters hold: silhouette times the cube of the neighbours' agreement.
+    """How well the clusters hold: silhouette times the square of the neighbours' agreement.
 
     The silhouette alone grows as clusters shrink, and so does the agreement of neighbours as they
     grow; their product has its maximum where clusters are both tight and whole. One cluster
@@ -65,11 +65,11 @@ def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) ->
     if labels.max(initial=-1) < 1:
         return 0.0
     agreement = max(0.0, _agreement(neighbors, labels))
-    return float(np.median(silhouette(centred, labels))) * agreement**3
+    return float(np.median(silhouette(centred, labels))) * agreement**2
 
 
 def _agreement(neighbors: Neighbors, labels: Labels) -> float:
-    """The share of the 3 closest neighbours found in one's own cluster, above chance (modularity)."""
+    """The share of 3 closest neighbours in one's own cluster, above chance (a modularity)."""
     closest = neighbors.indices[:, :_CLOSEST]
     share = np.bincount(labels) / len(labels)
     return float((labels[closest] == labels[:, None]).mean() - np.square(share).sum())

@@ -110,7 +110,7 @@ class BiEncoder:
         parts = [
             checkpoint.weights.sha256,
             *(Weights(module.folder).sha256 for module in dense),
-            hashlib.sha256(self._tokenizer.path.read_bytes()).hexdigest(),
+            self._tokenizer.sha256,
             {key: checkpoint.config[key] for key in sorted(checkpoint.config)},
             [self._pooling.modes, self._pooling.include_prompt, head],
             [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
@@ -224,7 +224,8 @@ class BiEncoder:
         if options.get("prompt") is None and options.get("prompt_name") is None:
             known = (name for name in names if name in self._checkpoint.prompts)
             options = {**options, "prompt_name": next(known, None)}
-        return self.encode(texts, **options)
+        vectors: Vectors = self.encode(texts, **options)
+        return vectors
 
     def _prompt(self, name: str | None, prompt: str | None) -> str:
         if prompt is not None and name is not None:
@@ -259,7 +260,7 @@ class BiEncoder:
         return finish(
             vectors,
             normalize=self._checkpoint.normalized if normalize is None else normalize,
-            truncate_dim=truncate_dim or self._checkpoint.truncate_dim,
+            truncate_dim=self._checkpoint.truncate_dim if truncate_dim is None else truncate_dim,
             dtype=dtype,
         )
 

@@ -71,12 +71,9 @@ def _rows(reader: "Reader", file: str) -> Iterator[tuple[int, list[str]]]:
 def _checked_header(header: list[str], file: str) -> list[str]:
     if not header:
         raise TableError(f"{file} has no header: its first line must name the columns")
+    # pandas writes its index as a column without a name, so one is no mistake.
+    header = [name if name.strip() else f"column {at}" for at, name in enumerate(header, 1)]
     for position, name in enumerate(header):
-        if not name.strip():
-            raise TableError(
-                f"{file}: column {position + 1} has no name in the header; name it or remove it "
-                "(pandas writes its index so, unless told to_csv(..., index=False))"
-            )
         if name in header[:position]:
             raise TableError(f'{file}: two columns are called "{name}": rename one of them')
     return header

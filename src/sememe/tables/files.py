@@ -84,9 +84,12 @@ def _open(path: StrPath) -> IO[bytes]:
 
 
 def _missing(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"there is no file {path}: there is no folder {path.parent}"
-    guess = did_you_mean(path.name, (near.name for near in path.parent.iterdir()))
+    try:
+        guess = did_you_mean(path.name, (near.name for near in path.parent.iterdir()))
+    except FileNotFoundError:
+        guess = f": there is no folder {path.parent}"
+    except OSError:
+        guess = ""  # a folder that may be entered but not listed
     return f"there is no file {path}{guess}"
 
 

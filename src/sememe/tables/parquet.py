@@ -1,5 +1,7 @@
 """parquet, by way of pyarrow, which is optional and imported only when a file asks for it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -7,9 +9,6 @@ import numpy as np
 
 from sememe.errors import MissingExtra, TableError
 from sememe.tables.table import Columns, Pick, Source, Table
-
-# Every exception of pyarrow's is also one of these.
-_UNREADABLE = (OSError, ValueError, KeyError, NotImplementedError)
 
 
 def require_pyarrow() -> Any:
@@ -24,25 +23,17 @@ def require_pyarrow() -> Any:
 def read_parquet(stream: IO[bytes], file: str, pick: Pick) -> Table:
     """Read the columns that `pick` takes from the schema, as Python values."""
     pa = require_pyarrow()
-    try:
+    with _one_error(f"{file} cannot be read as parquet"):
         data = pa.parquet.ParquetFile(stream)
-    except _UNREADABLE as error:
-        raise TableError(f"{file} cannot be read as parquet: {_line(error)}") from None
     names, rows = data.schema_arrow.names, data.metadata.num_rows
     if not (names and rows):
         raise TableError(f"{file} has a schema but no rows")
-    columns = {name: _values(data, name, file) for name in (pick(names) if pick else names)}
+    columns: dict[str, list[object]] = {name: [] for name in (pick(names) if pick else names)}
+    for name, values in columns.items():
+        with _one_error(f'{file}: the column "{name}" cannot be read'):
+            for batch in data.iter_batches(columns=[name]):  # or Arrow would hold a second copy
+                values += batch.column(name).to_pylist()
     return Table(columns, Source(file, "row", range(1, rows + 1)))
-
-
-def _values(data: Any, name: str, file: str) -> list[object]:
-    values: list[object] = []
-    try:
-        for batch in data.iter_batches(columns=[name]):  # or Arrow's copy stands beside this one
-            values += batch.column(name).to_pylist()
-    except _UNREADABLE as error:
-        raise TableError(f'{file}: the column "{name}" cannot be read: {_line(error)}') from None
-    return values
 
 
 def write_parquet(path: Path, columns: Columns) -> None:
@@ -50,16 +41,22 @@ def write_parquet(path: Path, columns: Columns) -> None:
     pa = require_pyarrow()
     arrays = {}
     for name, values in columns.items():
-        try:
+        with _one_error(f'the column "{name}" does not fit in parquet'):
             if isinstance(values, np.ndarray) and values.ndim == 2:
-                flat, width = pa.array(values.ravel()), values.shape[1]
-                arrays[name] = pa.FixedSizeListArray.from_arrays(flat, width)
+                flat = pa.array(values.ravel())
+                arrays[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
             else:
                 arrays[name] = pa.array(values)
-        except (pa.ArrowException, OverflowError, TypeError) as error:
-            raise TableError(f'the column "{name}" does not fit in parquet: {_line(error)}') from None
     pa.parquet.write_table(pa.table(arrays), path)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+@contextmanager
+def _one_error(problem: str) -> Iterator[None]:
+    """Turn whatever pyarrow raises, often over several lines, into a TableError of one."""
+    raised = (OSError, ValueError, KeyError, TypeError, OverflowError)
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise  # a text that no format can hold, which `write_table` explains
+    except (require_pyarrow().ArrowException, *raised) as error:
+        raise TableError(f"{problem}: {' '.join(str(error).split())}") from None

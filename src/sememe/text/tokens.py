@@ -4,6 +4,7 @@ The checkpoint's maximum length counts, not the truncation that tokenizer.json m
 default model's file says 128 where the model reads 256.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -59,6 +60,7 @@ class Tokenizer:
         if checkpoint.lowercase:
             self._lowercase()
         self.max_length = checkpoint.max_length
+        self._known: int | None = checkpoint.config.get("vocab_size")
         self._special: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         if self._special >= self.max_length:
             raise CheckpointError(
@@ -67,6 +69,16 @@ class Tokenizer:
             )
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what the tokenizer was read from, as hexadecimal digits."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        settings = self.path.with_name("tokenizer_config.json")
+        # A tokenizer.json holds its own settings, a bare vocabulary does not.
+        if self.path.suffix == ".txt" and settings.is_file():
+            digest.update(settings.read_bytes())
+        return digest.hexdigest()
 
     def _lowercase(self) -> None:
         from tokenizers import normalizers
@@ -84,8 +96,19 @@ class Tokenizer:
         cut = np.zeros(len(listed), np.int64)
         for row in np.flatnonzero(lengths >= self.max_length):
             cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
+        self._check_known(ids)
         ends = np.cumsum(lengths, dtype=np.int64)
         return Tokens(ids, lengths, ends - lengths, cut)
+
+    def _check_known(self, ids: Ints) -> None:
+        # An engine that looks an unknown id up reads past its table's end, and says nothing.
+        highest = int(ids.max(initial=0))
+        if self._known is not None and highest >= self._known:
+            token = self._tokenizer.id_to_token(highest)
+            raise CheckpointError(
+                f"{self.path}: the token {token!r} has the id {highest}, but the model knows "
+                f"{self._known} tokens; the tokenizer and the weights are not of the same model."
+            )
 
     def prompt_length(self, prompt: str) -> int:
         """How many tokens a prompt takes in front of a text, the opening special ones included."""
@@ -95,30 +118,31 @@ class Tokenizer:
 
 
 def _load(directory: Path) -> tuple[Path, Any]:
-    import tokenizers
+    from tokenizers import Tokenizer
 
-    path = directory / "tokenizer.json"
-    vocabulary = directory / "vocab.txt"
-    try:
-        if path.is_file():
-            return path, tokenizers.Tokenizer.from_file(str(path))
-        if vocabulary.is_file():
-            return vocabulary, _word_pieces(vocabulary)
-    except Exception as error:  # the Rust side raises plain Exception
-        raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
+    for name, load in (("tokenizer.json", Tokenizer.from_file), ("vocab.txt", _word_pieces)):
+        path = directory / name
+        if not path.is_file():
+            continue
+        try:
+            return path, load(str(path))
+        except CheckpointError:
+            raise
+        except Exception as error:  # the Rust side raises plain Exception
+            raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
     raise CheckpointError(
         f"{directory}: there is no tokenizer (tokenizer.json, or vocab.txt for WordPiece)."
     )
 
 
-def _word_pieces(vocabulary: Path) -> Any:
+def _word_pieces(vocabulary: str) -> Any:
     """BERT's own tokenizer from its vocabulary: checkpoints before 2021 have no tokenizer.json."""
     from tokenizers import BertWordPieceTokenizer
 
-    settings = vocabulary.with_name("tokenizer_config.json")
+    settings = Path(vocabulary).with_name("tokenizer_config.json")
     config = read_json(settings) if settings.is_file() else {}
     return BertWordPieceTokenizer(
-        str(vocabulary),
+        vocabulary,
         lowercase=bool(config.get("do_lower_case", True)),
         strip_accents=config.get("strip_accents"),
         handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),

@@ -75,8 +75,11 @@ class _Pool:
 
 
 def _cls(pool: _Pool) -> Node:
-    first = pool.skip if pool.skip is not None else scalar(0, np.int32)
-    return pool.at(ops.broadcast(first, ops.shape_of(pool.lengths, "i32")))
+    first = ops.broadcast(scalar(0, np.int32), ops.shape_of(pool.lengths, "i32"))
+    if pool.skip is not None:
+        # A prompt's end can melt into the text's first token, and leave nothing behind the skip.
+        first = ops.select(ops.less(pool.skip, pool.lengths), pool.skip, first)
+    return pool.at(first)
 
 
 def _lasttoken(pool: _Pool) -> Node:

@@ -1,0 +1,6 @@
+"""Group texts by meaning: clusters with names, examples, outliers and a map."""
+
+from sememe.clustering.grouping import Encoder, cluster, cluster_vectors
+from sememe.clustering.result import Cluster, Clusters
+
+__all__ = ["Cluster", "Clusters", "Encoder", "cluster", "cluster_vectors"]

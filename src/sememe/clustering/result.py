@@ -1,0 +1,148 @@
+"""What clustering gives back: labels, clusters with their names, and ways to show and keep them."""
+
+import os
+import shutil
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+_BAR = 12
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One group of texts.
+
+    Attributes:
+        label: its number in `Clusters.labels`; 0 is the largest.
+        size: how many texts it has, repeated ones counted.
+        terms: the words and pairs of words that tell it from the others, best first.
+        examples: its most central texts, different from one another.
+    """
+
+    label: int
+    size: int
+    terms: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clusters:
+    """The clusters of a list of texts. `print` shows them, `len` counts them.
+
+    Attributes:
+        labels: int64 (n,), the cluster of each text, -1 for an outlier.
+        texts: the n texts.
+        clusters: the clusters, largest first.
+        vectors: float32 (n, dim), rows of unit length (zeros stay zeros).
+        resolution: the Leiden resolution used, None where `clusters=` or `threshold=` was given.
+        why: why that resolution, where it was chosen from the data.
+    """
+
+    labels: NDArray[np.int64]
+    texts: list[str]
+    clusters: list[Cluster]
+    vectors: NDArray[np.float32]
+    resolution: float | None = None
+    why: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.clusters)
+
+    @property
+    def outliers(self) -> NDArray[np.int64]:
+        """The rows of the texts that belong to no cluster, int64, in order."""
+        return np.flatnonzero(self.labels < 0)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a text: text, cluster (-1 for an outlier) and the cluster's terms.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtra("to_frame() needs pandas: pip install pandas") from error
+        terms = [", ".join(one.terms) for one in self.clusters] + [""]  # [-1] is the outliers'
+        return pandas.DataFrame(
+            {"text": self.texts, "cluster": self.labels, "terms": [terms[i] for i in self.labels]}
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The clusters as plain dicts, lists, strings and numbers, for JSON; texts by row."""
+        return {
+            "texts": len(self.texts),
+            "resolution": self.resolution,
+            "why": self.why,
+            "clusters": [
+                {
+                    "label": one.label,
+                    "size": one.size,
+                    "terms": list(one.terms),
+                    "examples": list(one.examples),
+                }
+                for one in self.clusters
+            ],
+            "outliers": self.outliers.tolist(),
+        }
+
+    def save_map(self, path: str | os.PathLike[str], *, title: str = "Clusters") -> None:
+        """Write a map of the texts: one HTML file that opens offline in any browser.
+
+        Raises:
+            InputError: there are no texts to draw.
+        """
+        if not self.texts:
+            raise InputError("there are no texts to draw a map of.")
+        from sememe.clustering.graph import neighborhood_size
+        from sememe.clustering.layout import layout_2d
+        from sememe.neighbors import nearest
+        from sememe.reports.map import write_map
+
+        neighbors = nearest(self.vectors, neighborhood_size(len(self.texts)))
+        points = layout_2d(self.vectors, neighbors)
+        write_map(Path(path), points, self.labels, self.texts, self.clusters, title=title)
+
+    def __repr__(self) -> str:
+        return f"<Clusters: {len(self)} of {len(self.texts)} texts, {len(self.outliers)} outliers>"
+
+    def __str__(self) -> str:
+        """A table as wide as the terminal: size, terms and two examples of each cluster."""
+        width = max(40, shutil.get_terminal_size().columns)
+        lines = [f"{len(self)} clusters of {len(self.texts)} texts, {len(self.outliers)} outliers"]
+        digits = len(str(max((one.size for one in self.clusters), default=0)))
+        indent = " " * (digits + _BAR + 2)
+        for one in self.clusters:
+            filled = max(1, round(_BAR * one.size / self.clusters[0].size))
+            head = f"{one.size:>{digits}} {'█' * filled}{'·' * (_BAR - filled)} "
+            lines.append(head + _shortened(", ".join(one.terms) or "-", width - len(head)))
+            lines += [
+                indent + _shortened(f"“{example}”", width - len(indent))
+                for example in one.examples[:2]
+            ]
+        return "\n".join(lines)
+
+
+def _shortened(text: str, width: int) -> str:
+    """The text on one line of at most `width` columns; wide characters take two."""
+    text = " ".join(text.split())
+    columns = np.cumsum([_columns(character) for character in text])
+    if len(columns) == 0 or columns[-1] <= width:
+        return text
+    return text[: int(np.searchsorted(columns, width - 1, side="right"))].rstrip() + "…"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

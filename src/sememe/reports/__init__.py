@@ -1,0 +1,1 @@
+"""Reports that are one file: they open in any browser, offline."""

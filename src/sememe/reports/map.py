@@ -1,0 +1,170 @@
+"""The map of clusters: one HTML file that needs no network and no other file."""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sememe.errors import InputError
+from sememe.tables import replacing
+
+_SCRIPTS = ("map-texts.js", "map-canvas.js", "map-panel.js")
+_LONGEST_TEXT = 1_000
+_LONGEST_EXAMPLE = 300
+_LONGEST_TERM = 60
+
+
+class Cluster(Protocol):
+    """What the map needs to know of a cluster."""
+
+    @property
+    def label(self) -> int:
+        """Its number in `labels`."""
+
+    @property
+    def size(self) -> int:
+        """How many texts it has."""
+
+    @property
+    def terms(self) -> Sequence[str]:
+        """The terms that name it, best first."""
+
+    @property
+    def examples(self) -> Sequence[str]:
+        """Some of its texts."""
+
+
+def write_map(
+    path: str | os.PathLike[str],
+    points: ArrayLike,
+    labels: ArrayLike,
+    texts: Sequence[str],
+    clusters: Sequence[Cluster],
+    *,
+    title: str = "Map of clusters",
+) -> None:
+    """Write a map of texts that can be searched, zoomed and filtered, as one HTML file.
+
+    The file asks nothing of the network, and its content security policy forbids it to. Texts may
+    come from anybody: they are data in it, never markup. Of each text the first 1,000 characters
+    are kept.
+
+    Args:
+        path: the HTML file. It appears whole or not at all.
+        points: float (n, 2), where each text lies, on any scale.
+        labels: int (n,), the cluster of each text, -1 for an outlier.
+        texts: n strings.
+        clusters: one for each label, with attributes label, size, terms and examples.
+        title: shown above the map.
+
+    Raises:
+        InputError: points, labels and texts are not of one number, a point is not finite, or a
+            label has no cluster.
+        TableError: the file cannot be written.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> tea = SimpleNamespace(label=0, size=2, terms=["tea"], examples=["Green tea"])
+        >>> write_map("map.html", [[0, 0], [0, 1]], [0, 0], ["Tea", "Green tea"], [tea])
+        ... # doctest: +SKIP
+    """
+    points, labels = np.asarray(points, dtype=np.float64), np.asarray(labels)
+    _check(points, labels, texts)
+    ranked = sorted(clusters, key=lambda cluster: -cluster.size)
+    data = {
+        "points": _packed(_quantised(points), "<i2"),
+        "clusters": [_described(cluster) for cluster in ranked],
+        "members": _packed(_positions(labels, [cluster.label for cluster in ranked]), "<i4"),
+        "texts": [_shortened(text, _LONGEST_TEXT) for text in texts],
+    }
+    # A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
+    page = _page(title, _embedded(data)).encode("utf-8", errors="replace")
+    with replacing(path) as temporary:
+        temporary.write_bytes(page)
+
+
+def _check(points: NDArray[Any], labels: NDArray[Any], texts: Sequence[str]) -> None:
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise InputError(f"points have shape {points.shape}: give one row a text, (n, 2).")
+    if labels.shape != (len(points),) or len(texts) != len(points):
+        raise InputError(
+            f"{len(points)} points, {labels.size} labels and {len(texts)} texts: "
+            "give one label and one text for each point."
+        )
+    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if len(bad):
+        raise InputError(f"point {bad[0]} is not finite: it has no place on the map.")
+
+
+def _quantised(points: NDArray[Any]) -> NDArray[Any]:
+    """The points centred and scaled to the range of int16; a screen has far fewer pixels."""
+    if len(points) == 0:
+        return points
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-12)
+    return np.rint((points - (low + high) / 2) / half * 32_767)
+
+
+def _positions(labels: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
+    """Labels as positions in the list of clusters, -1 for outliers."""
+    position = {label: place for place, label in enumerate(order)} | {-1: -1}
+    present = np.unique(labels)
+    missing = [int(label) for label in present if int(label) not in position]
+    if missing:
+        raise InputError(f"label {missing[0]} has no cluster: give a cluster for each label.")
+    places = np.array([position[int(label)] for label in present], dtype=np.int64)
+    return places[np.searchsorted(present, labels)]
+
+
+def _packed(values: NDArray[Any], dtype: str) -> str:
+    return base64.b64encode(values.astype(dtype).tobytes()).decode("ascii")
+
+
+def _described(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "size": int(cluster.size),
+        "terms": [_shortened(term, _LONGEST_TERM) for term in cluster.terms],
+        "examples": [_shortened(text, _LONGEST_EXAMPLE) for text in cluster.examples],
+    }
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _embedded(data: object) -> str:
+    """JSON that ends no script element and breaks no line of one, whatever the texts are."""
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def _page(title: str, data: str) -> str:
+    """The template with its parts filled in, all in one pass: no part is searched for another."""
+    style, script = _template("map.css"), "\n".join(map(_template, _SCRIPTS))
+    parts = {
+        "title": html.escape(title),
+        "style": style,
+        "style-source": _source(style),
+        "script": script,
+        "script-source": _source(script),
+        "data": data,
+    }
+    return re.sub(r"\{\{([a-z-]+)\}\}", lambda found: parts[found[1]], _template("map.html"))
+
+
+def _template(name: str) -> str:
+    return resources.files("sememe.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _source(content: str) -> str:
+    """The content security policy's name for this one inline style or script."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

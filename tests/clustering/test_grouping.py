@@ -1,0 +1,249 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from blobs import agreement, blobs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sememe.clustering import cluster, cluster_vectors
+from sememe.errors import InputError
+
+
+def names(n: int) -> list[str]:
+    return [f"text {row}" for row in range(n)]
+
+
+class Table:
+    """An encoder that looks vectors up."""
+
+    def __init__(self, texts: list[str], vectors: NDArray[np.float32]) -> None:
+        self.vectors = dict(zip(texts, vectors, strict=True))
+
+    def encode(self, texts: list[str], /) -> NDArray[np.float32]:
+        return np.stack([self.vectors[text] for text in texts])
+
+
+@pytest.mark.parametrize("sizes", [[40] * 3, [200] * 5, [30] * 20, [300, 100, 50, 20]])
+def test_finds_separate_groups_and_their_number_with_nothing_given(sizes: list[int]) -> None:
+    vectors, truth = blobs(sizes)
+    found = cluster_vectors(vectors, names(len(truth)))
+    assert len(found) == len(sizes)
+    assert agreement(found.labels, truth) > 0.98
+    assert found.resolution is not None
+    assert found.why is not None
+    assert "12 resolutions" in found.why
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20, 60, 119, 120])
+def test_gives_exactly_the_clusters_asked_for(count: int) -> None:
+    vectors, _ = blobs([40] * 3)
+    found = cluster_vectors(vectors, names(120), clusters=count)
+    assert len(found) == count
+    assert set(found.labels.tolist()) - {-1} == set(range(count))
+
+
+def test_told_the_number_it_finds_the_groups() -> None:
+    vectors, truth = blobs([50] * 12, noise=0.9)
+    assert agreement(cluster_vectors(vectors, names(600), clusters=12).labels, truth) > 0.95
+
+
+def test_equal_arguments_give_equal_labels() -> None:
+    vectors, _ = blobs([60] * 6, noise=1.2)
+    first, second = (cluster_vectors(vectors, names(360)).labels for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_order_of_the_texts_matters_little() -> None:
+    vectors, truth = blobs([60] * 6, noise=0.8)
+    texts = names(360)
+    order = np.random.default_rng(1).permutation(360)
+    straight = cluster_vectors(vectors, texts)
+    mixed = cluster_vectors(vectors[order], [texts[row] for row in order])
+    assert agreement(straight.labels[order], mixed.labels) > 0.98
+    assert agreement(straight.labels, truth) > 0.98
+
+
+def test_clusters_are_numbered_by_size_then_by_first_text() -> None:
+    vectors, _ = blobs([20, 50, 20, 90])
+    found = cluster_vectors(vectors, names(180))
+    sizes = np.bincount(found.labels[found.labels >= 0])
+    assert sizes.tolist() == [90, 50, 20, 20] == [one.size for one in found.clusters]
+    labels = found.labels.tolist()
+    assert labels.index(2) < labels.index(3)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"clusters": 4}, {"threshold": 0.6}, {"granularity": 5}])
+def test_copies_share_a_label_and_change_nothing_else(arguments: dict[str, Any]) -> None:
+    vectors, _ = blobs([30] * 5)
+    texts = names(150)
+    rows = np.concatenate([np.arange(150), np.repeat(np.arange(10), 40)])
+    alone = cluster_vectors(vectors, texts, **arguments).labels
+    copied = cluster_vectors(vectors[rows], [texts[row] for row in rows], **arguments).labels
+    for row in range(10):
+        assert len(set(copied[rows == row].tolist())) == 1
+    assert agreement(alone, copied[:150]) == pytest.approx(1)
+
+
+def test_identical_texts_are_together_even_with_different_vectors() -> None:
+    vectors, _ = blobs([20] * 2)
+    found = cluster_vectors(vectors, ["same" if row < 5 else f"{row}" for row in range(40)])
+    assert len(set(found.labels[:5].tolist())) == 1
+
+
+def test_a_text_far_from_all_is_an_outlier() -> None:
+    vectors, _ = blobs([60, 60], dim=16, noise=0.2)
+    stray = -vectors.mean(axis=0, keepdims=True)
+    found = cluster_vectors(np.vstack([vectors, stray]), names(121), clusters=2)
+    assert found.outliers.tolist() == [120]
+    assert len(found) == 2
+
+
+def test_length_of_the_vectors_does_not_matter() -> None:
+    vectors, _ = blobs([30] * 3)
+    scale = np.random.default_rng(0).uniform(0.1, 10, size=(90, 1))
+    np.testing.assert_array_equal(
+        cluster_vectors(vectors, names(90)).labels,
+        cluster_vectors(vectors * scale, names(90)).labels,
+    )
+
+
+@settings(deadline=None, max_examples=25)
+@given(threshold=st.floats(-0.5, 0.95), seed=st.integers(0, 50), noise=st.floats(0.1, 2))
+def test_threshold_bounds_the_mean_similarity_inside_and_between(
+    threshold: float, seed: int, noise: float
+) -> None:
+    vectors, _ = blobs([15, 10, 5], dim=8, noise=noise, seed=seed)
+    found = cluster_vectors(vectors, names(30), threshold=threshold)
+    groups = [vectors[found.labels == label] for label in range(len(found))]
+    for index, group in enumerate(groups):
+        inside = (group @ group.T)[np.triu_indices(len(group), 1)]
+        assert inside.mean() >= threshold - 1e-5
+        for other in groups[:index]:
+            assert (group @ other.T).mean() <= threshold + 1e-5
+
+
+def test_a_higher_threshold_gives_no_fewer_groups() -> None:
+    vectors, _ = blobs([40] * 4)
+    counts = []
+    for threshold in (-0.9, 0.3, 0.6, 0.8):
+        found = cluster_vectors(vectors, names(160), threshold=threshold)
+        counts.append(len(found) + len(found.outliers))
+    assert counts == sorted(counts)
+    assert counts[0] == 1
+
+
+def test_coarse_and_fine_lie_on_either_side() -> None:
+    vectors, _ = blobs([25] * 16, noise=0.9)
+    usual = len(cluster_vectors(vectors, names(400)))
+    assert len(cluster_vectors(vectors, names(400), granularity="coarse")) <= usual / 2
+    assert len(cluster_vectors(vectors, names(400), granularity="fine")) >= usual * 1.5
+
+
+def test_resolution_found_gives_the_same_when_given() -> None:
+    vectors, _ = blobs([40] * 6)
+    found = cluster_vectors(vectors, names(240))
+    again = cluster_vectors(vectors, names(240), granularity=found.resolution)
+    np.testing.assert_array_equal(found.labels, again.labels)
+    assert again.why is None
+
+
+@pytest.mark.parametrize("arguments", [{}, {"threshold": 0.5}, {"granularity": "fine"}])
+class TestFewTexts:
+    def test_none(self, arguments: dict[str, Any]) -> None:
+        found = cluster_vectors(np.empty((0, 0)), [], **arguments)
+        assert len(found) == 0
+        assert found.labels.dtype == np.int64
+        assert found.labels.shape == (0,)
+
+    def test_one_is_an_outlier(self, arguments: dict[str, Any]) -> None:
+        assert cluster_vectors([[1, 0]], ["a"], **arguments).labels.tolist() == [-1]
+
+    def test_all_identical_are_one_cluster(self, arguments: dict[str, Any]) -> None:
+        found = cluster_vectors([[1, 0]] * 5, ["a"] * 5, **arguments)
+        assert found.labels.tolist() == [0] * 5
+
+    def test_different_texts_with_one_vector_are_one_cluster(
+        self, arguments: dict[str, Any]
+    ) -> None:
+        assert cluster_vectors([[1, 0]] * 3, list("abc"), **arguments).labels.tolist() == [0] * 3
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 9])
+def test_a_handful_of_texts_is_defined(n: int) -> None:
+    vectors, _ = blobs([n], noise=0.3)
+    labels = cluster_vectors(vectors, names(n)).labels
+    assert labels.shape == (n,)
+    assert labels.min() >= -1
+
+
+def test_two_texts_can_be_told_apart_or_together() -> None:
+    two = ([[1, 0], [0.9, 0.1]], ["a", "b"])
+    assert cluster_vectors(*two).labels.tolist() == [0, 0]
+    assert cluster_vectors(*two, clusters=1).labels.tolist() == [0, 0]
+    assert cluster_vectors(*two, clusters=2).labels.tolist() == [0, 1]
+
+
+def test_one_text_asked_as_one_cluster_is_one() -> None:
+    assert cluster_vectors([[1, 0]], ["a"], clusters=1).labels.tolist() == [0]
+
+
+def test_zero_vectors_are_texts_like_any_other() -> None:
+    vectors, _ = blobs([20, 20])
+    vectors[7] = 0
+    assert cluster_vectors(vectors, names(40)).labels.shape == (40,)
+
+
+def test_cluster_encodes_and_accepts_any_iterable() -> None:
+    vectors, truth = blobs([30] * 3)
+    texts = names(90)
+    found = cluster(iter(texts), Table(texts, vectors))
+    assert agreement(found.labels, truth) > 0.98
+    assert found.texts == texts
+    assert len(cluster([], Table(texts, vectors))) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"clusters": 2, "threshold": 0.5}, "clusters= and threshold= were both given"),
+        ({"granularity": 1, "threshold": 0.5}, "threshold= and granularity="),
+        ({"clusters": 0}, "clusters=0"),
+        ({"clusters": 2.5}, "clusters=2.5"),
+        ({"clusters": True}, "clusters=True"),
+        ({"clusters": 4}, "only 3 of the 4 texts"),
+        ({"threshold": 1}, "threshold=1"),
+        ({"threshold": float("nan")}, "threshold=nan"),
+        ({"threshold": "high"}, "threshold='high'"),
+        ({"granularity": "medium"}, "granularity='medium'"),
+        ({"granularity": 0}, "granularity=0"),
+        ({"granularity": float("inf")}, "granularity=inf"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        cluster_vectors(np.eye(4), ["a", "b", "c", "a"], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "texts", "message"),
+    [
+        (np.eye(3), ["a", "b"], "3 vectors for 2 texts"),
+        (np.eye(2), ["a", 5], "text 1 is of type int"),
+        (np.eye(2), "ab", "one string"),
+        ([[1, 0], [np.nan, 0]], ["a", "b"], "row 1"),
+    ],
+)
+def test_bad_texts_and_vectors_are_named(vectors: Any, texts: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        cluster_vectors(vectors, texts)
+
+
+def test_bad_arguments_are_refused_before_anything_is_encoded() -> None:
+    class Never:
+        def encode(self, texts: list[str], /) -> None:
+            raise AssertionError("encoded")
+
+    with pytest.raises(InputError):
+        cluster(["a"], Never(), clusters=0)

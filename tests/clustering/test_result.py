@@ -1,0 +1,71 @@
+import json
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blobs import blobs
+
+from sememe.clustering import Clusters, cluster_vectors
+from sememe.errors import InputError, MissingExtra
+
+
+@pytest.fixture
+def found() -> Clusters:
+    vectors, truth = blobs([30, 20], noise=0.3)
+    vectors = np.vstack([vectors, -vectors.mean(axis=0, keepdims=True)])
+    words = ["nuclear power plants", "静かな電気自動車の話です"]
+    texts = [f"{words[group]} {row}" for row, group in enumerate(truth)]
+    return cluster_vectors(vectors, [*texts, "stray"], clusters=2)
+
+
+def test_counts_its_clusters_and_names_its_outliers(found: Clusters) -> None:
+    assert len(found) == 2
+    assert found.outliers.tolist() == [50]
+    assert sum(one.size for one in found.clusters) == 50
+
+
+def test_to_dict_is_json(found: Clusters) -> None:
+    read = json.loads(json.dumps(found.to_dict()))
+    assert [one["size"] for one in read["clusters"]] == [30, 20]
+    assert read["outliers"] == [50]
+    assert read["resolution"] is None
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_prints_a_table_no_wider_than_the_terminal(
+    found: Clusters, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = str(found).splitlines()
+    assert lines[0] == "2 clusters of 51 texts, 1 outliers"
+    assert any("nuclear power" in line for line in lines)
+    assert any("静かな" in line for line in lines)
+    for line in lines:
+        assert sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) <= width
+
+
+def test_an_empty_result_prints_too() -> None:
+    assert str(cluster_vectors(np.empty((0, 0)), [])) == "0 clusters of 0 texts, 0 outliers"
+
+
+def test_to_frame_has_a_row_for_each_text(found: Clusters) -> None:
+    pytest.importorskip("pandas")
+    frame = found.to_frame()
+    assert list(frame.columns) == ["text", "cluster", "terms"]
+    assert frame["cluster"].tolist() == found.labels.tolist()
+    assert frame["terms"].iloc[50] == ""
+
+
+def test_without_pandas_to_frame_says_what_to_install(
+    found: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtra, match="pip install pandas"):
+        found.to_frame()
+
+
+def test_no_texts_make_no_map(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no texts"):
+        cluster_vectors(np.empty((0, 0)), []).save_map(tmp_path / "map.html")

@@ -1,0 +1,102 @@
+"""Windows and budgets: however the work is cut up, the vectors stay the same."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference import cosine_distance
+from sememe.checkpoint import read
+from sememe.encoders import pipeline as pipelines
+from sememe.encoders.pipeline import Pipeline
+from sememe.engines import Engine, open_engine
+from sememe.text import Tokenizer
+from tiny_models import WORDS, Tiny
+
+
+@pytest.fixture(scope="session")
+def engine(tiny: Tiny) -> Engine:
+    checkpoint = read(tiny.directory)
+    return open_engine(checkpoint, checkpoint.pooling, precision="f32")
+
+
+@pytest.fixture
+def pipeline(tiny: Tiny, engine: Engine) -> Pipeline:
+    return Pipeline(Tokenizer(read(tiny.directory)), engine)
+
+
+def many(count: int) -> list[str]:
+    """Different texts of 5 to 25 tokens."""
+    words, random = WORDS.split(), np.random.default_rng(0)
+    return [" ".join(random.choice(words, size=3 + i % 21)) for i in range(count)]
+
+
+def run_all(pipeline: Pipeline, texts: list[str]) -> np.ndarray:
+    found = np.full((len(texts), pipeline.engine.dim), np.nan, np.float32)
+    for first, tokens in pipeline.tokenized(texts):
+        for batch, vectors in pipeline.run(first, tokens, remaining=len(texts) - first):
+            assert np.isnan(found[batch.rows]).all(), "a row came twice"
+            found[batch.rows] = vectors
+    assert not np.isnan(found).any(), "a row never came"
+    return found
+
+
+sizes = st.sampled_from([0, 1, 30, 700_000, 2_000_001])
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(sizes, st.integers(1, 5000)), max_size=4))
+def test_windows_cover_all_texts_and_are_bounded(runs: list[tuple[int, int]]) -> None:
+    texts = [text for size, count in runs for text in ["x" * size] * (count if size < 99 else 3)]
+    windows = list(pipelines._windows(texts))
+    assert sum(windows) == len(texts)
+    start = 0
+    for size in windows:
+        assert 0 < size <= 4096
+        # Only a window's last text may lead beyond the limit.
+        assert sum(map(len, texts[start : start + size - 1])) <= 2_000_000
+        start += size
+
+
+@pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 9000])
+def test_windows_of_tokens_follow_one_another(pipeline: Pipeline, count: int) -> None:
+    texts = [WORDS.split()[i % 50] for i in range(count)]
+    windows = list(pipeline.tokenized(texts))
+    ends = [(first, first + len(tokens.lengths)) for first, tokens in windows]
+    assert sum(len(tokens.lengths) for _, tokens in windows) == count
+    assert all(a[1] == b[0] for a, b in pairwise(ends))
+    if windows:
+        expected = pipeline.tokenizer(texts).ids
+        found = np.concatenate([tokens.ids for _, tokens in windows])
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_large_job_finds_a_budget_and_gives_the_same_vectors(pipeline: Pipeline) -> None:
+    texts = many(4500)
+    assert pipeline.budget is None
+    tried = run_all(pipeline, texts)
+    assert pipeline.budget in (512, 1024, 2048)
+    fresh = Pipeline(pipeline.tokenizer, pipeline.engine)
+    small = np.concatenate([run_all(fresh, texts[i : i + 900]) for i in range(0, 4500, 900)])
+    assert fresh.budget is None
+    assert cosine_distance(tried, small).max() < 1e-6
+    np.testing.assert_allclose(run_all(pipeline, texts), tried, atol=1e-4)
+
+
+def test_a_small_job_is_shared_between_the_streams(pipeline: Pipeline) -> None:
+    texts = many(40)
+    ((first, tokens),) = pipeline.tokenized(texts)
+    computed = [len(batch.rows) for batch, _ in pipeline.run(first, tokens)]
+    assert sum(computed) == 40
+    assert len(computed) >= pipeline.engine.streams
+
+
+def test_a_job_that_is_given_up_leaves_the_engine_usable(pipeline: Pipeline) -> None:
+    texts = many(300)
+    ((first, tokens),) = pipeline.tokenized(texts)
+    work = pipeline.run(first, tokens)
+    next(work)
+    work.close()  # type: ignore[attr-defined]
+    assert run_all(pipeline, texts).shape == (300, pipeline.engine.dim)

@@ -1,0 +1,101 @@
+"""The house stands: a room imports only from below it, and rooms side by side are strangers."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sememe
+
+SOURCE = Path(sememe.__file__).parent
+
+# From the ground up; the rooms of one floor don't know each other.
+FLOORS = [
+    {"errors"},
+    {"tables", "progress"},
+    {"neighbors", "reports"},
+    {"checkpoint"},
+    {"text"},
+    {"engines"},
+    {"encoders"},
+    {"clustering"},
+    {"cli"},
+    {"__main__"},
+]
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+# Names of functions, now and to come: a module of the same name would hide them.
+FUNCTIONS = {"cluster", "select", "evaluate", "distill", "find_pairs", "train_bi", "train_cross"}
+HEAVY = {"numpy", "scipy", "sknetwork", "pyarrow", "openvino", "tokenizers", "huggingface_hub"}
+NEVER = {"torch", "transformers", "sentence_transformers", "igraph", "leidenalg"}
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def imports(node: ast.AST) -> Iterator[str]:
+    """Full names of all that is imported; of `from sememe import x` it is sememe.x."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            yield from (alias.name for alias in inner.names)
+        elif isinstance(inner, ast.ImportFrom):
+            assert inner.level == 0, "imports are written in full"
+            assert inner.module is not None
+            if inner.module == "sememe":
+                yield from (f"sememe.{alias.name}" for alias in inner.names)
+            else:
+                yield inner.module
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_every_room_has_its_floor() -> None:
+    assert {room_of(path) for path in FILES} - {"__init__"} <= set(FLOOR)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_room_imports_only_from_below(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for name in imports(parsed(path)):
+        package, _, rest = name.partition(".")
+        if package != "sememe" or not rest:
+            continue
+        other = rest.partition(".")[0]
+        assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_the_doors_use_the_whole_package(path: Path) -> None:
+    if room_of(path) not in ("cli", "__main__", "__init__"):
+        assert "sememe" not in set(imports(parsed(path)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_module_has_the_name_of_a_public_function(path: Path) -> None:
+    public = {name for name in sememe.__all__ if name.islower() and name != "errors"}
+    assert path.stem not in FUNCTIONS | public
+    assert path.parent.name not in FUNCTIONS | public
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_libraries_that_are_not_ours_to_import_are_not(path: Path) -> None:
+    assert not NEVER & {name.partition(".")[0] for name in imports(parsed(path))}
+
+
+@pytest.mark.parametrize("room", ["__init__", "errors", "progress", "cli"])
+def test_what_every_command_loads_is_light(room: str) -> None:
+    top = [node for node in parsed(SOURCE / f"{room}.py").body if not isinstance(node, ast.If)]
+    loaded = {
+        name.partition(".")[0]
+        for node in top
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports(node)
+    }
+    assert not loaded & (HEAVY | {"tqdm"})
