@@ -121,5 +121,5 @@ def test_bad_input_is_an_input_error(
 
 
 def test_unit_rows_have_length_one_and_zeros_stay() -> None:
-    rows = unit([[3, 4], [0, 0], [1e-30, 0]])
+    rows = unit([[3.0, 4.0], [0.0, 0.0], [1e-30, 0.0]])
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), [1, 0, 1], rtol=1e-6)

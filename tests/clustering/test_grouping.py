@@ -135,10 +135,16 @@ def test_a_higher_threshold_gives_no_fewer_groups() -> None:
 
 
 def test_coarse_and_fine_lie_on_either_side() -> None:
-    vectors, _ = blobs([25] * 16, noise=0.9)
+    vectors, _ = blobs([25] * 16, noise=1.4)
     usual = len(cluster_vectors(vectors, names(400)))
     assert len(cluster_vectors(vectors, names(400), granularity="coarse")) <= usual / 2
     assert len(cluster_vectors(vectors, names(400), granularity="fine")) >= usual * 1.5
+
+
+def test_coarse_is_the_coarsest_where_nothing_links_the_groups() -> None:
+    vectors, truth = blobs([40] * 4, noise=0.2)
+    found = cluster_vectors(vectors, names(160), granularity="coarse")
+    assert agreement(found.labels, truth) == pytest.approx(1)
 
 
 def test_resolution_found_gives_the_same_when_given() -> None:
@@ -179,7 +185,7 @@ def test_a_handful_of_texts_is_defined(n: int) -> None:
 
 
 def test_two_texts_can_be_told_apart_or_together() -> None:
-    two = ([[1, 0], [0.9, 0.1]], ["a", "b"])
+    two = (np.array([[1, 0], [0.9, 0.1]]), ["a", "b"])
     assert cluster_vectors(*two).labels.tolist() == [0, 0]
     assert cluster_vectors(*two, clusters=1).labels.tolist() == [0, 0]
     assert cluster_vectors(*two, clusters=2).labels.tolist() == [0, 1]
@@ -243,7 +249,7 @@ def test_bad_texts_and_vectors_are_named(vectors: Any, texts: Any, message: str)
 def test_bad_arguments_are_refused_before_anything_is_encoded() -> None:
     class Never:
         def encode(self, texts: list[str], /) -> None:
-            raise AssertionError("encoded")
+            raise AssertionError(f"encoded {texts}")
 
     with pytest.raises(InputError):
         cluster(["a"], Never(), clusters=0)

@@ -69,3 +69,11 @@ def test_without_pandas_to_frame_says_what_to_install(
 def test_no_texts_make_no_map(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no texts"):
         cluster_vectors(np.empty((0, 0)), []).save_map(tmp_path / "map.html")
+
+
+def test_map_is_one_file_with_every_text(found: Clusters, tmp_path: Path) -> None:
+    found.save_map(tmp_path / "map.html", title="Opinions")
+    assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
+    written = (tmp_path / "map.html").read_text(encoding="utf-8")
+    assert "Opinions" in written
+    assert all(text in written for text in found.texts if text.isascii())

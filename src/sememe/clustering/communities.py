@@ -125,14 +125,15 @@ def _union_costs(total: NDArray[np.float64], one: int) -> NDArray[np.float64]:
 
 def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> Labels:
     """Split in two, by k-means, the cluster that lies farthest from its centre in total."""
-    total = sums(vectors, labels)
-    looseness = np.bincount(labels) - np.linalg.norm(total, axis=1)
+    total, size = sums(vectors, labels), np.bincount(labels)
+    looseness = np.where(size > 1, size - np.linalg.norm(total, axis=1), -np.inf)
     members = np.flatnonzero(labels == looseness.argmax())
     inside = vectors[members]
     first = (inside @ unit(total)[looseness.argmax()]).argmin()
     second = (inside @ inside[first]).argmin()
-    halves = (inside @ inside[second] > inside @ inside[first]).astype(np.int64)
-    halves = refined(inside, halves)
+    halves = refined(inside, (inside @ inside[second] > inside @ inside[first]).astype(np.int64))
+    if not halves.any():  # smoothing can make different vectors the same
+        halves[-1] = 1
     labels = labels.copy()
     labels[members[halves == 1]] = new
     return labels

@@ -47,9 +47,10 @@ def cluster(
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
             (agglomerative clustering with average linkage).
-        granularity: "coarse" (at most half as many clusters as would be found with nothing given),
-            "fine" (at least twice as many), or a positive resolution of the Leiden method
-            (Traag et al. 2019): about 0.05 gives a few clusters, 1 tens, 30 hundreds.
+        granularity: "coarse" (at most half as many clusters as would be found with nothing given)
+            or "fine" (at least twice as many), as far as the graph of near texts goes; or a
+            positive resolution of the Leiden method (Traag et al. 2019), from about 0.05 for a
+            few clusters to 30 for hundreds.
 
     Returns:
         Clusters: labels int64 (n,), -1 for an outlier; the clusters, largest first, with their

@@ -110,7 +110,7 @@ class Clusters:
         from sememe.reports.map import write_map
 
         neighbors = nearest(self.vectors, neighborhood_size(len(self.texts)))
-        points = layout_2d(self.vectors, neighbors)
+        points = layout_2d(self.vectors, neighbors, labels=self.labels)
         write_map(Path(path), points, self.labels, self.texts, self.clusters, title=title)
 
     def __repr__(self) -> str:

@@ -59,7 +59,7 @@ def class_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
     Example:
         >>> class_terms([["new card", "lost card"], ["exchange rate", "rate of exchange"]])
-        [('card', 'new card', 'lost card'), ('exchange', 'rate', 'exchange rate')]
+        [('card', 'lost', 'lost card', 'new', 'new card'), ('exchange', 'rate', 'exchange rate')]
     """
     counts = [
         Counter(term for text in dict.fromkeys(group) for term in _terms(text)) for group in groups

@@ -17,7 +17,7 @@ from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter
 from sememe.encoders.vectors import Vectors, finish, similarity
 from sememe.engines import Array, open_engine
-from sememe.errors import GuessWarning, InputError, warn
+from sememe.errors import CheckpointError, GuessWarning, InputError, warn
 from sememe.progress import Bar, progress_bar
 from sememe.text import Batch, Tokenizer, check_texts
 
@@ -70,6 +70,11 @@ class BiEncoder:
         opened = open_engine(
             self._checkpoint, self._pooling, precision=precision, **self._engine_options
         )
+        if (self._checkpoint.truncate_dim or 0) > opened.dim:
+            raise CheckpointError(
+                f"{self._checkpoint.directory / 'config_sentence_transformers.json'}: truncate_dim "
+                f"is {self._checkpoint.truncate_dim}, but vectors have only {opened.dim} components."
+            )
         self._sentences = Pipeline(self._tokenizer, opened)
         self._token_pipeline: Pipeline | None = None
         self._token_lock = Lock()

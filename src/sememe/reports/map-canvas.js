@@ -12,7 +12,7 @@ const lit = new Uint8Array(count).fill(1); // which texts are chosen; the others
 const litOf = members.map((points) => points.length);
 const state = { group: -1, peek: -1, hover: -1, pinned: -1, words: [], reading: false, moved: false };
 let [width, height, ratio, fitted, frame, flight] = [0, 0, 1, 1, 0, 0];
-let [colors, sprites, paper] = [palette(false), null, ""];
+let [colors, inks, paper, image] = [[], [], [], null]; // inks and paper: the same as red, green, blue
 
 const filtered = () => state.group >= 0 || state.words.length > 0;
 const dark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
@@ -42,8 +42,7 @@ function unproject(left, top) {
 }
 
 function radius() {
-  const area = free();
-  const base = Math.min(5, Math.max(1, 0.26 * Math.sqrt((area.width * area.height) / count)));
+  const base = Math.min(4.5, Math.max(1, (0.6 * fitted) / Math.sqrt(count)));
   return Math.min(base * (view.scale / fitted) ** 0.3, 9);
 }
 
@@ -76,46 +75,53 @@ const bright = (point) => lit[point] && (state.peek < 0 || groupOf[point] === st
 
 function draw() {
   frame = 0;
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  drawSprites(Math.ceil(2 * (radius() + 1) * ratio));
+  new Uint32Array(image.data.buffer).fill(new Uint32Array(Uint8Array.of(...paper, 255).buffer)[0]);
   const all = !filtered() && state.peek < 0;
   if (!all) drawPoints(dark() ? 0.18 : 0.22, (point) => !bright(point));
-  drawPoints(0.9, all ? () => true : bright);
+  drawPoints(0.92, all ? () => true : bright);
+  context.putImageData(image, 0, 0);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   drawNames();
   for (const point of [state.hover, state.pinned]) if (point >= 0) drawRing(point);
   placeTip();
 }
 
-/** One dot of each colour in a row, to be copied for each point: a canvas does nothing faster. */
-function drawSprites(size) {
-  if (sprites?.height === size) return;
-  sprites = Object.assign(document.createElement("canvas"), { width: size * colors.length, height: size });
-  const brush = sprites.getContext("2d");
-  brush.strokeStyle = paper;
-  brush.lineWidth = 0.6 * ratio;
-  colors.forEach((color, i) => {
-    brush.fillStyle = css(color);
-    brush.beginPath();
-    brush.arc((i + 0.5) * size, size / 2, size / 2 - ratio, 0, 2 * Math.PI);
-    brush.fill();
-    brush.stroke();
-  });
+/** Writes the dots straight into pixels: ten times as fast as canvas calls where no GPU helps. */
+function drawPoints(alpha, wanted) {
+  const { data: pixels, width: across, height: down } = image;
+  const [zeroX, zeroY, scale] = [...project(0, 0).map((value) => value * ratio), view.scale * ratio];
+  const inner = radius() * ratio;
+  const outer = inner + Math.min(0.7 * ratio, inner / 5); // a rim of paper parts dots that overlap
+  const covered = (distance, reach) => alpha * Math.min(1, Math.max(0, reach + 0.5 - distance));
+  for (const point of order) {
+    const [left, top] = [zeroX + xs[point] * scale - 0.5, zeroY - ys[point] * scale - 0.5];
+    const [x1, x2] = [Math.max(0, Math.ceil(left - outer)), Math.min(across - 1, Math.floor(left + outer))];
+    const [y1, y2] = [Math.max(0, Math.ceil(top - outer)), Math.min(down - 1, Math.floor(top + outer))];
+    if (x1 > x2 || y1 > y2 || !wanted(point)) continue;
+    const [red, green, blue] = inks[colorOf[groupOf[point]]];
+    for (let y = y1; y <= y2; y++) {
+      for (let x = x1; x <= x2; x++) {
+        const distance = Math.sqrt((x - left) ** 2 + (y - top) ** 2);
+        const ink = covered(distance, inner);
+        const rim = covered(distance, outer) - ink;
+        const [at, kept] = [4 * (y * across + x), 1 - ink - rim];
+        pixels[at] = kept * pixels[at] + rim * paper[0] + ink * red;
+        pixels[at + 1] = kept * pixels[at + 1] + rim * paper[1] + ink * green;
+        pixels[at + 2] = kept * pixels[at + 2] + rim * paper[2] + ink * blue;
+      }
+    }
+  }
 }
 
-function drawPoints(alpha, wanted) {
-  const size = sprites.height;
-  const [zeroX, zeroY] = project(0, 0).map((value) => value * ratio - size / 2);
-  const scale = view.scale * ratio;
-  context.globalAlpha = alpha;
-  for (const point of order) {
-    const [left, top] = [zeroX + xs[point] * scale, zeroY - ys[point] * scale];
-    if (left < -size || top < -size || left > canvas.width || top > canvas.height) continue;
-    if (!wanted(point)) continue;
-    context.drawImage(sprites, colorOf[groupOf[point]] * size, 0, size, size, left, top, size, size);
-  }
-  context.globalAlpha = 1;
+/** Red, green and blue of CSS colours. */
+function rgb(names) {
+  const brush = new OffscreenCanvas(names.length, 1).getContext("2d");
+  names.forEach((name, i) => {
+    brush.fillStyle = name;
+    brush.fillRect(i, 0, 1, 1);
+  });
+  const { data: read } = brush.getImageData(0, 0, names.length, 1);
+  return names.map((_, i) => read.slice(4 * i, 4 * i + 3));
 }
 
 /** The clusters' names, the largest first; one that would cover another waits for a closer look. */
@@ -124,22 +130,24 @@ function drawNames() {
   const named = [...groups.keys()].slice(0, outliers).filter((i) => litOf[i] || i === chosen);
   if (chosen >= 0) named.sort((a, b) => (b === chosen) - (a === chosen));
   const [area, taken, closer] = [free(), [], (view.scale / fitted) ** 2];
-  Object.assign(context, { textAlign: "center", textBaseline: "middle", lineJoin: "round", lineWidth: 4 });
-  context.strokeStyle = paper;
+  Object.assign(context, { textAlign: "center", textBaseline: "middle" });
   for (const i of named) {
     let [x, y] = project(groups[i].x, groups[i].y);
     if (x < area.left || y < 0 || x > width || y > height || taken.length > 80) continue;
     if (members[i].length * closer < count / 300 && i !== chosen) continue;
     const size = 11 + 4 * Math.sqrt(groups[i].size / groups[0].size);
     context.font = `600 ${size}px ${FONT}`;
-    const half = context.measureText(groups[i].name).width / 2 + 8;
-    x = Math.min(Math.max(x, area.left + half), width - half);
-    const box = [x - half - 4, y - size, x + half + 4, y + size];
+    const half = context.measureText(groups[i].name).width / 2 + 6;
+    x = Math.min(Math.max(x, area.left + half + 4), width - half - 4);
+    const box = [x - half, y - size, x + half, y + size];
     if (taken.some((b) => box[0] < b[2] && b[0] < box[2] && box[1] < b[3] && b[1] < box[3])) continue;
     taken.push(box);
     context.globalAlpha = chosen < 0 || chosen === i ? 1 : 0.3;
+    context.fillStyle = `rgb(${paper.join(" ")} / 0.8)`;
+    context.beginPath();
+    context.roundRect(x - half, y - 0.75 * size, 2 * half, 1.5 * size, 6);
+    context.fill();
     context.fillStyle = css([...(dark() ? [0.94, 0.05] : [0.32, 0.08]), colors[colorOf[i]][2]]);
-    context.strokeText(groups[i].name, x, y);
     context.fillText(groups[i].name, x, y);
   }
   context.globalAlpha = 1;
@@ -211,6 +219,7 @@ function everything() {
 function resize() {
   [width, height, ratio] = [canvas.clientWidth, canvas.clientHeight, devicePixelRatio || 1];
   [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+  image = context.createImageData(Math.max(1, canvas.width), Math.max(1, canvas.height));
   const whole = everything();
   if (!state.moved) Object.assign(view, whole);
   draw();

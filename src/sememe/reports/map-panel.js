@@ -7,17 +7,14 @@ const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase
 const shown = (point) => texts[point] || "(empty)";
 let folded = null; // the texts as they are searched, made when first needed
 
-/** Gives an element the colour of a group, and again whenever the theme changes. */
-function paint(element, group) {
-  element.dataset.group = group;
-  element.style.setProperty("--color", css(colors[colorOf[group]]));
-}
+/** Gives an element the colour of a group, in whatever theme. */
+const paint = (element, group) => element.style.setProperty("--color", `var(--color-${colorOf[group]})`);
 
 function recolor() {
   colors = palette(dark());
-  paper = getComputedStyle(document.body).backgroundColor;
-  sprites = null;
-  for (const element of document.querySelectorAll("[data-group]")) paint(element, +element.dataset.group);
+  colors.forEach((color, i) => document.documentElement.style.setProperty(`--color-${i}`, css(color)));
+  inks = rgb(colors.map(css));
+  [paper] = rgb([getComputedStyle(document.body).backgroundColor]);
   redraw();
 }
 
@@ -84,7 +81,7 @@ function isolate(group) {
   state.reading = false;
   choose();
   if (state.group < 0) return fly(everything());
-  return visit(groups[group].x, groups[group].y, Math.min(0.3 / Math.max(groups[group].reach, 0.02), 8));
+  return visit(groups[group].x, groups[group].y, Math.min(0.2 / Math.max(groups[group].reach, 0.02), 8));
 }
 
 function visit(x, y, closer) {
@@ -169,7 +166,7 @@ function textRows() {
     item.querySelector(".text").append(...marked(shown(point)));
     item.firstElementChild.addEventListener("click", () => {
       pin(point);
-      visit(xs[point], ys[point], Math.max(3, view.scale / fitted));
+      visit(xs[point], ys[point], Math.max(2.5, view.scale / fitted));
     });
     return item;
   });
@@ -224,8 +221,8 @@ $("summary").textContent = [plural(count, "text"), plural(outliers, "cluster"), 
 prefersDark.addEventListener("change", recolor);
 recolor();
 list();
-new ResizeObserver(resize).observe(canvas);
 resize();
+new ResizeObserver(resize).observe(canvas);
 
 /** For tests, and for the curious. */
 window.sememe = {

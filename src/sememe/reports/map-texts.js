@@ -27,7 +27,7 @@ function nameOf(group) {
   if (group === outliers) return "Outliers";
   const [first = "unnamed", ...others] = groups[group].terms;
   return others.reduce(
-    (name, term) => (name.length + term.length > 21 ? name : `${name} · ${term}`), first);
+    (name, term) => (name.length + term.length > 17 ? name : `${name}, ${term}`), first);
 }
 
 /** Where most of a group lies: the median of the half that is nearest to its median. */

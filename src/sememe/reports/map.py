@@ -110,7 +110,8 @@ def _quantised(points: NDArray[Any]) -> NDArray[Any]:
         return points
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-12)
-    return np.rint((points - (low + high) / 2) / half * 32_767)
+    scaled: NDArray[Any] = np.rint((points - (low + high) / 2) / half * 32_767)
+    return scaled
 
 
 def _positions(labels: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
