@@ -58,10 +58,9 @@ def test_the_terminal_shows_the_clusters_and_no_progress_bar(
 
 def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     lines = "a cat\na kitten\na bus\na tram\n"
-    done = sememe(
-        "cluster", "-", "--clusters", "2", "--precision", "f32", "--json", "-o", str(tmp_path / "o"),
-        stdin=lines,
-    )  # fmt: skip
+    out = str(tmp_path / "o")
+    options = ["--clusters", "2", "--precision", "f32", "--json"]
+    done = sememe("cluster", "-", *options, "-o", out, stdin=lines)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["texts"] == 4

@@ -167,6 +167,10 @@ CONFIG: dict[str, tuple[Damage, list[str]]] = {
         ["similarity_fn_name is 'jaccard'; known are cosine, dot, euclidean, manhattan"],
     ),
     "truncation in words": (face(truncate_dim="ten"), ["truncate_dim is 'ten'"]),
+    "wide truncation": (
+        face(truncate_dim=4096),
+        ["config_sentence_transformers.json says truncate_dim 4096, but"],
+    ),
     "negative truncation": (face(truncate_dim=-3), ["truncate_dim is -3"]),
 }
 

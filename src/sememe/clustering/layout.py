@@ -74,8 +74,8 @@ def layout_2d(
 def _graph(neighbors: Neighbors) -> Any:
     """The symmetric graph: weight 1 where one has the other for a neighbour, 2 where both have.
 
-    UMAP's weights by distance change the picture little. Each point is its own neighbour too, so
-    that no row is empty; that edge never pulls.
+    UMAP's weights by distance, tried instead, gained nothing. Each point is its own neighbour
+    too, so that no row is empty; that edge never pulls.
     """
     n, k = neighbors.indices.shape
     edges = (np.ones(n * k, dtype=np.float32), neighbors.indices.ravel(), np.arange(n + 1) * k)

@@ -72,8 +72,8 @@ class BiEncoder:
         )
         if (self._checkpoint.truncate_dim or 0) > opened.dim:
             raise CheckpointError(
-                f"{self._checkpoint.directory / 'config_sentence_transformers.json'}: truncate_dim "
-                f"is {self._checkpoint.truncate_dim}, but vectors have only {opened.dim} components."
+                f"{self._checkpoint.directory}: config_sentence_transformers.json says "
+                f"truncate_dim {self._checkpoint.truncate_dim}, but vectors have {opened.dim}."
             )
         self._sentences = Pipeline(self._tokenizer, opened)
         self._token_pipeline: Pipeline | None = None

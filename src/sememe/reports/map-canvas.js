@@ -135,7 +135,7 @@ function drawNames() {
     let [x, y] = project(groups[i].x, groups[i].y);
     if (x < area.left || y < 0 || x > width || y > height || taken.length > 80) continue;
     if (members[i].length * closer < count / 300 && i !== chosen) continue;
-    const size = 11 + 4 * Math.sqrt(groups[i].size / groups[0].size);
+    const size = (narrow.matches ? 0.85 : 1) * (11 + 4 * Math.sqrt(groups[i].size / groups[0].size));
     context.font = `600 ${size}px ${FONT}`;
     const half = context.measureText(groups[i].name).width / 2 + 6;
     x = Math.min(Math.max(x, area.left + half + 4), width - half - 4);
