@@ -1,4 +1,4 @@
-# make demo   cluster 700 opinions and draw their map      make bench   measure against the peers
+# make demo   cluster 704 opinions and draw their map      make bench   measure against the peers
 # make test   lint, types and tests                        make clean   forget the environments
 # Each sets up all it needs in an environment of its own; nothing but python3 and make is assumed.
 

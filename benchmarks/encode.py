@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from peers import Encode, Peer, interleave, ratio
-from sememe.checkpoint import find
+from products import operations_per_token, product_rate
+from sememe.checkpoint import find, read
 from sememe.tables import read_texts
+from sememe.text import Tokenizer
 
 _OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
 
@@ -67,6 +69,23 @@ def one_line_texts(count: int) -> list[str]:
     return list(texts)
 
 
+def report_ceiling(ours: list[Peer], texts: list[str], model: str) -> None:
+    """How near the machine's own matrix products come to what was measured (real tokens only)."""
+    checkpoint = read(model)
+    tokens = int(Tokenizer(checkpoint)(texts).lengths.sum())
+    work = tokens * operations_per_token(checkpoint)
+    print(f"\n{tokens:,} tokens; products of the model's shapes, 1,024 rows, all cores:\n")
+    print("| precision | the machine, GFLOP/s | sememe, GFLOP/s | share |\n|---|---|---|---|")
+    for peer in ours:
+        precision = peer.name.split(", ")[1]
+        ceiling = product_rate(checkpoint, precision)
+        reached = work / statistics.median(peer.seconds)
+        print(
+            f"| {precision} | {ceiling / 1e9:.0f} | {reached / 1e9:.0f} | "
+            f"{100 * reached / ceiling:.0f} % |"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", help="a file of texts (txt, csv, tsv, jsonl, parquet)")
@@ -100,6 +119,7 @@ def main() -> None:
             print(f"| {fast.name} to {slow.name} | {median:.2f} | {least:.2f}–{most:.2f} |")
     for peer in peers:
         peer.close()
+    report_ceiling(peers[:2], texts, options.model)
 
 
 if __name__ == "__main__":

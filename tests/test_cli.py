@@ -125,6 +125,39 @@ def test_an_output_that_is_a_file_is_refused_before_the_work(tmp_path: Path) -> 
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+def test_an_output_below_a_file_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    done = sememe("cluster", str(OPINIONS), "-o", str(tmp_path / "taken" / "out"))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "this is a file" in done.stderr
+
+
+def test_characters_that_csv_cannot_hold_do_not_lose_the_work(tmp_path: Path) -> None:
+    lines = ['{"text": "a\\u0000b"}', '{"text": "a"}', '{"text": "b"}']
+    (tmp_path / "odd.jsonl").write_text("\n".join(lines))
+    out = tmp_path / "out"
+    done = sememe("cluster", str(tmp_path / "odd.jsonl"), "-o", str(out), "--clusters", "2")
+    assert done.returncode == 0, done.stderr
+    with (out / "assignments.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == [
+            "a\ufffdb",
+            "half \ufffd",
+            "a",
+            "b",
+        ]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = f"{sys.executable} -m sememe.cli cluster {OPINIONS} --column text -o {out} | head -1"
+    shell = ["bash", "-o", "pipefail", "-c", command]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (out / "map.html").exists()
+
+
 def test_help_shows_an_example() -> None:
     done = sememe("cluster", "--help")
     assert done.returncode == 0

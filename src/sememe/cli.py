@@ -1,14 +1,18 @@
 """The commands: parse, call, print.
 
-Exit codes: 0 done, 2 the user's input is wrong (one line says what), 1 anything else.
+Exit codes: 0 done, 2 the user's input is wrong (one line says what), 130 stopped by Ctrl-C,
+1 anything else.
 """
 
 import argparse
 import json
+import os
+import re
 import sys
 import time
 import warnings
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +22,9 @@ from sememe.errors import InputError, SememeError, SememeWarning
 if TYPE_CHECKING:
     from sememe.clustering import Clusters
     from sememe.tables import Table
+
+_OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 _CLUSTER_EXAMPLES = """\
 examples:
@@ -36,15 +43,22 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know every character
     options = _parser().parse_args(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SememeWarning)
         warnings.showwarning = _note
         try:
             code: int = options.run(options)
+            sys.stdout.flush()
         except SememeError as error:
             print(f"sememe: {error}", file=sys.stderr)
             return 2
+        except BrokenPipeError:  # the reader, such as head, has seen enough; files are written
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except KeyboardInterrupt:
             print("sememe: stopped", file=sys.stderr)
             return 130
@@ -100,7 +114,8 @@ def _cluster(options: argparse.Namespace) -> int:
         threshold=options.threshold,
         granularity=options.granularity,
     )
-    _write_clusters(directory, table, groups, title=Path(options.file).name)
+    title = "Standard input" if options.file == "-" else Path(options.file).name
+    _write_clusters(directory, table, groups, title=title)
     if options.json:
         print(json.dumps(groups.to_dict(), ensure_ascii=False))
     else:
@@ -117,20 +132,37 @@ def _write_clusters(directory: Path, table: "Table", groups: "Clusters", title: 
     from sememe.tables import replacing, write_table
 
     directory.mkdir(parents=True, exist_ok=True)
-    label = "cluster" if "cluster" not in table.columns else "sememe_cluster"
-    write_table(directory / "assignments.csv", {**table.columns, label: groups.labels})
-    with replacing(directory / "clusters.json") as temporary:
+    label = "cluster"
+    while label in table.columns:
+        label = f"sememe_{label}"
+    columns = {name: [_cell(value) for value in values] for name, values in table.columns.items()}
+    write_table(directory / _OUTPUTS[0], {**columns, label: groups.labels})
+    with replacing(directory / _OUTPUTS[1]) as temporary:
         text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
-    groups.save_map(directory / "map.html", title=title)
+    groups.save_map(directory / _OUTPUTS[2], title=title)
+
+
+def _cell(value: object) -> object:
+    """A value as csv can hold it: NUL and halves of surrogate pairs become U+FFFD."""
+    return _UNWRITABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _output_directory(name: str) -> Path:
     """Refuse an output that cannot be written, before the work and not after it."""
-    directory = Path(name)
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"-o {name}: this is a file; results go into a directory.")
-    return directory
+    directory = Path(name).absolute()
+    try:
+        standing = next(path for path in (directory, *directory.parents) if path.exists())
+    except OSError as error:
+        raise InputError(f"-o {name}: {error.strerror}.") from None
+    if not standing.is_dir():
+        raise InputError(f"-o {name}: {standing} is there and this is a file, not a directory.")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise InputError(f"-o {name}: you may not write into {standing}.")
+    for file in _OUTPUTS:
+        if (directory / file).is_dir():
+            raise InputError(f"-o {name}: {directory / file} is a directory; a file goes there.")
+    return Path(name)
 
 
 def _granularity(value: str) -> str | float:

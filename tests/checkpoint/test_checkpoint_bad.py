@@ -112,6 +112,10 @@ WEIGHTS: dict[str, tuple[Damage, list[str]]] = {
         config(max_position_embeddings=64),
         ["embeddings.position_embeddings.weight"],
     ),
+    "fewer layers": (
+        config(num_hidden_layers=1),
+        ["num_hidden_layers is 1", "encoder.layer.1.output.dense.weight"],
+    ),
     "more layers": (config(num_hidden_layers=3), ["encoder.layer.2.attention.self.query.weight"]),
     "integers": (
         lambda folder: rewrite(

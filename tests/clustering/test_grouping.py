@@ -1,3 +1,4 @@
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,17 @@ def test_equal_arguments_give_equal_labels() -> None:
     vectors, _ = blobs([60] * 6, noise=1.2)
     first, second = (cluster_vectors(vectors, names(360)).labels for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_no_other_use_of_random_numbers_changes_a_label() -> None:
+    vectors, _ = blobs([30] * 5)
+    library = ctypes.CDLL(None)
+    found = set()
+    for draws in range(20):
+        for _ in range(draws):
+            library.rand()
+        found.add(cluster_vectors(vectors, names(150), granularity=5.0).labels.tobytes())
+    assert len(found) == 1
 
 
 def test_order_of_the_texts_matters_little() -> None:
@@ -236,7 +248,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> Non
     ("vectors", "texts", "message"),
     [
         (np.eye(3), ["a", "b"], "3 vectors for 2 texts"),
-        (np.eye(2), ["a", 5], "text 1 is of type int"),
+        (np.eye(2), ["a", 5], r"texts\[1\] is of type int"),
         (np.eye(2), "ab", "one string"),
         ([[1, 0], [np.nan, 0]], ["a", "b"], "row 1"),
     ],

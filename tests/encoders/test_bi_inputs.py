@@ -79,7 +79,7 @@ def test_what_is_no_text_is_named_by_its_index(encoder: BiEncoder, wrong: object
 
 def test_texts_that_cannot_be_listed(encoder: BiEncoder) -> None:
     assert "texts is a int; pass a str or an iterable" in refusal(encoder.encode, 12)
-    assert "texts[0] is a int" in refusal(encoder.encode, b"bytes")
+    assert "texts[0] is of type int" in refusal(encoder.encode, b"bytes")
 
 
 # --- what comes out ---
@@ -217,3 +217,11 @@ def test_similarity_takes_the_checkpoint_s_measure(tmp_path: Path) -> None:
         assert found[0, 1] == pytest.approx(expected)
     make_checkpoint(tmp_path / "l1", similarity="manhattan")
     assert BiEncoder(tmp_path / "l1", precision="f32").similarity(vectors, vectors)[0, 1] == -3
+
+
+@pytest.mark.parametrize("option", [{"normalize": True}, {"truncate_dim": 8}, {"dtype": "float16"}])
+def test_options_of_sentences_are_refused_for_tokens(
+    encoder: BiEncoder, option: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="are for sentences"):
+        encoder.encode(["a"], output="tokens", **option)

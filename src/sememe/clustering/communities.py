@@ -4,6 +4,10 @@ Every function here takes unit vectors of different texts and returns int64 labe
 none left out; which texts are outliers, and the order of the clusters, is decided later.
 """
 
+import ctypes
+import os
+from threading import Lock
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -13,9 +17,10 @@ from sememe.neighbors import nearest, unit
 
 Labels = NDArray[np.int64]
 
-_OVERSHOOT = 2  # communities asked of Leiden for each cluster: united in pairs, they even out
+_OVERSHOOT = 3  # communities asked of Leiden for each cluster: united, they even out
 _SEARCH_STEPS = 8
 _ROUNDS = 8
+_one_at_a_time = Lock()
 
 
 def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
@@ -29,7 +34,15 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
         return_probs=False,
         return_aggregate=False,
     )
-    return numbered(leiden.fit_predict(graph))
+    # Its refinement draws from C's rand(), whatever random_state says: unless that is seeded, and
+    # nobody draws in between, the same graph gives other communities at the next call.
+    with _one_at_a_time:
+        _c_library().srand(0)
+        return numbered(leiden.fit_predict(graph))
+
+
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
 
 
 def numbered(labels: NDArray[np.integer]) -> Labels:
@@ -62,9 +75,9 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
 def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) -> Labels:
     """Partition into `count` clusters, where there are at least as many different vectors.
 
-    Leiden is asked for twice as many communities; the pairs whose union costs least are united (or,
-    where it found too few, the loosest are split) until the count is right; k-means rounds over the
-    smoothed vectors then let every text choose among the clusters.
+    Leiden is asked for three times as many communities; the pairs whose union costs least are
+    united (or, where it found too few, the loosest are split) until the count is right; k-means
+    rounds over the smoothed vectors then let every text choose among the clusters.
     """
     labels = with_count(vectors, _communities_near(_OVERSHOOT * count, graph), count)
     return with_count(vectors, refined(vectors, labels), count)
@@ -155,6 +168,7 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
         partner, similarity = found.indices[:, 0], found.similarity[:, 0]
         own = np.arange(len(total))
         mutual = (partner[partner] == own) & (similarity >= threshold)
+        mutual &= mutual[partner]  # rounding may put the two directions of a pair on either side
         if not mutual.any():
             best = int(similarity.argmax())
             if similarity[best] < threshold:

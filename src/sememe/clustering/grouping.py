@@ -13,10 +13,11 @@ from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, nearest, unit
+from sememe.text import check_texts
 
 Granularity = Literal["coarse", "fine"] | float
 
-_FAR = 1.7  # times as far from its neighbours as they are from theirs
+_FAR = 2.0  # times as far from its neighbours as they are from theirs
 
 
 class Encoder(Protocol):
@@ -164,11 +165,13 @@ def _chosen(found: list[Grain], granularity: str | None) -> tuple[Grain, str]:
     if granularity is None:
         return best, f"{tried}, {best.resolution:.2g} gave the tightest and best separated clusters"
     if granularity == "coarse":
-        fit = [grain for grain in found if grain.count <= best.count / 2] or found[:1]
-        bound = f"at most half of {best.count}"
+        fit = [grain for grain in found if grain.count <= best.count / 2]
+        bound, last = f"at most half of {best.count}", found[0]
     else:
-        fit = [grain for grain in found if grain.count >= best.count * 2] or found[-1:]
-        bound = f"at least twice {best.count}"
+        fit = [grain for grain in found if grain.count >= best.count * 2]
+        bound, last = f"at least twice {best.count}", max(found, key=lambda grain: grain.count)
+    if not fit:
+        return last, f"{tried}, none gave {bound} clusters; {last.resolution:.2g} came nearest"
     choice = max(fit, key=lambda grain: grain.score)
     return choice, f"{tried}, {choice.resolution:.2g} gave the best clusters that are {bound}"
 
@@ -229,11 +232,7 @@ def _different(
 def _strings(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise InputError("texts is one string: give a list of texts.")
-    listed = list(texts)
-    for index, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise InputError(f"text {index} is of type {type(text).__name__}, not a string.")
-    return listed
+    return check_texts(texts)
 
 
 def _check(clusters: object, threshold: object, granularity: object) -> None:

@@ -24,8 +24,8 @@ class Grain:
 
     @property
     def count(self) -> int:
-        """How many clusters."""
-        return int(self.labels.max(initial=-1)) + 1
+        """How many clusters of more than one text."""
+        return int((np.bincount(self.labels) > 1).sum())
 
 
 def grains(

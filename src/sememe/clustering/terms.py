@@ -15,7 +15,11 @@ from sememe.neighbors import unit
 _TERMS, _EXAMPLES = 6, 3
 _STEM = 5
 _ALIKE = 0.9  # two examples closer than this say the same
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Vowel signs and other combining marks belong to a word, though \w does not count them.
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0970-\u109f\u1780-\u17d3"
+)
+_WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+(?:['’](?:[^\W_]|[{_MARKS}])+)*")
 # Scripts written without spaces: Thai to Khmer, kana, Han. Two characters stand for a word.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"

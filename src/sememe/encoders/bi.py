@@ -16,7 +16,7 @@ from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter
 from sememe.encoders.vectors import Vectors, finish, similarity
-from sememe.engines import Array, open_engine
+from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, warn
 from sememe.progress import Bar, progress_bar
 from sememe.text import Batch, Tokenizer, check_texts
@@ -63,6 +63,7 @@ class BiEncoder:
             raise InputError(
                 "trust_remote_code=True: this version has no engine that runs a checkpoint's code."
             )
+        load_ahead(engine)
         self._checkpoint = read(model)
         self._pooling = _pooling(self._checkpoint, pooling)
         self._tokenizer = Tokenizer(self._checkpoint)
@@ -187,6 +188,12 @@ class BiEncoder:
         """
         _one_of("output", output, ("sentence", "tokens"))
         _one_of("dtype", dtype, ("float32", "float16"))
+        if output == "tokens" and (normalize, truncate_dim, dtype) != (None, None, "float32"):
+            raise InputError(
+                'output="tokens" gives the transformer\'s own vectors; normalize=, truncate_dim= '
+                "and dtype= are for sentences."
+            )
+        self._check_truncation(truncate_dim)
         listed = check_texts([texts] if isinstance(texts, str) else texts)
         cut = CutCounter(listed, self.max_length, long)
         unique = {text: row for row, text in enumerate(dict.fromkeys(listed))}
@@ -194,7 +201,7 @@ class BiEncoder:
             prefix = self._prompt(prompt_name, prompt)
             if output == "tokens":
                 states = _ragged(self._compute(self._tokens(), list(unique), prefix, cut, bar))
-                found: Any = [states[unique[text]] for text in listed]
+                found: Any = [states[unique[text]].copy() for text in listed]
             else:
                 found = np.empty((len(unique), self._sentences.engine.dim), np.float32)
                 for batch, vectors in self._compute(
@@ -223,6 +230,15 @@ class BiEncoder:
         """
         return similarity(a, b, self._checkpoint.similarity)
 
+    def _check_truncation(self, truncate_dim: int | None) -> None:
+        if truncate_dim is None:
+            return
+        whole = self._sentences.engine.dim
+        if not (isinstance(truncate_dim, int) and 0 < truncate_dim <= whole):
+            raise InputError(
+                f"truncate_dim={truncate_dim!r} is no number between 1 and the model's {whole}."
+            )
+
     def _encode_as(
         self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
     ) -> Vectors:
@@ -236,7 +252,7 @@ class BiEncoder:
         if prompt is not None and name is not None:
             raise InputError("Pass prompt= or prompt_name=, not both.")
         if prompt is not None:
-            return prompt
+            return check_texts([prompt])[0]
         prompts = self._checkpoint.prompts
         name = name or self._checkpoint.default_prompt_name
         if name is not None and name not in prompts:

@@ -20,7 +20,7 @@ _DEFAULT_BUDGET = 1024
 _TRIAL_TOKENS = 8192
 """Tokens for each trial of a budget: enough batches to keep every stream of a laptop busy."""
 
-_WINDOW_TEXTS, _WINDOW_CHARACTERS = 4096, 2_000_000
+_WINDOW_TEXTS, _WINDOW_CHARACTERS = 16_384, 2_000_000
 _LONG_JOB_SECONDS = 60
 
 
@@ -32,6 +32,8 @@ class Pipeline:
         self.engine = engine
         self.budget: int | None = None
         """The token budget of a batch, once it is known."""
+        self._rate = 0.0
+        """Tokens a second, once they are measured."""
 
     def tokenized(self, texts: Sequence[str]) -> Iterator[tuple[int, Tokens]]:
         """Yield windows of tokenised texts and where each starts, always one window ahead."""
@@ -51,6 +53,8 @@ class Pipeline:
     ) -> Iterator[tuple[Batch, Array]]:
         """Compute one window, batch by batch; rows are counted from `first`."""
         rows = np.arange(len(tokens.lengths))
+        if first == 0:
+            self._say_cost(tokens, remaining)
         if self.budget is None and tokens.lengths.sum() > 2 * len(_BUDGETS) * _TRIAL_TOKENS:
             rows, trials = _trial_rows(tokens)
             yield from self._try_budgets(tokens, trials, first, skip, remaining)
@@ -74,7 +78,13 @@ class Pipeline:
             yield from self.engine.run(self._batches(tokens, rows, first, skip, budget))
             rates[budget] = tokens.lengths[rows].sum() / (time.perf_counter() - started)
         self.budget = max(rates, key=rates.__getitem__)
-        seconds = remaining * float(tokens.lengths.mean()) / rates[self.budget]
+        self._rate = rates[self.budget]
+        self._say_cost(tokens, remaining)
+
+    def _say_cost(self, tokens: Tokens, remaining: int) -> None:
+        if not self._rate:
+            return
+        seconds = remaining * float(tokens.lengths.mean()) / self._rate
         if seconds > _LONG_JOB_SECONDS:
             warn(f"Encoding {remaining:,} texts will take about {_minutes(seconds)}.", CostWarning)
 

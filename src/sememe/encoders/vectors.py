@@ -19,12 +19,7 @@ def finish(
 
     Normalising in float32 here, not in the graph, gives unit length exactly in any precision.
     """
-    if truncate_dim is not None:
-        if not 0 < truncate_dim <= vectors.shape[1]:
-            raise InputError(
-                f"truncate_dim={truncate_dim} is not between 1 and the model's {vectors.shape[1]}."
-            )
-        vectors = vectors[:, :truncate_dim]
+    vectors = vectors[:, :truncate_dim]
     if normalize:
         vectors = unit(vectors)
     return np.ascontiguousarray(vectors, dtype=dtype)

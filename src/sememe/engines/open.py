@@ -1,11 +1,20 @@
 """Choose the engine and the precision for a checkpoint on this machine."""
 
+from importlib import import_module
+from threading import Thread
+
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling
 from sememe.engines.engine import Engine
 from sememe.errors import InputError
 
 ENGINES = ("auto", "openvino")
+
+
+def load_ahead(engine: str) -> None:
+    """Import the engine on another core while the checkpoint is being found and hashed."""
+    if engine in ENGINES:
+        Thread(target=import_module, args=("sememe.engines.openvino",), daemon=True).start()
 
 
 def open_engine(

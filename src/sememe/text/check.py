@@ -24,7 +24,7 @@ def check_texts(texts: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             shown = repr(text)[:40]
             raise InputError(
-                f"texts[{index}] is a {type(text).__name__} ({shown}), not a str; "
+                f"texts[{index}] is of type {type(text).__name__} ({shown}), not str; "
                 "turn it into a str or leave it out."
             )
     return _without_surrogates(listed)

@@ -17,6 +17,7 @@ from sememe.engines.openvino.blocks import (
     scalar,
 )
 from sememe.engines.openvino.settings import Settings
+from sememe.errors import CheckpointError
 
 _WORDS = "embeddings.word_embeddings"
 
@@ -49,7 +50,12 @@ def hidden_states(checkpoint: Checkpoint, inputs: Inputs) -> tuple[Node, int]:
     prefix = weights.prefix(f"{_WORDS}.weight")
     x = _embeddings(Layers(weights, prefix), inputs, settings, shape)
     bias = inputs.attention_bias()
-    for index in range(settings.size("num_hidden_layers")):
+    layers = settings.size("num_hidden_layers")
+    if (more := f"{prefix}encoder.layer.{layers}.output.dense.weight") in weights:
+        raise CheckpointError(
+            f"{settings.where}: num_hidden_layers is {layers}, but there is a tensor {more!r}."
+        )
+    for index in range(layers):
         x = _layer(Layers(weights, f"{prefix}encoder.layer.{index}."), x, bias, shape)
     return x, shape.hidden
 

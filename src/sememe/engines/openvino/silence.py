@@ -10,10 +10,12 @@ from typing import Any
 
 _TELEMETRY = "openvino_telemetry"
 
-if "openvino" not in sys.modules and _TELEMETRY not in sys.modules:
-    modules: dict[str, Any] = sys.modules
+modules: dict[str, Any] = sys.modules
+hidden = "openvino" not in modules and _TELEMETRY not in modules
+if hidden:
     modules[_TELEMETRY] = None
-    try:
-        import openvino  # noqa: F401
-    finally:
+try:
+    import openvino as openvino
+finally:
+    if hidden:
         del modules[_TELEMETRY]
