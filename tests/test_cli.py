@@ -142,7 +142,6 @@ def test_characters_that_csv_cannot_hold_do_not_lose_the_work(tmp_path: Path) ->
     with (out / "assignments.csv").open(encoding="utf-8", newline="") as file:
         assert [row["text"] for row in csv.DictReader(file)] == [
             "a\ufffdb",
-            "half \ufffd",
             "a",
             "b",
         ]

@@ -1,6 +1,8 @@
 """Open what a checkpoint names, and only inside the checkpoint."""
 
+import hashlib
 import json
+import mmap
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -31,6 +33,15 @@ def _load(path: Path) -> object:
         raise CheckpointError(f"{path}, {where}: not valid JSON ({error.msg}).") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}).") from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    if not path.stat().st_size:  # nothing can be mapped
+        return hashlib.sha256().hexdigest()
+    # Mapped, it is hashed in one call that lets other threads run; in pieces, each would wait.
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return hashlib.sha256(content).hexdigest()
 
 
 def inside(directory: Path, name: str, *, said_by: Path) -> Path:

@@ -3,13 +3,13 @@
 In this order, so that the network is touched last, and never when the model is already here.
 """
 
-import hashlib
 import importlib.util
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sememe.checkpoint.files import sha256
 from sememe.errors import CheckpointError, ModelNotFound
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -77,8 +77,7 @@ def _in_package(shipped: _Shipped) -> Path | None:
     weights = directory / "model.safetensors"
     if not weights.is_file():
         return None
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(weights)
     if found != shipped.sha256:
         raise CheckpointError(
             f"{weights}: SHA-256 is {found[:12]}…, not the {shipped.sha256[:12]}… of the original "

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sememe.checkpoint.files import inside, read_json
+from sememe.checkpoint.files import inside, read_json, sha256
 from sememe.errors import CheckpointError
 
 Array = npt.NDArray[np.float32]
@@ -109,8 +109,7 @@ class Weights:
         """The SHA-256 over all files' bytes, as hexadecimal digits."""
         digest = hashlib.sha256()
         for path in self.files:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(sha256(path)))
         return digest.hexdigest()
 
 
