@@ -92,6 +92,7 @@ def labelled_sets(data: Path) -> Iterator[Labelled]:
             "SearchSnippets",
             ("label",),
         ),
+        ("Biomedical", "clustering/short_text.parquet", "dataset", "Biomedical", ("label",)),
     ):
         table = read_table(data / file).columns
         rows = [i for i, v in enumerate(table[column]) if v == value]
