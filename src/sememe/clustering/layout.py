@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sememe.clustering.graph import neighbor_graph
 from sememe.neighbors import Neighbors
 
 _EPOCHS = 100
@@ -77,10 +78,8 @@ def _graph(neighbors: Neighbors) -> Any:
     UMAP's weights by distance, tried instead, gained nothing. Each point is its own neighbour
     too, so that no row is empty; that edge never pulls.
     """
-    n, k = neighbors.indices.shape
-    edges = (np.ones(n * k, dtype=np.float32), neighbors.indices.ravel(), np.arange(n + 1) * k)
-    directed = sparse.csr_matrix(edges, shape=(n, n))
-    return (directed + directed.T + sparse.identity(n, dtype=np.float32)).tocsr()
+    itself = sparse.identity(len(neighbors.indices), dtype=np.float32)
+    return (neighbor_graph(neighbors) + itself).tocsr()
 
 
 def _start(vectors: NDArray[np.float32], graph: Any) -> NDArray[np.complex64]:
