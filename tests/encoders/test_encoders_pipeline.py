@@ -47,20 +47,20 @@ sizes = st.sampled_from([0, 1, 30, 700_000, 2_000_001])
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(sizes, st.integers(1, 5000)), max_size=4))
+@given(st.lists(st.tuples(sizes, st.integers(1, 20_000)), max_size=4))
 def test_windows_cover_all_texts_and_are_bounded(runs: list[tuple[int, int]]) -> None:
     texts = [text for size, count in runs for text in ["x" * size] * (count if size < 99 else 3)]
     windows = list(pipelines._windows(texts))
     assert sum(windows) == len(texts)
     start = 0
     for size in windows:
-        assert 0 < size <= 4096
+        assert 0 < size <= 16_384
         # Only a window's last text may lead beyond the limit.
         assert sum(map(len, texts[start : start + size - 1])) <= 2_000_000
         start += size
 
 
-@pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 9000])
+@pytest.mark.parametrize("count", [0, 1, 16_383, 16_384, 16_385, 40_000])
 def test_windows_of_tokens_follow_one_another(pipeline: Pipeline, count: int) -> None:
     texts = [WORDS.split()[i % 50] for i in range(count)]
     windows = list(pipeline.tokenized(texts))
@@ -83,6 +83,11 @@ def test_a_large_job_finds_a_budget_and_gives_the_same_vectors(pipeline: Pipelin
     assert fresh.budget is None
     assert cosine_distance(tried, small).max() < 1e-6
     np.testing.assert_allclose(run_all(pipeline, texts), tried, atol=1e-4)
+
+
+def test_a_large_job_of_the_shortest_texts_finds_a_budget_too(pipeline: Pipeline) -> None:
+    run_all(pipeline, ["wind"] * 17_000)
+    assert pipeline.budget is not None
 
 
 def test_a_small_job_is_shared_between_the_streams(pipeline: Pipeline) -> None:

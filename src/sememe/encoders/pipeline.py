@@ -55,7 +55,7 @@ class Pipeline:
         rows = np.arange(len(tokens.lengths))
         if first == 0:
             self._say_cost(tokens, remaining)
-        if self.budget is None and tokens.lengths.sum() > 2 * len(_BUDGETS) * _TRIAL_TOKENS:
+        if self.budget is None and tokens.lengths.sum() >= 2 * len(_BUDGETS) * _TRIAL_TOKENS:
             rows, trials = _trial_rows(tokens)
             yield from self._try_budgets(tokens, trials, first, skip, remaining)
         yield from self.engine.run(self._batches(tokens, rows, first, skip, self.budget))

@@ -14,7 +14,8 @@ ENGINES = ("auto", "openvino")
 def load_ahead(engine: str) -> None:
     """Import the engine on another core while the checkpoint is being found and hashed."""
     if engine in ENGINES:
-        Thread(target=import_module, args=("sememe.engines.openvino",), daemon=True).start()
+        # No daemon: a process that ends in the middle of an import may crash.
+        Thread(target=import_module, args=("sememe.engines.openvino",)).start()
 
 
 def open_engine(
