@@ -38,8 +38,8 @@ def cluster(
     """Group texts by meaning, name the groups, and say which texts belong to none.
 
     With nothing but texts and an encoder, the number of clusters is found in the data. At most one
-    of the three arguments says more. Identical texts are always together, and the result is the
-    same whenever the same texts are given in the same order.
+    of the three arguments says more. Identical texts are always together, and equal
+    vectors in the same order give an equal result.
 
     Args:
         texts: the texts.
