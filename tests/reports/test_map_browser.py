@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from sememe.reports.map import write_map
 
@@ -73,8 +73,10 @@ class Shown:
         self.page.mouse.move(*self.screen(point))
         return self.page.locator("#tip .text").inner_text()
 
-    def rows(self) -> list[str]:
-        return self.page.locator("#list .name, #list .text").all_inner_texts()
+    def shows(self, rows: list[str]) -> None:
+        """Assert that the list shows these rows, once it is laid out."""
+        found = self.page.locator("#list .name, #list .text")
+        expect(found).to_have_text(rows, use_inner_text=True)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,7 @@ def test_shows_every_text_and_the_clusters(map_: Shown) -> None:
     assert map_.page.evaluate("sememe.points") == 7
     assert map_.visible() == 7
     assert map_.page.locator("#summary").inner_text() == "7 texts, 2 clusters, 1 outlier"
-    assert map_.rows() == ["trains, rail", f"{EVIL[:59]}…, café", "Outliers"]
+    map_.shows(["trains, rail", f"{EVIL[:59]}…, café", "Outliers"])
 
 
 def test_hovering_shows_the_text_and_its_cluster(map_: Shown) -> None:
@@ -185,9 +187,9 @@ def test_hostile_texts_are_shown_and_never_run(map_: Shown) -> None:
     assert map_.page.title() == f"Seven {EVIL}"
     assert map_.hover(4) == EVIL
     map_.page.locator(".more").nth(1).click()
-    assert map_.page.locator("q").inner_text() == EVIL
+    expect(map_.page.locator("q")).to_have_text(EVIL, use_inner_text=True)
     map_.page.fill("#query", "<script>")
-    assert map_.rows() == [EVIL]
+    map_.shows([EVIL])
     assert map_.page.locator("script").count() == 2
     assert map_.page.locator("img").count() == 0
 
@@ -195,15 +197,15 @@ def test_hostile_texts_are_shown_and_never_run(map_: Shown) -> None:
 def test_search_finds_all_words_in_any_order_case_or_accent(map_: Shown) -> None:
     map_.page.fill("#query", "STRIKE rail")
     assert map_.visible() == 1
-    assert map_.rows() == ["The rail strike"]
-    assert map_.page.locator("mark").inner_text() == "rail"
+    map_.shows(["The rail strike"])
+    expect(map_.page.locator("mark")).to_have_text("rail", use_inner_text=True)
     map_.page.fill("#query", "creme cafe")
-    assert map_.rows() == ["Café crème"]
+    map_.shows(["Café crème"])
     map_.page.fill("#query", "nowhere")
     assert map_.page.locator("#status").inner_text() == "0 texts"
     map_.page.keyboard.press("Escape")
     assert map_.visible() == 7
-    assert len(map_.rows()) == 3
+    expect(map_.page.locator("#list .name, #list .text")).to_have_count(3)
 
 
 def test_a_text_that_was_found_is_flown_to(map_: Shown) -> None:
@@ -222,7 +224,7 @@ def test_a_cluster_is_isolated_and_let_go(map_: Shown) -> None:
     assert row.get_attribute("aria-pressed") == "true"
     assert map_.page.locator("#status").inner_text() == "3 texts in trains, rail"
     map_.page.get_by_text("Read all 3").click()
-    assert map_.rows() == ["Trains are late", "The rail strike", ARABIC]
+    map_.shows(["Trains are late", "The rail strike", ARABIC])
     map_.page.fill("#query", "late")
     assert map_.visible() == 1
     map_.page.locator("#clear").click()
