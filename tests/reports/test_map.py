@@ -3,25 +3,17 @@
 import base64
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from groups import Group
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sememe.errors import InputError, TableError
 from sememe.reports.map import write_map
-
-
-@dataclass
-class Group:
-    label: int
-    size: int
-    terms: list[str]
-    examples: list[str]
 
 
 def data_of(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from groups import Group
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
 from sememe.reports.map import write_map
@@ -18,14 +19,6 @@ CHROMIUM = next((found for found in map(shutil.which, BROWSERS) if found), None)
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\\ &amp;"
 ARABIC = "القطار متأخر كل صباح"
 EMOJI = "Love my e-bike 🚲👩🏽‍🚀"
-
-
-@dataclass
-class Group:
-    label: int
-    size: int
-    terms: list[str]
-    examples: list[str]
 
 
 @dataclass
