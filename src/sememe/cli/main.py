@@ -1,0 +1,53 @@
+"""Run a command: exit codes, notes, errors of one line.
+
+Exit codes: 0 done, 2 the user's input is wrong (one line says what), 130 stopped by Ctrl-C,
+1 anything else.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import sememe
+from sememe.cli import clustering
+from sememe.cli.parser import Parser
+from sememe.errors import SememeError, SememeWarning
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know every character
+    options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SememeWarning)
+        warnings.showwarning = _note
+        try:
+            code: int = options.run(options)
+            sys.stdout.flush()
+        except SememeError as error:
+            print(f"sememe: {error}", file=sys.stderr)
+            return 2
+        except BrokenPipeError:  # the reader, such as head, has seen enough; files are written
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            print("sememe: stopped", file=sys.stderr)
+            return 130
+    return code
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
+    parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for room in (clustering,):
+        room.add_commands(commands)
+    return parser
+
+
+def _note(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"note: {message}", file=sys.stderr)

@@ -1,0 +1,68 @@
+"""What the commands' parsers share: errors of one line, options of one wording."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from sememe.errors import InputError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["Parser"]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is one line, like every other error of sememe's."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and how to see the help, and leave with code 2."""
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows how)\n")
+
+
+def add_command(
+    commands: "Commands", name: str, *, summary: str, description: str, examples: str
+) -> Parser:
+    """Add a command whose help ends with examples, one a line."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.split("\n")),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_input(parser: Parser) -> None:
+    """The file of texts and the column in it."""
+    parser.add_argument("file", metavar="FILE", help="txt, csv, tsv, jsonl or parquet; - for stdin")
+    parser.add_argument("--column", metavar="NAME", help="the column with the text")
+
+
+def add_model(parser: Parser) -> None:
+    """The bi-encoder and its precision."""
+    parser.add_argument("--model", metavar="M", default="all-MiniLM-L6-v2", help="a bi-encoder: "
+                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto",
+                        help="what to compute in (default: %(default)s)")  # fmt: skip
+
+
+def add_json(parser: Parser, what: str) -> None:
+    """The switch for machines."""
+    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def output_directory(name: str, files: tuple[str, ...]) -> Path:
+    """Refuse an output folder that cannot be written, before the work and not after it."""
+    directory = Path(name).absolute()
+    try:
+        standing = next(path for path in (directory, *directory.parents) if path.exists())
+    except OSError as error:
+        raise InputError(f"-o {name}: {error.strerror}.") from None
+    if not standing.is_dir():
+        raise InputError(f"-o {name}: {standing} is there and this is a file, not a directory.")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise InputError(f"-o {name}: you may not write into {standing}.")
+    for file in files:
+        if (directory / file).is_dir():
+            raise InputError(f"-o {name}: {directory / file} is a directory; a file goes there.")
+    return Path(name)
