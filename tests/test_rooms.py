@@ -14,7 +14,7 @@ SOURCE = Path(sememe.__file__).parent
 FLOORS = [
     {"errors"},
     {"tables", "progress"},
-    {"jobs"},
+    {"jobs", "cache"},
     {"neighbors", "reports"},
     {"checkpoint"},
     {"text"},

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sememe.clustering import Clusters as Clusters
     from sememe.clustering import cluster as cluster
     from sememe.encoders import BiEncoder as BiEncoder
+    from sememe.encoders import quantize as quantize
 
 __version__ = "0.1.0"
 
@@ -23,9 +24,10 @@ _HOMES = {
     "BiEncoder": "sememe.encoders",
     "Clusters": "sememe.clustering",
     "cluster": "sememe.clustering",
+    "quantize": "sememe.encoders",
 }
 
-__all__ = ["BiEncoder", "Clusters", "cluster", "errors"]
+__all__ = ["BiEncoder", "Clusters", "cluster", "errors", "quantize"]
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,13 @@ def test_a_type_that_is_no_float_is_refused(tmp_path: Path) -> None:
         saved(tmp_path, x=torch.ones(2, dtype=torch.int64)).get("x", (2,))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_value_that_is_no_number_is_refused(tmp_path: Path, value: float) -> None:
+    weights = saved(tmp_path, x=torch.tensor([1.0, value, 2.0]))
+    with pytest.raises(CheckpointError, match="'x' has a NaN or an infinity"):
+        weights.get("x", (3,))
+
+
 def test_names_and_prefixes(tmp_path: Path) -> None:
     weights = saved(tmp_path, **{"bert.a.weight": torch.ones(2), "b": torch.ones(1)})
     assert sorted(weights.names) == ["b", "bert.a.weight"]

@@ -79,7 +79,7 @@ class Watched:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.precision, self.streams = engine.precision, engine.streams
-        self.dim, self.version = engine.dim, engine.version
+        self.dim, self.identity = engine.dim, engine.identity
         self.batches: list[Batch] = []
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:

@@ -128,7 +128,8 @@ def test_auto_says_once_a_process_what_it_took(tiny: Tiny) -> None:
     )
     taken, *told = ran.stdout.splitlines()
     able = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    assert taken == ("bf16" if able else "f32")
+    assert taken == ("bf16" if able else "f32")  # a tiny model without ranges
+    assert "no int8" in told[0]
     assert len(told) == 1
     assert told[0].startswith(f'ChoiceWarning precision="auto" took {taken}')
 
@@ -143,7 +144,7 @@ class _OldProcessor(openvino.Core):  # type: ignore[misc]
 
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_bf16_needs_a_processor_that_has_it() -> None:
-    assert choose_precision("f32", _OldProcessor()) == "f32"
-    assert choose_precision("auto", _OldProcessor()) == "f32"
+    assert choose_precision("f32", _OldProcessor(), None) == "f32"
+    assert choose_precision("auto", _OldProcessor(), None) == "f32"
     with pytest.raises(InputError, match='precision="bf16" needs a processor with bfloat16'):
-        choose_precision("bf16", _OldProcessor())
+        choose_precision("bf16", _OldProcessor(), None)

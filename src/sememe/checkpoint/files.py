@@ -3,6 +3,7 @@
 import hashlib
 import json
 import mmap
+from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -36,8 +37,14 @@ def _load(path: Path) -> object:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    if not path.stat().st_size:  # nothing can be mapped
+    """The SHA-256 of a file, as hexadecimal digits; of one that did not change, from memory."""
+    stat = path.stat()
+    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _sha256(path: Path, size: int, _changed: int) -> str:
+    if not size:  # nothing can be mapped
         return hashlib.sha256().hexdigest()
     # Mapped, it is hashed in one call that lets other threads run; in pieces, each would wait.
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:

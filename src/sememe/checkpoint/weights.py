@@ -101,12 +101,22 @@ class Weights:
         # Copy-on-write: OpenVINO shares only arrays that it could write to.
         raw = np.memmap(file, dtype=_NUMPY_TYPES[kind], mode="c", offset=start, shape=found)
         if kind == "BF16":
-            return (raw.astype(np.uint32) << 16).view(np.float32)
-        return np.asarray(raw, dtype=np.float32)
+            values = (raw.astype(np.uint32) << 16).view(np.float32)
+        else:
+            values = np.asarray(raw, dtype=np.float32)
+        # A NaN or an infinity survives into the sum, and would into every vector.
+        if not np.isfinite(values.sum(dtype=np.float64)):
+            raise CheckpointError(
+                f"{file}: the tensor {name!r} has a NaN or an infinity in it; the model was saved "
+                "after its training had failed, or the file is damaged: download it again."
+            )
+        return values
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 over all files' bytes, as hexadecimal digits."""
+        """The SHA-256 of the file, or of the SHA-256s of many, as hexadecimal digits."""
+        if len(self.files) == 1:
+            return sha256(self.files[0])
         digest = hashlib.sha256()
         for path in self.files:
             digest.update(bytes.fromhex(sha256(path)))

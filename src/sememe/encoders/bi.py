@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -15,8 +16,8 @@ from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read
 from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter
-from sememe.encoders.vectors import Vectors, finish, similarity
-from sememe.engines import Array, load_ahead, open_engine
+from sememe.encoders.vectors import DTYPES, Vectors, finish, similarity
+from sememe.engines import Array, Ranges, find_ranges, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, warn
 from sememe.progress import Bar, progress_bar
 from sememe.text import Batch, Tokenizer, check_texts
@@ -30,8 +31,8 @@ class BiEncoder:
 
     Args:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
-        precision: what to compute in: `f32`, `bf16`, or `auto`, which takes bf16 where the
-            processor has bfloat16 products, and says so once.
+        precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, which takes the fastest
+            that the processor has and the checkpoint was measured for, and says so once.
         engine: `openvino`, or `auto`.
         device: `cpu`, or None for the engine's own choice.
         pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
@@ -92,7 +93,7 @@ class BiEncoder:
 
     @property
     def precision(self) -> str:
-        """What it computes in: f32 or bf16."""
+        """What it computes in: f32, bf16 or int8."""
         return self._sentences.engine.precision
 
     @property
@@ -104,8 +105,8 @@ class BiEncoder:
     def fingerprint(self) -> str:
         """16 hexadecimal digits; two vectors may be compared only under one fingerprint.
 
-        A hash of the weights, the tokenizer, everything behind the transformer, the precision and
-        the version of the engine's graphs.
+        A hash of the weights, the tokenizer, everything behind the transformer, the precision,
+        the activation ranges and the version of the engine's graphs.
         """
         checkpoint = self._checkpoint
         dense = [module for module in checkpoint.head if isinstance(module, Dense)]
@@ -120,7 +121,7 @@ class BiEncoder:
             {key: checkpoint.config[key] for key in sorted(checkpoint.config)},
             [self._pooling.modes, self._pooling.include_prompt, head],
             [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
-            [self.precision, self._sentences.engine.version],
+            self._sentences.engine.identity,
         ]
         return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
 
@@ -174,7 +175,8 @@ class BiEncoder:
                 the checkpoint says.
             truncate_dim: keep the first so many components (for models trained with Matryoshka
                 losses: Kusupati et al., 2022); normalisation comes after.
-            dtype: `float32` or `float16`, the type of what comes out.
+            dtype: the type of what comes out: `float32`, `float16`, `int8` (n, dim), by a range
+                that belongs to the checkpoint, or `binary`, uint8 (n, dim / 8), a bit a component.
             output: `sentence`, or `tokens` for a list of (tokens, hidden) arrays, one a text.
             long: what to do with a text over `max_length`: `truncate` (one warning says how many
                 were cut) or `error`.
@@ -187,13 +189,13 @@ class BiEncoder:
             InputError: a text that is not a str (which one), or an argument that is not known.
         """
         _one_of("output", output, ("sentence", "tokens"))
-        _one_of("dtype", dtype, ("float32", "float16"))
+        _one_of("dtype", dtype, DTYPES)
         if output == "tokens" and (normalize, truncate_dim, dtype) != (None, None, "float32"):
             raise InputError(
                 'output="tokens" gives the transformer\'s own vectors; normalize=, truncate_dim= '
                 "and dtype= are for sentences."
             )
-        self._check_truncation(truncate_dim)
+        self._check_truncation(truncate_dim, dtype)
         listed = check_texts([texts] if isinstance(texts, str) else texts)
         cut = CutCounter(listed, self.max_length, long)
         unique = {text: row for row, text in enumerate(dict.fromkeys(listed))}
@@ -230,14 +232,18 @@ class BiEncoder:
         """
         return similarity(a, b, self._checkpoint.similarity)
 
-    def _check_truncation(self, truncate_dim: int | None) -> None:
-        if truncate_dim is None:
-            return
+    def _check_truncation(self, truncate_dim: int | None, dtype: str) -> None:
         whole = self._sentences.engine.dim
-        if not (isinstance(truncate_dim, int) and 0 < truncate_dim <= whole):
+        if truncate_dim is not None and not (
+            isinstance(truncate_dim, int) and 0 < truncate_dim <= whole
+        ):
             raise InputError(
                 f"truncate_dim={truncate_dim!r} is no number between 1 and the model's {whole}."
             )
+        if dtype == "int8":
+            self._limit(True, truncate_dim)
+        if dtype == "binary" and (left := truncate_dim or self.dim) % 8:
+            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {left}.')
 
     def _encode_as(
         self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
@@ -278,12 +284,33 @@ class BiEncoder:
     def _finish(
         self, vectors: Array, normalize: bool | None, truncate_dim: int | None, dtype: str
     ) -> Vectors:
+        normalize = self._checkpoint.normalized if normalize is None else normalize
+        truncate_dim = truncate_dim or self._checkpoint.truncate_dim
         return finish(
             vectors,
-            normalize=self._checkpoint.normalized if normalize is None else normalize,
-            truncate_dim=self._checkpoint.truncate_dim if truncate_dim is None else truncate_dim,
+            normalize=normalize,
+            truncate_dim=truncate_dim,
             dtype=dtype,
+            limit=self._limit(normalize, truncate_dim) if dtype == "int8" else 0,
         )
+
+    def _limit(self, normalize: bool, truncate_dim: int | None) -> float:
+        """The component that int8 vectors write as 127."""
+        ranges = self._ranges
+        if ranges is None:
+            raise InputError(
+                'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
+                "none. Measure them once: sememe quantize MODEL"
+            )
+        if not normalize:
+            return ranges.pooled
+        # Of a truncated vector made long again, each component grows with what was cut.
+        whole = self._sentences.engine.dim
+        return ranges.unit * math.sqrt(whole / (truncate_dim or whole))
+
+    @cached_property
+    def _ranges(self) -> Ranges | None:
+        return find_ranges(self._checkpoint.weights.sha256)
 
     def _tokens(self) -> Pipeline:
         with self._token_lock:

@@ -1,11 +1,16 @@
 """What is done with vectors once they are computed: truncated, normalised, compared."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from sememe.errors import InputError
 
-Vectors = npt.NDArray[np.floating]
+Vectors = npt.NDArray[Any]
+
+
+DTYPES = ("float32", "float16", "int8", "binary")
 
 
 def finish(
@@ -14,14 +19,23 @@ def finish(
     normalize: bool,
     truncate_dim: int | None,
     dtype: str,
+    limit: float = 0,
 ) -> Vectors:
     """Truncate, then normalise, then convert; a zero vector stays zero.
 
     Normalising in float32 here, not in the graph, gives unit length exactly in any precision.
+    `limit` is the component that int8 writes as 127: the checkpoint's, never the batch's, so that
+    a text's codes do not depend on the other texts. binary is a bit a component, 1 where it is
+    above 0, eight to a byte, the first in the highest bit.
     """
     vectors = vectors[:, :truncate_dim]
     if normalize:
         vectors = unit(vectors)
+    if dtype == "binary":
+        return np.asarray(np.packbits(vectors > 0, axis=1))
+    if dtype == "int8":
+        scaled = np.rint(vectors * np.float32(127 / limit))
+        return np.asarray(np.clip(scaled, -127, 127), dtype=np.int8)
     return np.ascontiguousarray(vectors, dtype=dtype)
 
 

@@ -2,5 +2,14 @@
 
 from sememe.engines.engine import Array, Engine
 from sememe.engines.open import load_ahead, open_engine
+from sememe.engines.ranges import Ranges, find_ranges, save_ranges
 
-__all__ = ["Array", "Engine", "load_ahead", "open_engine"]
+__all__ = [
+    "Array",
+    "Engine",
+    "Ranges",
+    "find_ranges",
+    "load_ahead",
+    "open_engine",
+    "save_ranges",
+]

@@ -15,16 +15,16 @@ class Engine(Protocol):
     """A loaded model. Safe to be run from any number of threads at once.
 
     Attributes:
-        precision: what it computes in: f32 or bf16.
+        precision: what it computes in: f32, bf16 or int8.
         streams: how many batches it computes at the same time.
         dim: the size of a vector.
-        version: changes when the same weights would give other vectors.
+        identity: changes when the same weights would give other vectors.
     """
 
     precision: str
     streams: int
     dim: int
-    version: str
+    identity: list[str]
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:
         """Compute batches, some ahead of the one that is yielded, in their order.

@@ -6,6 +6,7 @@ from threading import Thread
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling
 from sememe.engines.engine import Engine
+from sememe.engines.ranges import find_ranges
 from sememe.errors import InputError
 
 ENGINES = ("auto", "openvino")
@@ -38,4 +39,6 @@ def open_engine(
         raise InputError(f"device={device!r}: the openvino engine computes on the cpu only.")
     from sememe.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(checkpoint, pooling, precision=precision)
+    # Ranges are kept by the hash of the weights, which takes a moment: only where they may be used.
+    ranges = find_ranges(checkpoint.weights.sha256) if precision in ("auto", "int8") else None
+    return OpenVinoEngine(checkpoint, pooling, precision=precision, ranges=ranges)

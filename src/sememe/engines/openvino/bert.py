@@ -10,6 +10,7 @@ from sememe.engines.openvino.blocks import (
     Inputs,
     Layers,
     Node,
+    Product,
     activation,
     attention,
     constant,
@@ -32,7 +33,7 @@ class _Shape:
     where: str
 
 
-def hidden_states(checkpoint: Checkpoint, inputs: Inputs) -> tuple[Node, int]:
+def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> tuple[Node, int]:
     """Build the encoder: the last hidden states [b, t, h], and h."""
     settings = Settings(checkpoint)
     settings.must_be("position_embedding_type", "absolute")
@@ -56,7 +57,7 @@ def hidden_states(checkpoint: Checkpoint, inputs: Inputs) -> tuple[Node, int]:
             f"{settings.where}: num_hidden_layers is {layers}, but there is a tensor {more!r}."
         )
     for index in range(layers):
-        x = _layer(Layers(weights, f"{prefix}encoder.layer.{index}."), x, bias, shape)
+        x = _layer(Layers(weights, f"{prefix}encoder.layer.{index}.", product), x, bias, shape)
     return x, shape.hidden
 
 

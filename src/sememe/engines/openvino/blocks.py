@@ -3,6 +3,7 @@
 A node's shape is written as [b, t, h]: texts, tokens, hidden size.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from sememe.checkpoint import Weights
 from sememe.errors import CheckpointError
 
 Node = Any  # openvino ships no usable types
+Product = Callable[[Node, str, npt.NDArray[np.float32]], Node]
+"""x·Wᵀ of a node, the name of a weight, and the weight (outside, inside)."""
 
 # transformers' names for activations; its three tanh approximations of GELU are one function.
 _ACTIVATIONS = {
@@ -55,6 +58,11 @@ def activation(name: str, x: Node, said_by: str) -> Node:
     return _ACTIVATIONS[name](x)
 
 
+def float_product(x: Node, _: str, weight: npt.NDArray[np.float32]) -> Node:
+    """x·Wᵀ in the precision that the graph is compiled for."""
+    return ops.matmul(x, constant(weight), transpose_a=False, transpose_b=True)
+
+
 class Inputs:
     """What goes into a graph: token ids [b, t], lengths [b] and, where asked for, a skip."""
 
@@ -85,9 +93,10 @@ class Inputs:
 class Layers:
     """Layers whose weights stand under one prefix of a checkpoint's tensor names."""
 
-    def __init__(self, weights: Weights, prefix: str) -> None:
+    def __init__(self, weights: Weights, prefix: str, product: Product = float_product) -> None:
         self._weights = weights
         self._prefix = prefix
+        self._product = product
 
     def tensor(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
         """The tensor `prefix + name`, checked against a shape."""
@@ -100,8 +109,8 @@ class Layers:
 
     def linear(self, x: Node, name: str, inside: int, outside: int, *, bias: bool = True) -> Node:
         """x·Wᵀ + b: [..., inside] to [..., outside]."""
-        weight = constant(self.tensor(f"{name}.weight", outside, inside))
-        product = ops.matmul(x, weight, transpose_a=False, transpose_b=True)
+        weight = self.tensor(f"{name}.weight", outside, inside)
+        product = self._product(x, f"{self._prefix}{name}", weight)
         if not bias:
             return product
         return ops.add(product, constant(self.tensor(f"{name}.bias", outside)))

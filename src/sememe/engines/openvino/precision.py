@@ -1,33 +1,84 @@
 """Which precision to compute in, and whether this processor can."""
 
-import openvino
+from dataclasses import dataclass
 
+from sememe.engines.openvino.processor import multiplies_int8
+from sememe.engines.openvino.silence import openvino
+from sememe.engines.ranges import Ranges
 from sememe.errors import ChoiceWarning, InputError, warn
 
-PRECISIONS = ("auto", "f32", "bf16")
+PRECISIONS = ("auto", "f32", "bf16", "int8")
+
+# Below these cosines to float32 on held-back calibration texts, `auto` takes no int8.
+MEAN_BAR, LEAST_BAR = 0.995, 0.97
 
 
-def choose_precision(asked: str, core: openvino.Core) -> str:
-    """Turn what was asked for into f32 or bf16; `auto` says once what it took.
+@dataclass(frozen=True)
+class Choice:
+    """A precision, and why `auto` takes it here."""
+
+    precision: str
+    why: str
+
+
+def multiplies_bf16(core: openvino.Core) -> bool:
+    """Whether the processor has bfloat16 products."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def automatic(core: openvino.Core, ranges: Ranges | None) -> Choice:
+    """What `auto` takes: the fastest precision that this processor and these ranges allow."""
+    if not multiplies_int8():
+        no_int8 = "this processor has no int8 dot products"
+    elif ranges is None:
+        no_int8 = "this checkpoint has no int8 ranges (sememe quantize MODEL makes them)"
+    elif ranges.fidelity.mean < MEAN_BAR or ranges.fidelity.least < LEAST_BAR:
+        no_int8 = (
+            f"int8 is too far from f32 here (cosine {ranges.fidelity.mean:.4f}, least "
+            f"{ranges.fidelity.least:.4f}; {MEAN_BAR} and {LEAST_BAR} are asked)"
+        )
+    else:
+        found = ranges.fidelity
+        return Choice(
+            "int8",
+            f"this processor has int8 dot products, and the cosine to f32 is {found.mean:.4f} "
+            f"(least {found.least:.4f}) on {found.texts} calibration texts",
+        )
+    if multiplies_bf16(core):
+        return Choice("bf16", f"this processor has bfloat16 products; {no_int8}")
+    return Choice("f32", f"this processor has no bfloat16 products; {no_int8}")
+
+
+def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None) -> str:
+    """Turn what was asked for into f32, bf16 or int8; `auto` says once what it took.
 
     Raises:
-        InputError: an unknown precision, or bf16 on a processor without bfloat16 products.
+        InputError: an unknown precision, or one that this processor or checkpoint does not allow.
     """
     if asked not in PRECISIONS:
         raise InputError(f"precision={asked!r} is not known; there are {', '.join(PRECISIONS)}.")
-    able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if asked == "bf16" and not able:
+    if asked == "bf16" and not multiplies_bf16(core):
         raise InputError(
             'precision="bf16" needs a processor with bfloat16 products (AVX512-BF16, AMX or ARM '
             'BF16), which this one has not; use precision="f32".'
         )
+    if asked == "int8" and not multiplies_int8():
+        raise InputError(
+            'precision="int8" needs a processor with int8 dot products (VNNI, AMX or ARM\'s), '
+            'which this one has not; use precision="f32".'
+        )
+    if asked == "int8" and ranges is None:
+        raise InputError(
+            'precision="int8" needs ranges that were measured for this checkpoint, and there are '
+            "none. Measure them once: sememe quantize MODEL"
+        )
     if asked != "auto":
         return asked
-    taken, why = ("bf16", "has") if able else ("f32", "has no")
+    choice = automatic(core, ranges)
     warn(
-        f'precision="auto" took {taken}: this processor {why} bfloat16 products. '
-        f'precision="{taken}" takes the same without saying so.',
+        f'precision="auto" took {choice.precision}: {choice.why}. '
+        f'precision="{choice.precision}" takes the same without saying so.',
         ChoiceWarning,
         once=True,
     )
-    return taken
+    return choice.precision

@@ -2,35 +2,29 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
-import openvino
 
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling
 from sememe.engines.engine import Array
-from sememe.engines.openvino import bert
-from sememe.engines.openvino.blocks import Inputs, Node
+from sememe.engines.openvino.blocks import Product, float_product
 from sememe.engines.openvino.cores import usable_cores
-from sememe.engines.openvino.head import sentence_vectors
-from sememe.engines.openvino.precision import choose_precision
-from sememe.errors import CheckpointError
+from sememe.engines.openvino.graph import GRAPH_VERSION, build
+from sememe.engines.openvino.precision import choose_precision, multiplies_bf16
+from sememe.engines.openvino.quantized import Int8Products
+from sememe.engines.openvino.silence import openvino
+from sememe.engines.ranges import Ranges
 from sememe.text import Batch
-
-# Raised whenever a change to the graphs would change their vectors.
-GRAPH_VERSION = "openvino-1"
-
-ARCHITECTURES: dict[str, Callable[[Checkpoint, Inputs], tuple[Node, int]]] = {
-    "bert": bert.hidden_states,
-}
 
 
 @cache
-def _core() -> openvino.Core:
+def core() -> openvino.Core:
+    """The one OpenVINO core of this process."""
     return openvino.Core()
 
 
@@ -41,18 +35,31 @@ class OpenVinoEngine:
     the streams batch by batch, and an error reaches the caller whose batch it was.
     """
 
-    version = GRAPH_VERSION
-
-    def __init__(self, checkpoint: Checkpoint, pooling: Pooling | None, *, precision: str) -> None:
-        model, self.dim = _graph(checkpoint, pooling)
-        self.precision = choose_precision(precision, _core())
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        pooling: Pooling | None,
+        *,
+        precision: str,
+        ranges: Ranges | None = None,
+    ) -> None:
+        self.precision = choose_precision(precision, core(), ranges)
+        product: Product = float_product
+        hint = self.precision
+        self.identity = [GRAPH_VERSION, self.precision]
+        if self.precision == "int8" and ranges is not None:
+            product = Int8Products(ranges)
+            # What is not a product with weights (attention, norms) stays in floats.
+            hint = "bf16" if multiplies_bf16(core()) else "f32"
+            self.identity += [hint, ranges.digest]
+        model, self.dim = build(checkpoint, pooling, product)
         self.streams = usable_cores()
         self._feeds_skip = len(model.inputs) > 2
-        self._compiled = _core().compile_model(
+        self._compiled = core().compile_model(
             model,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": self.precision,
+                "INFERENCE_PRECISION_HINT": hint,
                 "NUM_STREAMS": self.streams,
                 "INFERENCE_NUM_THREADS": self.streams,
                 # Pinning would ignore the affinity that the process was given.
@@ -93,17 +100,3 @@ class OpenVinoEngine:
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         return self._local.request
-
-
-def _graph(checkpoint: Checkpoint, pooling: Pooling | None) -> tuple[openvino.Model, int]:
-    kind = checkpoint.config.get("model_type")
-    if kind not in ARCHITECTURES:
-        raise CheckpointError(
-            f"{checkpoint.transformer / 'config.json'}: the architecture {kind!r} is not read; "
-            f"those that are: {', '.join(sorted(ARCHITECTURES))}."
-        )
-    inputs = Inputs(skip=pooling is not None and not pooling.include_prompt)
-    node, dim = ARCHITECTURES[kind](checkpoint, inputs)
-    if pooling is not None:
-        node, dim = sentence_vectors(checkpoint, pooling, inputs, node, dim)
-    return openvino.Model([node], inputs.parameters, "sememe"), dim

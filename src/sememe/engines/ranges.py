@@ -1,0 +1,138 @@
+"""The ranges that int8 needs: measured once a checkpoint, kept beside its hash, never guessed.
+
+A file of ranges belongs to weights by their SHA-256. Those of the default model are shipped; those
+that `sememe quantize` makes are in the cache, and go before the shipped ones.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.cache import cache_directory
+from sememe.errors import CheckpointError
+from sememe.tables import replacing
+
+_FORMAT = "1"
+_SHIPPED = Path(__file__).parent / "shipped"
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """The range of what goes into a matrix product, after each channel is divided by its own.
+
+    Attributes:
+        smoothing: float32 (inside,), what each channel is divided by before it is rounded.
+        low, high: what 0 and 255 stand for.
+    """
+
+    smoothing: npt.NDArray[np.float32]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near int8 vectors are to float32 ones, on calibration texts that were held back.
+
+    Attributes:
+        mean, least: cosines.
+        texts: how many texts were held back.
+        source: where the texts came from.
+    """
+
+    mean: float
+    least: float
+    texts: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """All ranges of one checkpoint.
+
+    Attributes:
+        inputs: by the name of the first weight that the input is multiplied with.
+        unit: the largest component of a vector of length 1.
+        pooled: the largest component of a vector as the pooling gives it.
+        fidelity: what int8 costs with these ranges.
+        digest: 16 hexadecimal digits over all the ranges.
+    """
+
+    inputs: dict[str, InputRange]
+    unit: float
+    pooled: float
+    fidelity: Fidelity
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256(np.array([self.unit, self.pooled], np.float64).tobytes())
+        for name, found in sorted(self.inputs.items()):
+            digest.update(name.encode())
+            digest.update(np.array([found.low, found.high], np.float64).tobytes())
+            digest.update(found.smoothing.tobytes())
+        object.__setattr__(self, "digest", digest.hexdigest()[:16])
+
+
+def find_ranges(weights_sha256: str) -> Ranges | None:
+    """The ranges for these weights, from the cache or shipped; None if they were never measured.
+
+    Raises:
+        CheckpointError: a file of ranges that is damaged, or of another version of sememe.
+    """
+    for path in (_cached(weights_sha256), _SHIPPED / f"{weights_sha256}.safetensors"):
+        if path.is_file():
+            return _read(path)
+    return None
+
+
+def save_ranges(weights_sha256: str, ranges: Ranges) -> Path:
+    """Keep ranges in the cache, whole or not at all; returns the file."""
+    from safetensors.numpy import save_file
+
+    path = _cached(weights_sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = {
+        "format": _FORMAT,
+        "unit": ranges.unit,
+        "pooled": ranges.pooled,
+        "fidelity": asdict(ranges.fidelity),
+        "bounds": {name: [found.low, found.high] for name, found in ranges.inputs.items()},
+    }
+    tensors = {name: found.smoothing for name, found in ranges.inputs.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"sememe": json.dumps(said)})
+    return path
+
+
+def _cached(weights_sha256: str) -> Path:
+    return cache_directory() / "ranges" / f"{weights_sha256}.safetensors"
+
+
+def _read(path: Path) -> Ranges:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            said: dict[str, Any] = json.loads((file.metadata() or {})["sememe"])
+            if said["format"] != _FORMAT:
+                raise CheckpointError(
+                    f"{path}: these ranges have format {said['format']!r}, and this version of "
+                    f"sememe reads {_FORMAT!r}. Make them again: sememe quantize MODEL"
+                )
+            inputs = {
+                name: InputRange(file.get_tensor(name), low, high)
+                for name, (low, high) in said["bounds"].items()
+            }
+            return Ranges(inputs, said["unit"], said["pooled"], Fidelity(**said["fidelity"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{path}: these ranges cannot be read ({error}). Delete the file and make them again: "
+            "sememe quantize MODEL"
+        ) from None

@@ -1,0 +1,202 @@
+"""int8: ranges measured once, kept by the weights' hash, and as near to float32 as they say."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import sememe
+from processes import run_python
+from reference import cosine_distance
+from sememe import BiEncoder
+from sememe.checkpoint import read
+from sememe.engines.openvino import silence
+from sememe.engines.openvino.precision import automatic
+from sememe.engines.openvino.processor import multiplies_int8
+from sememe.engines.openvino.quantized import LEVELS, int8_weight, steps
+from sememe.engines.ranges import Ranges, find_ranges
+from sememe.errors import CheckpointError, InputError
+from tiny_models import WORDS, Tiny
+
+TEXTS = [" ".join(WORDS.split()[i % 40 : i % 40 + 1 + i % 9]) + f" {i}" for i in range(200)]
+
+needs_int8 = pytest.mark.skipif(not multiplies_int8(), reason="no int8 dot products here")
+pytestmark = needs_int8
+
+
+@pytest.fixture
+def measured(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ranges:
+    """Ranges of the tiny checkpoint, in a cache of the test's own."""
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
+    return sememe.quantize(tiny.directory, texts=TEXTS)[0]
+
+
+def kept(tiny: Tiny, folder: Path) -> Path:
+    return folder / "ranges" / f"{read(tiny.directory).weights.sha256}.safetensors"
+
+
+def test_ranges_come_back_as_they_were_kept(measured: Ranges, tiny: Tiny) -> None:
+    found = find_ranges(read(tiny.directory).weights.sha256)
+    assert found is not None
+    assert (found.digest, found.fidelity) == (measured.digest, measured.fidelity)
+    assert found.fidelity.texts == 40
+
+
+def test_the_same_texts_give_the_same_ranges(measured: Ranges, tiny: Tiny) -> None:
+    assert sememe.quantize(tiny.directory, texts=TEXTS)[0].digest == measured.digest
+    assert sememe.quantize(tiny.directory, texts=TEXTS[:90])[0].digest != measured.digest
+
+
+def test_int8_is_as_near_to_float32_as_the_fidelity_says(measured: Ranges, tiny: Tiny) -> None:
+    exact = BiEncoder(tiny.directory, precision="f32").encode(TEXTS[::5])
+    found = BiEncoder(tiny.directory, precision="int8").encode(TEXTS[::5])
+    distance = cosine_distance(found, exact)
+    assert 1 - distance.mean() == pytest.approx(measured.fidelity.mean, abs=2e-3)
+    assert 0 < distance.mean() < 0.02, "equal vectors would mean that nothing was rounded"
+
+
+@pytest.mark.usefixtures("measured")
+def test_products_are_computed_in_int8(tiny: Tiny) -> None:
+    engine = BiEncoder(tiny.directory, precision="int8")._sentences.engine
+    nodes = engine._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
+    products = [
+        node.get_rt_info()["runtimePrecision"].astype(str)
+        for node in nodes
+        if "FullyConnected" in node.get_rt_info()["layerType"].astype(str)
+    ]
+    assert len(products) >= 6
+    assert all(kind.lower() in ("u8", "i8") for kind in products), products
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_same_text_has_the_same_vector_in_any_batch(tiny: Tiny) -> None:
+    encoder = BiEncoder(tiny.directory, precision="int8")
+    together = encoder.encode(TEXTS)
+    alone = np.stack([encoder.encode(text) for text in TEXTS[:40]])
+    assert cosine_distance(together[:40], alone).max() <= 1e-3
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_fingerprint_holds_precision_and_ranges(tiny: Tiny) -> None:
+    first = BiEncoder(tiny.directory, precision="int8").fingerprint
+    assert first != BiEncoder(tiny.directory, precision="f32").fingerprint
+    assert first == BiEncoder(tiny.directory, precision="int8").fingerprint
+    sememe.quantize(tiny.directory, texts=TEXTS[:90])
+    assert first != BiEncoder(tiny.directory, precision="int8").fingerprint
+
+
+def test_without_ranges_int8_names_the_command(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(InputError, match="sememe quantize MODEL"):
+        BiEncoder(tiny.directory, precision="int8")
+    with pytest.raises(InputError, match="sememe quantize MODEL"):
+        BiEncoder(tiny.directory, precision="f32").encode(["the sun"], dtype="int8")
+
+
+def test_too_few_texts_are_refused(tiny: Tiny) -> None:
+    with pytest.raises(InputError, match="3 different texts are too few"):
+        sememe.quantize(tiny.directory, texts=["a", "b", "c", "a"])
+
+
+def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> None:
+    core = silence.openvino.Core()
+    good = replace(measured, fidelity=replace(measured.fidelity, mean=0.999, least=0.99))
+    assert automatic(core, good).precision == "int8"
+    for mean, least in ((0.99, 0.98), (0.999, 0.9)):
+        bad = replace(measured, fidelity=replace(measured.fidelity, mean=mean, least=least))
+        assert automatic(core, bad).precision != "int8"
+        assert "too far from f32" in automatic(core, bad).why
+    assert "sememe quantize" in automatic(core, None).why
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (lambda path: path.write_bytes(_of_another_version(path)), "format '9'"),
+    ],
+)
+def test_damaged_ranges_are_told_of(tiny: Tiny, tmp_path: Path, damage: object, said: str) -> None:
+    path = kept(tiny, tmp_path)
+    damage(path)  # type: ignore[operator]
+    with pytest.raises(CheckpointError, match=said) as caught:
+        BiEncoder(tiny.directory, precision="int8")
+    assert "sememe quantize MODEL" in str(caught.value)
+
+
+def _of_another_version(path: Path) -> bytes:
+    return path.read_bytes().replace(rb"\"format\": \"1\"", rb"\"format\": \"9\"")
+
+
+@pytest.mark.usefixtures("measured")
+def test_ranges_of_another_shape_are_refused(
+    tiny: Tiny, default_model: str, tmp_path: Path
+) -> None:
+    other = read(default_model).weights.sha256
+    shutil.copy(kept(tiny, tmp_path), tmp_path / "ranges" / f"{other}.safetensors")
+    with pytest.raises(CheckpointError, match="do not fit"):
+        BiEncoder(default_model, precision="int8")
+
+
+def test_the_default_model_ships_ranges_that_auto_takes(default_model: str) -> None:
+    ran = run_python(
+        f"""
+        import sememe
+        encoder = sememe.BiEncoder({default_model!r})
+        print(encoder.precision)
+        """
+    )
+    assert ran.stdout.split() == ["int8"]
+    assert "int8 dot products" in ran.stderr
+
+
+def test_the_default_model_in_int8_is_near_float32(default_model: str) -> None:
+    texts = ["Nuclear power is dangerous!", "Where is my card?", "ein Satz", "x" * 50, ""]
+    exact = BiEncoder(default_model, precision="f32").encode(texts)
+    found = BiEncoder(default_model, precision="int8").encode(texts)
+    assert cosine_distance(found, exact).max() < 0.03
+
+
+def test_the_command_keeps_and_shows_the_fidelity(tiny: Tiny, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS), encoding="utf-8")
+    ran = run_python(
+        f"""
+        from sememe.cli import main
+        main(["quantize", {str(tiny.directory)!r}, "--texts", {str(texts)!r}, "--json"])
+        """,
+        SEMEME_CACHE=str(tmp_path),
+    )
+    said = json.loads(ran.stdout)
+    assert said["texts"] == 40
+    assert said["source"] == str(texts)
+    assert Path(said["file"]) == kept(tiny, tmp_path)
+
+
+weights = arrays.arrays(
+    np.float32, (5, 7), elements=st.floats(-100, 100, width=32, allow_subnormal=False)
+)
+
+
+@given(weights)
+def test_a_rounded_weight_is_off_by_half_a_step_at_most(weight: np.ndarray) -> None:
+    whole, scale = int8_weight(weight)
+    assert whole.dtype == np.int8
+    assert (np.abs(whole * scale - weight) <= scale * 0.5001).all()
+
+
+@given(st.floats(-50, 0), st.floats(0.01, 50))
+def test_zero_is_one_of_the_steps(low: float, high: float) -> None:
+    size, zero = steps(low, high)
+    assert 0 <= zero < LEVELS
+    assert size > 0
