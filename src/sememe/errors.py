@@ -30,6 +30,10 @@ class TableError(SememeError, ValueError):
     """A file of texts that cannot be read or written (names the file, line and column)."""
 
 
+class JobError(SememeError, RuntimeError):
+    """A long job that cannot begin or go on here (names the folder, and what to do)."""
+
+
 class CheckpointError(SememeError, ValueError):
     """A model directory that cannot be read (names the file, and the tensor or key in it)."""
 

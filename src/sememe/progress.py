@@ -19,10 +19,15 @@ class _Silent:
     def update(self, n: int) -> None: ...
 
 
-def progress_bar(total: int, unit: str, wanted: bool | None = None) -> AbstractContextManager[Bar]:
-    """A bar on standard error; without a word from the user, on a terminal and from 1,000 on."""
+def progress_bar(
+    total: int | None, unit: str, wanted: bool | None = None
+) -> AbstractContextManager[Bar]:
+    """A bar on standard error with rate and time left; without a total, with the rate alone.
+
+    Without a word from the user, on a terminal and from 1,000 on.
+    """
     if wanted is None:
-        wanted = sys.stderr.isatty() and total >= _SHOWN_FROM
+        wanted = sys.stderr.isatty() and (total is None or total >= _SHOWN_FROM)
     if not wanted:
         return nullcontext(_Silent())
     from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sememe.errors import MissingExtra, TableError
-from sememe.tables import Source, Table, read_table, read_texts, write_table
+from sememe.tables import Source, Table, read_table, read_texts, stream_texts, write_table
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -553,3 +553,29 @@ def test_a_dash_reads_lines_of_utf8_from_standard_input(typed: io.BytesIO) -> No
 def test_standard_input_gets_the_same_errors(typed: io.BytesIO, content: bytes, said: str) -> None:
     feed(typed, content)
     assert refusal("-").startswith(f"standard input{'' if said[0] == ',' else ' '}{said}")
+
+
+@pytest.mark.parametrize("suffix", ["txt", "csv", "tsv", "jsonl", "parquet", "txt.gz"])
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_a_stream_gives_the_same_texts(tmp_path: Path, suffix: str, size: int) -> None:
+    texts = ["a", "b c", "d, e", "f", "g", "h", "i"]
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "txt.gz":
+        path.write_bytes(gzip.compress("\n".join(texts).encode()))
+    else:
+        write_table(path, {"text": texts})
+    blocks = list(stream_texts(path, size=size))
+    assert [len(block) for block in blocks[:-1]] == [size] * (len(blocks) - 1)
+    assert [text for block in blocks for text in block] == texts == read_texts(path).texts
+
+
+def test_a_stream_names_the_line_of_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b"}\n{"text": 7}\n')
+    blocks = stream_texts(path, size=2)
+    assert next(blocks) == ["a", "b"]
+    with pytest.raises(TableError, match="line 3"):
+        next(blocks)
+    path.write_text("\n\n")
+    with pytest.raises(TableError, match="every line is blank"):
+        next(stream_texts(path))

@@ -5,25 +5,40 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from threading import Lock
-from typing import Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read
 from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
-from sememe.encoders.pipeline import Pipeline
-from sememe.encoders.truncation import CutCounter
+from sememe.encoders.pipeline import BUDGET, Pipeline
+from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.encoders.vectors import DTYPES, Vectors, finish, similarity
 from sememe.engines import Array, Ranges, find_ranges, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, warn
 from sememe.progress import Bar, progress_bar
 from sememe.text import Batch, Tokenizer, check_texts
 
+if TYPE_CHECKING:
+    from sememe.encoders.disk import Encoded
+
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What vectors are to be, every default filled in."""
+
+    prompt: str
+    normalize: bool
+    truncate_dim: int | None
+    dtype: str
+    long: str
 
 
 class BiEncoder:
@@ -189,32 +204,137 @@ class BiEncoder:
             InputError: a text that is not a str (which one), or an argument that is not known.
         """
         _one_of("output", output, ("sentence", "tokens"))
-        _one_of("dtype", dtype, DTYPES)
-        if output == "tokens" and (normalize, truncate_dim, dtype) != (None, None, "float32"):
-            raise InputError(
-                'output="tokens" gives the transformer\'s own vectors; normalize=, truncate_dim= '
-                "and dtype= are for sentences."
-            )
-        self._check_truncation(truncate_dim, dtype)
+        _one_of("long", long, ("truncate", "error"))
         listed = check_texts([texts] if isinstance(texts, str) else texts)
-        cut = CutCounter(listed, self.max_length, long)
-        unique = {text: row for row, text in enumerate(dict.fromkeys(listed))}
-        with progress_bar(len(unique), "texts", progress) as bar:
+        if output == "tokens":
+            if (normalize, truncate_dim, dtype) != (None, None, "float32"):
+                raise InputError(
+                    'output="tokens" gives the transformer\'s own vectors; normalize=, '
+                    "truncate_dim= and dtype= are for sentences."
+                )
             prefix = self._prompt(prompt_name, prompt)
-            if output == "tokens":
-                states = _ragged(self._compute(self._tokens(), list(unique), prefix, cut, bar))
-                found: Any = [states[unique[text]].copy() for text in listed]
-            else:
-                found = np.empty((len(unique), self._sentences.engine.dim), np.float32)
-                for batch, vectors in self._compute(
-                    self._sentences, list(unique), prefix, cut, bar
-                ):
-                    found[batch.rows] = vectors
-                found = self._finish(found, normalize, truncate_dim, dtype)
-                if len(unique) < len(listed):
-                    found = found[[unique[text] for text in listed]]
-        cut.report()
-        return cast("Vectors", found[0] if isinstance(texts, str) else found)
+            with progress_bar(len(listed), "texts", progress) as bar:
+                states, cuts = self._token_vectors(listed, prefix, long, bar)
+            cuts.report(self.max_length)
+            return states[0] if isinstance(texts, str) else states
+        wanted = self._wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
+        with progress_bar(len(listed), "texts", progress) as bar:
+            found, cuts = self._sentence_vectors(listed, 0, wanted, bar)
+        cuts.report(self.max_length)
+        return found[0] if isinstance(texts, str) else found
+
+    def encode_to(
+        self,
+        texts: Iterable[str],
+        path: str | os.PathLike[str],
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        dtype: str = "float32",
+        long: str = "truncate",
+        progress: bool | None = None,
+    ) -> "Encoded":
+        """Encode any number of texts to disk in bounded memory; killed, it goes on where it was.
+
+        Call it again with the same texts, path and options to go on: shards that are finished are
+        not computed again, and the result is the same as without the interruption, to the byte.
+
+        Args:
+            texts: any iterable of str, read once, never held as a whole.
+            path: `x.parquet` for one file with the columns text and vector, `x.npy` for an array
+                (n, dim), or a folder, for parquet shards and their manifest. While a single file
+                is not finished, its shards are in the folder `x.parquet.job` beside it.
+            prompt_name: as `encode`'s, like all that follow.
+            prompt: see `encode`.
+            normalize: see `encode`.
+            truncate_dim: see `encode`.
+            dtype: see `encode`.
+            long: see `encode`.
+            progress: see `encode`; the bar shows the rate, for the number of texts is not known.
+
+        Returns:
+            Encoded: the path, the number of texts, the size of a vector, and how many texts were
+            found finished.
+
+        Raises:
+            InputError: a text that is not a str (which one), or an argument that is not known.
+            JobError: a folder of another job, a changed input, model or option (which), another
+                process at work on it, or a disk that is full.
+            MissingExtra: parquet without pyarrow.
+
+        Example:
+            >>> done = BiEncoder(precision="f32").encode_to(["a", "b"], "two.npy")  # doctest: +SKIP
+            >>> done.rows                                                           # doctest: +SKIP
+            2
+        """
+        from sememe.encoders.disk import to_disk
+
+        _one_of("long", long, ("truncate", "error"))
+        wanted = self._wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
+        settings = {"fingerprint": self.fingerprint, "budget": BUDGET, **asdict(wanted)}
+        with progress_bar(None, "texts", progress) as bar:
+            done, cuts = to_disk(
+                lambda part, first: self._sentence_vectors(part, first, wanted, bar),
+                texts,
+                path,
+                settings,
+            )
+        cuts.report(self.max_length)
+        return done
+
+    def _wanted(
+        self,
+        prompt_name: str | None,
+        prompt: str | None,
+        normalize: bool | None,
+        truncate_dim: int | None,
+        dtype: str,
+        long: str,
+    ) -> "_Wanted":
+        """What is to come out, every option checked."""
+        _one_of("dtype", dtype, DTYPES)
+        self._check_truncation(truncate_dim, dtype)
+        wanted = _Wanted(
+            self._prompt(prompt_name, prompt),
+            self._checkpoint.normalized if normalize is None else normalize,
+            truncate_dim or self._checkpoint.truncate_dim,
+            dtype,
+            long,
+        )
+        if dtype == "int8":
+            self._limit(wanted)  # refuses a checkpoint without ranges before the work
+        return wanted
+
+    def _sentence_vectors(
+        self, texts: list[str], first: int, wanted: "_Wanted", bar: Bar
+    ) -> tuple[Vectors, Cuts]:
+        """The vectors of texts of which the first one has the number `first`."""
+        cut = CutCounter(texts, self.max_length, wanted.long, first)
+        unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
+        for batch, vectors in self._compute(self._sentences, list(unique), wanted.prompt, cut, bar):
+            computed[batch.rows] = vectors
+        found = finish(
+            computed,
+            normalize=wanted.normalize,
+            truncate_dim=wanted.truncate_dim,
+            dtype=wanted.dtype,
+            limit=self._limit(wanted) if wanted.dtype == "int8" else 0,
+        )
+        if len(unique) < len(texts):
+            found = found[[unique[text] for text in texts]]
+            bar.update(len(texts) - len(unique))
+        return found, cut.cuts()
+
+    def _token_vectors(
+        self, texts: list[str], prefix: str, long: str, bar: Bar
+    ) -> tuple[list[Vectors], Cuts]:
+        cut = CutCounter(texts, self.max_length, long)
+        unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        states = _ragged(self._compute(self._tokens(), list(unique), prefix, cut, bar))
+        return [states[unique[text]].copy() for text in texts], cut.cuts()
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
@@ -240,8 +360,6 @@ class BiEncoder:
             raise InputError(
                 f"truncate_dim={truncate_dim!r} is no number between 1 and the model's {whole}."
             )
-        if dtype == "int8":
-            self._limit(True, truncate_dim)
         if dtype == "binary" and (left := truncate_dim or self.dim) % 8:
             raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {left}.')
 
@@ -281,32 +399,18 @@ class BiEncoder:
                 yield batch, values
                 bar.update(len(batch.rows))
 
-    def _finish(
-        self, vectors: Array, normalize: bool | None, truncate_dim: int | None, dtype: str
-    ) -> Vectors:
-        normalize = self._checkpoint.normalized if normalize is None else normalize
-        truncate_dim = truncate_dim or self._checkpoint.truncate_dim
-        return finish(
-            vectors,
-            normalize=normalize,
-            truncate_dim=truncate_dim,
-            dtype=dtype,
-            limit=self._limit(normalize, truncate_dim) if dtype == "int8" else 0,
-        )
-
-    def _limit(self, normalize: bool, truncate_dim: int | None) -> float:
+    def _limit(self, wanted: "_Wanted") -> float:
         """The component that int8 vectors write as 127."""
-        ranges = self._ranges
-        if ranges is None:
+        if self._ranges is None:
             raise InputError(
                 'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
                 "none. Measure them once: sememe quantize MODEL"
             )
-        if not normalize:
-            return ranges.pooled
+        if not wanted.normalize:
+            return self._ranges.pooled
         # Of a truncated vector made long again, each component grows with what was cut.
         whole = self._sentences.engine.dim
-        return ranges.unit * math.sqrt(whole / (truncate_dim or whole))
+        return self._ranges.unit * math.sqrt(whole / (wanted.truncate_dim or whole))
 
     @cached_property
     def _ranges(self) -> Ranges | None:

@@ -5,7 +5,8 @@ names the file, the line (or the row, in parquet) and what to do.
 """
 
 from sememe.tables.atomic import replacing
-from sememe.tables.read import read_table, read_texts
+from sememe.tables.parquet import join_parquet
+from sememe.tables.read import read_table, read_texts, stream_texts
 from sememe.tables.table import Source, Table, Texts
 from sememe.tables.write import output_format, write_table
 
@@ -13,9 +14,11 @@ __all__ = [
     "Source",
     "Table",
     "Texts",
+    "join_parquet",
     "output_format",
     "read_table",
     "read_texts",
     "replacing",
+    "stream_texts",
     "write_table",
 ]

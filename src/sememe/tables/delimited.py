@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, TYPE_CHECKING
 
@@ -16,28 +16,41 @@ if TYPE_CHECKING:
 _LONGEST_CELL = 2**24
 
 
-def read_delimited(lines: IO[str], file: str, pick: Pick, delimiter: str | None) -> Table:
-    """Read the columns that `pick` takes from the header; delimiter None is sniffed from it."""
+def read_delimited(
+    lines: IO[str], file: str, pick: Pick, size: float, delimiter: str | None
+) -> Iterator[Table]:
+    """Yield the columns that `pick` takes from the header, `size` rows at a time.
+
+    A delimiter of None is sniffed from the header.
+    """
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     first = lines.readline()
     reader = csv.reader(chain([first], lines), delimiter=delimiter or _sniff(first), strict=True)
     numbered = _rows(reader, file)
     header = _checked_header(next(numbered, (1, []))[1], file)
-    columns: dict[str, list[object]] = {name: [] for name in (pick(header) if pick else header)}
-    cells = [(header.index(name), values) for name, values in columns.items()]
-    rows = []
+    names = pick(header) if pick else header
+    places = [header.index(name) for name in names]
+    block, rows, some = _empty(names), [], False
     for number, row in numbered:
         if len(row) != len(header):
             found = (
                 f"{file}, line {number}: the header has {len(header)} cells, this row {len(row)}"
             )
             raise TableError(f"{found}; {_cause(number, reader, len(row) > len(header))}")
-        for position, values in cells:
+        for position, values in zip(places, block.values(), strict=True):
             values.append(row[position])
         rows.append(number)
-    if not rows:
+        if len(rows) >= size:
+            yield Table(block, Source(file, "line", rows))
+            block, rows, some = _empty(names), [], True
+    if rows:
+        yield Table(block, Source(file, "line", rows))
+    elif not some:
         raise TableError(f"{file} has a header but no rows")
-    return Table(columns, Source(file, "line", rows))
+
+
+def _empty(names: Iterable[str]) -> dict[str, list[object]]:
+    return {name: [] for name in names}
 
 
 def _sniff(header: str) -> str:

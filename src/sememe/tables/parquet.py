@@ -1,6 +1,6 @@
 """parquet, by way of pyarrow, which is optional and imported only when a file asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -9,6 +9,8 @@ import numpy as np
 
 from sememe.errors import MissingExtra, TableError
 from sememe.tables.table import Columns, Pick, Source, Table
+
+_BATCH_ROWS = 65_536
 
 
 def require_pyarrow() -> Any:
@@ -20,8 +22,11 @@ def require_pyarrow() -> Any:
     return pyarrow
 
 
-def read_parquet(stream: IO[bytes], file: str, pick: Pick) -> Table:
-    """Read the columns that `pick` takes from the schema, as Python values."""
+def read_parquet(stream: IO[bytes], file: str, pick: Pick, size: float) -> Iterator[Table]:
+    """Yield the columns that `pick` takes from the schema, as Python values.
+
+    All rows at once for an infinite `size`, else that of one column, `size` rows at a time.
+    """
     pa = require_pyarrow()
     with _one_error(f"{file} cannot be read as parquet"):
         data = pa.parquet.ParquetFile(stream)
@@ -29,11 +34,22 @@ def read_parquet(stream: IO[bytes], file: str, pick: Pick) -> Table:
     if not (names and rows):
         raise TableError(f"{file} has a schema but no rows")
     columns: dict[str, list[object]] = {name: [] for name in (pick(names) if pick else names)}
+    at_once = _BATCH_ROWS if size == float("inf") else int(size)
+    start = 1
     for name, values in columns.items():
         with _one_error(f'{file}: the column "{name}" cannot be read'):
-            for batch in data.iter_batches(columns=[name]):  # or Arrow would hold a second copy
+            for batch in data.iter_batches(at_once, columns=[name]):  # Arrow holds one at a time
                 values += batch.column(name).to_pylist()
-    return Table(columns, Source(file, "row", range(1, rows + 1)))
+                if at_once == size:
+                    yield Table({name: [*values]}, Source(file, "row", _counted(start, values)))
+                    start += len(values)
+                    values.clear()
+    if at_once != size:
+        yield Table(columns, Source(file, "row", range(1, rows + 1)))
+
+
+def _counted(start: int, values: list[object]) -> range:
+    return range(start, start + len(values))
 
 
 def write_parquet(path: Path, columns: Columns) -> None:
@@ -47,7 +63,23 @@ def write_parquet(path: Path, columns: Columns) -> None:
                 arrays[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
             else:
                 arrays[name] = pa.array(values)
-    pa.parquet.write_table(pa.table(arrays), path)
+    # Vectors do not compress; to try takes longer than to write them.
+    plain = [name for name, values in columns.items() if getattr(values, "ndim", 1) == 1]
+    pa.parquet.write_table(pa.table(arrays), path, use_dictionary=plain, compression={
+        f"{name}{'' if name in plain else '.list.element'}": "zstd" if name in plain else "none"
+        for name in columns
+    })  # fmt: skip
+
+
+def join_parquet(path: Path, parts: Sequence[Path]) -> None:
+    """Write parquet files of one schema as one, a row group each."""
+    pa = require_pyarrow()
+    with _one_error(f"{path} cannot be written"):
+        schema = pa.parquet.read_schema(parts[0])
+        plain = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
+        with pa.parquet.ParquetWriter(path, schema, use_dictionary=plain, compression="none") as to:
+            for part in parts:
+                to.write_table(pa.parquet.read_table(part, memory_map=False))
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import json
 import reprlib
+from collections.abc import Iterator
+from math import inf
 from typing import IO
 
 from sememe.errors import TableError
@@ -21,9 +23,23 @@ def read_texts(path: StrPath, column: str | None = None) -> Texts:
     >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
     ['How do I reset my password?', 'Where is my order?']
     """
-    table = _read(path, lambda names: [choose_column(names, column, file_name(path))])
+    (table,) = _read(path, lambda names: [choose_column(names, column, file_name(path))])
     (name,) = table.columns
     return Texts(table.text_column(name), name, table.source)
+
+
+def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> Iterator[list[str]]:
+    """Yield the texts that `read_texts` gives, `size` at a time, with the same errors.
+
+    Only standard input is held in memory as a whole.
+
+    >>> for texts in stream_texts("faq.csv", column="question"):   # doctest: +SKIP
+    ...     print(len(texts))
+    """
+    pick = lambda names: [choose_column(names, column, file_name(path))]  # noqa: E731
+    for table in _read(path, pick, size):
+        (name,) = table.columns
+        yield table.text_column(name)
 
 
 def read_table(path: StrPath) -> Table:
@@ -34,37 +50,47 @@ def read_table(path: StrPath) -> Table:
     >>> read_table("pairs.tsv").text_column("sentence1")   # doctest: +SKIP
     ['A man is playing a flute.', 'A dog runs.']
     """
-    return _read(path, None)
+    (table,) = _read(path, None)
+    return table
 
 
-def _read(path: StrPath, pick: Pick) -> Table:
+def _read(path: StrPath, pick: Pick, size: float = inf) -> Iterator[Table]:
+    """The rows, `size` at a time; where it is finite, `pick` takes a single column."""
     file_format, file = input_format(path), file_name(path)
     if file_format == "parquet":
         with open_bytes(path) as stream:
-            return read_parquet(stream, file, pick)
+            yield from read_parquet(stream, file, pick, size)
+        return
     with open_text(path) as lines:
         if file_format == "txt":
-            return _read_lines(lines, file, pick)
-        if file_format == "jsonl":
-            return _read_json_lines(lines, file, pick)
-        return read_delimited(lines, file, pick, "\t" if file_format == "tsv" else None)
+            yield from _read_lines(lines, file, pick, size)
+        elif file_format == "jsonl":
+            yield from _read_json_lines(lines, file, pick, size)
+        else:
+            delimiter = "\t" if file_format == "tsv" else None
+            yield from read_delimited(lines, file, pick, size, delimiter)
 
 
-def _read_lines(lines: IO[str], file: str, pick: Pick) -> Table:
+def _read_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[Table]:
     if pick:
         pick(["text"])  # refuses a --column that a txt file cannot have
     texts: list[object] = []
-    rows = []
+    rows: list[int] = []
+    some = False
     for number, line in enumerate(lines, 1):
         if line.strip():
             texts.append(line.rstrip("\r\n"))
             rows.append(number)
-    if not texts:
+        if len(rows) >= size:
+            yield Table({"text": texts}, Source(file, "line", rows))
+            texts, rows, some = [], [], True
+    if rows:
+        yield Table({"text": texts}, Source(file, "line", rows))
+    elif not some:
         raise TableError(f"{file} has no text: every line is blank")
-    return Table({"text": texts}, Source(file, "line", rows))
 
 
-def _read_json_lines(lines: IO[str], file: str, pick: Pick) -> Table:
+def _read_json_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[Table]:
     columns: dict[str, list[object]] = {}
     picked = None
     rows: list[int] = []
@@ -80,9 +106,13 @@ def _read_json_lines(lines: IO[str], file: str, pick: Pick) -> Table:
         for name, values in columns.items():
             values.append(record.get(name))
         rows.append(number)
-    if not columns:
+        if len(rows) >= size:
+            yield Table(columns, Source(file, "line", rows))
+            columns, rows = {name: [] for name in columns}, []
+    if rows:
+        yield Table(columns, Source(file, "line", rows))
+    elif not columns:
         raise TableError(f"{file} has no rows: every line is blank")
-    return Table(columns, Source(file, "line", rows))
 
 
 def _record(line: str, where: str) -> dict[str, object]:

@@ -8,8 +8,10 @@ from sememe.errors import InputError, SememeWarning, warn
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def check_texts(texts: Iterable[str]) -> list[str]:
+def check_texts(texts: Iterable[str], first: int = 0) -> list[str]:
     """Return the texts as a list; InputError names the first one that is not a str.
+
+    `first` is the number of the first text, where these are only some of many.
 
     Half of a surrogate pair (a damaged emoji, say) is no character and cannot be encoded: it is
     replaced by U+FFFD, and one warning says in how many texts.
@@ -24,21 +26,21 @@ def check_texts(texts: Iterable[str]) -> list[str]:
         if not isinstance(text, str):
             shown = repr(text)[:40]
             raise InputError(
-                f"texts[{index}] is of type {type(text).__name__} ({shown}), not str; "
+                f"texts[{first + index}] is of type {type(text).__name__} ({shown}), not str; "
                 "turn it into a str or leave it out."
             )
-    return _without_surrogates(listed)
+    return _without_surrogates(listed, first)
 
 
-def _without_surrogates(texts: list[str]) -> list[str]:
+def _without_surrogates(texts: list[str], first: int) -> list[str]:
     broken = [i for i, text in enumerate(texts) if not text.isascii() and _SURROGATE.search(text)]
     if broken:
         texts = texts.copy()
         for index in broken:
             texts[index] = _SURROGATE.sub("\ufffd", texts[index])
         warn(
-            f"{len(broken)} of {len(texts)} texts (first: texts[{broken[0]}]) hold half of a "
-            "surrogate pair, which is no character; it was read as U+FFFD.",
+            f"{len(broken)} of {len(texts)} texts (first: texts[{first + broken[0]}]) hold half of "
+            "a surrogate pair, which is no character; it was read as U+FFFD.",
             SememeWarning,
         )
     return texts

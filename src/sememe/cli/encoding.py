@@ -1,0 +1,71 @@
+"""`sememe encode`: the vectors of a file of sentences, on disk."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import sememe
+from sememe.cli.parser import add_command, add_input, add_json, add_model
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+
+_EXAMPLES = """\
+sememe encode questions.txt -o vectors.npy
+sememe encode tickets.csv --column body -o vectors.parquet
+sememe encode archive.jsonl --dtype int8 -o vectors/"""
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "encode",
+        summary="turn a file of sentences into vectors, however many there are",
+        description="Encode a file of sentences to disk. Interrupted, the same command goes on "
+        "where it was, and its output is the same as without the interruption.",
+        examples=_EXAMPLES,
+    )
+    add_input(parser)
+    parser.add_argument("-o", "--output", metavar="OUT", required=True,
+                        help="x.parquet, x.npy, or a folder for parquet shards")  # fmt: skip
+    add_model(parser)
+    parser.add_argument("--dtype", choices=("float32", "float16", "int8", "binary"),
+                        default="float32", help="what to write (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--truncate-dim", metavar="N", type=int,
+                        help="keep the first N components")  # fmt: skip
+    parser.add_argument("--prompt-name", metavar="P", help="put this prompt of the model's first")
+    add_json(parser, "a summary")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sememe.encoders.disk import check_output
+    from sememe.tables import stream_texts
+
+    started = time.perf_counter()
+    check_output(options.output)
+    blocks = stream_texts(options.file, options.column)
+    first = next(blocks)  # a file that cannot be read is told of before the model is loaded
+    encoder = sememe.BiEncoder(options.model, precision=options.precision)
+    done = encoder.encode_to(
+        chain(first, chain.from_iterable(blocks)),
+        options.output,
+        dtype=options.dtype,
+        truncate_dim=options.truncate_dim,
+        prompt_name=options.prompt_name,
+    )
+    seconds = time.perf_counter() - started
+    if options.json:
+        said = {**asdict(done), "path": str(done.path), "seconds": round(seconds, 3)}
+        print(json.dumps({**said, "fingerprint": encoder.fingerprint}))
+    found = f" ({done.found:,} of them were finished before)" if done.found else ""
+    print(
+        f"{done.rows:,} texts{found}, vectors of {done.dim}, in {seconds:.1f} s: {done.path}",
+        file=sys.stderr,
+    )
+    return 0

@@ -1,0 +1,5 @@
+"""Long jobs in shards: killed at any moment, they go on, and end as if nothing had happened."""
+
+from sememe.jobs.job import Job
+
+__all__ = ["Job"]

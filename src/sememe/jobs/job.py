@@ -1,0 +1,188 @@
+"""A folder of shards with a manifest, worked on by one process at a time."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sememe.errors import JobError, TableError
+from sememe.jobs.manifest import NAME, Manifest, Shard, read_manifest
+
+_LOCK = ".lock"
+_TEMPORARY = ".sememe-*"
+
+Write = Callable[[Path], None]
+
+
+class Job:
+    """Shards of one output: those that are finished are kept, the others computed.
+
+    A shard is identified by the hash of its texts, so an input that changed is noticed where it
+    did. Every file appears by its final name only when it is whole.
+
+    Example:
+        >>> with Job.opened(folder, "encode", {"model": "m"}) as job:      # doctest: +SKIP
+        ...     for number, texts in enumerate(parts):
+        ...         if not job.has(number, texts):
+        ...             job.write(number, texts, ".npy", lambda path: np.save(path, f(texts)))
+        ...     job.finish(len(parts))
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self._manifest = manifest
+        self.found = 0
+        """How many texts were found finished."""
+
+    @classmethod
+    @contextmanager
+    def opened(cls, folder: Path, kind: str, settings: Mapping[str, Any]) -> "Iterator[Job]":
+        """Begin a job in a new or empty folder, or go on with the one that is there.
+
+        Args:
+            folder: where the shards are.
+            kind: what the job does.
+            settings: JSON values, all that the output depends on beside the texts.
+
+        Raises:
+            JobError: the folder is another job's or holds other files, a setting changed (which),
+                or another process is at work there.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JobError(f"{folder} cannot be made: {error.strerror}.") from None
+        lock = FileLock(folder / _LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise JobError(
+                f"Another process is at work in {folder}. Wait for it, or give another output."
+            ) from None
+        except OSError as error:
+            raise JobError(f"{folder} cannot be written: {error.strerror}.") from None
+        try:
+            yield cls(folder, _manifest(folder, kind, dict(settings)))
+        finally:
+            lock.release()
+            if not (folder / NAME).exists():
+                (folder / _LOCK).unlink(missing_ok=True)
+                with suppress(OSError):  # somebody else's files are in it
+                    folder.rmdir()
+
+    def has(self, number: int, texts: Sequence[str]) -> bool:
+        """Whether a shard is finished, with these texts.
+
+        Raises:
+            JobError: it was finished with other texts.
+        """
+        if number >= len(self._manifest.shards):
+            if self._manifest.finished:
+                raise self._changed(f"goes on after text {self._rows():,}, where it ended before")
+            return False
+        shard = self._manifest.shards[number]
+        if shard.sha256 != _sha256(texts):
+            start = self._rows(number)
+            raise self._changed(f"differs among the texts {start + 1:,} to {start + shard.rows:,}")
+        path = self.folder / shard.file
+        if not path.is_file() or path.stat().st_size != shard.bytes:
+            return False
+        self.found += shard.rows
+        return True
+
+    def write(self, number: int, texts: Sequence[str], suffix: str, write: Write) -> None:
+        """Write a shard: `write` is given the path, and makes the file whole or not at all.
+
+        Raises:
+            JobError: it cannot be written, as on a full disk; what is finished stays so.
+        """
+        name = f"part-{number:05d}{suffix}"
+        try:
+            write(self.folder / name)
+            size = (self.folder / name).stat().st_size
+            shard = Shard(name, len(texts), _sha256(texts), size)
+            self._manifest.shards[number : number + 1] = [shard]
+            self._manifest.save(self.folder)
+        except (TableError, OSError) as error:
+            raise JobError(
+                f"{str(error).rstrip('.')}. {self._rows():,} texts are safe in {self.folder}: once "
+                "this is mended (is the disk full?), the same command goes on from there."
+            ) from error
+
+    def finish(self, shards: int) -> list[Path]:
+        """Say that the input has ended after so many shards; returns their files in order.
+
+        Raises:
+            JobError: there were more of them before.
+        """
+        if shards < len(self._manifest.shards):
+            raise self._changed(f"ends after text {self._rows(shards):,}, and went on before")
+        if not self._manifest.finished:
+            self._manifest.finished = True
+            self._manifest.save(self.folder)
+        return [self.folder / shard.file for shard in self._manifest.shards]
+
+    def remove(self) -> None:
+        """Remove the folder with all the job's own files, when the output stands elsewhere."""
+        for shard in self._manifest.shards:
+            (self.folder / shard.file).unlink(missing_ok=True)
+        # Last: shards without a manifest would be somebody else's files.
+        (self.folder / NAME).unlink()
+
+    def _rows(self, shards: int | None = None) -> int:
+        return sum(shard.rows for shard in self._manifest.shards[:shards])
+
+    def _changed(self, how: str) -> JobError:
+        return JobError(
+            f"The input {how}: it is not the one that the job in {self.folder} was begun with. "
+            "Give the same input to go on, or delete the folder to begin again, or give another "
+            "output."
+        )
+
+
+def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
+    for left in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
+        left.unlink(missing_ok=True)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        _refuse_foreign(folder)
+        manifest = Manifest(kind, settings)
+        try:
+            manifest.save(folder)
+        except TableError as error:
+            raise JobError(f"{error}.") from None
+        return manifest
+    if manifest.kind != kind:
+        raise JobError(
+            f"{folder} holds a job of another kind ({manifest.kind}); give another output."
+        )
+    for name in sorted({*settings, *manifest.settings}):
+        before, now = manifest.settings.get(name), settings.get(name)
+        if before != now:
+            raise JobError(
+                f"The job in {folder} was begun with {name} {before!r}, and now it is {now!r}. "
+                "Go on with the same, or delete the folder to begin again, or give another output."
+            )
+    return manifest
+
+
+def _refuse_foreign(folder: Path) -> None:
+    # Only a finished shard may stand there without a manifest: none does before the first is saved.
+    foreign = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
+    if foreign:
+        raise JobError(
+            f"{folder} holds files that are not this job's ({foreign[0]}, for one); give a folder "
+            "that is new or empty."
+        )
+
+
+def _sha256(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "little"))
+        digest.update(raw)
+    return digest.hexdigest()

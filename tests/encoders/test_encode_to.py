@@ -1,0 +1,207 @@
+"""Vectors on disk: like encode's, in any form, and unharmed by kills, full disks and changes."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+from encode_job import texts
+
+from reference import cosine_distance
+from sememe import BiEncoder
+from sememe.encoders import disk
+from sememe.errors import InputError, JobError, SememeError, TableError, TruncationWarning
+from tiny_models import Tiny
+
+SHARD = 50
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "SHARD_TEXTS", SHARD)
+
+
+def vectors_in(path: Path) -> np.ndarray:
+    if path.suffix == ".npy":
+        return np.asarray(np.load(path))
+    read = parquet.read_table(path).column("vector").combine_chunks()
+    return np.asarray(read.values).reshape(len(read), read.type.list_size)
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.parquet", "folder"])
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 230])
+def test_what_is_on_disk_is_what_encode_gives(
+    encoder: BiEncoder, tmp_path: Path, name: str, count: int
+) -> None:
+    given = texts(count)
+    done = encoder.encode_to(iter(given), tmp_path / name)
+    assert (done.rows, done.dim, done.found) == (count, encoder.dim, 0)
+    found = vectors_in(
+        tmp_path / name if name != "folder" else tmp_path / name / "part-00000.parquet"
+    )
+    assert cosine_distance(found, encoder.encode(given)[: len(found)]).max() < 1e-6
+    assert (tmp_path / name).exists()
+    assert len(list(tmp_path.iterdir())) == 1, "the working folder is gone"
+    if name == "v.parquet":
+        assert parquet.read_table(tmp_path / name).column("text").to_pylist() == given
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.parquet", "folder"])
+def test_no_texts(encoder: BiEncoder, tmp_path: Path, name: str) -> None:
+    done = encoder.encode_to([], tmp_path / name)
+    assert (done.rows, done.dim) == (0, encoder.dim)
+    if name != "folder":
+        assert len(vectors_in(tmp_path / name)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "binary"])
+def test_small_vectors_on_disk(encoder: BiEncoder, tmp_path: Path, dtype: str) -> None:
+    given = texts(120)
+    for name in ("v.npy", "v.parquet"):
+        encoder.encode_to(given, tmp_path / name, dtype=dtype)
+        expected = encoder.encode(given, dtype=dtype)
+        found = vectors_in(tmp_path / name)
+        assert found.dtype == expected.dtype
+        assert np.mean(found != expected) < 0.05
+
+
+def test_repeated_texts_have_one_vector(encoder: BiEncoder, tmp_path: Path) -> None:
+    encoder.encode_to(["a", "b", "a", "a"], tmp_path / "v.npy")
+    found = np.load(tmp_path / "v.npy")
+    np.testing.assert_array_equal(found[0], found[2])
+    assert (found[0] != found[1]).any()
+
+
+def run(tiny: Tiny, path: Path, count: int, *limit: str) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("encode_job.py")
+    return subprocess.Popen(
+        [sys.executable, script, tiny.directory, path, str(count), str(SHARD), *limit],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("name", ["v.parquet", "v.npy"])
+def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
+    tiny: Tiny, tmp_path: Path, name: str
+) -> None:
+    count, chance, kills = 6000, random.Random(name), 0
+    whole, killed = tmp_path / "whole" / name, tmp_path / "killed" / name
+    for path in (whole, killed):
+        path.parent.mkdir()
+    assert run(tiny, whole, count).wait() == 0
+    for _ in range(12):
+        process = run(tiny, killed, count)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.uniform(0, 0.35))
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+        if killed.exists():
+            break
+        manifest = killed.with_name(name + ".job") / "manifest.json"
+        if manifest.exists():
+            for shard in json.loads(manifest.read_text())["shards"]:
+                size = (manifest.parent / shard["file"]).stat().st_size
+                assert size == shard["bytes"], "a finished shard is whole"
+    assert kills >= 2
+    last = run(tiny, killed, count)
+    output, errors = last.communicate()
+    assert last.returncode == 0, errors
+    assert killed.read_bytes() == whole.read_bytes()
+    assert [path.name for path in killed.parent.iterdir()] == [name]
+    assert output.startswith("ready\nfound ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on a file's size")
+def test_a_full_disk_loses_nothing(tiny: Tiny, tmp_path: Path) -> None:
+    path = tmp_path / "v.npy"
+    process = run(tiny, path, 500, "20000")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "JobError" in errors
+    assert "shards are finished and safe" in errors or "texts are safe" in errors
+    assert not path.exists()
+    done = run(tiny, path, 500)
+    output, errors = done.communicate()
+    assert done.returncode == 0, errors
+    assert len(np.load(path)) == 500
+    assert "found 500" in output
+
+
+def test_a_finished_folder_is_gone_on_with_only_by_the_same_input(
+    encoder: BiEncoder, tmp_path: Path
+) -> None:
+    given = texts(120)
+    encoder.encode_to(given, tmp_path / "out")
+    assert encoder.encode_to(given, tmp_path / "out").found == 120
+    with pytest.raises(JobError, match="differs among the texts 51 to 100"):
+        encoder.encode_to([*given[:60], "new", *given[61:]], tmp_path / "out")
+    with pytest.raises(JobError, match="begun with dtype 'float32', and now it is 'float16'"):
+        encoder.encode_to(given, tmp_path / "out", dtype="float16")
+    with pytest.raises(JobError, match="begun with fingerprint"):
+        BiEncoder(encoder._checkpoint.directory, precision="f32", pooling="max").encode_to(
+            given, tmp_path / "out"
+        )
+
+
+def test_a_bad_row_is_named_and_the_shards_before_it_stay(
+    encoder: BiEncoder, tmp_path: Path
+) -> None:
+    given = texts(130)
+    bad: list[Any] = [*given[:120], 7, *given[121:]]
+    with pytest.raises(InputError, match=r"texts\[120\] is of type int"):
+        encoder.encode_to(bad, tmp_path / "v.npy")
+    assert encoder.encode_to(given, tmp_path / "v.npy").found == 100
+
+
+def test_long_texts_are_told_of_once_for_the_whole_job(encoder: BiEncoder, tmp_path: Path) -> None:
+    given = [*texts(60), "wind " * 40, *texts(60), "car " * 50]
+    with pytest.warns(TruncationWarning) as caught:
+        encoder.encode_to(given, tmp_path / "v.npy")
+    assert len(caught) == 1
+    assert "2 of 122 texts" in str(caught[0].message)
+    with pytest.raises(InputError, match=r"texts\[60\] has"):
+        encoder.encode_to(given, tmp_path / "w.npy", long="error")
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("v.csv", InputError), ("no/such/v.npy", TableError), ("no/such/v.parquet", TableError)],
+)
+def test_outputs_that_cannot_be(
+    encoder: BiEncoder, tmp_path: Path, name: str, error: type[SememeError]
+) -> None:
+    with pytest.raises(error):
+        encoder.encode_to(["a"], tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_string_is_not_texts(encoder: BiEncoder, tmp_path: Path) -> None:
+    for wrong in ("hello", 5):
+        with pytest.raises(InputError):
+            encoder.encode_to(wrong, tmp_path / "v.npy")  # type: ignore[arg-type]
+
+
+def test_the_input_is_never_held_as_a_whole(encoder: BiEncoder, tmp_path: Path) -> None:
+    ahead = 0
+
+    def stream() -> Any:
+        nonlocal ahead
+        for text in texts(400):
+            ahead += 1
+            finished = len(list(tmp_path.glob("v.npy.job/part-*.npy"))) * SHARD
+            assert ahead - finished <= 3 * SHARD
+            yield text
+
+    assert encoder.encode_to(stream(), tmp_path / "v.npy").rows == 400
+    assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]

@@ -1,0 +1,74 @@
+"""`sememe encode` as a user runs it: real processes, real files, the real default model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+
+OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
+
+pytestmark = pytest.mark.usefixtures("default_model")
+
+
+def sememe(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sememe.cli", *arguments, "--precision", "f32"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_file_of_texts_becomes_a_file_of_vectors(tmp_path: Path) -> None:
+    out = tmp_path / "v.parquet"
+    done = sememe("encode", str(OPINIONS), "--column", "text", "-o", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["rows"], said["dim"], said["found"]) == (704, 384, 0)
+    table = parquet.read_table(out)
+    assert table.column_names == ["text", "vector"]
+    assert table.num_rows == 704
+    assert "704 texts, vectors of 384" in done.stderr
+    assert "it/s" not in done.stderr, "no progress bar in a pipe"
+
+
+def test_options_reach_the_encoder(tmp_path: Path) -> None:
+    out, file = tmp_path / "v.npy", tmp_path / "a.txt"
+    file.write_text("hello\nworld\n")
+    options = ("--dtype", "int8", "--truncate-dim", "64")
+    assert sememe("encode", str(file), "-o", str(out), *options).returncode == 0
+    found = np.load(out)
+    assert (found.dtype, found.shape) == (np.dtype("int8"), (2, 64))
+
+
+def test_a_finished_folder_is_found_again(tmp_path: Path) -> None:
+    file, out = tmp_path / "a.txt", tmp_path / "out"
+    file.write_text("hello\nworld\n")
+    assert sememe("encode", str(file), "-o", str(out)).returncode == 0
+    again = sememe("encode", str(file), "-o", str(out))
+    assert "2 of them were finished before" in again.stderr
+    file.write_text("hello\nworlds\n")
+    changed = sememe("encode", str(file), "-o", str(out))
+    assert changed.returncode == 2
+    assert "differs among the texts 1 to 2" in changed.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "out", "said"),
+    [
+        ("missing.txt", None, "v.npy", "missing.txt"),
+        ("a.txt", "hello\n", "v.docx", ".parquet, .npy, or a folder"),
+        ("a.txt", "hello\n", "no/v.npy", "no folder"),
+        ("a.csv", "text,n\nhello,1\nworld\n", "v.npy", "line 3"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    tmp_path: Path, name: str, content: str | None, out: str, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    done = sememe("encode", str(tmp_path / name), "-o", str(tmp_path / out))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / out).exists()
