@@ -6,6 +6,7 @@ none left out; which texts are outliers, and the order of the clusters, is decid
 
 import ctypes
 import os
+import time
 from threading import Lock
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sknetwork.clustering import Leiden
 
+from sememe.errors import CostWarning, warn
 from sememe.neighbors import nearest, unit
 
 Labels = NDArray[np.int64]
@@ -20,6 +22,8 @@ Labels = NDArray[np.int64]
 _OVERSHOOT = 3  # communities asked of Leiden for each cluster: united, they even out
 _SEARCH_STEPS = 8
 _ROUNDS = 8
+_BLOCK_ROWS = 65_536
+_COSTLY, _TIMED, _PASSES = 20_000, 1000, 3  # texts; queries timed; comparisons of all in sum
 _one_at_a_time = Lock()
 
 
@@ -61,7 +65,7 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
     centers = unit(sums(vectors, labels))
     for _ in range(rounds):
-        closest = (vectors @ centers.T).argmax(axis=1)
+        closest = _closest(vectors, centers)
         if np.array_equal(closest, labels):
             break
         labels = closest
@@ -70,6 +74,14 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
             total.any(axis=1, keepdims=True), unit(total), centers[: len(total)]
         )
     return numbered(labels)
+
+
+def _closest(vectors: NDArray[np.float32], centers: NDArray[np.float32]) -> Labels:
+    parts = [
+        (vectors[start : start + _BLOCK_ROWS] @ centers.T).argmax(axis=1)
+        for start in range(0, len(vectors), _BLOCK_ROWS)
+    ]
+    return np.concatenate(parts)
 
 
 def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) -> Labels:
@@ -161,6 +173,7 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
     be anyway: average linkage is reducible). Of the result, the mean cosine over the pairs
     inside each cluster is at least `threshold`, and that of any two clusters is below it.
     """
+    _say_cost(vectors)
     names = np.arange(len(vectors))
     total, size = vectors.astype(np.float32), np.ones((len(vectors), 1), dtype=np.float32)
     while len(total) > 1:
@@ -178,3 +191,18 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
         merged = numbered(np.where(mutual, np.minimum(own, partner), own))
         total, size, names = sums(total, merged), sums(size, merged), merged[names]
     return names
+
+
+def _say_cost(vectors: NDArray[np.float32]) -> None:
+    """Average linkage compares all with all, again and again: say how long that will take."""
+    if len(vectors) < _COSTLY:
+        return
+    started = time.perf_counter()
+    nearest(vectors, 1, queries=vectors[:_TIMED])
+    seconds = _PASSES * (time.perf_counter() - started) * len(vectors) / _TIMED
+    if seconds > 60:
+        warn(
+            f"threshold= compares all of {len(vectors):,} texts with one another, which will take "
+            f"about {seconds / 60:.0f} min; granularity= takes much less.",
+            CostWarning,
+        )

@@ -1,6 +1,7 @@
 """From texts to clusters: one pass over the steps that the other files of this room hold."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,11 +13,13 @@ from sememe.clustering.resolution import Grain, grains
 from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
 from sememe.errors import InputError
-from sememe.neighbors import Neighbors, nearest, unit
+from sememe.neighbors import Neighbors, self_join, unit
 from sememe.text import check_texts
 
 Granularity = Literal["coarse", "fine"] | float
 
+_LARGE = 100_000  # from here on the grain is chosen on a sample, and nothing is smoothed
+_SAMPLE = 20_000
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
 
 
@@ -115,7 +118,10 @@ def cluster_vectors(
             f"clusters={clusters}, but only {len(first)} of the {len(texts)} texts "
             "differ from one another: ask for fewer clusters."
         )
-    labels, resolution, why = _partition(rows[first], clusters, threshold, granularity, copies)
+    different = rows if len(first) == len(rows) else rows[first]
+    labels, resolution, why, recall = _partition(
+        different, clusters, threshold, granularity, copies
+    )
     labels = _largest_first(labels[position])
     return Clusters(
         labels=labels,
@@ -124,6 +130,7 @@ def cluster_vectors(
         vectors=rows,
         resolution=resolution,
         why=why,
+        recall=recall,
     )
 
 
@@ -133,28 +140,47 @@ def _partition(
     threshold: float | None,
     granularity: Granularity | None,
     copies: NDArray[np.int64],
-) -> tuple[by.Labels, float | None, str | None]:
-    """Labels of the different texts, outliers -1; the resolution, and why it was chosen."""
+) -> tuple[by.Labels, float | None, str | None, float]:
+    """Labels of the different texts, outliers -1; the resolution, why, the neighbours' recall."""
     if len(vectors) == 0:
-        return np.empty(0, dtype=np.int64), None, None
+        return np.empty(0, dtype=np.int64), None, None, 1.0
     if threshold is not None:
-        return _without_lone(by.linked(vectors, threshold), copies), None, None
-    neighbors = nearest(vectors, neighborhood_size(len(vectors)))
+        return _without_lone(by.linked(vectors, threshold), copies), None, None, 1.0
+    neighbors = self_join(vectors, neighborhood_size(len(vectors)))
     graph = neighbor_graph(neighbors)
-    smooth = smoothed(vectors, graph)
+    large = len(vectors) > _LARGE
+    # Two more copies of a million vectors would not fit beside them.
+    smooth = vectors if large else smoothed(vectors, graph)
     if clusters is not None:
         labels = by.exactly(clusters, graph, smooth)
-        return _without_far(labels, neighbors, copies), None, None
+        return _without_far(labels, neighbors, copies), None, None, neighbors.recall
 
     def at(resolution: float) -> by.Labels:
-        return by.refined(smooth, by.communities(graph, resolution))
+        labels = by.communities(graph, resolution)
+        return labels if large else by.refined(smooth, labels)
 
     if granularity is None or isinstance(granularity, str):
-        grain, why = _chosen(grains(vectors, neighbors, at), granularity)
+        if large:
+            grain, why = _chosen_on_sample(vectors, granularity)
+            grain = Grain(grain.resolution, at(grain.resolution), 0.0)
+        else:
+            grain, why = _chosen(grains(vectors, neighbors, at), granularity)
     else:
         grain, why = Grain(float(granularity), at(float(granularity)), 0.0), None
     labels = _without_far(_without_lone(grain.labels, copies), neighbors, copies)
-    return labels, grain.resolution, why
+    return labels, grain.resolution, why, neighbors.recall
+
+
+def _chosen_on_sample(vectors: NDArray[np.float32], granularity: str | None) -> tuple[Grain, str]:
+    """The grain of a sample: the same resolution gives about the same clusters on all texts."""
+    rows = np.sort(np.random.default_rng(0).choice(len(vectors), _SAMPLE, replace=False))
+    sample = vectors[rows]
+    neighbors = self_join(sample, neighborhood_size(len(sample)))
+    graph = neighbor_graph(neighbors)
+    smooth = smoothed(sample, graph)
+    found = grains(sample, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
+    grain, why = _chosen(found, granularity)
+    return grain, f"on a sample of {_SAMPLE:,} texts, {why}"
 
 
 def _chosen(found: list[Grain], granularity: str | None) -> tuple[Grain, str]:
@@ -217,16 +243,20 @@ def _different(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows where a new text with a new vector begins, and which of these each row repeats."""
     by_text: dict[str, int] = {}
-    by_vector: dict[bytes, int] = {}
+    by_vector: dict[bytes, int] = {}  # by a hash: the vectors themselves would be held twice
     first: list[int] = []
     position = np.empty(len(texts), dtype=np.int64)
     for row, text in enumerate(texts):
         if text not in by_text:
-            by_text[text] = by_vector.setdefault(vectors[row].tobytes(), len(first))
+            by_text[text] = by_vector.setdefault(_digest(vectors[row]), len(first))
             if by_text[text] == len(first):
                 first.append(row)
         position[row] = by_text[text]
     return np.array(first, dtype=np.int64), position
+
+
+def _digest(vector: NDArray[np.float32]) -> bytes:
+    return blake2b(vector.tobytes(), digest_size=16).digest()
 
 
 def _strings(texts: Iterable[str]) -> list[str]:

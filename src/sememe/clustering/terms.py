@@ -14,6 +14,7 @@ from sememe.neighbors import unit
 
 _TERMS, _EXAMPLES = 6, 3
 _STEM = 5
+_READ = 4000  # texts of a cluster
 _ALIKE = 0.9  # two examples closer than this say the same
 # Vowel signs and other combining marks belong to a word, though \w does not count them.
 _MARKS = (
@@ -46,11 +47,16 @@ def described(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels
     centers = unit(sums(vectors[labels >= 0], labels[labels >= 0]))
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.searchsorted(labels[order], np.arange(len(centers) + 1)))[1:-1]
-    terms = class_terms([[texts[row] for row in rows.tolist()] for rows in members])
+    terms = class_terms([[texts[row] for row in _spread(rows).tolist()] for rows in members])
     return [
         Cluster(label, len(rows), terms[label], _central(texts, vectors, rows, centers[label]))
         for label, rows in enumerate(members)
     ]
+
+
+def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """So many members that their terms are known, evenly taken, and no more."""
+    return rows[:: -(-len(rows) // _READ)]
 
 
 def class_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
+from sememe.neighbors.vectors import checked
 
 _BLOCK_COLUMNS = 32_768
 _BLOCK_BYTES = 32 * 2**20  # small enough to stay in the cache between the product and the choice
@@ -24,10 +25,12 @@ class Neighbors:
     Attributes:
         indices: int32 (n, k), rows of the vectors that were searched.
         similarity: float32 (n, k), the inner products.
+        recall: which share of the true neighbours is among them, 1 where all were compared.
     """
 
     indices: NDArray[np.int32]
     similarity: NDArray[np.float32]
+    recall: float = 1.0
 
 
 def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> Neighbors:
@@ -76,49 +79,6 @@ def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> 
         itself = np.arange(block.start, block.stop) if queries is None else None
         indices[block], similarity[block] = _nearest_of_block(asked[block], base, k, itself)
     return Neighbors(indices, similarity)
-
-
-def unit(vectors: ArrayLike) -> NDArray[np.float32]:
-    """Scale every row to unit length; a row of zeros, which has no direction, stays as it is.
-
-    Args:
-        vectors: float (n, dim).
-
-    Returns:
-        float32 (n, dim), a new array.
-
-    Raises:
-        InputError: as in `nearest`.
-
-    Example:
-        >>> unit([[3.0, 4.0], [0.0, 0.0]]).round(1).tolist()
-        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
-    """
-    rows = checked(vectors)
-    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0)
-    scaled = rows / np.where(largest > 0, largest, 1)  # squares of large values would overflow
-    length = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.asarray(scaled / np.where(length > 0, length, 1), dtype=np.float32)
-
-
-def checked(vectors: ArrayLike, *, name: str = "vectors") -> NDArray[np.float32]:
-    """Return `vectors` as a contiguous float32 (n, dim) array of finite numbers, or say why not."""
-    try:
-        rows = np.ascontiguousarray(vectors, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} are not an array of numbers with rows of one length.") from error
-    if rows.ndim != 2:
-        raise InputError(f"{name} have shape {rows.shape}: give one row a vector, (n, dim).")
-    # One pass over sums first: a NaN or an infinity in a row survives into its sum.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspects = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
-    bad = suspects[~np.isfinite(rows[suspects]).all(axis=1)]
-    if len(bad):
-        raise InputError(
-            f"row {bad[0]} of the {name} has a value that is not a finite number "
-            f"({len(bad)} such row{'s' * (len(bad) > 1)}): leave it out or encode it again."
-        )
-    return rows
 
 
 def _nearest_of_block(

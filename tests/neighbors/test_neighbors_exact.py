@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import sememe.neighbors as module
+import sememe.neighbors.exact as module
 from sememe.errors import InputError
 from sememe.neighbors import nearest, unit
 
