@@ -55,7 +55,8 @@ STAGES = {"encode": encode, "neighbours": neighbours, "clusters": clusters}
 
 def measured(stage: str, count: int, file: Path) -> dict[str, Any]:
     """Run one stage in a fresh process."""
-    command = [sys.executable, __file__, "--stage", stage, "--count", str(count), "--file", file]
+    command = [sys.executable, __file__, "--stage", stage, "--count", str(count)]
+    command += ["--file", str(file)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found

@@ -1,11 +1,21 @@
 """The texts that speed is measured on."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from sememe.tables import read_texts
 
 _OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
+
+
+def many_texts(count: int) -> Iterator[str]:
+    """Any number of texts: two windows of 4 to 8 words each, from different opinions."""
+    words = " ".join(read_texts(_OPINIONS, "text").texts).split()
+    chance = random.Random(1)
+    for _ in range(count):
+        starts = [chance.randrange(len(words) - 8) for _ in range(2)]
+        yield " ".join(word for at in starts for word in words[at : at + chance.randint(4, 8)])
 
 
 def one_line_texts(count: int) -> list[str]:

@@ -53,12 +53,8 @@ def test_float32_vectors_may_stay_on_disk(tmp_path: Path) -> None:
 
 def test_fewer_vectors_than_neighbours() -> None:
     rows, queries = data(400)
-    assert nearest_small(
-        codes_of(rows[:3], "int8"), rows[:3], 9, queries=queries
-    ).indices.shape == (
-        len(queries),
-        3,
-    )
+    found = nearest_small(codes_of(rows[:3], "int8"), rows[:3], 9, queries=queries)
+    assert found.indices.shape == (len(queries), 3)
 
 
 def test_arrays_that_do_not_belong_together() -> None:
