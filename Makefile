@@ -23,6 +23,8 @@ bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/encode.py
 	.venv-bench/bin/python benchmarks/startup.py
 	.venv-bench/bin/python benchmarks/footprint.py
+	.venv-bench/bin/python benchmarks/cluster_file.py
+	.venv-bench/bin/python benchmarks/scale.py
 	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
 
 screenshots: .venv/dev demo

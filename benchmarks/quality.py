@@ -60,15 +60,24 @@ def published(data: Path) -> dict[str, float]:
 
 
 def report_sts(data: Path) -> None:
-    encoder = sememe.BiEncoder("all-MiniLM-L6-v2", precision="f32")
+    encoders = [sememe.BiEncoder("all-MiniLM-L6-v2", precision=p) for p in ("f32", "int8")]
     known = published(data)
-    print("\n| Spearman × 100, f32 | measured | published | difference |\n|---|---|---|---|")
+    print("\n| Spearman × 100 | published | f32 | difference | int8 | to f32 |")
+    print("|---|---|---|---|---|---|")
     for name, first, second, scores in sts_sets(data):
-        a, b = (encoder.encode(texts, progress=False) for texts in (first, second))
-        measured = 100 * float(spearmanr((a * b).sum(axis=1), scores).statistic)
+        exact, rounded = (_spearman(encoder, first, second, scores) for encoder in encoders)
         other = known.get(name)
-        compared = f"{other:.2f} | {measured - other:+.2f}" if other else "– | –"
-        print(f"| {name} | {measured:.2f} | {compared} |", flush=True)
+        compared = (
+            f"{other:.2f} | {exact:.2f} | {exact - other:+.2f}" if other else f"– | {exact:.2f} | –"
+        )
+        print(f"| {name} | {compared} | {rounded:.2f} | {rounded - exact:+.2f} |", flush=True)
+
+
+def _spearman(
+    encoder: sememe.BiEncoder, first: list[str], second: list[str], scores: list[float]
+) -> float:
+    a, b = (encoder.encode(texts, progress=False) for texts in (first, second))
+    return 100 * float(spearmanr((a * b).sum(axis=1), scores).statistic)
 
 
 @dataclass(frozen=True)
