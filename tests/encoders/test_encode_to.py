@@ -61,6 +61,20 @@ def test_no_texts(encoder: BiEncoder, tmp_path: Path, name: str) -> None:
         assert len(vectors_in(tmp_path / name)) == 0
 
 
+def test_a_folder_is_one_dataset(encoder: BiEncoder, tmp_path: Path) -> None:
+    encoder.encode_to(texts(130), tmp_path / "folder")
+    assert parquet.read_table(tmp_path / "folder").column("text").to_pylist() == texts(130)
+
+
+def test_long_texts_make_shorter_parts(
+    encoder: BiEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_SHARD_CHARACTERS", 300)
+    encoder.encode_to(["the wind " * 3] * 40, tmp_path / "folder")
+    assert len(list((tmp_path / "folder").glob("part-*"))) == 4
+    assert parquet.read_table(tmp_path / "folder").num_rows == 40
+
+
 @pytest.mark.parametrize("dtype", ["float16", "binary"])
 def test_small_vectors_on_disk(encoder: BiEncoder, tmp_path: Path, dtype: str) -> None:
     given = texts(120)
@@ -108,7 +122,7 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
         kills += process.wait() == -signal.SIGKILL
         if killed.exists():
             break
-        manifest = killed.with_name(name + ".job") / "manifest.json"
+        manifest = killed.with_name(name + ".job") / "_manifest.json"
         if manifest.exists():
             for shard in json.loads(manifest.read_text())["shards"]:
                 size = (manifest.parent / shard["file"]).stat().st_size

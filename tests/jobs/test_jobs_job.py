@@ -103,11 +103,12 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
         ('{"format": 1, "kind"', "cannot be read"),
         ("[]", "cannot be read"),
         ('{"format": 1}', "cannot be read"),
+        ('{"format": 1, "kind": "k", "settings": null, "shards": []}', "cannot be read"),
         ('{"format": 7, "kind": "k", "settings": {}, "shards": []}', "has format 7"),
     ],
 )
 def test_a_manifest_that_cannot_be_gone_on_with(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "manifest.json").write_text(content)
+    (tmp_path / "_manifest.json").write_text(content)
     message = refused(tmp_path)
     assert said in message
     assert "begin again" in message
@@ -119,8 +120,15 @@ def test_a_lost_or_cut_off_shard_is_computed_again(tmp_path: Path) -> None:
     (tmp_path / "part-00001.txt").write_text("c")
     assert work(tmp_path) == 2
     assert (tmp_path / "part-00001.txt").read_text() == "c\nd"
-    listed = json.loads((tmp_path / "manifest.json").read_text())["shards"]
+    listed = json.loads((tmp_path / "_manifest.json").read_text())["shards"]
     assert [shard["rows"] for shard in listed] == [2, 2, 1]
+
+
+def test_a_part_that_was_written_but_not_noted_is_swept_away(tmp_path: Path) -> None:
+    work(tmp_path, parts=PARTS[:1])
+    (tmp_path / "part-00001.txt").write_text("of a process that was killed just then")
+    work(tmp_path, parts=PARTS[:1])
+    assert sorted(path.name for path in tmp_path.glob("part-*")) == ["part-00000.txt"]
 
 
 def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ Granularity = Literal["coarse", "fine"] | float
 
 _LARGE = 100_000  # from here on the grain is chosen on a sample, and nothing is smoothed
 _SAMPLE = 20_000
+_BLOCK_ROWS = 65_536
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
 
 
@@ -118,10 +119,11 @@ def cluster_vectors(
             f"clusters={clusters}, but only {len(first)} of the {len(texts)} texts "
             "differ from one another: ask for fewer clusters."
         )
-    different = rows if len(first) == len(rows) else rows[first]
-    labels, resolution, why, recall = _partition(
-        different, clusters, threshold, granularity, copies
-    )
+    if len(first) < len(rows):
+        rows = rows[first]
+    labels, resolution, why, recall = _partition(rows, clusters, threshold, granularity, copies)
+    if len(first) < len(position):  # only now, when there is room for both again
+        rows = rows[position]
     labels = _largest_first(labels[position])
     return Clusters(
         labels=labels,
@@ -220,8 +222,10 @@ def _without_far(labels: by.Labels, neighbors: Neighbors, copies: NDArray[np.int
         return labels
     distance = np.sqrt(np.maximum(2 - 2 * neighbors.similarity, 0)).mean(axis=1)
     usual = distance[indices].mean(axis=1)
-    own = np.arange(len(labels))[:, None, None]
-    mutual = (indices[indices] == own).any(axis=(1, 2))
+    mutual = np.empty(len(labels), dtype=bool)
+    for start in range(0, len(labels), _BLOCK_ROWS):  # neighbours of neighbours: k times as many
+        own = np.arange(start, min(start + _BLOCK_ROWS, len(labels)))
+        mutual[own] = (indices[indices[own]] == own[:, None, None]).any(axis=(1, 2))
     far = ~mutual & (copies == 1) & (distance > _FAR * usual)
     size = np.bincount(labels[labels >= 0], minlength=1)
     left = np.bincount(labels[(labels >= 0) & ~far], minlength=len(size))

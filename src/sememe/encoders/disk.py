@@ -1,7 +1,7 @@
 """Vectors of any number of texts on disk: shard by shard, each computed on its own.
 
-A vector's last bits depend on the texts that it is padded with. Shards are cut by count alone and
-computed apart, so whoever is killed and goes on ends with the same bytes.
+A vector's last bits depend on the texts that it is padded with. Shards are cut by the texts alone
+and computed apart, so whoever is killed and goes on ends with the same bytes.
 """
 
 import os
@@ -21,7 +21,7 @@ from sememe.jobs import Job
 from sememe.tables import join_parquet, output_format, replacing, write_table
 from sememe.text import check_texts
 
-SHARD_TEXTS = 16_384
+SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
 
 Encode = Callable[[list[str], int], tuple[Vectors, Cuts]]
 
@@ -71,7 +71,7 @@ def to_disk(
     """Encode texts shard by shard, or only those that are not finished, and join the shards."""
     form, target = check_output(path), Path(path)
     folder = target.with_name(target.name + ".job") if form else target
-    settings = {**settings, "form": form, "shard": SHARD_TEXTS}
+    settings = {**settings, "form": form, "shard": [SHARD_TEXTS, _SHARD_CHARACTERS]}
     with Job.opened(folder, "encode", settings) as job:
         rows, cuts, shards = _shards(job, encode, texts, ".npy" if form == ".npy" else ".parquet")
         dim = _dim(shards, encode)
@@ -88,13 +88,12 @@ def _shards(
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
         for number, part in enumerate(_parts(texts)):
-            if written:
-                written.result()  # before it is asked what there is
-            written = None
             if not job.has(number, part):
-                vectors, cut = encode(part, rows)
+                vectors, cut = encode(part, rows)  # while the part before is being written
                 cuts += cut
                 write = _writer(part, vectors, suffix)
+                if written:
+                    written.result()
                 written = writer.submit(job.write, number, part, suffix, write)
             rows += len(part)
         if written:
@@ -110,9 +109,19 @@ def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
     except TypeError:
         raise InputError(f"texts is a {type(texts).__name__}; pass an iterable of str.") from None
     first = 0
-    while part := check_texts(islice(source, SHARD_TEXTS), first):
+    while part := check_texts(_some(source), first):
         yield part
         first += len(part)
+
+
+def _some(source: Iterator[str]) -> Iterator[str]:
+    """As many texts as make a part: fewer, where they are long."""
+    characters = 0
+    for text in islice(source, SHARD_TEXTS):
+        yield text
+        characters += len(text) if isinstance(text, str) else 0
+        if characters > _SHARD_CHARACTERS:
+            return
 
 
 def _writer(texts: list[str], vectors: Vectors, suffix: str) -> Callable[[Path], None]:
@@ -154,13 +163,14 @@ def _join(target: Path, shards: Sequence[Path], dim: int, encode: Encode) -> Non
 
 
 def _join_arrays(path: Path, shards: Sequence[Path], dim: int) -> None:
-    arrays = [np.load(shard, mmap_mode="r") for shard in shards]
+    headers = [np.load(shard, mmap_mode="r") for shard in shards]
     header = {
-        "descr": np.lib.format.dtype_to_descr(arrays[0].dtype),
+        "descr": np.lib.format.dtype_to_descr(headers[0].dtype),
         "fortran_order": False,
-        "shape": (sum(map(len, arrays)), dim),
+        "shape": (sum(map(len, headers)), dim),
     }
+    del headers  # mapped files that are read count as memory
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for array in arrays:
-            file.write(np.ascontiguousarray(array).tobytes())
+        for shard in shards:
+            file.write(np.load(shard).data)

@@ -13,6 +13,7 @@ from sememe.jobs.manifest import NAME, Manifest, Shard, read_manifest
 
 _LOCK = ".lock"
 _TEMPORARY = ".sememe-*"
+_PART = "part-"
 
 Write = Callable[[Path], None]
 
@@ -99,7 +100,7 @@ class Job:
         Raises:
             JobError: it cannot be written, as on a full disk; what is finished stays so.
         """
-        name = f"part-{number:05d}{suffix}"
+        name = f"{_PART}{number:05d}{suffix}"
         try:
             write(self.folder / name)
             size = (self.folder / name).stat().st_size
@@ -144,6 +145,7 @@ class Job:
 
 
 def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
+    """The folder's manifest, checked, or a new one; what no manifest knows of is swept away."""
     for left in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
         left.unlink(missing_ok=True)
     manifest = read_manifest(folder)
@@ -166,6 +168,10 @@ def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
                 f"The job in {folder} was begun with {name} {before!r}, and now it is {now!r}. "
                 "Go on with the same, or delete the folder to begin again, or give another output."
             )
+    known = {shard.file for shard in manifest.shards}
+    for part in folder.glob(f"{_PART}*"):  # written, but the process was killed before it was noted
+        if part.name not in known:
+            part.unlink()
     return manifest
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from sememe.errors import JobError
 from sememe.tables import replacing
 
-NAME = "manifest.json"
+# Readers of a folder of parquet files pass over names that begin so.
+NAME = "_manifest.json"
 _FORMAT = 1
 
 
@@ -63,6 +64,6 @@ def read_manifest(folder: Path) -> Manifest | None:
                 f"with format {_FORMAT}. {mend}"
             )
         shards = [Shard(**shard) for shard in said["shards"]]
-        return Manifest(said["kind"], said["settings"], shards, said["finished"])
+        return Manifest(said["kind"], dict(said["settings"]), shards, bool(said["finished"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"{path} cannot be read ({error!r}). {mend}") from None
