@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sememe.clustering import Clusters as Clusters
     from sememe.clustering import cluster as cluster
     from sememe.encoders import BiEncoder as BiEncoder
+    from sememe.encoders import CrossEncoder as CrossEncoder
+    from sememe.encoders import Hit as Hit
     from sememe.encoders import quantize as quantize
 
 __version__ = "0.1.0"
@@ -23,11 +25,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "BiEncoder": "sememe.encoders",
     "Clusters": "sememe.clustering",
+    "CrossEncoder": "sememe.encoders",
+    "Hit": "sememe.encoders",
     "cluster": "sememe.clustering",
     "quantize": "sememe.encoders",
 }
 
-__all__ = ["BiEncoder", "Clusters", "cluster", "errors", "quantize"]
+__all__ = ["BiEncoder", "Clusters", "CrossEncoder", "Hit", "cluster", "errors", "quantize"]
 
 
 def __getattr__(name: str) -> Any:

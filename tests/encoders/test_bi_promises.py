@@ -79,7 +79,7 @@ class Watched:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.precision, self.streams = engine.precision, engine.streams
-        self.dim, self.identity = engine.dim, engine.identity
+        self.dim, self.identity, self.budget = engine.dim, engine.identity, engine.budget
         self.batches: list[Batch] = []
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:

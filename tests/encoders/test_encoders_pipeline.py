@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from reference import cosine_distance
 from sememe.checkpoint import read
 from sememe.encoders import pipeline as pipelines
-from sememe.encoders.pipeline import Pipeline
+from sememe.encoders.pipeline import Pipeline, tokenized
+from sememe.encoders.truncation import CutCounter
 from sememe.engines import Engine, open_engine
 from sememe.errors import CostWarning
 from sememe.text import Tokenizer
@@ -20,12 +21,17 @@ from tiny_models import WORDS, Tiny
 @pytest.fixture(scope="session")
 def engine(tiny: Tiny) -> Engine:
     checkpoint = read(tiny.directory)
-    return open_engine(checkpoint, checkpoint.pooling, precision="f32")
+    return open_engine(checkpoint, checkpoint.pooling or "tokens", precision="f32")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tiny: Tiny) -> Tokenizer:
+    return Tokenizer(read(tiny.directory))
 
 
 @pytest.fixture
-def pipeline(tiny: Tiny, engine: Engine) -> Pipeline:
-    return Pipeline(Tokenizer(read(tiny.directory)), engine)
+def pipeline(engine: Engine) -> Pipeline:
+    return Pipeline(engine)
 
 
 def many(count: int) -> list[str]:
@@ -34,12 +40,23 @@ def many(count: int) -> list[str]:
     return [" ".join(random.choice(words, size=3 + i % 21)) for i in range(count)]
 
 
-def run_all(pipeline: Pipeline, texts: list[str]) -> np.ndarray:
+class Counter:
+    """A progress bar that adds up."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def update(self, n: int) -> None:
+        self.done += n
+
+
+def run_all(pipeline: Pipeline, tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     found = np.full((len(texts), pipeline.engine.dim), np.nan, np.float32)
-    for first, tokens in pipeline.tokenized(texts):
-        for batch, vectors in pipeline.run(first, tokens, remaining=len(texts) - first):
-            assert np.isnan(found[batch.rows]).all(), "a row came twice"
-            found[batch.rows] = vectors
+    bar = Counter()
+    for batch, vectors in pipeline.values(texts, tokenizer, CutCounter(texts, 99), bar):
+        assert np.isnan(found[batch.rows]).all(), "a row came twice"
+        found[batch.rows] = vectors
+    assert bar.done == len(texts)
     assert not np.isnan(found).any(), "a row never came"
     return found
 
@@ -62,49 +79,63 @@ def test_windows_cover_all_texts_and_are_bounded(runs: list[tuple[int, int]]) ->
 
 
 @pytest.mark.parametrize("count", [0, 1, 16_383, 16_384, 16_385, 40_000])
-def test_windows_of_tokens_follow_one_another(pipeline: Pipeline, count: int) -> None:
+def test_windows_of_tokens_follow_one_another(tokenizer: Tokenizer, count: int) -> None:
     texts = [WORDS.split()[i % 50] for i in range(count)]
-    windows = list(pipeline.tokenized(texts))
+    windows = list(tokenized(texts, tokenizer))
     ends = [(first, first + len(tokens.lengths)) for first, tokens in windows]
     assert sum(len(tokens.lengths) for _, tokens in windows) == count
     assert all(a[1] == b[0] for a, b in pairwise(ends))
     if windows:
-        expected = pipeline.tokenizer(texts).ids
+        expected = tokenizer(texts).ids
         found = np.concatenate([tokens.ids for _, tokens in windows])
         np.testing.assert_array_equal(found, expected)
 
 
-def test_the_same_job_gives_the_same_bits_every_time(pipeline: Pipeline) -> None:
+def test_the_same_job_gives_the_same_bits_every_time(
+    pipeline: Pipeline, tokenizer: Tokenizer
+) -> None:
     texts = many(4500)
-    fresh = Pipeline(pipeline.tokenizer, pipeline.engine)
-    np.testing.assert_array_equal(run_all(fresh, texts), run_all(pipeline, texts))
+    fresh = Pipeline(pipeline.engine)
+    np.testing.assert_array_equal(
+        run_all(fresh, tokenizer, texts), run_all(pipeline, tokenizer, texts)
+    )
 
 
-def test_a_large_job_and_small_ones_give_the_same_vectors(pipeline: Pipeline) -> None:
+def test_a_large_job_and_small_ones_give_the_same_vectors(
+    pipeline: Pipeline, tokenizer: Tokenizer
+) -> None:
     texts = many(4500)
-    small = np.concatenate([run_all(pipeline, texts[i : i + 900]) for i in range(0, 4500, 900)])
-    assert cosine_distance(run_all(pipeline, texts), small).max() < 1e-6
+    small = np.concatenate(
+        [run_all(pipeline, tokenizer, texts[i : i + 900]) for i in range(0, 4500, 900)]
+    )
+    assert cosine_distance(run_all(pipeline, tokenizer, texts), small).max() < 1e-6
 
 
-def test_a_long_job_says_so_while_it_has_hardly_begun(pipeline: Pipeline) -> None:
-    ((first, tokens),) = pipeline.tokenized(many(4500))
+def test_a_long_job_says_so_while_it_has_hardly_begun(
+    pipeline: Pipeline, tokenizer: Tokenizer
+) -> None:
+    ((first, tokens),) = tokenized(many(4500), tokenizer)
     with pytest.warns(CostWarning, match=r"Encoding 90,000,000,000 texts will take about .* h\."):
         for _ in pipeline.run(first, tokens, remaining=90_000_000_000):
             pass
 
 
-def test_a_small_job_is_shared_between_the_streams(pipeline: Pipeline) -> None:
+def test_a_small_job_is_shared_between_the_streams(
+    pipeline: Pipeline, tokenizer: Tokenizer
+) -> None:
     texts = many(40)
-    ((first, tokens),) = pipeline.tokenized(texts)
+    ((first, tokens),) = tokenized(texts, tokenizer)
     computed = [len(batch.rows) for batch, _ in pipeline.run(first, tokens)]
     assert sum(computed) == 40
     assert len(computed) >= pipeline.engine.streams
 
 
-def test_a_job_that_is_given_up_leaves_the_engine_usable(pipeline: Pipeline) -> None:
+def test_a_job_that_is_given_up_leaves_the_engine_usable(
+    pipeline: Pipeline, tokenizer: Tokenizer
+) -> None:
     texts = many(300)
-    ((first, tokens),) = pipeline.tokenized(texts)
+    ((first, tokens),) = tokenized(texts, tokenizer)
     work = pipeline.run(first, tokens)
     next(work)
     work.close()  # type: ignore[attr-defined]
-    assert run_all(pipeline, texts).shape == (300, pipeline.engine.dim)
+    assert run_all(pipeline, tokenizer, texts).shape == (300, pipeline.engine.dim)

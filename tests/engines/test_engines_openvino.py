@@ -90,7 +90,7 @@ def test_a_text_without_any_token_is_finite(tiny: Tiny) -> None:
 
 
 def test_without_a_pooling_it_gives_token_vectors(tiny: Tiny) -> None:
-    engine = open_engine(read(tiny.directory), None, precision="f32")
+    engine = open_engine(read(tiny.directory), "tokens", precision="f32")
     ((_, states),) = engine.run([batch(0, [2, 9, 3], [2, 3])])
     assert states.shape == (2, 3, HIDDEN)
 

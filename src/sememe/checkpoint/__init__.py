@@ -3,6 +3,7 @@
 from sememe.checkpoint.find import DEFAULT_MODEL, find
 from sememe.checkpoint.pull import pull
 from sememe.checkpoint.read import Checkpoint, read
+from sememe.checkpoint.scoring import Scoring
 from sememe.checkpoint.weights import Weights
 
-__all__ = ["DEFAULT_MODEL", "Checkpoint", "Weights", "find", "pull", "read"]
+__all__ = ["DEFAULT_MODEL", "Checkpoint", "Scoring", "Weights", "find", "pull", "read"]

@@ -15,6 +15,7 @@ from typing import Any
 from sememe.checkpoint.files import inside, read_json, read_json_list
 from sememe.checkpoint.find import find
 from sememe.checkpoint.modules import Dense, Normalize, Pooling, read_dense, read_pooling
+from sememe.checkpoint.scoring import Scoring, read_scoring
 from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError
 
@@ -41,6 +42,7 @@ class Checkpoint:
         lowercase: whether texts are lower-cased before the tokenizer.
         prompts: texts put in front of what is encoded, by name.
         similarity: cosine, dot, euclidean or manhattan.
+        scoring: of a cross-encoder, what its scores are; None of any other model.
     """
 
     directory: Path
@@ -54,11 +56,19 @@ class Checkpoint:
     default_prompt_name: str | None
     similarity: str
     truncate_dim: int | None
+    scoring: Scoring | None = None
 
     @cached_property
     def weights(self) -> Weights:
         """The transformer's tensors."""
         return Weights(self.transformer)
+
+    @property
+    def kind(self) -> str:
+        """What it is, in the words of the documentation."""
+        if self.scoring is not None:
+            return "cross-encoder"
+        return "regular transformer" if self.pooling is None else "bi-encoder"
 
     @property
     def normalized(self) -> bool:
@@ -79,7 +89,10 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
     config = read_json(transformer / "config.json")
     limits = _sentence_config(transformer)
-    face = _face(directory / "config_sentence_transformers.json")
+    face = _optional(directory / "config_sentence_transformers.json")
+    scoring = None
+    if pooling is None and _is_classifier(directory, config, limits):
+        scoring = read_scoring(transformer / "config.json", config, face)
     return Checkpoint(
         directory=directory,
         transformer=transformer,
@@ -88,8 +101,20 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         head=head,
         max_length=_max_length(transformer, config, limits),
         lowercase=bool(limits.get("do_lower_case")),
-        **face,
+        scoring=scoring,
+        **_face(directory / "config_sentence_transformers.json", face),
     )
+
+
+def _is_classifier(directory: Path, config: dict[str, Any], limits: dict[str, Any]) -> bool:
+    """Whether a transformer without a pooling scores: the three layouts of cross-encoders."""
+    if (directory / "modules.json").is_file():  # from sentence-transformers 5.4 on
+        if limits.get("transformer_task") == "sequence-classification":
+            return True
+        listing = directory / "modules.json"
+        raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
+    names = config.get("architectures")
+    return isinstance(names, list) and str(*names[:1]).endswith("ForSequenceClassification")
 
 
 def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
@@ -115,14 +140,13 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
                 f"{listing}: the module {entry.get('type')!r} cannot be read here; sememe reads a "
                 "Transformer, then a Pooling, then any number of Dense, Normalize and Dropout."
             )
-    if transformer is None or pooling is None:
+    if transformer is None:
         raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
     return transformer, pooling, tuple(head)
 
 
-def _face(path: Path) -> dict[str, Any]:
+def _face(path: Path, said: dict[str, Any]) -> dict[str, Any]:
     """What config_sentence_transformers.json says of prompts, similarity and truncation."""
-    said = _optional(path)
     prompts = said.get("prompts") or {}
     if not isinstance(prompts, dict):
         raise CheckpointError(f"{path}: prompts is {prompts!r}; names and their texts are needed.")

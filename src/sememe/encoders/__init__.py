@@ -1,6 +1,7 @@
-"""Encoders: sentences to vectors."""
+"""Encoders: sentences to vectors, pairs of sentences to scores."""
 
 from sememe.encoders.bi import BiEncoder
+from sememe.encoders.cross import CrossEncoder, Hit
 from sememe.encoders.quantization import quantize
 
-__all__ = ["BiEncoder", "quantize"]
+__all__ = ["BiEncoder", "CrossEncoder", "Hit", "quantize"]

@@ -1,10 +1,8 @@
 """The bi-encoder: each sentence alone becomes a vector that can be stored, indexed, compared."""
 
-import hashlib
-import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from threading import Lock
@@ -15,16 +13,17 @@ import numpy.typing as npt
 
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read
 from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
-from sememe.encoders.pipeline import BUDGET, Pipeline
+from sememe.encoders.fingerprint import fingerprint
+from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.encoders.vectors import DTYPES, Vectors, finish, similarity
 from sememe.engines import Array, Ranges, find_ranges, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, warn
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, Tokenizer, check_texts
+from sememe.text import Batch, Tokenizer, Tokens, check_texts
 
 if TYPE_CHECKING:
-    from sememe.encoders.disk import Encoded
+    from sememe.encoders.disk import OnDisk
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -75,15 +74,20 @@ class BiEncoder:
         pooling: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        if trust_remote_code:
-            raise InputError(
-                "trust_remote_code=True: this version has no engine that runs a checkpoint's code."
-            )
         load_ahead(engine)
         self._checkpoint = read(model)
+        if self._checkpoint.scoring is not None and pooling is None:
+            raise CheckpointError(
+                f"{self._checkpoint.directory} is a cross-encoder: it scores pairs and has no "
+                'vectors. Open it with CrossEncoder, or take its transformer with pooling="mean".'
+            )
         self._pooling = _pooling(self._checkpoint, pooling)
         self._tokenizer = Tokenizer(self._checkpoint)
-        self._engine_options: dict[str, Any] = {"engine": engine, "device": device}
+        self._engine_options: dict[str, Any] = {
+            "engine": engine,
+            "device": device,
+            "trust_remote_code": trust_remote_code,
+        }
         opened = open_engine(
             self._checkpoint, self._pooling, precision=precision, **self._engine_options
         )
@@ -92,7 +96,7 @@ class BiEncoder:
                 f"{self._checkpoint.directory}: config_sentence_transformers.json says "
                 f"truncate_dim {self._checkpoint.truncate_dim}, but vectors have {opened.dim}."
             )
-        self._sentences = Pipeline(self._tokenizer, opened)
+        self._sentences = Pipeline(opened)
         self._token_pipeline: Pipeline | None = None
         self._token_lock = Lock()
 
@@ -123,22 +127,17 @@ class BiEncoder:
         A hash of the weights, the tokenizer, everything behind the transformer, the precision,
         the activation ranges and the version of the engine's graphs.
         """
-        checkpoint = self._checkpoint
-        dense = [module for module in checkpoint.head if isinstance(module, Dense)]
+        dense = [module for module in self._checkpoint.head if isinstance(module, Dense)]
         head = [
             (m.in_features, m.out_features, m.bias, m.activation) if isinstance(m, Dense) else "L2"
-            for m in checkpoint.head
+            for m in self._checkpoint.head
         ]
-        parts = [
-            checkpoint.weights.sha256,
+        behind = [
             *(Weights(module.folder).sha256 for module in dense),
-            self._tokenizer.sha256,
-            {key: checkpoint.config[key] for key in sorted(checkpoint.config)},
             [self._pooling.modes, self._pooling.include_prompt, head],
-            [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
-            self._sentences.engine.identity,
         ]
-        return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+        engine = self._sentences.engine
+        return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, behind)
 
     @overload
     def encode(
@@ -235,7 +234,7 @@ class BiEncoder:
         dtype: str = "float32",
         long: str = "truncate",
         progress: bool | None = None,
-    ) -> "Encoded":
+    ) -> "OnDisk":
         """Encode any number of texts to disk in bounded memory; killed, it goes on where it was.
 
         Call it again with the same texts, path and options to go on: shards that are finished are
@@ -255,7 +254,7 @@ class BiEncoder:
             progress: see `encode`; the bar shows the rate, for the number of texts is not known.
 
         Returns:
-            Encoded: the path, the number of texts, the size of a vector, and how many texts were
+            OnDisk: the path, the number of texts, the size of a vector, and how many texts were
             found finished.
 
         Raises:
@@ -269,17 +268,26 @@ class BiEncoder:
             >>> done.rows                                                           # doctest: +SKIP
             2
         """
-        from sememe.encoders.disk import to_disk
+        from sememe.encoders.disk import Task, to_disk
 
         _one_of("long", long, ("truncate", "error"))
         wanted = self._wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
-        settings = {"fingerprint": self.fingerprint, "budget": BUDGET, **asdict(wanted)}
+        settings = {
+            "fingerprint": self.fingerprint,
+            "budget": self._sentences.engine.budget,
+            **asdict(wanted),
+        }
         with progress_bar(None, "texts", progress) as bar:
             done, cuts = to_disk(
-                lambda part, first: self._sentence_vectors(part, first, wanted, bar),
+                Task(
+                    "encode",
+                    settings,
+                    check_texts,
+                    lambda part, first: self._sentence_vectors(part, first, wanted, bar),
+                    lambda part, vectors: {"text": part, "vector": vectors},
+                ),
                 texts,
                 path,
-                settings,
             )
         cuts.report(self.max_length)
         return done
@@ -385,19 +393,17 @@ class BiEncoder:
         return prompts[name] if name else ""
 
     def _compute(
-        self, pipeline: Pipeline, texts: list[str], prefix: str, cut: CutCounter, bar: Bar
+        self, pipeline: Pipeline, texts: list[str], prefix: str, cut: CutCounter[str], bar: Bar
     ) -> Iterator[tuple[Batch, Array]]:
-        """Yield computed batches of different texts, counting what is cut and what is done."""
+        """The computed batches of different texts, each behind a prompt."""
         skip = 0
         if prefix and not self._pooling.include_prompt:
             skip = self._tokenizer.prompt_length(prefix)
-        prefixed = [prefix + text for text in texts] if prefix else texts
-        for first, tokens in pipeline.tokenized(prefixed):
-            cut.add(tokens, texts[first : first + len(tokens.lengths)])
-            left = len(texts) - first
-            for batch, values in pipeline.run(first, tokens, skip=skip, remaining=left):
-                yield batch, values
-                bar.update(len(batch.rows))
+
+        def tokenize(some: Sequence[str]) -> Tokens:
+            return self._tokenizer([prefix + text for text in some] if prefix else some)
+
+        return pipeline.values(texts, tokenize, cut, bar, skip=skip)
 
     def _limit(self, wanted: "_Wanted") -> float:
         """The component that int8 vectors write as 127."""
@@ -420,9 +426,9 @@ class BiEncoder:
         with self._token_lock:
             if self._token_pipeline is None:
                 engine = open_engine(
-                    self._checkpoint, None, precision=self.precision, **self._engine_options
+                    self._checkpoint, "tokens", precision=self.precision, **self._engine_options
                 )
-                self._token_pipeline = Pipeline(self._tokenizer, engine)
+                self._token_pipeline = Pipeline(engine)
             return self._token_pipeline
 
 

@@ -1,6 +1,6 @@
-"""Vectors of any number of texts on disk: shard by shard, each computed on its own.
+"""Results of any number of texts or pairs on disk: shard by shard, each computed on its own.
 
-A vector's last bits depend on the texts that it is padded with. Shards are cut by the texts alone
+A result's last bits depend on the texts that it is padded with. Shards are cut by the texts alone
 and computed apart, so whoever is killed and goes on ends with the same bytes.
 """
 
@@ -8,33 +8,51 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
+from sememe.encoders.pipeline import Item
 from sememe.encoders.truncation import Cuts
 from sememe.encoders.vectors import Vectors
 from sememe.errors import InputError, JobError, TableError
-from sememe.jobs import Job
+from sememe.jobs import Job, flat
 from sememe.tables import join_parquet, output_format, replacing, write_table
-from sememe.text import check_texts
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
 
-Encode = Callable[[list[str], int], tuple[Vectors, Cuts]]
+
+@dataclass(frozen=True)
+class Task(Generic[Item]):
+    """What is done with the items of a job.
+
+    Attributes:
+        kind: the job's kind, as its manifest says it.
+        settings: JSON values, all that the results depend on beside the items.
+        check: the items of a part as a list, or InputError; it is given the first one's number.
+        compute: a part, and its first item's number, to an array of one row an item.
+        columns: a part and its results as the columns of a parquet file.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    check: Callable[[Iterable[Any], int], list[Item]]
+    compute: Callable[[list[Item], int], tuple[Vectors, Cuts]]
+    columns: Callable[[list[Item], Vectors], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Encoded:
+class OnDisk:
     """What is on disk now.
 
     Attributes:
         path: the file or the folder.
-        rows: how many texts.
-        dim: how many numbers a text (bytes, where the vectors are binary).
-        found: how many of the texts were found finished, and not computed again.
+        rows: how many texts or pairs.
+        dim: how many numbers each (bytes, where vectors are binary).
+        found: how many of them were found finished, and not computed again.
     """
 
     path: Path
@@ -54,7 +72,7 @@ def check_output(path: str | os.PathLike[str]) -> str:
     target = Path(path)
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix not in (".parquet", ".npy", ""):
-        raise InputError(f"{path}: vectors go into .parquet, .npy, or a folder (no suffix).")
+        raise InputError(f"{path}: results go into .parquet, .npy, or a folder (no suffix).")
     if suffix != ".npy":
         output_format(target.absolute().parent / "any.parquet" if not suffix else target)
     elif not target.absolute().parent.is_dir():
@@ -63,35 +81,33 @@ def check_output(path: str | os.PathLike[str]) -> str:
 
 
 def to_disk(
-    encode: Encode,
-    texts: Iterable[str],
-    path: str | os.PathLike[str],
-    settings: Mapping[str, Any],
-) -> tuple[Encoded, Cuts]:
-    """Encode texts shard by shard, or only those that are not finished, and join the shards."""
+    task: Task[Item], items: Iterable[Any], path: str | os.PathLike[str]
+) -> tuple[OnDisk, Cuts]:
+    """Compute items shard by shard, or only those that are not finished, and join the shards."""
     form, target = check_output(path), Path(path)
     folder = target.with_name(target.name + ".job") if form else target
-    settings = {**settings, "form": form, "shard": [SHARD_TEXTS, _SHARD_CHARACTERS]}
-    with Job.opened(folder, "encode", settings) as job:
-        rows, cuts, shards = _shards(job, encode, texts, ".npy" if form == ".npy" else ".parquet")
-        dim = _dim(shards, encode)
+    settings = {**task.settings, "form": form, "shard": [SHARD_TEXTS, _SHARD_CHARACTERS]}
+    empty = task.compute([], 0)[0]
+    with Job.opened(folder, task.kind, settings) as job:
+        rows, cuts, shards = _shards(job, task, items, ".npy" if form == ".npy" else ".parquet")
         if form:
-            _join(target, shards, dim, encode)
+            _join(target, shards, lambda path: _write(task, [], empty, path))
             job.remove()
-    return Encoded(target, rows, dim, job.found), cuts
+    dim = empty.shape[1] if empty.ndim > 1 else 1
+    return OnDisk(target, rows, dim, job.found), cuts
 
 
 def _shards(
-    job: Job, encode: Encode, texts: Iterable[str], suffix: str
+    job: Job, task: Task[Item], items: Iterable[Any], suffix: str
 ) -> tuple[int, Cuts, list[Path]]:
     number, rows, cuts = -1, 0, Cuts()
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
-        for number, part in enumerate(_parts(texts)):
+        for number, part in enumerate(_parts(task, items)):
             if not job.has(number, part):
-                vectors, cut = encode(part, rows)  # while the part before is being written
+                values, cut = task.compute(part, rows)  # while the part before is being written
                 cuts += cut
-                write = _writer(part, vectors, suffix)
+                write = partial(_write, task, part, values)
                 if written:
                     written.result()
                 written = writer.submit(job.write, number, part, suffix, write)
@@ -101,60 +117,47 @@ def _shards(
     return rows, cuts, job.finish(number + 1)
 
 
-def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
-    if isinstance(texts, str):
-        raise InputError("texts is one string: give a list of texts, or any iterable of them.")
+def _parts(task: Task[Item], items: Iterable[Any]) -> Iterator[list[Item]]:
+    if isinstance(items, str):
+        raise InputError("A single string was given: give a list, or any iterable.")
     try:
-        source = iter(texts)
+        source = iter(items)
     except TypeError:
-        raise InputError(f"texts is a {type(texts).__name__}; pass an iterable of str.") from None
+        raise InputError(f"A {type(items).__name__} was given; pass an iterable.") from None
     first = 0
-    while part := check_texts(_some(source), first):
+    while part := task.check(_some(source), first):
         yield part
         first += len(part)
 
 
-def _some(source: Iterator[str]) -> Iterator[str]:
-    """As many texts as make a part: fewer, where they are long."""
-    characters = 0
-    for text in islice(source, SHARD_TEXTS):
-        yield text
-        characters += len(text) if isinstance(text, str) else 0
-        if characters > _SHARD_CHARACTERS:
+def _some(source: Iterator[Any]) -> Iterator[Any]:
+    """As many items as make a part: fewer, where they are long."""
+    total = 0
+    for item in islice(source, SHARD_TEXTS):
+        yield item  # and is checked by whoever takes it
+        total += sum(len(text) for text in flat([item]) if isinstance(text, str))
+        if total > _SHARD_CHARACTERS:
             return
 
 
-def _writer(texts: list[str], vectors: Vectors, suffix: str) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        if suffix == ".parquet":
-            write_table(path, {"text": texts, "vector": vectors})
-            return
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, vectors)
-
-    return write
+def _write(task: Task[Item], part: list[Item], values: Vectors, path: Path) -> None:
+    if path.suffix.lower() != ".npy":
+        write_table(path, task.columns(part, values))
+        return
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, values)
 
 
-def _dim(shards: Sequence[Path], encode: Encode) -> int:
-    if not shards:
-        return int(encode([], 0)[0].shape[1])
-    if shards[0].suffix == ".npy":
-        return int(np.load(shards[0], mmap_mode="r").shape[1])
-    from sememe.tables.parquet import require_pyarrow
-
-    return int(require_pyarrow().parquet.read_schema(shards[0]).field("vector").type.list_size)
-
-
-def _join(target: Path, shards: Sequence[Path], dim: int, encode: Encode) -> None:
+def _join(target: Path, shards: Sequence[Path], write_none: Callable[[Path], None]) -> None:
     """Write all shards as one file, without holding more than one of them."""
     try:
         with replacing(target) as temporary:
             if not shards:
-                _writer([], encode([], 0)[0], target.suffix.lower())(temporary)
+                write_none(temporary)
             elif target.suffix.lower() == ".parquet":
                 join_parquet(temporary, shards)
             else:
-                _join_arrays(temporary, shards, dim)
+                _join_arrays(temporary, shards)
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "
@@ -162,12 +165,12 @@ def _join(target: Path, shards: Sequence[Path], dim: int, encode: Encode) -> Non
         ) from error
 
 
-def _join_arrays(path: Path, shards: Sequence[Path], dim: int) -> None:
+def _join_arrays(path: Path, shards: Sequence[Path]) -> None:
     headers = [np.load(shard, mmap_mode="r") for shard in shards]
     header = {
         "descr": np.lib.format.dtype_to_descr(headers[0].dtype),
         "fortran_order": False,
-        "shape": (sum(map(len, headers)), dim),
+        "shape": (sum(map(len, headers)), *headers[0].shape[1:]),
     }
     del headers  # mapped files that are read count as memory
     with path.open("wb") as file:

@@ -1,49 +1,60 @@
-"""Texts through tokenizer and engine: tokenising ahead, packing under a token budget."""
+"""Items through tokenizer and engine: tokenising ahead, packing under the engine's token budget.
+
+An item is a text, for a bi-encoder, or a pair of texts, for a cross-encoder.
+"""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
+from sememe.encoders.truncation import CutCounter
 from sememe.engines import Array, Engine
 from sememe.errors import CostWarning, warn
-from sememe.text import Batch, Tokenizer, Tokens, batches
-
-# The same for every job: how a text is padded decides its last bits, and the same texts are to
-# give the same vectors tomorrow. Other budgets were a few per cent faster or slower.
-BUDGET = 1024
-"""Tokens of a batch, padding included."""
+from sememe.progress import Bar
+from sememe.text import Batch, Tokens, batches
 
 _TIMED_TOKENS = 8192
 """After so many tokens it is known how long the job will take."""
 
-_WINDOW_TEXTS, _WINDOW_CHARACTERS = 16_384, 2_000_000
+_WINDOW_ITEMS, _WINDOW_CHARACTERS = 16_384, 2_000_000
 _LONG_JOB_SECONDS = 60
+
+Item = TypeVar("Item", str, tuple[str, str])
 
 
 class Pipeline:
-    """One tokenizer and one engine; safe to be used from any number of threads at once."""
+    """An engine that is fed; safe to be used from any number of threads at once.
 
-    def __init__(self, tokenizer: Tokenizer, engine: Engine) -> None:
-        self.tokenizer = tokenizer
+    Args:
+        engine: what computes.
+        work: what is said of a job that takes long, such as "Encoding {:,} texts".
+    """
+
+    def __init__(self, engine: Engine, work: str = "Encoding {:,} texts") -> None:
         self.engine = engine
+        self._work = work
         self._rate = 0.0
         """Tokens a second, once they are measured."""
 
-    def tokenized(self, texts: Sequence[str]) -> Iterator[tuple[int, Tokens]]:
-        """Yield windows of tokenised texts and where each starts, always one window ahead."""
-        with ThreadPoolExecutor(1) as ahead:
-            start, upcoming = 0, None
-            for size in _windows(texts):
-                current = upcoming
-                upcoming = (start, ahead.submit(self.tokenizer, texts[start : start + size]))
-                start += size
-                if current:
-                    yield current[0], current[1].result()
-            if upcoming:
-                yield upcoming[0], upcoming[1].result()
+    def values(
+        self,
+        items: Sequence[Item],
+        tokenize: Callable[[Sequence[Item]], Tokens],
+        cut: CutCounter[Item],
+        bar: Bar,
+        *,
+        skip: int = 0,
+    ) -> Iterator[tuple[Batch, Array]]:
+        """Yield computed batches of different items, counting what is cut and what is done."""
+        for first, tokens in tokenized(items, tokenize):
+            cut.add(tokens, items[first : first + len(tokens.lengths)])
+            for batch, values in self.run(first, tokens, skip=skip, remaining=len(items) - first):
+                yield batch, values
+                bar.update(len(batch.rows))
 
     def run(
         self, first: int, tokens: Tokens, *, skip: int = 0, remaining: int = 0
@@ -52,8 +63,8 @@ class Pipeline:
         if first == 0:
             self._say_cost(tokens, remaining)
         # A small job is shared between the streams, rather than left to one.
-        budget = min(BUDGET, int(tokens.lengths.sum()) // self.engine.streams + 1)
-        packed = batches(tokens, np.arange(len(tokens.lengths)), budget)
+        share = int(tokens.lengths.sum()) // self.engine.streams + 1
+        packed = batches(tokens, np.arange(len(tokens.lengths)), min(self.engine.budget, share))
         started, done = time.perf_counter(), 0
         for batch, values in self.engine.run(replace(batch, skip=skip) for batch in packed):
             yield replace(batch, rows=batch.rows + first), values
@@ -67,16 +78,38 @@ class Pipeline:
             return
         seconds = remaining * float(tokens.lengths.mean()) / self._rate
         if seconds > _LONG_JOB_SECONDS:
-            warn(f"Encoding {remaining:,} texts will take about {_minutes(seconds)}.", CostWarning)
+            what = self._work.format(remaining)
+            warn(f"{what} will take about {_minutes(seconds)}.", CostWarning)
 
 
-def _windows(texts: Sequence[str]) -> Iterator[int]:
-    size = characters = 0
-    for text in texts:
-        size, characters = size + 1, characters + len(text)
-        if size == _WINDOW_TEXTS or characters > _WINDOW_CHARACTERS:
+def tokenized(
+    items: Sequence[Item], tokenize: Callable[[Sequence[Item]], Tokens]
+) -> Iterator[tuple[int, Tokens]]:
+    """Yield windows of tokenised items and where each starts, always one window ahead."""
+    with ThreadPoolExecutor(1) as ahead:
+        start, upcoming = 0, None
+        for size in _windows(items):
+            current = upcoming
+            upcoming = (start, ahead.submit(tokenize, items[start : start + size]))
+            start += size
+            if current:
+                yield current[0], current[1].result()
+        if upcoming:
+            yield upcoming[0], upcoming[1].result()
+
+
+def characters(item: str | tuple[str, str]) -> int:
+    """How long an item is, before it is known how many tokens it has."""
+    return len(item) if isinstance(item, str) else len(item[0]) + len(item[1])
+
+
+def _windows(items: Sequence[Item]) -> Iterator[int]:
+    size = total = 0
+    for item in items:
+        size, total = size + 1, total + characters(item)
+        if size == _WINDOW_ITEMS or total > _WINDOW_CHARACTERS:
             yield size
-            size = characters = 0
+            size = total = 0
     if size:
         yield size
 

@@ -4,13 +4,17 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from sememe.checkpoint import DEFAULT_MODEL, read
+from sememe import engines
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.modules import Pooling
 from sememe.engines import Ranges, save_ranges
 from sememe.errors import InputError
-from sememe.text import Tokenizer, check_texts
+from sememe.text import PairTokenizer, Tokenizer, Tokens, check_texts
+
+CALIBRATION = Path(engines.__file__).parent / "calibration.txt"
 
 _LEAST_TEXTS = 50
+_HELD_BACK = 5
 
 
 def quantize(
@@ -31,8 +35,8 @@ def quantize(
         source: what to call your texts in the fidelity that is kept and shown.
 
     Returns:
-        The ranges, with their fidelity (cosine to float32 on every fifth text, which is held
-        back), and the file they are kept in.
+        The ranges, with their fidelity to float32 on every fifth text or pair, which is held back,
+        and the file they are kept in.
 
     Raises:
         InputError: fewer than 50 texts, or a processor without int8 products.
@@ -43,10 +47,10 @@ def quantize(
         >>> ranges.fidelity.mean > 0.99                   # doctest: +SKIP
         True
     """
-    from sememe.engines.openvino.calibrate import BUNDLED, calibrate
+    from sememe.engines.openvino.calibrate import calibrate
 
     if texts is None:
-        listed, source = BUNDLED.read_text(encoding="utf-8").splitlines(), "sememe's own texts"
+        listed, source = CALIBRATION.read_text(encoding="utf-8").splitlines(), "sememe's own texts"
     else:
         listed = list(dict.fromkeys(check_texts(texts)))
     if len(listed) < _LEAST_TEXTS:
@@ -55,6 +59,32 @@ def quantize(
             f"{_LEAST_TEXTS}, better 500, or none at all for sememe's own."
         )
     checkpoint = read(model)
-    pooling = checkpoint.pooling or Pooling()
-    ranges = calibrate(checkpoint, pooling, Tokenizer(checkpoint), listed, source)
+    seen, held_back = _tokens(checkpoint, listed)
+    output = checkpoint.pooling or Pooling()
+    ranges = calibrate(
+        checkpoint, "scores" if checkpoint.scoring else output, seen, held_back, source
+    )
     return ranges, save_ranges(checkpoint.weights.sha256, ranges)
+
+
+def _tokens(checkpoint: Checkpoint, texts: list[str]) -> tuple[Tokens, Tokens]:
+    """What the ranges are measured on, and what is held back: every fifth text or pair."""
+    if checkpoint.scoring is not None:
+        pairs, tokenizer = _pairs(texts), PairTokenizer(checkpoint)
+        return (
+            tokenizer([pair for i, pair in enumerate(pairs) if i % _HELD_BACK]),
+            tokenizer(pairs[::_HELD_BACK]),
+        )
+    tokenize = Tokenizer(checkpoint)
+    # No text at all is also a text, and its vector is unlike the others'.
+    seen = ["", *(text for i, text in enumerate(texts) if i % _HELD_BACK)]
+    return tokenize(seen), tokenize(texts[::_HELD_BACK])
+
+
+def _pairs(texts: list[str]) -> list[tuple[str, str]]:
+    """Pairs of all kinds: alike and unlike, short and long."""
+    following = texts[1:] + texts[:1]
+    passages = [" ".join(texts[i : i + 5]) for i in range(len(texts))]
+    beginnings = [text[: len(text) // 2 + 1] for text in texts]
+    kinds = (zip(texts, other, strict=True) for other in (following, passages, beginnings))
+    return [pair for row in zip(*kinds, strict=True) for pair in row]

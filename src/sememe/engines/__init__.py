@@ -1,12 +1,13 @@
 """What does the arithmetic: one contract, one folder or file an engine."""
 
-from sememe.engines.engine import Array, Engine
+from sememe.engines.engine import Array, Engine, Output
 from sememe.engines.open import load_ahead, open_engine
 from sememe.engines.ranges import Ranges, find_ranges, save_ranges
 
 __all__ = [
     "Array",
     "Engine",
+    "Output",
     "Ranges",
     "find_ranges",
     "load_ahead",

@@ -1,14 +1,19 @@
 """The contract of an engine: batches of token ids go in, arrays come out."""
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from sememe.checkpoint.modules import Pooling
 from sememe.text import Batch
 
 Array = npt.NDArray[np.float32]
+
+
+Output = Pooling | Literal["tokens", "scores"]
+"""What an engine gives: a pooled vector a text, all token vectors, or a cross-encoder's logits."""
 
 
 class Engine(Protocol):
@@ -17,19 +22,22 @@ class Engine(Protocol):
     Attributes:
         precision: what it computes in: f32, bf16 or int8.
         streams: how many batches it computes at the same time.
-        dim: the size of a vector.
+        dim: the size of a vector, or the number of scores.
+        budget: tokens of a batch, padding included. The same for every job: how a text is padded
+            decides its last bits, and the same texts are to give the same vectors tomorrow.
         identity: changes when the same weights would give other vectors.
     """
 
     precision: str
     streams: int
     dim: int
+    budget: int
     identity: list[str]
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:
         """Compute batches, some ahead of the one that is yielded, in their order.
 
-        Yields float32 (b, dim), or (b, longest, hidden) from an engine without a pooling; no
+        Yields float32 (b, dim), or (b, longest, hidden) from an engine of token vectors; no
         value in it depends on the other texts of its batch beyond rounding.
         """
         ...

@@ -4,8 +4,7 @@ from importlib import import_module
 from threading import Thread
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.modules import Pooling
-from sememe.engines.engine import Engine
+from sememe.engines.engine import Engine, Output
 from sememe.engines.ranges import find_ranges
 from sememe.errors import InputError
 
@@ -21,13 +20,14 @@ def load_ahead(engine: str) -> None:
 
 def open_engine(
     checkpoint: Checkpoint,
-    pooling: Pooling | None,
+    output: Output,
     *,
     engine: str = "auto",
     precision: str = "auto",
     device: str | None = None,
+    trust_remote_code: bool = False,
 ) -> Engine:
-    """Load a checkpoint into an engine; without a pooling it gives token vectors.
+    """Load a checkpoint into an engine that gives pooled vectors, token vectors or scores.
 
     Raises:
         InputError: an engine, precision or device that is not known or not there.
@@ -35,10 +35,14 @@ def open_engine(
     """
     if engine not in ENGINES:
         raise InputError(f"engine={engine!r} is not known; there are {', '.join(ENGINES)}.")
+    if trust_remote_code:
+        raise InputError(
+            "trust_remote_code=True: this version has no engine that runs a checkpoint's code."
+        )
     if device not in (None, "cpu"):
         raise InputError(f"device={device!r}: the openvino engine computes on the cpu only.")
     from sememe.engines.openvino import OpenVinoEngine
 
     # Ranges are kept by the hash of the weights, which takes a moment: only where they may be used.
     ranges = find_ranges(checkpoint.weights.sha256) if precision in ("auto", "int8") else None
-    return OpenVinoEngine(checkpoint, pooling, precision=precision, ranges=ranges)
+    return OpenVinoEngine(checkpoint, output, precision=precision, ranges=ranges)

@@ -37,18 +37,21 @@ class InputRange:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How near int8 vectors are to float32 ones, on calibration texts that were held back.
+    """How near int8 is to float32, on calibration texts that were held back.
 
     Attributes:
-        mean, least: cosines.
-        texts: how many texts were held back.
+        mean, least: cosines of vectors. Of a cross-encoder's logits, their correlation, and 1 less
+            the largest difference in standard deviations.
+        texts: how many texts or pairs were held back.
         source: where the texts came from.
+        measure: cosine, or correlation, of a cross-encoder.
     """
 
     mean: float
     least: float
     texts: int
     source: str
+    measure: str = "cosine"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 """Long jobs in shards: killed at any moment, they go on, and end as if nothing had happened."""
 
-from sememe.jobs.job import Job
+from sememe.jobs.job import Job, flat
 
-__all__ = ["Job"]
+__all__ = ["Job", "flat"]

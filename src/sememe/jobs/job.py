@@ -1,7 +1,7 @@
 """A folder of shards with a manifest, worked on by one process at a time."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ _TEMPORARY = ".sememe-*"
 _PART = "part-"
 
 Write = Callable[[Path], None]
+Item = str | tuple[str, ...]
 
 
 class Job:
@@ -74,7 +75,7 @@ class Job:
                 with suppress(OSError):  # somebody else's files are in it
                     folder.rmdir()
 
-    def has(self, number: int, texts: Sequence[str]) -> bool:
+    def has(self, number: int, texts: Sequence[Item]) -> bool:
         """Whether a shard is finished, with these texts.
 
         Raises:
@@ -94,7 +95,7 @@ class Job:
         self.found += shard.rows
         return True
 
-    def write(self, number: int, texts: Sequence[str], suffix: str, write: Write) -> None:
+    def write(self, number: int, texts: Sequence[Item], suffix: str, write: Write) -> None:
         """Write a shard: `write` is given the path, and makes the file whole or not at all.
 
         Raises:
@@ -185,9 +186,18 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _sha256(texts: Sequence[str]) -> str:
+def flat(items: Iterable[Any]) -> Iterator[Any]:
+    """The texts of items that are texts or tuples of texts."""
+    for item in items:
+        if isinstance(item, tuple):
+            yield from item
+        else:
+            yield item
+
+
+def _sha256(items: Sequence[Item]) -> str:
     digest = hashlib.sha256()
-    for text in texts:
+    for text in flat(items):
         raw = text.encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(8, "little"))
         digest.update(raw)

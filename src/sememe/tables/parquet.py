@@ -23,33 +23,32 @@ def require_pyarrow() -> Any:
 
 
 def read_parquet(stream: IO[bytes], file: str, pick: Pick, size: float) -> Iterator[Table]:
-    """Yield the columns that `pick` takes from the schema, as Python values.
-
-    All rows at once for an infinite `size`, else that of one column, `size` rows at a time.
-    """
+    """Yield the columns that `pick` takes from the schema, as Python values, `size` rows a time."""
     pa = require_pyarrow()
     with _one_error(f"{file} cannot be read as parquet"):
         data = pa.parquet.ParquetFile(stream)
     names, rows = data.schema_arrow.names, data.metadata.num_rows
     if not (names and rows):
         raise TableError(f"{file} has a schema but no rows")
-    columns: dict[str, list[object]] = {name: [] for name in (pick(names) if pick else names)}
-    at_once = _BATCH_ROWS if size == float("inf") else int(size)
-    start = 1
-    for name, values in columns.items():
-        with _one_error(f'{file}: the column "{name}" cannot be read'):
-            for batch in data.iter_batches(at_once, columns=[name]):  # Arrow holds one at a time
+    picked = list(pick(names) if pick else names)
+    if size != float("inf"):
+        start = 1
+        with _one_error(f"{file}: {_named(picked)} cannot be read"):
+            for batch in data.iter_batches(int(size), columns=picked):
+                block = {name: batch.column(name).to_pylist() for name in picked}
+                yield Table(block, Source(file, "row", range(start, start + len(batch))))
+                start += len(batch)
+        return
+    columns: dict[str, list[object]] = {name: [] for name in picked}
+    for name, values in columns.items():  # one at a time: so an error names the column
+        with _one_error(f"{file}: {_named([name])} cannot be read"):
+            for batch in data.iter_batches(_BATCH_ROWS, columns=[name]):  # Arrow holds one of them
                 values += batch.column(name).to_pylist()
-                if at_once == size:
-                    yield Table({name: [*values]}, Source(file, "row", _counted(start, values)))
-                    start += len(values)
-                    values.clear()
-    if at_once != size:
-        yield Table(columns, Source(file, "row", range(1, rows + 1)))
+    yield Table(columns, Source(file, "row", range(1, rows + 1)))
 
 
-def _counted(start: int, values: list[object]) -> range:
-    return range(start, start + len(values))
+def _named(columns: Sequence[str]) -> str:
+    return "the column " + " and ".join(f'"{name}"' for name in columns)
 
 
 def write_parquet(path: Path, columns: Columns) -> None:

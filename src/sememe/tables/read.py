@@ -10,7 +10,7 @@ from sememe.errors import TableError
 from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Pick, Source, Table, Texts, choose_column
+from sememe.tables.table import Pick, Source, Table, Texts, choose_column, choose_pair
 
 
 def read_texts(path: StrPath, column: str | None = None) -> Texts:
@@ -42,6 +42,23 @@ def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> 
         yield table.text_column(name)
 
 
+def stream_pairs(
+    path: StrPath, columns: tuple[str, str] | None = None, size: int = 4096
+) -> Iterator[list[tuple[str, str]]]:
+    """Yield the pairs of texts of a file, `size` at a time.
+
+    `columns` None takes the two columns that are named like a pair: sentence1 and sentence2, query
+    and document, question and answer, premise and hypothesis, and so on. Raises TableError for
+    anything that cannot be read.
+
+    >>> next(stream_pairs("pairs.tsv"))   # doctest: +SKIP
+    [('A man is playing a flute.', 'A man plays the flute.')]
+    """
+    for table in _read(path, lambda names: choose_pair(names, columns, file_name(path)), size):
+        first, second = (table.text_column(name) for name in table.columns)
+        yield list(zip(first, second, strict=True))
+
+
 def read_table(path: StrPath) -> Table:
     """Read every column of a file; those of csv and tsv are str, the others keep their types.
 
@@ -55,7 +72,7 @@ def read_table(path: StrPath) -> Table:
 
 
 def _read(path: StrPath, pick: Pick, size: float = inf) -> Iterator[Table]:
-    """The rows, `size` at a time; where it is finite, `pick` takes a single column."""
+    """The rows, `size` at a time."""
     file_format, file = input_format(path), file_name(path)
     if file_format == "parquet":
         with open_bytes(path) as stream:

@@ -15,6 +15,12 @@ Columns = Mapping[str, Sequence[object] | npt.NDArray[Any]]
 # Which of a file's columns a reader keeps; None keeps them all.
 Pick = Callable[[Sequence[str]], Sequence[str]] | None
 
+# Names under which two columns are a pair, the first of them first.
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("query", "document"), ("query", "passage"), ("query", "answer"),
+    ("question", "answer"), ("premise", "hypothesis"), ("anchor", "positive"), ("text1", "text2"),
+    ("first", "second"),
+)  # fmt: skip
 _TEXT_NAMES = ("text", "sentence", "content", "document", "question", "query", "title")
 
 
@@ -94,6 +100,25 @@ def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
     raise TableError(
         f"{file} has the columns {listed}, and none is called {', '.join(_TEXT_NAMES[:-1])} or "
         f"{_TEXT_NAMES[-1]}: say which to read with --column NAME (in Python, column=...)"
+    )
+
+
+def choose_pair(
+    names: Sequence[str], columns: tuple[str, str] | None, file: str
+) -> tuple[str, str]:
+    """The names of the two columns that hold pairs; None asks for two that are named like one."""
+    if columns is not None:
+        first, second = (choose_column(names, column, file) for column in columns)
+        return first, second
+    alike = {_fold(name): name for name in reversed(names)}
+    for first, second in PAIR_NAMES:
+        if first in alike and second in alike:
+            return alike[first], alike[second]
+    listed = ", ".join(f'"{name}"' for name in names)
+    raise TableError(
+        f"{file} has the columns {listed}, and no two are named like a pair (sentence1 and "
+        "sentence2, query and document, …): say which to read with --columns FIRST SECOND (in "
+        "Python, columns=(first, second))"
     )
 
 

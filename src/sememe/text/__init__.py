@@ -1,7 +1,19 @@
 """Text to batches: check, tokenise, sort by length, pack under a token budget."""
 
 from sememe.text.batches import Batch, Rows, batches, pack
-from sememe.text.check import check_texts
+from sememe.text.check import check_pairs, check_texts
+from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.tokens import Tokenizer, Tokens
 
-__all__ = ["Batch", "Rows", "Tokenizer", "Tokens", "batches", "check_texts", "pack"]
+__all__ = [
+    "Batch",
+    "Pair",
+    "PairTokenizer",
+    "Rows",
+    "Tokenizer",
+    "Tokens",
+    "batches",
+    "check_pairs",
+    "check_texts",
+    "pack",
+]

@@ -24,12 +24,14 @@ class Batch:
         ids: token ids, padded with 0, int32 (b, longest).
         lengths: tokens of each text, int32 (b,).
         skip: how many first tokens (a prompt's) the pooling leaves out.
+        second: of pairs, where tokens of the second type begin, int32 (b,); None for single texts.
     """
 
     rows: Rows
     ids: Ints
     lengths: Ints
     skip: int = 0
+    second: Ints | None = None
 
 
 def pack(lengths: Ints, budget: int) -> Iterator[Rows]:
@@ -53,4 +55,5 @@ def batches(tokens: Tokens, rows: Rows, budget: int) -> Iterator[Batch]:
     """Yield padded batches of some of the texts."""
     for packed in pack(tokens.lengths[rows], budget):
         chosen = rows[packed]
-        yield Batch(chosen, tokens.padded(chosen), tokens.lengths[chosen])
+        second = None if tokens.second is None else tokens.second[chosen]
+        yield Batch(chosen, tokens.padded(chosen), tokens.lengths[chosen], second=second)

@@ -1,7 +1,7 @@
 """Check what a user passes as texts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sememe.errors import InputError, SememeWarning, warn
 
@@ -24,12 +24,42 @@ def check_texts(texts: Iterable[str], first: int = 0) -> list[str]:
         ) from None
     for index, text in enumerate(listed):
         if not isinstance(text, str):
-            shown = repr(text)[:40]
-            raise InputError(
-                f"texts[{first + index}] is of type {type(text).__name__} ({shown}), not str; "
-                "turn it into a str or leave it out."
-            )
+            raise _no_text(f"texts[{first + index}]", text)
     return _without_surrogates(listed, first)
+
+
+def check_pairs(pairs: Iterable[Sequence[str]], first: int = 0) -> list[tuple[str, str]]:
+    """Return the pairs as a list of tuples; InputError names the first one that is none.
+
+    A blank first text is refused: whatever it is scored against, the score means nothing.
+    """
+    try:
+        listed = list(pairs)
+    except TypeError:
+        raise InputError(
+            f"pairs is a {type(pairs).__name__}; pass an iterable of pairs of str."
+        ) from None
+    for index, pair in enumerate(listed, first):
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise InputError(
+                f"pairs[{index}] is {repr(pair)[:60]}; two texts are needed: (first, second)."
+            )
+        for side, text in enumerate(pair):
+            if not isinstance(text, str):
+                raise _no_text(f"pairs[{index}][{side}]", text)
+        if not pair[0].strip():
+            raise InputError(f"pairs[{index}][0] is blank; there is nothing to compare with.")
+    flat = [text for pair in listed for text in pair]
+    if not all(text.isascii() for text in flat):
+        flat = _without_surrogates(flat, 2 * first)
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _no_text(where: str, found: object) -> InputError:
+    return InputError(
+        f"{where} is of type {type(found).__name__} ({repr(found)[:40]}), not str; turn it into a "
+        "str or leave it out."
+    )
 
 
 def _without_surrogates(texts: list[str], first: int) -> list[str]:

@@ -30,12 +30,14 @@ class Tokens:
         lengths: int32 (n,), with special tokens, after truncation.
         starts: int64 (n,).
         cut: int64 (n,), how many tokens truncation took from each text.
+        second: of pairs, where tokens of the second type begin, int32 (n,).
     """
 
     ids: Ints
     lengths: Ints
     starts: npt.NDArray[np.int64]
     cut: npt.NDArray[np.int64]
+    second: Ints | None = None
 
     def padded(self, rows: npt.NDArray[np.intp]) -> Ints:
         """The ids of some texts as an int32 (len(rows), longest) array, padded with 0."""
@@ -51,23 +53,33 @@ class Tokens:
 class Tokenizer:
     """The tokenizer of a checkpoint.
 
+    Args:
+        checkpoint: the model.
+        special: whether the special tokens are put around each text, and it is cut to the model's
+            maximum length; without, tokens are the text's own.
+
     Raises:
         CheckpointError: there is none, or it cannot be read.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, special: bool = True) -> None:
         self.path, self._tokenizer = _load(checkpoint.transformer)
         if checkpoint.lowercase:
             self._lowercase()
+        self._add_special = special
         self.max_length = checkpoint.max_length
         self._known: int | None = checkpoint.config.get("vocab_size")
-        self._special: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        if not special:
+            self._special = 0
+            return
+        self._special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         if self._special >= self.max_length:
             raise CheckpointError(
                 f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "
                 f"room beside {self._special} special tokens."
             )
-        self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
 
     @property
@@ -89,12 +101,14 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        encodings = self._tokenizer.encode_batch_fast(
+            list(texts), add_special_tokens=self._add_special
+        )
         listed = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
         cut = np.zeros(len(listed), np.int64)
-        for row in np.flatnonzero(lengths >= self.max_length):
+        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
             cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
         self._check_known(ids)
         ends = np.cumsum(lengths, dtype=np.int64)
@@ -109,6 +123,10 @@ class Tokenizer:
                 f"{self.path}: the token {token!r} has the id {highest}, but the model knows "
                 f"{self._known} tokens; the tokenizer and the weights are not of the same model."
             )
+
+    def example_pair(self, first: str, second: str) -> Any:
+        """How the tokenizer itself joins two texts: the library's `Encoding`."""
+        return self._tokenizer.encode(first, second)
 
     def prompt_length(self, prompt: str) -> int:
         """How many tokens a prompt takes in front of a text, the opening special ones included."""

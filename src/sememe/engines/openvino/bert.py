@@ -75,6 +75,10 @@ def _embeddings(layers: Layers, inputs: Inputs, settings: Settings, shape: _Shap
     table = constant(places + types[0])
     position = ops.gather(table, inputs.positions, scalar(0, np.int32))
     summed = ops.add(words, ops.unsqueeze(position, ints(0)))
+    kinds = inputs.types()
+    if kinds is not None and len(types) > 1:
+        more = ops.gather(constant(types - types[0]), kinds, scalar(0, np.int32))
+        summed = ops.add(summed, more)
     return layers.norm(summed, "embeddings.LayerNorm", shape.hidden, shape.eps)
 
 
@@ -90,3 +94,12 @@ def _layer(layers: Layers, x: Node, bias: Node, shape: _Shape) -> Node:
     inner = activation(shape.act, inner, shape.where)
     outer = layers.linear(inner, "output.dense", shape.inner, size)
     return layers.norm(ops.add(outer, x), "output.LayerNorm", size, shape.eps)
+
+
+def logits(checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int) -> Node:
+    """`[CLS]` through the tanh pooler and a linear classifier: [b, labels]."""
+    weights = checkpoint.weights
+    pooler = Layers(weights, weights.prefix("pooler.dense.weight"))
+    first = ops.gather(states, scalar(0, np.int32), scalar(1, np.int32))
+    pooled = ops.tanh(pooler.linear(first, "pooler.dense", size, size))
+    return Layers(weights, "").linear(pooled, "classifier", size, labels)

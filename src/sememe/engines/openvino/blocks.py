@@ -12,6 +12,7 @@ import openvino.opset13 as ops
 
 from sememe.checkpoint import Weights
 from sememe.errors import CheckpointError
+from sememe.text import Batch
 
 Node = Any  # openvino ships no usable types
 Product = Callable[[Node, str, npt.NDArray[np.float32]], Node]
@@ -64,24 +65,47 @@ def float_product(x: Node, _: str, weight: npt.NDArray[np.float32]) -> Node:
 
 
 class Inputs:
-    """What goes into a graph: token ids [b, t], lengths [b] and, where asked for, a skip."""
+    """What goes into a graph: token ids [b, t], lengths [b], and what else the output needs.
 
-    def __init__(self, *, skip: bool) -> None:
+    Args:
+        skip: whether the pooling leaves a prompt's tokens out.
+        pairs: whether the tokens are of two types.
+    """
+
+    def __init__(self, *, skip: bool = False, pairs: bool = False) -> None:
         self.ids = ops.parameter([-1, -1], np.int32, name="ids")
         self.lengths = ops.parameter([-1], np.int32, name="lengths")
         self.skip = ops.parameter([], np.int32, name="skip") if skip else None
+        self._second = ops.parameter([-1], np.int32, name="second") if pairs else None
         longest = ops.gather(
             ops.shape_of(self.ids, "i32"), scalar(1, np.int32), scalar(0, np.int32)
         )
         self.positions = ops.range(scalar(0, np.int32), longest, scalar(1, np.int32), "i32")
-        row = ops.unsqueeze(self.positions, ints(0))
-        self.valid = ops.less(row, ops.unsqueeze(self.lengths, ints(1)))
+        self._row = ops.unsqueeze(self.positions, ints(0))
+        self.valid = ops.less(self._row, ops.unsqueeze(self.lengths, ints(1)))
         """[b, t]: true where there is a token, false where there is padding."""
 
     @property
     def parameters(self) -> list[Node]:
         """The graph's parameters, in the order in which they are fed."""
-        return [self.ids, self.lengths, *([self.skip] if self.skip else [])]
+        return [x for x in (self.ids, self.lengths, self.skip, self._second) if x is not None]
+
+    def feeds(self, batch: Batch) -> list[npt.NDArray[np.int32]]:
+        """A batch's arrays, in the order of the parameters."""
+        fed = [batch.ids, batch.lengths]
+        if self.skip is not None:
+            fed.append(np.array(batch.skip, np.int32))
+        if self._second is not None:
+            fed.append(batch.lengths if batch.second is None else batch.second)
+        return fed
+
+    def types(self) -> Node | None:
+        """[b, t]: 0 for a token of the first type, 1 for the second; None where all are 0."""
+        if self._second is None:
+            return None
+        return ops.convert(
+            ops.greater_equal(self._row, ops.unsqueeze(self._second, ints(1))), "i32"
+        )
 
     def attention_bias(self) -> Node:
         """[b, 1, 1, t]: 0 for a token, a large negative number for padding."""

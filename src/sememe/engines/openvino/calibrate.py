@@ -4,63 +4,74 @@ For every input of a product, the smoothing of its channels (SmoothQuant: Xiao e
 the clipping of its range are those, of a grid, whose int8 product is nearest to the float32 one.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.modules import Pooling
-from sememe.engines.engine import Array
+from sememe.engines.engine import Array, Output
 from sememe.engines.openvino.graph import build
 from sememe.engines.openvino.quantized import LEVELS, Recorder, int8_weight, steps
 from sememe.engines.openvino.runtime import OpenVinoEngine, core
 from sememe.engines.openvino.silence import openvino
 from sememe.engines.ranges import Fidelity, InputRange, Ranges
-from sememe.text import Tokenizer, Tokens, batches
-
-BUNDLED = Path(__file__).parents[1] / "calibration.txt"
+from sememe.text import Tokens, batches
 
 _STRENGTHS = (0.7, 0.8, 0.9, 1.0)
 _CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 _KEPT_ROWS = 1500
 _BUDGET = 2048
-_HELD_BACK = 5  # every fifth text
 
 
 def calibrate(
-    checkpoint: Checkpoint,
-    pooling: Pooling,
-    tokenizer: Tokenizer,
-    texts: Sequence[str],
-    source: str,
+    checkpoint: Checkpoint, output: Output, seen: Tokens, held_back: Tokens, source: str
 ) -> Ranges:
-    """Measure the ranges of a checkpoint, and what they cost on the texts that are held back."""
-    held_back = tokenizer([text for i, text in enumerate(texts) if i % _HELD_BACK == 0])
-    # No text at all is also a text, and its vector is unlike the others'.
-    tokens = tokenizer(["", *(text for i, text in enumerate(texts) if i % _HELD_BACK)])
-    inputs = _input_ranges(checkpoint, tokens)
-    exact = OpenVinoEngine(checkpoint, pooling, precision="f32")
-    components = _vectors(exact, tokens)
+    """Measure the ranges of a checkpoint on tokens, and what they cost on those held back.
+
+    Args:
+        checkpoint: the model.
+        output: a pooling, or `scores` of a cross-encoder.
+        seen: what the ranges are measured on.
+        held_back: what the fidelity is measured on.
+        source: where the texts came from, for the fidelity.
+    """
+    inputs = _input_ranges(checkpoint, seen)
+    exact = OpenVinoEngine(checkpoint, output, precision="f32")
+    components = _values(exact, seen)
     unfinished = Ranges(
         inputs,
         unit=float(np.abs(_unit(components)).max()),
         pooled=float(np.abs(components).max()),
         fidelity=Fidelity(0, 0, 0, source),
     )
-    rounded = OpenVinoEngine(checkpoint, pooling, precision="int8", ranges=unfinished)
-    cosines = (_unit(_vectors(exact, held_back)) * _unit(_vectors(rounded, held_back))).sum(axis=1)
-    fidelity = Fidelity(float(cosines.mean()), float(cosines.min()), len(cosines), source)
+    rounded = OpenVinoEngine(checkpoint, output, precision="int8", ranges=unfinished)
+    measure = "correlation" if output == "scores" else "cosine"
+    mean, least = _MEASURES[measure](_values(exact, held_back), _values(rounded, held_back))
+    fidelity = Fidelity(mean, least, len(held_back.lengths), source, measure)
     return replace(unfinished, fidelity=fidelity)
 
 
-def _vectors(engine: OpenVinoEngine, tokens: Tokens) -> Array:
+def _values(engine: OpenVinoEngine, tokens: Tokens) -> Array:
     found = np.empty((len(tokens.lengths), engine.dim), np.float32)
     rows = np.arange(len(tokens.lengths))
-    for batch, vectors in engine.run(batches(tokens, rows, _BUDGET)):
-        found[batch.rows] = vectors
+    for batch, values in engine.run(batches(tokens, rows, _BUDGET)):
+        found[batch.rows] = values
     return found
+
+
+def _cosines(exact: Array, rounded: Array) -> tuple[float, float]:
+    cosines = (_unit(exact) * _unit(rounded)).sum(axis=1)
+    return float(cosines.mean()), float(cosines.min())
+
+
+def _correlation(exact: Array, rounded: Array) -> tuple[float, float]:
+    """The correlation of all logits, and of the worst one: how far off, in their deviations."""
+    correlation = np.corrcoef(exact.ravel(), rounded.ravel())[0, 1]
+    farthest = np.abs(exact - rounded).max() / max(float(exact.std()), 1e-9)
+    return float(correlation), float(1 - farthest)
+
+
+_MEASURES = {"cosine": _cosines, "correlation": _correlation}
 
 
 def _unit(vectors: Array) -> Array:
@@ -83,7 +94,7 @@ class _Seen:
 
 def _input_ranges(checkpoint: Checkpoint, tokens: Tokens) -> dict[str, InputRange]:
     recorder = Recorder()
-    model, _ = build(checkpoint, None, recorder)
+    graph, model, _ = build(checkpoint, "tokens", recorder)
     names = list(recorder.inputs)
     model = openvino.Model(list(recorder.inputs.values()), model.get_parameters(), "recorded")
     compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -91,7 +102,7 @@ def _input_ranges(checkpoint: Checkpoint, tokens: Tokens) -> dict[str, InputRang
     chance = np.random.default_rng(0)
     share = min(1.0, _KEPT_ROWS / int(tokens.lengths.sum()))
     for batch in batches(tokens, np.arange(len(tokens.lengths)), _BUDGET):
-        found = compiled([batch.ids, batch.lengths])
+        found = compiled(graph.feeds(batch))
         real = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
         chosen = chance.random(int(real.sum())) < share
         for index, name in enumerate(names):

@@ -9,8 +9,8 @@ from sememe.errors import ChoiceWarning, InputError, warn
 
 PRECISIONS = ("auto", "f32", "bf16", "int8")
 
-# Below these cosines to float32 on held-back calibration texts, `auto` takes no int8.
-MEAN_BAR, LEAST_BAR = 0.995, 0.97
+# Below these fidelities (mean, least) on held-back calibration texts, `auto` takes no int8.
+BARS = {"cosine": (0.995, 0.97), "correlation": (0.995, 0.7)}
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,33 @@ def multiplies_bf16(core: openvino.Core) -> bool:
 
 def automatic(core: openvino.Core, ranges: Ranges | None) -> Choice:
     """What `auto` takes: the fastest precision that this processor and these ranges allow."""
-    if not multiplies_int8():
-        no_int8 = "this processor has no int8 dot products"
-    elif ranges is None:
-        no_int8 = "this checkpoint has no int8 ranges (sememe quantize MODEL makes them)"
-    elif ranges.fidelity.mean < MEAN_BAR or ranges.fidelity.least < LEAST_BAR:
-        no_int8 = (
-            f"int8 is too far from f32 here (cosine {ranges.fidelity.mean:.4f}, least "
-            f"{ranges.fidelity.least:.4f}; {MEAN_BAR} and {LEAST_BAR} are asked)"
-        )
-    else:
+    no_int8 = _why_no_int8(ranges)
+    if ranges is not None and not no_int8:
         found = ranges.fidelity
         return Choice(
             "int8",
-            f"this processor has int8 dot products, and the cosine to f32 is {found.mean:.4f} "
-            f"(least {found.least:.4f}) on {found.texts} calibration texts",
+            f"this processor has int8 dot products, and the {found.measure} to f32 is "
+            f"{found.mean:.4f} (least {found.least:.4f}) on {found.texts} calibration texts",
         )
     if multiplies_bf16(core):
         return Choice("bf16", f"this processor has bfloat16 products; {no_int8}")
     return Choice("f32", f"this processor has no bfloat16 products; {no_int8}")
+
+
+def _why_no_int8(ranges: Ranges | None) -> str:
+    """Why int8 is not taken; "" where it is."""
+    if not multiplies_int8():
+        return "this processor has no int8 dot products"
+    if ranges is None:
+        return "this checkpoint has no int8 ranges (sememe quantize MODEL makes them)"
+    found = ranges.fidelity
+    mean, least = BARS[found.measure]
+    if found.mean >= mean and found.least >= least:
+        return ""
+    return (
+        f"int8 is too far from f32 here ({found.measure} {found.mean:.4f}, least "
+        f"{found.least:.4f}; {mean} and {least} are asked)"
+    )
 
 
 def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None) -> str:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.modules import Pooling
-from sememe.engines.engine import Array
+from sememe.engines.engine import Array, Output
 from sememe.engines.openvino.blocks import Product, float_product
 from sememe.engines.openvino.cores import usable_cores
 from sememe.engines.openvino.graph import GRAPH_VERSION, build
@@ -20,6 +19,9 @@ from sememe.engines.openvino.quantized import Int8Products
 from sememe.engines.openvino.silence import openvino
 from sememe.engines.ranges import Ranges
 from sememe.text import Batch
+
+# Other budgets were a few per cent faster or slower (docs/decisions/token-budget.md).
+_BUDGET = 1024
 
 
 @cache
@@ -38,7 +40,7 @@ class OpenVinoEngine:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        pooling: Pooling | None,
+        output: Output,
         *,
         precision: str,
         ranges: Ranges | None = None,
@@ -52,9 +54,10 @@ class OpenVinoEngine:
             # What is not a product with weights (attention, norms) stays in floats.
             hint = "bf16" if multiplies_bf16(core()) else "f32"
             self.identity += [hint, ranges.digest]
-        model, self.dim = build(checkpoint, pooling, product)
+        inputs, model, self.dim = build(checkpoint, output, product)
+        self.budget = _BUDGET
         self.streams = usable_cores()
-        self._feeds_skip = len(model.inputs) > 2
+        self._feeds = inputs.feeds
         self._compiled = core().compile_model(
             model,
             "CPU",
@@ -87,11 +90,8 @@ class OpenVinoEngine:
 
     def _infer(self, batch: Batch) -> Array:
         request = self._request()
-        feeds = [batch.ids, batch.lengths]
-        if self._feeds_skip:
-            feeds.append(np.array(batch.skip, np.int32))
         # Started and awaited, not inferred: only an asynchronous start uses the streams' threads.
-        request.start_async(feeds, share_inputs=True)
+        request.start_async(self._feeds(batch), share_inputs=True)
         request.wait()
         found: Array = request.get_output_tensor(0).data.astype(np.float32, copy=True)
         return found

@@ -1,0 +1,71 @@
+"""What a cross-encoder's scores are: how many, what they are called, what is done to them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sememe.errors import CheckpointError, GuessWarning, warn
+
+ACTIVATIONS = ("identity", "sigmoid", "softmax")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The head of a cross-encoder.
+
+    Attributes:
+        labels: the name of each score.
+        activation: identity, sigmoid or softmax, applied to the head's logits.
+    """
+
+    labels: tuple[str, ...]
+    activation: str
+
+
+def read_scoring(path: Path, config: Mapping[str, Any], face: Mapping[str, Any]) -> Scoring:
+    """Read a classifier's config.json and, from 5.4 on, config_sentence_transformers.json.
+
+    Where nothing is said, one score goes through a sigmoid and several stay as they are, as in
+    sentence-transformers.
+    """
+    labels = _labels(path, config)
+    said = _said(config, face)
+    usual = "sigmoid" if len(labels) == 1 else "identity"
+    activation = said.rsplit(".", 1)[-1].lower() if said else usual
+    if activation not in ACTIVATIONS:
+        warn(
+            f"{path}: the activation {said!r} is not known and never run; {usual} is taken. "
+            f"Known are {', '.join(ACTIVATIONS)}.",
+            GuessWarning,
+            once=True,
+        )
+        activation = usual
+    return Scoring(labels, activation)
+
+
+def _said(config: Mapping[str, Any], face: Mapping[str, Any]) -> str:
+    """The activation's name in any generation: 5.4 on, 4.0 to 5.3, before 4.0."""
+    own = config.get("sentence_transformers")
+    for place in (face, own if isinstance(own, dict) else {}):
+        if place.get("activation_fn"):
+            return str(place["activation_fn"])
+    return str(config.get("sbert_ce_default_activation_function") or "")
+
+
+def _labels(path: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
+    named = config.get("id2label")
+    if named is None:
+        count = config.get("num_labels", 2)
+        if not isinstance(count, int) or not 0 < count < 1_000_000:
+            raise CheckpointError(f"{path}: num_labels is {count!r}; a positive number is needed.")
+        return tuple(f"LABEL_{i}" for i in range(count))
+    numbers = named if isinstance(named, dict) else {}
+    if sorted(numbers, key=_number) != [str(i) for i in range(len(numbers))] or not numbers:
+        raise CheckpointError(f"{path}: id2label must name the labels 0, 1, … without a gap.")
+    return tuple(str(named[str(i)]) for i in range(len(named)))
+
+
+def _number(key: str) -> int:
+    return int(key) if re.fullmatch(r"\d{1,9}", key) else -1

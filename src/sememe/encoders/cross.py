@@ -1,0 +1,279 @@
+"""The cross-encoder: two texts are read together and scored; accurate, and nothing to store."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint import Scoring, read
+from sememe.encoders.fingerprint import fingerprint
+from sememe.encoders.pipeline import Pipeline
+from sememe.encoders.truncation import CutCounter, Cuts
+from sememe.engines import Array, load_ahead, open_engine
+from sememe.errors import CheckpointError, InputError
+from sememe.progress import Bar, progress_bar
+from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
+from sememe.text.pairs import TRUNCATE, Truncate
+
+if TYPE_CHECKING:
+    from sememe.encoders.disk import OnDisk
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A document that was ranked.
+
+    Attributes:
+        index: where it stands among the documents that were given.
+        score: of one label; the higher, the better.
+        text: the document.
+    """
+
+    index: int
+    score: float
+    text: str
+
+
+class CrossEncoder:
+    """A cross-encoder: pairs of texts in, scores out.
+
+    Args:
+        model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`), in any
+            of the layouts that cross-encoders have had (a Hugging Face sequence classifier, or
+            sentence-transformers' own from 4.0 and from 5.4 on).
+        precision: as `BiEncoder`'s.
+        engine: `openvino`, `torch`, or `auto`.
+        device: as `BiEncoder`'s.
+        trust_remote_code: run the code that a checkpoint names, in the torch engine.
+
+    Raises:
+        ModelNotFound: the model is nowhere.
+        CheckpointError: it cannot be read, or it is no cross-encoder.
+        InputError: an argument that is not known.
+
+    Example:
+        >>> cross = CrossEncoder("cross-encoder/stsb-TinyBERT-L4")   # doctest: +SKIP
+        >>> cross.score([("My dog is fast.", "My canine is rapid.")])   # doctest: +SKIP
+        array([0.87], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        precision: str = "auto",
+        engine: str = "auto",
+        device: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        load_ahead(engine)
+        self._checkpoint = read(model)
+        if self._checkpoint.scoring is None:
+            kind = self._checkpoint.kind
+            why = "it has no classification head, so it cannot score pairs before it is trained to"
+            mend = why if kind == "regular transformer" else "open it with BiEncoder"
+            raise CheckpointError(f"{self._checkpoint.directory} is a {kind}: {mend}.")
+        self._scoring: Scoring = self._checkpoint.scoring
+        self._tokenizers = {
+            how: PairTokenizer(self._checkpoint, cast(Truncate, how)) for how in TRUNCATE
+        }
+        opened = open_engine(
+            self._checkpoint,
+            "scores",
+            precision=precision,
+            engine=engine,
+            device=device,
+            trust_remote_code=trust_remote_code,
+        )
+        self._pipeline = Pipeline(opened, "Scoring {:,} pairs")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the scores: of one pair, there are as many as labels."""
+        return self._scoring.labels
+
+    @property
+    def max_length(self) -> int:
+        """The longest pair that is read whole, in tokens with the special ones."""
+        return self._checkpoint.max_length
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: f32, bf16 or int8."""
+        return self._pipeline.engine.precision
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits; two scores may be compared only under one fingerprint."""
+        scoring = [self._scoring.labels, self._scoring.activation]
+        sha256 = self._tokenizers["longest"].sha256
+        return fingerprint(self._checkpoint, sha256, self._pipeline.engine, scoring)
+
+    def score(
+        self,
+        pairs: Sequence[str] | Iterable[Sequence[str]],
+        *,
+        raw: bool = False,
+        symmetric: bool = False,
+        truncate: str = "longest",
+        progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Score pairs; identical ones are computed once.
+
+        Args:
+            pairs: any iterable of (first, second). A single tuple of two str gives one score.
+            raw: the head's logits, instead of scores behind the checkpoint's activation.
+            symmetric: score both orders, (a, b) and (b, a), and take the mean.
+            truncate: which text of a pair that is too long loses tokens: `longest`, or `document`,
+                the second one, so that a query is always read whole.
+            progress: a progress bar: True, False, or None for one on a terminal.
+
+        Returns:
+            float32 (n,), or (n, labels) of a model with several labels; () or (labels,) for a
+            single pair.
+
+        Raises:
+            InputError: a row that is not two str, or whose first text is blank (which one).
+        """
+        self._check(truncate)
+        single = isinstance(pairs, tuple) and len(pairs) == 2 and isinstance(pairs[0], str)
+        given = cast(Iterable[Sequence[str]], [pairs] if single else pairs)
+        listed = check_pairs(given)
+        with progress_bar(len(listed) * (1 + symmetric), "pairs", progress) as bar:
+            found, cuts = self._scores(listed, 0, raw, symmetric, truncate, bar)
+        cuts.report(self.max_length, "pair")
+        return np.asarray(found[0] if single else found)
+
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[str],
+        *,
+        top_k: int | None = None,
+        progress: bool | None = None,
+    ) -> list[Hit]:
+        """Rank documents by their score against a query, best first.
+
+        The query is tokenised once and always read whole: only documents are cut. Of equal scores
+        the document that was given first comes first.
+
+        Args:
+            query: a text that is not blank.
+            documents: any iterable of str.
+            top_k: how many hits at the most; None for all.
+            progress: see `score`.
+
+        Raises:
+            InputError: a document that is not a str (which one), a blank query, a model with
+                several labels, or a top_k below 1.
+        """
+        if len(self.labels) > 1:
+            raise InputError(
+                f"This model has the labels {', '.join(self.labels)}, so no one score to rank by; "
+                "take the column you mean from score()."
+            )
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise InputError(f"top_k={top_k!r} is no positive number.")
+        if not isinstance(query, str) or not query.strip():
+            raise InputError(f"query is {query!r}; a text that is not blank is needed.")
+        texts = check_texts(documents)
+        pairs = [(query, text) for text in texts]
+        scores = self.score(pairs, truncate="document", progress=progress)
+        order = np.argsort(-scores, kind="stable")[:top_k]
+        return [Hit(int(i), float(scores[i]), texts[i]) for i in order]
+
+    def score_to(
+        self,
+        pairs: Iterable[Sequence[str]],
+        path: str | os.PathLike[str],
+        *,
+        raw: bool = False,
+        symmetric: bool = False,
+        truncate: str = "longest",
+        progress: bool | None = None,
+    ) -> "OnDisk":
+        """Score any number of pairs to disk in bounded memory; killed, it goes on where it was.
+
+        Args:
+            pairs: any iterable of (first, second), read once, never held as a whole.
+            path: `x.parquet` for one file with the columns first, second and score (of several
+                labels, a column each), `x.npy` for an array, or a folder of parquet shards.
+            raw: see `score`, as all that follow.
+            symmetric: see `score`.
+            truncate: see `score`.
+            progress: see `score`; the bar shows the rate, for the number of pairs is not known.
+
+        Raises:
+            InputError: a row that is not two texts (which one).
+            JobError: as `BiEncoder.encode_to`.
+            MissingExtra: parquet without pyarrow.
+        """
+        from sememe.encoders.disk import Task, to_disk
+
+        self._check(truncate)
+        settings = {
+            "fingerprint": self.fingerprint,
+            "budget": self._pipeline.engine.budget,
+            "raw": raw,
+            "symmetric": symmetric,
+            "truncate": truncate,
+        }
+        with progress_bar(None, "pairs", progress) as bar:
+            task = Task(
+                "score",
+                settings,
+                check_pairs,
+                lambda part, first: self._scores(part, first, raw, symmetric, truncate, bar),
+                self._columns,
+            )
+            done, cuts = to_disk(task, pairs, path)
+        cuts.report(self.max_length, "pair")
+        return done
+
+    def _columns(self, pairs: list[Pair], scores: Array) -> dict[str, Any]:
+        texts = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
+        if len(self.labels) == 1:
+            return {**texts, "score": scores}
+        return {**texts, **dict(zip(self.labels, np.ascontiguousarray(scores.T), strict=True))}
+
+    def _scores(
+        self,
+        pairs: list[Pair],
+        first: int,
+        raw: bool,
+        symmetric: bool,
+        truncate: str,
+        bar: Bar,
+    ) -> tuple[Array, Cuts]:
+        orders = [pairs, [(b, a) for a, b in pairs]] if symmetric else [pairs]
+        unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
+        cut = CutCounter(pairs, self.max_length, first=first)
+        logits = np.empty((len(unique), len(self.labels)), np.float32)
+        tokenize = self._tokenizers[truncate]
+        for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar):
+            logits[batch.rows] = values
+        bar.update(len(pairs) * len(orders) - len(unique))
+        scores = logits if raw else _activated(logits, self._scoring.activation)
+        given, *turned = (scores[[unique[p] for p in order]] for order in orders)
+        found = np.mean([given, *turned], axis=0, dtype=np.float32) if turned else given
+        return found[:, 0] if len(self.labels) == 1 else found, cut.cuts()
+
+    def _check(self, truncate: str) -> None:
+        if truncate not in TRUNCATE:
+            raise InputError(
+                f"truncate={truncate!r} is not known; there are {', '.join(TRUNCATE)}."
+            )
+
+
+def _activated(logits: Array, activation: str) -> Array:
+    """Float32 logits (n, labels) behind an activation, without overflow."""
+    if activation == "sigmoid":
+        return np.asarray(np.exp(-np.logaddexp(np.float32(0), -logits)), np.float32)
+    if activation == "softmax":
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    return logits

@@ -1,0 +1,140 @@
+"""Pairs of texts to token ids: each text is tokenised once, however many pairs it is in.
+
+What stands before, between and behind the two texts, and of which type it is, differs from model to
+model (`[CLS] a [SEP] b [SEP]`, `<s> a </s></s> b </s>`); it is read off the checkpoint's tokenizer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint import Checkpoint
+from sememe.errors import CheckpointError, InputError
+from sememe.text.tokens import Ints, Tokenizer, Tokens
+
+Pair = tuple[str, str]
+Truncate = Literal["longest", "document"]
+TRUNCATE = ("longest", "document")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The special tokens around two texts, and how many tokens before b are of the first type."""
+
+    before: Ints
+    between: Ints
+    behind: Ints
+    first_type: int | None
+    """Of the tokens between: so many belong to the first text; None where all types are 0."""
+
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.between) + len(self.behind)
+
+
+class PairTokenizer:
+    """The tokenizer of a checkpoint, for pairs.
+
+    Args:
+        checkpoint: the model.
+        truncate: which text loses tokens where both are too long together: `longest`, the longer
+            one first, or `document`, the second one alone.
+
+    Raises:
+        CheckpointError: there is no tokenizer, or none that takes pairs.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, truncate: Truncate = "longest") -> None:
+        self._tokenizer = Tokenizer(checkpoint, special=False)
+        self._frame = _frame(self._tokenizer)
+        self._document_only = truncate == "document"
+        self.max_length = checkpoint.max_length
+        self.sha256 = self._tokenizer.sha256
+        if self.max_length <= self._frame.size:
+            raise CheckpointError(
+                f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "
+                f"room beside the {self._frame.size} special tokens of a pair."
+            )
+
+    def __call__(self, pairs: Sequence[Pair]) -> Tokens:
+        """Tokenise pairs, cutting each to the maximum length and counting what was cut.
+
+        Raises:
+            InputError: a first text that leaves no room for the second one (`document` only).
+        """
+        texts = {text: row for row, text in enumerate(dict.fromkeys(t for p in pairs for t in p))}
+        tokens = self._tokenizer(list(texts))
+        first, second = (
+            np.fromiter((texts[pair[side]] for pair in pairs), np.intp, len(pairs))
+            for side in (0, 1)
+        )
+        whole = tokens.lengths[first], tokens.lengths[second]
+        kept = self._kept(*whole, pairs)
+        cut = (whole[0] - kept[0] + whole[1] - kept[1]).astype(np.int64)
+        return self._joined(tokens, (first, second), kept, cut)
+
+    def _kept(self, first: Ints, second: Ints, pairs: Sequence[Pair]) -> tuple[Ints, Ints]:
+        """How many tokens of each text stay."""
+        room = self.max_length - self._frame.size
+        if self._document_only:
+            full = np.flatnonzero(first >= room)
+            if len(full):
+                raise InputError(
+                    f"The query {pairs[full[0]][0][:60]!r} has {first[full[0]]:,} tokens and the "
+                    f"model reads {self.max_length} of query and document together, so nothing of "
+                    'a document would be read; shorten it, or pass truncate="longest".'
+                )
+            return first, np.minimum(second, room - first)
+        # Where both are too long they share the room; of an odd one, the longer gets one more.
+        shorter, longer = np.minimum(first, second), np.maximum(first, second)
+        small = np.minimum(shorter, np.maximum(room // 2, room - longer))
+        large = np.minimum(longer, room - small)
+        swapped = first > second
+        return np.where(swapped, large, small), np.where(swapped, small, large)
+
+    def _joined(
+        self,
+        tokens: Tokens,
+        sides: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
+        kept: tuple[Ints, Ints],
+        cut: npt.NDArray[np.int64],
+    ) -> Tokens:
+        frame = self._frame
+        lengths = (kept[0] + kept[1] + frame.size).astype(np.int32)
+        starts = np.cumsum(lengths, dtype=np.int64) - lengths
+        ids = np.empty(int(lengths.sum()), np.int32)
+        place = starts
+        for special, side in ((frame.before, 0), (frame.between, 1), (frame.behind, None)):
+            ids[place[:, None] + np.arange(len(special))] = special
+            place = place + len(special)
+            if side is not None:
+                within = _counted(kept[side])
+                source = np.repeat(tokens.starts[sides[side]], kept[side]) + within
+                ids[np.repeat(place, kept[side]) + within] = tokens.ids[source]
+                place = place + kept[side]
+        second = lengths
+        if frame.first_type is not None:
+            second = (len(frame.before) + kept[0] + frame.first_type).astype(np.int32)
+        return Tokens(ids, lengths, starts, cut, second)
+
+
+def _counted(sizes: Ints) -> npt.NDArray[np.int64]:
+    """0, 1, … of each size, end to end."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
+
+
+def _frame(tokenizer: Tokenizer) -> _Frame:
+    encoding = tokenizer.example_pair("a", "a")
+    ids = np.array(encoding.ids, np.int32)
+    sides, types = encoding.sequence_ids, encoding.type_ids
+    if 0 not in sides or 1 not in sides:
+        raise CheckpointError(f"{tokenizer.path}: this tokenizer does not take pairs of texts.")
+    a, b = sides.index(0), sides.index(1)
+    between = b - sides[:b][::-1].index(0)
+    behind = len(sides) - sides[::-1].index(1)
+    first_type = types[between:b].count(0) if types[b] else None
+    return _Frame(ids[:a], ids[between:b], ids[behind:], first_type)
