@@ -37,7 +37,7 @@ class Reference:
             fed = tokenizer([a], [b], truncation=truncation, max_length=32, return_tensors="pt")
             with torch.no_grad():
                 rows.append(self.model(**fed).logits[0].numpy())
-        return np.stack(rows)
+        return np.asarray(np.stack(rows))
 
 
 def made(directory: Path, labels: tuple[str, ...]) -> Reference:
