@@ -225,7 +225,7 @@ MODULES: dict[str, tuple[Damage, list[str]]] = {
 TOKENIZER: dict[str, tuple[Damage, list[str]]] = {
     "none": (
         missing("tokenizer.json", "vocab.txt"),
-        ["HERE: there is no tokenizer (tokenizer.json, or vocab.txt"],
+        ["HERE: there is no tokenizer (tokenizer.json, vocab.txt", "merges.txt for byte-level BPE"],
     ),
     "broken": (file("tokenizer.json", '{"model": 1}'), ["HERE/tokenizer.json: the tokenizer can"]),
     "cut off": (

@@ -130,11 +130,18 @@ def _counted(sizes: Ints) -> npt.NDArray[np.int64]:
 def _frame(tokenizer: Tokenizer) -> _Frame:
     encoding = tokenizer.example_pair("a", "a")
     ids = np.array(encoding.ids, np.int32)
-    sides, types = encoding.sequence_ids, encoding.type_ids
+    sides = encoding.sequence_ids
     if 0 not in sides or 1 not in sides:
         raise CheckpointError(f"{tokenizer.path}: this tokenizer does not take pairs of texts.")
     a, b = sides.index(0), sides.index(1)
     between = b - sides[:b][::-1].index(0)
     behind = len(sides) - sides[::-1].index(1)
-    first_type = types[between:b].count(0) if types[b] else None
-    return _Frame(ids[:a], ids[between:b], ids[behind:], first_type)
+    types = encoding.type_ids if tokenizer.gives_types else [0] * len(ids)
+    ones = types.count(1)
+    start = len(types) - ones
+    if types != [0] * start + [1] * ones or (ones and not between <= start <= b):
+        raise CheckpointError(
+            f"{tokenizer.path}: it gives a pair's tokens the types {types}; read are 0 for the "
+            "first text and 1 for the second, or 0 for both."
+        )
+    return _Frame(ids[:a], ids[between:b], ids[behind:], start - between if ones else None)

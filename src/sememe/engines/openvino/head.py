@@ -23,7 +23,10 @@ def sentence_vectors(
     A Normalize at the very end is left to the caller, who may want the vector as it is.
     """
     pool = _Pool(inputs, states, size)
-    pooled = [_MODES[mode](pool) for mode in pooling.modes]
+    pooled = [
+        _pooler(checkpoint.weights, states, size) if mode == "pooler" else _MODES[mode](pool)
+        for mode in pooling.modes
+    ]
     x = pooled[0] if len(pooled) == 1 else ops.concat(pooled, axis=1)
     size *= len(pooled)
     modules = checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head
@@ -33,6 +36,38 @@ def sentence_vectors(
         else:
             x, size = _dense(module, x, size)
     return x, size
+
+
+def first_token(states: Node) -> Node:
+    """The vector of each text's first token: [b, h] of [b, t, h]."""
+    return ops.gather(states, scalar(0, np.int32), scalar(1, np.int32))
+
+
+def mean(inputs: Inputs, states: Node, size: int) -> Node:
+    """The mean of each text's token vectors: [b, h] of [b, t, h]."""
+    return _mean(_Pool(inputs, states, size))
+
+
+def _pooler(weights: Weights, states: Node, size: int) -> Node:
+    # Even where a prompt is left out: the layer was trained on a text's first token.
+    try:
+        layers = Layers(weights, weights.prefix("pooler.dense.weight"))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f'{error} It is the layer that the pooling "pooler" takes; this checkpoint needs '
+            'another pooling, such as "mean".'
+        ) from None
+    return ops.tanh(layers.linear(first_token(states), "pooler.dense", size, size))
+
+
+def two_layers(
+    weights: Weights, x: Node, size: int, labels: int, head: tuple[str, str, str]
+) -> Node:
+    """A classifier, [b, size] to [b, labels]: a layer, an activation, and a last layer, by name."""
+    hidden, act, last = head
+    layers = Layers(weights, "")
+    x = activation(act, layers.linear(x, hidden, size, size), str(weights.directory))
+    return layers.linear(x, last, size, labels)
 
 
 def _dense(dense: Dense, x: Node, size: int) -> tuple[Node, int]:
