@@ -139,6 +139,7 @@ CONFIG: dict[str, tuple[Damage, list[str]]] = {
         config(model_type="mamba"),
         ["HERE/config.json: the architecture 'mamba' is not read; those that are: ", "bert"],
     ),
+    "architecture is a list": (config(model_type=["bert"]), ["the architecture ['bert'] is not"]),
     "no architecture": (config(model_type=None), ["the architecture None is not read"]),
     "no size": (config(hidden_size=None), ["HERE/config.json: hidden_size is None"]),
     "a size in words": (config(num_hidden_layers="two"), ["num_hidden_layers is 'two'"]),

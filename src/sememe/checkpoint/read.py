@@ -28,7 +28,7 @@ _TRANSFORMERS = {
 }  # fmt: skip
 
 # They count positions from the one behind the pad token's id, which was 1 wherever it is not said.
-_BEHIND_PAD = {"roberta", "xlm-roberta", "camembert", "mpnet"}
+_BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
 @dataclass(frozen=True)

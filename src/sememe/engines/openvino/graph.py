@@ -57,7 +57,7 @@ def build(
         CheckpointError: an architecture that is not read, or weights that contradict the config.
     """
     kind = checkpoint.config.get("model_type")
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise CheckpointError(
             f"{checkpoint.transformer / 'config.json'}: the architecture {kind!r} is not read; "
             f"those that are: {', '.join(sorted(ARCHITECTURES))}."

@@ -65,7 +65,11 @@ def _kinds(checkpoint: Checkpoint, settings: Settings, count: int) -> Callable[[
     if listed is None:
         every = settings.size("global_attn_every_n_layers", 3)
         return lambda index: _LOCAL if index % every else _GLOBAL
-    if not isinstance(listed, list) or len(listed) != count or not {*listed} <= {*_THETAS}:
+    if (
+        not isinstance(listed, list)
+        or len(listed) != count
+        or any(kind not in (_LOCAL, _GLOBAL) for kind in listed)
+    ):
         raise CheckpointError(
             f"{settings.where}: layer_types must say {_GLOBAL} or {_LOCAL} for each of the "
             f"{count} layers."
