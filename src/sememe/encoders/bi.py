@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
 
 _QUERY_PROMPTS = ("query",)
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 # RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
 _UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ What stands before, between and behind the two texts, and of which type it is, d
 model (`[CLS] a [SEP] b [SEP]`, `<s> a </s></s> b </s>`); it is read off the checkpoint's tokenizer.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -52,7 +53,8 @@ class PairTokenizer:
         self._frame = _frame(self._tokenizer)
         self._document_only = truncate == "document"
         self.max_length = checkpoint.max_length
-        self.sha256 = self._tokenizer.sha256
+        known = f"{self._tokenizer.sha256} {self._frame.first_type}"
+        self.sha256 = hashlib.sha256(known.encode()).hexdigest()
         if self.max_length <= self._frame.size:
             raise CheckpointError(
                 f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "

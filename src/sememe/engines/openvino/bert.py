@@ -2,8 +2,10 @@
 
 from sememe.checkpoint import Checkpoint
 from sememe.engines.openvino.blocks import Inputs, Node, Product
-from sememe.engines.openvino.head import first_token, two_layers
+from sememe.engines.openvino.head import classifier
 from sememe.engines.openvino.post_norm import Names, PostNorm
+
+logits = classifier("pooler.dense", "tanh", "classifier")
 
 
 def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> tuple[Node, int]:
@@ -11,10 +13,3 @@ def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> t
     encoder = PostNorm(checkpoint, product, Names())
     x = encoder.embeddings(inputs, encoder.hidden)
     return encoder.layers(x, inputs.attention_bias()), encoder.hidden
-
-
-def logits(checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int) -> Node:
-    """`[CLS]` through the tanh pooler and a linear classifier: [b, labels]."""
-    pooler = checkpoint.weights.prefix("pooler.dense.weight") + "pooler.dense"
-    first = first_token(states)
-    return two_layers(checkpoint.weights, first, size, labels, (pooler, "tanh", "classifier"))

@@ -161,19 +161,8 @@ def split_heads(x: Node, heads: int, size: int) -> Node:
     return ops.transpose(ops.reshape(x, ints(0, 0, heads, size), True), ints(0, 2, 1, 3))
 
 
-def attention(
-    query: Node,
-    key: Node,
-    value: Node,
-    bias: Node,
-    heads: int,
-    size: int,
-    rotate: Callable[[Node], Node] = lambda x: x,
-) -> Node:
-    """Scaled dot-product attention (Vaswani et al., 2017): three [b, t, h] to one.
-
-    `rotate` is what is done to the queries and keys of all heads, [b, heads, t, size].
-    """
-    query, key, value = (split_heads(x, heads, size) for x in (query, key, value))
-    mixed = ops.scaled_dot_product_attention(rotate(query), rotate(key), value, bias)
+def attention(query: Node, key: Node, value: Node, bias: Node, heads: int, size: int) -> Node:
+    """Scaled dot-product attention (Vaswani et al., 2017): three [b, t, h] to one."""
+    parts = (split_heads(x, heads, size) for x in (query, key, value))
+    mixed = ops.scaled_dot_product_attention(*parts, bias)
     return ops.reshape(ops.transpose(mixed, ints(0, 2, 1, 3)), ints(0, 0, heads * size), True)

@@ -2,10 +2,10 @@
 
 from sememe.checkpoint import Checkpoint
 from sememe.engines.openvino.blocks import Inputs, Node, Product
-from sememe.engines.openvino.head import first_token, two_layers
+from sememe.engines.openvino.head import classifier
 from sememe.engines.openvino.post_norm import Names, PostNorm
 
-_HEAD = ("pre_classifier", "relu", "classifier")
+logits = classifier("pre_classifier", "relu", "classifier")
 _NAMES = Names(
     layer="transformer.layer",
     query="attention.q_lin",
@@ -29,8 +29,3 @@ def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> t
     encoder = PostNorm(checkpoint, product, _NAMES)
     x = encoder.embeddings(inputs, encoder.hidden, types=False)
     return encoder.layers(x, inputs.attention_bias()), encoder.hidden
-
-
-def logits(checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int) -> Node:
-    """`[CLS]` through a ReLU layer and a linear one: [b, labels]."""
-    return two_layers(checkpoint.weights, first_token(states), size, labels, _HEAD)

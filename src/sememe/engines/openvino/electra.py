@@ -2,10 +2,10 @@
 
 from sememe.checkpoint import Checkpoint
 from sememe.engines.openvino.blocks import Inputs, Node, Product
-from sememe.engines.openvino.head import first_token, two_layers
+from sememe.engines.openvino.head import classifier
 from sememe.engines.openvino.post_norm import Names, PostNorm
 
-_HEAD = ("classifier.dense", "gelu", "classifier.out_proj")
+logits = classifier("classifier.dense", "gelu", "classifier.out_proj")
 
 
 def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> tuple[Node, int]:
@@ -16,8 +16,3 @@ def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> t
     if size != encoder.hidden:
         x = encoder.base.linear(x, "embeddings_project", size, encoder.hidden)
     return encoder.layers(x, inputs.attention_bias()), encoder.hidden
-
-
-def logits(checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int) -> Node:
-    """`[CLS]` through a GELU layer and a linear one: [b, labels]."""
-    return two_layers(checkpoint.weights, first_token(states), size, labels, _HEAD)

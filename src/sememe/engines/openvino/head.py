@@ -14,6 +14,8 @@ from sememe.checkpoint.modules import Dense, Normalize, Pooling
 from sememe.engines.openvino.blocks import Inputs, Layers, Node, activation, ints, scalar
 from sememe.errors import CheckpointError
 
+Logits = Callable[[Checkpoint, Inputs, Node, int, int], Node]
+
 
 def sentence_vectors(
     checkpoint: Checkpoint, pooling: Pooling, inputs: Inputs, states: Node, size: int
@@ -60,14 +62,20 @@ def _pooler(weights: Weights, states: Node, size: int) -> Node:
     return ops.tanh(layers.linear(first_token(states), "pooler.dense", size, size))
 
 
-def two_layers(
-    weights: Weights, x: Node, size: int, labels: int, head: tuple[str, str, str]
-) -> Node:
-    """A classifier, [b, size] to [b, labels]: a layer, an activation, and a last layer, by name."""
-    hidden, act, last = head
-    layers = Layers(weights, "")
-    x = activation(act, layers.linear(x, hidden, size, size), str(weights.directory))
-    return layers.linear(x, last, size, labels)
+def classifier(hidden: str, act: str, last: str) -> Logits:
+    """The classification head that most architectures have, its layers by their names.
+
+    The first token's vector goes through a layer, an activation and a last layer: [b, labels].
+    """
+
+    def logits(checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int) -> Node:
+        weights = checkpoint.weights
+        layers = Layers(weights, weights.prefix(f"{hidden}.weight"))
+        x = layers.linear(first_token(states), hidden, size, size)
+        x = activation(act, x, str(weights.directory))
+        return Layers(weights, "").linear(x, last, size, labels)
+
+    return logits
 
 
 def _dense(dense: Dense, x: Node, size: int) -> tuple[Node, int]:

@@ -18,6 +18,7 @@ from sememe.engines.openvino.blocks import (
     activation,
     attention,
     constant,
+    ints,
     scalar,
 )
 from sememe.engines.openvino.head import first_token, mean
@@ -32,6 +33,7 @@ _THETAS = {_LOCAL: ("local_rope_theta", 10_000.0), _GLOBAL: ("global_rope_theta"
 _MOST_POSITIONS = 65_536
 
 Rotation = Callable[[Node], Node]
+"""What is done to the queries and keys of all heads, [b, t, h]."""
 
 
 def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> tuple[Node, int]:
@@ -78,14 +80,15 @@ def _kinds(checkpoint: Checkpoint, settings: Settings, count: int) -> Callable[[
 
 
 def _rotation(checkpoint: Checkpoint, settings: Settings, inputs: Inputs, kind: str) -> Rotation:
-    """Rotary positions (Su et al., 2021) on [b, heads, t, size], from a table of their angles."""
+    """Rotary positions (Su et al., 2021), from a table of their angles."""
     old, usual = _THETAS[kind]
     settings.must_be("rope_scaling", None)
     settings.part("rope_parameters").must_be("rope_theta", None)
     rope = settings.part("rope_parameters").part(kind)
     rope.must_be("rope_type", "default")
     theta = rope.number("rope_theta", settings.number(old, usual))
-    size = settings.size("hidden_size") // settings.size("num_attention_heads")
+    hidden, heads = settings.size("hidden_size"), settings.size("num_attention_heads")
+    size = hidden // heads
     if size % 2 or checkpoint.max_length > _MOST_POSITIONS:
         raise CheckpointError(
             f"{settings.where}: rotary positions need heads of an even size (they have {size}) and "
@@ -95,19 +98,17 @@ def _rotation(checkpoint: Checkpoint, settings: Settings, inputs: Inputs, kind: 
     frequencies = 1 / np.float32(theta) ** (np.arange(0, size, 2, dtype=np.float32) / size)
     angles = np.arange(checkpoint.max_length, dtype=np.float32)[:, None] * frequencies
     cos, sin = (
-        ops.gather(constant(table), inputs.positions, scalar(0, np.int32))
+        ops.gather(constant(table[:, None]), inputs.positions, scalar(0, np.int32))
         for table in (np.cos(angles), np.sin(angles))
     )
 
     def rotate(x: Node) -> Node:
-        left, right = ops.split(x, scalar(3, np.int32), 2).outputs()
-        return ops.concat(
-            [
-                ops.subtract(ops.multiply(left, cos), ops.multiply(right, sin)),
-                ops.add(ops.multiply(right, cos), ops.multiply(left, sin)),
-            ],
-            axis=3,
-        )
+        split = ops.split(ops.reshape(x, ints(0, 0, heads, size), True), scalar(3, np.int32), 2)
+        left, right = split.outputs()
+        turned_left = ops.subtract(ops.multiply(left, cos), ops.multiply(right, sin))
+        turned_right = ops.add(ops.multiply(right, cos), ops.multiply(left, sin))
+        turned = ops.concat([turned_left, turned_right], axis=3)
+        return ops.reshape(turned, ints(0, 0, hidden), True)
 
     return rotate
 
@@ -117,7 +118,7 @@ def _attention(layers: Layers, settings: Settings, x: Node, bias: Node, rotate: 
     biased = settings.flag("attention_bias")
     joined = layers.linear(x, "attn.Wqkv", hidden, 3 * hidden, bias=biased)
     query, key, value = ops.split(joined, scalar(2, np.int32), 3).outputs()
-    mixed = attention(query, key, value, bias, heads, hidden // heads, rotate)
+    mixed = attention(rotate(query), rotate(key), value, bias, heads, hidden // heads)
     return layers.linear(mixed, "attn.Wo", hidden, hidden, bias=biased)
 
 
