@@ -63,12 +63,13 @@ class Tokenizer:
     """
 
     def __init__(self, checkpoint: Checkpoint, *, special: bool = True) -> None:
-        self.path, self._tokenizer = _load(checkpoint.transformer)
+        self.path, self._tokenizer = _load(checkpoint.tokenizer)
         if checkpoint.lowercase:
             self._lowercase()
         self._add_special = special
         self.max_length = checkpoint.max_length
         self._known: int | None = checkpoint.config.get("vocab_size")
+        self.written_length: int | None = (self._tokenizer.truncation or {}).get("max_length")
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         if not special:
@@ -101,18 +102,23 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
+        encodings, ids, lengths = self._encoded(texts)
+        cut = np.zeros(len(lengths), np.int64)
+        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
+            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return Tokens(ids, lengths, ends - lengths, cut)
+
+    def _encoded(self, texts: Sequence[str]) -> tuple[list[Any], Ints, Ints]:
+        """The library's encodings, their ids end to end, and how many each has."""
         encodings = self._tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=self._add_special
         )
         listed = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
-        cut = np.zeros(len(listed), np.int64)
-        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
-            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
         self._check_known(ids)
-        ends = np.cumsum(lengths, dtype=np.int64)
-        return Tokens(ids, lengths, ends - lengths, cut)
+        return encodings, ids, lengths
 
     def _check_known(self, ids: Ints) -> None:
         # An engine that looks an unknown id up reads past its table's end, and says nothing.
@@ -135,11 +141,11 @@ class Tokenizer:
         return len(encoding.ids) - closing
 
 
-def _load(directory: Path) -> tuple[Path, Any]:
+def _load(place: Path) -> tuple[Path, Any]:
     from tokenizers import Tokenizer
 
-    for name, load in (("tokenizer.json", Tokenizer.from_file), ("vocab.txt", _word_pieces)):
-        path = directory / name
+    whole = place if place.is_file() else place / "tokenizer.json"
+    for path, load in ((whole, Tokenizer.from_file), (place / "vocab.txt", _word_pieces)):
         if not path.is_file():
             continue
         try:
@@ -149,7 +155,7 @@ def _load(directory: Path) -> tuple[Path, Any]:
         except Exception as error:  # the Rust side raises plain Exception
             raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
     raise CheckpointError(
-        f"{directory}: there is no tokenizer (tokenizer.json, or vocab.txt for WordPiece)."
+        f"{place}: there is no tokenizer (tokenizer.json, or vocab.txt for WordPiece)."
     )
 
 
