@@ -16,7 +16,7 @@ from sememe.errors import CheckpointError, ModelNotFound
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 # What a checkpoint is made of; other formats of the same weights (ONNX, TensorFlow) stay behind.
-_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
 
 
@@ -162,7 +162,7 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
         directory = huggingface_hub.snapshot_download(
             repository,
             revision=revision,
-            allow_patterns=_FILES,
+            allow_patterns=FILES,
             ignore_patterns=_NOT_FILES,
             local_files_only=local,
         )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sememe.checkpoint.files import inside, read_json, read_json_list
 from sememe.checkpoint.weights import Array, Weights
@@ -22,27 +21,6 @@ UNLIMITED = 2**31 - 1
 
 _MODEL2VEC_LENGTH = 512
 _WORDLLAMA = "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"
-
-
-@dataclass(frozen=True)
-class Table:
-    """The vectors of all tokens: token i has `vectors[rows[i]] * weights[i]`.
-
-    Attributes:
-        vectors: float32 (rows, dim).
-        rows: int64 (tokens,), or None, where each token has a row of its own.
-        weights: float32 (tokens,), or None for 1.
-    """
-
-    vectors: Array
-    rows: npt.NDArray[np.int64] | None
-    weights: Array | None
-
-    def at(self, ids: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[Any], Array]:
-        """Of some tokens, the rows and the weights."""
-        rows = ids if self.rows is None else self.rows[ids]
-        weights = np.ones(len(ids), np.float32) if self.weights is None else self.weights[ids]
-        return rows, weights
 
 
 @dataclass(frozen=True)
@@ -75,12 +53,7 @@ class Static:
     def max_length(self) -> int:
         """The most tokens read of a text."""
         said = self.config.get("max_length", _MODEL2VEC_LENGTH) if self.model2vec else None
-        if said is not None and not (isinstance(said, int) and said > 0):
-            raise CheckpointError(
-                f"{self.stored / 'config.json'}: max_length is {said!r}; a positive number or null "
-                "is needed."
-            )
-        return said or UNLIMITED
+        return said if isinstance(said, int) and said > 0 else UNLIMITED
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -95,21 +68,20 @@ class Static:
         return {"vocab_size": tokens, "hidden_size": shape[1]}
 
     @cached_property
-    def table(self) -> Table:
-        """The vectors, read and checked."""
-        weights, tokens = self.weights, self.sizes["vocab_size"]
-        vectors = weights.get(self._name, weights.shape(self._name), integers=True)
-        scale = weights.get("weights", [tokens]) if "weights" in weights else None
-        if "mapping" not in weights:
-            return Table(vectors, None, scale)
-        mapping = weights.get("mapping", [tokens], integers=True)
-        outside = (mapping < 0) | (mapping >= len(vectors)) | (mapping % 1 != 0)
-        if outside.any():
-            raise CheckpointError(
-                f"{weights.files[0]}: the tensor 'mapping' gives a token the row "
-                f"{mapping[outside][0]:g}, and {self._name!r} has {len(vectors)} rows."
-            )
-        return Table(vectors, mapping.astype(np.int64), scale)
+    def table(self) -> Array:
+        """The vectors of all tokens, float32 (tokens, dim), read and checked."""
+        weights, tokens = self.weights, [self.sizes["vocab_size"]]
+        table = weights.get(self._name, weights.shape(self._name), integers=True)
+        if "mapping" in weights:
+            rows = weights.get("mapping", tokens, integers=True)
+            outside = (rows < 0) | (rows >= len(table)) | (rows % 1 != 0)
+            if outside.any():
+                raise CheckpointError(
+                    f"{weights.files[0]}: the tensor 'mapping' gives a token the row "
+                    f"{rows[outside][0]:g}, and {self._name!r} has {len(table)} rows."
+                )
+            table = table[rows.astype(np.intp)]
+        return table * weights.get("weights", tokens)[:, None] if "weights" in weights else table
 
     @property
     def _name(self) -> str:

@@ -6,7 +6,7 @@ from sememe.encoders.bi import BiEncoder
 
 
 class StaticEncoder(BiEncoder):
-    """A table of token vectors and a mean: hundreds of times faster than a transformer, and coarser.
+    """A vector for each token, and their mean: far faster than a transformer, and coarser.
 
     It has the face of `BiEncoder`, which opens static encoders too. The vectors are the library's
     that wrote the checkpoint: model2vec leaves unknown tokens out and reads `max_length` tokens of

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.static import Table
 from sememe.engines.engine import Array, Output
 from sememe.engines.ranges import Fidelity, Ranges
 from sememe.errors import InputError
@@ -55,7 +54,7 @@ class StaticEngine:
         self._table = checkpoint.static.table
         self.identity = [_VERSION]
         self._tokens = output == "tokens"
-        self.dim = self._table.vectors.shape[1]
+        self.dim = self._table.shape[1]
         # Token vectors are written out, one by one; a mean reads them where they are.
         self.budget = 2**13 if self._tokens else 2**17
 
@@ -67,30 +66,25 @@ class StaticEngine:
     def _means(self, batch: Batch) -> Array:
         known = _known(batch)
         counts = known.sum(axis=1)
-        rows, weights = self._table.at(batch.ids[known])
-        ends = np.concatenate([[0], np.cumsum(counts)])
-        bags = csr_array((weights, rows, ends), shape=(len(ends) - 1, len(self._table.vectors)))
-        sums = bags @ self._table.vectors
+        ids, ends = batch.ids[known], np.concatenate([[0], np.cumsum(counts)])
+        shape = (len(counts), len(self._table))
+        sums = csr_array((np.ones(len(ids), np.float32), ids, ends), shape=shape) @ self._table
         return np.asarray(sums / np.maximum(counts, 1)[:, None].astype(np.float32))
 
     def _states(self, batch: Batch) -> Array:
-        known = _known(batch)
-        rows, weights = self._table.at(batch.ids[known])
-        states = np.zeros((*batch.ids.shape, self.dim), np.float32)
-        states[known] = self._table.vectors[rows] * weights[:, None]
+        states: Array = self._table[batch.ids]
+        states[~_known(batch)] = 0
         return states
 
 
-def table_ranges(table: Table) -> Ranges:
+def table_ranges(table: Array) -> Ranges:
     """The ranges of int8 vectors: no mean has a larger component than the largest token's.
 
     Of vectors of length 1, nearly none has; what lies beyond is clipped.
     """
-    largest = np.abs(table.vectors).max(axis=1)
-    lengths = np.linalg.norm(table.vectors, axis=1)
+    largest, lengths = np.abs(table).max(axis=1), np.linalg.norm(table, axis=1)
     unit = float((largest / np.maximum(lengths, 1e-12)).max())
-    weight = 1.0 if table.weights is None else float(np.abs(table.weights).max())
-    return Ranges({}, unit, float(largest.max()) * weight, Fidelity(1, 1, 0, "the table itself"))
+    return Ranges({}, unit, float(largest.max()), Fidelity(1, 1, 0, "the table itself"))
 
 
 def _known(batch: Batch) -> npt.NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.static import UNLIMITED
@@ -25,6 +26,13 @@ _MOST_CHARACTERS = 2**21
 _LOCAL = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
 _SPLITTING = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 _SPACE = "▁"
+_LLAMA = {
+    "type": "Sequence",
+    "normalizers": [
+        {"type": "Prepend", "prepend": _SPACE},
+        {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE},
+    ],
+}
 
 
 class StaticTokenizer(Tokenizer):
@@ -42,10 +50,21 @@ class StaticTokenizer(Tokenizer):
         else:  # sentence-transformers cuts where the tokenizer's file says so
             self.max_length = self.written_length or UNLIMITED
         added = self._tokenizer.get_added_tokens_decoder().values()
-        self._apart = _apart(self._tokenizer) and not any(token.normalized for token in added)
+        across = any(token.normalized or " " in token.content for token in added)
+        self._apart = not across and _apart(self._tokenizer)
         self._joining = [_SPACE, *(token.content for token in added)]
         self._lock = Lock()
         self._forget()
+
+    def _forget(self) -> None:
+        """No word is known; from here on, all arrays are by the words' numbers."""
+        self._characters = 0
+        self._numbers: dict[str, int] = {}
+        self._ids: Ints = np.zeros(0, np.int32)
+        self._lengths: Ints = np.zeros(0, np.int32)
+        self._starts: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        # A text with such a word is read whole: two spaces, or an added token, join words.
+        self._whole: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
@@ -65,15 +84,15 @@ class StaticTokenizer(Tokenizer):
     def _by_word(self, texts: Sequence[str]) -> Tokens:
         words = " ".join(texts).split(" ")
         self._learn(words)
-        codes = np.fromiter(map(self._codes.__getitem__, words), np.intp, len(words))
-        sizes = self._lengths[codes]
+        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.intp, len(words))
+        sizes = self._lengths[numbers]
         ends = np.cumsum(sizes, dtype=np.int64)
-        shift = self._starts[codes] + sizes - ends
+        shift = self._starts[numbers] + sizes - ends
         ids = self._ids[np.repeat(shift, sizes) + np.arange(ends[-1])]
         last = np.cumsum([text.count(" ") + 1 for text in texts]) - 1
         lengths = np.diff(ends[last], prepend=0).astype(np.int32)
         starts = ends[last] - lengths
-        rows = np.unique(np.searchsorted(last, np.flatnonzero(self._whole[codes])))
+        rows = np.unique(np.searchsorted(last, np.flatnonzero(self._whole[numbers])))
         if len(rows):
             _, others, lengths[rows] = self._encoded([texts[row] for row in rows])
             starts[rows] = len(ids) + np.cumsum(lengths[rows]) - lengths[rows]
@@ -83,61 +102,45 @@ class StaticTokenizer(Tokenizer):
     def _learn(self, words: list[str]) -> None:
         if self._characters > _MOST_CHARACTERS:
             self._forget()
-        new = list(set(words) - self._codes.keys())
+        new = list(set(words) - self._numbers.keys())
         if not new:
             return
         _, ids, lengths = self._encoded(new)
-        whole = [not word or any(part in word for part in self._joining) for word in new]
+        whole = (not word or any(part in word for part in self._joining) for word in new)
         self._starts = np.append(self._starts, len(self._ids) + np.cumsum(lengths) - lengths)
         self._ids = np.append(self._ids, ids)
         self._lengths = np.append(self._lengths, lengths)
-        self._whole = np.append(self._whole, whole)
-        self._codes |= zip(new, range(len(self._codes), len(self._starts)), strict=True)
+        self._whole = np.append(self._whole, np.fromiter(whole, bool, len(new)))
+        self._numbers |= zip(new, range(len(self._numbers), len(self._starts)), strict=True)
         self._characters += sum(map(len, new))
-
-    def _forget(self) -> None:
-        self._codes: dict[str, int] = {}
-        self._ids = self._lengths = np.zeros(0, np.int32)
-        self._starts = np.zeros(0, np.int64)
-        # Words beside which a text must be read whole: two spaces, or an added token, join words.
-        self._whole = np.zeros(0, bool)
-        self._characters = 0
 
 
 def _apart(tokenizer: Any) -> bool:
     """Whether single spaces part a text into words that are tokenised as if each stood alone."""
-    normalizer, splits = _steps(tokenizer.normalizer), _steps(tokenizer.pre_tokenizer)
-    names = [step["type"] for step in normalizer]
-    if splits:
-        first = splits[0]
-        marks = first["type"] == "Metaspace" and first["split"]
-        marked = marks and first["prepend_scheme"] in ("always", "first")
-        splitting = first["type"] in _SPLITTING or marked
-        return len(splits) == 1 and splitting and set(names) <= _LOCAL
-    # Llama's: the words are parted by ▁ alone, which no token has behind another character.
+    normalizer, split = (
+        json.loads(part.__getstate__()) if part else {}
+        for part in (tokenizer.normalizer, tokenizer.pre_tokenizer)
+    )
+    if split:
+        steps = normalizer.get("normalizers", [normalizer] if normalizer else [])
+        marked = split.get("split") and split.get("prepend_scheme") in ("always", "first")
+        local = {step["type"] for step in steps} <= _LOCAL
+        return bool(local and (marked or split["type"] in _SPLITTING))
     model = tokenizer.model
     return (
-        names == ["Prepend", "Replace"]
-        and normalizer[0]["prepend"] == normalizer[1]["content"] == _SPACE
-        and normalizer[1]["pattern"] == {"String": " "}
+        normalizer == _LLAMA
         and type(model).__name__ == "BPE"
         and not (model.dropout or model.ignore_merges)
         and not (model.continuing_subword_prefix or model.end_of_word_suffix)
+        # No token has ▁ behind another character, so nothing is merged across the words' ends.
         and _SPACE in (vocabulary := tokenizer.get_vocab())
         and not any(_SPACE in token.lstrip(_SPACE) for token in vocabulary)
     )
 
 
-def _steps(part: Any) -> list[dict[str, Any]]:
-    """The steps of a normaliser or pre-tokeniser, as its file says them."""
-    said = json.loads(part.__getstate__()) if part else {}
-    return said.get("normalizers") or said.get("pretokenizers") or ([said] if said else [])
-
-
 def _unknown(tokenizer: Any) -> int:
-    if hasattr(tokenizer.model, "unk_token"):
-        token = tokenizer.model.unk_token
-        found = None if token is None else tokenizer.token_to_id(token)
-    else:
-        found = json.loads(tokenizer.to_str())["model"].get("unk_id")
+    """The unknown token's id; a Unigram model says it only in its file."""
+    token = getattr(tokenizer.model, "unk_token", None)
+    said = json.loads(tokenizer.to_str())["model"] if token is None else {}
+    found = said.get("unk_id") if token is None else tokenizer.token_to_id(token)
     return UNKNOWN if found is None else int(found)
