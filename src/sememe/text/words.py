@@ -22,8 +22,10 @@ UNKNOWN = -1
 
 # About 50 MB with all that Python adds; then the words begin anew.
 _MOST_CHARACTERS = 2**21
-# What works character by character, and never reaches across a space.
-_LOCAL = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
+# What works character by character, never across a space; and what may also make a space, or
+# nothing, of a character, which matters where spaces are marked and not where they only split.
+_LOCAL = {"Lowercase", "NFC", "NFD"}
+_SPACING = {"BertNormalizer", "NFKC", "NFKD", "StripAccents"}
 _SPLITTING = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 _SPACE = "▁"
 _LLAMA = {
@@ -123,9 +125,11 @@ def _apart(tokenizer: Any) -> bool:
     )
     if split:
         steps = normalizer.get("normalizers", [normalizer] if normalizer else [])
+        kinds = {step["type"] for step in steps}
+        if split["type"] in _SPLITTING:
+            return kinds <= _LOCAL | _SPACING
         marked = split.get("split") and split.get("prepend_scheme") in ("always", "first")
-        local = {step["type"] for step in steps} <= _LOCAL
-        return bool(local and (marked or split["type"] in _SPLITTING))
+        return bool(marked and kinds <= _LOCAL)
     model = tokenizer.model
     return (
         normalizer == _LLAMA
