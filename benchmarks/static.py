@@ -28,8 +28,8 @@ _DIM = 256
 def sememe(model: str) -> Encode:
     from sememe import StaticEncoder
 
-    encoder = StaticEncoder(model)
-    return lambda texts: encoder.encode(texts, progress=False)
+    # Opened anew each time, at its own cost: words are not to be known from the round before.
+    return lambda texts: StaticEncoder(model).encode(texts, progress=False)
 
 
 def model2vec(model: str) -> Encode:
