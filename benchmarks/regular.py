@@ -55,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     missing = [file for file in (_STS, _CLASSES) if not (options.data / file).is_file()]
     if missing:
-        print(f"Left out: {missing[0]} is not in {options.data}; docs/data.md says where to get it.")
+        print(f"Left out: {missing[0]} is not in {options.data}; docs/data.md says whence.")
         return
     encoders = {
         "sentence encoder": BiEncoder(options.sentence, precision="bf16"),

@@ -37,7 +37,8 @@ class Reference:
             fed = tokenizer([a], [b], truncation=truncation, max_length=32, return_tensors="pt")
             with torch.no_grad():
                 rows.append(self.model(**fed).logits[0].numpy())
-        return np.asarray(np.stack(rows))
+        stacked: np.ndarray = np.stack(rows)
+        return stacked
 
 
 def made(directory: Path, labels: tuple[str, ...]) -> Reference:
@@ -56,7 +57,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 # --- the scores ---

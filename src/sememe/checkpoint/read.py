@@ -16,6 +16,7 @@ from sememe.checkpoint.files import inside, read_json, read_json_list
 from sememe.checkpoint.find import find
 from sememe.checkpoint.modules import Dense, Normalize, Pooling, read_dense, read_pooling
 from sememe.checkpoint.scoring import Scoring, read_scoring
+from sememe.checkpoint.static import Static, find_static
 from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError
 
@@ -47,6 +48,7 @@ class Checkpoint:
         prompts: texts put in front of what is encoded, by name.
         similarity: cosine, dot, euclidean or manhattan.
         scoring: of a cross-encoder, what its scores are; None of any other model.
+        static: of a static encoder, its table; None of any other model.
     """
 
     directory: Path
@@ -62,17 +64,25 @@ class Checkpoint:
     similarity: str
     truncate_dim: int | None
     scoring: Scoring | None = None
+    static: Static | None = None
 
     @cached_property
     def weights(self) -> Weights:
-        """The transformer's tensors."""
-        return Weights(self.transformer)
+        """The transformer's tensors, or the table's."""
+        return self.static.weights if self.static else Weights(self.transformer)
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's file, or the folder that it is in."""
+        return self.static.tokenizer if self.static else self.transformer
 
     @property
     def kind(self) -> str:
         """What it is, in the words of the documentation."""
         if self.scoring is not None:
             return "cross-encoder"
+        if self.static is not None:
+            return "static encoder"
         return "regular transformer" if self.pooling is None else "bi-encoder"
 
     @property
@@ -89,6 +99,8 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: it cannot be read; the message names the file and the key.
     """
     directory = find(model)
+    if (static := find_static(directory)) is not None:
+        return _read_static(directory, static)
     transformer, pooling, head = _modules(directory)
     if not (transformer / "config.json").is_file():
         raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
@@ -110,6 +122,21 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         lowercase=bool(limits.get("do_lower_case")),
         scoring=scoring,
         **_face(directory / "config_sentence_transformers.json", face),
+    )
+
+
+def _read_static(directory: Path, static: Static) -> Checkpoint:
+    face = directory / "config_sentence_transformers.json"
+    return Checkpoint(
+        directory=directory,
+        transformer=static.stored,
+        config=static.config | static.sizes,
+        pooling=Pooling(),
+        head=(Normalize(),) if static.normalized else (),
+        max_length=static.max_length,
+        lowercase=False,
+        static=static,
+        **_face(face, _optional(face)),
     )
 
 

@@ -20,7 +20,7 @@ from sememe.encoders.vectors import DTYPES, Vectors, finish, similarity
 from sememe.engines import Array, Ranges, find_ranges, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, Tokenizer, Tokens, check_texts
+from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
@@ -85,7 +85,8 @@ class BiEncoder:
                 'vectors. Open it with CrossEncoder, or take its transformer with pooling="mean".'
             )
         self._pooling = _pooling(self._checkpoint, pooling)
-        self._tokenizer = Tokenizer(self._checkpoint)
+        tokenizer = StaticTokenizer if self._checkpoint.static else Tokenizer
+        self._tokenizer = tokenizer(self._checkpoint)
         self._engine_options: dict[str, Any] = {
             "engine": engine,
             "device": device,
@@ -423,6 +424,10 @@ class BiEncoder:
 
     @cached_property
     def _ranges(self) -> Ranges | None:
+        if self._checkpoint.static is not None:
+            from sememe.engines.static import table_ranges
+
+            return table_ranges(self._checkpoint.static.table)
         return find_ranges(self._checkpoint.weights.sha256)
 
     def _tokens(self) -> Pipeline:

@@ -4,12 +4,15 @@ from sememe.text.batches import Batch, Rows, batches, pack
 from sememe.text.check import check_pairs, check_texts
 from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.tokens import Tokenizer, Tokens
+from sememe.text.words import UNKNOWN, StaticTokenizer
 
 __all__ = [
+    "UNKNOWN",
     "Batch",
     "Pair",
     "PairTokenizer",
     "Rows",
+    "StaticTokenizer",
     "Tokenizer",
     "Tokens",
     "batches",

@@ -71,6 +71,7 @@ class Tokenizer:
         self._add_special = special
         self.max_length = checkpoint.max_length
         self._known: int | None = checkpoint.config.get("vocab_size")
+        self.written_length: int | None = (self._tokenizer.truncation or {}).get("max_length")
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         if not special:
@@ -103,20 +104,25 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
+        encodings, ids, lengths = self._encoded(texts)
+        if self._add_special and lengths.max(initial=0) > self.max_length:
+            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
+        cut = np.zeros(len(lengths), np.int64)
+        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
+            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return Tokens(ids, lengths, ends - lengths, cut)
+
+    def _encoded(self, texts: Sequence[str]) -> tuple[list[Any], Ints, Ints]:
+        """The library's encodings, their ids end to end, and how many each has."""
         encodings = self._tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=self._add_special
         )
         listed = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
-        if self._add_special and lengths.max(initial=0) > self.max_length:
-            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
-        cut = np.zeros(len(listed), np.int64)
-        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
-            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
         self._check_known(ids)
-        ends = np.cumsum(lengths, dtype=np.int64)
-        return Tokens(ids, lengths, ends - lengths, cut)
+        return encodings, ids, lengths
 
     def _check_known(self, ids: Ints) -> None:
         # An engine that looks an unknown id up reads past its table's end, and says nothing.
@@ -148,14 +154,16 @@ class Tokenizer:
 def _load(checkpoint: Checkpoint) -> tuple[Path, Any]:
     from tokenizers import Tokenizer
 
-    directory = checkpoint.transformer
-    readers: dict[str, Callable[[Path], Any]] = {
-        "tokenizer.json": lambda path: Tokenizer.from_file(str(path)),
-        "vocab.txt": _mpnet if checkpoint.config.get("model_type") == "mpnet" else _word_pieces,
-        "merges.txt": _byte_pairs,
+    place = checkpoint.tokenizer
+    whole = place if place.is_file() else place / "tokenizer.json"
+    readers: dict[Path, Callable[[Path], Any]] = {
+        whole: lambda path: Tokenizer.from_file(str(path)),
+        place / "vocab.txt": (
+            _mpnet if checkpoint.config.get("model_type") == "mpnet" else _word_pieces
+        ),
+        place / "merges.txt": _byte_pairs,
     }
-    for name, read in readers.items():
-        path = directory / name
+    for path, read in readers.items():
         if not path.is_file():
             continue
         try:
@@ -165,7 +173,7 @@ def _load(checkpoint: Checkpoint) -> tuple[Path, Any]:
         except Exception as error:  # the Rust side raises plain Exception
             raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
     raise CheckpointError(
-        f"{directory}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "
+        f"{place}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "
         "vocab.json and merges.txt for byte-level BPE)."
     )
 
