@@ -33,6 +33,7 @@ class Checkpoint:
     """A model directory, read and checked, its weights still on disk.
 
     Attributes:
+        name: what it was asked for as.
         directory: where it is.
         transformer: the folder with config.json, the weights and the tokenizer.
         config: the transformer's config.json.
@@ -45,6 +46,7 @@ class Checkpoint:
         scoring: of a cross-encoder, what its scores are; None of any other model.
     """
 
+    name: str
     directory: Path
     transformer: Path
     config: dict[str, Any]
@@ -71,6 +73,17 @@ class Checkpoint:
         return "regular transformer" if self.pooling is None else "bi-encoder"
 
     @property
+    def default_prompt(self) -> str:
+        """The prompt that is put in front where no other one is asked for."""
+        return self.prompts[self.default_prompt_name] if self.default_prompt_name else ""
+
+    @property
+    def hidden_size(self) -> int:
+        """The size of a token's vector, which architectures give different names."""
+        names = ("hidden_size", "dim", "d_model")
+        return next(int(self.config[name]) for name in names if name in self.config)
+
+    @property
     def normalized(self) -> bool:
         """Whether the last module normalises, so that vectors have length 1."""
         return bool(self.head) and isinstance(self.head[-1], Normalize)
@@ -94,6 +107,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     if pooling is None and _is_classifier(directory, config, limits):
         scoring = read_scoring(transformer / "config.json", config, face)
     return Checkpoint(
+        name=os.fspath(model),
         directory=directory,
         transformer=transformer,
         config=config,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sememe.checkpoint import Scoring, read
+from sememe.checkpoint import Scoring, read, write
 from sememe.encoders.fingerprint import fingerprint
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
@@ -109,7 +109,8 @@ class CrossEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits; two scores may be compared only under one fingerprint."""
-        scoring = [self._scoring.labels, self._scoring.activation]
+        prompt = self._checkpoint.default_prompt
+        scoring = [self._scoring.labels, self._scoring.activation, prompt]
         sha256 = self._tokenizers["longest"].sha256
         return fingerprint(self._checkpoint, sha256, self._pipeline.engine, scoring)
 
@@ -234,6 +235,19 @@ class CrossEncoder:
         cuts.report(self.max_length, "pair")
         return done
 
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the model into a new or empty folder, as `BiEncoder.save` does.
+
+        It is a Hugging Face sequence classifier, which transformers opens too, and every version
+        of sentence-transformers. One with prompts or lower-casing, which such a classifier cannot
+        say, has a modules.json beside it, for sentence-transformers from 5.4 on.
+
+        Raises:
+            InputError: the folder is there and not empty.
+            CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
+        """
+        write(self._checkpoint, directory)
+
     def _columns(self, pairs: list[Pair], scores: Array) -> dict[str, Any]:
         texts = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
         if len(self.labels) == 1:
@@ -258,8 +272,8 @@ class CrossEncoder:
             logits[batch.rows] = values
         bar.update(len(pairs) * len(orders) - len(unique))
         scores = logits if raw else _activated(logits, self._scoring.activation)
-        given, *turned = (scores[[unique[p] for p in order]] for order in orders)
-        found = np.mean([given, *turned], axis=0, dtype=np.float32) if turned else given
+        given, *turned = (scores[[unique[pair] for pair in order]] for order in orders)
+        found = np.asarray((given + turned[0]) / 2, np.float32) if turned else given
         return found[:, 0] if len(self.labels) == 1 else found, cut.cuts()
 
     def _check(self, truncate: str) -> None:
