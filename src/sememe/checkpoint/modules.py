@@ -19,7 +19,8 @@ _BOOLEANS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_FROM_2_3 = ("pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken")
+# Written only where they say something: 2.2 stops at a key that it does not know.
+_LATER = ("pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def pooling_config(pooling: Pooling, size: int) -> dict[str, Any]:
     in_order = tuple(mode for mode in POOLING_MODES if mode in pooling.modes)
     if pooling.modes == in_order:
         flags = {key: mode in pooling.modes for key, mode in _BOOLEANS.items()}
-        said: dict[str, Any] = {k: on for k, on in flags.items() if on or k not in _FROM_2_3}
+        said: dict[str, Any] = {k: on for k, on in flags.items() if on or k not in _LATER}
     else:  # booleans have no order: readers before 5.4 refuse this
         modes = [mode.replace("sqrt_len", "sqrt_len_tokens") for mode in pooling.modes]
         said = {"pooling_mode": modes}

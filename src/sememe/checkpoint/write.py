@@ -1,4 +1,4 @@
-"""Write a checkpoint in the layout that sentence-transformers of every version reads.
+"""Write a checkpoint in the layout that the most versions of sentence-transformers read.
 
 Modules have the names and the configs of 2.x. A cross-encoder is a plain Hugging Face classifier,
 with modules only where it has something that a classifier's own files cannot say.

@@ -363,8 +363,8 @@ class BiEncoder:
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the model into a new or empty folder, whole or not at all.
 
-        sememe opens it, and sentence-transformers of every version. The weights are copied as they
-        are, whatever `precision` is, and the pooling is the one that this encoder has.
+        sememe opens it, and sentence-transformers from 2 on. The weights are copied as they are,
+        whatever `precision` is, and the pooling is the one that this encoder has.
 
         Raises:
             InputError: the folder is there and not empty.

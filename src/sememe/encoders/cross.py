@@ -126,7 +126,8 @@ class CrossEncoder:
         """Score pairs; identical ones are computed once.
 
         Args:
-            pairs: any iterable of (first, second). A single tuple of two str gives one score.
+            pairs: any iterable of (first, second). A single tuple of two str gives one score. The
+                checkpoint's default prompt, if it has one, is put before each first text.
             raw: the head's logits, instead of scores behind the checkpoint's activation.
             symmetric: score both orders, (a, b) and (b, a), and take the mean.
             truncate: which text of a pair that is too long loses tokens: `longest`, or `document`,
@@ -238,9 +239,9 @@ class CrossEncoder:
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the model into a new or empty folder, as `BiEncoder.save` does.
 
-        It is a Hugging Face sequence classifier, which transformers opens too, and every version
-        of sentence-transformers. One with prompts or lower-casing, which such a classifier cannot
-        say, has a modules.json beside it, for sentence-transformers from 5.4 on.
+        It is a Hugging Face sequence classifier, as sentence-transformers from 2 on opens it. One
+        with prompts or lower-casing, which a classifier cannot say, has a modules.json as well, for
+        sentence-transformers from 5.4 on.
 
         Raises:
             InputError: the folder is there and not empty.
