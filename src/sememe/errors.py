@@ -35,7 +35,7 @@ class JobError(SememeError, RuntimeError):
 
 
 class CheckpointError(SememeError, ValueError):
-    """A model directory that cannot be read (names the file, and the tensor or key in it)."""
+    """A model directory that cannot be read or written (names the file, and what is in it)."""
 
 
 class ModelNotFound(SememeError, LookupError):

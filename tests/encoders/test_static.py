@@ -321,3 +321,29 @@ def test_a_module_behind_the_table_that_is_not_read(folder: Path, tmp_path: Path
 def test_a_name_that_is_nowhere() -> None:
     with pytest.raises(ModelNotFound):
         StaticEncoder("./nowhere")
+
+
+@pytest.mark.parametrize("layout", ["model2vec", "StaticEmbedding"])
+def test_a_static_encoder_is_saved_in_its_own_layout(tmp_path: Path, layout: str) -> None:
+    make = make_model2vec if layout == "model2vec" else make_static_embedding
+    theirs = make(tmp_path / "a", word_pieces())
+    encoder = StaticEncoder(tmp_path / "a")
+    encoder.save(tmp_path / "b")
+    again = StaticEncoder(tmp_path / "b")
+    np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
+    assert again.fingerprint == encoder.fingerprint
+    reader = type(theirs)
+    loaded = (
+        reader.from_pretrained(tmp_path / "b")
+        if layout == "model2vec"
+        else reader(str(tmp_path / "b"), device="cpu")
+    )
+    np.testing.assert_allclose(loaded.encode(TEXTS), encoder.encode(TEXTS), atol=1e-5)
+
+
+def test_wordllama_s_table_is_saved(tmp_path: Path) -> None:
+    encoder = StaticEncoder("wordllama")
+    encoder.save(tmp_path / "copy")
+    np.testing.assert_array_equal(
+        StaticEncoder(tmp_path / "copy").encode(TEXTS), encoder.encode(TEXTS)
+    )

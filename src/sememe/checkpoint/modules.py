@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sememe.checkpoint.files import read_json
-from sememe.errors import CheckpointError
+from sememe.errors import CheckpointError, InputError
 
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken", "pooler")
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
@@ -18,6 +19,8 @@ _BOOLEANS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+# Written only where they say something: 2.2 stops at a key that it does not know.
+_LATER = ("pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,29 @@ def read_pooling(folder: Path) -> Pooling:
     return Pooling(modes or ("mean",), include)
 
 
+def pooling_config(pooling: Pooling, size: int) -> dict[str, Any]:
+    """The config of a pooling of token vectors of `size`, for all versions that have its modes.
+
+    Raises:
+        InputError: the pooler, which is no pooling in sentence-transformers' layout.
+    """
+    if "pooler" in pooling.modes:
+        raise InputError(
+            'pooling="pooler" has no name in the layout that is written; save the model with '
+            "another pooling, and open what was saved with this one."
+        )
+    in_order = tuple(mode for mode in POOLING_MODES if mode in pooling.modes)
+    if pooling.modes == in_order:
+        flags = {key: mode in pooling.modes for key, mode in _BOOLEANS.items()}
+        said: dict[str, Any] = {k: on for k, on in flags.items() if on or k not in _LATER}
+    else:  # booleans have no order: readers before 5.4 refuse this
+        modes = [mode.replace("sqrt_len", "sqrt_len_tokens") for mode in pooling.modes]
+        said = {"pooling_mode": modes}
+    if not pooling.include_prompt:
+        said["include_prompt"] = False
+    return {"word_embedding_dimension": size, **said}
+
+
 def read_dense(folder: Path) -> Dense:
     """Read a Dense module's config; its activation is matched by name, never imported."""
     path = folder / "config.json"
@@ -84,13 +110,28 @@ def read_dense(folder: Path) -> Dense:
             f"{path}: the activation {config['activation_function']!r} is not known; there are "
             f"{', '.join(ACTIVATIONS)}."
         )
-    unknown = config.get("use_residual") or config.get("module_input_name") not in (
-        None,
-        "sentence_embedding",
-    )
-    if unknown:
-        raise CheckpointError(f"{path}: a Dense with a residual or on token vectors is not read.")
+    ends = {config.get("module_input_name"), config.get("module_output_name")}
+    if config.get("use_residual") or not ends <= {None, "sentence_embedding"}:
+        raise CheckpointError(
+            f"{path}: a Dense with a residual, on token vectors or for scores is not read."
+        )
     before, after = config.get("in_features"), config.get("out_features")
     if not (isinstance(before, int) and isinstance(after, int) and min(before, after) > 0):
         raise CheckpointError(f"{path}: in_features and out_features must be positive numbers.")
     return Dense(folder, before, after, bool(config.get("bias", True)), activation)
+
+
+def dense_config(dense: Dense) -> dict[str, Any]:
+    """The config of a Dense module, for all versions."""
+    return {
+        "in_features": dense.in_features,
+        "out_features": dense.out_features,
+        "bias": dense.bias,
+        "activation_function": torch_name(dense.activation),
+    }
+
+
+def torch_name(activation: str) -> str:
+    """Where torch has an activation: the name that checkpoints give it."""
+    module = "linear" if activation == "Identity" else "activation"
+    return f"torch.nn.modules.{module}.{activation}"

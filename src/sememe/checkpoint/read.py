@@ -37,6 +37,7 @@ class Checkpoint:
     """A model directory, read and checked, its weights still on disk.
 
     Attributes:
+        name: what it was asked for as.
         directory: where it is.
         transformer: the folder with config.json, the weights and the tokenizer.
         config: the transformer's config.json.
@@ -51,6 +52,7 @@ class Checkpoint:
         static: of a static encoder, its table; None of any other model.
     """
 
+    name: str
     directory: Path
     transformer: Path
     config: dict[str, Any]
@@ -86,6 +88,17 @@ class Checkpoint:
         return "regular transformer" if self.pooling is None else "bi-encoder"
 
     @property
+    def default_prompt(self) -> str:
+        """The prompt that is put in front where no other one is asked for."""
+        return self.prompts[self.default_prompt_name] if self.default_prompt_name else ""
+
+    @property
+    def hidden_size(self) -> int:
+        """The size of a token's vector, which architectures give different names."""
+        names = ("hidden_size", "dim", "d_model")
+        return next(int(self.config[name]) for name in names if name in self.config)
+
+    @property
     def normalized(self) -> bool:
         """Whether the last module normalises, so that vectors have length 1."""
         return bool(self.head) and isinstance(self.head[-1], Normalize)
@@ -100,7 +113,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     """
     directory = find(model)
     if (static := find_static(directory)) is not None:
-        return _read_static(directory, static)
+        return _read_static(os.fspath(model), directory, static)
     transformer, pooling, head = _modules(directory)
     if not (transformer / "config.json").is_file():
         raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
@@ -112,6 +125,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     if pooling is None and _is_classifier(directory, config, limits):
         scoring = read_scoring(transformer / "config.json", config, face)
     return Checkpoint(
+        name=os.fspath(model),
         directory=directory,
         transformer=transformer,
         config=config,
@@ -125,15 +139,17 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     )
 
 
-def _read_static(directory: Path, static: Static) -> Checkpoint:
+def _read_static(name: str, directory: Path, static: Static) -> Checkpoint:
     face = directory / "config_sentence_transformers.json"
     return Checkpoint(
+        name=name,
         directory=directory,
         transformer=static.stored,
         config=static.config | static.sizes,
         pooling=Pooling(),
         head=(Normalize(),) if static.normalized else (),
         max_length=static.max_length,
+        first_position=0,
         lowercase=False,
         static=static,
         **_face(face, _optional(face)),

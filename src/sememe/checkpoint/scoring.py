@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sememe.checkpoint.modules import torch_name
 from sememe.errors import CheckpointError, GuessWarning, warn
 
 ACTIVATIONS = ("identity", "sigmoid", "softmax")
+
+_BEFORE_4 = "sbert_ce_default_activation_function"
+KEYS = ("id2label", "label2id", "num_labels", "sentence_transformers", _BEFORE_4)
+"""What config.json says of the scoring, in all its layouts."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,11 @@ class Scoring:
 
     labels: tuple[str, ...]
     activation: str
+
+    @property
+    def activation_fn(self) -> str:
+        """The activation by torch's name, as checkpoints store it."""
+        return torch_name(self.activation.capitalize())
 
 
 def read_scoring(path: Path, config: Mapping[str, Any], face: Mapping[str, Any]) -> Scoring:
@@ -45,13 +55,24 @@ def read_scoring(path: Path, config: Mapping[str, Any], face: Mapping[str, Any])
     return Scoring(labels, activation)
 
 
+def scoring_config(scoring: Scoring) -> dict[str, Any]:
+    """What config.json says of a scoring, to versions from 4.0 on and to those before."""
+    return {
+        "id2label": {str(i): label for i, label in enumerate(scoring.labels)},
+        "label2id": {label: i for i, label in enumerate(scoring.labels)},
+        # The version is the layout's, so that a later reader does not take it for its own.
+        "sentence_transformers": {"activation_fn": scoring.activation_fn, "version": "4.0.0"},
+        _BEFORE_4: scoring.activation_fn,
+    }
+
+
 def _said(config: Mapping[str, Any], face: Mapping[str, Any]) -> str:
     """The activation's name in any generation: 5.4 on, 4.0 to 5.3, before 4.0."""
     own = config.get("sentence_transformers")
     for place in (face, own if isinstance(own, dict) else {}):
         if place.get("activation_fn"):
             return str(place["activation_fn"])
-    return str(config.get("sbert_ce_default_activation_function") or "")
+    return str(config.get(_BEFORE_4) or "")
 
 
 def _labels(path: Path, config: Mapping[str, Any]) -> tuple[str, ...]:

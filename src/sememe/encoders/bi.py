@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read, write
 from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
 from sememe.encoders.fingerprint import fingerprint
 from sememe.encoders.pipeline import Pipeline
@@ -364,6 +364,21 @@ class BiEncoder:
         """
         return similarity(a, b, self._checkpoint.similarity)
 
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the model into a new or empty folder, whole or not at all.
+
+        sememe opens it, and sentence-transformers from 2 on. The weights are copied as they are,
+        whatever `precision` is, and the pooling is the one that this encoder has.
+
+        Raises:
+            InputError: the folder is there and not empty.
+            CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
+
+        Example:
+            >>> BiEncoder("path/to/bert", pooling="cls").save("my-encoder")   # doctest: +SKIP
+        """
+        write(replace(self._checkpoint, pooling=self._pooling, scoring=None), directory)
+
     def _check_truncation(self, truncate_dim: int | None, dtype: str) -> None:
         whole = self._sentences.engine.dim
         if truncate_dim is not None and not (
@@ -379,8 +394,9 @@ class BiEncoder:
         self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
     ) -> Vectors:
         if options.get("prompt") is None and options.get("prompt_name") is None:
-            known = (name for name in names if name in self._checkpoint.prompts)
-            options = {**options, "prompt_name": next(known, None)}
+            known = next((name for name in names if name in self._checkpoint.prompts), None)
+            # As in sentence-transformers: a default prompt says nothing of questions or documents.
+            options |= {"prompt_name": known} if known else {"prompt": ""}
         vectors: Vectors = self.encode(texts, **options)
         return vectors
 

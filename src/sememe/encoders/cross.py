@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sememe.checkpoint import Scoring, read
+from sememe.checkpoint import Scoring, read, write
 from sememe.encoders.fingerprint import fingerprint
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
@@ -109,7 +109,8 @@ class CrossEncoder:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits; two scores may be compared only under one fingerprint."""
-        scoring = [self._scoring.labels, self._scoring.activation]
+        prompt = self._checkpoint.default_prompt
+        scoring = [self._scoring.labels, self._scoring.activation, prompt]
         sha256 = self._tokenizers["longest"].sha256
         return fingerprint(self._checkpoint, sha256, self._pipeline.engine, scoring)
 
@@ -125,7 +126,8 @@ class CrossEncoder:
         """Score pairs; identical ones are computed once.
 
         Args:
-            pairs: any iterable of (first, second). A single tuple of two str gives one score.
+            pairs: any iterable of (first, second). A single tuple of two str gives one score. The
+                checkpoint's default prompt, if it has one, is put before each first text.
             raw: the head's logits, instead of scores behind the checkpoint's activation.
             symmetric: score both orders, (a, b) and (b, a), and take the mean.
             truncate: which text of a pair that is too long loses tokens: `longest`, or `document`,
@@ -233,6 +235,19 @@ class CrossEncoder:
             done, cuts = to_disk(task, pairs, path)
         cuts.report(self.max_length, "pair")
         return done
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the model into a new or empty folder, as `BiEncoder.save` does.
+
+        It is a Hugging Face sequence classifier, as sentence-transformers from 2 on opens it. One
+        with prompts or lower-casing, which a classifier cannot say, has a modules.json as well, for
+        sentence-transformers from 5.4 on.
+
+        Raises:
+            InputError: the folder is there and not empty.
+            CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
+        """
+        write(self._checkpoint, directory)
 
     def _columns(self, pairs: list[Pair], scores: Array) -> dict[str, Any]:
         texts = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.scoring import KEYS
 from sememe.engines import Engine
 
 
@@ -23,7 +24,7 @@ def fingerprint(
     parts = [
         checkpoint.weights.sha256,
         tokenizer_sha256,
-        {key: checkpoint.config[key] for key in sorted(checkpoint.config)},
+        {key: checkpoint.config[key] for key in sorted({*checkpoint.config} - {*KEYS})},
         [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
         engine.identity,
         *behind,

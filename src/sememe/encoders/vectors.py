@@ -60,5 +60,7 @@ def similarity(a: npt.ArrayLike, b: npt.ArrayLike, measure: str) -> npt.NDArray[
         return first @ second.T
     if measure == "manhattan":
         return -np.stack([np.abs(second - row).sum(axis=1) for row in first])
-    squares = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
-    return np.asarray(-np.sqrt(np.maximum(squares, 0)))
+    # A small distance is a small difference of large squares, of which float32 leaves noise.
+    a, b = first.astype(np.float64), second.astype(np.float64)
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.asarray(-np.sqrt(np.maximum(squares, 0)), np.float32)

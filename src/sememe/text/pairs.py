@@ -37,7 +37,7 @@ class _Frame:
 
 
 class PairTokenizer:
-    """The tokenizer of a checkpoint, for pairs.
+    """The tokenizer of a checkpoint, for pairs; its default prompt goes before the first text.
 
     Args:
         checkpoint: the model.
@@ -52,6 +52,7 @@ class PairTokenizer:
         self._tokenizer = Tokenizer(checkpoint, special=False)
         self._frame = _frame(self._tokenizer)
         self._document_only = truncate == "document"
+        self._prompt = checkpoint.default_prompt
         self.max_length = checkpoint.max_length
         known = f"{self._tokenizer.sha256} {self._frame.first_type}"
         self.sha256 = hashlib.sha256(known.encode()).hexdigest()
@@ -67,6 +68,8 @@ class PairTokenizer:
         Raises:
             InputError: a first text that leaves no room for the second one (`document` only).
         """
+        if self._prompt:
+            pairs = [(self._prompt + first, second) for first, second in pairs]
         texts = {text: row for row, text in enumerate(dict.fromkeys(t for p in pairs for t in p))}
         tokens = self._tokenizer(list(texts))
         first, second = (

@@ -1,0 +1,166 @@
+"""Write a checkpoint in the layout that the most versions of sentence-transformers read.
+
+Modules have the names and the configs of 2.x. A cross-encoder is a plain Hugging Face classifier,
+with modules only where it has something that a classifier's own files cannot say.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint.card import model_card
+from sememe.checkpoint.files import read_json
+from sememe.checkpoint.modules import Dense, Pooling, dense_config, pooling_config
+from sememe.checkpoint.read import Checkpoint
+from sememe.checkpoint.scoring import scoring_config
+from sememe.checkpoint.static import Static
+from sememe.checkpoint.weights import Weights
+from sememe.errors import CheckpointError, InputError
+
+_STATIC = ("config.json", "modules.json", "config_sentence_transformers.json")
+
+Tensors = Mapping[str, npt.NDArray[np.generic]]
+
+# All that may stand beside the weights: tokenizers, and a model's own code, which is not run here.
+_COPIED = (
+    "tokenizer.json", "vocab.*", "merges.txt", "*.model", "added_tokens.json",
+    "special_tokens_map.json", "tokenizer_config.json", "*.py",
+)  # fmt: skip
+
+
+def write(
+    checkpoint: Checkpoint,
+    directory: str | os.PathLike[str],
+    tensors: Mapping[Path, Tensors] | None = None,
+) -> None:
+    """Write a checkpoint into a new or empty folder, whole or not at all.
+
+    Args:
+        checkpoint: what to write; with another config, pooling or scoring, `dataclasses.replace`d.
+            A cross-encoder's `config["architectures"]` must name a ForSequenceClassification.
+        directory: where to.
+        tensors: new weights, by the folder whose weights they replace: the checkpoint's
+            `transformer`, or a Dense's `folder`. Other folders' files are copied, to the byte.
+
+    Raises:
+        InputError: the directory is there and not empty.
+        CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
+    """
+    from safetensors import SafetensorError
+
+    target = Path(directory)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise InputError(f"{target} is there already; a model is saved to a new or empty folder.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as temporary:
+            whole = Path(temporary) / "model"
+            _fill(whole, checkpoint, tensors or {})
+            if target.exists():
+                target.rmdir()  # not everywhere can a folder take the name of an empty one
+            whole.rename(target)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{target} cannot be written: {error}.") from error
+
+
+def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:
+    folder.mkdir()
+    (folder / "README.md").write_text(model_card(checkpoint), encoding="utf-8")
+    if checkpoint.static is not None:
+        _copy_static(folder, checkpoint.directory, checkpoint.static)
+        return
+    for pattern in _COPIED:
+        for file in checkpoint.transformer.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
+    _write_weights(folder, checkpoint.transformer, tensors)
+    config, scoring = checkpoint.config, checkpoint.scoring
+    if scoring is not None:
+        config = {**config, **scoring_config(scoring)}
+        _limit_tokenizer(folder / "tokenizer_config.json", checkpoint.max_length)
+    _write_json(folder / "config.json", config)
+    if scoring is None or checkpoint.prompts or checkpoint.lowercase:
+        _write_modules(folder, checkpoint, tensors)
+        _write_face(folder, checkpoint)
+
+
+def _copy_static(folder: Path, directory: Path, static: Static) -> None:
+    """A static encoder in its own library's layout: that library reads it again."""
+    whole = static.tokenizer.is_file()
+    tokenizer = static.tokenizer if whole else static.tokenizer / "tokenizer.json"
+    said = (directory / name for name in _STATIC)
+    for file in [*static.weights.files, tokenizer, *(path for path in said if path.is_file())]:
+        place = folder / file.relative_to(directory)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+
+
+def _write_weights(folder: Path, source: Path, tensors: Mapping[Path, Tensors]) -> None:
+    if source in tensors:
+        from safetensors.numpy import save_file
+
+        # transformers reads no file that does not say its format.
+        save_file(dict(tensors[source]), folder / "model.safetensors", metadata={"format": "pt"})
+        return
+    for file in [*Weights(source).files, *source.glob("*.safetensors.index.json")]:
+        shutil.copyfile(file, folder / file.name)
+
+
+def _write_modules(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:
+    """modules.json, and a folder for each module behind the transformer."""
+    places = {"": "Transformer"}
+    behind = (checkpoint.pooling, *checkpoint.head) if checkpoint.pooling else ()
+    for index, module in enumerate(behind, start=1):
+        kind = type(module).__name__
+        place = folder / f"{index}_{kind}"
+        places[place.name] = kind
+        place.mkdir()
+        if isinstance(module, Pooling):
+            _write_json(place / "config.json", pooling_config(module, checkpoint.hidden_size))
+        elif isinstance(module, Dense):
+            _write_json(place / "config.json", dense_config(module))
+            _write_weights(place, module.folder, tensors)
+    listed = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(places.items())
+    ]
+    _write_json(folder / "modules.json", listed)
+
+
+def _write_face(folder: Path, checkpoint: Checkpoint) -> None:
+    """What is said of the whole: limits, prompts, and what is done with vectors or scores."""
+    from importlib.metadata import version
+
+    limits: dict[str, Any] = {
+        "max_seq_length": checkpoint.max_length,
+        "do_lower_case": checkpoint.lowercase,
+    }
+    face: dict[str, Any] = {
+        "__version__": {"sememe": version("sememe")},
+        "prompts": checkpoint.prompts,
+        "default_prompt_name": checkpoint.default_prompt_name,
+    }
+    if checkpoint.scoring is not None:
+        limits["transformer_task"] = "sequence-classification"
+        face |= {"model_type": "CrossEncoder", "activation_fn": checkpoint.scoring.activation_fn}
+    else:
+        face["similarity_fn_name"] = checkpoint.similarity
+        face["truncate_dim"] = checkpoint.truncate_dim
+    _write_json(folder / "sentence_bert_config.json", limits)
+    _write_json(folder / "config_sentence_transformers.json", face)
+
+
+def _limit_tokenizer(path: Path, max_length: int) -> None:
+    settings = read_json(path) if path.is_file() else {}
+    if settings.get("model_max_length") != max_length:
+        _write_json(path, {**settings, "model_max_length": max_length})
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
