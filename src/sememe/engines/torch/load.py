@@ -33,6 +33,8 @@ def load_transformer(
             config = transformers.AutoConfig.from_pretrained(
                 folder, trust_remote_code=trust_remote_code
             )
+            # A checkpoint could name a repository here whose code would be fetched and run.
+            config._attn_implementation = None
             found, report = _class(config, output).from_pretrained(
                 folder,
                 config=config,
@@ -81,9 +83,8 @@ def _check_whole(checkpoint: Checkpoint, output: Output, missing: list[str]) -> 
     lost = sorted(name for name in missing if pooler or not name.startswith("pooler."))
     if lost:
         raise CheckpointError(
-            f"{checkpoint.weights.files[0]}: the tensor {lost[0]!r} is missing"
-            f"{f', and {len(lost) - 1} more' if lost[1:] else ''}; the weights and the config are "
-            "not of the same model."
+            f"{checkpoint.weights.files[0]}: the tensor {lost[0]!r} is missing, as are "
+            f"{len(lost) - 1} more; the weights and the config are not of the same model."
         )
 
 

@@ -62,9 +62,10 @@ class TorchEngine:
             begun.append((batch, self._begin(batch)))
             # A GPU computes a batch while the one before is fetched and the next one is packed.
             if len(begun) > 1:
-                yield _fetched(*begun.popleft())
-        for batch, found in begun:
-            yield _fetched(batch, found)
+                done, found = begun.popleft()
+                yield done, found.cpu().numpy()
+        for done, found in begun:
+            yield done, found.cpu().numpy()
 
     def _begin(self, batch: Batch) -> Tensor:
         """The values of a batch, on the device; where memory runs out, half by half."""
@@ -85,25 +86,19 @@ class TorchEngine:
         )
 
     def _compute(self, batch: Batch) -> Tensor:
-        second = batch.second
-        if second is not None and not (second < batch.lengths).any():
-            second = None  # all are of the first type, which some models know only as none
-        ids, lengths, types = (
-            None if x is None else torch.from_numpy(x).to(self.device)
-            for x in (batch.ids, batch.lengths, second)
-        )
+        fed = [batch.ids, batch.lengths]
+        # Where all are of the first type, some models are to be told of none.
+        if batch.second is not None and (batch.second < batch.lengths).any():
+            fed.append(batch.second)
+        moved = [torch.from_numpy(x).to(self.device) for x in fed]
         with self._lock, torch.inference_mode():
-            return self._encoder(ids, lengths, types, batch.skip)
+            return self._encoder(*moved, skip=batch.skip)
 
 
 def _part(batch: Batch, part: slice) -> Batch:
     second = None if batch.second is None else batch.second[part]
     rows, ids, lengths = batch.rows[part], batch.ids[part], batch.lengths[part]
     return replace(batch, rows=rows, ids=ids, lengths=lengths, second=second)
-
-
-def _fetched(batch: Batch, found: Tensor) -> tuple[Batch, Array]:
-    return batch, found.cpu().numpy()
 
 
 def _tried(checkpoint: Checkpoint, transformer: Any, precision: str) -> int:
