@@ -338,7 +338,7 @@ def test_a_flattened_classifier_gives_the_padded_one_s_scores(tmp_path: Path, ki
     np.testing.assert_allclose(found, padded, atol=2e-5)
 
 
-@pytest.mark.parametrize("kind", ["deberta-v2", "mpnet", "t5"])
+@pytest.mark.parametrize("kind", ["albert", "deberta-v2", "mpnet", "t5"])
 def test_an_architecture_that_cannot_be_flattened_stays_as_it_is(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind)
     transformer = on_cpu(read(tmp_path), "tokens")._encoder.transformer
