@@ -28,7 +28,9 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Names of functions, now and to come: a module of the same name would hide them.
 FUNCTIONS = {"cluster", "select", "evaluate", "distill", "find_pairs", "train_bi", "train_cross"}
 HEAVY = {"numpy", "scipy", "sknetwork", "pyarrow", "openvino", "tokenizers", "huggingface_hub"}
-NEVER = {"torch", "transformers", "sentence_transformers", "igraph", "leidenalg"}
+NEVER = {"sentence_transformers", "igraph", "leidenalg"}
+TORCH = {"torch", "transformers"}
+TORCH_ENGINE = "sememe.engines.torch"
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -87,7 +89,17 @@ def test_no_module_has_the_name_of_a_public_function(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_libraries_that_are_not_ours_to_import_are_not(path: Path) -> None:
-    assert not NEVER & {name.partition(".")[0] for name in imports(parsed(path))}
+    inside = path.parent == SOURCE / "engines" / "torch"
+    barred = NEVER if inside else NEVER | TORCH
+    assert not barred & {name.partition(".")[0] for name in imports(parsed(path))}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_the_torch_engine_is_imported_on_use(path: Path) -> None:
+    if path.parent == SOURCE / "engines" / "torch":
+        return
+    top = [node for node in parsed(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not any(name.startswith(TORCH_ENGINE) for node in top for name in imports(node))
 
 
 @pytest.mark.parametrize("room", ["__init__", "errors", "progress", "cli"])

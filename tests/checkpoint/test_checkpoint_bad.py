@@ -135,12 +135,6 @@ CONFIG: dict[str, tuple[Damage, list[str]]] = {
     "config is binary": (file("config.json", b"\xff\xfe\x00"), ["HERE/config.json: cannot be"]),
     "config is a trap": (file("config.json", "[" * 100_000), ["HERE/config.json"]),
     "config is empty": (file("config.json", ""), ["HERE/config.json, line 1, column 1"]),
-    "unknown architecture": (
-        config(model_type="mamba"),
-        ["HERE/config.json: the architecture 'mamba' is not read; those that are: ", "bert"],
-    ),
-    "architecture is a list": (config(model_type=["bert"]), ["the architecture ['bert'] is not"]),
-    "no architecture": (config(model_type=None), ["the architecture None is not read"]),
     "no size": (config(hidden_size=None), ["HERE/config.json: hidden_size is None"]),
     "a size in words": (config(num_hidden_layers="two"), ["num_hidden_layers is 'two'"]),
     "no heads": (config(num_attention_heads=0), ["num_attention_heads is 0"]),

@@ -18,8 +18,8 @@ from sememe import BiEncoder
 from sememe.checkpoint import read
 from sememe.engines.openvino import silence
 from sememe.engines.openvino.precision import automatic
-from sememe.engines.openvino.processor import multiplies_int8
 from sememe.engines.openvino.quantized import LEVELS, int8_weight, steps
+from sememe.engines.processor import multiplies_int8
 from sememe.engines.ranges import Ranges, find_ranges
 from sememe.errors import CheckpointError, InputError
 from tiny_architectures import make

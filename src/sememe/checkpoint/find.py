@@ -16,7 +16,8 @@ from sememe.errors import CheckpointError, ModelNotFound
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 # What a checkpoint is made of; other formats of the same weights (ONNX, TensorFlow) stay behind.
-FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+# Python files are only ever run with trust_remote_code.
+FILES = ["*.json", "*.txt", "*.model", "*.py", "*.safetensors"]
 _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
 
 

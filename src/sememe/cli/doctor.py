@@ -49,9 +49,9 @@ def _examined() -> dict[str, Any]:
     from sememe.engines import find_ranges
     from sememe.engines.openvino.cores import usable_cores
     from sememe.engines.openvino.precision import automatic
-    from sememe.engines.openvino.processor import features
     from sememe.engines.openvino.products import product_rate
     from sememe.engines.openvino.runtime import core
+    from sememe.engines.processor import features
 
     models = found_models()
     readable = [model.checkpoint for model in models if model.checkpoint]

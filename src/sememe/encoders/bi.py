@@ -49,17 +49,19 @@ class BiEncoder:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
         precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, which takes the fastest
             that the processor has and the checkpoint was measured for, and says so once.
-        engine: `openvino`, or `auto`.
-        device: `cpu`, or None for the engine's own choice.
+        engine: `openvino`, `torch` (which also has `f16`), or `auto`: openvino, but torch for
+            other devices than the cpu, and for architectures that openvino does not know.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`, or None for the engine's own choice.
         pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
             lasttoken, pooler (BERT's own layer on `[CLS]`), or several joined by `+`. None takes
             the checkpoint's own.
-        trust_remote_code: must be False in this version: no engine runs a checkpoint's own code.
+        trust_remote_code: run the code that comes with a checkpoint, if the torch engine needs it.
 
     Raises:
         ModelNotFound: the model is nowhere.
         CheckpointError: it cannot be read; the message names the file and the key.
-        InputError: an argument that is not known.
+        InputError: an argument that is not known, or a device that is not there.
+        MissingExtra: the torch engine without torch.
 
     Example:
         >>> encoder = BiEncoder("all-MiniLM-L6-v2", precision="f32")

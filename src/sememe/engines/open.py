@@ -1,21 +1,28 @@
 """Choose the engine and the precision for a checkpoint on this machine."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 
 from sememe.checkpoint import Checkpoint
 from sememe.engines.engine import Engine, Output
 from sememe.engines.ranges import find_ranges
-from sememe.errors import InputError
+from sememe.errors import ChoiceWarning, InputError, MissingExtra, warn
 
-ENGINES = ("auto", "openvino", "static")
+ENGINES = ("auto", "openvino", "torch", "static")
 
 
 def load_ahead(engine: str) -> None:
     """Import the engine on another core while the checkpoint is being found and hashed."""
-    if engine in ("auto", "openvino"):
+    if engine != "static":
         # No daemon: a process that ends in the middle of an import may crash.
-        Thread(target=import_module, args=("sememe.engines.openvino",)).start()
+        Thread(target=_import, args=("torch" if engine == "torch" else "openvino",)).start()
+
+
+def _import(engine: str) -> None:
+    with suppress(ImportError):  # told of when it is opened
+        import_module(f"sememe.engines.{engine}")
 
 
 def open_engine(
@@ -29,24 +36,55 @@ def open_engine(
 ) -> Engine:
     """Load a checkpoint into an engine that gives pooled vectors, token vectors or scores.
 
+    `auto` takes openvino, but torch for a device that is not the cpu, and, saying so once, for an
+    architecture that openvino does not know.
+
     Raises:
         InputError: an engine, precision or device that is not known or not there.
         CheckpointError: an architecture that is not read, or weights that contradict the config.
+        MissingExtra: the torch engine without torch or transformers.
     """
     if engine not in ENGINES:
         raise InputError(f"engine={engine!r} is not known; there are {', '.join(ENGINES)}.")
-    if trust_remote_code:
-        raise InputError(
-            "trust_remote_code=True: this version has no engine that runs a checkpoint's code."
-        )
     if checkpoint.static is not None or engine == "static":
         from sememe.engines.static import StaticEngine
 
         return StaticEngine(checkpoint, output, engine=engine, precision=precision, device=device)
-    if device not in (None, "cpu"):
-        raise InputError(f"device={device!r}: the openvino engine computes on the cpu only.")
     from sememe.engines.openvino import OpenVinoEngine
+    from sememe.engines.openvino.graph import ARCHITECTURES
 
+    kind = checkpoint.config.get("model_type")
+    elsewhere = device not in (None, "cpu")
+    unknown = engine == "auto" and not elsewhere and kind not in ARCHITECTURES
+    if engine == "torch" or unknown or (engine == "auto" and elsewhere):
+        asked = f"device={device!r}" if elsewhere else f"engine={engine!r}"
+        opened = _torch_engine(f"The architecture {kind!r}" if unknown else asked)(
+            checkpoint,
+            output,
+            precision=precision,
+            device=device,
+            trust_remote_code=trust_remote_code,
+        )
+        if unknown:
+            warn(
+                f'engine="auto" took torch: openvino does not know the architecture {kind!r}. '
+                'engine="torch" takes the same without saying so.',
+                ChoiceWarning,
+                once=True,
+            )
+        return opened
+    if elsewhere:
+        raise InputError(f"device={device!r}: the openvino engine computes on the cpu only.")
     # Ranges are kept by the hash of the weights, which takes a moment: only where they may be used.
     ranges = find_ranges(checkpoint.weights.sha256) if precision in ("auto", "int8") else None
     return OpenVinoEngine(checkpoint, output, precision=precision, ranges=ranges)
+
+
+def _torch_engine(needed_by: str) -> Callable[..., Engine]:
+    try:
+        from sememe.engines.torch import TorchEngine
+    except ImportError:
+        raise MissingExtra(
+            f'{needed_by} needs torch and transformers: pip install "sememe[torch]"'
+        ) from None
+    return TorchEngine

@@ -60,7 +60,7 @@ def build(
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise CheckpointError(
             f"{checkpoint.transformer / 'config.json'}: the architecture {kind!r} is not read; "
-            f"those that are: {', '.join(sorted(ARCHITECTURES))}."
+            f'those that are: {", ".join(sorted(ARCHITECTURES))}. engine="torch" reads more.'
         )
     architecture = ARCHITECTURES[kind]
     skip = isinstance(output, Pooling) and not output.include_prompt

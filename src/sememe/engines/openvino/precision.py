@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sememe.engines.openvino.processor import multiplies_int8
 from sememe.engines.openvino.silence import openvino
+from sememe.engines.processor import multiplies_int8
 from sememe.engines.ranges import Ranges
 from sememe.errors import ChoiceWarning, InputError, warn
 

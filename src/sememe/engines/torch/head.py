@@ -1,0 +1,120 @@
+"""What stands behind the transformer, as torch modules: pooling, dense layers, normalisation.
+
+The formulas are those of the OpenVINO engine's head; here gradients flow through them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sememe.checkpoint import Checkpoint, Weights
+from sememe.checkpoint.modules import Dense, Normalize, Pooling
+from sememe.errors import CheckpointError
+
+Tensor = Any  # torch's types are not read
+
+
+class SentenceHead(nn.Module):  # type: ignore[misc]
+    """Pool token vectors and apply the checkpoint's Dense and Normalize modules, in float32.
+
+    A Normalize at the very end is left to the caller, who may want the vector as it is.
+
+    Raises:
+        CheckpointError: a pooling that is not known here, or a Dense of another size.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, pooling: Pooling, size: int) -> None:
+        super().__init__()
+        if unknown := [mode for mode in pooling.modes if mode not in _MODES]:
+            raise CheckpointError(
+                f"{checkpoint.directory}: the torch engine does not know the pooling "
+                f"{unknown[0]!r}; it knows {', '.join(_MODES)}."
+            )
+        self.pooling = pooling
+        self.dim = size * len(pooling.modes)
+        self.layers = nn.Sequential()
+        for module in checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head:
+            if isinstance(module, Normalize):
+                self.layers.append(_Unit())
+            else:
+                self.layers.append(_dense(module, self.dim))
+                self.dim = module.out_features
+
+    def forward(self, states: Tensor, lengths: Tensor, skip: int = 0) -> Tensor:
+        """Token vectors [b, t, h] of texts with lengths [b]: [b, dim]."""
+        pool = _Pool(states.float(), lengths, 0 if self.pooling.include_prompt else skip)
+        pooled = [_MODES[mode](pool) for mode in self.pooling.modes]
+        return self.layers(torch.cat(pooled, dim=1))
+
+
+class _Unit(nn.Module):  # type: ignore[misc]
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.normalize(x)
+
+
+def _dense(dense: Dense, size: int) -> nn.Module:
+    if dense.in_features != size:
+        raise CheckpointError(
+            f"{dense.folder / 'config.json'}: in_features is {dense.in_features}, but the module "
+            f"before gives vectors of {size}."
+        )
+    linear, weights = nn.Linear(size, dense.out_features, dense.bias), Weights(dense.folder)
+    for name, parameter in linear.named_parameters():
+        parameter.data = torch.tensor(weights.get(f"linear.{name}", parameter.shape))
+    return nn.Sequential(linear, getattr(nn, dense.activation)())
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What the pooling modes share: the token vectors and which of them count."""
+
+    states: Tensor
+    lengths: Tensor
+    skip: int
+
+    @property
+    def places(self) -> Tensor:
+        return torch.arange(self.states.shape[1], device=self.states.device)
+
+    @property
+    def counted(self) -> Tensor:
+        """[b, t, 1]: whether a token is pooled."""
+        counted = (self.places >= self.skip) & (self.places < self.lengths[:, None])
+        return counted[:, :, None]
+
+    def at(self, index: Tensor) -> Tensor:
+        """The token vector at an index [b] of each text: [b, h]."""
+        return self.states[torch.arange(len(index), device=index.device), index]
+
+
+def _cls(pool: _Pool) -> Tensor:
+    # A prompt's end can melt into the text's first token, and leave nothing behind the skip.
+    return pool.at((pool.skip < pool.lengths).long() * pool.skip)
+
+
+def _lasttoken(pool: _Pool) -> Tensor:
+    return pool.at((pool.lengths - 1).clamp(min=0))
+
+
+def _max(pool: _Pool) -> Tensor:
+    return pool.states.masked_fill(~pool.counted, torch.finfo(torch.float32).min).amax(1)
+
+
+def _mean(pool: _Pool, *, power: float = 1, weighted: bool = False) -> Tensor:
+    weights = pool.counted * (pool.places[:, None] + 1.0 if weighted else 1.0)
+    return (pool.states * weights).sum(1) / weights.sum(1).clamp(min=1e-9) ** power
+
+
+_MODES: dict[str, Callable[[_Pool], Tensor]] = {
+    "cls": _cls,
+    "max": _max,
+    "mean": _mean,
+    "mean_sqrt_len": partial(_mean, power=0.5),
+    "weightedmean": partial(_mean, weighted=True),
+    "lasttoken": _lasttoken,
+}

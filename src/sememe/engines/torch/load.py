@@ -1,0 +1,102 @@
+"""Load a transformer by transformers' own code, and by the checkpoint's only where allowed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import transformers
+from transformers.utils import logging
+
+from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.modules import Pooling
+from sememe.engines.engine import Output
+from sememe.errors import CheckpointError
+
+Transformer = Any  # transformers' types are not read
+
+
+def load_transformer(
+    checkpoint: Checkpoint, output: Output, dtype: torch.dtype, *, trust_remote_code: bool
+) -> Transformer:
+    """The transformer in eval mode, with its classification head where scores are wanted.
+
+    Raises:
+        CheckpointError: an architecture that is not known, code that was not allowed to run, or
+            weights that transformers cannot load whole.
+    """
+    _check_known(checkpoint, trust_remote_code)
+    folder = str(checkpoint.transformer)
+    named = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
+    try:
+        with _quietly():
+            config = transformers.AutoConfig.from_pretrained(
+                folder, trust_remote_code=trust_remote_code
+            )
+            # A checkpoint could name a repository here whose code would be fetched and run.
+            config._attn_implementation = None
+            found, report = _class(config, output).from_pretrained(
+                folder,
+                config=config,
+                use_safetensors=True,  # never a pickle, which could run code
+                output_loading_info=True,
+                trust_remote_code=trust_remote_code,
+                **{named: dtype},
+            )
+    except Exception as error:  # of any library that a checkpoint's own code may use, too
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{folder}: transformers {transformers.__version__} cannot load it "
+            f"({type(error).__name__}: {reason})."
+        ) from error
+    _check_whole(checkpoint, output, report["missing_keys"])
+    found.config.use_cache = False
+    return found.eval()
+
+
+def _check_known(checkpoint: Checkpoint, trust_remote_code: bool) -> None:
+    kind = checkpoint.config.get("model_type")
+    if kind in transformers.CONFIG_MAPPING:
+        return
+    where = f"{checkpoint.transformer / 'config.json'}: the architecture {kind!r} is not read"
+    if not checkpoint.config.get("auto_map"):
+        raise CheckpointError(f"{where}: transformers {transformers.__version__} has none such.")
+    if not trust_remote_code:
+        raise CheckpointError(
+            f"{where}: it is Python code that comes with the checkpoint. Look at it, and if you "
+            "trust it, trust_remote_code=True runs it, with all that you may do on this machine."
+        )
+
+
+def _class(config: Any, output: Output) -> Any:
+    if output == "scores":
+        return transformers.AutoModelForSequenceClassification
+    # Of models that also have a decoder (T5) this is the encoder alone.
+    if type(config) in transformers.MODEL_FOR_TEXT_ENCODING_MAPPING:
+        return transformers.AutoModelForTextEncoding
+    return transformers.AutoModel
+
+
+def _check_whole(checkpoint: Checkpoint, output: Output, missing: list[str]) -> None:
+    """Refuse what transformers would fill with random numbers, unless nothing is computed of it."""
+    pooler = output == "scores" or (isinstance(output, Pooling) and "pooler" in output.modes)
+    lost = sorted(name for name in missing if pooler or not name.startswith("pooler."))
+    if lost:
+        raise CheckpointError(
+            f"{checkpoint.weights.files[0]}: the tensor {lost[0]!r} is missing, as are "
+            f"{len(lost) - 1} more; the weights and the config are not of the same model."
+        )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without transformers' progress bars and reports: what matters in them is raised here."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
