@@ -35,7 +35,8 @@ def sememe(model: str) -> Encode:
 def model2vec(model: str) -> Encode:
     from model2vec import StaticModel
 
-    return StaticModel.from_pretrained(model).encode
+    encoder = StaticModel.from_pretrained(model)
+    return lambda texts: encoder.encode(texts)
 
 
 def write_models(folder: Path) -> list[Path]:

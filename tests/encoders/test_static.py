@@ -1,6 +1,5 @@
 """Static encoders equal the library that wrote them, and refuse a table that lies."""
 
-import importlib.util
 import json
 import shutil
 import warnings
@@ -141,13 +140,10 @@ def test_a_limit_in_the_tokenizer_s_file_is_told_of_when_it_cuts(tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def wordllama() -> Any:
-    if importlib.util.find_spec("wordllama") is None:
-        pytest.skip("wordllama is not installed")
-    from wordllama import WordLlama
-
+    package = pytest.importorskip("wordllama")
     # Its own search for the tokenizer misses the packaged file's folder by one letter.
-    (package,) = importlib.util.find_spec("wordllama").submodule_search_locations or ()
-    return WordLlama.load(cache_dir=package, disable_download=True)
+    folder = Path(package.__file__).parent
+    return package.WordLlama.load(cache_dir=folder, disable_download=True)
 
 
 def test_vectors_equal_wordllama_s(wordllama: Any) -> None:

@@ -47,7 +47,7 @@ class BiEncoder:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
         precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, which takes the fastest
             that the processor has and the checkpoint was measured for, and says so once.
-        engine: `openvino`, or `auto`.
+        engine: `openvino`, `static` for a token-vector table, or `auto`.
         device: `cpu`, or None for the engine's own choice.
         pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
             lasttoken, or several joined by `+`. None takes the checkpoint's own.
