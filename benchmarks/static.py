@@ -35,8 +35,8 @@ def sememe(model: str) -> Encode:
 def model2vec(model: str) -> Encode:
     from model2vec import StaticModel
 
-    encoder = StaticModel.from_pretrained(model)
-    return lambda texts: encoder.encode(texts)
+    encode: Encode = StaticModel.from_pretrained(model).encode
+    return encode
 
 
 def write_models(folder: Path) -> list[Path]:

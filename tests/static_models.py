@@ -30,7 +30,8 @@ def word_pieces() -> Any:
     """BERT's tokenizer, as static encoders distilled from a BERT have it."""
     made = BertWordPieceTokenizer({word: index for index, word in enumerate(VOCABULARY)})
     made.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    return made._tokenizer
+    tokenizer: Tokenizer = made._tokenizer
+    return tokenizer
 
 
 def unigrams() -> Tokenizer:

@@ -175,5 +175,7 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
 def _complete(directory: Path) -> bool:
     """Whether all of a sentence encoder is there; another tool may have fetched only parts."""
     parts = ("modules.json", "**/config.json", "**/*.safetensors")
-    tokenizer = any(directory.rglob("tokenizer.json")) or any(directory.rglob("vocab.txt"))
-    return tokenizer and all(any(directory.glob(part)) for part in parts)
+    tokenizers = ("tokenizer.json", "vocab.txt", "merges.txt")
+    return any(any(directory.rglob(name)) for name in tokenizers) and all(
+        any(directory.glob(part)) for part in parts
+    )

@@ -28,6 +28,9 @@ _TRANSFORMERS = {
     "CamemBERT", "T5",
 }  # fmt: skip
 
+# They count positions from the one behind the pad token's id, which was 1 wherever it is not said.
+_BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -40,6 +43,7 @@ class Checkpoint:
         pooling: how token vectors become one; None where the checkpoint does not say.
         head: the Dense and Normalize modules after the pooling, in order.
         max_length: the longest text read, in tokens with the special ones.
+        first_position: the row of the position table that belongs to a text's first token.
         lowercase: whether texts are lower-cased before the tokenizer.
         prompts: texts put in front of what is encoded, by name.
         similarity: cosine, dot, euclidean or manhattan.
@@ -53,6 +57,7 @@ class Checkpoint:
     pooling: Pooling | None
     head: tuple[Dense | Normalize, ...]
     max_length: int
+    first_position: int
     lowercase: bool
     prompts: dict[str, str]
     default_prompt_name: str | None
@@ -101,6 +106,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
     config = read_json(transformer / "config.json")
     limits = _sentence_config(transformer)
+    first = _first_position(transformer / "config.json", config)
     face = _optional(directory / "config_sentence_transformers.json")
     scoring = None
     if pooling is None and _is_classifier(directory, config, limits):
@@ -111,7 +117,8 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         config=config,
         pooling=pooling,
         head=head,
-        max_length=_max_length(transformer, config, limits),
+        max_length=_max_length(transformer, config, limits, first),
+        first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
         scoring=scoring,
         **_face(directory / "config_sentence_transformers.json", face),
@@ -211,8 +218,25 @@ def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def _max_length(transformer: Path, config: dict[str, Any], limits: dict[str, Any]) -> int:
+def _first_position(path: Path, config: dict[str, Any]) -> int:
+    if config.get("model_type") not in _BEHIND_PAD:
+        return 0
+    pad, positions = config.get("pad_token_id"), config.get("max_position_embeddings")
+    pad = 1 if pad is None else pad
+    if not isinstance(pad, int) or not isinstance(positions, int) or not 0 <= pad < positions - 1:
+        raise CheckpointError(
+            f"{path}: pad_token_id is {pad!r} and max_position_embeddings {positions!r}; positions "
+            "are counted from behind the pad token's id, so the one must be well below the other."
+        )
+    return pad + 1
+
+
+def _max_length(
+    transformer: Path, config: dict[str, Any], limits: dict[str, Any], first_position: int
+) -> int:
     positions = config.get("max_position_embeddings")
+    if isinstance(positions, int):
+        positions -= first_position
     tokenizer = _optional(transformer / "tokenizer_config.json").get("model_max_length")
     said = limits.get("max_seq_length") or tokenizer
     known = [int(n) for n in (positions, said) if isinstance(n, int | float) and 0 < n < 1e9]

@@ -18,7 +18,7 @@ from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.encoders.vectors import DTYPES, Vectors, finish, similarity
 from sememe.engines import Array, Ranges, find_ranges, load_ahead, open_engine
-from sememe.errors import CheckpointError, GuessWarning, InputError, warn
+from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.progress import Bar, progress_bar
 from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+# RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
+_UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class BiEncoder:
         engine: `openvino`, `static` for a token-vector table, or `auto`.
         device: `cpu`, or None for the engine's own choice.
         pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
-            lasttoken, or several joined by `+`. None takes the checkpoint's own.
+            lasttoken, pooler (BERT's own layer on `[CLS]`), or several joined by `+`. None takes
+            the checkpoint's own.
         trust_remote_code: must be False in this version: no engine runs a checkpoint's own code.
 
     Raises:
@@ -439,8 +442,18 @@ class BiEncoder:
 
 def _pooling(checkpoint: Checkpoint, asked: str | None) -> Pooling:
     if asked is not None:
-        include = checkpoint.pooling is None or checkpoint.pooling.include_prompt
-        return Pooling(parse_pooling(asked, "pooling="), include)
+        own = checkpoint.pooling or Pooling()
+        modes = parse_pooling(asked, "pooling=")
+        first = {"cls", "pooler"} & {*modes} - {*own.modes}
+        if first and checkpoint.config.get("model_type") in _UNTRAINED_FIRST:
+            warn(
+                f"{checkpoint.directory}: pooling={asked!r} takes the vector of <s>, which was "
+                "never trained to mean a sentence: RoBERTa has no next-sentence objective. Unless "
+                'you trained it since, take pooling="mean".',
+                UntrainedWarning,
+                once=True,
+            )
+        return Pooling(modes, own.include_prompt)
     if checkpoint.pooling is not None:
         return checkpoint.pooling
     warn(
