@@ -26,7 +26,7 @@ GIVEN = [*TEXTS, LONG, "[UNK] a [SEP]wind  the", "日本", " ", "tab\tnew\nline"
 _SENTENCES = [WORDS, *TEXTS, "  two  spaces ", "wind\npower", "zebra", "42 wines ▁"]
 
 
-def word_pieces() -> Tokenizer:
+def word_pieces() -> Any:
     """BERT's tokenizer, as static encoders distilled from a BERT have it."""
     made = BertWordPieceTokenizer({word: index for index, word in enumerate(VOCABULARY)})
     made.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])

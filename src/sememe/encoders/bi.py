@@ -49,8 +49,9 @@ class BiEncoder:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
         precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, which takes the fastest
             that the processor has and the checkpoint was measured for, and says so once.
-        engine: `openvino`, `torch` (which also has `f16`), or `auto`: openvino, but torch for
-            other devices than the cpu, and for architectures that openvino does not know.
+        engine: `openvino`, `torch` (which also has `f16`), `static` for a token-vector table, or
+            `auto`: openvino, but torch for other devices than the cpu and for architectures that
+            openvino does not know, and static for a static encoder.
         device: `cpu`, `cuda`, `cuda:1`, `mps`, or None for the engine's own choice.
         pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
             lasttoken, pooler (BERT's own layer on `[CLS]`), or several joined by `+`. None takes
