@@ -2,11 +2,13 @@
 
 from sememe.text.batches import Batch, Rows, batches, pack
 from sememe.text.check import check_pairs, check_texts
+from sememe.text.chunks import Chunks, chunked
 from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.tokens import Tokenizer, Tokens
 
 __all__ = [
     "Batch",
+    "Chunks",
     "Pair",
     "PairTokenizer",
     "Rows",
@@ -15,5 +17,6 @@ __all__ = [
     "batches",
     "check_pairs",
     "check_texts",
+    "chunked",
     "pack",
 ]

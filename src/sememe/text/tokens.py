@@ -104,15 +104,23 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=self._add_special
         )
-        listed = [encoding.ids for encoding in encodings]
+        tokens = self.joined([encoding.ids for encoding in encodings])
+        for row in np.flatnonzero(tokens.lengths >= self.max_length) if self._add_special else ():
+            pieces = encodings[row].overflowing
+            tokens.cut[row] = sum(len(piece.ids) - self._special for piece in pieces)
+        return tokens
+
+    def joined(self, listed: Sequence[Sequence[int]]) -> Tokens:
+        """Ids of texts as the engine takes them, none of which is cut."""
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
-        cut = np.zeros(len(listed), np.int64)
-        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
-            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
         self._check_known(ids)
         ends = np.cumsum(lengths, dtype=np.int64)
-        return Tokens(ids, lengths, ends - lengths, cut)
+        return Tokens(ids, lengths, ends - lengths, np.zeros(len(listed), np.int64))
+
+    def encodings(self, texts: Sequence[str]) -> list[Any]:
+        """The library's own `Encoding` of each text, with the place of every token in it."""
+        return list(self._tokenizer.encode_batch(texts))
 
     def _check_known(self, ids: Ints) -> None:
         # An engine that looks an unknown id up reads past its table's end, and says nothing.
