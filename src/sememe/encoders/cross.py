@@ -200,9 +200,9 @@ class CrossEncoder:
 
         Args:
             pairs: any iterable of (first, second), read once, never held as a whole.
-            path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first, second
-                and score (of several labels, a column each), `x.npy` for an array, or a folder of
-                parquet shards.
+            path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
+                second and score (of several labels, a column each), `x.npy` for an array, or a
+                folder of parquet shards.
             raw: see `score`, as all that follow.
             symmetric: see `score`.
             truncate: see `score`.
