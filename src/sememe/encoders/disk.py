@@ -159,15 +159,10 @@ def _join(target: Path, shards: Sequence[Path], write_none: Callable[[Path], Non
     """Write all shards as one file, without holding more than one of them."""
     try:
         with replacing(target) as temporary:
-            if not shards:
-                write_none(temporary)
-            elif target.suffix.lower() == ".parquet":
-                join_parquet(temporary, shards)
-            elif target.suffix.lower() == ".npy":
-                _join_arrays(temporary, shards)
-            else:
-                write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
-                _join_lines(temporary, shards)
+            write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
+            if shards:
+                joins = {".parquet": join_parquet, ".npy": _join_arrays}
+                joins.get(target.suffix.lower(), _join_lines)(temporary, shards)
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "
