@@ -7,12 +7,11 @@ are cut from examples/opinions.csv.
 """
 
 import argparse
-import statistics
 
 import systems
-from peers import Peer, interleave, ratio
-from sememe.checkpoint import Checkpoint, find, read
-from sememe.engines.openvino.products import product_rate
+from ceiling import report_ceiling
+from peers import Peer, interleave, report
+from sememe.checkpoint import find, read
 from sememe.tables import read_texts
 from sememe.text import Tokenizer
 from texts import one_line_texts
@@ -31,31 +30,6 @@ SYSTEMS = {
 }
 # The least cosine to float32 that still counts as the same vectors.
 _EXACT, _ROUNDED = 0.999, 0.9
-
-
-def operations_per_token(checkpoint: Checkpoint) -> int:
-    """Operations of a BERT's matrix products with its weights, for one token."""
-    config = checkpoint.config
-    hidden, inner = config["hidden_size"], config["intermediate_size"]
-    return int(config["num_hidden_layers"] * 2 * (4 * hidden * hidden + 2 * hidden * inner))
-
-
-def report_ceiling(ours: list[Peer], texts: list[str], model: str) -> None:
-    """How near the machine's own matrix products come to what was measured (real tokens only)."""
-    checkpoint = read(model)
-    config = checkpoint.config
-    tokens = int(Tokenizer(checkpoint)(texts).lengths.sum())
-    work = tokens * operations_per_token(checkpoint)
-    print(f"\n{tokens:,} tokens; products of the model's shapes, 1,024 rows, all cores:\n")
-    print("| precision | the machine, GFLOP/s | sememe, GFLOP/s | share |\n|---|---|---|---|")
-    for peer in ours:
-        precision = peer.name.split(", ")[1]
-        ceiling = product_rate(precision, config["hidden_size"], config["intermediate_size"], 2)
-        reached = work / statistics.median(peer.seconds)
-        print(
-            f"| {precision} | {ceiling / 1e9:.0f} | {reached / 1e9:.0f} | "
-            f"{100 * reached / ceiling:.0f} % |"
-        )
 
 
 def main() -> None:
@@ -81,19 +55,13 @@ def main() -> None:
 
     interleave(peers, texts, 1)  # warm up, and let budgets settle
     interleave(peers, texts, options.rounds)
-    print(f"\n| how | sentences/s, median of {options.rounds} | least–most |\n|---|---|---|")
-    for peer in peers:
-        rates = sorted(len(texts) / seconds for seconds in peer.seconds)
-        print(f"| {peer.name} | {statistics.median(rates):.0f} | {rates[0]:.0f}–{rates[-1]:.0f} |")
-    print("\n| ratio, round by round | median | least–most |\n|---|---|---|")
     ours = [peer for peer in peers if peer.name.startswith("sememe")]
-    for fast in ours:
-        for slow in peers[len(ours) :]:
-            median, least, most = ratio(slow, fast)
-            print(f"| {fast.name} to {slow.name} | {median:.2f} | {least:.2f}–{most:.2f} |")
+    report(peers, ours, len(texts), "sentences")
     for peer in peers:
         peer.close()
-    report_ceiling(ours, texts, options.model)
+    checkpoint = read(options.model)
+    tokens = int(Tokenizer(checkpoint)(texts).lengths.sum())
+    report_ceiling(ours, tokens, checkpoint.config)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Encode = Callable[[list[str]], npt.NDArray[np.float32]]
+Encode = Callable[[list[Any]], npt.NDArray[np.float32]]
+"""Texts to vectors, or pairs to scores."""
 
 
 class Peer:
@@ -24,7 +25,7 @@ class Peer:
         self._process = spawn.Process(target=_serve, args=(load, model, child), daemon=True)
         self._process.start()
 
-    def encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
+    def encode(self, texts: list[Any]) -> npt.NDArray[np.float32]:
         """Encode once, keeping the time it took inside the process."""
         self._pipe.send(texts)
         seconds, vectors = self._pipe.recv()
@@ -49,7 +50,7 @@ def _serve(load: Callable[[str], Encode], model: str, pipe: Connection) -> None:
         pipe.send((time.perf_counter() - started, found))
 
 
-def interleave(peers: list[Peer], texts: list[str], rounds: int) -> None:
+def interleave(peers: list[Peer], texts: list[Any], rounds: int) -> None:
     """Time each peer `rounds` times, in turn."""
     for peer in peers:
         peer.seconds.clear()
@@ -62,3 +63,18 @@ def ratio(slow: Peer, fast: Peer) -> tuple[float, float, float]:
     """How many times faster, round by round: median, least and most."""
     ratios = [s / f for s, f in zip(slow.seconds, fast.seconds, strict=True)]
     return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def report(peers: list[Peer], ours: list[Peer], count: int, unit: str) -> None:
+    """Print the rates of all, and the ratios of ours to the others."""
+    rounds = len(ours[0].seconds)
+    print(f"\n| how | {unit}/s, median of {rounds} | least–most |\n|---|---|---|")
+    for peer in peers:
+        rates = sorted(count / seconds for seconds in peer.seconds)
+        print(f"| {peer.name} | {statistics.median(rates):.0f} | {rates[0]:.0f}–{rates[-1]:.0f} |")
+    print("\n| ratio, round by round | median | least–most |\n|---|---|---|")
+    for fast in ours:
+        for slow in peers:
+            if slow not in ours:
+                median, least, most = ratio(slow, fast)
+                print(f"| {fast.name} to {slow.name} | {median:.2f} | {least:.2f}–{most:.2f} |")

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from sememe import BiEncoder, CrossEncoder
-from tiny_cross import make_classifier
-from tiny_models import Tiny, make_checkpoint
+from tiny_models import Tiny, make_checkpoint, make_cross_encoder
 
 DOG = ("my dog is fast", "my canine is rapid", "he has a V8 diesel engine")
 
@@ -27,13 +26,9 @@ def models(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> list[Path]:
     """A bi-encoder, a regular transformer, a cross-encoder, and one with three labels."""
     folder = tmp_path_factory.mktemp("models")
     plain = make_checkpoint(folder / "plain", layout="plain").directory
-    cross = make_classifier(folder / "cross")
-    return [
-        tiny.directory,
-        plain,
-        cross,
-        make_classifier(folder / "nli", labels=["no", "yes", "?"]),
-    ]
+    make_cross_encoder(folder / "cross")
+    make_cross_encoder(folder / "nli", labels=["no", "yes", "?"])
+    return [tiny.directory, plain, folder / "cross", folder / "nli"]
 
 
 def test_the_default_model_knows_that_a_dog_is_a_canine(default_model: str) -> None:

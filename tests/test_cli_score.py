@@ -11,14 +11,16 @@ import pytest
 
 from sememe import CrossEncoder
 from sememe.tables import read_table
-from tiny_cross import make_classifier
+from tiny_models import make_cross_encoder
 
 PAIRS = [("the wind is cheap", "cheap wind"), ("a new car", "the old bus"), ("a", "a")]
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_classifier(tmp_path_factory.mktemp("models") / "cross")
+    folder = tmp_path_factory.mktemp("models") / "cross"
+    make_cross_encoder(folder)
+    return folder
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import save_file
 from tokenizers import BertWordPieceTokenizer
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 Layout = Literal["plain", "0.x", "2.x", "6.x"]
 Casing = Literal["uncased", "cased", "lowered"]
@@ -169,6 +169,25 @@ def make_checkpoint(
         directory, transformer, bert, tuple(pooling), include_prompt, modules, max_length,
         casing == "lowered",
     )  # fmt: skip
+
+
+def make_cross_encoder(
+    directory: Path, *, labels: Sequence[str] = ("LABEL_0",), max_length: int = 32, seed: int = 0
+) -> Any:
+    """Write a classifier as sentence-transformers 4.0 to 5.3 did; returns transformers' model."""
+    random = torch.Generator().manual_seed(seed)
+    bert = random_bert(seed, num_labels=len(labels), id2label=dict(enumerate(labels)))
+    model = BertForSequenceClassification(bert.config).eval()
+    model.bert = bert
+    model.classifier.weight.data.normal_(0, 1, generator=random)
+    model.classifier.bias.data.normal_(0, 1, generator=random)
+    directory.mkdir(parents=True, exist_ok=True)
+    config = {**bert.config.to_dict(), "architectures": ["BertForSequenceClassification"]}
+    write_json(directory / "config.json", config)
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    _write_weights(directory, state, 1)
+    _write_tokenizer(directory, "json", "uncased", "plain", max_length)
+    return model
 
 
 def write_json(path: Path, content: object) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sememe.encoders import BiEncoder as BiEncoder
     from sememe.encoders import CrossEncoder as CrossEncoder
     from sememe.encoders import Hit as Hit
+    from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
 
 __version__ = "0.1.0"
@@ -27,11 +28,21 @@ _HOMES = {
     "Clusters": "sememe.clustering",
     "CrossEncoder": "sememe.encoders",
     "Hit": "sememe.encoders",
+    "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
     "quantize": "sememe.encoders",
 }
 
-__all__ = ["BiEncoder", "Clusters", "CrossEncoder", "Hit", "cluster", "errors", "quantize"]
+__all__ = [
+    "BiEncoder",
+    "Clusters",
+    "CrossEncoder",
+    "Hit",
+    "StaticEncoder",
+    "cluster",
+    "errors",
+    "quantize",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -58,6 +58,10 @@ class GuessWarning(SememeWarning):
     """Something the checkpoint does not say was guessed (such as its pooling)."""
 
 
+class UntrainedWarning(SememeWarning):
+    """A vector was asked for that the model was never trained to give a meaning."""
+
+
 class ChoiceWarning(SememeWarning):
     """`auto` chose something (such as a precision) for the user."""
 

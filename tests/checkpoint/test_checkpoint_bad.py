@@ -139,6 +139,7 @@ CONFIG: dict[str, tuple[Damage, list[str]]] = {
         config(model_type="mamba"),
         ["HERE/config.json: the architecture 'mamba' is not read; those that are: ", "bert"],
     ),
+    "architecture is a list": (config(model_type=["bert"]), ["the architecture ['bert'] is not"]),
     "no architecture": (config(model_type=None), ["the architecture None is not read"]),
     "no size": (config(hidden_size=None), ["HERE/config.json: hidden_size is None"]),
     "a size in words": (config(num_hidden_layers="two"), ["num_hidden_layers is 'two'"]),
@@ -225,7 +226,7 @@ MODULES: dict[str, tuple[Damage, list[str]]] = {
 TOKENIZER: dict[str, tuple[Damage, list[str]]] = {
     "none": (
         missing("tokenizer.json", "vocab.txt"),
-        ["HERE: there is no tokenizer (tokenizer.json, or vocab.txt"],
+        ["HERE: there is no tokenizer (tokenizer.json, vocab.txt", "merges.txt for byte-level BPE"],
     ),
     "broken": (file("tokenizer.json", '{"model": 1}'), ["HERE/tokenizer.json: the tokenizer can"]),
     "cut off": (

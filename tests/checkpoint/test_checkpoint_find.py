@@ -139,3 +139,26 @@ def test_a_model_in_the_cache_never_touches_the_network(tiny: Tiny, tmp_path: Pa
         HF_HUB_CACHE=str(tmp_path),
     )
     assert ran.stdout.strip() == SHA
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_merges_are_a_tokenizer_too(tiny: Tiny, tmp_path: Path, whole: bool) -> None:
+    snapshot = in_hub_cache(tiny, tmp_path)
+    (snapshot / "tokenizer.json").unlink()
+    (snapshot / "vocab.txt").rename(snapshot / ("merges.txt" if whole else "other.txt"))
+    ran = run_python(
+        """
+        import socket
+        asked = []
+        def refuse(*args, **options):
+            asked.append(args)
+            raise OSError("no network")
+        socket.socket.connect = socket.getaddrinfo = refuse
+        from sememe.checkpoint import find
+        find("org/tiny")
+        print(bool(asked))
+        """,
+        HF_HUB_OFFLINE="0",
+        HF_HUB_CACHE=str(tmp_path),
+    )
+    assert ran.stdout.strip() == str(not whole), "only what is not whole is asked for"

@@ -11,6 +11,7 @@ from sememe import BiEncoder
 from sememe.encoders import bi
 from sememe.errors import InputError
 from sememe.text.sentences import windows
+from static_models import make_static_embedding, word_pieces
 from tiny_models import TEXTS, make_checkpoint
 
 LONG = "the wind plant is cheap . " * 8 + "the new school was never at home " * 6
@@ -108,3 +109,13 @@ def test_the_bar_counts_texts_not_windows(
 def test_token_vectors_of_windows_are_refused(encoder: BiEncoder) -> None:
     with pytest.raises(InputError, match="a token in two windows has two vectors"):
         encoder.encode(["a"], output="tokens", long="chunk")
+
+
+def test_a_static_encoder_with_a_limit_reads_a_long_text_whole(tmp_path: Path) -> None:
+    limited, free = word_pieces(), word_pieces()
+    limited.enable_truncation(10)
+    make_static_embedding(tmp_path / "limited", limited)
+    make_static_embedding(tmp_path / "free", free)
+    given = ["a", LONG, "the bus", ""]
+    found = BiEncoder(tmp_path / "limited").encode(given, long="chunk")
+    np.testing.assert_allclose(found, BiEncoder(tmp_path / "free").encode(given), atol=1e-6)

@@ -15,8 +15,7 @@ from sememe import CrossEncoder
 from sememe.encoders import disk
 from sememe.errors import InputError, JobError
 from sememe.tables import read_table
-from tiny_cross import make_classifier
-from tiny_models import TEXTS
+from tiny_models import TEXTS, make_cross_encoder
 
 FORMS = ["s.parquet", "s.csv", "s.tsv", "s.jsonl", "s.npy"]
 PAIRS = [(a, b) for a in TEXTS if a for b in [*TEXTS, 'a "quoted", text', "a\tb\nc"]]
@@ -29,7 +28,9 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_classifier(tmp_path_factory.mktemp("models") / "cross", max_length=48)
+    folder = tmp_path_factory.mktemp("models") / "cross"
+    make_cross_encoder(folder, max_length=48)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +64,8 @@ def test_what_is_on_disk_is_what_score_gives(
 
 
 def test_several_labels_are_a_column_each(tmp_path: Path) -> None:
-    made = make_classifier(tmp_path / "nli", labels=["no", "yes", "perhaps"], max_length=48)
-    cross = CrossEncoder(made, precision="f32")
+    make_cross_encoder(tmp_path / "nli", labels=["no", "yes", "perhaps"], max_length=48)
+    cross = CrossEncoder(tmp_path / "nli", precision="f32")
     done = cross.score_to(PAIRS, tmp_path / "s.csv")
     assert done.dim == 3
     for column, name in enumerate(cross.labels):

@@ -22,6 +22,7 @@ from sememe.engines.openvino.processor import multiplies_int8
 from sememe.engines.openvino.quantized import LEVELS, int8_weight, steps
 from sememe.engines.ranges import Ranges, find_ranges
 from sememe.errors import CheckpointError, InputError
+from tiny_architectures import make
 from tiny_models import WORDS, Tiny
 
 TEXTS = [" ".join(WORDS.split()[i % 40 : i % 40 + 1 + i % 9]) + f" {i}" for i in range(200)]
@@ -39,6 +40,17 @@ def measured(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran
 
 def kept(tiny: Tiny, folder: Path) -> Path:
     return folder / "ranges" / f"{read(tiny.directory).weights.sha256}.safetensors"
+
+
+def rounded_to_int8(encoder: BiEncoder) -> list[bool]:
+    """Of each product with weights: whether it is computed in int8."""
+    engine = encoder._sentences.engine
+    nodes = engine._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
+    return [
+        node.get_rt_info()["runtimePrecision"].astype(str).lower() in ("u8", "i8")
+        for node in nodes
+        if "FullyConnected" in node.get_rt_info()["layerType"].astype(str)
+    ]
 
 
 def test_ranges_come_back_as_they_were_kept(measured: Ranges, tiny: Tiny) -> None:
@@ -63,15 +75,9 @@ def test_int8_is_as_near_to_float32_as_the_fidelity_says(measured: Ranges, tiny:
 
 @pytest.mark.usefixtures("measured")
 def test_products_are_computed_in_int8(tiny: Tiny) -> None:
-    engine = BiEncoder(tiny.directory, precision="int8")._sentences.engine
-    nodes = engine._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
-    products = [
-        node.get_rt_info()["runtimePrecision"].astype(str)
-        for node in nodes
-        if "FullyConnected" in node.get_rt_info()["layerType"].astype(str)
-    ]
+    products = rounded_to_int8(BiEncoder(tiny.directory, precision="int8"))
     assert len(products) >= 6
-    assert all(kind.lower() in ("u8", "i8") for kind in products), products
+    assert all(products), products
 
 
 @pytest.mark.usefixtures("measured")
@@ -200,3 +206,22 @@ def test_zero_is_one_of_the_steps(low: float, high: float) -> None:
     size, zero = steps(low, high)
     assert 0 <= zero < LEVELS
     assert size > 0
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.GuessWarning")
+@pytest.mark.parametrize("kind", ["roberta", "mpnet", "distilbert", "electra", "modernbert"])
+def test_every_architecture_is_rounded_as_far_as_its_fidelity_says(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
+    folder = make(tmp_path, kind).encoder
+    texts = TEXTS[:80]
+    ranges, _ = sememe.quantize(folder, texts=texts)
+    exact, rounded = (
+        BiEncoder(folder, precision=precision, pooling="mean") for precision in ("f32", "int8")
+    )
+    # What projects ELECTRA's embeddings is no layer's, and stays in floats.
+    assert rounded_to_int8(rounded).count(False) == (kind == "electra")
+    distance = cosine_distance(rounded.encode(texts[::5]), exact.encode(texts[::5]))
+    assert 1 - distance.mean() == pytest.approx(ranges.fidelity.mean, abs=2e-3)
+    assert 0 < distance.mean() < 0.05, "equal vectors would mean that nothing was rounded"

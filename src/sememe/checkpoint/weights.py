@@ -19,11 +19,12 @@ from sememe.errors import CheckpointError
 Array = npt.NDArray[np.float32]
 
 _NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_INTEGERS = {"I8": "<i1", "I32": "<i4", "I64": "<i8"}
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 class Weights:
-    """The tensors of one module directory, by name.
+    """The tensors of one module directory, or of one file, by name.
 
     Raises:
         CheckpointError: there are none, they are pickled, cut off, or of another shape or type
@@ -39,6 +40,8 @@ class Weights:
     @cached_property
     def files(self) -> list[Path]:
         """The safetensors files, in the order of their names."""
+        if self.directory.is_file():
+            return [self.directory]
         if (self.directory / _SINGLE).is_file():
             return [self.directory / _SINGLE]
         if (self.directory / _INDEX).is_file():
@@ -83,23 +86,32 @@ class Weights:
             raise CheckpointError(f"{self.files[0]}: there is no tensor {suffix!r}, in any prefix.")
         return found[0]
 
-    def get(self, name: str, shape: Sequence[int]) -> Array:
-        """Return a tensor as float32, after checking that it has the shape the config implies."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor; CheckpointError if it is missing."""
         if name not in self._entries:
             raise CheckpointError(f"{self.files[0]}: the tensor {name!r} is missing.")
-        file, kind, found, start = self._entries[name]
+        return self._entries[name][2]
+
+    def get(self, name: str, shape: Sequence[int], *, integers: bool = False) -> Array:
+        """Return a tensor as float32, after checking that it has the shape the config implies.
+
+        Only with `integers` may it be stored as whole numbers; in a transformer, those would need
+        a scale that nobody applies.
+        """
+        found = self.shape(name)
+        file, kind, _, start = self._entries[name]
+        types = _NUMPY_TYPES | _INTEGERS if integers else _NUMPY_TYPES
         if found != tuple(shape):
             raise CheckpointError(
                 f"{file}: the tensor {name!r} has shape {list(found)}, but the config implies "
                 f"{list(shape)}; the weights and the config are not of the same model."
             )
-        if kind not in _NUMPY_TYPES:
+        if kind not in types:
             raise CheckpointError(
-                f"{file}: the tensor {name!r} is stored as {kind}; read are "
-                f"{', '.join(_NUMPY_TYPES)}."
+                f"{file}: the tensor {name!r} is stored as {kind}; read are {', '.join(types)}."
             )
         # Copy-on-write: OpenVINO shares only arrays that it could write to.
-        raw = np.memmap(file, dtype=_NUMPY_TYPES[kind], mode="c", offset=start, shape=found)
+        raw = np.memmap(file, dtype=types[kind], mode="c", offset=start, shape=found)
         if kind == "BF16":
             values = (raw.astype(np.uint32) << 16).view(np.float32)
         else:

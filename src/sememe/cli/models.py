@@ -97,6 +97,8 @@ def line_of(model: dict[str, Any]) -> str:
     head = f"{model['name']}  ({model['place']}, {model['bytes'] / 1e6:.0f} MB)"
     if model["problem"]:
         return f"{head}  cannot be read: {model['problem']}"
+    if model["layers"] is None:
+        return f"{head}  static encoder, token vectors of {model['dim']}"
     int8 = model["int8"]
     ranges = f"int8 at a {int8['measure']} of {int8['mean']:.4f}" if int8 else "no int8 ranges"
     return (

@@ -18,15 +18,17 @@ from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.encoders.vectors import Vectors, finish, similarity
 from sememe.engines import Array, load_ahead, open_engine
-from sememe.errors import CheckpointError, GuessWarning, InputError, warn
+from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, Tokenizer, Tokens, check_texts, chunked
+from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts, chunked
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+# RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
+_UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
 
 class BiEncoder:
@@ -39,7 +41,8 @@ class BiEncoder:
         engine: `openvino`, or `auto`.
         device: `cpu`, or None for the engine's own choice.
         pooling: how token vectors become one: mean, cls, max, mean_sqrt_len, weightedmean,
-            lasttoken, or several joined by `+`. None takes the checkpoint's own.
+            lasttoken, pooler (BERT's own layer on `[CLS]`), or several joined by `+`. None takes
+            the checkpoint's own.
         trust_remote_code: must be False in this version: no engine runs a checkpoint's own code.
 
     Raises:
@@ -71,7 +74,8 @@ class BiEncoder:
                 'vectors. Open it with CrossEncoder, or take its transformer with pooling="mean".'
             )
         self._pooling = _pooling(self._checkpoint, pooling)
-        self._tokenizer = Tokenizer(self._checkpoint)
+        tokenizer = StaticTokenizer if self._checkpoint.static else Tokenizer
+        self._tokenizer = tokenizer(self._checkpoint)
         self._engine_options: dict[str, Any] = {
             "engine": engine,
             "device": device,
@@ -371,8 +375,18 @@ class BiEncoder:
 
 def _pooling(checkpoint: Checkpoint, asked: str | None) -> Pooling:
     if asked is not None:
-        include = checkpoint.pooling is None or checkpoint.pooling.include_prompt
-        return Pooling(parse_pooling(asked, "pooling="), include)
+        own = checkpoint.pooling or Pooling()
+        modes = parse_pooling(asked, "pooling=")
+        first = {"cls", "pooler"} & {*modes} - {*own.modes}
+        if first and checkpoint.config.get("model_type") in _UNTRAINED_FIRST:
+            warn(
+                f"{checkpoint.directory}: pooling={asked!r} takes the vector of <s>, which was "
+                "never trained to mean a sentence: RoBERTa has no next-sentence objective. Unless "
+                'you trained it since, take pooling="mean".',
+                UntrainedWarning,
+                once=True,
+            )
+        return Pooling(modes, own.include_prompt)
     if checkpoint.pooling is not None:
         return checkpoint.pooling
     warn(

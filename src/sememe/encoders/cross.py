@@ -260,8 +260,8 @@ class CrossEncoder:
             logits[batch.rows] = values
         bar.update(len(pairs) * len(orders) - len(unique))
         scores = logits if raw else _activated(logits, self._scoring.activation)
-        given, *turned = (scores[[unique[p] for p in order]] for order in orders)
-        found = np.asarray(np.mean([given, *turned], axis=0)) if turned else given
+        given, *turned = (scores[[unique[pair] for pair in order]] for order in orders)
+        found = np.asarray((given + turned[0]) / 2, np.float32) if turned else given
         return found[:, 0] if len(self.labels) == 1 else found, cut.cuts()
 
     def _check(self, truncate: str) -> None:

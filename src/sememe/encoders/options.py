@@ -101,6 +101,10 @@ class Options:
 
     @cached_property
     def _ranges(self) -> Ranges | None:
+        if self._checkpoint.static is not None:
+            from sememe.engines.static import table_ranges
+
+            return table_ranges(self._checkpoint.static.table)
         return find_ranges(self._checkpoint.weights.sha256)
 
 

@@ -20,6 +20,9 @@ from sememe.text import Batch, Chunks, Tokens, batches
 _TIMED_TOKENS = 8192
 """After so many tokens it is known how long the job will take."""
 
+# docs/decisions/padding.md has the measurements.
+_BATCHES_A_STREAM, _LEAST_BUDGET = 4, 192
+
 _WINDOW_ITEMS, _WINDOW_CHARACTERS = 16_384, 2_000_000
 _LONG_JOB_SECONDS = 60
 
@@ -89,9 +92,10 @@ class Pipeline:
         """Compute one window, batch by batch; rows are counted from `first`."""
         if first == 0:
             self._say_cost(tokens, remaining)
-        # A small job is shared between the streams, rather than left to one.
-        share = int(tokens.lengths.sum()) // self.engine.streams + 1
-        packed = batches(tokens, np.arange(len(tokens.lengths)), min(self.engine.budget, share))
+        # A small job is shared between the streams, in batches of few lengths and little padding.
+        share = int(tokens.lengths.sum()) // (_BATCHES_A_STREAM * self.engine.streams) + 1
+        budget = min(self.engine.budget, max(_LEAST_BUDGET, share))
+        packed = batches(tokens, np.arange(len(tokens.lengths)), budget)
         started, done = time.perf_counter(), 0
         for batch, values in self.engine.run(replace(batch, skip=skip) for batch in packed):
             yield replace(batch, rows=batch.rows + first), values

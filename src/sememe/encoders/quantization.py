@@ -59,6 +59,11 @@ def quantize(
             f"{_LEAST_TEXTS}, better 500, or none at all for sememe's own."
         )
     checkpoint = read(model)
+    if checkpoint.static is not None:
+        raise InputError(
+            f"{checkpoint.directory} is a static encoder, which computes in f32: there is nothing "
+            "to quantize."
+        )
     seen, held_back = _tokens(checkpoint, listed)
     output = checkpoint.pooling or Pooling()
     ranges = calibrate(

@@ -8,12 +8,12 @@ from sememe.engines.engine import Engine, Output
 from sememe.engines.ranges import find_ranges
 from sememe.errors import InputError
 
-ENGINES = ("auto", "openvino")
+ENGINES = ("auto", "openvino", "static")
 
 
 def load_ahead(engine: str) -> None:
     """Import the engine on another core while the checkpoint is being found and hashed."""
-    if engine in ENGINES:
+    if engine in ("auto", "openvino"):
         # No daemon: a process that ends in the middle of an import may crash.
         Thread(target=import_module, args=("sememe.engines.openvino",)).start()
 
@@ -39,6 +39,10 @@ def open_engine(
         raise InputError(
             "trust_remote_code=True: this version has no engine that runs a checkpoint's code."
         )
+    if checkpoint.static is not None or engine == "static":
+        from sememe.engines.static import StaticEngine
+
+        return StaticEngine(checkpoint, output, engine=engine, precision=precision, device=device)
     if device not in (None, "cpu"):
         raise InputError(f"device={device!r}: the openvino engine computes on the cpu only.")
     from sememe.engines.openvino import OpenVinoEngine

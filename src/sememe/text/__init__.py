@@ -5,13 +5,16 @@ from sememe.text.check import check_pairs, check_texts
 from sememe.text.chunks import Chunks, chunked
 from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.tokens import Tokenizer, Tokens
+from sememe.text.words import UNKNOWN, StaticTokenizer
 
 __all__ = [
+    "UNKNOWN",
     "Batch",
     "Chunks",
     "Pair",
     "PairTokenizer",
     "Rows",
+    "StaticTokenizer",
     "Tokenizer",
     "Tokens",
     "batches",

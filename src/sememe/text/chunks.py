@@ -1,7 +1,7 @@
 """Texts to token ids, whole: one that is too long becomes windows that overlap."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sememe.errors import InputError
 from sememe.text.sentences import windows
 from sememe.text.tokens import Tokenizer, Tokens
+from sememe.text.words import StaticTokenizer
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,12 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
     Raises:
         InputError: a prompt that leaves no room for a text.
     """
+    given = [prompt + text for text in texts]
+    if isinstance(tokenizer, StaticTokenizer):  # a mean of token vectors has no limit
+        return _unlimited(tokenizer(given))
     ids: list[list[int]] = []
     sizes: list[int] = []
     first = np.empty(len(texts), np.intp)
-    given = [prompt + text for text in texts]
     for row, encoding in enumerate(tokenizer.encodings(given)):
         first[row] = len(ids)
         if not encoding.overflowing:
@@ -48,6 +51,14 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
             sizes.append(size)
     totals = np.repeat(np.add.reduceat(sizes, first), np.diff(first, append=len(ids)))
     return Chunks(tokenizer.joined(ids), first, (sizes / totals).astype(np.float32))
+
+
+def _unlimited(tokens: Tokens) -> Chunks:
+    """Every text as one window, with what was cut from it."""
+    lengths = (tokens.lengths + tokens.cut).astype(np.int32)
+    texts = np.arange(len(lengths), dtype=np.intp)
+    whole = replace(tokens, lengths=lengths, cut=np.zeros_like(tokens.cut))
+    return Chunks(whole, texts, np.ones(len(lengths), np.float32))
 
 
 def _windows(

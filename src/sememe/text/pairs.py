@@ -4,6 +4,7 @@ What stands before, between and behind the two texts, and of which type it is, d
 model (`[CLS] a [SEP] b [SEP]`, `<s> a </s></s> b </s>`); it is read off the checkpoint's tokenizer.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -52,7 +53,8 @@ class PairTokenizer:
         self._frame = _frame(self._tokenizer)
         self._document_only = truncate == "document"
         self.max_length = checkpoint.max_length
-        self.sha256 = self._tokenizer.sha256
+        known = f"{self._tokenizer.sha256} {self._frame.first_type}"
+        self.sha256 = hashlib.sha256(known.encode()).hexdigest()
         if self.max_length <= self._frame.size:
             raise CheckpointError(
                 f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "
@@ -130,11 +132,18 @@ def _counted(sizes: Ints) -> npt.NDArray[np.int64]:
 def _frame(tokenizer: Tokenizer) -> _Frame:
     encoding = tokenizer.example_pair("a", "a")
     ids = np.array(encoding.ids, np.int32)
-    sides, types = encoding.sequence_ids, encoding.type_ids
+    sides = encoding.sequence_ids
     if 0 not in sides or 1 not in sides:
         raise CheckpointError(f"{tokenizer.path}: this tokenizer does not take pairs of texts.")
     a, b = sides.index(0), sides.index(1)
     between = b - sides[:b][::-1].index(0)
     behind = len(sides) - sides[::-1].index(1)
-    first_type = types[between:b].count(0) if types[b] else None
-    return _Frame(ids[:a], ids[between:b], ids[behind:], first_type)
+    types = encoding.type_ids if tokenizer.gives_types else [0] * len(ids)
+    ones = types.count(1)
+    start = len(types) - ones
+    if types != [0] * start + [1] * ones or (ones and not between <= start <= b):
+        raise CheckpointError(
+            f"{tokenizer.path}: it gives a pair's tokens the types {types}; read are 0 for the "
+            "first text and 1 for the second, or 0 for both."
+        )
+    return _Frame(ids[:a], ids[between:b], ids[behind:], start - between if ones else None)

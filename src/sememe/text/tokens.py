@@ -5,7 +5,7 @@ default model's file says 128 where the model reads 256.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import read_json
 from sememe.errors import CheckpointError
+from sememe.text.growth import check_growth
 
 Ints = npt.NDArray[np.int32]
 
@@ -63,12 +64,14 @@ class Tokenizer:
     """
 
     def __init__(self, checkpoint: Checkpoint, *, special: bool = True) -> None:
-        self.path, self._tokenizer = _load(checkpoint.transformer)
+        self.path, self._tokenizer = _load(checkpoint)
+        check_growth(self.path, self._tokenizer)
         if checkpoint.lowercase:
             self._lowercase()
         self._add_special = special
         self.max_length = checkpoint.max_length
         self._known: int | None = checkpoint.config.get("vocab_size")
+        self.written_length: int | None = (self._tokenizer.truncation or {}).get("max_length")
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         if not special:
@@ -86,10 +89,10 @@ class Tokenizer:
     def sha256(self) -> str:
         """The SHA-256 of what the tokenizer was read from, as hexadecimal digits."""
         digest = hashlib.sha256(self.path.read_bytes())
-        settings = self.path.with_name("tokenizer_config.json")
-        # A tokenizer.json holds its own settings, a bare vocabulary does not.
-        if self.path.suffix == ".txt" and settings.is_file():
-            digest.update(settings.read_bytes())
+        # A tokenizer.json holds all of it, a bare vocabulary or a list of merges does not.
+        for name in ("vocab.json", "tokenizer_config.json") if self.path.suffix == ".txt" else ():
+            if (more := self.path.with_name(name)).is_file():
+                digest.update(more.read_bytes())
         return digest.hexdigest()
 
     def _lowercase(self) -> None:
@@ -101,26 +104,43 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
+        encodings, ids, lengths = self._encoded(texts)
+        if self._add_special:
+            self._check_lengths(lengths)
+        cut = np.zeros(len(lengths), np.int64)
+        for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
+            cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return Tokens(ids, lengths, ends - lengths, cut)
+
+    def _encoded(self, texts: Sequence[str]) -> tuple[list[Any], Ints, Ints]:
+        """The library's encodings, their ids end to end, and how many each has."""
         encodings = self._tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=self._add_special
         )
-        tokens = self.joined([encoding.ids for encoding in encodings])
-        for row in np.flatnonzero(tokens.lengths >= self.max_length) if self._add_special else ():
-            pieces = encodings[row].overflowing
-            tokens.cut[row] = sum(len(piece.ids) - self._special for piece in pieces)
-        return tokens
+        return encodings, *self._flat([encoding.ids for encoding in encodings])
+
+    def encodings(self, texts: Sequence[str]) -> list[Any]:
+        """The library's own `Encoding` of each text, which knows where its tokens stand in it."""
+        encodings = list(self._tokenizer.encode_batch(texts))
+        self._check_lengths(np.array([len(encoding.ids) for encoding in encodings], np.int32))
+        return encodings
 
     def joined(self, listed: Sequence[Sequence[int]]) -> Tokens:
-        """Ids of texts as the engine takes them, none of which is cut."""
+        """Ids as an engine takes them, none of them cut."""
+        ids, lengths = self._flat(listed)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return Tokens(ids, lengths, ends - lengths, np.zeros(len(lengths), np.int64))
+
+    def _flat(self, listed: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
         self._check_known(ids)
-        ends = np.cumsum(lengths, dtype=np.int64)
-        return Tokens(ids, lengths, ends - lengths, np.zeros(len(listed), np.int64))
+        return ids, lengths
 
-    def encodings(self, texts: Sequence[str]) -> list[Any]:
-        """The library's own `Encoding` of each text, with the place of every token in it."""
-        return list(self._tokenizer.encode_batch(texts))
+    def _check_lengths(self, lengths: Ints) -> None:
+        if lengths.max(initial=0) > self.max_length:
+            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
 
     def _check_known(self, ids: Ints) -> None:
         # An engine that looks an unknown id up reads past its table's end, and says nothing.
@@ -131,6 +151,12 @@ class Tokenizer:
                 f"{self.path}: the token {token!r} has the id {highest}, but the model knows "
                 f"{self._known} tokens; the tokenizer and the weights are not of the same model."
             )
+
+    @property
+    def gives_types(self) -> bool:
+        """Whether the types that it gives to a pair's tokens are meant for the model."""
+        names = _settings(self.path).get("model_input_names")
+        return not isinstance(names, list) or "token_type_ids" in names
 
     def example_pair(self, first: str, second: str) -> Any:
         """How the tokenizer itself joins two texts: the library's `Encoding`."""
@@ -143,33 +169,77 @@ class Tokenizer:
         return len(encoding.ids) - closing
 
 
-def _load(directory: Path) -> tuple[Path, Any]:
+def _load(checkpoint: Checkpoint) -> tuple[Path, Any]:
     from tokenizers import Tokenizer
 
-    for name, load in (("tokenizer.json", Tokenizer.from_file), ("vocab.txt", _word_pieces)):
-        path = directory / name
+    place = checkpoint.tokenizer
+    whole = place if place.is_file() else place / "tokenizer.json"
+    readers: dict[Path, Callable[[Path], Any]] = {
+        whole: lambda path: Tokenizer.from_file(str(path)),
+        place / "vocab.txt": (
+            _mpnet if checkpoint.config.get("model_type") == "mpnet" else _word_pieces
+        ),
+        place / "merges.txt": _byte_pairs,
+    }
+    for path, read in readers.items():
         if not path.is_file():
             continue
         try:
-            return path, load(str(path))
+            return path, read(path)
         except CheckpointError:
             raise
         except Exception as error:  # the Rust side raises plain Exception
             raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
     raise CheckpointError(
-        f"{directory}: there is no tokenizer (tokenizer.json, or vocab.txt for WordPiece)."
+        f"{place}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "
+        "vocab.json and merges.txt for byte-level BPE)."
     )
 
 
-def _word_pieces(vocabulary: str) -> Any:
-    """BERT's own tokenizer from its vocabulary: checkpoints before 2021 have no tokenizer.json."""
+def _settings(tokenizer: Path) -> dict[str, Any]:
+    path = tokenizer.with_name("tokenizer_config.json")
+    return read_json(path) if path.is_file() else {}
+
+
+# What follows reads checkpoints from before 2021, which have no tokenizer.json.
+
+
+def _word_pieces(vocabulary: Path, **special: str) -> Any:
+    """BERT's own tokenizer from its vocabulary."""
     from tokenizers import BertWordPieceTokenizer
 
-    settings = Path(vocabulary).with_name("tokenizer_config.json")
-    config = read_json(settings) if settings.is_file() else {}
+    config = _settings(vocabulary)
     return BertWordPieceTokenizer(
-        vocabulary,
+        str(vocabulary),
         lowercase=bool(config.get("do_lower_case", True)),
         strip_accents=config.get("strip_accents"),
         handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
+        **special,
     )._tokenizer
+
+
+def _mpnet(vocabulary: Path) -> Any:
+    """BERT's tokenizer with RoBERTa's special tokens; its vocabulary has both."""
+    special = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}
+    return _as_roberta(_word_pieces(vocabulary, mask_token="<mask>", **special))
+
+
+def _byte_pairs(merges: Path) -> Any:
+    """RoBERTa's byte-level BPE from its vocabulary and merges."""
+    from tokenizers import AddedToken, ByteLevelBPETokenizer
+
+    spaced = bool(_settings(merges).get("add_prefix_space", False))
+    vocabulary = str(merges.with_name("vocab.json"))
+    tokenizer = ByteLevelBPETokenizer(vocabulary, str(merges), add_prefix_space=spaced)._tokenizer
+    mask = AddedToken("<mask>", lstrip=True)
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", mask])
+    return _as_roberta(tokenizer)
+
+
+def _as_roberta(tokenizer: Any) -> Any:
+    """Put `<s> a </s>` around a text, and `<s> a </s></s> b </s>` around two."""
+    from tokenizers.processors import RobertaProcessing
+
+    opening, closing = ((token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>"))
+    tokenizer.post_processor = RobertaProcessing(closing, opening, False, False)
+    return tokenizer

@@ -107,11 +107,18 @@ class Inputs:
             ops.greater_equal(self._row, ops.unsqueeze(self._second, ints(1))), "i32"
         )
 
-    def attention_bias(self) -> Node:
-        """[b, 1, 1, t]: 0 for a token, a large negative number for padding."""
+    def attention_bias(self, reach: int | None = None) -> Node:
+        """[b, 1, 1, t]: 0 for a token, a large negative number for padding.
+
+        With a reach [b, 1, t, t]: that number also for a token farther away than that.
+        """
         # Not minus infinity: a row without any token would become NaN.
         bias = ops.select(self.valid, scalar(0), scalar(-1e9))
-        return ops.unsqueeze(bias, ints(1, 2))
+        bias = ops.unsqueeze(bias, ints(1, 2))
+        if reach is None:
+            return bias
+        away = ops.abs(ops.subtract(self._row, ops.unsqueeze(self.positions, ints(1))))
+        return ops.select(ops.less_equal(away, scalar(reach, np.int32)), bias, scalar(-1e9))
 
 
 class Layers:
@@ -139,14 +146,14 @@ class Layers:
             return product
         return ops.add(product, constant(self.tensor(f"{name}.bias", outside)))
 
-    def norm(self, x: Node, name: str, size: int, eps: float) -> Node:
+    def norm(self, x: Node, name: str, size: int, eps: float, *, bias: bool = True) -> Node:
         """Layer normalisation over the last axis (Ba, Kiros, Hinton, 2016)."""
         # Checkpoints converted from TensorFlow call weight and bias gamma and beta.
         old = f"{self._prefix}{name}.gamma" in self._weights
         scale, shift = ("gamma", "beta") if old else ("weight", "bias")
         unit = ops.mvn(x, ints(-1), True, eps, "inside_sqrt")
         scaled = ops.multiply(unit, constant(self.tensor(f"{name}.{scale}", size)))
-        return ops.add(scaled, constant(self.tensor(f"{name}.{shift}", size)))
+        return ops.add(scaled, constant(self.tensor(f"{name}.{shift}", size))) if bias else scaled
 
 
 def split_heads(x: Node, heads: int, size: int) -> Node:

@@ -5,7 +5,7 @@ from typing import Protocol
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling
 from sememe.engines.engine import Output
-from sememe.engines.openvino import bert
+from sememe.engines.openvino import bert, distilbert, electra, modernbert, mpnet, roberta
 from sememe.engines.openvino.blocks import Inputs, Node, Product, float_product
 from sememe.engines.openvino.head import sentence_vectors
 from sememe.engines.openvino.silence import openvino
@@ -33,6 +33,13 @@ class Architecture(Protocol):
 
 ARCHITECTURES: dict[str, Architecture] = {
     "bert": bert,
+    "camembert": roberta,
+    "distilbert": distilbert,
+    "electra": electra,
+    "modernbert": modernbert,
+    "mpnet": mpnet,
+    "roberta": roberta,
+    "xlm-roberta": roberta,
 }
 
 
@@ -50,7 +57,7 @@ def build(
         CheckpointError: an architecture that is not read, or weights that contradict the config.
     """
     kind = checkpoint.config.get("model_type")
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise CheckpointError(
             f"{checkpoint.transformer / 'config.json'}: the architecture {kind!r} is not read; "
             f"those that are: {', '.join(sorted(ARCHITECTURES))}."

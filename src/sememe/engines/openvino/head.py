@@ -14,6 +14,8 @@ from sememe.checkpoint.modules import Dense, Normalize, Pooling
 from sememe.engines.openvino.blocks import Inputs, Layers, Node, activation, ints, scalar
 from sememe.errors import CheckpointError
 
+Logits = Callable[[Checkpoint, Inputs, Node, int, int], Node]
+
 
 def sentence_vectors(
     checkpoint: Checkpoint, pooling: Pooling, inputs: Inputs, states: Node, size: int
@@ -23,7 +25,10 @@ def sentence_vectors(
     A Normalize at the very end is left to the caller, who may want the vector as it is.
     """
     pool = _Pool(inputs, states, size)
-    pooled = [_MODES[mode](pool) for mode in pooling.modes]
+    pooled = [
+        _pooler(checkpoint.weights, states, size) if mode == "pooler" else _MODES[mode](pool)
+        for mode in pooling.modes
+    ]
     x = pooled[0] if len(pooled) == 1 else ops.concat(pooled, axis=1)
     size *= len(pooled)
     modules = checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head
@@ -33,6 +38,44 @@ def sentence_vectors(
         else:
             x, size = _dense(module, x, size)
     return x, size
+
+
+def first_token(states: Node) -> Node:
+    """The vector of each text's first token: [b, h] of [b, t, h]."""
+    return ops.gather(states, scalar(0, np.int32), scalar(1, np.int32))
+
+
+def mean(inputs: Inputs, states: Node, size: int) -> Node:
+    """The mean of each text's token vectors: [b, h] of [b, t, h]."""
+    return _mean(_Pool(inputs, states, size))
+
+
+def _pooler(weights: Weights, states: Node, size: int) -> Node:
+    # Even where a prompt is left out: the layer was trained on a text's first token.
+    try:
+        layers = Layers(weights, weights.prefix("pooler.dense.weight"))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f'{error} It is the layer that the pooling "pooler" takes; this checkpoint needs '
+            'another pooling, such as "mean".'
+        ) from None
+    return ops.tanh(layers.linear(first_token(states), "pooler.dense", size, size))
+
+
+def classifier(hidden: str, act: str, last: str) -> Logits:
+    """The classification head that most architectures have, its layers by their names.
+
+    The first token's vector goes through a layer, an activation and a last layer: [b, labels].
+    """
+
+    def logits(checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int) -> Node:
+        weights = checkpoint.weights
+        layers = Layers(weights, weights.prefix(f"{hidden}.weight"))
+        x = layers.linear(first_token(states), hidden, size, size)
+        x = activation(act, x, str(weights.directory))
+        return Layers(weights, "").linear(x, last, size, labels)
+
+    return logits
 
 
 def _dense(dense: Dense, x: Node, size: int) -> tuple[Node, int]:

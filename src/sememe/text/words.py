@@ -1,0 +1,150 @@
+"""Texts to token ids word by word, each different word once.
+
+Behind a static encoder, tokenising is nearly all the work, and texts repeat their words. Where the
+checkpoint's tokenizer treats words apart from each other, a text's ids are those of its words.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.static import UNLIMITED
+from sememe.text.tokens import Ints, Tokenizer, Tokens
+
+UNKNOWN = -1
+"""The id of a token that model2vec leaves out."""
+
+# About 50 MB with all that Python adds; then the words begin anew.
+_MOST_CHARACTERS = 2**21
+# What works character by character, never across a space; and what may also make a space, or
+# nothing, of a character, which matters where spaces are marked and not where they only split.
+_LOCAL = {"Lowercase", "NFC", "NFD"}
+_SPACING = {"BertNormalizer", "NFKC", "NFKD", "StripAccents"}
+_SPLITTING = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+_SPACE = "▁"
+_LLAMA = {
+    "type": "Sequence",
+    "normalizers": [
+        {"type": "Prepend", "prepend": _SPACE},
+        {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE},
+    ],
+}
+
+
+class StaticTokenizer(Tokenizer):
+    """The tokenizer of a static encoder: no special tokens; safe to be used from many threads.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint, special=False)
+        self._unknown = UNKNOWN
+        if checkpoint.static is not None and checkpoint.static.model2vec:
+            self._unknown = _unknown(self._tokenizer)
+        else:  # sentence-transformers cuts where the tokenizer's file says so
+            self.max_length = self.written_length or UNLIMITED
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        across = any(token.normalized or " " in token.content for token in added)
+        self._apart = not across and _apart(self._tokenizer)
+        self._joining = [_SPACE, *(token.content for token in added)]
+        self._lock = Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        """No word is known; from here on, all arrays are by the words' numbers."""
+        self._characters = 0
+        self._numbers: dict[str, int] = {}
+        self._ids: Ints = np.zeros(0, np.int32)
+        self._lengths: Ints = np.zeros(0, np.int32)
+        self._starts: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        # A text with such a word is read whole: two spaces, or an added token, join words.
+        self._whole: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Tokenise texts, cutting each to the maximum length and counting what was cut."""
+        if self._apart and texts:
+            with self._lock:
+                tokens = self._by_word(texts)
+        else:
+            tokens = super().__call__(texts)
+        kept = np.minimum(tokens.lengths, self.max_length)
+        return replace(tokens, lengths=kept, cut=(tokens.lengths - kept).astype(np.int64))
+
+    def _encoded(self, texts: Sequence[str]) -> tuple[list[Any], Ints, Ints]:
+        encodings, ids, lengths = super()._encoded(texts)
+        ids[ids == self._unknown] = UNKNOWN
+        return encodings, ids, lengths
+
+    def _by_word(self, texts: Sequence[str]) -> Tokens:
+        words = " ".join(texts).split(" ")
+        self._learn(words)
+        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.intp, len(words))
+        sizes = self._lengths[numbers]
+        ends = np.cumsum(sizes, dtype=np.int64)
+        shift = self._starts[numbers] + sizes - ends
+        ids = self._ids[np.repeat(shift, sizes) + np.arange(ends[-1])]
+        last = np.cumsum([text.count(" ") + 1 for text in texts]) - 1
+        lengths = np.diff(ends[last], prepend=0).astype(np.int32)
+        starts = ends[last] - lengths
+        rows = np.unique(np.searchsorted(last, np.flatnonzero(self._whole[numbers])))
+        if len(rows):
+            _, others, lengths[rows] = self._encoded([texts[row] for row in rows])
+            starts[rows] = len(ids) + np.cumsum(lengths[rows]) - lengths[rows]
+            ids = np.concatenate([ids, others])
+        return Tokens(ids, lengths, starts, np.zeros(len(texts), np.int64))
+
+    def _learn(self, words: list[str]) -> None:
+        if self._characters > _MOST_CHARACTERS:
+            self._forget()
+        new = list(set(words) - self._numbers.keys())
+        if not new:
+            return
+        _, ids, lengths = self._encoded(new)
+        whole = (not word or any(part in word for part in self._joining) for word in new)
+        self._starts = np.append(self._starts, len(self._ids) + np.cumsum(lengths) - lengths)
+        self._ids = np.append(self._ids, ids)
+        self._lengths = np.append(self._lengths, lengths)
+        self._whole = np.append(self._whole, np.fromiter(whole, bool, len(new)))
+        self._numbers |= zip(new, range(len(self._numbers), len(self._starts)), strict=True)
+        self._characters += sum(map(len, new))
+
+
+def _apart(tokenizer: Any) -> bool:
+    """Whether single spaces part a text into words that are tokenised as if each stood alone."""
+    normalizer, split = (
+        json.loads(part.__getstate__()) if part else {}
+        for part in (tokenizer.normalizer, tokenizer.pre_tokenizer)
+    )
+    if split:
+        steps = normalizer.get("normalizers", [normalizer] if normalizer else [])
+        kinds = {step["type"] for step in steps}
+        if split["type"] in _SPLITTING:
+            return kinds <= _LOCAL | _SPACING
+        marked = split.get("split") and split.get("prepend_scheme") in ("always", "first")
+        return bool(marked and kinds <= _LOCAL)
+    model = tokenizer.model
+    return (
+        normalizer == _LLAMA
+        and type(model).__name__ == "BPE"
+        and not (model.dropout or model.ignore_merges)
+        and not (model.continuing_subword_prefix or model.end_of_word_suffix)
+        # No token has ▁ behind another character, so nothing is merged across the words' ends.
+        and _SPACE in (vocabulary := tokenizer.get_vocab())
+        and not any(_SPACE in token.lstrip(_SPACE) for token in vocabulary)
+    )
+
+
+def _unknown(tokenizer: Any) -> int:
+    """The unknown token's id; a Unigram model says it only in its file."""
+    token = getattr(tokenizer.model, "unk_token", None)
+    said = json.loads(tokenizer.to_str())["model"] if token is None else {}
+    found = said.get("unk_id") if token is None else tokenizer.token_to_id(token)
+    return UNKNOWN if found is None else int(found)
