@@ -134,6 +134,7 @@ def _read_static(directory: Path, static: Static) -> Checkpoint:
         pooling=Pooling(),
         head=(Normalize(),) if static.normalized else (),
         max_length=static.max_length,
+        first_position=0,
         lowercase=False,
         static=static,
         **_face(face, _optional(face)),
