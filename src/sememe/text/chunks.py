@@ -37,20 +37,17 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
     given = [prompt + text for text in texts]
     if isinstance(tokenizer, StaticTokenizer):  # a mean of token vectors has no limit
         return _unlimited(tokenizer(given))
-    ids: list[list[int]] = []
-    sizes: list[int] = []
+    found: list[tuple[list[int], int]] = []
     first = np.empty(len(texts), np.intp)
     for row, encoding in enumerate(tokenizer.encodings(given)):
-        first[row] = len(ids)
-        if not encoding.overflowing:
-            ids.append(encoding.ids)
-            sizes.append(1)
-            continue
-        for window, size in _windows(encoding, given[row], len(prompt), tokenizer.max_length):
-            ids.append(window)
-            sizes.append(size)
+        first[row] = len(found)
+        if encoding.overflowing:
+            found += _windows(encoding, given[row], len(prompt), tokenizer.max_length)
+        else:
+            found.append((encoding.ids, 1))
+    ids, sizes = zip(*found, strict=True)
     totals = np.repeat(np.add.reduceat(sizes, first), np.diff(first, append=len(ids)))
-    return Chunks(tokenizer.joined(ids), first, (sizes / totals).astype(np.float32))
+    return Chunks(tokenizer.joined(ids), first, (np.array(sizes) / totals).astype(np.float32))
 
 
 def _unlimited(tokens: Tokens) -> Chunks:
