@@ -57,7 +57,7 @@ def test_a_finished_folder_is_found_again(tmp_path: Path) -> None:
     ("name", "content", "out", "said"),
     [
         ("missing.txt", None, "v.npy", "missing.txt"),
-        ("a.txt", "hello\n", "v.docx", ".parquet, .npy, or a folder"),
+        ("a.txt", "hello\n", "v.docx", ".parquet, .npy, .jsonl, or a folder"),
         ("a.txt", "hello\n", "no/v.npy", "no folder"),
         ("a.csv", "text,n\nhello,1\nworld\n", "v.npy", "line 3"),
     ],
@@ -72,3 +72,17 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / out).exists()
+
+
+@pytest.mark.parametrize(("long", "code"), [("truncate", 0), ("chunk", 0), ("error", 2)])
+def test_what_becomes_of_a_long_text(tmp_path: Path, long: str, code: int) -> None:
+    file, out = tmp_path / "a.txt", tmp_path / "v.jsonl"
+    file.write_text("A cat sleeps. " * 100 + "\nhello\n")
+    done = sememe("encode", str(file), "-o", str(out), "--long", long)
+    assert done.returncode == code
+    if long == "error":
+        assert "texts[0] has" in done.stderr
+        return
+    assert ("were cut" in done.stderr) == (long == "truncate")
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [len(row["vector"]) for row in rows] == [384, 384]

@@ -21,7 +21,8 @@ def test_models_lists_what_is_here(tmp_path: Path) -> None:
     (model, *_) = json.loads(sememe("models", "--json", HF_HOME=str(tmp_path)).stdout)
     assert model["name"] == "all-MiniLM-L6-v2"
     assert (model["dim"], model["layers"], model["max_length"]) == (384, 6, 256)
-    assert model["int8_cosine"] > 0.99
+    assert model["int8"]["measure"] == "cosine"
+    assert model["int8"]["mean"] > 0.99
     assert "6 layers of 384" in sememe("models").stdout
 
 

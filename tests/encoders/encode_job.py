@@ -1,7 +1,12 @@
-"""A long job in a process of its own: python encode_job.py MODEL OUTPUT COUNT SHARD [LIMIT]."""
+"""A long job in a process of its own: python encode_job.py MODEL OUTPUT COUNT SHARD [LIMIT].
+
+A model in a folder named `cross` scores pairs, any other encodes texts.
+"""
 
 import random
 import sys
+from functools import partial
+from pathlib import Path
 
 _WORDS = [
     "the",
@@ -28,12 +33,17 @@ def texts(count: int) -> list[str]:
 
 
 def main(model: str, output: str, count: str, shard: str, limit: str = "") -> None:
-    """Encode, and say how many texts were found finished."""
-    from sememe import BiEncoder
+    """Encode or score, and say how many items were found finished."""
+    from sememe import BiEncoder, CrossEncoder
     from sememe.encoders import disk
 
     disk.SHARD_TEXTS = int(shard)
-    encoder = BiEncoder(model, precision="f32")
+    given = texts(int(count))
+    if Path(model).name == "cross":
+        pairs = list(zip(given, reversed(given), strict=True))
+        work = partial(CrossEncoder(model, precision="f32").score_to, pairs, output)
+    else:
+        work = partial(BiEncoder(model, precision="f32").encode_to, given, output)
     if limit:  # a disk with so many bytes left
         import resource
         import signal
@@ -41,7 +51,7 @@ def main(model: str, output: str, count: str, shard: str, limit: str = "") -> No
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     print("ready", flush=True)
-    print("found", encoder.encode_to(texts(int(count)), output).found, flush=True)
+    print("found", work().found, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sememe.cli.parser import add_command, add_input, add_json, add_model
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
+    from sememe.encoders.disk import OnDisk
 
 _EXAMPLES = """\
 sememe encode questions.txt -o vectors.npy
@@ -32,12 +33,15 @@ def add_commands(commands: "Commands") -> None:
     )
     add_input(parser)
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
-                        help="x.parquet, x.npy, or a folder for parquet shards")  # fmt: skip
+                        help="x.parquet, x.npy, x.jsonl, or a folder of shards")  # fmt: skip
     add_model(parser)
     parser.add_argument("--dtype", choices=("float32", "float16", "int8", "binary"),
                         default="float32", help="what to write (default: %(default)s)")  # fmt: skip
     parser.add_argument("--truncate-dim", metavar="N", type=int,
                         help="keep the first N components")  # fmt: skip
+    parser.add_argument("--long", choices=("truncate", "chunk", "error"), default="truncate",
+                        help="what to do with a text over the model's length: cut it, read it "
+                        "whole in windows, or stop (default: %(default)s)")  # fmt: skip
     parser.add_argument("--prompt-name", metavar="P", help="put this prompt of the model's first")
     add_json(parser, "a summary")
     parser.set_defaults(run=_run)
@@ -58,14 +62,22 @@ def _run(options: argparse.Namespace) -> int:
         dtype=options.dtype,
         truncate_dim=options.truncate_dim,
         prompt_name=options.prompt_name,
+        long=options.long,
     )
+    what = f"vectors of {done.dim}"
+    say_done(done, ("texts", what), started, encoder.fingerprint if options.json else "")
+    return 0
+
+
+def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint: str) -> None:
+    """Say what is on disk now and, where a fingerprint is given, print it all as JSON."""
     seconds = time.perf_counter() - started
-    if options.json:
+    if fingerprint:
         said = {**asdict(done), "path": str(done.path), "seconds": round(seconds, 3)}
-        print(json.dumps({**said, "fingerprint": encoder.fingerprint}))
+        print(json.dumps({**said, "fingerprint": fingerprint}))
+    items, results = what
     found = f" ({done.found:,} of them were finished before)" if done.found else ""
     print(
-        f"{done.rows:,} texts{found}, vectors of {done.dim}, in {seconds:.1f} s: {done.path}",
+        f"{done.rows:,} {items}{found}, {results}, in {seconds:.1f} s: {done.path}",
         file=sys.stderr,
     )
-    return 0

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sememe.cli.parser import add_command, add_json
@@ -86,7 +87,7 @@ def described(model: "Installed") -> dict[str, Any]:
             "dim": config.get("hidden_size"),
             "layers": config.get("num_hidden_layers"),
             "max_length": model.checkpoint.max_length,
-            "int8_cosine": ranges.fidelity.mean if ranges else None,
+            "int8": asdict(ranges.fidelity) if ranges else None,
         }
     return said
 
@@ -98,8 +99,8 @@ def line_of(model: dict[str, Any]) -> str:
         return f"{head}  cannot be read: {model['problem']}"
     if model["layers"] is None:
         return f"{head}  static encoder, token vectors of {model['dim']}"
-    int8 = model["int8_cosine"]
-    ranges = f"int8 at a cosine of {int8:.4f}" if int8 else "no int8 ranges"
+    int8 = model["int8"]
+    ranges = f"int8 at a {int8['measure']} of {int8['mean']:.4f}" if int8 else "no int8 ranges"
     return (
         f"{head}  {model['architecture']}, {model['layers']} layers of {model['dim']}, "
         f"{model['max_length']} tokens, {ranges}"

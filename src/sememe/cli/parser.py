@@ -10,6 +10,8 @@ from sememe.errors import InputError
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["Parser"]
 
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, but an error is one line, like every other error of sememe's."""
@@ -40,8 +42,13 @@ def add_input(parser: Parser) -> None:
 
 def add_model(parser: Parser) -> None:
     """The bi-encoder and its precision."""
-    parser.add_argument("--model", metavar="M", default="all-MiniLM-L6-v2", help="a bi-encoder: "
+    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="a bi-encoder: "
                         "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+    add_precision(parser)
+
+
+def add_precision(parser: Parser) -> None:
+    """What an encoder computes in."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto",
                         help="what to compute in (default: %(default)s)")  # fmt: skip
 

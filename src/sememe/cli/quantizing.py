@@ -44,8 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**asdict(found), "digest": ranges.digest, "file": str(path)}))
     else:
-        print(
-            f"int8 to float32, on {found.texts} texts held back ({found.source}): cosine "
-            f"{found.mean:.4f} on average, {found.least:.4f} at least\nkept in {path}"
-        )
+        what = "texts" if found.measure == "cosine" else "pairs"
+        where = f"on {found.texts} {what} held back ({found.source})"
+        print(f"int8 to float32, {where}: {found}\nkept in {path}")
     return 0

@@ -1,10 +1,9 @@
 """The bi-encoder: each sentence alone becomes a vector that can be stored, indexed, compared."""
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -14,13 +13,14 @@ import numpy.typing as npt
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read, write
 from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
 from sememe.encoders.fingerprint import fingerprint
+from sememe.encoders.options import LONG, Options, Wanted, one_of
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
-from sememe.encoders.vectors import DTYPES, Vectors, finish, similarity
-from sememe.engines import Array, Ranges, find_ranges, load_ahead, open_engine
+from sememe.encoders.vectors import Vectors, finish, similarity
+from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts
+from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts, chunked
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
@@ -29,17 +29,6 @@ _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 # RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
 _UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What vectors are to be, every default filled in."""
-
-    prompt: str
-    normalize: bool
-    truncate_dim: int | None
-    dtype: str
-    long: str
 
 
 class BiEncoder:
@@ -98,11 +87,7 @@ class BiEncoder:
         opened = open_engine(
             self._checkpoint, self._pooling, precision=precision, **self._engine_options
         )
-        if (self._checkpoint.truncate_dim or 0) > opened.dim:
-            raise CheckpointError(
-                f"{self._checkpoint.directory}: config_sentence_transformers.json says "
-                f"truncate_dim {self._checkpoint.truncate_dim}, but vectors have {opened.dim}."
-            )
+        self._options = Options(self._checkpoint, opened.dim)
         self._sentences = Pipeline(opened)
         self._token_pipeline: Pipeline | None = None
         self._token_lock = Lock()
@@ -200,7 +185,10 @@ class BiEncoder:
                 that belongs to the checkpoint, or `binary`, uint8 (n, dim / 8), a bit a component.
             output: `sentence`, or `tokens` for a list of (tokens, hidden) arrays, one a text.
             long: what to do with a text over `max_length`: `truncate` (one warning says how many
-                were cut) or `error`.
+                were cut), `error`, or `chunk`, which reads it whole: in windows that overlap and
+                end where sentences do, each behind the prompt. Their vectors, as the checkpoint
+                pools them, are averaged, weighted by their tokens (segments pooled by their mean:
+                Sun et al., 2019). A text that fits comes out as without it. Not for tokens.
             progress: a progress bar: True, False, or None for one on a terminal.
 
         Returns:
@@ -209,8 +197,8 @@ class BiEncoder:
         Raises:
             InputError: a text that is not a str (which one), or an argument that is not known.
         """
-        _one_of("output", output, ("sentence", "tokens"))
-        _one_of("long", long, ("truncate", "error"))
+        one_of("output", output, ("sentence", "tokens"))
+        one_of("long", long, LONG)
         listed = check_texts([texts] if isinstance(texts, str) else texts)
         if output == "tokens":
             if (normalize, truncate_dim, dtype) != (None, None, "float32"):
@@ -218,12 +206,17 @@ class BiEncoder:
                     'output="tokens" gives the transformer\'s own vectors; normalize=, '
                     "truncate_dim= and dtype= are for sentences."
                 )
-            prefix = self._prompt(prompt_name, prompt)
+            if long == "chunk":
+                raise InputError(
+                    'output="tokens" with long="chunk": a token in two windows has two vectors; '
+                    'take long="truncate", or cut the text yourself.'
+                )
+            prefix = self._options.prompt(prompt_name, prompt)
             with progress_bar(len(listed), "texts", progress) as bar:
                 states, cuts = self._token_vectors(listed, prefix, long, bar)
             cuts.report(self.max_length)
             return states[0] if isinstance(texts, str) else states
-        wanted = self._wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
+        wanted = self._options.wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         with progress_bar(len(listed), "texts", progress) as bar:
             found, cuts = self._sentence_vectors(listed, 0, wanted, bar)
         cuts.report(self.max_length)
@@ -249,9 +242,9 @@ class BiEncoder:
 
         Args:
             texts: any iterable of str, read once, never held as a whole.
-            path: `x.parquet` for one file with the columns text and vector, `x.npy` for an array
-                (n, dim), or a folder, for parquet shards and their manifest. While a single file
-                is not finished, its shards are in the folder `x.parquet.job` beside it.
+            path: `x.parquet` or `x.jsonl` for one file with the columns text and vector, `x.npy`
+                for an array (n, dim), or a folder, for parquet shards and their manifest. While a
+                single file is not finished, its shards are in `x.parquet.job/` beside it.
             prompt_name: as `encode`'s, like all that follow.
             prompt: see `encode`.
             normalize: see `encode`.
@@ -277,8 +270,7 @@ class BiEncoder:
         """
         from sememe.encoders.disk import Task, to_disk
 
-        _one_of("long", long, ("truncate", "error"))
-        wanted = self._wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
+        wanted = self._options.wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         settings = {
             "fingerprint": self.fingerprint,
             "budget": self._sentences.engine.budget,
@@ -299,44 +291,27 @@ class BiEncoder:
         cuts.report(self.max_length)
         return done
 
-    def _wanted(
-        self,
-        prompt_name: str | None,
-        prompt: str | None,
-        normalize: bool | None,
-        truncate_dim: int | None,
-        dtype: str,
-        long: str,
-    ) -> "_Wanted":
-        """What is to come out, every option checked."""
-        _one_of("dtype", dtype, DTYPES)
-        self._check_truncation(truncate_dim, dtype)
-        wanted = _Wanted(
-            self._prompt(prompt_name, prompt),
-            self._checkpoint.normalized if normalize is None else normalize,
-            truncate_dim or self._checkpoint.truncate_dim,
-            dtype,
-            long,
-        )
-        if dtype == "int8":
-            self._limit(wanted)  # refuses a checkpoint without ranges before the work
-        return wanted
-
     def _sentence_vectors(
-        self, texts: list[str], first: int, wanted: "_Wanted", bar: Bar
+        self, texts: list[str], first: int, wanted: Wanted, bar: Bar
     ) -> tuple[Vectors, Cuts]:
         """The vectors of texts of which the first one has the number `first`."""
         cut = CutCounter(texts, self.max_length, wanted.long, first)
         unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
-        for batch, vectors in self._compute(self._sentences, list(unique), wanted.prompt, cut, bar):
-            computed[batch.rows] = vectors
+        if wanted.long == "chunk":
+            chunk = partial(chunked, self._tokenizer, wanted.prompt)
+            skip = self._skip(wanted.prompt)
+            computed = self._sentences.pooled(list(unique), chunk, bar, skip=skip)
+        else:
+            computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
+            pieces = self._compute(self._sentences, list(unique), wanted.prompt, cut, bar)
+            for batch, vectors in pieces:
+                computed[batch.rows] = vectors
         found = finish(
             computed,
             normalize=wanted.normalize,
             truncate_dim=wanted.truncate_dim,
             dtype=wanted.dtype,
-            limit=self._limit(wanted) if wanted.dtype == "int8" else 0,
+            limit=wanted.limit,
         )
         if len(unique) < len(texts):
             found = found[[unique[text] for text in texts]]
@@ -382,17 +357,6 @@ class BiEncoder:
         """
         write(replace(self._checkpoint, pooling=self._pooling, scoring=None), directory)
 
-    def _check_truncation(self, truncate_dim: int | None, dtype: str) -> None:
-        whole = self._sentences.engine.dim
-        if truncate_dim is not None and not (
-            isinstance(truncate_dim, int) and 0 < truncate_dim <= whole
-        ):
-            raise InputError(
-                f"truncate_dim={truncate_dim!r} is no number between 1 and the model's {whole}."
-            )
-        if dtype == "binary" and (left := truncate_dim or self.dim) % 8:
-            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {left}.')
-
     def _encode_as(
         self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
     ) -> Vectors:
@@ -403,51 +367,20 @@ class BiEncoder:
         vectors: Vectors = self.encode(texts, **options)
         return vectors
 
-    def _prompt(self, name: str | None, prompt: str | None) -> str:
-        if prompt is not None and name is not None:
-            raise InputError("Pass prompt= or prompt_name=, not both.")
-        if prompt is not None:
-            return check_texts([prompt])[0]
-        prompts = self._checkpoint.prompts
-        name = name or self._checkpoint.default_prompt_name
-        if name is not None and name not in prompts:
-            known = ", ".join(sorted(prompts)) or "none"
-            raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {known}.")
-        return prompts[name] if name else ""
-
     def _compute(
         self, pipeline: Pipeline, texts: list[str], prefix: str, cut: CutCounter[str], bar: Bar
     ) -> Iterator[tuple[Batch, Array]]:
         """The computed batches of different texts, each behind a prompt."""
-        skip = 0
-        if prefix and not self._pooling.include_prompt:
-            skip = self._tokenizer.prompt_length(prefix)
 
         def tokenize(some: Sequence[str]) -> Tokens:
             return self._tokenizer([prefix + text for text in some] if prefix else some)
 
-        return pipeline.values(texts, tokenize, cut, bar, skip=skip)
+        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix))
 
-    def _limit(self, wanted: "_Wanted") -> float:
-        """The component that int8 vectors write as 127."""
-        if self._ranges is None:
-            raise InputError(
-                'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
-                "none. Measure them once: sememe quantize MODEL"
-            )
-        if not wanted.normalize:
-            return self._ranges.pooled
-        # Of a truncated vector made long again, each component grows with what was cut.
-        whole = self._sentences.engine.dim
-        return self._ranges.unit * math.sqrt(whole / (wanted.truncate_dim or whole))
-
-    @cached_property
-    def _ranges(self) -> Ranges | None:
-        if self._checkpoint.static is not None:
-            from sememe.engines.static import table_ranges
-
-            return table_ranges(self._checkpoint.static.table)
-        return find_ranges(self._checkpoint.weights.sha256)
+    def _skip(self, prefix: str) -> int:
+        """How many first tokens the pooling leaves out."""
+        leave_out = prefix and not self._pooling.include_prompt
+        return self._tokenizer.prompt_length(prefix) if leave_out else 0
 
     def _tokens(self) -> Pipeline:
         with self._token_lock:
@@ -491,8 +424,3 @@ def _ragged(computed: Iterator[tuple[Batch, Array]]) -> dict[int, Array]:
         for batch, values in computed
         for row, length, states in zip(batch.rows, batch.lengths, values, strict=True)
     }
-
-
-def _one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{argument}={value!r} is not known; there are {', '.join(known)}.")

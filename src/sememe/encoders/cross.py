@@ -202,19 +202,20 @@ class CrossEncoder:
 
         Args:
             pairs: any iterable of (first, second), read once, never held as a whole.
-            path: `x.parquet` for one file with the columns first, second and score (of several
-                labels, a column each), `x.npy` for an array, or a folder of parquet shards.
+            path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
+                second and score (of several labels, a column each), `x.npy` for an array, or a
+                folder of parquet shards.
             raw: see `score`, as all that follow.
             symmetric: see `score`.
             truncate: see `score`.
             progress: see `score`; the bar shows the rate, for the number of pairs is not known.
 
         Raises:
-            InputError: a row that is not two texts (which one).
+            InputError: a row that is not two texts (which one), or another suffix.
             JobError: as `BiEncoder.encode_to`.
             MissingExtra: parquet without pyarrow.
         """
-        from sememe.encoders.disk import Task, to_disk
+        from sememe.encoders.disk import SCORES, Task, to_disk
 
         self._check(truncate)
         settings = {
@@ -231,6 +232,7 @@ class CrossEncoder:
                 check_pairs,
                 lambda part, first: self._scores(part, first, raw, symmetric, truncate, bar),
                 self._columns,
+                SCORES,
             )
             done, cuts = to_disk(task, pairs, path)
         cuts.report(self.max_length, "pair")

@@ -24,6 +24,10 @@ from sememe.tables import join_parquet, output_format, replacing, write_table
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
 
+# The suffixes of what results can be written as; "" is a folder of parquet shards.
+VECTORS = (".parquet", ".npy", ".jsonl", "")
+SCORES = (".csv", ".tsv", *VECTORS)
+
 
 @dataclass(frozen=True)
 class Task(Generic[Item]):
@@ -34,7 +38,8 @@ class Task(Generic[Item]):
         settings: JSON values, all that the results depend on beside the items.
         check: the items of a part as a list, or InputError; it is given the first one's number.
         compute: a part, and its first item's number, to an array of one row an item.
-        columns: a part and its results as the columns of a parquet file.
+        columns: a part and its results as the columns of a table.
+        forms: which of the suffixes the results can be written as.
     """
 
     kind: str
@@ -42,6 +47,7 @@ class Task(Generic[Item]):
     check: Callable[[Iterable[Any], int], list[Item]]
     compute: Callable[[list[Item], int], tuple[Vectors, Cuts]]
     columns: Callable[[list[Item], Vectors], Mapping[str, Any]]
+    forms: tuple[str, ...] = VECTORS
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ class OnDisk:
     found: int
 
 
-def check_output(path: str | os.PathLike[str]) -> str:
-    """The form that a path asks for: .parquet, .npy, or "" for a folder of parquet shards.
+def check_output(path: str | os.PathLike[str], forms: tuple[str, ...] = VECTORS) -> str:
+    """The form, of those that can be, which a path asks for.
 
     Raises:
         InputError: another suffix.
@@ -71,8 +77,9 @@ def check_output(path: str | os.PathLike[str]) -> str:
     """
     target = Path(path)
     suffix = "" if target.is_dir() else target.suffix.lower()
-    if suffix not in (".parquet", ".npy", ""):
-        raise InputError(f"{path}: results go into .parquet, .npy, or a folder (no suffix).")
+    if suffix not in forms:
+        known = ", ".join(form for form in forms if form)
+        raise InputError(f"{path}: results go into {known}, or a folder (no suffix).")
     if suffix != ".npy":
         output_format(target.absolute().parent / "any.parquet" if not suffix else target)
     elif not target.absolute().parent.is_dir():
@@ -84,12 +91,12 @@ def to_disk(
     task: Task[Item], items: Iterable[Any], path: str | os.PathLike[str]
 ) -> tuple[OnDisk, Cuts]:
     """Compute items shard by shard, or only those that are not finished, and join the shards."""
-    form, target = check_output(path), Path(path)
+    form, target = check_output(path, task.forms), Path(path)
     folder = target.with_name(target.name + ".job") if form else target
     settings = {**task.settings, "form": form, "shard": [SHARD_TEXTS, _SHARD_CHARACTERS]}
     empty = task.compute([], 0)[0]
     with Job.opened(folder, task.kind, settings) as job:
-        rows, cuts, shards = _shards(job, task, items, ".npy" if form == ".npy" else ".parquet")
+        rows, cuts, shards = _shards(job, task, items, form or ".parquet")
         if form:
             _join(target, shards, lambda path: _write(task, [], empty, path))
             job.remove()
@@ -152,17 +159,22 @@ def _join(target: Path, shards: Sequence[Path], write_none: Callable[[Path], Non
     """Write all shards as one file, without holding more than one of them."""
     try:
         with replacing(target) as temporary:
-            if not shards:
-                write_none(temporary)
-            elif target.suffix.lower() == ".parquet":
-                join_parquet(temporary, shards)
-            else:
-                _join_arrays(temporary, shards)
+            write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
+            if shards:
+                joins = {".parquet": join_parquet, ".npy": _join_arrays}
+                joins.get(target.suffix.lower(), _join_lines)(temporary, shards)
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "
             "the disk full?), the same command writes the file."
         ) from error
+
+
+def _join_lines(path: Path, shards: Sequence[Path]) -> None:
+    header = path.stat().st_size
+    with path.open("ab") as file:
+        for shard in shards:
+            file.write(shard.read_bytes()[header:])
 
 
 def _join_arrays(path: Path, shards: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from sememe.encoders.truncation import CutCounter
 from sememe.engines import Array, Engine
 from sememe.errors import CostWarning, warn
 from sememe.progress import Bar
-from sememe.text import Batch, Tokens, batches
+from sememe.text import Batch, Chunks, Tokens, batches
 
 _TIMED_TOKENS = 8192
 """After so many tokens it is known how long the job will take."""
@@ -27,6 +27,7 @@ _WINDOW_ITEMS, _WINDOW_CHARACTERS = 16_384, 2_000_000
 _LONG_JOB_SECONDS = 60
 
 Item = TypeVar("Item", str, tuple[str, str])
+Read = TypeVar("Read", Tokens, Chunks)
 
 
 class Pipeline:
@@ -59,6 +60,32 @@ class Pipeline:
                 yield batch, values
                 bar.update(len(batch.rows))
 
+    def pooled(
+        self,
+        texts: Sequence[str],
+        chunk: Callable[[Sequence[str]], Chunks],
+        bar: Bar,
+        *,
+        skip: int = 0,
+    ) -> Array:
+        """The vectors of texts of any length: means of their windows', weighted by their tokens.
+
+        Returns:
+            float32 (n, dim); of a text that is one window, that window's vector to the bit.
+        """
+        found = np.empty((len(texts), self.engine.dim), np.float32)
+        for first, chunks in tokenized(texts, chunk):
+            count, done = len(chunks.share), len(chunks.first)
+            windows = np.empty((count, self.engine.dim), np.float32)
+            begins = np.isin(np.arange(count), chunks.first)
+            remaining = (len(texts) - first) * count // done
+            for batch, values in self.run(first, chunks.tokens, skip=skip, remaining=remaining):
+                windows[batch.rows - first] = values
+                bar.update(int(begins[batch.rows - first].sum()))
+            weighted = windows * chunks.share[:, None]
+            found[first : first + done] = np.add.reduceat(weighted, chunks.first)
+        return found
+
     def run(
         self, first: int, tokens: Tokens, *, skip: int = 0, remaining: int = 0
     ) -> Iterator[tuple[Batch, Array]]:
@@ -87,8 +114,8 @@ class Pipeline:
 
 
 def tokenized(
-    items: Sequence[Item], tokenize: Callable[[Sequence[Item]], Tokens]
-) -> Iterator[tuple[int, Tokens]]:
+    items: Sequence[Item], tokenize: Callable[[Sequence[Item]], Read]
+) -> Iterator[tuple[int, Read]]:
     """Yield windows of tokenised items and where each starts, always one window ahead."""
     with ThreadPoolExecutor(1) as ahead:
         start, upcoming = 0, None

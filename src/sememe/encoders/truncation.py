@@ -55,7 +55,7 @@ class CutCounter(Generic[Item]):
                 raise InputError(
                     f"texts[{self._first + self._items.index(unique[row])}] has "
                     f"{int(tokens.lengths[row] + tokens.cut[row]):,} tokens and the model reads "
-                    f'{self._max_length}; shorten it, or pass long="truncate".'
+                    f'{self._max_length}; shorten it, or pass long="chunk" or long="truncate".'
                 )
             self._lost[unique[row]] = int(tokens.cut[row])
 

@@ -53,6 +53,12 @@ class Fidelity:
     source: str
     measure: str = "cosine"
 
+    def __str__(self) -> str:
+        if self.measure == "cosine":
+            return f"cosine {self.mean:.4f} on average, {self.least:.4f} at least"
+        farthest = f"{1 - self.least:.2f} standard deviations at most"
+        return f"correlation of logits {self.mean:.4f}, apart by {farthest}"
+
 
 @dataclass(frozen=True)
 class Ranges:

@@ -61,7 +61,8 @@ def write_parquet(path: Path, columns: Columns) -> None:
                 flat = pa.array(values.ravel())
                 arrays[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
             else:
-                arrays[name] = pa.array(values, None if len(values) else pa.string())
+                known = len(values) or isinstance(values, np.ndarray)
+                arrays[name] = pa.array(values, None if known else pa.string())
     # Vectors do not compress; to try takes longer than to write them.
     plain = [name for name, values in columns.items() if getattr(values, "ndim", 1) == 1]
     pa.parquet.write_table(pa.table(arrays), path, use_dictionary=plain, compression={

@@ -109,6 +109,8 @@ def choose_pair(
     """The names of the two columns that hold pairs; None asks for two that are named like one."""
     if columns is not None:
         first, second = (choose_column(names, column, file) for column in columns)
+        if first == second:
+            raise TableError(f'{file}: "{first}" was given as both columns; a pair needs two')
         return first, second
     alike = {_fold(name): name for name in reversed(names)}
     for first, second in PAIR_NAMES:

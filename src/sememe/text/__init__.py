@@ -2,6 +2,7 @@
 
 from sememe.text.batches import Batch, Rows, batches, pack
 from sememe.text.check import check_pairs, check_texts
+from sememe.text.chunks import Chunks, chunked
 from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.tokens import Tokenizer, Tokens
 from sememe.text.words import UNKNOWN, StaticTokenizer
@@ -9,6 +10,7 @@ from sememe.text.words import UNKNOWN, StaticTokenizer
 __all__ = [
     "UNKNOWN",
     "Batch",
+    "Chunks",
     "Pair",
     "PairTokenizer",
     "Rows",
@@ -18,5 +20,6 @@ __all__ = [
     "batches",
     "check_pairs",
     "check_texts",
+    "chunked",
     "pack",
 ]

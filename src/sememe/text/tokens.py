@@ -105,8 +105,8 @@ class Tokenizer:
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
         encodings, ids, lengths = self._encoded(texts)
-        if self._add_special and lengths.max(initial=0) > self.max_length:
-            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
+        if self._add_special:
+            self._check_lengths(lengths)
         cut = np.zeros(len(lengths), np.int64)
         for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
             cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
@@ -118,11 +118,29 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(
             list(texts), add_special_tokens=self._add_special
         )
-        listed = [encoding.ids for encoding in encodings]
+        return encodings, *self._flat([encoding.ids for encoding in encodings])
+
+    def encodings(self, texts: Sequence[str]) -> list[Any]:
+        """The library's own `Encoding` of each text, which knows where its tokens stand in it."""
+        encodings = list(self._tokenizer.encode_batch(texts))
+        self._check_lengths(np.array([len(encoding.ids) for encoding in encodings], np.int32))
+        return encodings
+
+    def joined(self, listed: Sequence[Sequence[int]]) -> Tokens:
+        """Ids as an engine takes them, none of them cut."""
+        ids, lengths = self._flat(listed)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return Tokens(ids, lengths, ends - lengths, np.zeros(len(lengths), np.int64))
+
+    def _flat(self, listed: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
         self._check_known(ids)
-        return encodings, ids, lengths
+        return ids, lengths
+
+    def _check_lengths(self, lengths: Ints) -> None:
+        if lengths.max(initial=0) > self.max_length:
+            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
 
     def _check_known(self, ids: Ints) -> None:
         # An engine that looks an unknown id up reads past its table's end, and says nothing.

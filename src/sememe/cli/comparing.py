@@ -1,0 +1,99 @@
+"""`sememe compare`: a pair of sentences as each encoder sees it."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+import sememe
+from sememe.cli.parser import DEFAULT_MODEL, add_command, add_json, add_precision
+from sememe.errors import InputError
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+
+_WIDEST = 32
+_EXAMPLES = """\
+sememe compare "my dog is fast" "my canine is rapid" "he has a V8 diesel engine"
+sememe compare "my dog is fast" "my canine is rapid" --model all-MiniLM-L6-v2 bert-base-uncased"""
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "compare",
+        summary="see how similar sentences are to each of some encoders",
+        description="Compare a sentence with one or more others, as each encoder sees them: a row "
+        "a model, with its kind, the size of its vectors, and the cosine or the score.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("first", metavar="A", help="a sentence")
+    parser.add_argument("others", metavar="B", nargs="+", help="what to compare it with")
+    parser.add_argument("--model", metavar="M", nargs="+", action="extend", help="encoders of any "
+                        f"kind (default: {DEFAULT_MODEL})")  # fmt: skip
+    add_precision(parser)
+    add_json(parser, "the rows")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    models = options.model or [DEFAULT_MODEL]
+    rows = [_row(model, options.first, options.others, options.precision) for model in models]
+    if options.json:
+        said = {"first": options.first, "others": options.others, "models": rows}
+        print(json.dumps(said, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(options.others, rows)))
+    return 0
+
+
+def _row(model: str, first: str, others: list[str], precision: str) -> dict[str, Any]:
+    from sememe.checkpoint import read
+    from sememe.encoders.vectors import similarity
+
+    checkpoint = read(model)
+    row: dict[str, Any] = {"model": model, "kind": checkpoint.kind}
+    try:
+        if checkpoint.scoring is not None:
+            cross = sememe.CrossEncoder(checkpoint.directory, precision=precision)
+            scores = cross.score([(first, other) for other in others]).tolist()
+            if len(cross.labels) > 1:
+                scores = [dict(zip(cross.labels, each, strict=True)) for each in scores]
+            return {**row, "dim": None, "measure": "score", "values": scores}
+        # The kind says that it is pooled, so the guess need not be told of.
+        pooling = "mean" if checkpoint.kind == "regular transformer" else None
+        bi = sememe.BiEncoder(checkpoint.directory, precision=precision, pooling=pooling)
+        vectors = bi.encode([first, *others])
+    except InputError as error:
+        raise InputError(f"{model}: {error}") from None
+    cosines = similarity(vectors[:1], vectors[1:], "cosine")[0].tolist()
+    return {**row, "dim": bi.dim, "measure": "cosine", "values": cosines}
+
+
+def _lines(others: list[str], rows: list[dict[str, Any]]) -> list[str]:
+    """A table: texts to the left, numbers to the right."""
+    table = [["model", "kind", "dim", "measure", *map(_shortened, others)]]
+    for row in rows:
+        pooled = " (mean-pooled)" if row["kind"] == "regular transformer" else ""
+        dim = "-" if row["dim"] is None else str(row["dim"])
+        values = [_cell(value) for value in row["values"]]
+        table.append([row["model"], row["kind"] + pooled, dim, row["measure"], *values])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    aligned = (
+        [f"{cell:{'<' if at < 2 else '>'}{widths[at]}}" for at, cell in enumerate(line)]
+        for line in table
+    )
+    return ["  ".join(line).rstrip() for line in aligned]
+
+
+def _cell(value: float | dict[str, float]) -> str:
+    """A score, or of several labels the highest."""
+    if isinstance(value, dict):
+        label = max(value, key=value.__getitem__)
+        return f"{label} {value[label]:.4f}"
+    return f"{value:.4f}"
+
+
+def _shortened(sentence: str) -> str:
+    line = " ".join(sentence.split())
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"

@@ -1,0 +1,68 @@
+"""`sememe score`: the scores of a file of pairs, on disk."""
+
+import argparse
+import time
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import sememe
+from sememe.cli.encoding import say_done
+from sememe.cli.parser import add_command, add_json, add_precision
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+
+_EXAMPLES = """\
+sememe score pairs.csv -o scores.csv --model cross-encoder/stsb-TinyBERT-L4
+sememe score answers.jsonl --columns question reply -o scores.parquet --model path/to/model
+sememe score duplicates.tsv --symmetric -o scores.npy --model path/to/model"""
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "score",
+        summary="score a file of pairs of texts, however many there are",
+        description="Score pairs of texts with a cross-encoder. Interrupted, the same command goes "
+        "on where it was, and its output is the same as without the interruption.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("file", metavar="PAIRS", help="csv, tsv, jsonl or parquet")
+    parser.add_argument("--columns", metavar=("FIRST", "SECOND"), nargs=2, help="the columns with "
+                        "the pairs (default: two that are named like one)")  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="x.parquet, x.csv, "
+                        "x.tsv, x.jsonl, x.npy, or a folder for parquet shards")  # fmt: skip
+    parser.add_argument("--model", metavar="M", required=True,
+                        help="a cross-encoder: a directory, a name or a Hub id")  # fmt: skip
+    add_precision(parser)
+    parser.add_argument("--raw", action="store_true", help="write logits, not scores")
+    parser.add_argument("--symmetric", action="store_true",
+                        help="score both orders and take the mean")  # fmt: skip
+    parser.add_argument("--truncate", choices=("longest", "document"), default="longest",
+                        help="which text of a pair that is too long is cut: the longer one, or the "
+                        "second (default: %(default)s)")  # fmt: skip
+    add_json(parser, "a summary")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sememe.encoders.disk import SCORES, check_output
+    from sememe.tables import stream_pairs
+
+    started = time.perf_counter()
+    check_output(options.output, SCORES)
+    columns = (options.columns[0], options.columns[1]) if options.columns else None
+    blocks = stream_pairs(options.file, columns)
+    first = next(blocks)  # a file that cannot be read is told of before the model is loaded
+    cross = sememe.CrossEncoder(options.model, precision=options.precision)
+    done = cross.score_to(
+        chain(first, chain.from_iterable(blocks)),
+        options.output,
+        raw=options.raw,
+        symmetric=options.symmetric,
+        truncate=options.truncate,
+    )
+    what = "scores" if done.dim == 1 else f"scores of {done.dim} labels"
+    say_done(done, ("pairs", what), started, cross.fingerprint if options.json else "")
+    return 0

@@ -1,0 +1,114 @@
+"""What vectors are to be: the options of `encode` checked, every default filled in."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from sememe.checkpoint import Checkpoint
+from sememe.encoders.vectors import DTYPES
+from sememe.engines import Ranges, find_ranges
+from sememe.errors import CheckpointError, InputError
+from sememe.text import check_texts
+
+LONG = ("truncate", "chunk", "error")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What vectors are to be: all that they depend on beside the encoder and the texts.
+
+    Attributes:
+        limit: the component that int8 vectors write as 127; 0 for other types.
+    """
+
+    prompt: str
+    normalize: bool
+    truncate_dim: int | None
+    dtype: str
+    long: str
+    limit: float
+
+
+class Options:
+    """The options that a checkpoint's vectors of `whole` components can have.
+
+    Raises:
+        CheckpointError: it says itself to keep more components than there are.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, whole: int) -> None:
+        self._checkpoint = checkpoint
+        self._whole = whole
+        if (checkpoint.truncate_dim or 0) > whole:
+            raise CheckpointError(
+                f"{checkpoint.directory}: config_sentence_transformers.json says truncate_dim "
+                f"{checkpoint.truncate_dim}, but vectors have {whole}."
+            )
+
+    def wanted(
+        self,
+        prompt_name: str | None,
+        prompt: str | None,
+        normalize: bool | None,
+        truncate_dim: int | None,
+        dtype: str,
+        long: str,
+    ) -> Wanted:
+        """What is to come out, every option checked."""
+        one_of("dtype", dtype, DTYPES)
+        one_of("long", long, LONG)
+        kept = self._kept(truncate_dim, dtype)
+        unit = self._checkpoint.normalized if normalize is None else normalize
+        limit = self._limit(unit, kept or self._whole) if dtype == "int8" else 0
+        return Wanted(self.prompt(prompt_name, prompt), unit, kept, dtype, long, limit)
+
+    def prompt(self, name: str | None, prompt: str | None) -> str:
+        """The text to put in front: the user's, one of the checkpoint's by its name, or none."""
+        if prompt is not None and name is not None:
+            raise InputError("Pass prompt= or prompt_name=, not both.")
+        if prompt is not None:
+            return check_texts([prompt])[0]
+        prompts = self._checkpoint.prompts
+        name = name or self._checkpoint.default_prompt_name
+        if name is not None and name not in prompts:
+            known = ", ".join(sorted(prompts)) or "none"
+            raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {known}.")
+        return prompts[name] if name else ""
+
+    def _kept(self, truncate_dim: int | None, dtype: str) -> int | None:
+        if truncate_dim is not None and not (
+            isinstance(truncate_dim, int) and 0 < truncate_dim <= self._whole
+        ):
+            raise InputError(
+                f"truncate_dim={truncate_dim!r} is no number between 1 and the model's "
+                f"{self._whole}."
+            )
+        kept = truncate_dim or self._checkpoint.truncate_dim
+        if dtype == "binary" and (left := kept or self._whole) % 8:
+            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {left}.')
+        return kept
+
+    def _limit(self, unit: bool, kept: int) -> float:
+        if self._ranges is None:
+            raise InputError(
+                'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
+                "none. Measure them once: sememe quantize MODEL"
+            )
+        if not unit:
+            return self._ranges.pooled
+        # Of a truncated vector made long again, each component grows with what was cut.
+        return self._ranges.unit * math.sqrt(self._whole / kept)
+
+    @cached_property
+    def _ranges(self) -> Ranges | None:
+        if self._checkpoint.static is not None:
+            from sememe.engines.static import table_ranges
+
+            return table_ranges(self._checkpoint.static.table)
+        return find_ranges(self._checkpoint.weights.sha256)
+
+
+def one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse an argument that is none of those known."""
+    if value not in known:
+        raise InputError(f"{argument}={value!r} is not known; there are {', '.join(known)}.")
