@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.parser import add_command, add_input, add_json, add_model
@@ -53,11 +54,10 @@ def _run(options: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     check_output(options.output)
-    blocks = stream_texts(options.file, options.column)
-    first = next(blocks)  # a file that cannot be read is told of before the model is loaded
+    texts = begun(stream_texts(options.file, options.column))
     encoder = sememe.BiEncoder(options.model, precision=options.precision)
     done = encoder.encode_to(
-        chain(first, chain.from_iterable(blocks)),
+        texts,
         options.output,
         dtype=options.dtype,
         truncate_dim=options.truncate_dim,
@@ -67,6 +67,11 @@ def _run(options: argparse.Namespace) -> int:
     what = f"vectors of {done.dim}"
     say_done(done, ("texts", what), started, encoder.fingerprint if options.json else "")
     return 0
+
+
+def begun(blocks: Iterator[list[Any]]) -> Iterator[Any]:
+    """All that is in the blocks; a file that cannot be read is told of before a model is loaded."""
+    return chain(next(blocks), chain.from_iterable(blocks))
 
 
 def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint: str) -> None:

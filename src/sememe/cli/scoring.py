@@ -2,11 +2,10 @@
 
 import argparse
 import time
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.encoding import say_done
+from sememe.cli.encoding import begun, say_done
 from sememe.cli.parser import add_command, add_json, add_precision
 
 if TYPE_CHECKING:
@@ -53,11 +52,10 @@ def _run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     check_output(options.output, SCORES)
     columns = (options.columns[0], options.columns[1]) if options.columns else None
-    blocks = stream_pairs(options.file, columns)
-    first = next(blocks)  # a file that cannot be read is told of before the model is loaded
+    pairs = begun(stream_pairs(options.file, columns))
     cross = sememe.CrossEncoder(options.model, precision=options.precision)
     done = cross.score_to(
-        chain(first, chain.from_iterable(blocks)),
+        pairs,
         options.output,
         raw=options.raw,
         symmetric=options.symmetric,
