@@ -112,12 +112,17 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
     whole, killed = tmp_path / "whole" / name, tmp_path / "killed" / name
     for path in (whole, killed):
         path.parent.mkdir()
-    assert run(tiny, whole, count).wait() == 0
+    process = run(tiny, whole, count)
+    assert process.stdout is not None
+    process.stdout.readline()
+    started = time.monotonic()
+    assert process.wait() == 0
+    longest = (time.monotonic() - started) / 4  # so that two kills at least come before the end
     for _ in range(12):
         process = run(tiny, killed, count)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(chance.uniform(0, 0.35))
+        time.sleep(chance.uniform(0, longest))
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
         if killed.exists():

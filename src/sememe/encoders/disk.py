@@ -92,13 +92,14 @@ def to_disk(
 ) -> tuple[OnDisk, Cuts]:
     """Compute items shard by shard, or only those that are not finished, and join the shards."""
     form, target = check_output(path, task.forms), Path(path)
-    folder = target.with_name(target.name + ".job") if form else target
+    file = target.resolve()
+    folder = file.with_name(file.name + ".job") if form else target
     settings = {**task.settings, "form": form, "shard": [SHARD_TEXTS, _SHARD_CHARACTERS]}
     empty = task.compute([], 0)[0]
     with Job.opened(folder, task.kind, settings) as job:
         rows, cuts, shards = _shards(job, task, items, form or ".parquet")
         if form:
-            _join(target, shards, lambda path: _write(task, [], empty, path))
+            _join(target, folder, shards, lambda path: _write(task, [], empty, path))
             job.remove()
     dim = empty.shape[1] if empty.ndim > 1 else 1
     return OnDisk(target, rows, dim, job.found), cuts
@@ -155,10 +156,12 @@ def _write(task: Task[Item], part: list[Item], values: Vectors, path: Path) -> N
         np.save(file, values)
 
 
-def _join(target: Path, shards: Sequence[Path], write_none: Callable[[Path], None]) -> None:
+def _join(
+    target: Path, folder: Path, shards: Sequence[Path], write_none: Callable[[Path], None]
+) -> None:
     """Write all shards as one file, without holding more than one of them."""
     try:
-        with replacing(target) as temporary:
+        with replacing(target, folder) as temporary:
             write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
             if shards:
                 joins = {".parquet": join_parquet, ".npy": _join_arrays}

@@ -10,11 +10,12 @@ from sememe.errors import TableError
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], folder: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which takes that name when the block ends well.
 
     If the block raises, or the process dies, whatever stood at `path` is still there unchanged.
-    The temporary name keeps the suffix, and a link is followed to the file that it names.
+    The temporary name keeps the suffix, and a link is followed to the file that it names. With
+    `folder`, on the same disk, it is there: somebody sweeps that folder after a death.
     Raises TableError where nothing can be written.
 
     >>> with replacing("notes.txt") as temporary:   # doctest: +SKIP
@@ -22,7 +23,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     check_destination(path)
     target = Path(path).resolve()
-    temporary = target.with_name(f".sememe-{secrets.token_hex(8)}{target.suffix}")
+    name = f".sememe-{secrets.token_hex(8)}{target.suffix}"
+    temporary = (folder or target.parent).resolve() / name
     try:
         yield temporary
         temporary.replace(target)
