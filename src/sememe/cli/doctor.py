@@ -104,6 +104,8 @@ def _missing(model: bool) -> dict[str, str]:
         missing["a model"] = "sememe pull all-MiniLM-L6-v2"
     if _version("pyarrow") is None:
         missing["parquet files"] = 'pip install "sememe[parquet]"'
+    if _version("torch") is None or _version("transformers") is None:
+        missing["GPUs and further architectures"] = 'pip install "sememe[torch]"'
     return missing
 
 
