@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import add_command, add_input, add_json, add_model, output_directory
+from sememe.cli.parser import (
+    add_command,
+    add_input,
+    add_json,
+    add_model,
+    engine_options,
+    output_directory,
+)
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -55,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     directory = output_directory(options.output, _OUTPUTS)
     table = read_table(options.file)
     texts = table.text_column(options.column)
-    encoder = sememe.BiEncoder(options.model, precision=options.precision)
+    encoder = sememe.BiEncoder(options.model, **engine_options(options))
     groups = sememe.cluster(
         texts,
         encoder,

@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import DEFAULT_MODEL, add_command, add_json, add_precision
+from sememe.cli.parser import DEFAULT_MODEL, add_command, add_engine, add_json, engine_options
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,14 +31,15 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("others", metavar="B", nargs="+", help="what to compare it with")
     parser.add_argument("--model", metavar="M", nargs="+", action="extend", help="encoders of any "
                         f"kind (default: {DEFAULT_MODEL})")  # fmt: skip
-    add_precision(parser)
+    add_engine(parser)
     add_json(parser, "the rows")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     models = options.model or [DEFAULT_MODEL]
-    rows = [_row(model, options.first, options.others, options.precision) for model in models]
+    engine = engine_options(options)
+    rows = [_row(model, options.first, options.others, engine) for model in models]
     if options.json:
         said = {"first": options.first, "others": options.others, "models": rows}
         print(json.dumps(said, ensure_ascii=False))
@@ -47,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _row(model: str, first: str, others: list[str], precision: str) -> dict[str, Any]:
+def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> dict[str, Any]:
     from sememe.checkpoint import read
     from sememe.encoders.vectors import similarity
 
@@ -55,14 +56,14 @@ def _row(model: str, first: str, others: list[str], precision: str) -> dict[str,
     row: dict[str, Any] = {"model": model, "kind": checkpoint.kind}
     try:
         if checkpoint.scoring is not None:
-            cross = sememe.CrossEncoder(checkpoint.directory, precision=precision)
+            cross = sememe.CrossEncoder(checkpoint.directory, **engine)
             scores = cross.score([(first, other) for other in others]).tolist()
             if len(cross.labels) > 1:
                 scores = [dict(zip(cross.labels, each, strict=True)) for each in scores]
             return {**row, "dim": None, "measure": "score", "values": scores}
         # The kind says that it is pooled, so the guess need not be told of.
         pooling = "mean" if checkpoint.kind == "regular transformer" else None
-        bi = sememe.BiEncoder(checkpoint.directory, precision=precision, pooling=pooling)
+        bi = sememe.BiEncoder(checkpoint.directory, pooling=pooling, **engine)
         vectors = bi.encode([first, *others])
     except InputError as error:
         raise InputError(f"{model}: {error}") from None

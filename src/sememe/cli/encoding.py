@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import add_command, add_input, add_json, add_model
+from sememe.cli.parser import add_command, add_input, add_json, add_model, engine_options
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     check_output(options.output)
     texts = begun(stream_texts(options.file, options.column))
-    encoder = sememe.BiEncoder(options.model, precision=options.precision)
+    encoder = sememe.BiEncoder(options.model, **engine_options(options))
     done = encoder.encode_to(
         texts,
         options.output,

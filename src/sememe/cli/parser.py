@@ -3,7 +3,7 @@
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sememe.errors import InputError
 
@@ -44,13 +44,21 @@ def add_model(parser: Parser) -> None:
     """The bi-encoder and its precision."""
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="a bi-encoder: "
                         "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
-    add_precision(parser)
+    add_engine(parser)
 
 
-def add_precision(parser: Parser) -> None:
-    """What an encoder computes in."""
-    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto",
-                        help="what to compute in (default: %(default)s)")  # fmt: skip
+def add_engine(parser: Parser) -> None:
+    """What an encoder computes in, and where."""
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
+                        default="auto", help="what to compute in; f16 is for GPUs "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; all but cpu need "
+                        'pip install "sememe[torch]" (default: cpu)')  # fmt: skip
+
+
+def engine_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_engine`'s switches say, as an encoder takes it."""
+    return {"precision": options.precision, "device": options.device}
 
 
 def add_json(parser: Parser, what: str) -> None:

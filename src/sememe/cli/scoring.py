@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sememe
 from sememe.cli.encoding import begun, say_done
-from sememe.cli.parser import add_command, add_json, add_precision
+from sememe.cli.parser import add_command, add_engine, add_json, engine_options
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -34,7 +34,7 @@ def add_commands(commands: "Commands") -> None:
                         "x.tsv, x.jsonl, x.npy, or a folder for parquet shards")  # fmt: skip
     parser.add_argument("--model", metavar="M", required=True,
                         help="a cross-encoder: a directory, a name or a Hub id")  # fmt: skip
-    add_precision(parser)
+    add_engine(parser)
     parser.add_argument("--raw", action="store_true", help="write logits, not scores")
     parser.add_argument("--symmetric", action="store_true",
                         help="score both orders and take the mean")  # fmt: skip
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     check_output(options.output, SCORES)
     columns = (options.columns[0], options.columns[1]) if options.columns else None
     pairs = begun(stream_pairs(options.file, columns))
-    cross = sememe.CrossEncoder(options.model, precision=options.precision)
+    cross = sememe.CrossEncoder(options.model, **engine_options(options))
     done = cross.score_to(
         pairs,
         options.output,
