@@ -9,7 +9,7 @@ import pytest
 from processes import run_python
 from sememe.checkpoint import find
 from sememe.errors import CheckpointError, ModelNotFound
-from tiny_models import Tiny
+from tiny_models import Tiny, make_cross_encoder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -124,8 +124,14 @@ def test_the_hub_s_cache_is_read_offline(tiny: Tiny, tmp_path: Path) -> None:
     assert ran.stdout.splitlines() == [f"{snapshot} {snapshot}", "(1, 32)"]
 
 
-def test_a_model_in_the_cache_never_touches_the_network(tiny: Tiny, tmp_path: Path) -> None:
-    in_hub_cache(tiny, tmp_path, "sentence-transformers/tiny")
+@pytest.mark.parametrize("kind", ["bi-encoder", "cross-encoder"])
+def test_a_model_in_the_cache_never_touches_the_network(
+    tiny: Tiny, tmp_path: Path, kind: str
+) -> None:
+    snapshot = in_hub_cache(tiny, tmp_path, "sentence-transformers/tiny")
+    if kind == "cross-encoder":
+        shutil.rmtree(snapshot)
+        make_cross_encoder(snapshot)
     ran = run_python(
         """
         import socket

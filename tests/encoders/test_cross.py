@@ -15,6 +15,7 @@ from transformers import BertTokenizerFast
 from sememe import BiEncoder, CrossEncoder
 from sememe.encoders import cross
 from sememe.errors import CheckpointError, GuessWarning, InputError, TruncationWarning
+from sememe.tables import read_table
 from tiny_models import TEXTS, WORDS, Tiny, edit_json, make_checkpoint, make_cross_encoder
 
 PAIRS = [(a, b) for a in TEXTS for b in TEXTS if a]
@@ -249,6 +250,7 @@ def test_a_bad_row_is_named(one: Reference, pairs: Any, message: str) -> None:
         (None, ["a"], {}, "query is None"),
         ("a", ["b", 3], {}, r"texts\[1\] is of type int"),
         ("a", ["b"], {"top_k": 0}, "top_k=0 is no positive number"),
+        ("a", "one document", {}, "texts is a single str"),
     ],
 )
 def test_a_bad_ranking_is_refused(
@@ -264,8 +266,27 @@ def test_truncate_is_one_of_two(one: Reference) -> None:
 
 
 def test_halves_of_surrogates_are_told_of(one: Reference) -> None:
-    with pytest.warns(UserWarning, match="half of a surrogate pair"):
-        assert one.cross.score([("a \ud83d", "b")]).shape == (1,)
+    with pytest.warns(UserWarning, match=r"1 of 4 texts \(first: pairs\[1\]\[0\]\) hold half"):
+        assert one.cross.score([("a", "b"), ("a \ud83d", "b")]).shape == (2,)
+
+
+def test_neither_text_of_a_symmetric_pair_is_the_document(one: Reference) -> None:
+    with pytest.raises(InputError, match="symmetric=True reads each text in both places"):
+        one.cross.score(PAIRS, symmetric=True, truncate="document")
+
+
+def test_two_labels_of_one_name_are_refused(tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path, labels=["same", "same"])
+    with pytest.raises(CheckpointError, match="id2label gives two labels one name: same, same"):
+        CrossEncoder(tmp_path)
+
+
+def test_a_label_never_takes_the_place_of_a_text(tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path / "model", labels=["first", "other"])
+    CrossEncoder(tmp_path / "model", precision="f32").score_to(PAIRS[:3], tmp_path / "s.jsonl")
+    columns = read_table(tmp_path / "s.jsonl").columns
+    assert list(columns) == ["first", "second", "score first", "other"]
+    assert columns["first"] == [a for a, _ in PAIRS[:3]]
 
 
 # --- which model is which ---

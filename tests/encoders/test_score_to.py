@@ -73,6 +73,15 @@ def test_several_labels_are_a_column_each(tmp_path: Path) -> None:
         np.testing.assert_allclose(scores_in(tmp_path / "s.csv", name), expected, atol=1e-5)
 
 
+def test_pairs_may_be_lists_and_are_cut_into_parts_as_tuples_are(
+    cross: CrossEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_SHARD_CHARACTERS", 200)
+    cross.score_to(PAIRS, tmp_path / "out")
+    assert cross.score_to(map(list, PAIRS), tmp_path / "out").found == len(PAIRS)
+    assert len(list((tmp_path / "out").glob("part-*"))) > len(PAIRS) / 20 + 1
+
+
 def test_an_output_that_cannot_be(cross: CrossEncoder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"results go into \.csv, \.tsv, \.parquet, \.npy, \.jso"):
         cross.score_to(PAIRS, tmp_path / "s.txt")

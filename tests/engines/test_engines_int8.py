@@ -115,12 +115,13 @@ def test_too_few_texts_are_refused(tiny: Tiny) -> None:
 def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> None:
     core = silence.openvino.Core()
     good = replace(measured, fidelity=replace(measured.fidelity, mean=0.999, least=0.99))
-    assert automatic(core, good).precision == "int8"
+    assert automatic(core, good, "mean").precision == "int8"
     for mean, least in ((0.99, 0.98), (0.999, 0.9)):
         bad = replace(measured, fidelity=replace(measured.fidelity, mean=mean, least=least))
-        assert automatic(core, bad).precision != "int8"
-        assert "too far from f32" in automatic(core, bad).why
-    assert "sememe quantize" in automatic(core, None).why
+        assert automatic(core, bad, "mean").precision != "int8"
+        assert "too far from f32" in automatic(core, bad, "mean").why
+    assert "measured for mean and not for cls" in automatic(core, good, "cls").why
+    assert "sememe quantize" in automatic(core, None, "mean").why
 
 
 @pytest.mark.usefixtures("measured")

@@ -144,7 +144,7 @@ class _OldProcessor(openvino.Core):  # type: ignore[misc]
 
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_bf16_needs_a_processor_that_has_it() -> None:
-    assert choose_precision("f32", _OldProcessor(), None) == "f32"
-    assert choose_precision("auto", _OldProcessor(), None) == "f32"
+    assert choose_precision("f32", _OldProcessor(), None, "mean") == "f32"
+    assert choose_precision("auto", _OldProcessor(), None, "mean") == "f32"
     with pytest.raises(InputError, match='precision="bf16" needs a processor with bfloat16'):
-        choose_precision("bf16", _OldProcessor(), None)
+        choose_precision("bf16", _OldProcessor(), None, "mean")

@@ -14,7 +14,7 @@ from saved_models import make_classifier, open_bi
 
 import sememe
 from sememe.neighbors import Neighbors, nearest
-from tiny_models import edit_json, make_checkpoint
+from tiny_models import TEXTS, edit_json, make_checkpoint
 
 PAGE = (Path(__file__).parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
 Sides = tuple[dict[str, Any], dict[str, Any]]
@@ -66,6 +66,18 @@ def assert_same(theirs: Any, ours: Any) -> None:
     else:
         assert np.shape(theirs) == np.shape(ours)
         assert_near(theirs, ours)
+
+
+def test_what_a_row_saves_is_the_same_model(sides: Sides) -> None:
+    for left, right in [*rows("Bi-encoders"), *rows("Cross-encoders")]:
+        run(left, sides[0])
+        run(right, sides[1])
+    for theirs, ours in (("their-copy", "our-copy"), ("our-copy", "their-copy")):
+        vectors = sentence_transformers.SentenceTransformer(theirs, device="cpu").encode(TEXTS)
+        assert_near(vectors, sememe.BiEncoder(ours, precision="f32").encode(TEXTS))
+    pairs = [("What is tea?", text) for text in TEXTS]
+    scores = sentence_transformers.CrossEncoder("our-reranker", device="cpu").predict(pairs)
+    assert_near(scores, sememe.CrossEncoder("their-reranker", precision="f32").score(pairs))
 
 
 def assert_near(theirs: Any, ours: Any) -> None:

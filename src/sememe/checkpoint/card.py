@@ -33,11 +33,12 @@ _CROSS = {
 def model_card(checkpoint: Checkpoint) -> str:
     """A README.md in Markdown."""
     base = Path(checkpoint.name).expanduser()
-    facts = {
+    facts: dict[str, object] = {
         "made from": base.resolve().name if base.is_dir() else checkpoint.name,
-        "architecture": checkpoint.config.get("model_type"),
-        "maximum length": f"{checkpoint.max_length} tokens",
     }
+    if checkpoint.static is None:
+        facts["architecture"] = checkpoint.config.get("model_type")
+        facts["maximum length"] = f"{checkpoint.max_length} tokens"
     if checkpoint.scoring is not None:
         facts["labels"] = ", ".join(checkpoint.scoring.labels)
         facts["activation"] = checkpoint.scoring.activation

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sememe.cache import cache_directory
-from sememe.checkpoint.files import sha256
+from sememe.checkpoint.files import read_json, sha256
 from sememe.errors import CheckpointError, ModelNotFound
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -174,9 +174,19 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
 
 
 def _complete(directory: Path) -> bool:
-    """Whether all of a sentence encoder is there; another tool may have fetched only parts."""
-    parts = ("modules.json", "**/config.json", "**/*.safetensors")
+    """Whether all of an encoder is there; another tool may have fetched only parts."""
+    parts = ("**/config.json", "**/*.safetensors")
     tokenizers = ("tokenizer.json", "vocab.txt", "merges.txt")
-    return any(any(directory.rglob(name)) for name in tokenizers) and all(
-        any(directory.glob(part)) for part in parts
+    return (
+        any(any(directory.rglob(name)) for name in tokenizers)
+        and all(any(directory.glob(part)) for part in parts)
+        and ((directory / "modules.json").is_file() or _without_modules(directory))
     )
+
+
+def _without_modules(directory: Path) -> bool:
+    """Whether it is of a layout that has no modules.json: a classifier's, or model2vec's."""
+    path = directory / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    named = " ".join(map(str, config.get("architectures") or ()))
+    return config.get("model_type") == "model2vec" or named.endswith("ForSequenceClassification")

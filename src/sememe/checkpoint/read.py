@@ -95,8 +95,20 @@ class Checkpoint:
     @property
     def hidden_size(self) -> int:
         """The size of a token's vector, which architectures give different names."""
-        names = ("hidden_size", "dim", "d_model")
-        return next(int(self.config[name]) for name in names if name in self.config)
+        return self._size("hidden_size", "dim", "d_model", "n_embd", "emb_dim")
+
+    @property
+    def layers(self) -> int:
+        """The number of layers, likewise."""
+        return self._size("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+
+    def _size(self, *names: str) -> int:
+        for name in names:
+            if isinstance(value := self.config.get(name), int):
+                return value
+        raise CheckpointError(
+            f"{self.transformer / 'config.json'}: there is none of {', '.join(names)}."
+        )
 
     @property
     def normalized(self) -> bool:

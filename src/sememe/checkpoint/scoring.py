@@ -85,7 +85,10 @@ def _labels(path: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
     numbers = named if isinstance(named, dict) else {}
     if sorted(numbers, key=_number) != [str(i) for i in range(len(numbers))] or not numbers:
         raise CheckpointError(f"{path}: id2label must name the labels 0, 1, … without a gap.")
-    return tuple(str(named[str(i)]) for i in range(len(named)))
+    labels = tuple(str(named[str(i)]) for i in range(len(named)))
+    if len(set(labels)) < len(labels):
+        raise CheckpointError(f"{path}: id2label gives two labels one name: {', '.join(labels)}.")
+    return labels
 
 
 def _number(key: str) -> int:

@@ -55,7 +55,9 @@ def write(
     """
     from safetensors import SafetensorError
 
-    target = Path(directory)
+    target = Path(directory).resolve()
+    if target == Path.cwd():
+        raise InputError(f"{target} is the folder this process is in; give one beside or below it.")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"{target} is there already; a model is saved to a new or empty folder.")
     try:
@@ -96,9 +98,12 @@ def _copy_static(folder: Path, directory: Path, static: Static) -> None:
     tokenizer = static.tokenizer if whole else static.tokenizer / "tokenizer.json"
     said = (directory / name for name in _STATIC)
     for file in [*static.weights.files, tokenizer, *(path for path in said if path.is_file())]:
-        place = folder / file.relative_to(directory)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
+        _copy(file, folder / file.relative_to(directory))
+
+
+def _copy(file: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, place)
 
 
 def _write_weights(folder: Path, source: Path, tensors: Mapping[Path, Tensors]) -> None:
@@ -109,7 +114,7 @@ def _write_weights(folder: Path, source: Path, tensors: Mapping[Path, Tensors]) 
         save_file(dict(tensors[source]), folder / "model.safetensors", metadata={"format": "pt"})
         return
     for file in [*Weights(source).files, *source.glob("*.safetensors.index.json")]:
-        shutil.copyfile(file, folder / file.name)
+        _copy(file, folder / file.relative_to(source))
 
 
 def _write_modules(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:

@@ -54,9 +54,10 @@ def _examined() -> dict[str, Any]:
     from sememe.engines.processor import features
 
     models = found_models()
-    readable = [model.checkpoint for model in models if model.checkpoint]
+    found = (model.checkpoint for model in models if model.checkpoint)
+    readable = [checkpoint for checkpoint in found if checkpoint.static is None]
     ranges = find_ranges(readable[0].weights.sha256) if readable else None
-    choice = automatic(core(), ranges)
+    choice = automatic(core(), ranges, ranges.output if ranges else "")
     capable = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     rates = ["f32", *(["bf16"] if "BF16" in capable else []), "int8"]
     return {

@@ -80,12 +80,13 @@ def described(model: "Installed") -> dict[str, Any]:
         "problem": model.problem,
     }
     if model.checkpoint is not None:
-        config = model.checkpoint.config
+        static = model.checkpoint.static is not None
         ranges = find_ranges(model.checkpoint.weights.sha256)
         said |= {
-            "architecture": config.get("model_type"),
-            "dim": config.get("hidden_size"),
-            "layers": config.get("num_hidden_layers"),
+            "kind": model.checkpoint.kind,
+            "architecture": model.checkpoint.config.get("model_type"),
+            "dim": model.checkpoint.hidden_size,
+            "layers": None if static else model.checkpoint.layers,
             "max_length": model.checkpoint.max_length,
             "int8": asdict(ranges.fidelity) if ranges else None,
         }
@@ -102,6 +103,7 @@ def line_of(model: dict[str, Any]) -> str:
     int8 = model["int8"]
     ranges = f"int8 at a {int8['measure']} of {int8['mean']:.4f}" if int8 else "no int8 ranges"
     return (
-        f"{head}  {model['architecture']}, {model['layers']} layers of {model['dim']}, "
+        f"{head}  {model['kind']}, {model['architecture']}, {model['layers']} layers of "
+        f"{model['dim']}, "
         f"{model['max_length']} tokens, {ranges}"
     )

@@ -87,7 +87,7 @@ class BiEncoder:
         opened = open_engine(
             self._checkpoint, self._pooling, precision=precision, **self._engine_options
         )
-        self._options = Options(self._checkpoint, opened.dim)
+        self._options = Options(self._checkpoint, self._pooling, opened.dim)
         self._sentences = Pipeline(opened)
         self._token_pipeline: Pipeline | None = None
         self._token_lock = Lock()
@@ -218,7 +218,7 @@ class BiEncoder:
             return states[0] if isinstance(texts, str) else states
         wanted = self._options.wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         with progress_bar(len(listed), "texts", progress) as bar:
-            found, cuts = self._sentence_vectors(listed, 0, wanted, bar)
+            found, cuts = self._sentence_vectors(listed, None, wanted, bar)
         cuts.report(self.max_length)
         return found[0] if isinstance(texts, str) else found
 
@@ -292,19 +292,20 @@ class BiEncoder:
         return done
 
     def _sentence_vectors(
-        self, texts: list[str], first: int, wanted: Wanted, bar: Bar
+        self, texts: list[str], first: int | None, wanted: Wanted, bar: Bar
     ) -> tuple[Vectors, Cuts]:
-        """The vectors of texts of which the first one has the number `first`."""
-        cut = CutCounter(texts, self.max_length, wanted.long, first)
+        """The vectors of all texts, or of a part that begins with the text number `first`."""
+        cut, whole = CutCounter(texts, self.max_length, wanted.long, first or 0), first is None
         unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         if wanted.long == "chunk":
             chunk = partial(chunked, self._tokenizer, wanted.prompt)
             skip = self._skip(wanted.prompt)
-            computed = self._sentences.pooled(list(unique), chunk, bar, skip=skip)
+            computed = self._sentences.pooled(list(unique), chunk, bar, skip=skip, whole=whole)
         else:
             computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
-            pieces = self._compute(self._sentences, list(unique), wanted.prompt, cut, bar)
-            for batch, vectors in pieces:
+            for batch, vectors in self._compute(
+                self._sentences, list(unique), wanted.prompt, cut, bar, whole=whole
+            ):
                 computed[batch.rows] = vectors
         found = finish(
             computed,
@@ -368,14 +369,21 @@ class BiEncoder:
         return vectors
 
     def _compute(
-        self, pipeline: Pipeline, texts: list[str], prefix: str, cut: CutCounter[str], bar: Bar
+        self,
+        pipeline: Pipeline,
+        texts: list[str],
+        prefix: str,
+        cut: CutCounter[str],
+        bar: Bar,
+        *,
+        whole: bool = True,
     ) -> Iterator[tuple[Batch, Array]]:
         """The computed batches of different texts, each behind a prompt."""
 
         def tokenize(some: Sequence[str]) -> Tokens:
             return self._tokenizer([prefix + text for text in some] if prefix else some)
 
-        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix))
+        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix), whole=whole)
 
     def _skip(self, prefix: str) -> int:
         """How many first tokens the pooling leaves out."""
@@ -395,7 +403,10 @@ class BiEncoder:
 def _pooling(checkpoint: Checkpoint, asked: str | None) -> Pooling:
     if asked is not None:
         own = checkpoint.pooling or Pooling()
-        modes = parse_pooling(asked, "pooling=")
+        try:
+            modes = parse_pooling(asked, "pooling=")
+        except CheckpointError as error:  # but here it is the user who said so
+            raise InputError(str(error)) from None
         first = {"cls", "pooler"} & {*modes} - {*own.modes}
         if first and checkpoint.config.get("model_type") in _UNTRAINED_FIRST:
             warn(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sememe.checkpoint import Scoring, read, write
 from sememe.encoders.fingerprint import fingerprint
+from sememe.encoders.options import one_of
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.engines import Array, load_ahead, open_engine
@@ -141,12 +142,12 @@ class CrossEncoder:
         Raises:
             InputError: a row that is not two str, or whose first text is blank (which one).
         """
-        self._check(truncate)
+        _check(truncate, symmetric)
         single = isinstance(pairs, tuple) and len(pairs) == 2 and isinstance(pairs[0], str)
         given = cast(Iterable[Sequence[str]], [pairs] if single else pairs)
         listed = check_pairs(given)
         with progress_bar(len(listed) * (1 + symmetric), "pairs", progress) as bar:
-            found, cuts = self._scores(listed, 0, raw, symmetric, truncate, bar)
+            found, cuts = self._scores(listed, None, raw, symmetric, truncate, bar)
         cuts.report(self.max_length, "pair")
         return np.asarray(found[0] if single else found)
 
@@ -217,7 +218,7 @@ class CrossEncoder:
         """
         from sememe.encoders.disk import SCORES, Task, to_disk
 
-        self._check(truncate)
+        _check(truncate, symmetric)
         settings = {
             "fingerprint": self.fingerprint,
             "budget": self._pipeline.engine.budget,
@@ -255,12 +256,13 @@ class CrossEncoder:
         texts = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
         if len(self.labels) == 1:
             return {**texts, "score": scores}
-        return {**texts, **dict(zip(self.labels, np.ascontiguousarray(scores.T), strict=True))}
+        names = [f"score {label}" if label in texts else label for label in self.labels]
+        return {**texts, **dict(zip(names, np.ascontiguousarray(scores.T), strict=True))}
 
     def _scores(
         self,
         pairs: list[Pair],
-        first: int,
+        first: int | None,
         raw: bool,
         symmetric: bool,
         truncate: str,
@@ -268,10 +270,10 @@ class CrossEncoder:
     ) -> tuple[Array, Cuts]:
         orders = [pairs, [(b, a) for a, b in pairs]] if symmetric else [pairs]
         unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
-        cut = CutCounter(pairs, self.max_length, first=first)
+        cut, whole = CutCounter(pairs, self.max_length), first is None
         logits = np.empty((len(unique), len(self.labels)), np.float32)
         tokenize = self._tokenizers[truncate]
-        for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar):
+        for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar, whole=whole):
             logits[batch.rows] = values
         bar.update(len(pairs) * len(orders) - len(unique))
         scores = logits if raw else _activated(logits, self._scoring.activation)
@@ -279,11 +281,14 @@ class CrossEncoder:
         found = np.asarray((given + turned[0]) / 2, np.float32) if turned else given
         return found[:, 0] if len(self.labels) == 1 else found, cut.cuts()
 
-    def _check(self, truncate: str) -> None:
-        if truncate not in TRUNCATE:
-            raise InputError(
-                f"truncate={truncate!r} is not known; there are {', '.join(TRUNCATE)}."
-            )
+
+def _check(truncate: str, symmetric: bool) -> None:
+    one_of("truncate", truncate, TRUNCATE)
+    if symmetric and truncate == "document":
+        raise InputError(
+            "symmetric=True reads each text in both places, so neither is the document; pass "
+            'truncate="longest".'
+        )
 
 
 def _activated(logits: Array, activation: str) -> Array:

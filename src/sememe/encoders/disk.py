@@ -5,6 +5,7 @@ and computed apart, so whoever is killed and goes on ends with the same bytes.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ import numpy as np
 from sememe.encoders.pipeline import Item
 from sememe.encoders.truncation import Cuts
 from sememe.encoders.vectors import Vectors
-from sememe.errors import InputError, JobError, TableError
-from sememe.jobs import Job, flat
+from sememe.errors import CostWarning, InputError, JobError, TableError, warn
+from sememe.jobs import Job
 from sememe.tables import join_parquet, output_format, replacing, write_table
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
+_SLOW_PART_SECONDS = 30
 
 # The suffixes of what results can be written as; "" is a folder of parquet shards.
 VECTORS = (".parquet", ".npy", ".jsonl", "")
@@ -113,7 +115,9 @@ def _shards(
     with ThreadPoolExecutor(1) as writer:
         for number, part in enumerate(_parts(task, items)):
             if not job.has(number, part):
+                started = time.perf_counter()
                 values, cut = task.compute(part, rows)  # while the part before is being written
+                _say_rate(len(part), time.perf_counter() - started)
                 cuts += cut
                 write = partial(_write, task, part, values)
                 if written:
@@ -123,6 +127,17 @@ def _shards(
         if written:
             written.result()
     return rows, cuts, job.finish(number + 1)
+
+
+def _say_rate(count: int, seconds: float) -> None:
+    """How many there are is not known, so of slow work it is said once how fast it is."""
+    if seconds > _SLOW_PART_SECONDS:
+        hours = 1e6 / count * seconds / 3600
+        warn(
+            f"This computes about {count / seconds:,.0f} a second, a million in {hours:.1f} h.",
+            CostWarning,
+            once=True,
+        )
 
 
 def _parts(task: Task[Item], items: Iterable[Any]) -> Iterator[list[Item]]:
@@ -143,7 +158,8 @@ def _some(source: Iterator[Any]) -> Iterator[Any]:
     total = 0
     for item in islice(source, SHARD_TEXTS):
         yield item  # and is checked by whoever takes it
-        total += sum(len(text) for text in flat([item]) if isinstance(text, str))
+        texts = item if isinstance(item, Sequence) and not isinstance(item, str) else [item]
+        total += sum(len(text) for text in texts if isinstance(text, str))
         if total > _SHARD_CHARACTERS:
             return
 

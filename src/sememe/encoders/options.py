@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.modules import Pooling
 from sememe.encoders.vectors import DTYPES
-from sememe.engines import Ranges, find_ranges
+from sememe.engines import Ranges, find_ranges, output_name
 from sememe.errors import CheckpointError, InputError
 from sememe.text import check_texts
 
@@ -36,8 +37,9 @@ class Options:
         CheckpointError: it says itself to keep more components than there are.
     """
 
-    def __init__(self, checkpoint: Checkpoint, whole: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, pooling: Pooling, whole: int) -> None:
         self._checkpoint = checkpoint
+        self._pooling = pooling
         self._whole = whole
         if (checkpoint.truncate_dim or 0) > whole:
             raise CheckpointError(
@@ -93,6 +95,11 @@ class Options:
             raise InputError(
                 'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
                 "none. Measure them once: sememe quantize MODEL"
+            )
+        if self._ranges.output != (output := output_name(self._pooling)):
+            raise InputError(
+                f'dtype="int8": the ranges of this checkpoint were measured for '
+                f"{self._ranges.output}, and this encoder pools by {output}; take another dtype=."
             )
         if not unit:
             return self._ranges.pooled

@@ -21,7 +21,7 @@ _TIMED_TOKENS = 8192
 """After so many tokens it is known how long the job will take."""
 
 # docs/decisions/padding.md has the measurements.
-_BATCHES_A_STREAM, _LEAST_BUDGET = 4, 192
+_BATCHES, _LEAST_BUDGET = 16, 192
 
 _WINDOW_ITEMS, _WINDOW_CHARACTERS = 16_384, 2_000_000
 _LONG_JOB_SECONDS = 60
@@ -52,11 +52,16 @@ class Pipeline:
         bar: Bar,
         *,
         skip: int = 0,
+        whole: bool = True,
     ) -> Iterator[tuple[Batch, Array]]:
-        """Yield computed batches of different items, counting what is cut and what is done."""
+        """Yield computed batches of different items, counting what is cut and what is done.
+
+        Of items that are not the `whole` job, it is not said how long they take.
+        """
         for first, tokens in tokenized(items, tokenize):
             cut.add(tokens, items[first : first + len(tokens.lengths)])
-            for batch, values in self.run(first, tokens, skip=skip, remaining=len(items) - first):
+            left = len(items) - first if whole else 0
+            for batch, values in self.run(first, tokens, skip=skip, remaining=left):
                 yield batch, values
                 bar.update(len(batch.rows))
 
@@ -67,6 +72,7 @@ class Pipeline:
         bar: Bar,
         *,
         skip: int = 0,
+        whole: bool = True,
     ) -> Array:
         """The vectors of texts of any length: means of their windows', weighted by their tokens.
 
@@ -78,8 +84,8 @@ class Pipeline:
             count, done = len(chunks.share), len(chunks.first)
             windows = np.empty((count, self.engine.dim), np.float32)
             begins = np.isin(np.arange(count), chunks.first)
-            remaining = (len(texts) - first) * count // done
-            for batch, values in self.run(first, chunks.tokens, skip=skip, remaining=remaining):
+            left = (len(texts) - first) * count // done if whole else 0
+            for batch, values in self.run(first, chunks.tokens, skip=skip, remaining=left):
                 windows[batch.rows - first] = values
                 bar.update(int(begins[batch.rows - first].sum()))
             weighted = windows * chunks.share[:, None]
@@ -92,8 +98,9 @@ class Pipeline:
         """Compute one window, batch by batch; rows are counted from `first`."""
         if first == 0:
             self._say_cost(tokens, remaining)
-        # A small job is shared between the streams, in batches of few lengths and little padding.
-        share = int(tokens.lengths.sum()) // (_BATCHES_A_STREAM * self.engine.streams) + 1
+        # A small job is shared between the streams, in batches of few lengths and little padding;
+        # in as many on every machine, since how a text is padded decides its last bits.
+        share = int(tokens.lengths.sum()) // _BATCHES + 1
         budget = min(self.engine.budget, max(_LEAST_BUDGET, share))
         packed = batches(tokens, np.arange(len(tokens.lengths)), budget)
         started, done = time.perf_counter(), 0

@@ -1,6 +1,6 @@
 """What does the arithmetic: one contract, one folder or file an engine."""
 
-from sememe.engines.engine import Array, Engine, Output
+from sememe.engines.engine import Array, Engine, Output, output_name
 from sememe.engines.open import load_ahead, open_engine
 from sememe.engines.ranges import Ranges, find_ranges, save_ranges
 
@@ -12,5 +12,6 @@ __all__ = [
     "find_ranges",
     "load_ahead",
     "open_engine",
+    "output_name",
     "save_ranges",
 ]

@@ -16,6 +16,11 @@ Output = Pooling | Literal["tokens", "scores"]
 """What an engine gives: a pooled vector a text, all token vectors, or a cross-encoder's logits."""
 
 
+def output_name(output: Output) -> str:
+    """An output's name in files and messages: its poolings joined by +, tokens or scores."""
+    return "+".join(output.modes) if isinstance(output, Pooling) else output
+
+
 class Engine(Protocol):
     """A loaded model. Safe to be run from any number of threads at once.
 

@@ -69,6 +69,7 @@ class Ranges:
         unit: the largest component of a vector of length 1.
         pooled: the largest component of a vector as the pooling gives it.
         fidelity: what int8 costs with these ranges.
+        output: what `unit`, `pooled` and the fidelity were measured on (`output_name`).
         digest: 16 hexadecimal digits over all the ranges.
     """
 
@@ -76,6 +77,7 @@ class Ranges:
     unit: float
     pooled: float
     fidelity: Fidelity
+    output: str = "mean"
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +112,7 @@ def save_ranges(weights_sha256: str, ranges: Ranges) -> Path:
         "unit": ranges.unit,
         "pooled": ranges.pooled,
         "fidelity": asdict(ranges.fidelity),
+        "output": ranges.output,
         "bounds": {name: [found.low, found.high] for name, found in ranges.inputs.items()},
     }
     tensors = {name: found.smoothing for name, found in ranges.inputs.items()}
@@ -137,7 +140,9 @@ def _read(path: Path) -> Ranges:
                 name: InputRange(file.get_tensor(name), low, high)
                 for name, (low, high) in said["bounds"].items()
             }
-            return Ranges(inputs, said["unit"], said["pooled"], Fidelity(**said["fidelity"]))
+            fidelity = Fidelity(**said["fidelity"])
+            output = said.get("output", "mean")
+            return Ranges(inputs, said["unit"], said["pooled"], fidelity, output)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise

@@ -1,7 +1,7 @@
 """Check what a user passes as texts."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sememe.errors import InputError, SememeWarning, warn
 
@@ -17,15 +17,17 @@ def check_texts(texts: Iterable[str], first: int = 0) -> list[str]:
     replaced by U+FFFD, and one warning says in how many texts.
     """
     try:
-        listed = list(texts)
+        listed = [] if isinstance(texts, str) else list(texts)
     except TypeError:
         raise InputError(
             f"texts is a {type(texts).__name__}; pass a str or an iterable of them."
         ) from None
+    if isinstance(texts, str):
+        raise InputError("texts is a single str; put it into a list.")
     for index, text in enumerate(listed):
         if not isinstance(text, str):
             raise _no_text(f"texts[{first + index}]", text)
-    return _without_surrogates(listed, first)
+    return _without_surrogates(listed, lambda i: f"texts[{first + i}]")
 
 
 def check_pairs(pairs: Iterable[Sequence[str]], first: int = 0) -> list[tuple[str, str]]:
@@ -51,7 +53,7 @@ def check_pairs(pairs: Iterable[Sequence[str]], first: int = 0) -> list[tuple[st
             raise InputError(f"pairs[{index}][0] is blank; there is nothing to compare with.")
     flat = [text for pair in listed for text in pair]
     if not all(text.isascii() for text in flat):
-        flat = _without_surrogates(flat, 2 * first)
+        flat = _without_surrogates(flat, lambda i: f"pairs[{first + i // 2}][{i % 2}]")
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
@@ -62,14 +64,14 @@ def _no_text(where: str, found: object) -> InputError:
     )
 
 
-def _without_surrogates(texts: list[str], first: int) -> list[str]:
+def _without_surrogates(texts: list[str], where: Callable[[int], str]) -> list[str]:
     broken = [i for i, text in enumerate(texts) if not text.isascii() and _SURROGATE.search(text)]
     if broken:
         texts = texts.copy()
         for index in broken:
             texts[index] = _SURROGATE.sub("\ufffd", texts[index])
         warn(
-            f"{len(broken)} of {len(texts)} texts (first: texts[{first + broken[0]}]) hold half of "
+            f"{len(broken)} of {len(texts)} texts (first: {where(broken[0])}) hold half of "
             "a surrogate pair, which is no character; it was read as U+FFFD.",
             SememeWarning,
         )

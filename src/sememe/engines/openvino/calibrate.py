@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from sememe.checkpoint import Checkpoint
-from sememe.engines.engine import Array, Output
+from sememe.engines.engine import Array, Output, output_name
 from sememe.engines.openvino.graph import build
 from sememe.engines.openvino.quantized import LEVELS, Recorder, int8_weight, steps
 from sememe.engines.openvino.runtime import OpenVinoEngine, core
@@ -43,6 +43,7 @@ def calibrate(
         unit=float(np.abs(_unit(components)).max()),
         pooled=float(np.abs(components).max()),
         fidelity=Fidelity(0, 0, 0, source),
+        output=output_name(output),
     )
     rounded = OpenVinoEngine(checkpoint, output, precision="int8", ranges=unfinished)
     measure = "correlation" if output == "scores" else "cosine"

@@ -26,9 +26,9 @@ def multiplies_bf16(core: openvino.Core) -> bool:
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def automatic(core: openvino.Core, ranges: Ranges | None) -> Choice:
-    """What `auto` takes: the fastest precision that this processor and these ranges allow."""
-    no_int8 = _why_no_int8(ranges)
+def automatic(core: openvino.Core, ranges: Ranges | None, output: str) -> Choice:
+    """What `auto` takes for an output: the fastest that this processor and these ranges allow."""
+    no_int8 = _why_no_int8(ranges, output)
     if ranges is not None and not no_int8:
         found = ranges.fidelity
         return Choice(
@@ -41,12 +41,14 @@ def automatic(core: openvino.Core, ranges: Ranges | None) -> Choice:
     return Choice("f32", f"this processor has no bfloat16 products; {no_int8}")
 
 
-def _why_no_int8(ranges: Ranges | None) -> str:
+def _why_no_int8(ranges: Ranges | None, output: str) -> str:
     """Why int8 is not taken; "" where it is."""
     if not multiplies_int8():
         return "this processor has no int8 dot products"
     if ranges is None:
         return "this checkpoint has no int8 ranges (sememe quantize MODEL makes them)"
+    if ranges.output != output:
+        return f"its int8 ranges were measured for {ranges.output} and not for {output}"
     found = ranges.fidelity
     mean, least = BARS[found.measure]
     if found.mean >= mean and found.least >= least:
@@ -57,7 +59,7 @@ def _why_no_int8(ranges: Ranges | None) -> str:
     )
 
 
-def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None) -> str:
+def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None, output: str) -> str:
     """Turn what was asked for into f32, bf16 or int8; `auto` says once what it took.
 
     Raises:
@@ -82,7 +84,7 @@ def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None) -> 
         )
     if asked != "auto":
         return asked
-    choice = automatic(core, ranges)
+    choice = automatic(core, ranges, output)
     warn(
         f'precision="auto" took {choice.precision}: {choice.why}. '
         f'precision="{choice.precision}" takes the same without saying so.',

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sememe.checkpoint import Checkpoint
-from sememe.engines.engine import Array, Output
+from sememe.engines.engine import Array, Output, output_name
 from sememe.engines.openvino.blocks import Product, float_product
 from sememe.engines.openvino.cores import usable_cores
 from sememe.engines.openvino.graph import GRAPH_VERSION, build
@@ -45,7 +45,7 @@ class OpenVinoEngine:
         precision: str,
         ranges: Ranges | None = None,
     ) -> None:
-        self.precision = choose_precision(precision, core(), ranges)
+        self.precision = choose_precision(precision, core(), ranges, output_name(output))
         product: Product = float_product
         hint = self.precision
         self.identity = [GRAPH_VERSION, self.precision]

@@ -30,8 +30,10 @@ class Encoder(nn.Module):  # type: ignore[misc]
 
     def forward(self, ids: Tensor, lengths: Tensor, second: Tensor = None, skip: int = 0) -> Tensor:
         """Ids [b, t], lengths [b] and the rest as in `Batch`: float32 [b, dim] or [b, t, size]."""
-        found = self.transformer(**inputs(self.transformer, ids, lengths, second))[0]
-        return self.head(found, lengths, skip) if self.head else found.float()
+        given = self.transformer(**inputs(self.transformer, ids, lengths, second))
+        if self.head is None:
+            return given[0].float()
+        return self.head(given[0], lengths, skip, getattr(given, "pooler_output", None))
 
 
 def inputs(transformer: Any, ids: Tensor, lengths: Tensor, second: Tensor = None) -> dict[str, Any]:

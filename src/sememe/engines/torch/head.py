@@ -45,9 +45,12 @@ class SentenceHead(nn.Module):  # type: ignore[misc]
                 self.layers.append(_dense(module, self.dim))
                 self.dim = module.out_features
 
-    def forward(self, states: Tensor, lengths: Tensor, skip: int = 0) -> Tensor:
-        """Token vectors [b, t, h] of texts with lengths [b]: [b, dim]."""
-        pool = _Pool(states.float(), lengths, 0 if self.pooling.include_prompt else skip)
+    def forward(
+        self, states: Tensor, lengths: Tensor, skip: int = 0, pooler: Tensor = None
+    ) -> Tensor:
+        """Token vectors [b, t, h] of texts with lengths [b], the pooler's [b, h]: [b, dim]."""
+        skip = 0 if self.pooling.include_prompt else skip
+        pool = _Pool(states.float(), lengths, skip, pooler)
         pooled = [_MODES[mode](pool) for mode in self.pooling.modes]
         return self.layers(torch.cat(pooled, dim=1))
 
@@ -76,6 +79,7 @@ class _Pool:
     states: Tensor
     lengths: Tensor
     skip: int
+    pooler: Tensor
 
     @property
     def places(self) -> Tensor:
@@ -110,6 +114,12 @@ def _mean(pool: _Pool, *, power: float = 1, weighted: bool = False) -> Tensor:
     return (pool.states * weights).sum(1) / weights.sum(1).clamp(min=1e-9) ** power
 
 
+def _pooler(pool: _Pool) -> Tensor:
+    if pool.pooler is None:
+        raise CheckpointError("This checkpoint has no pooler; take another pooling=.")
+    return pool.pooler.float()
+
+
 _MODES: dict[str, Callable[[_Pool], Tensor]] = {
     "cls": _cls,
     "max": _max,
@@ -117,4 +127,5 @@ _MODES: dict[str, Callable[[_Pool], Tensor]] = {
     "mean_sqrt_len": partial(_mean, power=0.5),
     "weightedmean": partial(_mean, weighted=True),
     "lasttoken": _lasttoken,
+    "pooler": _pooler,
 }

@@ -13,6 +13,8 @@ from sememe.checkpoint.modules import Pooling
 from sememe.engines.engine import Output
 from sememe.errors import CheckpointError
 
+_LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers", "n_layers", "n_layer")
+
 Transformer = Any  # transformers' types are not read
 
 
@@ -26,6 +28,9 @@ def load_transformer(
             weights that transformers cannot load whole.
     """
     _check_known(checkpoint, trust_remote_code)
+    _check_layers(checkpoint)
+    # What transformers knows by itself is computed by its own code.
+    trust_remote_code = checkpoint.config.get("model_type") not in transformers.CONFIG_MAPPING
     folder = str(checkpoint.transformer)
     named = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
     try:
@@ -66,6 +71,18 @@ def _check_known(checkpoint: Checkpoint, trust_remote_code: bool) -> None:
             f"{where}: it is Python code that comes with the checkpoint. Look at it, and if you "
             "trust it, trust_remote_code=True runs it, with all that you may do on this machine."
         )
+
+
+def _check_layers(checkpoint: Checkpoint) -> None:
+    """Refuse a config with more layers than tensors: transformers would build them all first."""
+    tensors = len(checkpoint.weights.names)
+    for key in _LAYERS:
+        count = checkpoint.config.get(key, 0)
+        if isinstance(count, int) and count > tensors:
+            raise CheckpointError(
+                f"{checkpoint.transformer / 'config.json'}: {key} is {count:,}, and there are "
+                f"{tensors:,} tensors; the weights and the config are not of the same model."
+            )
 
 
 def _class(config: Any, output: Output) -> Any:
