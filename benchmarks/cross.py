@@ -7,7 +7,6 @@ the data (docs/data.md) it says what is missing and stops.
 """
 
 import argparse
-import csv
 import os
 import tempfile
 from pathlib import Path
@@ -22,9 +21,9 @@ from sememe import CrossEncoder
 from sememe.checkpoint import read
 from sememe.tables import read_table
 from sememe.text import PairTokenizer
+from systems import CALIBRATION_TEXTS, export_static_int8
 
 _WIKIQA = "retrieval/wikiqa_rerank.parquet"
-_CALIBRATION_PAIRS = 600
 
 
 def sememe_int8(model: str) -> Encode:
@@ -55,36 +54,13 @@ def as_it_comes(model: str) -> Encode:
 
 def its_static_int8(model: str) -> Encode:
     """Its static int8 OpenVINO export, calibrated on pairs of the benchmark's kind."""
-    from optimum.intel import OVQuantizationConfig
     from sentence_transformers import CrossEncoder as Theirs
-    from sentence_transformers.backend import export_static_quantized_openvino_model
 
-    folder = Path(tempfile.mkdtemp(prefix="static-int8-"))
-    (folder / "data").mkdir()
-    with (folder / "data" / "train.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["text"], *calibration_texts()])
+    # Question and answer as one text: the export calibrates on single texts only.
+    pairs = wikiqa(Path(os.environ["SEMEME_BENCHMARK_DATA"]), CALIBRATION_TEXTS, last=True)
     exported = Theirs(model, backend="openvino", device="cpu")
-    exported.save_pretrained(str(folder / "model"))
-    export_static_quantized_openvino_model(
-        exported,
-        OVQuantizationConfig(),
-        str(folder / "model"),
-        dataset_name=str(folder / "data"),
-        dataset_config_name="default",
-        dataset_split="train",
-        column_name="text",
-    )
-    return _theirs(
-        str(folder / "model"),
-        backend="openvino",
-        model_kwargs={"file_name": "openvino_model_qint8_quantized.xml"},
-    )
-
-
-def calibration_texts() -> list[list[str]]:
-    """Question and answer as one text: the export calibrates on single texts only."""
-    data = Path(os.environ["SEMEME_BENCHMARK_DATA"])
-    return [[f"{a} {b}"] for a, b in wikiqa(data, _CALIBRATION_PAIRS, last=True)]
+    folder, file = export_static_int8(exported, [f"{a} {b}" for a, b in pairs])
+    return _theirs(folder, backend="openvino", model_kwargs=file)
 
 
 def _theirs(model: str, **options: Any) -> Encode:

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 
 # Tokens a batch for the engines that have no packing of their own: they get ours.
 _BUDGET = 1024
-_CALIBRATION_TEXTS = 600
+CALIBRATION_TEXTS = 600
 
 
 def _sememe(model: str, precision: str) -> Encode:
@@ -54,20 +54,28 @@ def its_openvino(model: str) -> Encode:
 
 def its_static_int8(model: str) -> Encode:
     """sentence-transformers' static int8 export, calibrated on texts of the benchmark's kind."""
-    from optimum.intel import OVQuantizationConfig
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.backend import export_static_quantized_openvino_model
 
     from texts import one_line_texts
+
+    exported = SentenceTransformer(model, backend="openvino", device="cpu")
+    folder, file = export_static_int8(exported, one_line_texts(CALIBRATION_TEXTS))
+    rounded = SentenceTransformer(folder, backend="openvino", device="cpu", model_kwargs=file)
+    return lambda texts: rounded.encode(texts, batch_size=128, show_progress_bar=False)
+
+
+def export_static_int8(exported: Any, texts: list[str]) -> tuple[str, dict[str, str]]:
+    """The folder of a static int8 export, calibrated on texts, and what opens it there."""
+    from optimum.intel import OVQuantizationConfig
+    from sentence_transformers.backend import export_static_quantized_openvino_model
 
     folder = Path(tempfile.mkdtemp(prefix="static-int8-"))
     (folder / "data").mkdir()
     with (folder / "data" / "train.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["text"], *([t] for t in one_line_texts(_CALIBRATION_TEXTS))])
-    encoder = SentenceTransformer(model, backend="openvino", device="cpu")
-    encoder.save(str(folder / "model"))
+        csv.writer(file).writerows([["text"], *([text] for text in texts)])
+    exported.save_pretrained(str(folder / "model"))
     export_static_quantized_openvino_model(
-        encoder,
+        exported,
         OVQuantizationConfig(),
         str(folder / "model"),
         dataset_name=str(folder / "data"),
@@ -75,13 +83,7 @@ def its_static_int8(model: str) -> Encode:
         dataset_split="train",
         column_name="text",
     )
-    rounded = SentenceTransformer(
-        str(folder / "model"),
-        backend="openvino",
-        device="cpu",
-        model_kwargs={"file_name": "openvino_model_qint8_quantized.xml"},
-    )
-    return lambda texts: rounded.encode(texts, batch_size=128, show_progress_bar=False)
+    return str(folder / "model"), {"file_name": "openvino_model_qint8_quantized.xml"}
 
 
 def ctranslate2_int8(model: str) -> Encode:
