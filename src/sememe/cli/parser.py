@@ -53,7 +53,7 @@ def add_engine(parser: Parser) -> None:
                         default="auto", help="what to compute in; f16 is for GPUs "
                         "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; all but cpu need "
-                        'pip install "sememe[torch]" (default: the engine\'s own choice)')  # fmt: skip
+                        'pip install "sememe[torch]" (default: the engine chooses)')  # fmt: skip
 
 
 def engine_options(options: argparse.Namespace) -> dict[str, Any]:
