@@ -124,6 +124,26 @@ def test_the_hub_s_cache_is_read_offline(tiny: Tiny, tmp_path: Path) -> None:
     assert ran.stdout.splitlines() == [f"{snapshot} {snapshot}", "(1, 32)"]
 
 
+def found_and_asked(model: str, cache: Path) -> tuple[str, int]:
+    """The name of the folder that a model is found in, and how often the network was touched."""
+    ran = run_python(
+        f"""
+        import socket
+        asked = []
+        def refuse(*args, **options):
+            asked.append(args)
+            raise OSError("there is no network")
+        socket.socket.connect = socket.getaddrinfo = refuse
+        from sememe.checkpoint import find
+        print(find({model!r}).name, len(asked))
+        """,
+        HF_HUB_OFFLINE="0",
+        HF_HUB_CACHE=str(cache),
+    )
+    name, asked = ran.stdout.split()
+    return name, int(asked)
+
+
 @pytest.mark.parametrize("kind", ["bi-encoder", "cross-encoder"])
 def test_a_model_in_the_cache_never_touches_the_network(
     tiny: Tiny, tmp_path: Path, kind: str
@@ -132,21 +152,7 @@ def test_a_model_in_the_cache_never_touches_the_network(
     if kind == "cross-encoder":
         shutil.rmtree(snapshot)
         make_cross_encoder(snapshot)
-    ran = run_python(
-        """
-        import socket
-        touched = []
-        def refuse(*args, **options):
-            touched.append(args)
-            raise OSError("there is no network")
-        socket.socket.connect = socket.getaddrinfo = refuse
-        from sememe.checkpoint import find
-        print(find("tiny").name, len(touched))
-        """,
-        HF_HUB_OFFLINE="0",
-        HF_HUB_CACHE=str(tmp_path),
-    )
-    assert ran.stdout.split() == [SHA, "0"]
+    assert found_and_asked("tiny", tmp_path) == (SHA, 0)
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -154,19 +160,5 @@ def test_merges_are_a_tokenizer_too(tiny: Tiny, tmp_path: Path, whole: bool) -> 
     snapshot = in_hub_cache(tiny, tmp_path)
     (snapshot / "tokenizer.json").unlink()
     (snapshot / "vocab.txt").rename(snapshot / ("merges.txt" if whole else "other.txt"))
-    ran = run_python(
-        """
-        import socket
-        asked = []
-        def refuse(*args, **options):
-            asked.append(args)
-            raise OSError("no network")
-        socket.socket.connect = socket.getaddrinfo = refuse
-        from sememe.checkpoint import find
-        find("org/tiny")
-        print(bool(asked))
-        """,
-        HF_HUB_OFFLINE="0",
-        HF_HUB_CACHE=str(tmp_path),
-    )
-    assert ran.stdout.strip() == str(not whole), "only what is not whole is asked for"
+    _, asked = found_and_asked("org/tiny", tmp_path)
+    assert bool(asked) == (not whole), "only what is not whole is asked for"

@@ -1,5 +1,6 @@
 """Pairs are joined and cut as transformers' own tokenizers join and cut them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from tokenizers import processors
 from sememe.checkpoint import read
 from sememe.errors import CheckpointError, InputError
 from sememe.text import PairTokenizer, Tokens
-from sememe.text.pairs import Truncate
 from tiny_architectures import Made, make
 from tiny_models import TEXTS, WORDS, edit_json, write_json
 
@@ -31,9 +31,9 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return make(tmp_path_factory.mktemp(request.param), request.param)
 
 
-def tokenizer(made: Made, length: int, truncate: Truncate = "longest") -> PairTokenizer:
+def tokenizer(made: Made, length: int) -> PairTokenizer:
     write_json(made.encoder / "sentence_bert_config.json", {"max_seq_length": length})
-    return PairTokenizer(read(made.encoder), truncate)
+    return PairTokenizer(read(made.encoder))
 
 
 def rows(tokens: Tokens) -> list[tuple[list[int], list[int]]]:
@@ -67,7 +67,7 @@ def test_documents_are_cut_like_only_second(
 ) -> None:
     room = length - len(reference(made, [("", "")])[0][0])
     queries = [len(made.tokenizer(a, add_special_tokens=False).input_ids) for a, _ in pairs]
-    cut = tokenizer(made, length, "document")
+    cut = partial(tokenizer(made, length), truncate="document")
     if max(queries) >= room:
         with pytest.raises(InputError, match="nothing of a document would be read"):
             cut(pairs)

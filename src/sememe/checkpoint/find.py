@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sememe.cache import cache_directory
 from sememe.checkpoint.files import read_json, sha256
+from sememe.checkpoint.scoring import names_classifier
 from sememe.errors import CheckpointError, ModelNotFound
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -188,5 +189,4 @@ def _without_modules(directory: Path) -> bool:
     """Whether it is of a layout that has no modules.json: a classifier's, or model2vec's."""
     path = directory / "config.json"
     config = read_json(path) if path.is_file() else {}
-    named = " ".join(map(str, config.get("architectures") or ()))
-    return config.get("model_type") == "model2vec" or named.endswith("ForSequenceClassification")
+    return config.get("model_type") == "model2vec" or names_classifier(config)

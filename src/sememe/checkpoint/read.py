@@ -15,7 +15,7 @@ from typing import Any
 from sememe.checkpoint.files import inside, read_json, read_json_list
 from sememe.checkpoint.find import find
 from sememe.checkpoint.modules import Dense, Normalize, Pooling, read_dense, read_pooling
-from sememe.checkpoint.scoring import Scoring, read_scoring
+from sememe.checkpoint.scoring import Scoring, names_classifier, read_scoring
 from sememe.checkpoint.static import Static, find_static
 from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError
@@ -27,6 +27,9 @@ _TRANSFORMERS = {
     "Transformer", "BERT", "RoBERTa", "DistilBERT", "ALBERT", "MPNet", "XLMRoBERTa", "XLNet",
     "CamemBERT", "T5",
 }  # fmt: skip
+
+LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+"""What architectures call the number of their layers."""
 
 # They count positions from the one behind the pad token's id, which was 1 wherever it is not said.
 _BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
@@ -100,7 +103,7 @@ class Checkpoint:
     @property
     def layers(self) -> int:
         """The number of layers, likewise."""
-        return self._size("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+        return self._size(*LAYERS)
 
     def _size(self, *names: str) -> int:
         for name in names:
@@ -175,8 +178,7 @@ def _is_classifier(directory: Path, config: dict[str, Any], limits: dict[str, An
             return True
         listing = directory / "modules.json"
         raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
-    names = config.get("architectures")
-    return isinstance(names, list) and str(*names[:1]).endswith("ForSequenceClassification")
+    return names_classifier(config)
 
 
 def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:

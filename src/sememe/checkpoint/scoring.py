@@ -34,6 +34,12 @@ class Scoring:
         return torch_name(self.activation.capitalize())
 
 
+def names_classifier(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json says that its model is a Hugging Face sequence classifier."""
+    names = config.get("architectures")
+    return isinstance(names, list) and str(*names[:1]).endswith("ForSequenceClassification")
+
+
 def read_scoring(path: Path, config: Mapping[str, Any], face: Mapping[str, Any]) -> Scoring:
     """Read a classifier's config.json and, from 5.4 on, config_sentence_transformers.json.
 

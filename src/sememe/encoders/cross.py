@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -79,9 +79,7 @@ class CrossEncoder:
             mend = why if kind == "regular transformer" else "open it with BiEncoder"
             raise CheckpointError(f"{self._checkpoint.directory} is a {kind}: {mend}.")
         self._scoring: Scoring = self._checkpoint.scoring
-        self._tokenizers = {
-            how: PairTokenizer(self._checkpoint, cast(Truncate, how)) for how in TRUNCATE
-        }
+        self._tokenizer = PairTokenizer(self._checkpoint)
         opened = open_engine(
             self._checkpoint,
             "scores",
@@ -112,8 +110,8 @@ class CrossEncoder:
         """16 hexadecimal digits; two scores may be compared only under one fingerprint."""
         prompt = self._checkpoint.default_prompt
         scoring = [self._scoring.labels, self._scoring.activation, prompt]
-        sha256 = self._tokenizers["longest"].sha256
-        return fingerprint(self._checkpoint, sha256, self._pipeline.engine, scoring)
+        engine = self._pipeline.engine
+        return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, scoring)
 
     def score(
         self,
@@ -272,7 +270,7 @@ class CrossEncoder:
         unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
         cut, whole = CutCounter(pairs, self.max_length), first is None
         logits = np.empty((len(unique), len(self.labels)), np.float32)
-        tokenize = self._tokenizers[truncate]
+        tokenize = partial(self._tokenizer, truncate=cast(Truncate, truncate))
         for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar, whole=whole):
             logits[batch.rows] = values
         bar.update(len(pairs) * len(orders) - len(unique))

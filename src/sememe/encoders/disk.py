@@ -20,7 +20,7 @@ from sememe.encoders.pipeline import Item
 from sememe.encoders.truncation import Cuts
 from sememe.encoders.vectors import Vectors
 from sememe.errors import CostWarning, InputError, JobError, TableError, warn
-from sememe.jobs import Job
+from sememe.jobs import Job, flat
 from sememe.tables import join_parquet, output_format, replacing, write_table
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
@@ -158,8 +158,7 @@ def _some(source: Iterator[Any]) -> Iterator[Any]:
     total = 0
     for item in islice(source, SHARD_TEXTS):
         yield item  # and is checked by whoever takes it
-        texts = item if isinstance(item, Sequence) and not isinstance(item, str) else [item]
-        total += sum(len(text) for text in texts if isinstance(text, str))
+        total += sum(len(text) for text in flat([item]) if isinstance(text, str))
         if total > _SHARD_CHARACTERS:
             return
 

@@ -187,9 +187,9 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def flat(items: Iterable[Any]) -> Iterator[Any]:
-    """The texts of items that are texts or tuples of texts."""
+    """The texts of items that are texts, or tuples or lists of texts."""
     for item in items:
-        if isinstance(item, tuple):
+        if isinstance(item, Sequence) and not isinstance(item, str):
             yield from item
         else:
             yield item

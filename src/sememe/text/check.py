@@ -16,14 +16,14 @@ def check_texts(texts: Iterable[str], first: int = 0) -> list[str]:
     Half of a surrogate pair (a damaged emoji, say) is no character and cannot be encoded: it is
     replaced by U+FFFD, and one warning says in how many texts.
     """
+    if isinstance(texts, str):
+        raise InputError("texts is a single str; put it into a list.")
     try:
-        listed = [] if isinstance(texts, str) else list(texts)
+        listed = list(texts)
     except TypeError:
         raise InputError(
             f"texts is a {type(texts).__name__}; pass a str or an iterable of them."
         ) from None
-    if isinstance(texts, str):
-        raise InputError("texts is a single str; put it into a list.")
     for index, text in enumerate(listed):
         if not isinstance(text, str):
             raise _no_text(f"texts[{first + index}]", text)

@@ -39,19 +39,13 @@ class _Frame:
 class PairTokenizer:
     """The tokenizer of a checkpoint, for pairs; its default prompt goes before the first text.
 
-    Args:
-        checkpoint: the model.
-        truncate: which text loses tokens where both are too long together: `longest`, the longer
-            one first, or `document`, the second one alone.
-
     Raises:
         CheckpointError: there is no tokenizer, or none that takes pairs.
     """
 
-    def __init__(self, checkpoint: Checkpoint, truncate: Truncate = "longest") -> None:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self._tokenizer = Tokenizer(checkpoint, special=False)
         self._frame = _frame(self._tokenizer)
-        self._document_only = truncate == "document"
         self._prompt = checkpoint.default_prompt
         self.max_length = checkpoint.max_length
         known = f"{self._tokenizer.sha256} {self._frame.first_type}"
@@ -62,8 +56,13 @@ class PairTokenizer:
                 f"room beside the {self._frame.size} special tokens of a pair."
             )
 
-    def __call__(self, pairs: Sequence[Pair]) -> Tokens:
+    def __call__(self, pairs: Sequence[Pair], truncate: Truncate = "longest") -> Tokens:
         """Tokenise pairs, cutting each to the maximum length and counting what was cut.
+
+        Args:
+            pairs: two texts each.
+            truncate: which text loses tokens where both are too long together: `longest`, the
+                longer one first, or `document`, the second one alone.
 
         Raises:
             InputError: a first text that leaves no room for the second one (`document` only).
@@ -77,14 +76,16 @@ class PairTokenizer:
             for side in (0, 1)
         )
         whole = tokens.lengths[first], tokens.lengths[second]
-        kept = self._kept(*whole, pairs)
+        kept = self._kept(*whole, pairs, truncate)
         cut = (whole[0] - kept[0] + whole[1] - kept[1]).astype(np.int64)
         return self._joined(tokens, (first, second), kept, cut)
 
-    def _kept(self, first: Ints, second: Ints, pairs: Sequence[Pair]) -> tuple[Ints, Ints]:
+    def _kept(
+        self, first: Ints, second: Ints, pairs: Sequence[Pair], truncate: Truncate
+    ) -> tuple[Ints, Ints]:
         """How many tokens of each text stay."""
         room = self.max_length - self._frame.size
-        if self._document_only:
+        if truncate == "document":
             full = np.flatnonzero(first >= room)
             if len(full):
                 raise InputError(

@@ -10,10 +10,9 @@ from transformers.utils import logging
 
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling
+from sememe.checkpoint.read import LAYERS
 from sememe.engines.engine import Output
 from sememe.errors import CheckpointError
-
-_LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers", "n_layers", "n_layer")
 
 Transformer = Any  # transformers' types are not read
 
@@ -27,17 +26,13 @@ def load_transformer(
         CheckpointError: an architecture that is not known, code that was not allowed to run, or
             weights that transformers cannot load whole.
     """
-    _check_known(checkpoint, trust_remote_code)
+    own_code = _needs_own_code(checkpoint, trust_remote_code)
     _check_layers(checkpoint)
-    # What transformers knows by itself is computed by its own code.
-    trust_remote_code = checkpoint.config.get("model_type") not in transformers.CONFIG_MAPPING
     folder = str(checkpoint.transformer)
     named = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
     try:
         with _quietly():
-            config = transformers.AutoConfig.from_pretrained(
-                folder, trust_remote_code=trust_remote_code
-            )
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=own_code)
             # A checkpoint could name a repository here whose code would be fetched and run.
             config._attn_implementation = None
             found, report = _class(config, output).from_pretrained(
@@ -45,7 +40,7 @@ def load_transformer(
                 config=config,
                 use_safetensors=True,  # never a pickle, which could run code
                 output_loading_info=True,
-                trust_remote_code=trust_remote_code,
+                trust_remote_code=own_code,
                 **{named: dtype},
             )
     except Exception as error:  # of any library that a checkpoint's own code may use, too
@@ -59,10 +54,14 @@ def load_transformer(
     return found.eval()
 
 
-def _check_known(checkpoint: Checkpoint, trust_remote_code: bool) -> None:
+def _needs_own_code(checkpoint: Checkpoint, trust_remote_code: bool) -> bool:
+    """Whether the checkpoint's code is to run; CheckpointError where it may not, or is not there.
+
+    What transformers knows by itself is computed by its own code, whatever is allowed.
+    """
     kind = checkpoint.config.get("model_type")
     if kind in transformers.CONFIG_MAPPING:
-        return
+        return False
     where = f"{checkpoint.transformer / 'config.json'}: the architecture {kind!r} is not read"
     if not checkpoint.config.get("auto_map"):
         raise CheckpointError(f"{where}: transformers {transformers.__version__} has none such.")
@@ -71,12 +70,13 @@ def _check_known(checkpoint: Checkpoint, trust_remote_code: bool) -> None:
             f"{where}: it is Python code that comes with the checkpoint. Look at it, and if you "
             "trust it, trust_remote_code=True runs it, with all that you may do on this machine."
         )
+    return True
 
 
 def _check_layers(checkpoint: Checkpoint) -> None:
     """Refuse a config with more layers than tensors: transformers would build them all first."""
     tensors = len(checkpoint.weights.names)
-    for key in _LAYERS:
+    for key in (*LAYERS, "num_decoder_layers"):
         count = checkpoint.config.get(key, 0)
         if isinstance(count, int) and count > tensors:
             raise CheckpointError(
