@@ -1,0 +1,1 @@
+"""Train encoders: data, losses, the trainer. Imported on use, for it needs torch."""
