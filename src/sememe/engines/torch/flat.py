@@ -5,7 +5,6 @@ through transformers' interface): a flattened transformer is taken only if it gi
 """
 
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -82,10 +81,10 @@ def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, _: Any = None, **said: Any
 ) -> tuple[Tensor, None]:
     """Three [1, heads, tokens, size] to [1, tokens, heads, size], each text by itself."""
-    if query.is_cuda:
+    dropped = said.get("dropout", 0.0)
+    attend = _padded
+    if query.is_cuda and not dropped:
         from torch.nn.attention.varlen import varlen_attn as attend  # from torch 2.10 on
-    else:
-        attend = _one_by_one
     window, causal = said.get("sliding_window"), said.get("is_causal")
     back = -1 if window is None else window - 1
     causal = getattr(module, "is_causal", True) if causal is None else causal
@@ -96,21 +95,37 @@ def _attention(
         scale=said.get("scaling"),
         window_size=(back, 0 if causal else back),
         enable_gqa=key.shape[1] != query.shape[1],
+        **({"dropout_p": dropped} if dropped else {}),
     )
     return mixed[None], None
 
 
-def _one_by_one(
-    query: Tensor, key: Tensor, value: Tensor, ends: Tensor, *_: Any, **how: Any
+def _padded(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ends: Tensor,
+    _: Tensor,
+    longest: int,
+    *__: int,
+    window_size: tuple[int, int],
+    **how: Any,
 ) -> Tensor:
-    """`varlen_attn` where there is no such kernel: three [tokens, heads, size] to one."""
-    back, ahead = how.pop("window_size")
-    mixed = []
-    for start, end in pairwise(ends.tolist()):
-        places = torch.arange(end - start)
-        distance = places - places[:, None]
-        seen = ((distance <= ahead) | (ahead < 0)) & ((distance >= -back) | (back < 0))
-        q, k, v = (x[start:end].transpose(0, 1)[None] for x in (query, key, value))
-        found = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, **how)
-        mixed.append(found[0].transpose(0, 1))
-    return torch.cat(mixed)
+    """`varlen_attn` where there is no such kernel, or none that drops out: padded for it alone."""
+    (back, ahead), places = window_size, torch.arange(longest, device=query.device)
+    real = places < ends.diff()[:, None]
+    distance = places - places[:, None]
+    seen = ((distance <= ahead) | (ahead < 0)) & ((distance >= -back) | (back < 0))
+    # Padding sees itself, whatever the window: a row that sees nothing would become NaN.
+    seen = (seen & real[:, None]) | torch.eye(longest, dtype=torch.bool, device=query.device)
+    mixed = functional.scaled_dot_product_attention(
+        *(_spread(x, real) for x in (query, key, value)), attn_mask=seen[:, None], **how
+    )
+    return mixed.transpose(1, 2)[real]
+
+
+def _spread(x: Tensor, real: Tensor) -> Tensor:
+    """[tokens, heads, size] to [b, heads, t, size], zero where there is padding."""
+    padded = x.new_zeros(*real.shape, *x.shape[1:])
+    padded[real] = x
+    return padded.transpose(1, 2)

@@ -18,9 +18,16 @@ Transformer = Any  # transformers' types are not read
 
 
 def load_transformer(
-    checkpoint: Checkpoint, output: Output, dtype: torch.dtype, *, trust_remote_code: bool
+    checkpoint: Checkpoint,
+    output: Output,
+    dtype: torch.dtype,
+    *,
+    trust_remote_code: bool,
+    new_labels: int | None = None,
 ) -> Transformer:
     """The transformer in eval mode, with its classification head where scores are wanted.
+
+    With `new_labels` the head is a new one, of so many labels, drawn from torch's generator.
 
     Raises:
         CheckpointError: an architecture that is not known, code that was not allowed to run, or
@@ -35,11 +42,14 @@ def load_transformer(
             config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=own_code)
             # A checkpoint could name a repository here whose code would be fetched and run.
             config._attn_implementation = None
+            if new_labels:
+                config.num_labels = new_labels
             found, report = _class(config, output).from_pretrained(
                 folder,
                 config=config,
                 use_safetensors=True,  # never a pickle, which could run code
                 output_loading_info=True,
+                ignore_mismatched_sizes=bool(new_labels),
                 trust_remote_code=own_code,
                 **{named: dtype},
             )
@@ -49,7 +59,10 @@ def load_transformer(
             f"{folder}: transformers {transformers.__version__} cannot load it "
             f"({type(error).__name__}: {reason})."
         ) from error
-    _check_whole(checkpoint, output, report["missing_keys"])
+    missing = report["missing_keys"]
+    if new_labels:
+        missing = [name for name in missing if name.startswith(f"{found.base_model_prefix}.")]
+    _check_whole(checkpoint, output, missing)
     found.config.use_cache = False
     return found.eval()
 
