@@ -123,6 +123,15 @@ def test_one_example_gives_a_finite_loss_and_gradient(case: Case) -> None:
     assert all(column.grad.isfinite().all() for column in outputs.columns)
 
 
+@each
+def test_a_loss_without_gradients_is_the_same(case: Case) -> None:
+    outputs = case.outputs(6, seed=7)
+    with torch.no_grad():
+        loss = case.loss(outputs)
+    assert not loss.requires_grad
+    assert loss.item() == case.loss(outputs).item()
+
+
 def test_a_vector_of_zeros_has_no_direction_and_gets_no_gradient() -> None:
     vectors = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
     units = unit(vectors)

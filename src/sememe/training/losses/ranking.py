@@ -2,12 +2,11 @@
 
 import torch
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from sememe.training.losses.loss import Loss, Outputs, Tensor, number, unit
 
-# Scores held at once: larger batches are computed in blocks of rows, and again for the gradient.
-BLOCK = 2**22
+# Scores held at once: larger batches are computed in blocks of rows.
+BLOCK = 2**20
 
 
 class RankingLoss(Loss):
@@ -46,19 +45,19 @@ class RankingLoss(Loss):
         return (loss + self._one_way(back)) / 2
 
     def _one_way(self, outputs: Outputs) -> Tensor:
-        anchors, *others = map(unit, outputs.columns)
-        candidates, n = torch.cat(others), len(anchors)
-
-        def block(rows: Tensor) -> Tensor:
-            scores = self.scale * anchors[rows] @ candidates.T
-            scores = scores.masked_fill(_never_negatives(outputs, rows), -torch.inf)
-            return functional.cross_entropy(scores, rows, reduction="sum")
-
-        blocks = torch.arange(n, device=anchors.device).split(max(BLOCK // len(candidates), 1))
-        if len(blocks) == 1:
-            return block(blocks[0]) / n
-        losses = [checkpoint(block, rows, use_reentrant=False) for rows in blocks]
-        return torch.stack(losses).sum() / n
+        anchors, candidates = unit(outputs.columns[0]), unit(torch.cat(outputs.columns[1:]))
+        # A block's scores live for its own gradient only; `proxy`, of value 0, hands that on.
+        a, c = (vectors.detach().requires_grad_() for vectors in (anchors, candidates))
+        total = a.new_zeros(())
+        for rows in torch.arange(len(a), device=a.device).split(max(BLOCK // len(c), 1)):
+            with torch.enable_grad():
+                scores = self.scale * a[rows] @ c.T
+                scores = scores.masked_fill(_never_negatives(outputs, rows), -torch.inf)
+                loss = functional.cross_entropy(scores, rows, reduction="sum") / len(a)
+                loss.backward()
+            total += loss.detach()
+        proxy = torch.sum(anchors * a.grad) + torch.sum(candidates * c.grad)
+        return total + (proxy - proxy.detach())
 
 
 def _never_negatives(outputs: Outputs, rows: Tensor) -> Tensor:
@@ -70,5 +69,5 @@ def _never_negatives(outputs: Outputs, rows: Tensor) -> Tensor:
     positives |= keys[rows, 0, None] == keys[:, 0]
     if labels is not None and not labels.is_floating_point():
         positives |= labels[rows, None] == labels
-    positives[torch.arange(len(rows)), rows] = False
+    positives[torch.arange(len(rows), device=rows.device), rows] = False
     return masked
