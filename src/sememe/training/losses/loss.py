@@ -1,10 +1,13 @@
 """What a loss is: the outputs of a batch in, one number out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+
+from sememe.errors import InputError
 
 Tensor = Any  # torch's types are not read
 
@@ -23,15 +26,15 @@ class Outputs:
     """
 
     columns: list[Tensor]
-    targets: Tensor | None
+    targets: Tensor
     keys: Tensor
 
 
 class Loss(nn.Module):  # type: ignore[misc]
     """Base of all losses.
 
-    A loss is a mean over the examples of a batch, and knows nothing of models: a big batch may
-    have been computed in parts (see `sememe.training.steps`).
+    A loss is of a whole batch (a mean over its examples, but for CoSENT), and knows nothing of
+    models: a big batch may have been computed in parts (see `sememe.training.steps`).
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
@@ -39,11 +42,31 @@ class Loss(nn.Module):  # type: ignore[misc]
         raise NotImplementedError
 
 
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors (..., dim) of length 1; a vector of zeros stays zero and gets no gradient."""
+    lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / lengths.masked_fill(lengths == 0, torch.inf)
+
+
 def cosines(a: Tensor, b: Tensor) -> Tensor:
     """Cosine of each row of a (n, dim) with each row of b (m, dim): (n, m)."""
-    return nn.functional.normalize(a, dim=-1) @ nn.functional.normalize(b, dim=-1).T
+    return unit(a) @ unit(b).T
 
 
 def paired_cosines(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine of each row of a (n, dim) with the same row of b: (n,)."""
-    return torch.sum(nn.functional.normalize(a, dim=-1) * nn.functional.normalize(b, dim=-1), -1)
+    """Cosine of each vector of a (..., dim) with the one of b in the same place: (...)."""
+    return torch.sum(unit(a) * unit(b), dim=-1)
+
+
+def number(name: str, value: float, *, zero: bool = False) -> float:
+    """The value, if it is above 0 (or 0 itself, where `zero` is fine), else an InputError."""
+    if not (0 < value < float("inf") or (zero and value == 0)):
+        raise InputError(f"{name} must be {'0 or more' if zero else 'above 0'}, not {value!r}")
+    return value
+
+
+def one_of(name: str, value: str, choices: Iterable[str]) -> str:
+    """The value, if it is among the choices, else an InputError that names them."""
+    if value not in choices:
+        raise InputError(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
+    return value

@@ -1,0 +1,67 @@
+"""Triplets found in a batch of labelled texts: the batch-hard and the semi-hard ones."""
+
+import torch
+
+from sememe.training.losses.loss import Outputs, Tensor, cosines, one_of
+from sememe.training.losses.triplet import TripletLoss
+
+
+class BatchTripletLoss(TripletLoss):
+    """Mean of max(0, d(a, p) − d(a, n) + margin) over triplets chosen within the batch.
+
+    Columns: vectors; targets: their labels. Positives have the anchor's label, negatives another
+    (never the same text, however it is labelled). Chosen are:
+
+    - "hard": for each anchor its farthest positive and its nearest negative;
+    - "semi-hard": for each anchor and each of its positives the nearest negative beyond the
+      positive, or if none lies beyond, the farthest negative there is.
+
+    An anchor without a positive or without a negative takes no part. Batches should hold few
+    labels, and several texts of each.
+    Papers: Hermans, Beyer & Leibe 2017, In Defense of the Triplet Loss (batch-hard); Schroff et
+    al. 2015, FaceNet (semi-hard).
+
+    Args, else an InputError:
+        mining: "hard" or "semi-hard".
+        margin, distance: as in `TripletLoss`.
+
+    >>> vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> outputs = Outputs([vectors], torch.tensor([0, 0, 1, 1]), torch.arange(4)[:, None])
+    >>> BatchTripletLoss("hard", margin=0.3)(outputs)
+    tensor(0.3000)
+    """
+
+    def __init__(self, mining: str = "hard", margin: float | None = None, distance: str = "cosine"):
+        super().__init__(margin, distance)
+        self.mining = one_of("mining", mining, ("hard", "semi-hard"))
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss of labelled vectors."""
+        distances, labels, keys = self._all(outputs.columns[0]), outputs.targets, outputs.keys
+        alike = labels[:, None] == labels
+        negative = ~alike & (keys != keys.T)
+        positive = alike.fill_diagonal_(False) & negative.any(1, keepdim=True)
+        if self.mining == "hard":
+            anchors = positive.any(1)
+            near = distances.masked_fill(~negative, torch.inf).amin(1)[anchors]
+            far = distances.masked_fill(~positive, -torch.inf).amax(1)[anchors]
+        else:
+            near, far = _semi_hard(distances, negative)[positive], distances[positive]
+        return torch.relu(far - near + self.margin).sum() / max(len(far), 1)
+
+    def _all(self, vectors: Tensor) -> Tensor:
+        """Distances between all vectors (n, dim): (n, n)."""
+        if self.distance == "cosine":
+            return 1 - cosines(vectors, vectors)
+        # Not by products, which lose the small distances.
+        return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _semi_hard(distances: Tensor, negative: Tensor) -> Tensor:
+    """Distance of the negative chosen for each anchor and each positive: (n, n)."""
+    fixed = distances.detach()
+    nearest_first, order = fixed.masked_fill(~negative, torch.inf).sort(1)
+    beyond = torch.searchsorted(nearest_first, fixed, right=True)
+    farthest = negative.sum(1, keepdim=True) - 1
+    chosen = torch.minimum(beyond, farthest).clamp(min=0)
+    return distances.gather(1, order.gather(1, chosen))
