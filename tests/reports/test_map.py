@@ -1,7 +1,6 @@
 """What the written file holds; what it does in a browser is tested in test_map_browser."""
 
 import base64
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,10 @@ import pytest
 from groups import Group
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import data_of
 
 from sememe.errors import InputError, TableError
 from sememe.reports.map import write_map
-
-
-def data_of(path: Path) -> dict[str, Any]:
-    page = path.read_text(encoding="utf-8")
-    found = re.findall(r'<script id="data" type="application/json">(.*?)</script>', page, re.DOTALL)
-    assert len(found) == 1
-    held: dict[str, Any] = json.loads(found[0])
-    return held
 
 
 def array(packed: str, dtype: str) -> list[int]:

@@ -1,33 +1,23 @@
 """The map as its reader meets it, in headless Chromium, offline and with every request watched."""
 
-import os
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from groups import Group
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from pages import Shown, chromium
+from playwright.sync_api import Browser, expect
 
 from sememe.reports.map import write_map
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for found in map(shutil.which, BROWSERS) if found), None)
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\\ &amp;"
 ARABIC = "القطار متأخر كل صباح"
 EMOJI = "Love my e-bike 🚲👩🏽‍🚀"
 
 
-@dataclass
-class Shown:
-    """A page with an open map, and all that it asked for, said or complained of."""
-
-    page: Page
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+class ShownMap(Shown):
+    """An open map: what it shows, and where."""
 
     def visible(self) -> int:
         return int(self.page.evaluate("sememe.visible()"))
@@ -39,11 +29,6 @@ class Shown:
     def screen(self, point: int) -> tuple[float, float]:
         x, y = self.page.evaluate(f"sememe.screen({point})")
         return x, y
-
-    def drawn(self) -> None:
-        """Wait for events on their way and the frame they ask for."""
-        frame = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-        self.page.evaluate(frame)
 
     def colored(self) -> int:
         """How many pixels of the map have a colour, grey not counted."""
@@ -74,17 +59,8 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip(
-            "no Chromium on this machine: install Debian's package chromium "
-            "to run the map's browser tests"
-        )
-    # A root user, as in a container, has no sandbox to start.
-    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -119,31 +95,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def opened(browser: Browser, path: Path, **options: Any) -> Shown:
-    usual = {"viewport": {"width": 1200, "height": 800}, "reduced_motion": "reduce"}
-    options = usual | options
-    context = browser.new_context(offline=True, **options)
-    page = context.new_page()
-    shown = Shown(page)
-
-    def dismissed(dialog: Dialog) -> None:
-        shown.complaints.append(dialog.message)
-        dialog.dismiss()
-
-    def heard(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            shown.complaints.append(message.text)
-
-    page.on("request", lambda request: shown.requests.append(request.url))
-    page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-    page.on("console", heard)
-    page.on("dialog", dismissed)
-    page.goto(path.as_uri())
-    return shown
+opened = ShownMap.opened
 
 
 @pytest.fixture
-def map_(browser: Browser, small: Path) -> Iterator[Shown]:
+def map_(browser: Browser, small: Path) -> Iterator[ShownMap]:
     shown = opened(browser, small)
     yield shown
     assert shown.requests == [small.as_uri()], "the file asks for itself and nothing else"
@@ -151,14 +107,14 @@ def map_(browser: Browser, small: Path) -> Iterator[Shown]:
     shown.page.context.close()
 
 
-def test_shows_every_text_and_the_clusters(map_: Shown) -> None:
+def test_shows_every_text_and_the_clusters(map_: ShownMap) -> None:
     assert map_.page.evaluate("sememe.points") == 7
     assert map_.visible() == 7
     assert map_.page.locator("#summary").inner_text() == "7 texts, 2 clusters, 1 outlier"
     map_.shows(["trains, rail", f"{EVIL[:59]}…, café", "Outliers"])
 
 
-def test_hovering_shows_the_text_and_its_cluster(map_: Shown) -> None:
+def test_hovering_shows_the_text_and_its_cluster(map_: ShownMap) -> None:
     assert map_.hover(1) == "The rail strike"
     assert map_.page.locator("#tip .of").inner_text() == "trains, rail"
     assert map_.hover(2) == ARABIC
@@ -167,7 +123,7 @@ def test_hovering_shows_the_text_and_its_cluster(map_: Shown) -> None:
     assert map_.page.locator("#tip").is_hidden()
 
 
-def test_a_click_keeps_the_text_until_the_next(map_: Shown) -> None:
+def test_a_click_keeps_the_text_until_the_next(map_: ShownMap) -> None:
     map_.page.mouse.click(*map_.screen(0))
     map_.page.mouse.move(*np.add(map_.screen(6), 60))
     assert map_.page.locator("#tip .text").inner_text() == "Trains are late"
@@ -175,7 +131,7 @@ def test_a_click_keeps_the_text_until_the_next(map_: Shown) -> None:
     assert map_.page.locator("#tip").is_hidden()
 
 
-def test_hostile_texts_are_shown_and_never_run(map_: Shown) -> None:
+def test_hostile_texts_are_shown_and_never_run(map_: ShownMap) -> None:
     assert map_.page.locator("h1").inner_text() == f"Seven {EVIL}"
     assert map_.page.title() == f"Seven {EVIL}"
     assert map_.hover(4) == EVIL
@@ -187,7 +143,7 @@ def test_hostile_texts_are_shown_and_never_run(map_: Shown) -> None:
     assert map_.page.locator("img").count() == 0
 
 
-def test_search_finds_all_words_in_any_order_case_or_accent(map_: Shown) -> None:
+def test_search_finds_all_words_in_any_order_case_or_accent(map_: ShownMap) -> None:
     map_.page.fill("#query", "STRIKE rail")
     assert map_.visible() == 1
     map_.shows(["The rail strike"])
@@ -201,7 +157,7 @@ def test_search_finds_all_words_in_any_order_case_or_accent(map_: Shown) -> None
     expect(map_.page.locator("#list .name, #list .text")).to_have_count(3)
 
 
-def test_a_text_that_was_found_is_flown_to(map_: Shown) -> None:
+def test_a_text_that_was_found_is_flown_to(map_: ShownMap) -> None:
     before = map_.view()
     map_.page.fill("#query", "bike")
     map_.page.locator(".hit button").click()
@@ -210,7 +166,7 @@ def test_a_text_that_was_found_is_flown_to(map_: Shown) -> None:
     assert map_.page.locator("#tip .text").inner_text() == EMOJI
 
 
-def test_a_cluster_is_isolated_and_let_go(map_: Shown) -> None:
+def test_a_cluster_is_isolated_and_let_go(map_: ShownMap) -> None:
     row = map_.page.locator(".pick").first
     row.click()
     assert map_.visible() == 3
@@ -225,7 +181,7 @@ def test_a_cluster_is_isolated_and_let_go(map_: Shown) -> None:
     assert row.get_attribute("aria-pressed") == "false"
 
 
-def test_wheel_buttons_keys_and_double_click_change_the_view(map_: Shown) -> None:
+def test_wheel_buttons_keys_and_double_click_change_the_view(map_: ShownMap) -> None:
     whole = map_.view()
     x, y = map_.screen(5)
     map_.page.mouse.move(x, y)
@@ -258,7 +214,7 @@ def test_flights_end_where_they_should(browser: Browser, small: Path) -> None:
     shown.page.context.close()
 
 
-def test_dragging_moves_the_map_with_the_pointer(map_: Shown) -> None:
+def test_dragging_moves_the_map_with_the_pointer(map_: ShownMap) -> None:
     x, y = map_.screen(0)
     map_.page.mouse.move(800, 650)
     map_.page.mouse.down()

@@ -3,7 +3,6 @@
 const canvas = $("map");
 const context = canvas.getContext("2d");
 const narrow = matchMedia("(max-width: 720px)");
-const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
 
@@ -15,7 +14,6 @@ let [width, height, ratio, fitted, frame, flight] = [0, 0, 1, 1, 0, 0];
 let [colors, inks, paper, image] = [[], [], [], null]; // inks and paper: the same as red, green, blue
 
 const filtered = () => state.group >= 0 || state.words.length > 0;
-const dark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
 
 // ---- Where things are on the screen. ----
 

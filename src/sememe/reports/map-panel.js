@@ -1,8 +1,6 @@
 // Around the map: the tooltip, the search, the list of clusters or of texts found, the theme.
 
 const LONGEST_LIST = 200;
-const plural = (number, one) => `${number.toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
-const copy = (template) => $(template).content.firstElementChild.cloneNode(true);
 const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 const shown = (point) => texts[point] || "(empty)";
 let folded = null; // the texts as they are searched, made when first needed
@@ -203,10 +201,7 @@ $("clear").addEventListener("click", showAll);
 $("fit").addEventListener("click", () => fly(everything()));
 $("zoom-in").addEventListener("click", () => zoomBy(1.6));
 $("zoom-out").addEventListener("click", () => zoomBy(1 / 1.6));
-$("theme").addEventListener("click", () => {
-  document.documentElement.dataset.theme = dark() ? "light" : "dark";
-  recolor();
-});
+$("theme").addEventListener("click", recolor);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") showAll();
   if (event.key !== "/" || document.activeElement === $("query")) return;

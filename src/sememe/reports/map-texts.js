@@ -1,7 +1,5 @@
 // The texts, where they lie, the clusters they belong to, and a colour for each.
 
-const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
 const unpack = (base64, Type) =>
   new Type(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer);
 

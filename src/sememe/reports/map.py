@@ -1,20 +1,15 @@
 """The map of clusters: one HTML file that needs no network and no other file."""
 
 import base64
-import hashlib
-import html
-import json
 import os
-import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
-from sememe.tables import replacing
+from sememe.reports.page import shortened, write_page
 
 _SCRIPTS = ("map-texts.js", "map-canvas.js", "map-panel.js")
 _LONGEST_TEXT = 1_000
@@ -83,12 +78,9 @@ def write_map(
         "points": _packed(_quantised(points), "<i2"),
         "clusters": [_described(cluster) for cluster in ranked],
         "members": _packed(_positions(labels, [cluster.label for cluster in ranked]), "<i4"),
-        "texts": [_shortened(text, _LONGEST_TEXT) for text in texts],
+        "texts": [shortened(text, _LONGEST_TEXT) for text in texts],
     }
-    # A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
-    page = _page(title, _embedded(data)).encode("utf-8", errors="replace")
-    with replacing(path) as temporary:
-        temporary.write_bytes(page)
+    write_page(path, "map", _SCRIPTS, title, data)
 
 
 def _check(points: NDArray[Any], labels: NDArray[Any], texts: Sequence[str]) -> None:
@@ -132,40 +124,6 @@ def _packed(values: NDArray[Any], dtype: str) -> str:
 def _described(cluster: Cluster) -> dict[str, Any]:
     return {
         "size": int(cluster.size),
-        "terms": [_shortened(term, _LONGEST_TERM) for term in cluster.terms],
-        "examples": [_shortened(text, _LONGEST_EXAMPLE) for text in cluster.examples],
+        "terms": [shortened(term, _LONGEST_TERM) for term in cluster.terms],
+        "examples": [shortened(text, _LONGEST_EXAMPLE) for text in cluster.examples],
     }
-
-
-def _shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _embedded(data: object) -> str:
-    """JSON that ends no script element and breaks no line of one, whatever the texts are."""
-    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", written)
-
-
-def _page(title: str, data: str) -> str:
-    """The template with its parts filled in, all in one pass: no part is searched for another."""
-    style, script = _template("map.css"), "\n".join(map(_template, _SCRIPTS))
-    parts = {
-        "title": html.escape(title),
-        "style": style,
-        "style-source": _source(style),
-        "script": script,
-        "script-source": _source(script),
-        "data": data,
-    }
-    return re.sub(r"\{\{([a-z-]+)\}\}", lambda found: parts[found[1]], _template("map.html"))
-
-
-def _template(name: str) -> str:
-    return resources.files("sememe.reports").joinpath(name).read_text(encoding="utf-8")
-
-
-def _source(content: str) -> str:
-    """The content security policy's name for this one inline style or script."""
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
