@@ -14,9 +14,15 @@ class Bar(Protocol):
         """Say that n more are done."""
         ...
 
+    def set_postfix_str(self, s: str) -> object:
+        """Show something behind the bar."""
+        ...
+
 
 class _Silent:
     def update(self, n: int) -> None: ...
+
+    def set_postfix_str(self, s: str) -> None: ...
 
 
 def progress_bar(

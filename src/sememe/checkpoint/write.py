@@ -55,11 +55,7 @@ def write(
     """
     from safetensors import SafetensorError
 
-    target = Path(directory).resolve()
-    if target == Path.cwd():
-        raise InputError(f"{target} is the folder this process is in; give one beside or below it.")
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(f"{target} is there already; a model is saved to a new or empty folder.")
+    target = check_target(directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as temporary:
@@ -70,6 +66,16 @@ def write(
             whole.rename(target)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{target} cannot be written: {error}.") from error
+
+
+def check_target(directory: str | os.PathLike[str]) -> Path:
+    """The folder that a model is to be written to; InputError unless it is new or empty."""
+    target = Path(directory).resolve()
+    if target == Path.cwd():
+        raise InputError(f"{target} is the folder this process is in; give one beside or below it.")
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise InputError(f"{target} is there already; a model is saved to a new or empty folder.")
+    return target
 
 
 def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:

@@ -39,7 +39,7 @@ def choose_precision(asked: str, device: torch.device) -> tuple[str, torch.dtype
     if asked == "f16" and device.type == "cpu":
         raise InputError('precision="f16" is for GPUs; on the cpu there are f32 and bf16.')
     if asked == "auto":
-        asked, why = _automatic(device)
+        asked, why = narrowest(device)
         warn(
             f'precision="auto" took {asked}: {why}. precision="{asked}" takes the same without '
             "saying so.",
@@ -49,7 +49,8 @@ def choose_precision(asked: str, device: torch.device) -> tuple[str, torch.dtype
     return asked, _DTYPES[asked]
 
 
-def _automatic(device: torch.device) -> tuple[str, str]:
+def narrowest(device: torch.device) -> tuple[str, str]:
+    """The narrowest precision that is known to be good on a device, and why."""
     if device.type == "cuda":
         able = torch.cuda.is_bf16_supported(including_emulation=False)
         return ("bf16", "this GPU has it") if able else ("f16", "this GPU has no bf16")

@@ -13,6 +13,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from sememe.engines.torch.dropout import dropped
 from sememe.engines.torch.encoder import probe
 from sememe.engines.torch.head import Tensor
 
@@ -118,10 +119,21 @@ def _padded(
     seen = ((distance <= ahead) | (ahead < 0)) & ((distance >= -back) | (back < 0))
     # Padding sees itself, whatever the window: a row that sees nothing would become NaN.
     seen = (seen & real[:, None]) | torch.eye(longest, dtype=torch.bool, device=query.device)
-    mixed = functional.scaled_dot_product_attention(
-        *(_spread(x, real) for x in (query, key, value)), attn_mask=seen[:, None], **how
-    )
+    q, k, v = (_spread(x, real) for x in (query, key, value))
+    if rate := how.pop("dropout_p", 0.0):
+        mixed = _dropping_out(q, k, v, seen[:, None], rate, **how)
+    else:
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], **how)
     return mixed.transpose(1, 2)[real]
+
+
+def _dropping_out(
+    q: Tensor, k: Tensor, v: Tensor, seen: Tensor, rate: float, *, scale: float, enable_gqa: bool
+) -> Tensor:
+    if enable_gqa:
+        k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], 1) for x in (k, v))
+    scores = (q @ k.transpose(2, 3) * scale).masked_fill(~seen, torch.finfo(q.dtype).min)
+    return dropped(scores.softmax(-1), rate).to(v.dtype) @ v
 
 
 def _spread(x: Tensor, real: Tensor) -> Tensor:

@@ -44,9 +44,9 @@ BI = {
     "batch-semi-hard": Entry(partial(BatchTripletLoss, "semi-hard"), ("labelled texts",)),
 }
 CROSS = {
-    "bce": Entry(ScoreBCELoss, ("scored pairs",)),
+    "bce": Entry(ScoreBCELoss, ("scored pairs", "labelled pairs")),
     "mse": Entry(ScoreMSELoss, ("scored pairs",)),
     "cross-entropy": Entry(LabelCrossEntropyLoss, ("labelled pairs",)),
-    "ranking": Entry(CandidateRankingLoss, ("triplets",)),
+    "ranking": Entry(CandidateRankingLoss, ("pairs", "triplets")),
     "margin-mse": Entry(CandidateMarginMSELoss, ("taught triplets",)),
 }

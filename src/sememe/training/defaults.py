@@ -1,0 +1,93 @@
+"""What is chosen for the user, and why."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sememe.errors import InputError
+from sememe.training.data import Examples
+from sememe.training.losses import BI, CROSS
+
+_BI_LOSS = {
+    "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),
+    "triplets": ("ranking", "triplets: the positive is to beat its negatives and all others'"),
+    "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
+    "scored pairs": ("cosent", "scores: pairs are to come in their order"),
+    "labelled texts": ("batch-hard", "labels: each text's farthest of its own and nearest other"),
+}
+_CROSS_LOSS = {
+    "pairs": ("ranking", "pairs: each query's document is to beat others of the batch"),
+    "triplets": ("ranking", "triplets: the positive is to beat its negatives and others"),
+    "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
+    "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
+}
+_IN_BATCH = 64
+"""More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
+_EXAMPLES_SEEN = 20_000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting, its value and why it has it."""
+
+    name: str
+    value: Any
+    why: str
+
+
+def choose(
+    examples: Examples, given: dict[str, Any], *, cross: bool, alike: int | None
+) -> list[Choice]:
+    """The loss, batch size, learning rate and epochs: what was given, else what suits the data.
+
+    Raises:
+        InputError: a loss that is not known, or not for this kind of data.
+    """
+    known, losses = (CROSS, _CROSS_LOSS) if cross else (BI, _BI_LOSS)
+    loss, why = losses.get(examples.kind) or _for_labels(examples, cross, alike)
+    loss = _checked(given.get("loss") or loss, examples, known)
+    ranks, count = loss == "ranking", len(examples)
+    batch, small = (_IN_BATCH, "the batch holds the negatives") if ranks else (16, "as in SBERT")
+    if examples.kind == "labelled texts":
+        batch, small = 32, "some texts of each of several labels"
+    rate = 5e-5 if cross else 2e-5
+    usual = "usual for cross-encoders" if cross else "usual for bi-encoders"
+    if given.get("lora"):
+        rate, usual = 10 * rate, "ten times the usual, as LoRA trains few weights"
+    epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))
+    suited = [
+        Choice("loss", loss, why),
+        Choice("batch_size", min(batch, max(2, count // 2)), small),
+        Choice("learning_rate", rate, usual),
+        Choice("epochs", epochs, f"about {_EXAMPLES_SEEN:,} examples seen, of {count:,}"),
+    ]
+    asked = {name: value for name, value in given.items() if value is not None}
+    return [
+        Choice(choice.name, asked[choice.name], "asked for") if choice.name in asked else choice
+        for choice in suited
+    ]
+
+
+def _for_labels(examples: Examples, cross: bool, alike: int | None) -> tuple[str, str]:
+    if examples.kind == "labelled texts":
+        raise InputError(
+            f"{examples.name} has single texts with labels, and a cross-encoder reads pairs; "
+            "sememe train classifier learns labels, and sememe train bi vectors that tell them."
+        )
+    if alike is not None and len(examples.labels) == 2:
+        if cross:
+            return "bce", "two labels: the probability that a pair is alike"
+        return "contrastive", "two labels: pairs that are alike come together, others part"
+    if cross:
+        return "cross-entropy", f"{len(examples.labels)} labels: a score each"
+    return "softmax", f"{len(examples.labels)} labels: told from both vectors, as in SBERT"
+
+
+def _checked(loss: str, examples: Examples, known: Any) -> str:
+    fitting = [name for name, entry in known.items() if examples.kind in entry.kinds]
+    if loss not in fitting:
+        other = "is not known" if loss not in known else f"is not for {examples.kind}"
+        raise InputError(
+            f"The loss {loss!r} {other}; {examples.name} holds {examples.kind}, for which there "
+            f"are {', '.join(fitting)}."
+        )
+    return loss

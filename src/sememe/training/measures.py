@@ -1,0 +1,161 @@
+"""How good a model is on examples it has not been trained on: one figure for each kind of data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.errors import InputError
+from sememe.metrics import Comparison, Interval, average_precision, interval, paired_test, spearman
+from sememe.training.data import Examples
+
+Floats = npt.NDArray[Any]
+Compute = Callable[[Sequence[Any]], Floats]
+"""Texts to vectors (n, dim), or pairs to logits (n, labels)."""
+
+_RANKED = 10
+_CANDIDATES = 20
+"""So many documents a cross-encoder ranks for each query."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A model's figure, and what it gave of each example.
+
+    Attributes:
+        metric: the figure's name.
+        statistic: of `values` and `gold`, the higher the better.
+        values: one an example: a score, or the example's own figure.
+        gold: what the scores are compared with, if anything.
+    """
+
+    metric: str
+    statistic: Callable[..., Any]
+    values: Floats
+    gold: tuple[Floats, ...] = ()
+
+    @property
+    def value(self) -> float:
+        """The figure."""
+        return float(self.statistic(self.values, *self.gold))
+
+    def interval(self) -> Interval:
+        """The figure and its 95 % bootstrap interval."""
+        return interval(self.statistic, self.values, *self.gold)
+
+    def against(self, before: "Measurement") -> Comparison:
+        """How much better it is than another model on the same examples."""
+        return paired_test(self.statistic, self.values, before.values, *self.gold)
+
+
+def measure_bi(examples: Examples, encode: Compute, alike: int | None = None) -> Measurement:
+    """Measure a bi-encoder by cosines.
+
+    Spearman of scored pairs; average precision of labelled pairs, the label `alike` being what is
+    looked for; mean reciprocal rank of each anchor's positive among all; accuracy of triplets
+    (whether the positive is nearer than every negative), of labelled texts with one triplet each.
+    """
+    if examples.kind == "labelled texts":
+        return _triplets(_label_triplets(examples), encode)
+    if examples.kind in ("triplets", "taught triplets"):
+        return _triplets([example.texts for example in examples], encode)
+    first, second = zip(*(example.texts for example in examples), strict=True)
+    if examples.kind == "pairs":
+        return _retrieval(examples, encode)
+    a, b = _unit(encode(first)), _unit(encode(second))
+    return _pairs(examples, (a * b).sum(1), alike)
+
+
+def measure_cross(examples: Examples, score: Compute, alike: int | None = None) -> Measurement:
+    """Measure a cross-encoder by its scores, as `measure_bi` does.
+
+    Labelled pairs by accuracy where there is a logit a label; pairs and triplets by the reciprocal
+    rank of each query's document among 20, its own negatives and others' documents.
+    """
+    if examples.kind in ("scored pairs", "labelled pairs"):
+        logits = score([example.texts for example in examples])
+        if logits.shape[1] > 1:
+            return Measurement("accuracy", np.mean, logits.argmax(1) == examples.targets)
+        return _pairs(examples, logits[:, 0], alike)
+    random, documents = np.random.default_rng(0), [example.texts[1] for example in examples]
+    known: dict[str, set[str]] = {}
+    for query, *own in (example.texts for example in examples):
+        known.setdefault(query, set()).update(own)
+    pairs, counts = [], []
+    for query, *own in (example.texts for example in examples):
+        others = [documents[i] for i in random.permutation(len(documents))[: 2 * _CANDIDATES]]
+        others = [text for text in dict.fromkeys(others) if text not in known[query]]
+        candidates = [*own, *others][:_CANDIDATES]
+        pairs += [(query, text) for text in candidates]
+        counts.append(len(candidates))
+    scores = score(pairs)[:, 0]
+    ends = np.cumsum(counts)
+    ranks = [
+        1 + int((scores[end - n + 1 : end] >= scores[end - n]).sum())
+        for end, n in zip(ends, counts, strict=True)
+    ]
+    return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks))
+
+
+def _pairs(examples: Examples, scores: Floats, alike: int | None) -> Measurement:
+    if examples.kind == "scored pairs":
+        return Measurement("Spearman", spearman, scores, (np.asarray(examples.targets),))
+    if alike is None:
+        listed = ", ".join(examples.labels)
+        raise InputError(
+            f"{examples.name} has the labels {listed}: say which of them means that two texts are "
+            "alike with --positive LABEL (in Python, positive=...), so that a model can be measured"
+        )
+    relevant = np.asarray(examples.targets) == alike
+    return Measurement("average precision", average_precision, scores, (relevant,))
+
+
+def _triplets(rows: Sequence[tuple[str, ...]], encode: Compute) -> Measurement:
+    anchor, *others = (_unit(encode(column)) for column in zip(*rows, strict=True))
+    positive, *negatives = ((anchor * other).sum(1) for other in others)
+    right = positive > np.max(negatives, axis=0)
+    return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
+
+
+def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
+    """Each text with another of its label and one of another label, drawn once for all models."""
+    random, labels = np.random.default_rng(0), np.asarray(examples.targets)
+    texts = [example.texts[0] for example in examples]
+    rows = []
+    for i, label in enumerate(labels):
+        same = np.flatnonzero((labels == label) & (np.arange(len(labels)) != i))
+        different = np.flatnonzero(labels != label)
+        if len(same) and len(different):
+            rows.append((texts[i], texts[random.choice(same)], texts[random.choice(different)]))
+    if not rows:
+        raise InputError(
+            f"{examples.name} has no two examples of one label beside another label's to measure "
+            "on; hold out more of it."
+        )
+    return rows
+
+
+def _retrieval(examples: Examples, encode: Compute) -> Measurement:
+    anchors, positives = zip(*(example.texts for example in examples), strict=True)
+    documents = list(dict.fromkeys(positives))
+    place = {text: i for i, text in enumerate(documents)}
+    own = np.array([place[text] for text in positives])
+    known: dict[str, list[int]] = {}
+    for text, document in zip(anchors, own, strict=True):
+        known.setdefault(text, []).append(int(document))
+    queries, found = _unit(encode(anchors)), _unit(encode(documents))
+    ranks = np.empty(len(anchors))
+    for i, query in enumerate(queries):
+        scores = found @ query
+        threshold = scores[own[i]]
+        scores[known[anchors[i]]] = -np.inf  # another right answer is no mistake
+        ranks[i] = 1 + (scores >= threshold).sum()
+    values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)
+    return Measurement(f"MRR@{_RANKED}", np.mean, values)
+
+
+def _unit(vectors: Floats) -> Floats:
+    vectors = vectors.astype(np.float64)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))

@@ -1,0 +1,132 @@
+"""What came of a training run, and whether the model is better for it."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sememe.metrics import Comparison, Interval
+from sememe.reports import training as page
+from sememe.tables import replacing
+from sememe.training.defaults import Choice
+from sememe.training.measures import Measurement
+from sememe.training.trainer import History
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a run.
+
+    Attributes:
+        directory: the checkpoint.
+        title: of what, on what.
+        choices: what was chosen, and why.
+        precision: what was computed in.
+        history: losses, learning rates and evaluations.
+        first: what was measured before the first step; None if nothing was.
+        last: the same of the weights that were saved.
+    """
+
+    directory: Path
+    title: str
+    choices: list[Choice]
+    precision: str
+    history: History
+    first: Measurement | None
+    last: Measurement | None
+
+    @cached_property
+    def before(self) -> Interval | None:
+        """The figure before, with its 95 % interval."""
+        return self.first and self.first.interval()
+
+    @cached_property
+    def after(self) -> Interval | None:
+        """The figure after, with its 95 % interval."""
+        return self.last and self.last.interval()
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """After less before, on the same examples."""
+        return self.last.against(self.first) if self.first and self.last else None
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the interval of the difference lies above 0; None if nothing was measured."""
+        return None if self.comparison is None else self.comparison.low > 0
+
+    @cached_property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not (self.last and self.before and self.after and self.comparison):
+            return "Nothing was held out, so it is not known whether the model is better."
+        found, count = self.comparison, len(self.last.values)
+        figures = (
+            f"{self.last.metric} {_shown(self.after)} after, {_shown(self.before)} before, on "
+            f"{count} examples held out; difference {100 * found.difference:+.1f} "
+            f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), p = {found.p:.2g}"
+        )
+        if self.better:
+            return f"Better: {figures}."
+        if self.history.best == 0:
+            return f"Not better: what is saved is the model as it was ({figures})."
+        if found.high < 0:
+            return f"Worse: {figures}. Keep the model that you had."
+        return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
+
+
+def write_outcome(outcome: Outcome) -> None:
+    """Put training.html and training.json beside the weights."""
+    history, losses = outcome.history, outcome.history.losses
+    best = None if history.best is None else history.evaluations[history.best][0]
+    facts = [(c.name, str(c.value), c.why) for c in outcome.choices]
+    run = page.Run(
+        title=outcome.title,
+        facts=[*facts, ("precision", outcome.precision, "weights stay in float32")],
+        steps=range(1, len(losses) + 1),
+        losses=losses,
+        learning_rates=history.rates,
+        metric=outcome.last.metric if outcome.last else "",
+        evaluations=history.evaluations,
+        best=best,
+        verdict=_verdict(outcome),
+    )
+    page.write_training(outcome.directory / "training.html", run)
+    with replacing(outcome.directory / "training.json") as temporary:
+        temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values."""
+    return {
+        "directory": str(outcome.directory),
+        "verdict": outcome.verdict,
+        "better": outcome.better,
+        "metric": outcome.last.metric if outcome.last else None,
+        "before": outcome.before and asdict(outcome.before),
+        "after": outcome.after and asdict(outcome.after),
+        "comparison": outcome.comparison and asdict(outcome.comparison),
+        "choices": [asdict(choice) for choice in outcome.choices],
+        "precision": outcome.precision,
+        "steps": len(outcome.history.losses),
+        "evaluations": outcome.history.evaluations,
+        "losses": outcome.history.losses,
+    }
+
+
+def _shown(figure: Interval) -> str:
+    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+
+
+def _verdict(outcome: Outcome) -> page.Verdict | None:
+    if not (outcome.before and outcome.after and outcome.comparison):
+        return None
+    found = outcome.comparison
+    return page.Verdict(
+        page.Interval(**asdict(outcome.before)),
+        page.Interval(**asdict(outcome.after)),
+        page.Interval(found.difference, found.low, found.high),
+        found.p,
+        outcome.verdict,
+    )

@@ -1,0 +1,190 @@
+"""A whole training run: data, choices, before, training, after, verdict, a checkpoint."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
+from sememe.checkpoint.modules import Pooling
+from sememe.checkpoint.write import check_target
+from sememe.errors import InputError
+from sememe.jobs import Job
+from sememe.training.data import Examples
+from sememe.training.data.sources import Data
+from sememe.training.losses import BI, CROSS, Loss
+from sememe.training.losses.matryoshka import Matryoshka
+from sememe.training.measures import Compute, Measurement, measure_bi, measure_cross
+from sememe.training.outcome import Outcome, write_outcome
+from sememe.training.plan import Plan, make_plan
+from sememe.training.towers import BiTower, CrossTower, TextTower
+from sememe.training.trainer import Objective, Trainer
+
+_NEGATIVES = 4
+"""So many of a batch's other documents a cross-encoder scores for each query."""
+
+Measuring = Callable[[Examples, Compute], Measurement]
+StrPath = str | os.PathLike[str]
+
+
+def train_bi(
+    data: Data,
+    output: StrPath,
+    *,
+    model: StrPath = DEFAULT_MODEL,
+    dev: Data = None,
+    loss: str | None = None,
+    matryoshka: Sequence[int] | None = None,
+    **options: Any,
+) -> Outcome:
+    """Train a bi-encoder on pairs, triplets, scores or labels, and say whether it got better.
+
+    What is not given is chosen by the data and the model, and said with the reason. The model is
+    measured before and after on examples that no step saw: of those held out, one half chooses the
+    best weights and the other gives the figures, for a choice looks better than it is on what it
+    was made with. Killed, the same call goes on where it was.
+
+    Args:
+        data: a file, a data set of the Hub, a dict of columns or a list of dicts, or a list of
+            several of them (see `sememe.training.data.load` for the columns).
+        output: a new or empty folder for the checkpoint, training.html and training.json.
+        model: where to start from: a bi-encoder or a regular transformer.
+        dev: examples to measure on, as `data`; None holds out a fifth of the data, 2,000 at the
+            most; "none" measures nothing.
+        loss: triplet, contrastive, ranking, cosent, cosine-mse, softmax, margin-mse, kl,
+            batch-hard or batch-semi-hard; docs/losses.md says which when.
+        matryoshka: sizes, such as (384, 128, 64), to which the vectors can be cut afterwards
+            (Kusupati et al., 2022).
+        **options: those of `sememe.training.settings.Settings` (epochs, batch_size, learning_rate,
+            precision, device, seed, evaluations, patience, …), and
+            weights: how often each of several data sets is drawn;
+            score_range: the lowest and the highest score there can be;
+            positive: the label that means that two texts are alike;
+            lora: the rank of LoRA's matrices, which are trained instead of all weights;
+            progress: as everywhere.
+
+    Raises:
+        TableError, InputError: data that cannot be used (where, and what to do), or an option.
+        JobError: a run that was begun otherwise, or a disk that is full.
+        MissingExtra: without torch, accelerate, or what the data need.
+
+    Example:
+        >>> done = train_bi("pairs.csv", "my-encoder")   # doctest: +SKIP
+        >>> print(done.verdict)                          # doctest: +SKIP
+        Better: Spearman 84.1 (82.0 to 86.0) after, 79.3 (76.7 to 81.6) before, p = 0.001.
+    """
+    target, checkpoint = check_target(output), read(model)
+    if checkpoint.static is not None:
+        raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
+    plan = make_plan(data, dev, {"loss": loss, **options}, cross=False)
+    tower = BiTower(checkpoint, lora=options.get("lora"))
+
+    def made(name: str, examples: Examples) -> Loss:
+        sizes = (tower.dim, len(examples.labels)) if name == "softmax" else ()
+        made = BI[name].loss(*sizes)
+        return Matryoshka(made, matryoshka) if matryoshka else made
+
+    measuring = partial(measure_bi, alike=plan.alike)
+    return _train(plan, tower, made, measuring, tower.encode, target, {"matryoshka": matryoshka})
+
+
+def train_cross(
+    data: Data,
+    output: StrPath,
+    *,
+    model: StrPath = DEFAULT_MODEL,
+    dev: Data = None,
+    loss: str | None = None,
+    **options: Any,
+) -> Outcome:
+    """Train a cross-encoder on pairs, triplets, scores or labels of pairs, as `train_bi` does.
+
+    An encoder that is none yet is given a new head; what it is measured against is then its own
+    cosine, the score that there was before.
+
+    Args:
+        data: see `train_bi`, as all that is not said here.
+        output: see `train_bi`.
+        model: where to start from: a cross-encoder, a bi-encoder or a regular transformer.
+        dev: see `train_bi`.
+        loss: bce, mse, cross-entropy, ranking or margin-mse.
+        **options: see `train_bi`.
+
+    Example:
+        >>> done = train_cross("scored.csv", "my-cross-encoder", epochs=4)   # doctest: +SKIP
+    """
+    target, checkpoint = check_target(output), read(model)
+    if checkpoint.static is not None:
+        raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
+    plan = make_plan(data, dev, {"loss": loss, **options}, cross=True)
+    name = plan.value("loss")
+    tower = CrossTower(
+        checkpoint,
+        _scoring(checkpoint, plan.parts[0], name),
+        negatives=_NEGATIVES if name == "ranking" else 0,
+        lora=options.get("lora"),
+    )
+    before = _cosines(checkpoint) if checkpoint.scoring is None and tower.dim == 1 else tower.encode
+    measuring = partial(measure_cross, alike=plan.alike)
+    return _train(plan, tower, lambda name, _: CROSS[name].loss(), measuring, before, target, {})
+
+
+def _train(
+    plan: Plan,
+    tower: TextTower,
+    made: Callable[[str, Examples], Loss],
+    measuring: Measuring,
+    before: Compute,
+    target: Path,
+    identity: dict[str, Any],
+) -> Outcome:
+    folder, settings = target.with_name(f"{target.name}.training"), plan.settings
+    known = {"model": tower.checkpoint.weights.sha256, **plan.identity(), **identity}
+    # Of several processes one keeps the state.
+    main = int(os.environ.get("RANK", 0)) == 0
+    with Job.opened(folder, "train", known) if main else nullcontext() as job:
+        objectives = [
+            Objective(plan.targets(i), made(plan.value("loss", i), part), plan.weights[i], per_label)
+            for i, (part, per_label) in enumerate(zip(plan.parts, plan.per_label, strict=True))
+        ]
+        chosen, judged = plan.dev, plan.test
+        trainer = Trainer(
+            tower,
+            objectives,
+            settings,
+            measure=chosen and (lambda tower: measuring(chosen, tower.encode).value),
+            folder=folder,
+        )
+        first = judged and measuring(judged, before)
+        history = trainer.run(plan.progress)
+        last = judged and measuring(judged, tower.encode)
+        title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
+        outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
+        if job:
+            tower.save(target)
+            write_outcome(outcome)
+            trainer.forget()
+            job.remove()
+    return outcome
+
+
+def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:
+    """The checkpoint's own labels where they fit the loss, else new ones."""
+    if loss == "cross-entropy":
+        return Scoring(examples.labels, "softmax")
+    if checkpoint.scoring is not None and len(checkpoint.scoring.labels) == 1:
+        return checkpoint.scoring
+    return Scoring(("score",), "sigmoid" if loss in ("bce", "mse") else "identity")
+
+
+def _cosines(checkpoint: Checkpoint) -> Compute:
+    """The scores that there were before there was a cross-encoder: an encoder's own cosines."""
+    tower = BiTower(checkpoint)
+
+    def score(pairs: Sequence[Any]) -> Any:
+        a, b = (unit(tower.encode(column)) for column in zip(*pairs, strict=True))
+        return (a * b).sum(axis=1, keepdims=True)
+
+    return score

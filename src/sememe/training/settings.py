@@ -1,0 +1,69 @@
+"""What a training run can be told, each with a default that works."""
+
+from dataclasses import dataclass
+
+from sememe.errors import InputError
+
+TRACKERS = ("tensorboard", "wandb")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; what data and model decide is chosen by `sememe.training.defaults`.
+
+    Attributes:
+        epochs: how often every example is seen.
+        batch_size: examples a step; memory does not limit it (see `sememe.training.steps`).
+        learning_rate: the highest, reached after the warm-up; from there it falls to 0 in a line.
+        warmup: the share of all steps in which the learning rate rises in a line.
+        weight_decay: AdamW's (Loshchilov & Hutter, 2019).
+        max_norm: gradients are scaled down to this length.
+        precision: what the tower computes in, its weights staying float32: f32, bf16, or auto,
+            bf16 wherever the processor or the GPU has it.
+        device: cpu, cuda, cuda:1 or mps; None for the fastest that is there.
+        seed: everything random comes of it.
+        evaluations: how often an epoch the model is evaluated.
+        patience: after so many evaluations that were no better, training ends; None to go on.
+        save_minutes: how often the state is saved, from which a killed run goes on.
+        log: tensorboard or wandb, where losses are logged too.
+        log_directory: where to.
+    """
+
+    epochs: float = 1
+    batch_size: int = 32
+    learning_rate: float = 2e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    max_norm: float = 1.0
+    precision: str = "auto"
+    device: str | None = None
+    seed: int = 0
+    evaluations: int = 1
+    patience: int | None = None
+    save_minutes: float = 5
+    log: str | None = None
+    log_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        least = {
+            "epochs": 0, "batch_size": 2, "learning_rate": 0, "warmup": 0, "weight_decay": 0,
+            "max_norm": 0, "seed": 0, "evaluations": 1, "save_minutes": 0,
+        }  # fmt: skip
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low <= value < float("inf"):
+                raise InputError(f"{name}={value!r}: a number from {low} on is needed.")
+        if self.epochs == 0 or self.learning_rate == 0:
+            raise InputError("epochs and learning_rate must be above 0, or nothing is learned.")
+        if self.warmup > 1:
+            raise InputError(f"warmup={self.warmup} is a share of all steps: from 0 to 1.")
+        if self.precision not in ("auto", "f32", "bf16"):
+            raise InputError(f"precision={self.precision!r}: training knows auto, f32 and bf16.")
+        if self.log not in (None, *TRACKERS):
+            raise InputError(f"log={self.log!r} is not known; there are {', '.join(TRACKERS)}.")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step (from 0) among all."""
+        rising = max(1, round(self.warmup * steps))
+        share = min((step + 1) / rising, (steps - step) / max(1, steps - rising))
+        return self.learning_rate * min(1.0, share)

@@ -1,0 +1,159 @@
+"""One batch to gradients, however big it is.
+
+Where a batch does not fit into memory its outputs are computed part by part without gradients, the
+loss is taken of all of them, and each part is computed once more to carry its share of the
+gradient back (gradient caching: Gao et al., 2021). A batch's size is then a matter of time alone,
+and there is no need to accumulate gradients of smaller ones, which see fewer negatives.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from sememe.training.losses.loss import Loss, Outputs, Tensor
+from sememe.training.towers import Part, Tower
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Computes gradients of a tower.
+
+    Attributes:
+        tower: what is trained.
+        accelerator: the device, and the other processes, between which a batch is shared.
+        dtype: bfloat16 to compute the tower in it, its weights staying float32; or float32.
+    """
+
+    tower: Tower
+    accelerator: Accelerator
+    dtype: Any
+
+    def __call__(
+        self, loss: Loss, columns: Sequence[Sequence[Any]], targets: Tensor | None
+    ) -> float:
+        """Add the gradients of a batch to the parameters; returns its loss.
+
+        Args:
+            loss: of the whole batch.
+            columns: the items of its n examples, column by column.
+            targets: of its examples, or None.
+        """
+        device, world = self.accelerator.device, self.accelerator.num_processes
+        mine = slice(self.accelerator.process_index, None, world)
+        items = [item for column in columns for item in column[mine]]
+        parts = self.tower.parts(items)
+        count = len(columns[0])
+        keys = _keys(columns).to(device)
+        targets = None if targets is None else targets.to(device)
+
+        def whole(values: Tensor) -> Tensor:
+            split = values.unflatten(0, (len(columns), -1))
+            return loss(Outputs(list(split.unbind()), targets, keys))
+
+        if len(parts) == 1 and world == 1:
+            found = whole(_in_order(self._forward(parts[0]), parts[0]))
+            found.backward()
+            return float(found.detach())
+        return self._cached(parts, whole, (len(columns), count))
+
+    def _cached(
+        self, parts: list[Part], whole: Callable[[Tensor], Tensor], shape: tuple[int, int]
+    ) -> float:
+        states, values = [], []
+        with torch.no_grad():
+            for part in parts:
+                states.append(_random_state(self.accelerator.device))
+                values.append(self._forward(part))
+        outputs = torch.empty(
+            sum(len(x) for x in values), *values[0].shape[1:], device=self.accelerator.device
+        )
+        for part, value in zip(parts, values, strict=True):
+            outputs[torch.as_tensor(part.rows, device=outputs.device)] = value
+        leaf = outputs.requires_grad_()
+        found = whole(self._gathered(leaf, shape))
+        found.backward()
+        for part, state in zip(parts, states, strict=True):
+            with _restored(state, self.accelerator.device):
+                value = self._forward(part)
+            value.backward(leaf.grad[torch.as_tensor(part.rows, device=leaf.device)])
+        self._sum_gradients()
+        return float(found.detach())
+
+    def _forward(self, part: Part) -> Tensor:
+        device = self.accelerator.device
+        with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.tower(*(x.to(device) for x in part.inputs)).float()
+
+    def _gathered(self, leaf: Tensor, shape: tuple[int, int]) -> Tensor:
+        """The outputs of all processes in the batch's order, this one's own with gradients."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        if world == 1:
+            return leaf
+        columns, count = shape
+        own = leaf.unflatten(0, (columns, -1))
+        longest = -(-count // world)
+        padded = own.new_zeros(columns, longest, *own.shape[2:])
+        padded[:, : own.shape[1]] = own.detach()
+        everyone = self.accelerator.gather(padded[None])
+        batch = everyone.new_empty(columns, count, *own.shape[2:])
+        for other in range(world):
+            size = len(range(other, count, world))
+            batch[:, other::world] = own if other == rank else everyone[other, :, :size]
+        return batch.flatten(0, 1)
+
+    def _sum_gradients(self) -> None:
+        """Every process has the gradient of its own items; the batch's is their sum."""
+        if self.accelerator.num_processes > 1:
+            for parameter in self.tower.parameters():
+                if parameter.requires_grad:
+                    if parameter.grad is None:
+                        parameter.grad = torch.zeros_like(parameter)
+                    parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
+
+
+def _in_order(values: Tensor, part: Part) -> Tensor:
+    """Outputs in the order of their rows."""
+    ordered = torch.empty_like(values)
+    ordered[torch.as_tensor(part.rows, device=values.device)] = values
+    return ordered
+
+
+def _keys(columns: Sequence[Sequence[Any]]) -> Tensor:
+    """Numbers that are equal where items are, int64 (n, columns); what has no hash equals itself."""
+    seen: dict[Any, int] = {}
+    return torch.tensor(
+        [
+            [seen.setdefault(_hashable(item), len(seen)) for item in row]
+            for row in zip(*columns, strict=True)
+        ]
+    )
+
+
+def _hashable(item: Any) -> Any:
+    return item if isinstance(item, str | tuple) else id(item)
+
+
+def _random_state(device: Any) -> tuple[Tensor, Tensor | None]:
+    on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), on_gpu
+
+
+@contextmanager
+def _restored(state: tuple[Tensor, Tensor | None], device: Any) -> Iterator[None]:
+    """Draw again what was drawn after a state, and then go on as if nothing had been drawn."""
+    now = _random_state(device)
+    _set_random_state(state, device)
+    try:
+        yield
+    finally:
+        _set_random_state(now, device)
+
+
+def _set_random_state(state: tuple[Tensor, Tensor | None], device: Any) -> None:
+    torch.set_rng_state(state[0])
+    if state[1] is not None:
+        torch.cuda.set_rng_state(state[1], device)

@@ -1,0 +1,254 @@
+"""What is trained: anything that maps items to vectors or scores, with gradients."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from sememe.checkpoint import Checkpoint, Scoring, write
+from sememe.checkpoint.modules import Dense, Pooling
+from sememe.engines.torch.dropout import quicken
+from sememe.engines.torch.encoder import Encoder
+from sememe.engines.torch.flat import flattened
+from sememe.engines.torch.load import load_transformer
+from sememe.errors import InputError
+from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
+from sememe.training.lora import adapt, merged
+from sememe.training.losses.loss import Tensor
+
+TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 32_768}
+"""Of one forward pass: so much is kept for the backward one, whatever the batch is."""
+
+
+class Part(NamedTuple):
+    """Items that are computed together: their rows among all, and what `forward` takes."""
+
+    rows: npt.NDArray[np.intp]
+    inputs: tuple[Any, ...]
+
+
+class Tower(nn.Module):  # type: ignore[misc]
+    """Maps items (texts, pairs, images, …) to one tensor each; the trainer knows nothing more.
+
+    A subclass gives `parts` and `forward`, and `columns` where an example is not its items.
+
+    Example:
+        >>> class Faces(Tower):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.net = nn.Linear(4, 2)
+        ...     def parts(self, items):
+        ...         return [Part(np.arange(len(items)), (torch.tensor(np.stack(items)),))]
+        ...     def forward(self, images):
+        ...         return self.net(images)
+        >>> Faces().encode([np.zeros(4, np.float32)] * 3).shape
+        (3, 2)
+    """
+
+    def parts(self, items: Sequence[Any]) -> list[Part]:
+        """The items in parts that each fit into memory."""
+        raise NotImplementedError
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """The inputs of a part of b items: float32 (b, dim)."""
+        raise NotImplementedError
+
+    def columns(
+        self, rows: Sequence[tuple[Any, ...]], random: np.random.Generator
+    ) -> list[list[Any]]:
+        """The items of a batch of examples, column by column."""
+        del random
+        return [list(column) for column in zip(*rows, strict=True)]
+
+    def encode(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:
+        """Compute without gradients, in float32: (n, dim)."""
+        found: npt.NDArray[np.float32] | None = None
+        for rows, values in self._evaluated(items):
+            if found is None:
+                found = np.empty((len(items), *values.shape[1:]), np.float32)
+            found[rows] = values.float().cpu().numpy()
+        if found is None:
+            raise InputError("There is nothing to encode.")
+        return found
+
+    def _evaluated(self, items: Sequence[Any]) -> Iterator[tuple[Any, Tensor]]:
+        training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        try:
+            with torch.inference_mode():
+                for rows, inputs in self.parts(items):
+                    yield rows, self(*(x.to(device) for x in inputs))
+        finally:
+            self.train(training)
+
+
+class TextTower(Tower):
+    """A checkpoint's encoder, its weights in float32: what bi- and cross-encoders share.
+
+    Args:
+        checkpoint: the model.
+        output: a pooling, or scores.
+        new_labels: of a new classification head.
+        lora: the rank of LoRA's matrices (Hu et al., 2021), which are trained instead of the
+            transformer's own weights; None trains those.
+
+    Raises:
+        MissingExtra: LoRA without peft.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        output: Pooling | Literal["scores"],
+        *,
+        new_labels: int | None = None,
+        lora: int | None = None,
+    ) -> None:
+        super().__init__()
+        transformer = load_transformer(
+            checkpoint, output, torch.float32, trust_remote_code=False, new_labels=new_labels
+        )
+        size = transformer.config.num_labels if output == "scores" else checkpoint.hidden_size
+        self.kind = type(transformer).__name__
+        self.checkpoint = checkpoint
+        if lora is not None:
+            adapt(transformer, lora)
+        self.encoder = Encoder(checkpoint, output, flattened(transformer), size)
+        self.dim = self.encoder.dim
+        quicken(self)
+
+    def _tokens(self, items: Sequence[Any]) -> Tokens:
+        raise NotImplementedError
+
+    def parts(self, items: Sequence[Any]) -> list[Part]:
+        """Texts of like lengths together, so that little is padded."""
+        tokens = self._tokens(items)
+        packed = batches(tokens, np.arange(len(tokens.lengths)), TOKENS[self.device.type])
+        return [Part(batch.rows, _inputs(batch)) for batch in packed]
+
+    @property
+    def device(self) -> Any:
+        """Where it computes."""
+        return next(self.parameters()).device
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """Ids (b, t), lengths (b,) and, of pairs, where the second types begin: (b, dim)."""
+        return self.encoder(*inputs)
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write a checkpoint that sememe and sentence-transformers open; see `checkpoint.write`."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[Path, dict[str, npt.NDArray[np.float32]]]:
+        """All weights, by the checkpoint's folder that they belong to."""
+        transformer = merged(self.encoder.transformer).items()
+        # A flattened transformer is one more module, called `base`, around the one it computes.
+        names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
+        found = {self.checkpoint.transformer: names}
+        layers = self.encoder.head.layers if self.encoder.head else ()
+        for layer, module in zip(layers, self.checkpoint.head, strict=False):
+            if isinstance(module, Dense):
+                found[module.folder] = {f"linear.{k}": x for k, x in layer[0].state_dict().items()}
+        return {
+            folder: {name: x.detach().cpu().float().contiguous().numpy() for name, x in of.items()}
+            for folder, of in found.items()
+        }
+
+
+class BiTower(TextTower):
+    """A bi-encoder in training: texts to vectors, without a Normalize at the very end."""
+
+    def __init__(self, checkpoint: Checkpoint, *, lora: int | None = None) -> None:
+        pooling = checkpoint.pooling or Pooling()
+        super().__init__(replace(checkpoint, pooling=pooling, scoring=None), pooling, lora=lora)
+        self._tokenizer, self._prompt = Tokenizer(checkpoint), checkpoint.default_prompt
+        apart = self._prompt and not pooling.include_prompt
+        self._skip = self._tokenizer.prompt_length(self._prompt) if apart else 0
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """Ids (b, t) and lengths (b,): float32 (b, dim)."""
+        return self.encoder(*inputs, skip=self._skip)
+
+    def _tokens(self, items: Sequence[str]) -> Tokens:
+        return self._tokenizer([self._prompt + text for text in items])
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write a bi-encoder."""
+        write(self.checkpoint, directory, self.tensors())
+
+
+class CrossTower(TextTower):
+    """A cross-encoder in training: pairs of texts to logits.
+
+    Args:
+        checkpoint: a cross-encoder, or an encoder that is given a new head.
+        scoring: the labels; with others than the checkpoint's, the head is a new one.
+        negatives: how many other examples' second texts each query is scored against too, where an
+            example is a query and its candidates; 0 where it is one pair.
+        lora: as `TextTower`'s.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        scoring: Scoring,
+        *,
+        negatives: int = 0,
+        lora: int | None = None,
+    ) -> None:
+        known = checkpoint.scoring is not None and checkpoint.scoring.labels == scoring.labels
+        super().__init__(
+            checkpoint, "scores", new_labels=None if known else len(scoring.labels), lora=lora
+        )
+        self.new = not known
+        self._tokenizer = PairTokenizer(checkpoint)
+        self._negatives, self._scoring = negatives, scoring
+
+    def _tokens(self, items: Sequence[Pair]) -> Tokens:
+        return self._tokenizer(items)
+
+    def columns(
+        self, rows: Sequence[tuple[str, ...]], random: np.random.Generator
+    ) -> list[list[Pair]]:
+        """Each query with each of its candidates, then with some of the other examples'."""
+        columns = [[(row[0], row[k]) for row in rows] for k in range(1, len(rows[0]))]
+        known: dict[str, set[str]] = {}
+        for query, *candidates in rows:
+            known.setdefault(query, set()).update(candidates)
+        others = [row[1] for row in rows]
+        for _ in range(self._negatives):
+            columns.append([(row[0], _drawn(others, known[row[0]], random)) for row in rows])
+        return columns
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write a cross-encoder."""
+        config = {**self.checkpoint.config, "architectures": [self.kind]}
+        checkpoint = replace(
+            self.checkpoint, config=config, scoring=self._scoring, pooling=None, head=()
+        )
+        write(checkpoint, directory, self.tensors())
+
+
+def _drawn(others: list[str], known: set[str], random: np.random.Generator) -> str:
+    """One of the others that is no candidate of the query's own."""
+    for _ in range(100):
+        if (other := others[random.integers(len(others))]) not in known:
+            return other
+    raise InputError(
+        f"A batch of {len(others)} has hardly a document that could be a negative of all of its "
+        "queries; take a bigger batch_size, or give the data a column negative."
+    )
+
+
+def _inputs(batch: Batch) -> tuple[Any, ...]:
+    second = batch.second
+    fed = [batch.ids, batch.lengths, *([second] if second is not None else [])]
+    return tuple(torch.from_numpy(x) for x in fed)

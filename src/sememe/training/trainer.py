@@ -1,0 +1,263 @@
+"""The loop: batches, gradients, evaluations, the best weights, and a state to go on from.
+
+All that is random in a step is drawn from the seed and the step's number, so a run that was killed
+goes on exactly as it would have gone on.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from sememe.engines.torch.device import choose_device, choose_precision, narrowest
+from sememe.errors import InputError, SememeWarning, warn
+from sememe.progress import progress_bar
+from sememe.training.data import Batches, Examples
+from sememe.training.losses.loss import Loss
+from sememe.training.settings import Settings
+from sememe.training.state import load, save
+from sememe.training.steps import Stepper
+from sememe.training.towers import Tower
+
+Measure = Callable[[Tower], float]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Examples and the loss that is taken of them; `per_label` as `Batches` takes it."""
+
+    examples: Examples
+    loss: Loss
+    weight: float | None = None
+    per_label: int | None = None
+
+
+@dataclass
+class History:
+    """What happened.
+
+    Attributes:
+        losses: of every step.
+        rates: the learning rate of every step.
+        evaluations: after how many steps, and what was measured.
+        best: the index of the best evaluation; None without any.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    evaluations: list[tuple[int, float]] = field(default_factory=list)
+    best: int | None = None
+
+
+class Trainer:
+    """Trains a tower.
+
+    Args:
+        tower: what is trained; it ends with the best weights that were measured, or the last.
+        objectives: one or more data sets, each with its loss; a batch is of one of them.
+        settings: how.
+        measure: the higher, the better; called before the first step and as often as said.
+        folder: where the state is kept, from which a killed run goes on; None to keep none.
+
+    Example:
+        >>> history = Trainer(tower, [Objective(examples, TripletLoss())], Settings()).run()
+        ... # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        objectives: Sequence[Objective],
+        settings: Settings,
+        *,
+        measure: Measure | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        device = choose_device(settings.device)
+        self._settings, self._objectives, self._measure = settings, objectives, measure
+        self._accelerator = Accelerator(
+            cpu=device.type == "cpu", log_with=settings.log, project_dir=settings.log_directory
+        )
+        self.precision = training_precision(settings.precision, device)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self._tower = tower.to(self._accelerator.device)
+        self._modules = torch.nn.ModuleList([tower, *(o.loss.to(device) for o in objectives)])
+        self._step = Stepper(tower, self._accelerator, dtype)
+        self._optimizer = torch.optim.AdamW(
+            _groups(self._modules, settings.weight_decay), lr=settings.learning_rate, fused=True
+        )
+        self._batches = Batches(
+            [objective.examples for objective in objectives],
+            settings.batch_size,
+            weights=_weights(objectives),
+            per_label=next((o.per_label for o in objectives if o.per_label), None),
+            seed=settings.seed,
+            epochs=settings.epochs,
+        )
+        self._file = None if folder is None else folder / "state.pt"
+        self.history = History()
+        self._best: dict[str, Any] | None = None
+
+    @property
+    def steps(self) -> int:
+        """How many there are in all."""
+        return len(self._batches)
+
+    def run(self, progress: bool | None = None) -> History:
+        """Train to the end, or go on with what was begun in the folder.
+
+        Raises:
+            InputError: the loss became NaN before anything better was measured.
+            JobError: the state cannot be saved.
+        """
+        self._load()
+        saved, first = time.monotonic(), len(self.history.losses)
+        if self._settings.log:
+            self._accelerator.init_trackers("sememe", config=asdict(self._settings))
+        if first == 0:
+            self._evaluate(0)
+        self._tower.train()
+        shown = sys.stderr.isatty() if progress is None else progress
+        shown = shown and self._accelerator.is_main_process
+        with progress_bar(self.steps, "steps", shown) as bar:
+            bar.update(first)
+            for step in range(first, self.steps):
+                if not self._one(step):
+                    break
+                bar.update(1)
+                bar.set_postfix_str(self._said())
+                if self._due(step + 1) and not self._evaluate(step + 1):
+                    break
+                if time.monotonic() - saved >= 60 * self._settings.save_minutes:
+                    self._save()
+                    saved = time.monotonic()
+        if self._best is not None:
+            self._tower.load_state_dict(self._best, strict=False)
+        if self._settings.log:
+            self._accelerator.end_training()
+        return self.history
+
+    def _one(self, step: int) -> bool:
+        """One step; False where the loss is no number, and the best so far is what there is."""
+        part, rows = self._batches[step]
+        objective, seed = self._objectives[part], self._settings.seed
+        chosen = [objective.examples[row] for row in rows]
+        columns = self._tower.columns(
+            [example.texts for example in chosen], np.random.default_rng([seed, step])
+        )
+        given = [example.target for example in chosen]
+        targets = None if given[0] is None else torch.tensor(given)
+        # Processes drop out different values, each from its own items.
+        place = step * self._accelerator.num_processes + self._accelerator.process_index
+        torch.manual_seed(seed + (place + 1) * 1_000_003)
+        rate = self._settings.rate(step, self.steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad()
+        loss = self._step(objective.loss, columns, targets)
+        if not math.isfinite(loss):
+            self._stopped(step, loss, rate)
+            return False
+        self._accelerator.clip_grad_norm_(self._modules.parameters(), self._settings.max_norm)
+        self._optimizer.step()
+        self.history.losses.append(loss)
+        self.history.rates.append(rate)
+        self._log({"loss": loss, "learning_rate": rate}, step + 1)
+        return True
+
+    def _stopped(self, step: int, loss: float, rate: float) -> None:
+        what = f"The loss became {loss} at step {step + 1} (learning rate {rate:.1e})"
+        if self.history.best:  # neither none nor the one before the first step
+            warn(f"{what}; training ended there, with the best weights so far.", SememeWarning)
+            return
+        raise InputError(
+            f"{what}, before anything better was measured. Take a lower learning_rate, or "
+            f'precision="f32" (it is {self.precision}).'
+        )
+
+    def _due(self, done: int) -> bool:
+        epoch = self.steps / self._settings.epochs
+        count = max(1, round(self._settings.epochs * self._settings.evaluations))
+        return done == self.steps or any(
+            done == round(epoch * i / self._settings.evaluations) for i in range(1, count)
+        )
+
+    def _evaluate(self, done: int) -> bool:
+        """Measure, and keep the weights if they are the best; False where that is to be the end."""
+        if self._measure is None:
+            return True
+        value, history = self._measure(self._tower), self.history
+        self._tower.train()
+        history.evaluations.append((done, value))
+        self._log({"metric": value}, done)
+        if history.best is None or value > history.evaluations[history.best][1]:
+            history.best = len(history.evaluations) - 1
+            self._best = {name: x.detach().clone() for name, x in self._trained().items()}
+        patience, since = self._settings.patience, len(history.evaluations) - 1 - history.best
+        return patience is None or since < patience
+
+    def _trained(self) -> dict[str, Any]:
+        return {name: x for name, x in self._tower.named_parameters() if x.requires_grad}
+
+    def _said(self) -> str:
+        loss = float(np.mean(self.history.losses[-20:]))
+        metric = f", metric {self.history.evaluations[-1][1]:.4f}" if self._measure else ""
+        return f"loss {loss:.4f}{metric}"
+
+    def _log(self, values: dict[str, float], step: int) -> None:
+        if self._settings.log:
+            self._accelerator.log(values, step=step)
+
+    def _save(self) -> None:
+        if self._file is not None and self._accelerator.is_main_process:
+            trained = {n: x for n, x in self._modules.named_parameters() if x.requires_grad}
+            state = {
+                "trained": trained,
+                "buffers": dict(self._modules.named_buffers()),
+                "optimizer": self._optimizer.state_dict(),
+                "history": asdict(self.history),
+                "best": self._best,
+            }
+            save(self._file, state)
+
+    def forget(self) -> None:
+        """Delete the state, when what came of it is saved."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def _load(self) -> None:
+        if self._file is None or (state := load(self._file)) is None:
+            return
+        self._modules.load_state_dict({**state["trained"], **state["buffers"]}, strict=False)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.history, self._best = History(**state["history"]), state["best"]
+
+
+def training_precision(asked: str, device: Any) -> str:
+    """bf16 or f32; auto takes bf16 where the device has it."""
+    if asked == "auto":
+        return "bf16" if narrowest(device)[0] == "bf16" else "f32"
+    return choose_precision(asked, device)[0]
+
+
+def _groups(modules: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Biases and norms are not drawn to zero."""
+    trained = [p for p in modules.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _weights(objectives: Sequence[Objective]) -> list[float] | None:
+    given = [objective.weight for objective in objectives]
+    if all(weight is None for weight in given):
+        return None
+    return [1.0 if weight is None else weight for weight in given]
