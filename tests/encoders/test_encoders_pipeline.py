@@ -49,6 +49,8 @@ class Counter:
     def update(self, n: int) -> None:
         self.done += n
 
+    def set_postfix_str(self, s: str) -> None: ...
+
 
 def run_all(pipeline: Pipeline, tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     found = np.full((len(texts), pipeline.engine.dim), np.nan, np.float32)

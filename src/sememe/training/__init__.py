@@ -1,7 +1,7 @@
 """Train encoders: data, losses, the trainer. Imported on use, for it needs torch.
 
-    >>> import sememe
-    >>> sememe.train_bi("pairs.csv", "my-encoder").verdict   # doctest: +SKIP
+>>> import sememe
+>>> sememe.train_bi("pairs.csv", "my-encoder").verdict   # doctest: +SKIP
 """
 
 from sememe.errors import MissingExtra

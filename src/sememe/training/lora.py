@@ -36,7 +36,7 @@ def adapt(transformer: Any, rank: int) -> None:
 
 
 def merged(transformer: Any) -> dict[str, Any]:
-    """The state of a transformer with LoRA's matrices, if there are any, merged into its weights."""
+    """A transformer's state with LoRA's matrices, if there are any, merged into its weights."""
     adapted = [module for module in transformer.modules() if hasattr(module, "unmerge")]
     for module in adapted:
         module.merge()

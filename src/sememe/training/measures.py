@@ -123,7 +123,7 @@ def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
     """Each text with another of its label and one of another label, drawn once for all models."""
     random, labels = np.random.default_rng(0), np.asarray(examples.targets)
     texts = [example.texts[0] for example in examples]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for i, label in enumerate(labels):
         same = np.flatnonzero((labels == label) & (np.arange(len(labels)) != i))
         different = np.flatnonzero(labels != label)

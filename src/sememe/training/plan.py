@@ -125,7 +125,7 @@ def _held_out(
         if held.kind != loaded[0].kind or held.labels != loaded[0].labels:
             raise InputError(
                 f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {loaded[0].name} "
-                f"{loaded[0].kind} {list(loaded[0].labels) or ''}; to measure on they must be alike."
+                f"{loaded[0].kind} {list(loaded[0].labels) or ''}; the two must agree."
             )
     return loaded, *split(held, len(held) // 2, seed)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
-from sememe.checkpoint.modules import Pooling
 from sememe.checkpoint.write import check_target
+from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.jobs import Job
 from sememe.training.data import Examples
 from sememe.training.data.sources import Data
-from sememe.training.losses import BI, CROSS, Loss
+from sememe.training.losses import BI, CROSS
+from sememe.training.losses.loss import Loss
 from sememe.training.losses.matryoshka import Matryoshka
 from sememe.training.measures import Compute, Measurement, measure_bi, measure_cross
 from sememe.training.outcome import Outcome, write_outcome
@@ -146,8 +147,10 @@ def _train(
     main = int(os.environ.get("RANK", 0)) == 0
     with Job.opened(folder, "train", known) if main else nullcontext() as job:
         objectives = [
-            Objective(plan.targets(i), made(plan.value("loss", i), part), plan.weights[i], per_label)
-            for i, (part, per_label) in enumerate(zip(plan.parts, plan.per_label, strict=True))
+            Objective(plan.targets(i), made(plan.value("loss", i), part), weight, per_label)
+            for i, (part, weight, per_label) in enumerate(
+                zip(plan.parts, plan.weights, plan.per_label, strict=True)
+            )
         ]
         chosen, judged = plan.dev, plan.test
         trainer = Trainer(

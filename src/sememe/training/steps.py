@@ -123,7 +123,7 @@ def _in_order(values: Tensor, part: Part) -> Tensor:
 
 
 def _keys(columns: Sequence[Sequence[Any]]) -> Tensor:
-    """Numbers that are equal where items are, int64 (n, columns); what has no hash equals itself."""
+    """Numbers that are equal where items are, int64 (n, columns); an image equals itself alone."""
     seen: dict[Any, int] = {}
     return torch.tensor(
         [

@@ -224,9 +224,11 @@ class CrossTower(TextTower):
         for query, *candidates in rows:
             known.setdefault(query, set()).update(candidates)
         others = [row[1] for row in rows]
-        for _ in range(self._negatives):
-            columns.append([(row[0], _drawn(others, known[row[0]], random)) for row in rows])
-        return columns
+        drawn = [
+            [(row[0], _drawn(others, known[row[0]], random)) for row in rows]
+            for _ in range(self._negatives)
+        ]
+        return columns + drawn
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write a cross-encoder."""

@@ -83,9 +83,10 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """Three [1, heads, tokens, size] to [1, tokens, heads, size], each text by itself."""
     dropped = said.get("dropout", 0.0)
-    attend = _padded
     if query.is_cuda and not dropped:
         from torch.nn.attention.varlen import varlen_attn as attend  # from torch 2.10 on
+    else:
+        attend = _padded
     window, causal = said.get("sliding_window"), said.get("is_causal")
     back = -1 if window is None else window - 1
     causal = getattr(module, "is_causal", True) if causal is None else causal
