@@ -23,7 +23,9 @@ def read_texts(path: StrPath, column: str | None = None) -> Texts:
     >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
     ['How do I reset my password?', 'Where is my order?']
     """
-    (table,) = _read(path, lambda names: [choose_column(names, column, file_name(path))])
+    (table,) = stream_table(
+        path, lambda names: [choose_column(names, column, file_name(path))], inf
+    )
     (name,) = table.columns
     return Texts(table.text_column(name), name, table.source)
 
@@ -37,7 +39,7 @@ def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> 
     ...     print(len(texts))
     """
     pick = lambda names: [choose_column(names, column, file_name(path))]  # noqa: E731
-    for table in _read(path, pick, size):
+    for table in stream_table(path, pick, size):
         (name,) = table.columns
         yield table.text_column(name)
 
@@ -54,7 +56,8 @@ def stream_pairs(
     >>> next(stream_pairs("pairs.tsv"))   # doctest: +SKIP
     [('A man is playing a flute.', 'A man plays the flute.')]
     """
-    for table in _read(path, lambda names: choose_pair(names, columns, file_name(path)), size):
+    pick = lambda names: choose_pair(names, columns, file_name(path))  # noqa: E731
+    for table in stream_table(path, pick, size):
         first, second = (table.text_column(name) for name in table.columns)
         yield list(zip(first, second, strict=True))
 
@@ -67,12 +70,19 @@ def read_table(path: StrPath) -> Table:
     >>> read_table("pairs.tsv").text_column("sentence1")   # doctest: +SKIP
     ['A man is playing a flute.', 'A dog runs.']
     """
-    (table,) = _read(path, None)
+    (table,) = stream_table(path, None, inf)
     return table
 
 
-def _read(path: StrPath, pick: Pick, size: float = inf) -> Iterator[Table]:
-    """The rows, `size` at a time."""
+def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterator[Table]:
+    """Yield tables of `size` rows, with the columns that `pick` takes from the file's names.
+
+    Each table's `source` goes on counting where the one before it ended. Raises TableError for
+    anything that cannot be read.
+
+    >>> for table in stream_table("pairs.csv", lambda names: names[:2]):   # doctest: +SKIP
+    ...     print(table.source.where(0), table.columns)
+    """
     file_format, file = input_format(path), file_name(path)
     if file_format == "parquet":
         with open_bytes(path) as stream:

@@ -1,0 +1,128 @@
+"""Which rows make which batch: decided by seed and step alone, so that a job resumes anywhere."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.errors import InputError
+from sememe.training.data.examples import Examples
+
+Ints = npt.NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """The rows of one batch, int64 (size,), all of one part."""
+
+    part: int
+    rows: Ints
+
+
+class Batches:
+    """Batches of one or more data sets in turn; `batches[step]` needs no step before it.
+
+    Without `weights` every row comes once an epoch. A part's last batch may be short; a row that
+    would be alone in it joins the batch before. With `weights` an epoch has about as many batches,
+    and a part that is through begins anew in another order.
+
+    Args:
+        parts: the data sets.
+        batch_size: rows of a batch.
+        weights: how often each part is drawn, relative to the others.
+        seed: decides every order.
+        epochs: how often to go through; may be a fraction.
+        per_label: a batch holds so many rows of each of batch_size / per_label labels, as
+            batch-hard triplets need (Hermans, Beyer and Leibe, 2017). Labels come equally often,
+            large or small, so in an epoch some rows may be missing and others come again.
+
+    `per_epoch` is the number of steps in an epoch. Raises InputError for sizes, weights or labels
+    that do not fit together.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Examples],
+        batch_size: int,
+        *,
+        weights: Sequence[float] | None = None,
+        seed: int = 0,
+        epochs: float = 1,
+        per_label: int = 0,
+    ) -> None:
+        if batch_size < 1 or not epochs > 0 or not min(map(len, parts), default=0):
+            raise InputError("batch_size, epochs and the length of every data set must be above 0")
+        self._parts, self._size, self._seed, self._per_label = parts, batch_size, seed, per_label
+        self._batches = np.array([self._count(part) for part in parts])
+        self._shares = self._batches if weights is None else _shares(weights, self._batches)
+        self.per_epoch = int(self._shares.sum())
+        self._steps = max(1, round(epochs * self.per_epoch))
+        # Steps mostly come in order, so the newest of each is enough.
+        self._order = lru_cache(1)(self._draw_order)
+        self._rows = lru_cache(len(parts))(self._draw_rows)
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Batch:
+        if not 0 <= step < self._steps:
+            raise IndexError(f"step {step} of {self._steps}")
+        epoch, place = divmod(step, self.per_epoch)
+        part, turn = (int(each[place]) for each in self._order(epoch))
+        # Shares do not change, so they tell how many turns the part has had in earlier epochs.
+        cycle, nth = divmod(epoch * int(self._shares[part]) + turn, int(self._batches[part]))
+        end = None if nth + 1 == self._batches[part] else (nth + 1) * self._size
+        return Batch(part, self._rows(part, cycle)[nth * self._size : end])
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.__getitem__, range(self._steps))
+
+    def _count(self, part: Examples) -> int:
+        """How many batches a part makes."""
+        if not self._per_label:
+            return max(1, math.ceil((len(part) - (self._size > 1)) / self._size))
+        if part.kind != "labelled texts":
+            raise InputError(f"{part.name} holds {part.kind}; per_label is for labelled texts")
+        labels, fit = len(set(np.asarray(part.targets).tolist())), self._size / self._per_label
+        if fit not in range(2, labels + 1):
+            raise InputError(
+                f"a batch of {self._size} with {self._per_label} of each label has {fit:g} labels; "
+                f"with the {labels} of {part.name} that must be a whole number from 2 to {labels}"
+            )
+        return max(1, len(part) // self._size)
+
+    def _draw_order(self, epoch: int) -> tuple[Ints, Ints]:
+        """The part of each step of an epoch, and which of its turns in this epoch that is."""
+        rng = np.random.default_rng([self._seed, epoch, len(self._parts)])
+        parts = rng.permutation(np.repeat(np.arange(len(self._parts)), self._shares))
+        turns = np.empty_like(parts)
+        turns[np.argsort(parts, kind="stable")] = np.concatenate(list(map(np.arange, self._shares)))
+        return parts, turns
+
+    def _draw_rows(self, part: int, cycle: int) -> Ints:
+        """The rows of a part in the order of one cycle through it."""
+        rng, examples = np.random.default_rng([self._seed, cycle, part]), self._parts[part]
+        order = rng.permutation(len(examples))
+        if not self._per_label:
+            return order
+        targets, fit = np.asarray(examples.targets)[order], self._size // self._per_label
+        labels, needed = np.unique(targets), int(self._batches[part]) * fit
+        # A round of all labels ends where a batch ends, so that no batch has a label twice.
+        a_round = len(labels) // fit * fit
+        rounds = [rng.permutation(labels)[:a_round] for _ in range(-(-needed // a_round))]
+        turns = np.concatenate(rounds)[:needed]
+        drawn = np.empty((needed, self._per_label), np.int64)
+        for label in labels:
+            shape = (int(np.sum(turns == label)), self._per_label)
+            drawn[turns == label] = np.resize(order[targets == label], shape)
+        return drawn.ravel()
+
+
+def _shares(weights: Sequence[float], batches: Ints) -> Ints:
+    given = np.asarray(weights, float)
+    if given.shape != batches.shape or not (np.isfinite(given) & (given > 0)).all():
+        raise InputError(f"{len(batches)} data sets take as many weights above 0, not {weights}")
+    shares: Ints = np.maximum(1, np.rint(given / given.sum() * batches.sum())).astype(np.int64)
+    return shares

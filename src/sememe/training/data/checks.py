@@ -1,0 +1,137 @@
+"""What training cannot use is refused here, with its place and what to do about it."""
+
+import math
+import re
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.errors import ChoiceWarning, InputError, TableError, warn
+from sememe.tables import Table
+from sememe.training.data.kinds import Layout
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SLACK = 1e-6  # a cosine in float32 may come out a little above 1
+_UNLIKE_ALIKE = {
+    ("0", "1"), ("-1", "1"), ("false", "true"), ("no", "yes"), ("different", "same"),
+    ("dissimilar", "similar"),
+}  # fmt: skip
+
+
+def texts_of(table: Table, layout: Layout) -> list[tuple[str, ...]]:
+    """The texts of each row; TableError for one that is missing, empty, or a false negative."""
+    names = list(layout.texts.values())
+    rows = list(zip(*map(table.text_column, names), strict=True))
+    for i, texts in enumerate(rows):
+        for name, text in zip(names, texts, strict=True):
+            if not text.strip():
+                raise _refusal(table, i, name, "is empty", "a text")
+            if not text.isascii() and _SURROGATE.search(text):
+                raise _refusal(table, i, name, "has half of a surrogate pair", "a whole text")
+        for name, negative in zip(names[2:], texts[2:], strict=True):
+            if negative in texts[:2]:
+                found = f'is the same text as "{names[texts.index(negative)]}"'
+                raise _refusal(table, i, name, found, "another text")
+    return rows
+
+
+def scores_of(table: Table, name: str) -> Iterator[float]:
+    """A column of numbers; TableError for a value that is missing or none."""
+    for i, value in enumerate(table.columns[name]):
+        try:
+            score = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            score = math.nan
+        if not math.isfinite(score):
+            problem = f"is {reprlib.repr(value)}, not a number"
+            found = "is missing" if value in (None, "") else problem
+            raise _refusal(table, i, name, found, "a number")
+        yield score
+
+
+def labels_of(table: Table, name: str) -> Iterator[str]:
+    """A column of labels, by name; TableError for a value that is missing or a fraction."""
+    for i, value in enumerate(table.columns[name]):
+        label = "" if value is None or value != value else str(value).strip()
+        label = re.sub(r"^(-?\d+)\.0+$", r"\1", label)  # pandas makes floats of whole numbers
+        if not label:
+            raise _refusal(table, i, name, "is missing", "a label")
+        if re.fullmatch(r"-?\d*\.\d+", label):
+            found = f"is {label}, a fraction and not a class"
+            raise _refusal(table, i, name, found, 'a class, call the column "score"')
+        yield label
+
+
+def _refusal(table: Table, i: int, name: str, found: str, give: str) -> TableError:
+    where = table.source.where(i)
+    return TableError(f'{where}: "{name}" {found}; give it {give}, or remove the row')
+
+
+def scaled(
+    scores: npt.NDArray[np.float64],
+    span: tuple[float, float] | None,
+    file: str,
+    where: Callable[[int], str],
+) -> npt.NDArray[np.float32]:
+    """Scores (n,) as targets from 0 to 1; on their own scale where they look like cosines.
+
+    Raises InputError for a score outside the span, or without one if there is no telling the scale.
+    """
+    lowest, highest = scores.min(), scores.max()
+    guesses = ((0, 1), (-1, 1), (0, 5)) if span is None else (span,)
+    for low, high in guesses:
+        outside = np.flatnonzero((scores < low - _SLACK) | (scores > high + _SLACK))
+        if not outside.size:
+            break
+    else:
+        raise InputError(
+            f"{where(int(outside[0]))}: the score {scores[outside[0]]:g} is not from {low:g} to "
+            f"{high:g}; mend it, or say on what scale the scores of {file}, {lowest:g} to "
+            f"{highest:g}, are: --score-range LOW HIGH (in Python, score_range=(low, high))"
+        )
+    if span is None and low < 0:
+        return np.clip(scores, -1, 1).astype(np.float32)
+    if span is None and high > 1:
+        warn(
+            f"the scores of {file} go from {lowest:g} to {highest:g}; they were read as 0 to 5 and "
+            "divided by 5 (--score-range 0 5, in Python score_range=(0, 5), says so)",
+            ChoiceWarning,
+        )
+    return np.clip((scores - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def classes(
+    codes: npt.NDArray[np.float64], names: Sequence[str], file: str
+) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+    """Sort `names`, and turn codes (n,), places among the unsorted, into int32 places (n,).
+
+    Raises InputError if there is only one label, or a label with only one example.
+    """
+    labels = tuple(sorted(names, key=_numbers_first))
+    if len(labels) == 1:
+        raise InputError(f'{file}: every label is "{labels[0]}"; at least two are needed')
+    places = {label: place for place, label in enumerate(labels)}
+    targets = np.array([places[name] for name in names], np.int32)[codes.astype(np.int64)]
+    lone = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) == 1)]
+    if lone:
+        raise InputError(
+            f"{file}: of {len(labels)} labels {len(lone)} have one example only, so that nothing "
+            f"can be held out to measure on: {', '.join(lone[:3])}{', …' * (len(lone) > 3)}; add "
+            "examples, or remove those rows"
+        )
+    return labels, targets
+
+
+def _numbers_first(label: str) -> tuple[float, str]:
+    return (int(label) if re.fullmatch(r"-?[0-9]+", label) else math.inf, label)
+
+
+def place_of_alike(labels: Sequence[str]) -> int | None:
+    """Which of two labels says that a pair is alike; None if that is not plain."""
+    words = [re.sub("[_-](?!1$)", " ", label.casefold()) for label in labels]
+    for place, (yes, no) in enumerate((words, words[::-1]) if len(words) == 2 else ()):
+        if (no, yes) in _UNLIKE_ALIKE or no in (f"not {yes}", f"non {yes}"):
+            return place
+    return None

@@ -1,0 +1,170 @@
+"""Examples to train on: loaded from anywhere, checked once, and read by number."""
+
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.errors import InputError, SememeWarning, warn
+from sememe.training.data import checks
+from sememe.training.data.kinds import Kind, layout_of
+from sememe.training.data.sources import Data, read_blocks
+from sememe.training.data.spool import Spool
+
+_FEWEST = 4
+
+
+class Example(NamedTuple):
+    """Texts, one a column; their score, their label's place, or a teacher's scores."""
+
+    texts: tuple[str, ...]
+    target: float | int | tuple[float, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows of training data, by number; the texts lie on disk.
+
+    Attributes:
+        kind: "pairs", "triplets", "taught triplets", "scored pairs", "labelled pairs" or
+            "labelled texts".
+        columns: what the texts of a row are, such as ("anchor", "positive", "negative").
+        name: the file, or whatever else they came from.
+        labels: the names of the labels, sorted, numbers as such; () where there are none.
+        targets: scores, float32 (n,); a teacher's scores, float32 (n, columns - 1); places among
+            the labels, int32 (n,); None where the kind has none.
+    """
+
+    kind: Kind
+    columns: tuple[str, ...]
+    name: str
+    labels: tuple[str, ...]
+    targets: npt.NDArray[Any] | None
+    _unit: str
+    _spool: Spool
+    _rows: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> Example:
+        target = None if self.targets is None else self.targets[i].tolist()
+        texts = self._spool.texts(self._rows[i])
+        return Example(texts, tuple(target) if isinstance(target, list) else target)
+
+    def __iter__(self) -> Iterator[Example]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def alike(self) -> int | None:
+        """Of labelled pairs, the place of the label that says "alike"; None if it is not plain."""
+        return checks.place_of_alike(self.labels) if self.kind == "labelled pairs" else None
+
+    def where(self, i: int) -> str:
+        """The place of example `i`, such as "faq.csv, line 7"."""
+        return f"{self.name}, {self._unit} {self._spool.lines[self._rows[i]]}"
+
+    def keys(self, indices: Any = slice(None)) -> npt.NDArray[np.int64]:
+        """Int64 (n, columns): one key for one text, in every process and data set."""
+        return np.asarray(self._spool.keys[self._rows[indices]])
+
+    def subset(self, indices: npt.ArrayLike) -> "Examples":
+        """Some of the examples, in the order of `indices`; no text is copied."""
+        taken = np.asarray(indices, np.int64)
+        targets = None if self.targets is None else self.targets[taken]
+        return replace(self, targets=targets, _rows=self._rows[taken])
+
+
+def load(
+    data: Data,
+    *,
+    score_range: tuple[float, float] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Examples:
+    """Read and check training data, which may be larger than memory.
+
+    Args:
+        data: a csv, tsv, jsonl or parquet file; with `datasets` installed a folder, or a data set
+            of the Hub, "org/name:config@split" (a file of that name goes first; without @split it
+            is train); a dict of columns; a list of dicts; or a `Table`.
+        score_range: the lowest and highest score there can be, which become 0 and 1. None: scores
+            from 0 to 1, or -1 to 1, stay as they are; those from 0 to 5 are divided by 5.
+        folder: where the texts are laid out on disk; None is the system's temporary folder.
+
+    Raises:
+        TableError: columns that make no kind, or more than one; a value that cannot be used.
+        InputError: too few rows, scores or labels that are all the same, a scale not known.
+        MissingExtra: a data set without `datasets`, parquet without pyarrow.
+        JobError: no room for the texts.
+
+    >>> pairs = load({"query": ["a", "b", "c", "d"], "document": ["A", "B", "C", "D"],
+    ...               "score": [1, 0.2, 1, 0]})
+    >>> pairs.kind, pairs[2]
+    ('scored pairs', Example(texts=('c', 'C'), target=1.0))
+    """
+    if score_range and not score_range[0] < score_range[1]:
+        raise InputError(f"a score range goes from low to high, not {score_range}")
+    layout, n, values, codes = None, 0, array("d"), dict[str, int]()
+    for table in read_blocks(data):
+        if layout is None:
+            name, layout = table.source.file, layout_of(table.columns, table.source.file)
+            spool = Spool(len(layout.texts), folder)
+        rows = checks.texts_of(table, layout)
+        spool.write(rows, table.source.rows or range(1, len(rows) + 1))
+        n += len(rows)
+        if "label" in layout.targets:
+            labels = checks.labels_of(table, layout.targets["label"])
+            values.extend(codes.setdefault(label, len(codes)) for label in labels)
+        else:
+            scores = (checks.scores_of(table, column) for column in layout.targets.values())
+            values.extend(score for row in zip(*scores, strict=True) for score in row)
+    if layout is None or n < _FEWEST:
+        raise InputError(f"{name if n else data}: {n} rows; training needs {_FEWEST} at the least")
+    spool.seal()
+    columns, unit = tuple(layout.texts), table.source.unit
+    examples = Examples(layout.kind, columns, name, (), None, unit, spool, np.arange(n))
+    examples = _with_targets(examples, np.frombuffer(values), list(codes), score_range)
+    _say_what_is_odd(examples)
+    return examples
+
+
+def _with_targets(
+    examples: Examples,
+    values: npt.NDArray[np.float64],
+    names: list[str],
+    score_range: tuple[float, float] | None,
+) -> Examples:
+    if names:
+        labels, targets = checks.classes(values, names, examples.name)
+        return replace(examples, labels=labels, targets=targets)
+    if not values.size:
+        return examples
+    if values.min() == values.max():
+        raise InputError(f"{examples.name}: every score is {values[0]:g}; nothing is to be learned")
+    if examples.kind == "taught triplets":
+        return replace(examples, targets=values.reshape(len(examples), -1).astype(np.float32))
+    scores = checks.scaled(values, score_range, examples.name, examples.where)
+    return replace(examples, targets=scores)
+
+
+def _say_what_is_odd(examples: Examples) -> None:
+    keys, targets = examples.keys(), examples.targets
+    if "anchor" in examples.columns and (same := np.flatnonzero(keys[:, 0] == keys[:, 1])).size:
+        warn(
+            f"{examples.where(same[0])}, and {same.size} of {len(keys)} rows in all, have one text "
+            "as anchor and positive, from which nothing is learned",
+            SememeWarning,
+        )
+    if examples.labels and targets is not None:
+        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        before = first[group.ravel()]
+        if (other := np.flatnonzero(targets != targets[before])).size:
+            warn(
+                f"{examples.where(other[0])}, and {other.size} of {len(keys)} rows in all, give a "
+                f"text another label than before ({examples.where(before[other[0]])})",
+                SememeWarning,
+            )

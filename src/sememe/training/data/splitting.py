@@ -1,0 +1,85 @@
+"""A part to measure on, of which no text is in the part to train on."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from sememe.errors import ChoiceWarning, InputError, warn
+from sememe.training.data.examples import Examples
+
+Ints = npt.NDArray[np.int64]
+
+# What the two parts may share, by how many columns still keep rows together.
+_SHARED = {2: "a negative of one", 0: "a text of one"}
+
+
+def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Examples]:
+    """Examples to train on and examples held out, each in the file's order; a seed gives one split.
+
+    Rows that share a text, directly or by way of others, stay together; labels keep their
+    proportions. Where too many rows hang together for that, negatives may be shared, and if that
+    does not help any text: a ChoiceWarning says so.
+
+    Args:
+        examples: what to divide.
+        size: how many to hold out: a number, or a fraction as a float below 1. It may be a little
+            fewer, where groups of rows do not add up to it.
+        seed: decides which.
+
+    Raises:
+        InputError: a size that leaves one part empty.
+    """
+    n = len(examples)
+    wanted = max(1, round(size * n)) if 0 < size < 1 else int(size)
+    if not 0 < wanted < n:
+        raise InputError(
+            f"{size} of the {n} examples of {examples.name} cannot be held out; give a fraction "
+            f"between 0 and 1, or a number from 1 to {n - 1}"
+        )
+    labelled = examples.targets is not None and examples.labels
+    strata = np.asarray(examples.targets, np.int64) if labelled else np.zeros(n, np.int64)
+    width = len(examples.columns)
+    for columns in sorted({width, min(width, 2), 0}, reverse=True):
+        groups = _connected(examples.keys()[:, :columns])
+        held = _held_out(groups, strata, wanted, np.random.default_rng(seed))
+        if 2 * held.sum() >= wanted:
+            break
+    if columns < width:
+        warn(
+            f"too many rows of {examples.name} hang together by texts they share: "
+            f"{_SHARED[columns]} part may be in the other part too",
+            ChoiceWarning,
+        )
+    return examples.subset(np.flatnonzero(~held)), examples.subset(np.flatnonzero(held))
+
+
+def _connected(keys: Ints) -> Ints:
+    """The number of each row's group; rows that share a key are in one group."""
+    n, columns = keys.shape
+    texts, place = np.unique(keys, return_inverse=True)
+    ends = (np.repeat(np.arange(n), columns), n + place.ravel())
+    graph = coo_array((np.ones(keys.size, bool), ends), shape=(n + len(texts),) * 2)
+    groups: Ints = connected_components(graph, directed=False)[1][:n]
+    return groups
+
+
+def _held_out(
+    groups: Ints, strata: Ints, wanted: int, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Which rows to hold out: whole groups, as many of every stratum, `wanted` at the most."""
+    sizes = np.bincount(groups)
+    stratum_of = np.zeros_like(sizes)
+    stratum_of[groups] = strata
+    # Shuffled within its stratum, each group stands a fraction of the way through it; to take the
+    # smallest fractions is to take as much of every stratum.
+    order = rng.permutation(len(sizes))
+    order = order[np.argsort(stratum_of[order], kind="stable")]
+    stratum = stratum_of[order]
+    totals = np.bincount(stratum, sizes[order])
+    through = np.cumsum(sizes[order]) - sizes[order] / 2 - (np.cumsum(totals) - totals)[stratum]
+    chosen, left = np.zeros(len(sizes), bool), wanted
+    for group in order[np.lexsort((rng.random(len(order)), through / totals[stratum]))]:
+        if sizes[group] <= left:
+            chosen[group], left = True, left - sizes[group]
+    return chosen[groups]

@@ -1,0 +1,236 @@
+"""Bad training data: one line that says what is wrong, where, and what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sememe.errors import ChoiceWarning, InputError, SememeError, SememeWarning, TableError
+from sememe.tables import write_table
+from sememe.training.data import load
+from sememe.training.data.checks import place_of_alike
+
+NAN = float("nan")
+TRIPLETS = {"anchor": list("abcd"), "positive": list("efgh"), "negative": list("ijkl")}
+SCORED: dict[str, list[Any]] = {
+    "sentence1": list("abcd"), "sentence2": list("efgh"), "score": [0, 0.5, 1, 0.25],
+}  # fmt: skip
+LABELLED: dict[str, list[Any]] = {"text": list("abcd"), "label": ["x", "y", "x", "y"]}
+
+
+def refusal(data: object, kind: type[SememeError], **options: Any) -> str:
+    with pytest.raises(kind) as caught:
+        load(data, **options)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def changed(data: dict[str, list[Any]], column: str, row: int, value: object) -> dict[str, Any]:
+    return {**data, column: [value if i == row else old for i, old in enumerate(data[column])]}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_the_line_is_named_in_every_format(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"pairs.{suffix}"
+    write_table(path, changed(SCORED, "sentence2", 2, "  "))
+    place = {"csv": "line 4", "jsonl": "line 3", "parquet": "row 3"}[suffix]
+    assert refusal(path, TableError) == (
+        f'{path}, {place}: "sentence2" is empty; give it a text, or remove the row'
+    )
+
+
+def test_a_bad_row_far_down_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    scores = [i % 5 / 4 for i in range(10_000)]
+    texts = [f"text {i}" for i in range(10_000)]
+    write_table(path, {"query": texts, "document": texts, "score": [*scores[:-1], "a lot"]})
+    assert f"{path}, line 10001: \"score\" is 'a lot', not a number" in refusal(path, TableError)
+
+
+@pytest.mark.parametrize(
+    ("data", "column", "value", "found"),
+    [
+        (SCORED, "sentence1", None, "is missing or null"),
+        (SCORED, "sentence1", NAN, "is nan, not a text"),
+        (SCORED, "sentence1", 7, "is 7, not a text"),
+        (SCORED, "sentence1", "half \ud83d", "has half of a surrogate pair; give it a whole text"),
+        (SCORED, "score", None, "is missing; give it a number"),
+        (SCORED, "score", "", "is missing; give it a number"),
+        (SCORED, "score", NAN, "is nan, not a number"),
+        (SCORED, "score", float("inf"), "is inf, not a number"),
+        (SCORED, "score", "0,5", "is '0,5', not a number"),
+        (LABELLED, "text", "", "is empty; give it a text"),
+        (LABELLED, "label", None, "is missing; give it a label"),
+        (LABELLED, "label", NAN, "is missing; give it a label"),
+        (LABELLED, "label", " ", "is missing; give it a label"),
+        (LABELLED, "label", 3.8, "is 3.8, a fraction and not a class; give it a class, call the"),
+        (LABELLED, "label", "3.80", "is 3.80, a fraction and not a class"),
+        (TRIPLETS, "negative", "c", 'is the same text as "anchor"; give it another text'),
+        (TRIPLETS, "negative", "g", 'is the same text as "positive"; give it another text'),
+    ],
+)
+def test_a_value_that_cannot_be_used(
+    data: dict[str, list[Any]], column: str, value: object, found: str
+) -> None:
+    said = refusal(changed(data, column, 2, value), TableError)
+    assert said.startswith(f'the data, index 2: "{column}" {found}')
+    assert said.endswith(("or remove the row", "or remove the index"))
+
+
+def test_the_second_negative_is_checked_too() -> None:
+    data = {**TRIPLETS, "Negative_2": list("mnbo")}
+    assert load(data).columns[-1] == "negative_2"
+    data["Negative_2"][1] = "b"
+    assert 'index 1: "Negative_2" is the same text as "anchor"' in refusal(data, TableError)
+
+
+def test_a_teachers_score_that_is_missing() -> None:
+    data = {**TRIPLETS, "positive_score": [9, 8, 7, 6.5], "negative_score": [1, 2, None, 3]}
+    assert 'index 2: "negative_score" is missing' in refusal(data, TableError)
+
+
+def test_three_rows() -> None:
+    data = {name: values[:3] for name, values in TRIPLETS.items()}
+    assert refusal(data, InputError) == "the data: 3 rows; training needs 4 at the least"
+
+
+@pytest.mark.parametrize("score", [0, 0.5, 5])
+def test_scores_that_are_all_the_same(score: float) -> None:
+    said = refusal({**SCORED, "score": [score] * 4}, InputError)
+    assert said == f"the data: every score is {score:g}; nothing is to be learned"
+
+
+def test_labels_that_are_all_the_same() -> None:
+    said = refusal({**LABELLED, "label": ["x"] * 4}, InputError)
+    assert said == 'the data: every label is "x"; at least two are needed'
+
+
+def test_a_label_with_one_example() -> None:
+    said = refusal(changed(LABELLED, "label", 0, "z"), InputError)
+    assert said == (
+        "the data: of 3 labels 2 have one example only, so that nothing can be held out to measure "
+        'on: "x", "z"; add examples, or remove those rows'
+    )
+    many = {"text": list("abcdefg"), "label": [3, 5, 4, 11, 10, 0, 0]}
+    assert '5 have one example only, so that nothing can be held out to measure on: "3", "4", "5", …;' in refusal(many, InputError)  # fmt: skip # noqa: E501
+
+
+# ----- what scores are taken for
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets"),
+    [
+        ([0, 0.5, 1, 0.25], [0, 0.5, 1, 0.25]),
+        (["0", "1e-1", " 1 ", "0.25"], [0, 0.1, 1, 0.25]),
+        ([-1, 0, 0.5, 1.0000001], [-1, 0, 0.5, 1]),
+        ([False, True, True, False], [0, 1, 1, 0]),
+    ],
+)
+def test_scores_to_1_stay_as_they_are(scores: list[Any], targets: list[float]) -> None:
+    assert [each.target for each in load({**SCORED, "score": scores})] == pytest.approx(targets)
+
+
+def test_scores_to_5_are_divided_and_that_is_said() -> None:
+    with pytest.warns(ChoiceWarning, match=r"go from 1 to 5; they were read as 0 to 5 .* 0 5"):
+        examples = load({**SCORED, "score": [1, 5, 2.5, 4]})
+    assert [each.target for each in examples] == pytest.approx([0.2, 1, 0.5, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("scores", "index"), [([0, 1, 100, 5], 2), ([4, 1, -2, 5], 2), ([-2, 0, 0, 1], 0)]
+)
+def test_a_scale_that_is_not_known(scores: list[float], index: int) -> None:
+    said = refusal({**SCORED, "score": scores}, InputError)
+    assert said.startswith(f"the data, index {index}: the score {scores[index]:g} is not from 0 to")
+    assert f"scores of the data, {min(scores):g} to {max(scores):g}, are" in said
+    assert "--score-range LOW HIGH (in Python, score_range=(low, high))" in said
+
+
+def test_a_range_that_is_given() -> None:
+    data = {**SCORED, "score": [1, 5, 3, 2]}
+    examples = load(data, score_range=(1, 5))
+    assert [each.target for each in examples] == pytest.approx([0, 1, 0.5, 0.25])
+    assert load(SCORED, score_range=(-1, 1))[0].target == 0.5
+    said = refusal(data, InputError, score_range=(1, 4))
+    assert said.startswith("the data, index 1: the score 5 is not from 1 to 4; mend it, or say")
+    assert "goes from low to high, not (5, 1)" in refusal(data, InputError, score_range=(5, 1))
+
+
+def test_a_teachers_scores_are_logits_and_stay_as_they_are() -> None:
+    data = {**TRIPLETS, "negative_score": [-9, 2, 0.5, 3], "positive_score": [11.5, 8, 7, 6]}
+    examples = load(data)
+    assert examples.targets is not None
+    assert examples.targets.dtype == np.float32
+    assert examples.targets.tolist() == [[11.5, -9], [8, 2], [7, 0.5], [6, 3]]
+    assert examples[2].target == (7, 0.5)
+
+
+# ----- labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["b", "a", "b", "a"], ("a", "b")),
+        ([10, 9, 10, 9], ("9", "10")),
+        (["10", "-1", "10", "-1"], ("-1", "10")),
+        ([1.0, 0.0, 1.0, 0.0], ("0", "1")),
+        (["1.0", "0.0", "1.0", "0.0"], ("0", "1")),
+        (np.array([1, 0, 1, 0]), ("0", "1")),
+        ([True, False, True, False], ("False", "True")),
+        (["z", "3", "z", "3"], ("3", "z")),
+    ],
+)
+def test_labels_are_sorted_numbers_as_numbers(labels: Any, names: tuple[str, ...]) -> None:
+    examples = load({"text": list("abcd"), "label": labels})
+    assert examples.labels == names
+    assert examples.targets is not None
+    assert examples.targets.dtype == np.int32
+    assert examples.targets.tolist() == [1, 0, 1, 0]
+    assert examples.alike is None  # of texts, nothing is alike
+
+
+@pytest.mark.parametrize(
+    ("labels", "alike"),
+    [
+        (("0", "1"), 1), (("-1", "1"), 1), (("False", "True"), 1), (("No", "Yes"), 1),
+        (("duplicate", "not_duplicate"), 0), (("equivalent", "not_equivalent"), 0),
+        (("Not duplicate", "duplicate"), 1), (("non-paraphrase", "paraphrase"), 1),
+        (("different", "same"), 1), (("0", "2"), None), (("a", "b"), None), (("0", "1", "2"), None),
+        (("contradiction", "entailment", "neutral"), None),
+    ],
+)  # fmt: skip
+def test_which_label_means_alike(labels: tuple[str, ...], alike: int | None) -> None:
+    assert place_of_alike(labels) == alike
+
+
+def test_labelled_pairs_know_which_label_means_alike() -> None:
+    data = {"sentence1": list("abcd"), "sentence2": list("efgh"), "label": [1, 0, 0, 1]}
+    assert load(data).alike == 1
+
+
+# ----- what is odd, and said
+
+
+def test_an_anchor_that_is_its_own_positive_is_said() -> None:
+    data = {"anchor": list("abcd"), "positive": list("ebcf")}
+    with pytest.warns(SememeWarning, match="index 1, and 2 of 4 rows in all, have one text as"):
+        assert len(load(data)) == 4
+
+
+def test_a_text_under_two_labels_is_said() -> None:
+    data = {"text": list("abcab"), "label": ["x", "y", "x", "y", "y"]}
+    with pytest.warns(
+        SememeWarning, match=r"index 3, and 1 of 5 rows in all, give .* before \(the data, index 0"
+    ):
+        load(data)
+
+
+def test_pairs_are_contradictory_only_if_both_texts_are_the_same() -> None:
+    data = {"premise": list("aabb"), "hypothesis": list("cdcd"), "label": [0, 1, 1, 0]}
+    load(data)
+    data = {"premise": list("aabb"), "hypothesis": list("ccdd"), "label": [0, 1, 1, 0]}
+    with pytest.warns(SememeWarning, match="index 1, and 2 of 4 rows in all, give a text another"):
+        load(data)

@@ -1,0 +1,131 @@
+"""The kind of data, from the names of the columns and from nothing else."""
+
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from sememe.errors import TableError
+from sememe.tables import write_table
+from sememe.training.data import load
+from sememe.training.data.kinds import layout_of
+
+TEXTS = {name: [f"{name} number {i}" for i in range(6)] for name in (
+    "anchor", "positive", "negative", "negative_2", "negative_3", "sentence1", "sentence2",
+    "premise", "hypothesis", "query", "document", "text",
+)}  # fmt: skip
+NUMBERS = {name: [0.5, 0, 1, 0.25, 0.75, 0.5 + i / 10] for i, name in enumerate((
+    "score", "positive_score", "negative_score", "negative_2_score", "negative_3_score",
+))}  # fmt: skip
+LABELS = {"label": ["yes", "no", "yes", "no", "yes", "no"]}
+VALUES: dict[str, Sequence[object]] = {**TEXTS, **NUMBERS, **LABELS}
+
+KINDS = [
+    ("pairs", "anchor positive", ""),
+    ("pairs", "query document", ""),
+    ("triplets", "anchor positive negative", ""),
+    ("triplets", "anchor positive negative negative_2 negative_3", ""),
+    ("taught triplets", "anchor positive negative", "positive_score negative_score"),
+    ("taught triplets", "anchor positive negative negative_2",
+     "positive_score negative_score negative_2_score"),
+    ("scored pairs", "sentence1 sentence2", "score"),
+    ("scored pairs", "query document", "score"),
+    ("labelled pairs", "sentence1 sentence2", "label"),
+    ("labelled pairs", "premise hypothesis", "label"),
+    ("labelled texts", "text", "label"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize(("kind", "texts", "targets"), KINDS)
+def test_every_kind_from_every_format_in_any_order(
+    tmp_path: Path, suffix: str, kind: str, texts: str, targets: str
+) -> None:
+    names = texts.split() + targets.split()
+    random.Random(suffix).shuffle(names)
+    columns = {f" {name.upper()}" if i % 2 else name: VALUES[name] for i, name in enumerate(names)}
+    path = tmp_path / f"data.{suffix}"
+    write_table(path, {"id": list(range(6)), **columns, "split": ["train"] * 6})
+    examples = load(path)
+    assert (examples.kind, examples.columns) == (kind, tuple(texts.split()))
+    assert len(examples) == 6
+    for i, example in enumerate(examples):
+        assert example.texts == tuple(f"{name} number {i}" for name in texts.split())
+        if kind == "taught triplets":
+            assert example.target == pytest.approx([NUMBERS[name][i] for name in targets.split()])
+        elif kind == "scored pairs":
+            assert example.target == NUMBERS["score"][i]
+        elif "labelled" in kind:
+            assert isinstance(example.target, int)
+            assert examples.labels[example.target] == LABELS["label"][i]
+        else:
+            assert example.target is None
+    assert examples.labels == (("no", "yes") if "labelled" in kind else ())
+
+
+def test_negative_1_is_what_others_call_the_first_negative() -> None:
+    layout = layout_of(["anchor", "positive", "negative_1", "negative_2"], "f")
+    assert layout.texts["negative"] == "negative_1"
+    assert layout.kind == "triplets"
+    scores = ["positive_score", "negative_1_score"]
+    assert layout_of(["anchor", "positive", "negative_1", *scores], "f").kind == "taught triplets"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "anchor positive text label",
+        "anchor positive sentence1 sentence2 score",
+        "sentence1 sentence2 score label",
+        "query document score label",
+        "sentence1 hypothesis label",
+        "sentence1 sentence2",
+        "premise hypothesis",
+        "anchor negative",
+        "anchor positive negative_2",
+        "anchor positive negative negative_3",
+        "anchor positive label",
+        "anchor positive score",
+        "anchor positive positive_score",
+        "anchor positive negative positive_score",
+        "anchor positive negative negative_2 positive_score negative_score",
+        "anchor query document",
+        "text",
+        "text score",
+        "label",
+        "sentence label",
+        "one two",
+    ],
+)
+def test_what_makes_no_one_kind_is_listed_with_what_would(names: str) -> None:
+    with pytest.raises(TableError) as caught:
+        layout_of(["id", *names.split()], "faq.csv")
+    said = str(caught.value)
+    listed = ", ".join(f'"{name}"' for name in names.split())
+    assert said.startswith(f'faq.csv has the columns "id", {listed}, and ')
+    assert "make no one kind of training data. What does: anchor, positive[, negative[" in said
+    assert said.endswith("Rename the columns that are meant, and remove any that is too many")
+    assert "\n" not in said
+
+
+def test_only_the_names_that_count_are_to_blame() -> None:
+    with pytest.raises(TableError, match='and "text", "score" make no one kind'):
+        layout_of(["id", "text", "split", "score"], "f")
+    with pytest.raises(TableError, match="and none of them make no one kind"):
+        layout_of(["id"], "f")
+
+
+@pytest.mark.parametrize(
+    "names", [["text", "Text ", "label"], ["anchor", "positive", "negative", "negative_1"]]
+)
+def test_two_columns_of_one_meaning(names: list[str]) -> None:
+    with pytest.raises(TableError, match=re.escape('f: the columns "') + ".* both mean .*; rename"):
+        layout_of(names, "f")
+
+
+def test_lines_of_text_are_no_training_data(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
+    with pytest.raises(TableError, match=r'a.txt has the columns "text", and "text" make no one'):
+        load(tmp_path / "a.txt")
