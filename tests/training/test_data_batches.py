@@ -171,9 +171,10 @@ def test_labels_that_do_not_fit_a_batch(size: int, per_label: int, said: str) ->
         Batches([labelled([9, 9, 9])], size, per_label=per_label)
 
 
-def test_only_labelled_texts_have_labels() -> None:
-    with pytest.raises(InputError, match="the data holds pairs; per_label is for labelled texts"):
-        Batches([of_length(9)], 4, per_label=2)
+def test_only_labelled_texts_are_drawn_by_label() -> None:
+    mixed = Batches([of_length(9), labelled([9, 9])], 4, per_label=2)
+    drawn = [rows.tolist() for part, rows in mixed if part == 0]
+    assert sorted(row for rows in drawn for row in rows) == list(range(9))
 
 
 @pytest.mark.parametrize("weights", [[1], [1, 0], [1, -1], [1, float("nan")], [1, 2, 3]])

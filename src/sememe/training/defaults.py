@@ -22,6 +22,7 @@ _CROSS_LOSS = {
 }
 _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
+_BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
 _EXAMPLES_SEEN = 20_000
 
 
@@ -47,24 +48,35 @@ def choose(
     loss = _checked(given.get("loss") or loss, examples, known)
     ranks, count = loss == "ranking", len(examples)
     batch, small = (_IN_BATCH, "the batch holds the negatives") if ranks else (16, "as in SBERT")
-    if examples.kind == "labelled texts":
-        batch, small = 32, "some texts of each of several labels"
+    each = 0
     rate = 5e-5 if cross else 2e-5
     usual = "usual for cross-encoders" if cross else "usual for bi-encoders"
     if given.get("lora"):
         rate, usual = 10 * rate, "ten times the usual, as LoRA trains few weights"
     epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))
+    if examples.kind == "labelled texts":
+        labels, each = _by_label(len(examples.labels), given.get("batch_size") or _BY_LABEL)
+        batch, small = labels * each, f"{each} texts of each of {labels} labels"
+        given = {**given, "batch_size": None, "per_label": None}
     suited = [
         Choice("loss", loss, why),
-        Choice("batch_size", min(batch, max(2, count // 2)), small),
+        Choice("batch_size", batch if each else min(batch, max(2, count // 2)), small),
         Choice("learning_rate", rate, usual),
         Choice("epochs", epochs, f"about {_EXAMPLES_SEEN:,} examples seen, of {count:,}"),
     ]
+    if examples.kind == "labelled texts":
+        suited.append(Choice("per_label", each, "so that each text has others of its label"))
     asked = {name: value for name, value in given.items() if value is not None}
     return [
         Choice(choice.name, asked[choice.name], "asked for") if choice.name in asked else choice
         for choice in suited
     ]
+
+
+def _by_label(labels: int, batch_size: int) -> tuple[int, int]:
+    """How many labels are in a batch, and how many texts of each."""
+    labels = min(labels, max(2, batch_size // _LEAST_OF_A_LABEL))
+    return labels, max(2, batch_size // labels)
 
 
 def _for_labels(examples: Examples, cross: bool, alike: int | None) -> tuple[str, str]:

@@ -34,7 +34,6 @@ class Plan:
         test: examples by which the model is judged, if any.
         alike: the place of the label that means that two texts are alike.
         weights: how often each data set is drawn.
-        per_label: of labelled texts, how many of one label are in a batch.
     """
 
     parts: list[Examples]
@@ -44,7 +43,6 @@ class Plan:
     test: Examples | None
     alike: int | None
     weights: list[float | None]
-    per_label: list[int | None]
     progress: bool | None
 
     def value(self, name: str, part: int = 0) -> Any:
@@ -90,14 +88,14 @@ def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> 
     evaluations = max(1, round(_EVALUATIONS / chosen["epochs"]))
     given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
     settings = Settings(**{"evaluations": evaluations, **chosen, **given})
-    per_label = [_per_label(part, settings.batch_size) for part in parts]
     progress = options.get("progress")
-    return Plan(parts, choices, settings, dev_part, test, alike, weights, per_label, progress)
+    return Plan(parts, choices, settings, dev_part, test, alike, weights, progress)
 
 
 def _several(data: Data) -> list[Any]:
-    many = isinstance(data, list | tuple) and data and not isinstance(data[0], dict)
-    return list(data) if many else [data]
+    if isinstance(data, list | tuple) and data and not isinstance(data[0], dict):
+        return list(data)
+    return [data]
 
 
 def _alike(examples: Examples, positive: str | None) -> int | None:
@@ -128,13 +126,6 @@ def _held_out(
                 f"{loaded[0].kind} {list(loaded[0].labels) or ''}; the two must agree."
             )
     return loaded, *split(held, len(held) // 2, seed)
-
-
-def _per_label(examples: Examples, batch_size: int) -> int | None:
-    if examples.kind != "labelled texts":
-        return None
-    labels = min(len(examples.labels), max(2, batch_size // 4))
-    return max(2, batch_size // labels)
 
 
 def _digest(examples: Examples) -> str:

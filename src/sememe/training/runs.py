@@ -35,7 +35,7 @@ def train_bi(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
-    dev: Data = None,
+    dev: Data | None = None,
     loss: str | None = None,
     matryoshka: Sequence[int] | None = None,
     **options: Any,
@@ -96,7 +96,7 @@ def train_cross(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
-    dev: Data = None,
+    dev: Data | None = None,
     loss: str | None = None,
     **options: Any,
 ) -> Outcome:
@@ -147,22 +147,20 @@ def _train(
     main = int(os.environ.get("RANK", 0)) == 0
     with Job.opened(folder, "train", known) if main else nullcontext() as job:
         objectives = [
-            Objective(plan.targets(i), made(plan.value("loss", i), part), weight, per_label)
-            for i, (part, weight, per_label) in enumerate(
-                zip(plan.parts, plan.weights, plan.per_label, strict=True)
-            )
+            Objective(plan.targets(i), made(plan.value("loss", i), part), weight)
+            for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
         ]
         chosen, judged = plan.dev, plan.test
         trainer = Trainer(
             tower,
             objectives,
             settings,
-            measure=chosen and (lambda tower: measuring(chosen, tower.encode).value),
+            measure=None if chosen is None else lambda t: measuring(chosen, t.encode).value,
             folder=folder,
         )
-        first = judged and measuring(judged, before)
+        first = None if judged is None else measuring(judged, before)
         history = trainer.run(plan.progress)
-        last = judged and measuring(judged, tower.encode)
+        last = None if judged is None else measuring(judged, tower.encode)
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:

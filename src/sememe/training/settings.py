@@ -14,6 +14,7 @@ class Settings:
     Attributes:
         epochs: how often every example is seen.
         batch_size: examples a step; memory does not limit it (see `sememe.training.steps`).
+        per_label: of labelled texts, how many of each label are in a batch; 0 for as they come.
         learning_rate: the highest, reached after the warm-up; from there it falls to 0 in a line.
         warmup: the share of all steps in which the learning rate rises in a line.
         weight_decay: AdamW's (Loshchilov & Hutter, 2019).
@@ -31,6 +32,7 @@ class Settings:
 
     epochs: float = 1
     batch_size: int = 32
+    per_label: int = 0
     learning_rate: float = 2e-5
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -46,8 +48,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         least = {
-            "epochs": 0, "batch_size": 2, "learning_rate": 0, "warmup": 0, "weight_decay": 0,
-            "max_norm": 0, "seed": 0, "evaluations": 1, "save_minutes": 0,
+            "epochs": 0, "batch_size": 2, "per_label": 0, "learning_rate": 0, "warmup": 0,
+            "weight_decay": 0, "max_norm": 0, "seed": 0, "evaluations": 1, "save_minutes": 0,
         }  # fmt: skip
         for name, low in least.items():
             value = getattr(self, name)

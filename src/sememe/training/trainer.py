@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from sememe.engines.torch.device import choose_device, choose_precision, narrowest
 from sememe.errors import InputError, SememeWarning, warn
 from sememe.progress import progress_bar
-from sememe.training.data import Batches, Examples
+from sememe.training.data import Batches, Rows
 from sememe.training.losses.loss import Loss
 from sememe.training.settings import Settings
 from sememe.training.state import load, save
@@ -31,12 +31,11 @@ Measure = Callable[[Tower], float]
 
 @dataclass(frozen=True)
 class Objective:
-    """Examples and the loss that is taken of them; `per_label` as `Batches` takes it."""
+    """Examples, the loss that is taken of them, and how often they are drawn beside others."""
 
-    examples: Examples
+    examples: Rows
     loss: Loss
     weight: float | None = None
-    per_label: int | None = None
 
 
 @dataclass
@@ -97,7 +96,7 @@ class Trainer:
             [objective.examples for objective in objectives],
             settings.batch_size,
             weights=_weights(objectives),
-            per_label=next((o.per_label for o in objectives if o.per_label), None),
+            per_label=settings.per_label,
             seed=settings.seed,
             epochs=settings.epochs,
         )

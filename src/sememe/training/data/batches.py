@@ -3,15 +3,27 @@
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.errors import InputError
-from sememe.training.data.examples import Examples
+from sememe.training.data.examples import Example, Examples
 
 Ints = npt.NDArray[np.int64]
+
+
+class Rows(Protocol):
+    """Examples of anything, by number."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, i: int) -> Example:
+        """One of them."""
+        ...
 
 
 class Batch(NamedTuple):
@@ -44,7 +56,7 @@ class Batches:
 
     def __init__(
         self,
-        parts: Sequence[Examples],
+        parts: Sequence[Rows],
         batch_size: int,
         *,
         weights: Sequence[float] | None = None,
@@ -79,12 +91,10 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         return map(self.__getitem__, range(self._steps))
 
-    def _count(self, part: Examples) -> int:
+    def _count(self, part: Rows) -> int:
         """How many batches a part makes."""
-        if not self._per_label:
+        if not (self._per_label and _labelled(part)):
             return max(1, math.ceil((len(part) - (self._size > 1)) / self._size))
-        if part.kind != "labelled texts":
-            raise InputError(f"{part.name} holds {part.kind}; per_label is for labelled texts")
         labels, fit = len(set(np.asarray(part.targets).tolist())), self._size / self._per_label
         if fit not in range(2, labels + 1):
             raise InputError(
@@ -105,7 +115,7 @@ class Batches:
         """The rows of a part in the order of one cycle through it."""
         rng, examples = np.random.default_rng([self._seed, cycle, part]), self._parts[part]
         order = rng.permutation(len(examples))
-        if not self._per_label:
+        if not (self._per_label and _labelled(examples)):
             return order
         targets, fit = np.asarray(examples.targets)[order], self._size // self._per_label
         labels, needed = np.unique(targets), int(self._batches[part]) * fit
@@ -118,6 +128,10 @@ class Batches:
             shape = (int(np.sum(turns == label)), self._per_label)
             drawn[turns == label] = np.resize(order[targets == label], shape)
         return drawn.ravel()
+
+
+def _labelled(part: Rows) -> TypeGuard[Examples]:
+    return isinstance(part, Examples) and part.kind == "labelled texts"
 
 
 def _shares(weights: Sequence[float], batches: Ints) -> Ints:
