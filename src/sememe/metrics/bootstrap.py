@@ -1,0 +1,114 @@
+"""How sure a figure is: intervals and paired tests by the bootstrap (Efron and Tibshirani, 1993).
+
+Items are drawn with replacement, as many as there are, and the statistic is computed anew, many
+times: so it would vary from one sample of items to the next. A statistic is any function of arrays
+with a row an item, such as `spearman`, `f1`, or `np.mean` over a value for each item. Draws of
+which it is not defined (only one class, say) are left out.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sememe.errors import InputError
+from sememe.metrics.checks import complete
+
+Statistic = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure, and where it lies with the confidence that was asked for."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The first system's figure less the second's, its interval, and the two-sided p-value."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def interval(
+    statistic: Statistic,
+    *arrays: ArrayLike,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """`statistic(*arrays)` with its percentile bootstrap interval.
+
+    Row i of all arrays is item i. The same seed draws the same items. Raises InputError for fewer
+    than 2 rows, different numbers of them, options out of range, a statistic that is not defined
+    for all items or for most draws, and whatever the statistic itself objects to.
+
+        >>> interval(np.mean, [1, 1, 1, 0]).value
+        0.75
+    """
+    return Interval(*_bootstrap(statistic, arrays, confidence, resamples, seed)[:3])
+
+
+def paired_test(
+    statistic: Statistic,
+    first: ArrayLike,
+    second: ArrayLike,
+    *gold: ArrayLike,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Two systems on the same items: `statistic(first, *gold) - statistic(second, *gold)`.
+
+    So `spearman` takes the scores of both and one gold, and `np.mean` a value for each item (such
+    as nDCG of each query) of both and no gold. p is twice the share of draws whose difference is
+    on the other side of 0, the sample itself counted as one of them: it is never 0, and below
+    1 - confidence only where the interval is clear of 0. Options and errors as in `interval`.
+
+        >>> paired_test(np.mean, [1, 1, 1, 0], [1, 1, 1, 0]).p
+        1.0
+    """
+
+    def difference(first: ArrayLike, second: ArrayLike, *gold: ArrayLike) -> Any:
+        return statistic(first, *gold) - statistic(second, *gold)
+
+    given = (first, second, *gold)
+    value, low, high, drawn = _bootstrap(difference, given, confidence, resamples, seed)
+    beyond = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return Comparison(value, low, high, float(min(1, 2 * (beyond + 1) / (len(drawn) + 1))))
+
+
+def _bootstrap(
+    statistic: Statistic, given: tuple[ArrayLike, ...], confidence: float, resamples: int, seed: int
+) -> tuple[float, float, float, NDArray[np.float64]]:
+    """The statistic of all rows, its interval, and its value for each draw that has one."""
+    arrays = complete({f"array {i}": np.asarray(array) for i, array in enumerate(given, 1)})
+    n = len(arrays[0])
+    if n < 2 or resamples < 1 or not 0 < confidence < 1:
+        raise InputError(
+            f"{n} rows, resamples={resamples}, confidence={confidence}: give at least 2 rows, at "
+            "least 1 resample, and a confidence between 0 and 1, such as 0.95."
+        )
+    value = float(statistic(*given))
+    random, drawn = np.random.default_rng(seed), np.full(resamples, np.nan)
+    for i in range(resamples):
+        rows = random.integers(0, n, n)
+        with suppress(InputError):  # such as values that are all the same
+            drawn[i] = statistic(*(array[rows] for array in arrays))
+    drawn = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or 2 * len(drawn) <= resamples:
+        raise InputError(
+            f"the statistic is {value:g} for all {n} rows, and defined for {len(drawn)} of "
+            f"{resamples} draws of them: give more rows, or rows that differ more."
+        )
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return value, float(low), float(high), drawn

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from sememe.errors import InputError
+from sememe.metrics import average_precision, f1, interval, paired_test, spearman
+
+Floats = NDArray[np.float64]
+
+
+def systems(n: int, *noise: float, seed: int = 0) -> list[Floats]:
+    """A gold score, and what systems say of it that are off by so much."""
+    random = np.random.default_rng(seed)
+    gold = random.integers(0, 26, n) / 5
+    return [gold, *(gold + random.normal(scale=off, size=n) for off in noise)]
+
+
+def test_value_is_the_statistic_and_lies_inside() -> None:
+    gold, scores = systems(200, 1.0)
+    found = interval(spearman, scores, gold)
+    assert found.value == spearman(scores, gold)
+    assert found.low < found.value < found.high
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_interval_is_near_scipys(confidence: float) -> None:
+    gold, scores = systems(200, 1.0)
+    found = interval(spearman, scores, gold, confidence=confidence)
+    expected = stats.bootstrap(
+        (scores, gold),
+        lambda x, y: stats.spearmanr(x, y).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=2000,
+        method="percentile",
+        confidence_level=confidence,
+        rng=1,
+    ).confidence_interval
+    assert found.low == pytest.approx(expected.low, abs=0.006)
+    assert found.high == pytest.approx(expected.high, abs=0.006)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    random = np.random.default_rng(0)
+    samples = random.exponential(size=(400, 60))
+    found = [interval(np.mean, sample, confidence=0.9, resamples=300) for sample in samples]
+    held = np.mean([each.low <= 1 <= each.high for each in found])
+    assert 0.83 < held < 0.95
+
+
+def test_same_seed_same_figures() -> None:
+    gold, a, b = systems(100, 1.0, 1.1)
+    assert interval(spearman, a, gold) == interval(spearman, a, gold)
+    assert interval(spearman, a, gold) != interval(spearman, a, gold, seed=1)
+    assert paired_test(spearman, a, b, gold) == paired_test(spearman, a, b, gold)
+    assert paired_test(spearman, a, b, gold) != paired_test(spearman, a, b, gold, seed=1)
+
+
+def test_finds_a_real_difference() -> None:
+    gold, good, bad = systems(500, 0.8, 1.4)
+    found = paired_test(spearman, good, bad, gold)
+    assert found.difference == spearman(good, gold) - spearman(bad, gold)
+    assert 0 < found.low < found.difference < found.high
+    assert found.p == pytest.approx(2 / 2001)
+    other_way = paired_test(spearman, bad, good, gold)
+    assert (other_way.difference, other_way.p) == (-found.difference, found.p)
+    assert other_way.low == pytest.approx(-found.high)
+
+
+def test_finds_none_between_a_system_and_itself() -> None:
+    gold, scores = systems(100, 1.0)
+    found = paired_test(spearman, scores, 2 * scores, gold)
+    assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+def test_pairing_sees_what_two_intervals_do_not() -> None:
+    random = np.random.default_rng(0)
+    before = random.normal(size=300)
+    after = before + 0.02 + random.normal(scale=0.05, size=300)
+    assert interval(np.mean, after).low < interval(np.mean, before).high
+    assert paired_test(np.mean, after, before).p < 0.01
+
+
+def test_equal_systems_seldom_seem_different() -> None:
+    random = np.random.default_rng(0)
+    p = [
+        paired_test(np.mean, *random.exponential(size=(2, 60)), resamples=199, seed=seed).p
+        for seed in range(400)
+    ]
+    assert 0.01 < np.mean(np.array(p) <= 0.05) < 0.09
+    assert 0.4 < np.mean(p) < 0.6
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000), shift=st.floats(0, 0.5), resamples=st.integers(50, 300))
+def test_p_and_interval_agree(seed: int, shift: float, resamples: int) -> None:
+    a, b = np.random.default_rng(seed).normal(size=(2, 40))
+    found = paired_test(np.mean, a + shift, b, resamples=resamples, seed=seed)
+    assert 2 / (resamples + 1) <= found.p <= 1
+    if found.p < 0.05:
+        assert found.low > 0 or found.high < 0
+
+
+def test_any_statistic_of_rows() -> None:
+    gold = ["yes", "no", "yes", "yes", "no", "no", "yes", "no"] * 5
+    found = interval(f1, ["yes", *gold[:-1]], gold, resamples=50)
+    assert found.low < found.value < found.high
+    vectors = np.random.default_rng(0).normal(size=(30, 4))
+    assert interval(lambda rows: np.linalg.norm(rows.mean(axis=0)), vectors, resamples=50).high > 0
+
+
+def test_draws_without_a_value_are_left_out() -> None:
+    scores, relevant = [0.9, 0.8, 0.3, 0.2, 0.1, 0.05], [1, 0, 0, 0, 0, 0]
+    found = interval(average_precision, scores, relevant)  # a third of the draws have no relevant
+    assert found.value == found.low == 1 >= found.high >= 0 or found.low < 1
+    assert np.isfinite([found.low, found.high]).all()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (([1, 2, 3], [1, 2]), "array 1 has 3, array 2 has 2"),
+        (([], []), "no rows"),
+        (([1], [2]), "1 rows.*give at least 2 rows"),
+        (([1, 2, float("nan")], [1, 2, 3]), "row 2 of array 1 is not a finite number"),
+        (([1, 1, 1], [1, 2, 3]), "x is 1 in every row"),
+        (([1, 2], [1, 2]), r"defined for \d+ of 2000 draws of them: give more rows"),
+    ],
+)
+def test_says_what_is_wrong(arrays: tuple[list[float], list[float]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        interval(spearman, *arrays)
+    if "draws" not in message:
+        with pytest.raises(InputError, match=message):
+            paired_test(spearman, arrays[0], arrays[0], arrays[1])
+
+
+@pytest.mark.parametrize("wrong", [{"confidence": 95}, {"confidence": 1.0}, {"resamples": 0}])
+def test_options_out_of_range(wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="confidence between 0 and 1"):
+        interval(np.mean, [1, 2, 3], **wrong)  # type: ignore[arg-type]
