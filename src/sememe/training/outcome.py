@@ -39,12 +39,12 @@ class Outcome:
     @cached_property
     def before(self) -> Interval | None:
         """The figure before, with its 95 % interval."""
-        return self.first and self.first.interval()
+        return None if self.first is None else self.first.interval()
 
     @cached_property
     def after(self) -> Interval | None:
         """The figure after, with its 95 % interval."""
-        return self.last and self.last.interval()
+        return None if self.last is None else self.last.interval()
 
     @cached_property
     def comparison(self) -> Comparison | None:
