@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,8 +48,7 @@ def test_any_array_of_labels_will_do() -> None:
         ([["a"]], ["a"], r"predicted has shape \(1, 1\): give one value an item"),
     ],
 )
-def test_say_what_is_wrong(predicted: object, gold: object, message: str) -> None:
+def test_say_what_is_wrong(predicted: Any, gold: Any, message: str) -> None:
     for metric in (accuracy, f1, f1_by_class):
-        assert callable(metric)
         with pytest.raises(InputError, match=message):
             metric(predicted, gold)
