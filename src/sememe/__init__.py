@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sememe.encoders import Hit as Hit
     from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
+    from sememe.training import train_bi as train_bi
+    from sememe.training import train_cross as train_cross
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,8 @@ _HOMES = {
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
     "quantize": "sememe.encoders",
+    "train_bi": "sememe.training",
+    "train_cross": "sememe.training",
 }
 
 __all__ = [
@@ -42,6 +46,8 @@ __all__ = [
     "cluster",
     "errors",
     "quantize",
+    "train_bi",
+    "train_cross",
 ]
 
 

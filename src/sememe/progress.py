@@ -40,3 +40,8 @@ def progress_bar(
 
     bar: AbstractContextManager[Bar] = tqdm(total=total, unit=f" {unit}", leave=False)
     return bar
+
+
+def minutes(seconds: float) -> str:
+    """About how long, for people."""
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 import sememe
-from sememe.cli import clustering, comparing, doctor, encoding, models, quantizing, scoring
+from sememe.cli import (
+    clustering,
+    comparing,
+    doctor,
+    encoding,
+    models,
+    quantizing,
+    scoring,
+    training,
+)  # fmt: skip
 from sememe.cli.parser import Parser
 from sememe.errors import SememeError, SememeWarning
 
@@ -44,7 +53,7 @@ def _parser() -> Parser:
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for room in (clustering, encoding, scoring, comparing, models, quantizing, doctor):
+    for room in (clustering, encoding, scoring, comparing, training, models, quantizing, doctor):
         room.add_commands(commands)
     return parser
 

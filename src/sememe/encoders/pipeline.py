@@ -14,7 +14,7 @@ import numpy as np
 from sememe.encoders.truncation import CutCounter
 from sememe.engines import Array, Engine
 from sememe.errors import CostWarning, warn
-from sememe.progress import Bar
+from sememe.progress import Bar, minutes
 from sememe.text import Batch, Chunks, Tokens, batches
 
 _TIMED_TOKENS = 8192
@@ -117,7 +117,7 @@ class Pipeline:
         seconds = remaining * float(tokens.lengths.mean()) / self._rate
         if seconds > _LONG_JOB_SECONDS:
             what = self._work.format(remaining)
-            warn(f"{what} will take about {_minutes(seconds)}.", CostWarning)
+            warn(f"{what} will take about {minutes(seconds)}.", CostWarning)
 
 
 def tokenized(
@@ -150,7 +150,3 @@ def _windows(items: Sequence[Item]) -> Iterator[int]:
             size = total = 0
     if size:
         yield size
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

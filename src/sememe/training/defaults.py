@@ -20,6 +20,7 @@ _CROSS_LOSS = {
     "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
     "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
 }
+ASKED = "asked for"
 _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
 _BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
@@ -68,7 +69,7 @@ def choose(
         suited.append(Choice("per_label", each, "so that each text has others of its label"))
     asked = {name: value for name, value in given.items() if value is not None}
     return [
-        Choice(choice.name, asked[choice.name], "asked for") if choice.name in asked else choice
+        Choice(choice.name, asked[choice.name], ASKED) if choice.name in asked else choice
         for choice in suited
     ]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sememe.errors import InputError
+from sememe.errors import ChoiceWarning, InputError, warn
 from sememe.tables.table import did_you_mean
 from sememe.training.data import Examples, load, split
 from sememe.training.data.sources import Data
-from sememe.training.defaults import Choice, choose
+from sememe.training.defaults import ASKED, Choice, choose
 from sememe.training.settings import Settings
 
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
@@ -56,6 +56,16 @@ class Plan:
             alike = np.asarray(examples.targets) == self.alike
             return replace(examples, targets=alike.astype(np.float32))
         return examples
+
+    def say(self) -> None:
+        """Say what was chosen and why."""
+        chosen = [
+            f"{choice.name} {choice.value} ({choice.why})"
+            for choice in dict.fromkeys(c for choices in self.choices for c in choices)
+            if choice.why != ASKED
+        ]
+        if chosen:
+            warn(f"Chosen for these data: {'; '.join(chosen)}.", ChoiceWarning)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""

@@ -151,6 +151,7 @@ def _train(
             for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
         ]
         chosen, judged = plan.dev, plan.test
+        plan.say()
         trainer = Trainer(
             tower,
             objectives,

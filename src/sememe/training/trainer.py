@@ -17,14 +17,16 @@ import torch
 from accelerate import Accelerator
 
 from sememe.engines.torch.device import choose_device, choose_precision, narrowest
-from sememe.errors import InputError, SememeWarning, warn
-from sememe.progress import progress_bar
+from sememe.errors import CostWarning, InputError, SememeWarning, warn
+from sememe.progress import minutes, progress_bar
 from sememe.training.data import Batches, Rows
 from sememe.training.losses.loss import Loss
 from sememe.training.settings import Settings
 from sememe.training.state import load, save
 from sememe.training.steps import Stepper
 from sememe.training.towers import Tower
+
+_TIMED, _LONG_RUN_SECONDS = 10, 60
 
 Measure = Callable[[Tower], float]
 
@@ -128,6 +130,10 @@ class Trainer:
         with progress_bar(self.steps, "steps", shown) as bar:
             bar.update(first)
             for step in range(first, self.steps):
+                if step == first + 1:
+                    started = time.monotonic()  # the first step loads what is loaded on use
+                if step == first + _TIMED:
+                    self._say_cost((time.monotonic() - started) / (_TIMED - 1), step)
                 if not self._one(step):
                     break
                 bar.update(1)
@@ -142,6 +148,11 @@ class Trainer:
         if self._settings.log:
             self._accelerator.end_training()
         return self.history
+
+    def _say_cost(self, seconds: float, done: int) -> None:
+        left = seconds * (self.steps - done)
+        if left > _LONG_RUN_SECONDS and self._accelerator.is_main_process:
+            warn(f"{self.steps:,} steps will take about {minutes(left)}.", CostWarning)
 
     def _one(self, step: int) -> bool:
         """One step; False where the loss is no number, and the best so far is what there is."""

@@ -1,0 +1,105 @@
+"""`sememe train`: an encoder of one's own, and whether it is better."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import sememe
+from sememe.cli.parser import DEFAULT_MODEL, Parser, add_command, add_json
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+
+_EXAMPLES = """\
+sememe train bi pairs.csv -o my-encoder
+sememe train bi triplets.parquet --dev held-out.parquet --epochs 2 --batch-size 512 -o my-encoder
+sememe train bi a.csv b.csv --weights 2 1 --matryoshka 384 128 64 -o my-encoder"""
+_CROSS_EXAMPLES = """\
+sememe train cross scored.csv --score-range 0 5 -o my-cross-encoder
+sememe train cross answers.jsonl --model path/to/a/cross-encoder --lora 16 -o my-cross-encoder"""
+_COLUMNS = (
+    "The columns' names say what the data are: anchor, positive and perhaps negative, negative_2 "
+    "and so on; query and document; sentence1, sentence2 and score or label; text and label."
+)
+_OPTIONS = (
+    "loss", "epochs", "batch_size", "learning_rate", "precision", "device", "seed", "evaluations",
+    "patience", "lora", "weights", "positive", "log", "log_directory",
+)  # fmt: skip
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    train = commands.add_parser(
+        "train", help="train an encoder on pairs, triplets, scores or labels of your own"
+    )
+    kinds = train.add_subparsers(title="what to train", required=True, metavar="KIND")
+    _add(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
+    _add(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
+
+
+def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
+    parser = add_command(
+        kinds,
+        kind,
+        summary=what,
+        description=f"Train {what}. {_COLUMNS} Loss, batch size, learning rate and epochs are "
+        "chosen by the data, and said with the reason. A part of the data is held out, and the "
+        "model is measured on it before and after. Interrupted, the same command goes on.",
+        examples=examples,
+    )
+    parser.add_argument("data", metavar="DATA", nargs="+", help="csv, tsv, jsonl or parquet, or a "
+                        "data set of the Hub (org/name:config@split)")  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="DIR", required=True,
+                        help="a new or empty folder for the model")  # fmt: skip
+    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
+                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
+                        "nothing (default: a fifth of the data is held out)")  # fmt: skip
+    _add_choices(parser)
+    if kind == "bi":
+        parser.add_argument("--matryoshka", metavar="N", type=int, nargs="+", help="sizes to which "
+                            "vectors may be cut afterwards, such as 384 128 64")  # fmt: skip
+    add_json(parser, "the outcome")
+    parser.set_defaults(run=_run, kind=kind, matryoshka=None)
+
+
+def _add_choices(parser: Parser) -> None:
+    parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
+                        "or bce; docs/losses.md says which when")  # fmt: skip
+    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
+    parser.add_argument("--batch-size", metavar="N", type=int,
+                        help="examples a step; memory does not limit it")  # fmt: skip
+    parser.add_argument("--learning-rate", metavar="R", type=float)
+    parser.add_argument("--lora", metavar="RANK", type=int,
+                        help="train small matrices of this rank beside the weights")  # fmt: skip
+    parser.add_argument("--weights", metavar="W", type=float, nargs="+",
+                        help="how often each of several data sets is drawn")  # fmt: skip
+    parser.add_argument("--score-range", metavar=("LOW", "HIGH"), type=float, nargs=2,
+                        help="the lowest and the highest score there can be")  # fmt: skip
+    parser.add_argument("--positive", metavar="LABEL", help="the label of texts that are alike")
+    parser.add_argument("--patience", metavar="N", type=int,
+                        help="end after so many evaluations without a better one")  # fmt: skip
+    parser.add_argument("--evaluations", metavar="N", type=int, help="so many an epoch")
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
+                        help="what to compute in (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    parser.add_argument("--log", choices=("tensorboard", "wandb"), help="log the losses there too")
+    parser.add_argument("--log-directory", metavar="DIR")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sememe.training.outcome import summary
+
+    given: dict[str, Any] = {name: getattr(options, name) for name in _OPTIONS}
+    if options.score_range:
+        given["score_range"] = tuple(options.score_range)
+    if options.kind == "bi":
+        given["matryoshka"] = options.matryoshka
+    train = sememe.train_bi if options.kind == "bi" else sememe.train_cross
+    done = train(options.data, options.output, model=options.model, dev=options.dev, **given)
+    if options.json:
+        print(json.dumps(summary(done)))
+    print(f"{done.verdict}\n{options.output}: the model and training.html", file=sys.stderr)
+    return 0
