@@ -67,7 +67,7 @@ class Ours:
     def scores(self, pairs: list[tuple[str, str]]) -> npt.NDArray[np.float32]:
         if self.task == "cross":
             return self.tower.encode(pairs)[:, 0]
-        return _cosines(self.tower.encode, pairs)
+        return np.asarray(_cosines(self.tower.encode, pairs))
 
 
 class Theirs:
@@ -88,6 +88,7 @@ class Theirs:
         import sentence_transformers as st
         from datasets import Dataset
         from sentence_transformers.cross_encoder import losses as cross_losses
+        from sentence_transformers.sentence_transformer import losses as bi_losses
 
         names = _COLUMNS.get(self.task, _SCORED)
         data = Dataset.from_dict(dict(zip(names, zip(*rows, strict=True), strict=True)))
@@ -102,7 +103,7 @@ class Theirs:
             arguments: Any = st.CrossEncoderTrainingArguments(**options)
             trainer: Any = st.CrossEncoderTrainer
         else:
-            kinds = {"bi": st.losses.CoSENTLoss, "nli": st.losses.MultipleNegativesRankingLoss}
+            kinds = {"bi": bi_losses.CoSENTLoss, "nli": bi_losses.MultipleNegativesRankingLoss}
             loss = kinds[self.task](self.model)
             arguments = st.SentenceTransformerTrainingArguments(**options)
             trainer = st.SentenceTransformerTrainer
@@ -111,7 +112,7 @@ class Theirs:
     def scores(self, pairs: list[tuple[str, str]]) -> npt.NDArray[np.float32]:
         if self.task == "cross":
             return np.asarray(self.model.predict(pairs, show_progress_bar=False))
-        return _cosines(lambda texts: self.model.encode(list(texts)), pairs)
+        return np.asarray(_cosines(lambda texts: self.model.encode(list(texts)), pairs))
 
 
 def _cosines(encode: Callable[[Any], Any], pairs: list[tuple[str, str]]) -> Any:
