@@ -160,7 +160,13 @@ def _train(
             folder=folder,
         )
         first = None if judged is None else measuring(judged, before)
-        history = trainer.run(plan.progress)
+        try:
+            history = trainer.run(plan.progress)
+        except InputError:  # these settings lead nowhere: nobody goes on with them
+            trainer.forget()
+            if job:
+                job.remove()
+            raise
         last = None if judged is None else measuring(judged, tower.encode)
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
