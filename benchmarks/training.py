@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.stats import spearmanr
 
 from peers import Peer, interleave, report
@@ -122,8 +123,6 @@ def _cosines(encode: Callable[[Any], Any], pairs: list[tuple[str, str]]) -> Any:
 
 
 def _without_dropout(model: Any) -> None:
-    import torch
-
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -218,6 +217,7 @@ def quality(data: Path, task: str, seeds: int, who: str) -> None:
             continue
         found, began = [], time.perf_counter()
         for seed in range(seeds):
+            torch.manual_seed(seed)  # of a new head
             trained = system(task)
             trained.train(rows, batch, epochs, seed, 0.1)
             scores = trained.scores([(a, b) for a, b, _ in test])
