@@ -1,11 +1,11 @@
 """What is chosen for the user, and why."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from sememe.errors import InputError
 from sememe.training.data import Examples
 from sememe.training.losses import BI, CROSS
+from sememe.training.settings import ASKED, Choice
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),
@@ -20,20 +20,10 @@ _CROSS_LOSS = {
     "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
     "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
 }
-ASKED = "asked for"
 _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
 _BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
 _EXAMPLES_SEEN = 20_000
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting, its value and why it has it."""
-
-    name: str
-    value: Any
-    why: str
 
 
 def choose(

@@ -9,8 +9,8 @@ from typing import Any
 from sememe.metrics import Comparison, Interval
 from sememe.reports import training as page
 from sememe.tables import replacing
-from sememe.training.defaults import Choice
 from sememe.training.measures import Measurement
+from sememe.training.settings import Choice
 from sememe.training.trainer import History
 
 

@@ -10,8 +10,8 @@ from sememe.errors import ChoiceWarning, InputError, warn
 from sememe.tables.table import did_you_mean
 from sememe.training.data import Examples, load, split
 from sememe.training.data.sources import Data
-from sememe.training.defaults import ASKED, Choice, choose
-from sememe.training.settings import Settings
+from sememe.training.defaults import choose
+from sememe.training.settings import ASKED, Choice, Settings
 
 _HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 _EVALUATIONS = 4
