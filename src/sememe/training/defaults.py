@@ -5,7 +5,7 @@ from typing import Any
 from sememe.errors import InputError
 from sememe.training.data import Examples
 from sememe.training.losses import BI, CROSS
-from sememe.training.settings import ASKED, Choice
+from sememe.training.record import ASKED, Choice
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),

@@ -1,19 +1,17 @@
 """What a run will do: its data, what is held out of them, and the choices that were made."""
 
 from dataclasses import dataclass, fields, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from sememe.errors import ChoiceWarning, InputError, warn
+from sememe.errors import InputError
 from sememe.tables.table import did_you_mean
-from sememe.training.data import Examples, load, split
-from sememe.training.data.sources import Data
+from sememe.training.data import Data, Examples, hold_out, load, split
 from sememe.training.defaults import choose
-from sememe.training.settings import ASKED, Choice, Settings
+from sememe.training.record import Choice, say
+from sememe.training.settings import Settings
 
-_HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 _EVALUATIONS = 4
 """At least so many in all: the best weights may come before the end."""
 _SETTINGS = [field.name for field in fields(Settings)]
@@ -60,19 +58,13 @@ class Plan:
 
     def say(self) -> None:
         """Say what was chosen and why."""
-        chosen = [
-            f"{choice.name} {choice.value} ({choice.why})"
-            for choice in dict.fromkeys(c for choices in self.choices for c in choices)
-            if choice.why != ASKED
-        ]
-        if chosen:
-            warn(f"Chosen for these data: {'; '.join(chosen)}.", ChoiceWarning)
+        say(choice for choices in self.choices for choice in choices)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
         said = {name: getattr(self.settings, name) for name in _SETTINGS}
         return {
-            "data": [_digest(part) for part in [*self.parts, self.dev, self.test] if part],
+            "data": [part.digest() for part in [*self.parts, self.dev, self.test] if part],
             "losses": [self.value("loss", i) for i in range(len(self.parts))],
             "weights": self.weights,
             "lora": self.lora,
@@ -123,25 +115,6 @@ def _held_out(
     loaded: list[Examples], dev: Any, options: dict[str, Any]
 ) -> tuple[list[Examples], Examples | None, Examples | None]:
     seed = options.get("seed") or 0
-    if isinstance(dev, str) and dev == "none":
-        return loaded, None, None
-    if dev is None:
-        first = loaded[0]
-        size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(first))))
-        trained, held = split(first, size, seed)
-        loaded = [trained, *loaded[1:]]
-    else:
-        held = load(dev, score_range=options.get("score_range"))
-        if held.kind != loaded[0].kind or held.labels != loaded[0].labels:
-            raise InputError(
-                f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {loaded[0].name} "
-                f"{loaded[0].kind} {list(loaded[0].labels) or ''}; the two must agree."
-            )
-    return loaded, *split(held, len(held) // 2, seed)
-
-
-def _digest(examples: Examples) -> str:
-    digest = blake2b(np.ascontiguousarray(examples.keys()).tobytes(), digest_size=16)
-    if examples.targets is not None:
-        digest.update(np.ascontiguousarray(examples.targets).tobytes())
-    return digest.hexdigest()
+    first, held = hold_out(loaded[0], dev, seed, options.get("score_range"))
+    halves = (None, None) if held is None else split(held, len(held) // 2, seed)
+    return [first, *loaded[1:]], *halves

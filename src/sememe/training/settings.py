@@ -1,21 +1,10 @@
 """What a training run can be told, each with a default that works."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sememe.errors import InputError
 
 TRACKERS = ("tensorboard", "wandb")
-ASKED = "asked for"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting, its value and why it has it."""
-
-    name: str
-    value: Any
-    why: str
 
 
 @dataclass(frozen=True)
