@@ -68,16 +68,6 @@ class Classifier:
         """The names of the labels, in the order of `predict_proba`'s columns."""
         return list(self._head.labels)
 
-    @property
-    def how(self) -> str:
-        """How it was trained: probe, few-shot or fine-tune."""
-        return self._head.how
-
-    @property
-    def encoder(self) -> BiEncoder:
-        """What the vectors come from."""
-        return self._encoder
-
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits: of the encoder's fingerprint, the layer and the labels."""

@@ -1,10 +1,10 @@
 """Encoders that are tuned to labels: by contrast, or end to end with the layer behind them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sememe.checkpoint import Checkpoint
 from sememe.classification.head import Floats, Head
@@ -31,16 +31,8 @@ _SEEN = {"few-shot": 6000, "fine-tune": 30_000}
 _MOST_EPOCHS = 100
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """What tuning left behind beside the encoder's checkpoint.
-
-    Attributes:
-        choices: what was chosen, and why.
-        history: losses and learning rates.
-        precision: what was computed in.
-        layer: of fine-tuning, weight and bias.
-    """
+class Tuned(NamedTuple):
+    """What tuning left behind beside the encoder's checkpoint; of fine-tuning also the layer."""
 
     choices: "list[Choice]"
     history: "History"
