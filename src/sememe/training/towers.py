@@ -152,6 +152,10 @@ class TextTower(Tower):
         transformer = merged(self.encoder.transformer).items()
         # A flattened transformer is one more module, called `base`, around the one it computes.
         names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
+        if not any("pooler." in name for name in self.checkpoint.weights.names):
+            names = {
+                k: x for k, x in names.items() if not k.startswith("pooler.")
+            }  # drawn at random
         found = {self.checkpoint.transformer: names}
         layers = self.encoder.head.layers if self.encoder.head else ()
         for layer, module in zip(layers, self.checkpoint.head, strict=False):
