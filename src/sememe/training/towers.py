@@ -229,7 +229,7 @@ class CrossTower(TextTower):
             known.setdefault(query, set()).update(candidates)
         others = [row[1] for row in rows]
         drawn = [
-            [(row[0], _drawn(others, known[row[0]], random)) for row in rows]
+            [(row[0], _drawn(row, others, known[row[0]], random)) for row in rows]
             for _ in range(self._negatives)
         ]
         return columns + drawn
@@ -243,15 +243,12 @@ class CrossTower(TextTower):
         write(checkpoint, directory, self.tensors())
 
 
-def _drawn(others: list[str], known: set[str], random: np.random.Generator) -> str:
-    """One of the others that is no candidate of the query's own."""
+def _drawn(row: tuple[str, ...], others: list[str], known: set[str], random: Any) -> str:
+    """One of the others that is no candidate of the query's own; its positive if none turns up."""
     for _ in range(100):
         if (other := others[random.integers(len(others))]) not in known:
             return other
-    raise InputError(
-        f"A batch of {len(others)} has hardly a document that could be a negative of all of its "
-        "queries; take a bigger batch_size, or give the data a column negative."
-    )
+    return row[1]  # which the loss does not take for a negative
 
 
 def _inputs(batch: Batch) -> tuple[Any, ...]:
