@@ -22,7 +22,7 @@ from sememe.errors import CheckpointError
 from sememe.training import towers
 from sememe.training.towers import BiTower, CrossTower, Tower
 from tiny_architectures import KINDS, Made, make
-from tiny_models import TEXTS, Linear, make_checkpoint, make_cross_encoder, random_bert
+from tiny_models import TEXTS, Linear, edit_json, make_checkpoint, make_cross_encoder, random_bert
 
 PAIRS = [(a, b) for a in ("nuclear power", "a zebra!") for b in TEXTS]
 MODES = tuple(mode for mode in POOLING_MODES if mode != "pooler")
@@ -216,10 +216,7 @@ def test_other_labels_need_a_new_head_and_the_same_do_not(tmp_path: Path) -> Non
 
 def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "base", bert=random_bert(num_hidden_layers=1))
-    config = tmp_path / "base" / "config.json"
-    config.write_text(
-        config.read_text().replace('"num_hidden_layers": 1', '"num_hidden_layers": 2')
-    )
+    edit_json(tmp_path / "base" / "config.json", num_hidden_layers=2)
     with pytest.raises(CheckpointError, match=r"'encoder\.layer\.1\..*' is missing"):
         BiTower(read(tmp_path / "base"))
     with pytest.raises(CheckpointError, match=r"'encoder\.layer\.1\..*' is missing"):

@@ -8,13 +8,15 @@ import numpy as np
 
 Table = dict[str, list[Any]]
 
-TOPICS = [
-    "nuclear wind solar energy clean plant waste power".split(),
-    "school child teacher book good poor".split(),
-    "car train bus road electric cars city".split(),
-    "music film love hate great food".split(),
-]
-_FILLING = "the a of and to in is it was for on are with this that not".split()
+_WORDS = (
+    "nuclear wind solar energy clean plant waste power",
+    "school child teacher book good poor",
+    "car train bus road electric cars city",
+    "music film love hate great food",
+    "the a of and to in is it was for on are with this that not",
+)
+TOPICS = [words.split() for words in _WORDS[:-1]]
+_FILLING = _WORDS[-1].split()
 
 
 def texts(topics: list[int], seed: int) -> list[str]:
