@@ -43,10 +43,11 @@ class Stepper:
             targets: of its examples, or None.
         """
         device, world = self.accelerator.device, self.accelerator.num_processes
-        mine = slice(self.accelerator.process_index, None, world)
+        count = len(columns[0])
+        # Where examples are fewer than processes, one that has none computes another's for nothing.
+        mine = slice(self.accelerator.process_index % count, None, world)
         items = [item for column in columns for item in column[mine]]
         parts = self.tower.parts(items)
-        count = len(columns[0])
         keys = _keys(columns).to(device)
         targets = None if targets is None else targets.to(device)
 
@@ -102,16 +103,14 @@ class Stepper:
         batch = everyone.new_empty(columns, count, *own.shape[2:])
         for other in range(world):
             size = len(range(other, count, world))
-            batch[:, other::world] = own if other == rank else everyone[other, :, :size]
+            batch[:, other::world] = (own if other == rank else everyone[other])[:, :size]
         return batch.flatten(0, 1)
 
     def _sum_gradients(self) -> None:
         """Every process has the gradient of its own items; the batch's is their sum."""
         if self.accelerator.num_processes > 1:
             for parameter in self.tower.parameters():
-                if parameter.requires_grad:
-                    if parameter.grad is None:
-                        parameter.grad = torch.zeros_like(parameter)
+                if parameter.grad is not None:  # in no process or in all: each has items
                     parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
 
 
