@@ -33,7 +33,7 @@ def texts(topics: list[int], seed: int) -> list[str]:
 def table(kind: str, rows: int, seed: int = 0) -> Table:
     """A table of a kind, as `Examples.kind` calls it."""
     random = np.random.default_rng(seed)
-    topics = random.integers(len(TOPICS), size=rows)
+    topics = random.permutation(np.arange(rows) % len(TOPICS))
     others = (topics + random.integers(1, len(TOPICS), rows)) % len(TOPICS)
     alike = random.random(rows) < 0.5
     mixed = np.where(alike, topics, others)
