@@ -43,6 +43,7 @@ class Plan:
     test: Examples | None
     alike: int | None
     weights: list[float | None]
+    lora: int | None
     progress: bool | None
 
     def value(self, name: str, part: int = 0) -> Any:
@@ -74,6 +75,7 @@ class Plan:
             "data": [_digest(part) for part in [*self.parts, self.dev, self.test] if part],
             "losses": [self.value("loss", i) for i in range(len(self.parts))],
             "weights": self.weights,
+            "lora": self.lora,
             **{name: value for name, value in said.items() if name not in _WITHOUT_EFFECT},
         }
 
@@ -98,8 +100,8 @@ def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> 
     evaluations = max(1, round(_EVALUATIONS / chosen["epochs"]))
     given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
     settings = Settings(**{"evaluations": evaluations, **chosen, **given})
-    progress = options.get("progress")
-    return Plan(parts, choices, settings, dev_part, test, alike, weights, progress)
+    others = options.get("lora"), options.get("progress")
+    return Plan(parts, choices, settings, dev_part, test, alike, weights, *others)
 
 
 def _several(data: Data) -> list[Any]:

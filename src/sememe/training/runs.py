@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target
 from sememe.encoders.vectors import unit
@@ -120,7 +122,12 @@ def train_cross(
     if checkpoint.static is not None:
         raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
     plan = make_plan(data, dev, {"loss": loss, **options}, cross=True)
-    name = plan.value("loss")
+    name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.parts))}
+    if len(names) > 1 and "cross-entropy" in names:
+        raise InputError(
+            f"{', '.join(sorted(names))} need heads of different sizes: train in turn."
+        )
+    torch.manual_seed(plan.settings.seed)  # of the new head
     tower = CrossTower(
         checkpoint,
         _scoring(checkpoint, plan.parts[0], name),
@@ -145,6 +152,7 @@ def _train(
     known = {"model": tower.checkpoint.weights.sha256, **plan.identity(), **identity}
     # Of several processes one keeps the state.
     main = int(os.environ.get("RANK", 0)) == 0
+    torch.manual_seed(settings.seed)  # of a loss's own weights
     with Job.opened(folder, "train", known) if main else nullcontext() as job:
         objectives = [
             Objective(plan.targets(i), made(plan.value("loss", i), part), weight)
@@ -160,7 +168,13 @@ def _train(
             folder=folder,
         )
         first = None if judged is None else measuring(judged, before)
-        history = trainer.run(plan.progress)
+        try:
+            history = trainer.run(plan.progress)
+        except InputError:  # these settings lead nowhere: nobody goes on with them
+            trainer.forget()
+            if job:
+                job.remove()
+            raise
         last = None if judged is None else measuring(judged, tower.encode)
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
