@@ -84,16 +84,18 @@ class Trainer:
     ) -> None:
         device = choose_device(settings.device)
         self._settings, self._objectives, self._measure = settings, objectives, measure
-        if device.type == "cuda" and "LOCAL_RANK" not in os.environ:
-            torch.cuda.set_device(device)  # which is the one that accelerate takes
+        # accelerate keeps to its first device for as long as Python runs, so alone it is not asked.
+        several = int(os.environ.get("WORLD_SIZE", 1)) > 1
         self._accelerator = Accelerator(
-            cpu=device.type == "cpu", log_with=settings.log, project_dir=settings.log_directory
+            cpu=several and device.type == "cpu",
+            log_with=settings.log,
+            project_dir=settings.log_directory,
         )
         self.precision = training_precision(settings.precision, device)
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self._tower = tower
         self._modules = torch.nn.ModuleList([tower, *(o.loss for o in objectives)])
-        self._modules.to(self._accelerator.device)
+        self._modules.to(self._accelerator.device if several else device)
         self._step = Stepper(tower, self._accelerator, dtype)
         self._optimizer = torch.optim.AdamW(
             _groups(self._modules, settings.weight_decay), lr=settings.learning_rate, fused=True
