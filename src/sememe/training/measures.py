@@ -18,11 +18,13 @@ Compute = Callable[[Sequence[Any]], Floats]
 _RANKED = 10
 _CANDIDATES = 20
 """So many documents a cross-encoder ranks for each query."""
+_TIE = 1e-9
+"""Cosines that lie no farther apart are equal: rounding is no merit."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A model's figure, and what it gave of each example.
+    """A model's figure, and what it gave of each example; a tie or a NaN never speaks for it.
 
     Attributes:
         metric: the figure's name.
@@ -77,7 +79,10 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     if examples.kind in ("scored pairs", "labelled pairs"):
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
-            return Measurement("accuracy", np.mean, logits.argmax(1) == examples.targets)
+            own = np.arange(len(logits)), examples.targets
+            chosen = logits[own]
+            logits[own] = -np.inf
+            return Measurement("accuracy", np.mean, chosen > logits.max(1))
         return _pairs(examples, logits[:, 0], alike)
     random, documents = np.random.default_rng(0), [example.texts[1] for example in examples]
     known: dict[str, set[str]] = {}
@@ -93,7 +98,7 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     scores = score(pairs)[:, 0]
     ends = np.cumsum(counts)
     ranks = [
-        1 + int((scores[end - n + 1 : end] >= scores[end - n]).sum())
+        1 + int((~(scores[end - n + 1 : end] < scores[end - n])).sum())
         for end, n in zip(ends, counts, strict=True)
     ]
     return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks))
@@ -101,7 +106,7 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
 
 def _pairs(examples: Examples, scores: Floats, alike: int | None) -> Measurement:
     if examples.kind == "scored pairs":
-        return Measurement("Spearman", spearman, scores, (np.asarray(examples.targets),))
+        return Measurement("Spearman", _spearman, scores, (np.asarray(examples.targets),))
     if alike is None:
         listed = ", ".join(examples.labels)
         raise InputError(
@@ -112,10 +117,15 @@ def _pairs(examples: Examples, scores: Floats, alike: int | None) -> Measurement
     return Measurement("average precision", average_precision, scores, (relevant,))
 
 
+def _spearman(scores: Floats, gold: Floats) -> float:
+    """Also of a model that has collapsed: scores that are all the same have no order."""
+    return spearman(scores, gold) if np.ptp(scores) else 0.0
+
+
 def _triplets(rows: Sequence[tuple[str, ...]], encode: Compute) -> Measurement:
     anchor, *others = (_unit(encode(column)) for column in zip(*rows, strict=True))
     positive, *negatives = ((anchor * other).sum(1) for other in others)
-    right = positive > np.max(negatives, axis=0)
+    right = positive > np.max(negatives, axis=0) + _TIE
     return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
 
 
@@ -149,9 +159,9 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
         scores = found @ query
-        threshold = scores[own[i]]
+        threshold = scores[own[i]] - _TIE
         scores[known[anchors[i]]] = -np.inf  # another right answer is no mistake
-        ranks[i] = 1 + (scores >= threshold).sum()
+        ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)
     return Measurement(f"MRR@{_RANKED}", np.mean, values)
 
