@@ -20,6 +20,7 @@ from sememe.engines.torch.flat import flattened
 from sememe.engines.torch.load import load_transformer
 from sememe.errors import InputError
 from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
+from sememe.training.embedding import keep_gradients
 from sememe.training.lora import adapt, merged
 from sememe.training.losses.loss import Tensor
 
@@ -121,6 +122,7 @@ class TextTower(Tower):
         self.checkpoint = checkpoint
         if lora is not None:
             adapt(transformer, lora)
+        keep_gradients(transformer)
         self.encoder = Encoder(checkpoint, output, flattened(transformer), size)
         self.dim = self.encoder.dim
         quicken(self)
