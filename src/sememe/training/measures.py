@@ -104,17 +104,42 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks))
 
 
+def check_measurable(examples: Examples, alike: int | None, *, cross: bool, labels: int) -> None:
+    """Whether any model could be judged by the examples, here one that gives random numbers.
+
+    Raises:
+        InputError: they are too few, or too much alike.
+    """
+    random, size = np.random.default_rng(0), labels if cross else 2
+    found = (measure_cross if cross else measure_bi)(
+        examples, lambda items: random.normal(size=(len(items), size)), alike
+    )
+    try:
+        found.interval()
+    except InputError:
+        raise InputError(
+            f"{len(examples)} examples of {examples.name} are held out to measure on: too few, or "
+            "too much alike, to tell one model from another. Give more data, or examples to "
+            'measure on (--dev FILE, dev=...), or measure nothing (--dev none, dev="none").'
+        ) from None
+
+
 def _pairs(examples: Examples, scores: Floats, alike: int | None) -> Measurement:
     if examples.kind == "scored pairs":
         return Measurement("Spearman", _spearman, scores, (np.asarray(examples.targets),))
     if alike is None:
-        listed = ", ".join(examples.labels)
-        raise InputError(
-            f"{examples.name} has the labels {listed}: say which of them means that two texts are "
-            "alike with --positive LABEL (in Python, positive=...), so that a model can be measured"
-        )
+        raise which_is_alike(examples)
     relevant = np.asarray(examples.targets) == alike
     return Measurement("average precision", average_precision, scores, (relevant,))
+
+
+def which_is_alike(examples: Examples) -> InputError:
+    """That it must be said which label means that two texts are alike."""
+    return InputError(
+        f"{examples.name} has the labels {', '.join(examples.labels)}: say which of them means "
+        "that two texts are alike with --positive LABEL (in Python, positive=...), so that it can "
+        "be learned and measured."
+    )
 
 
 def _spearman(scores: Floats, gold: Floats) -> float:
