@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from gradients import assert_alike, gradients
 from training_tables import table
 
 from sememe.checkpoint import Scoring, read
@@ -42,27 +43,6 @@ def batch(tower: Any, kind: str, rows: int = 12) -> tuple[Any, Any]:
         columns = [list(zip(columns[0], column, strict=True)) for column in columns[1:]]
     targets = [example.target for example in chosen]
     return columns, None if targets[0] is None else torch.tensor(targets)
-
-
-def gradients(*modules: Any) -> dict[str, Any]:
-    """All gradients of some modules, which are cleared."""
-    found = {
-        f"{i} {name}": weight.grad.clone()
-        for i, module in enumerate(modules)
-        for name, weight in module.named_parameters()
-        if weight.grad is not None
-    }
-    for module in modules:
-        module.zero_grad()
-    return found
-
-
-def assert_alike(found: dict[str, Any], expected: dict[str, Any], tolerance: float = 1e-4) -> None:
-    assert found.keys() == expected.keys()
-    assert any(gradient.any() for gradient in expected.values())
-    for name, gradient in expected.items():
-        scale = float(gradient.abs().max())
-        torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=tolerance * scale + 1e-7)
 
 
 def stepper(tower: Any, dtype: Any = torch.float32) -> Stepper:

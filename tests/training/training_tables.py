@@ -20,12 +20,16 @@ _FILLING = _WORDS[-1].split()
 
 
 def texts(topics: list[int], seed: int) -> list[str]:
-    """A text about each of the topics, all of them different."""
+    """A text about each of the topics, all of them different, as are those of another seed."""
     random, made = np.random.default_rng(seed), dict[str, None]()
     for topic in topics:
         count = len(made)
         while len(made) == count:
-            words = [*random.choice(TOPICS[topic], 2), *random.choice(_FILLING, random.integers(5))]
+            words = [
+                str(seed),
+                *random.choice(TOPICS[topic], 2),
+                *random.choice(_FILLING, random.integers(5)),
+            ]
             made[" ".join(random.permutation(words))] = None
     return list(made)
 
