@@ -115,7 +115,7 @@ def check_measurable(examples: Examples, alike: int | None, *, cross: bool, labe
         examples, lambda items: random.normal(size=(len(items), size)), alike
     )
     try:
-        found.interval()
+        interval(found.statistic, found.values, *found.gold, resamples=200)
     except InputError:
         raise InputError(
             f"{len(examples)} examples of {examples.name} are held out to measure on: too few, or "
