@@ -69,10 +69,10 @@ class Outcome:
         )
         if self.better:
             return f"Better: {figures}."
-        if self.history.best == 0:
-            return f"Not better: what is saved is the model as it was ({figures})."
         if found.high < 0:
             return f"Worse: {figures}. Keep the model that you had."
+        if self.history.best == 0:
+            return f"Not better: no step improved it, so none was kept ({figures})."
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
 
 
