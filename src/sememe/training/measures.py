@@ -79,9 +79,9 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     if examples.kind in ("scored pairs", "labelled pairs"):
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
-            own = np.arange(len(logits)), examples.targets
-            chosen = logits[own]
-            logits[own] = -np.inf
+            right = np.arange(len(logits)), examples.targets
+            chosen = logits[right]
+            logits[right] = -np.inf
             return Measurement("accuracy", np.mean, chosen > logits.max(1))
         return _pairs(examples, logits[:, 0], alike)
     random, documents = np.random.default_rng(0), [example.texts[1] for example in examples]

@@ -1,5 +1,6 @@
 """What a run will do: its data, what is held out of them, and the choices that were made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from math import ceil
@@ -36,6 +37,7 @@ class Plan:
         test: examples by which the model is judged, if any.
         alikes: of each data set, the place of the label that means that two texts are alike.
         weights: how often each data set is drawn.
+        sources: what tells the data, and the examples to measure on, from others.
     """
 
     parts: list[Examples]
@@ -45,6 +47,7 @@ class Plan:
     test: Examples | None
     alikes: list[int | None]
     weights: list[float | None]
+    sources: dict[str, Any]
     lora: int | None
     progress: bool | None
 
@@ -74,7 +77,7 @@ class Plan:
         """All that what comes out depends on, beside the model."""
         said = {name: getattr(self.settings, name) for name in _SETTINGS}
         return {
-            "data": [_digest(part) for part in [*self.parts, self.dev, self.test] if part],
+            **self.sources,
             "losses": [self.value("loss", i) for i in range(len(self.parts))],
             "positive": self.alikes,
             "weights": list(self.weights),
@@ -83,7 +86,9 @@ class Plan:
         }
 
 
-def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> Plan:
+def make_plan(
+    data: Data | Sequence[Data], dev: Any, options: dict[str, Any], *, cross: bool
+) -> Plan:
     """Load and check everything, and choose what was not said; raises before any work is done."""
     known = (*_SETTINGS, *_OTHERS)
     for name in options:
@@ -96,7 +101,13 @@ def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> 
     alikes = _alikes(loaded, options.get("positive"))
     given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
     Settings(**given)  # raises where one cannot be
-    parts, dev_part, test = _held_out(loaded, dev, options)
+    if dev is not None and not (isinstance(dev, str) and dev == "none"):
+        dev = load(dev, score_range=options.get("score_range"))
+    sources = {
+        "data": [_digest(part) for part in loaded],
+        "dev": _digest(dev) if isinstance(dev, Examples) else dev,
+    }
+    parts, dev_part, test = _held_out(loaded, dev, options.get("seed") or 0)
     weights = options.get("weights") or [None] * len(parts)
     if len(weights) != len(parts):
         raise InputError(f"{len(weights)} weights for {len(parts)} data sets; give one for each.")
@@ -111,13 +122,14 @@ def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> 
             check_measurable(held, alikes[0], cross=cross, labels=labels)
     evaluations = ceil(_EVALUATIONS / chosen["epochs"])
     settings = Settings(**{"evaluations": evaluations, **given, **chosen})
-    others = options.get("lora"), options.get("progress")
+    others = sources, options.get("lora"), options.get("progress")
     return Plan(parts, choices, settings, dev_part, test, alikes, weights, *others)
 
 
-def _several(data: Data) -> list[Any]:
-    listed = isinstance(data, list | tuple) and data and not _is_row(data[0])
-    return list(data) if listed else [data]
+def _several(data: Data | Sequence[Data]) -> list[Any]:
+    if isinstance(data, list | tuple) and data and not _is_row(data[0]):
+        return list(data)
+    return [data]
 
 
 def _is_row(item: Any) -> bool:
@@ -138,18 +150,16 @@ def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:
 
 
 def _held_out(
-    loaded: list[Examples], dev: Any, options: dict[str, Any]
+    loaded: list[Examples], held: Examples | str | None, seed: int
 ) -> tuple[list[Examples], Examples | None, Examples | None]:
-    seed = options.get("seed") or 0
-    if isinstance(dev, str) and dev == "none":
+    if isinstance(held, str):
         return loaded, None, None
-    if dev is None:
+    if held is None:
         first = loaded[0]
         size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(first))))
         trained, held = split(first, size, seed)
         loaded = [trained, *(_without(part, held) for part in loaded[1:])]
     else:
-        held = load(dev, score_range=options.get("score_range"))
         if held.kind != loaded[0].kind or held.labels != loaded[0].labels:
             raise InputError(
                 f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {loaded[0].name} "
@@ -185,7 +195,7 @@ def _sharing(examples: Examples, held: Examples) -> Any:
 
 
 def _digest(examples: Examples) -> str:
-    digest = blake2b(np.ascontiguousarray(examples.keys()).tobytes(), digest_size=16)
+    digest = blake2b(np.ascontiguousarray(examples.keys()).tobytes(), digest_size=8)
     if examples.targets is not None:
         digest.update(np.ascontiguousarray(examples.targets).tobytes())
     return digest.hexdigest()

@@ -33,7 +33,7 @@ StrPath = str | os.PathLike[str]
 
 
 def train_bi(
-    data: Data,
+    data: Data | Sequence[Data],
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
@@ -96,7 +96,7 @@ def train_bi(
 
 
 def train_cross(
-    data: Data,
+    data: Data | Sequence[Data],
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,

@@ -245,7 +245,9 @@ class CrossTower(TextTower):
         write(checkpoint, directory, self.tensors())
 
 
-def _drawn(row: tuple[str, ...], others: list[str], known: set[str], random: Any) -> str:
+def _drawn(
+    row: tuple[str, ...], others: list[str], known: set[str], random: np.random.Generator
+) -> str:
     """One of the others that is no candidate of the query's own; its positive if none turns up."""
     for _ in range(100):
         if (other := others[random.integers(len(others))]) not in known:
