@@ -98,12 +98,16 @@ def attended(dropout: float, window: int | None = None, causal: bool = False) ->
     )  # fmt: skip
     alone = []
     for start, length in zip(ends.tolist(), LENGTHS, strict=False):
-        text = (x[:, :, start : start + length] for x in (q, k, v))
+        own = slice(start, start + length)
         places = torch.arange(length)
         far = places - places[:, None]
         seen = (far.abs() < window) if window else torch.ones_like(far).bool()
         mask = seen & (far <= 0) if causal else seen
-        alone.append(functional.scaled_dot_product_attention(*text, attn_mask=mask, scale=0.3))
+        alone.append(
+            functional.scaled_dot_product_attention(
+                q[:, :, own], k[:, :, own], v[:, :, own], attn_mask=mask, scale=0.3
+            )
+        )
     return found, torch.cat(alone, 2).transpose(1, 2)
 
 

@@ -25,7 +25,7 @@ from sememe.training.towers import BiTower, CrossTower
 from sememe.training.trainer import Objective, Trainer
 from tiny_models import HIDDEN, make_checkpoint, random_bert
 
-STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+STILL: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SETTINGS = Settings(epochs=2, batch_size=5, learning_rate=1e-3, precision="f32", device="cpu")
 
 

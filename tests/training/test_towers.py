@@ -149,7 +149,7 @@ def test_the_default_prompt_is_trained_with(tmp_path: Path, include_prompt: bool
 
 
 def test_dense_layers_are_trained_and_saved(tmp_path: Path) -> None:
-    head = [Linear(24), "normalize", Linear(8, "GELU", bias=False), "normalize"]
+    head: Any = [Linear(24), "normalize", Linear(8, "GELU", bias=False), "normalize"]
     make_checkpoint(tmp_path / "base", pooling=("cls", "max"), head=head)
     checkpoint = read(tmp_path / "base")
     tower = BiTower(checkpoint)

@@ -51,9 +51,9 @@ def test_every_kind_of_data_makes_a_better_model(tmp_path: Path, model: Path, ki
     held = make_plan(data, None, dict(QUICK), cross=False).test
     assert held is not None
     for found, saved in ((done.first, model), (done.last, tmp_path / "made")):
-        encoder = sememe.BiEncoder(saved, precision="f32")
-        again = measure_bi(held, lambda items, e=encoder: e.encode(items), held.alike)
-        assert (again.metric, again.value) == (found.metric, pytest.approx(found.value, abs=1e-3))
+        again = measure_bi(held, sememe.BiEncoder(saved, precision="f32").encode, held.alike)
+        assert again.metric == found.metric
+        assert again.value == pytest.approx(found.value, abs=1e-3)
 
     said = json.loads((tmp_path / "made" / "training.json").read_text(encoding="utf-8"))
     assert said["better"] is True
