@@ -76,7 +76,7 @@ class Outcome:
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
 
 
-def write_outcome(outcome: Outcome) -> None:
+def write_outcome(outcome: Outcome, directory: Path) -> None:
     """Put training.html and training.json beside the weights."""
     history, losses = outcome.history, outcome.history.losses
     best = None if history.best is None else history.evaluations[history.best][0]
@@ -92,8 +92,8 @@ def write_outcome(outcome: Outcome) -> None:
         best=best,
         verdict=_verdict(outcome),
     )
-    page.write_training(outcome.directory / "training.html", run)
-    with replacing(outcome.directory / "training.json") as temporary:
+    page.write_training(directory / "training.html", run)
+    with replacing(directory / "training.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
 
 

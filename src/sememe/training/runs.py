@@ -1,6 +1,7 @@
 """A whole training run: data, choices, before, training, after, verdict, a checkpoint."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -184,11 +185,20 @@ def _train(
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
-            tower.save(target)
-            write_outcome(outcome)
+            _save(tower, outcome, folder / "model")
             trainer.forget()
             job.remove()
     return outcome
+
+
+def _save(tower: TextTower, outcome: Outcome, made: Path) -> None:
+    """Put the checkpoint and its report in their place, both or neither."""
+    shutil.rmtree(made, ignore_errors=True)  # of a process that was killed here
+    tower.save(made)
+    write_outcome(outcome, made)
+    if outcome.directory.exists():
+        outcome.directory.rmdir()
+    made.rename(outcome.directory)
 
 
 def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:
