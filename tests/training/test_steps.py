@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 import torch
@@ -133,6 +134,32 @@ def test_matryoshka_is_cached_too(folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(towers.TOKENS, "cpu", 40)
     assert stepper(tower)(loss, columns, targets) == pytest.approx(whole, rel=1e-5)
     assert_alike(gradients(tower), expected)
+
+
+class Watched(BiTower):
+    """Counts the outputs whose graphs are alive."""
+
+    alive: set[Any]
+    most: int
+
+    def forward(self, *inputs: Any) -> Any:
+        found = super().forward(*inputs)
+        if found.requires_grad:
+            self.alive = {each for each in self.alive if each() is not None} | {ref(found)}
+            self.most = max(self.most, len(self.alive))
+        return found
+
+
+def test_one_part_s_graph_is_in_memory_at_a_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(towers.TOKENS, "cpu", 40)
+    tower, loss = Watched(read(folder)).eval(), made("ranking", HIDDEN)
+    tower.alive, tower.most = set(), 0
+    columns, _ = batch(tower, "pairs", rows=40)
+    stepper(tower)(loss, columns, None)
+    assert len(tower.parts([text for column in columns for text in column])) > 10
+    assert 1 <= tower.most <= 2  # the one before ends when its name is given away
 
 
 class Seen(Loss):

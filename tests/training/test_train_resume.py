@@ -4,8 +4,10 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,7 @@ def stamp(path: Path) -> int:
 def test_kill_9_at_random_moments(base: Path, tmp_path: Path, kind: str) -> None:
     chance, output, kills = random.Random(kind), tmp_path / "made", 0
     state = tmp_path / "made.training" / "state.pt"
-    while not (output / "training.json").exists():
+    while not output.exists():
         before = stamp(state)
         process = start(train, base, output, kind)
         while process.is_alive() and stamp(state) == before:
@@ -70,6 +72,7 @@ def test_kill_9_at_random_moments(base: Path, tmp_path: Path, kind: str) -> None
         assert process.exitcode in (0, -signal.SIGKILL)
         kills += process.exitcode == -signal.SIGKILL
     assert kills > 1
+    shutil.rmtree(state.parent, ignore_errors=True)  # of a kill at the very end
     assert_as_uninterrupted(base, output, kind)
 
 
@@ -146,6 +149,25 @@ def test_a_second_process_at_work_on_it_is_refused(base: Path, tmp_path: Path) -
     finally:
         process.kill()
         process.join()
+
+
+def die_while_saving(base: Path, output: Path, at: str) -> None:
+    """`train`, killed when it comes to a function."""
+    room, name = at.rsplit(".", 1)
+    setattr(import_module(room), name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    train(base, output)
+
+
+@pytest.mark.parametrize(
+    "at", ["sememe.checkpoint.write._write_face", "sememe.training.runs.write_outcome"]
+)
+def test_killed_while_it_saves_it_saves_again(base: Path, tmp_path: Path, at: str) -> None:
+    output = tmp_path / "made"
+    assert finish(start(die_while_saving, base, output, at)) == [-signal.SIGKILL]
+    assert not output.exists(), "a model without its report"
+    train(base, output)
+    assert_as_uninterrupted(base, output, "bi")
+    assert list(tmp_path.iterdir()) == [output], "nothing half-written is left"
 
 
 def test_a_run_that_led_nowhere_is_no_hindrance(base: Path, tmp_path: Path) -> None:
