@@ -172,7 +172,8 @@ def _train(
         folder=folder,
     )
     with Job.opened(folder, "train", known) if main else nullcontext() as job:
-        plan.say()
+        if job:
+            plan.say()
         first = None if judged is None else measuring(judged, before)
         try:
             history = trainer.run(plan.progress)
