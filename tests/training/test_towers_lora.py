@@ -106,8 +106,10 @@ def test_dense_layers_are_trained_too(tmp_path: Path) -> None:
 
 def test_bad_ranks_and_no_peft_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_checkpoint(tmp_path)
-    with pytest.raises(InputError, match="lora=0: the rank of the matrices must be at least 1"):
-        BiTower(read(tmp_path), lora=0)
+    bad: list[Any] = [0, -1, 2.5, "8"]
+    for rank in bad:
+        with pytest.raises(InputError, match=f"lora={rank!r}: the rank of the matrices must be"):
+            BiTower(read(tmp_path), lora=rank)
     monkeypatch.setitem(sys.modules, "peft", None)
     BiTower(read(tmp_path))
     with pytest.raises(MissingExtra, match=r'^lora= needs peft: pip install "sememe\[train\]"$'):
