@@ -65,8 +65,9 @@ def test_matrices_alone_move_and_are_merged_when_saved(tmp_path: Path, kind: str
     assert any(not torch.equal(before[name], after[name]) for name in before)
     encoder = BiEncoder(tmp_path / "saved", precision="f32")
     np.testing.assert_allclose(encoder.encode(TEXTS, normalize=False), found, atol=2e-5)
-    # Saving left the tower as it was.
+    # Saving left the tower as it was, and it can go on.
     np.testing.assert_allclose(tower.encode(TEXTS), found, atol=1e-5)
+    assert not all(torch.equal(*pair) for pair in trained(tower, TEXTS, steps=1).values())
 
 
 def test_a_new_head_is_trained_beside_the_matrices(tmp_path: Path) -> None:
