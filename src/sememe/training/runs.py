@@ -83,7 +83,7 @@ def train_bi(
     if checkpoint.static is not None:
         raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
     plan = make_plan(data, dev, {"loss": loss, **options}, cross=False)
-    torch.manual_seed(plan.settings.seed)  # of LoRA's matrices
+    torch.manual_seed(plan.settings.seed)  # of LoRA's matrices, of a loss's own weights
     tower = BiTower(checkpoint, lora=options.get("lora"))
 
     def made(name: str, examples: Examples) -> Loss:
@@ -158,7 +158,6 @@ def _train(
     known = {**what, **plan.identity(), **identity}
     # Of several processes one keeps the state.
     main = int(os.environ.get("RANK", 0)) == 0
-    torch.manual_seed(settings.seed)  # of a loss's own weights
     objectives = [
         Objective(plan.targets(i), made(plan.value("loss", i), part), weight)
         for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
