@@ -74,8 +74,11 @@ def batch_ranking(vectors: Array, labels: Array, keys: Array, scale: float) -> f
     for a in range(len(vectors)):
         positives, negatives = _sides(a, labels, keys)
         scores = [scale * cosine(vectors[a], vectors[n]) for n in negatives]
-        for p in positives if negatives else []:
-            terms.append(cross_entropy([scale * cosine(vectors[a], vectors[p]), *scores], 0))
+        terms += [
+            cross_entropy([scale * cosine(vectors[a], vectors[p]), *scores], 0)
+            for p in positives
+            if negatives
+        ]
     return mean(terms)
 
 
