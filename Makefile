@@ -31,6 +31,7 @@ bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/scale.py
 	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/training.py --data $(DATA)
+	.venv-bench/bin/python benchmarks/classification.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/gpu.py
 
 screenshots: .venv/dev demo

@@ -11,9 +11,10 @@ from torch import nn
 from sememe.training.data import Example
 from sememe.training.losses.cosent import CoSENTLoss
 from sememe.training.losses.softmax import SoftmaxLoss
+from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.towers import Part, Tower
-from sememe.training.trainer import History, Objective, Trainer
+from sememe.training.trainer import Objective, Trainer
 
 DIM = 3
 Point = tuple[float, ...]

@@ -16,9 +16,10 @@ from sememe.errors import InputError, MissingExtra, SememeWarning
 from sememe.training.losses.cosine_mse import CosineMSELoss
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.softmax import SoftmaxLoss
+from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.towers import Tower
-from sememe.training.trainer import History, Objective, Trainer
+from sememe.training.trainer import Objective, Trainer
 
 STEPS = 54
 """Of `run` as it stands."""

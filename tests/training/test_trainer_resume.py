@@ -15,8 +15,8 @@ from points import Points, quality, run, write
 from training_processes import finish, start
 
 from sememe.errors import JobError
+from sememe.training.record import History
 from sememe.training.state import load, save
-from sememe.training.trainer import History
 
 
 @cache

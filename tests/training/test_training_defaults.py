@@ -9,9 +9,10 @@ from training_tables import KINDS, Table, table, write_csv
 
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError
 from sememe.training.data import Batches, load
-from sememe.training.defaults import ASKED, choose
+from sememe.training.defaults import choose
 from sememe.training.losses import BI, CROSS
 from sememe.training.plan import Plan, make_plan
+from sememe.training.record import ASKED
 
 TABLES = {kind: load(table(kind, 60)) for kind in KINDS}
 CASES = [(kind, cross) for kind in KINDS for cross in (False, True)][:-1]

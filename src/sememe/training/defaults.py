@@ -1,6 +1,5 @@
 """What is chosen for the user, and why."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from sememe.errors import InputError
 from sememe.training.data import Examples
 from sememe.training.losses import BI, CROSS
 from sememe.training.measures import which_is_alike
+from sememe.training.record import ASKED, Choice
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),
@@ -23,22 +23,12 @@ _CROSS_LOSS = {
     "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
     "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
 }
-ASKED = "asked for"
 OF_ALIKE = ("contrastive", "bce")
 """Of labelled pairs, these learn whether two texts are alike."""
 _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
 _BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
 _EXAMPLES_SEEN = 20_000
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting, its value and why it has it."""
-
-    name: str
-    value: Any
-    why: str
 
 
 def choose(

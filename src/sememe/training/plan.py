@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from hashlib import blake2b
 from math import ceil
 from typing import Any
 
@@ -10,13 +9,12 @@ import numpy as np
 
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
 from sememe.tables.table import did_you_mean
-from sememe.training.data import Examples, load, split
-from sememe.training.data.sources import Data
-from sememe.training.defaults import ASKED, OF_ALIKE, Choice, choose
+from sememe.training.data import Data, Examples, hold_out, load, split
+from sememe.training.defaults import OF_ALIKE, choose
 from sememe.training.measures import check_measurable
+from sememe.training.record import Choice, say
 from sememe.training.settings import Settings
 
-_HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 _EVALUATIONS = 4
 """At least so many in all: the best weights may come before the end."""
 _SETTINGS = [field.name for field in fields(Settings)]
@@ -65,13 +63,7 @@ class Plan:
 
     def say(self) -> None:
         """Say what was chosen and why."""
-        chosen = [
-            f"{choice.name} {choice.value} ({choice.why})"
-            for choice in dict.fromkeys(c for choices in self.choices for c in choices)
-            if choice.why != ASKED
-        ]
-        if chosen:
-            warn(f"Chosen for these data: {'; '.join(chosen)}.", ChoiceWarning)
+        say(choice for choices in self.choices for choice in choices)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
@@ -104,8 +96,8 @@ def make_plan(
     if dev is not None and not (isinstance(dev, str) and dev == "none"):
         dev = load(dev, score_range=options.get("score_range"))
     sources = {
-        "data": [_digest(part) for part in loaded],
-        "dev": _digest(dev) if isinstance(dev, Examples) else dev,
+        "data": [part.digest() for part in loaded],
+        "dev": dev.digest() if isinstance(dev, Examples) else dev,
     }
     parts, dev_part, test = _held_out(loaded, dev, options.get("seed") or 0)
     weights = options.get("weights") or [None] * len(parts)
@@ -150,21 +142,14 @@ def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:
 
 
 def _held_out(
-    loaded: list[Examples], held: Examples | str | None, seed: int
+    loaded: list[Examples], dev: Examples | str | None, seed: int
 ) -> tuple[list[Examples], Examples | None, Examples | None]:
-    if isinstance(held, str):
-        return loaded, None, None
+    first, held = hold_out(loaded[0], dev, seed)
     if held is None:
-        first = loaded[0]
-        size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(first))))
-        trained, held = split(first, size, seed)
-        loaded = [trained, *(_without(part, held) for part in loaded[1:])]
+        return loaded, None, None
+    if dev is None:
+        loaded = [first, *(_without(part, held) for part in loaded[1:])]
     else:
-        if held.kind != loaded[0].kind or held.labels != loaded[0].labels:
-            raise InputError(
-                f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {loaded[0].name} "
-                f"{loaded[0].kind} {list(loaded[0].labels) or ''}; the two must agree."
-            )
         for part in loaded:
             if shared := int(_sharing(part, held).sum()):
                 warn(
@@ -192,10 +177,3 @@ def _without(examples: Examples, held: Examples) -> Examples:
 def _sharing(examples: Examples, held: Examples) -> Any:
     """Which rows have a text of the others."""
     return np.isin(examples.keys(), held.keys()).any(axis=1)
-
-
-def _digest(examples: Examples) -> str:
-    digest = blake2b(np.ascontiguousarray(examples.keys()).tobytes(), digest_size=8)
-    if examples.targets is not None:
-        digest.update(np.ascontiguousarray(examples.targets).tobytes())
-    return digest.hexdigest()

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.progress import minutes, progress_bar
 from sememe.training.data import Batches, Rows
 from sememe.training.losses.loss import Loss
+from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.state import load, save
 from sememe.training.steps import Stepper
@@ -39,23 +40,6 @@ class Objective:
     examples: Rows
     loss: Loss
     weight: float | None = None
-
-
-@dataclass
-class History:
-    """What happened.
-
-    Attributes:
-        losses: of every step.
-        rates: the learning rate of every step.
-        evaluations: after how many steps, and what was measured.
-        best: the index of the best evaluation; None without any.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    evaluations: list[tuple[int, float]] = field(default_factory=list)
-    best: int | None = None
 
 
 class Trainer:
