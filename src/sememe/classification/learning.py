@@ -103,7 +103,7 @@ def train_classifier(
             say([Choice("how", "probe", f"{tried} was tried; {outcome.verdict}")])
             learned, outcome = probe, run.outcome(probe, probe)
         save(learned.encoder, learned.head, target)
-    write_outcome(outcome)
+    write_outcome(outcome, target)
     return outcome
 
 

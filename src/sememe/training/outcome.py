@@ -74,14 +74,14 @@ class Outcome:
         )
         if self.better:
             return f"Better: {figures}."
-        if self.history.best == 0:
-            return f"Not better: what is saved is the model as it was ({figures})."
         if found.high < 0:
             return f"Worse: {figures}. Keep {kept}."
+        if self.history.best == 0:
+            return f"Not better: no step improved it, so none was kept ({figures})."
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
 
 
-def write_outcome(outcome: Outcome) -> None:
+def write_outcome(outcome: Outcome, directory: Path) -> None:
     """Put training.html, where there were steps, and training.json beside the weights."""
     history, losses = outcome.history, outcome.history.losses
     best = None if history.best is None else history.evaluations[history.best][0]
@@ -98,8 +98,8 @@ def write_outcome(outcome: Outcome) -> None:
         verdict=_verdict(outcome),
     )
     if losses:
-        page.write_training(outcome.directory / "training.html", run)
-    with replacing(outcome.directory / "training.json") as temporary:
+        page.write_training(directory / "training.html", run)
+    with replacing(directory / "training.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ _HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 
 def hold_out(
     examples: Examples,
-    dev: Data | None,
+    dev: Data | Examples | None,
     seed: int = 0,
     score_range: tuple[float, float] | None = None,
 ) -> tuple[Examples, Examples | None]:
@@ -39,7 +39,7 @@ def hold_out(
     if dev is None:
         size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(examples))))
         return split(examples, size, seed)
-    held = load(dev, score_range=score_range)
+    held = dev if isinstance(dev, Examples) else load(dev, score_range=score_range)
     if held.kind != examples.kind or held.labels != examples.labels:
         raise InputError(
             f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {examples.name} "
