@@ -71,7 +71,7 @@ def test_kill_9_at_random_moments(base: Path, tmp_path: Path, kind: str) -> None
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL)
         kills += process.exitcode == -signal.SIGKILL
-    assert kills > 1
+    assert kills, "it was done before it could be killed"
     shutil.rmtree(state.parent, ignore_errors=True)  # of a kill at the very end
     assert_as_uninterrupted(base, output, kind)
 

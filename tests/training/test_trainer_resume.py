@@ -94,7 +94,7 @@ def test_kill_9_at_random_moments(tmp_path: Path, seed: int) -> None:
         process.join()
         kills += process.exitcode == -signal.SIGKILL
         assert process.exitcode in (0, -signal.SIGKILL)
-    assert kills > 1, "it was done before it could be killed"
+    assert kills, "it was done before it could be killed"
     losses, evaluations, best, weights = torch.load(tmp_path / "done.pt")
     history = History(losses, uninterrupted()[0].rates, evaluations, best)
     assert_as_uninterrupted(history, weights)

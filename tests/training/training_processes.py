@@ -16,7 +16,7 @@ import torch
 torch.set_num_threads(1)
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["training_processes", "sememe.training", "peft"])
-_LIMIT = 120
+_LIMIT = 300
 
 
 def start(work: Callable[..., None], *given: Any) -> Any:
