@@ -30,6 +30,8 @@ bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/cluster_file.py
 	.venv-bench/bin/python benchmarks/scale.py
 	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
+	.venv-bench/bin/python benchmarks/training.py --data $(DATA)
+	.venv-bench/bin/python benchmarks/classification.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/gpu.py
 
 screenshots: .venv/dev demo

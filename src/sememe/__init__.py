@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sememe.classification import Classifier as Classifier
+    from sememe.classification import train_classifier as train_classifier
     from sememe.clustering import Clusters as Clusters
     from sememe.clustering import cluster as cluster
     from sememe.encoders import BiEncoder as BiEncoder
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BiEncoder": "sememe.encoders",
+    "Classifier": "sememe.classification",
     "Clusters": "sememe.clustering",
     "CrossEncoder": "sememe.encoders",
     "Hit": "sememe.encoders",
@@ -34,11 +37,13 @@ _HOMES = {
     "cluster": "sememe.clustering",
     "quantize": "sememe.encoders",
     "train_bi": "sememe.training",
+    "train_classifier": "sememe.classification",
     "train_cross": "sememe.training",
 }
 
 __all__ = [
     "BiEncoder",
+    "Classifier",
     "Clusters",
     "CrossEncoder",
     "Hit",
@@ -47,6 +52,7 @@ __all__ = [
     "errors",
     "quantize",
     "train_bi",
+    "train_classifier",
     "train_cross",
 ]
 

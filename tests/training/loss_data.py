@@ -100,6 +100,8 @@ SOFTMAX = Case("softmax", "labelled pairs", _softmax, dim=DIM, labels=LABELS)
 BI_CASES = [
     Case("triplet", "triplets", _triplet, margin=0.4, distance="cosine"),
     Case("triplet", "triplets", _triplet, margin=1.5, distance="euclidean"),
+    Case("batch-ranking", "labelled texts", lambda c, t, k, **o: ref.batch_ranking(c[0], t, k, **o),
+         scale=5.0),
     Case("batch-hard", "labelled texts", _batch_hard, margin=0.4, distance="cosine"),
     Case("batch-hard", "labelled texts", _batch_hard, margin=1.5, distance="euclidean"),
     Case("batch-semi-hard", "labelled texts", _batch_semi_hard, margin=0.4, distance="cosine"),

@@ -69,6 +69,19 @@ def batch_semi_hard(vectors: Array, labels: Array, keys: Array, margin: float, k
     return mean(terms)
 
 
+def batch_ranking(vectors: Array, labels: Array, keys: Array, scale: float) -> float:
+    terms = []
+    for a in range(len(vectors)):
+        positives, negatives = _sides(a, labels, keys)
+        scores = [scale * cosine(vectors[a], vectors[n]) for n in negatives]
+        terms += [
+            cross_entropy([scale * cosine(vectors[a], vectors[p]), *scores], 0)
+            for p in positives
+            if negatives
+        ]
+    return mean(terms)
+
+
 def _sides(anchor: int, labels: Array, keys: Array) -> tuple[list[int], list[int]]:
     """Rows that are positives of an anchor, and rows that are negatives."""
     rows = [row for row in range(len(labels)) if row != anchor]

@@ -1,14 +1,17 @@
 """What must never be a negative never pushes."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sememe.training.losses import ranking
+from sememe.training.losses.batch_ranking import BatchRankingLoss
 from sememe.training.losses.batch_triplet import BatchTripletLoss
 from sememe.training.losses.cross import CandidateRankingLoss
-from sememe.training.losses.loss import Outputs
+from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.ranking import RankingLoss
 
 both_ways = pytest.mark.parametrize("symmetric", [False, True])
@@ -89,17 +92,20 @@ def test_a_text_labelled_twice_is_not_its_own_negative() -> None:
     outputs = Outputs([rows], torch.tensor([0, 0, 1]), torch.tensor([[0], [1], [0]]))
     for mining in ("hard", "semi-hard"):
         assert BatchTripletLoss(mining, margin=0.25)(outputs).item() == pytest.approx(0.25)
+    assert BatchRankingLoss()(outputs).item() == pytest.approx(math.log(2))
 
 
-@pytest.mark.parametrize("mining", ["hard", "semi-hard"])
+@pytest.mark.parametrize(
+    "loss", [BatchTripletLoss("hard"), BatchTripletLoss("semi-hard"), BatchRankingLoss()]
+)
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]], ids=["no negatives", "no positives"])
 def test_a_batch_without_triplets_has_no_loss_and_no_gradient(
-    mining: str, labels: list[int]
+    loss: Loss, labels: list[int]
 ) -> None:
     outputs = Outputs([vectors(3)], torch.tensor(labels), torch.arange(3)[:, None])
-    loss = BatchTripletLoss(mining)(outputs)
-    loss.backward()
-    assert loss.item() == 0
+    found = loss(outputs)
+    found.backward()
+    assert found.item() == 0
     assert outputs.columns[0].grad.abs().max() == 0
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from loss_data import BI_CASES, DIM, LABELS, Case, arrays, random_outputs
 
 from sememe.errors import InputError
+from sememe.training.losses.batch_ranking import BatchRankingLoss
 from sememe.training.losses.batch_triplet import BatchTripletLoss
 from sememe.training.losses.contrastive import ContrastiveLoss
 from sememe.training.losses.cosent import CoSENTLoss
@@ -35,6 +36,7 @@ from sememe.training.losses.triplet import TripletLoss
         (lambda: ContrastiveLoss(-1), "margin must be 0 or more, not -1"),
         (lambda: RankingLoss(0), "scale must be above 0, not 0"),
         (lambda: RankingLoss(float("inf")), "scale must be above 0, not inf"),
+        (lambda: BatchRankingLoss(-1), "scale must be above 0, not -1"),
         (lambda: CoSENTLoss(-20), "scale must be above 0, not -20"),
         (lambda: SoftmaxLoss(0, 3), "a dim of 1 and 2 labels at least, not 0 and 3"),
         (lambda: SoftmaxLoss(4, 1), "a dim of 1 and 2 labels at least, not 4 and 1"),

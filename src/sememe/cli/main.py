@@ -12,6 +12,7 @@ from io import TextIOWrapper
 
 import sememe
 from sememe.cli import (
+    classifying,
     clustering,
     comparing,
     doctor,
@@ -53,7 +54,9 @@ def _parser() -> Parser:
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for room in (clustering, encoding, scoring, comparing, training, models, quantizing, doctor):
+    for room in (
+        clustering, classifying, encoding, scoring, comparing, training, models, quantizing, doctor,
+    ):  # fmt: skip
         room.add_commands(commands)
     return parser
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import sememe
+from sememe.cli.classifying import add_train_command
 from sememe.cli.parser import DEFAULT_MODEL, Parser, add_command, add_json
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_commands(commands: "Commands") -> None:
     kinds = train.add_subparsers(title="what to train", required=True, metavar="KIND")
     _add(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
     _add(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
+    add_train_command(kinds)
 
 
 def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:

@@ -1,6 +1,7 @@
 """A folder of shards with a manifest, worked on by one process at a time."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,7 +149,10 @@ class Job:
 def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
     """The folder's manifest, checked, or a new one; what no manifest knows of is swept away."""
     for left in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
-        left.unlink(missing_ok=True)
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
     manifest = read_manifest(folder)
     if manifest is None:
         _refuse_foreign(folder)

@@ -1,21 +1,43 @@
-"""Train encoders: data, losses, the trainer. Imported on use, for it needs torch.
+"""Train encoders: data, losses, the trainer. The names here are loaded on use, for they need torch.
 
 >>> import sememe
 >>> sememe.train_bi("pairs.csv", "my-encoder").verdict   # doctest: +SKIP
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sememe.errors import MissingExtra
 
-try:
-    import accelerate as _accelerate  # noqa: F401
-    import torch as _torch  # noqa: F401
-    import transformers as _transformers  # noqa: F401
-except ImportError:
-    raise MissingExtra(
-        'Training needs torch, transformers and accelerate: pip install "sememe[train]"'
-    ) from None
+if TYPE_CHECKING:
+    from sememe.training.outcome import Outcome as Outcome
+    from sememe.training.runs import train_bi as train_bi
+    from sememe.training.runs import train_cross as train_cross
+    from sememe.training.towers import BiTower as BiTower
+    from sememe.training.trainer import Objective as Objective
+    from sememe.training.trainer import Trainer as Trainer
 
-from sememe.training.outcome import Outcome
-from sememe.training.runs import train_bi, train_cross
+_HOMES = {
+    "BiTower": "sememe.training.towers",
+    "Objective": "sememe.training.trainer",
+    "Outcome": "sememe.training.outcome",
+    "Trainer": "sememe.training.trainer",
+    "train_bi": "sememe.training.runs",
+    "train_cross": "sememe.training.runs",
+}
 
-__all__ = ["Outcome", "train_bi", "train_cross"]
+__all__ = ["BiTower", "Objective", "Outcome", "Trainer", "train_bi", "train_cross"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sememe.training' has no attribute {name!r}")
+    try:
+        import accelerate as _accelerate  # noqa: F401
+        import torch as _torch  # noqa: F401
+        import transformers as _transformers  # noqa: F401
+    except ImportError:
+        raise MissingExtra(
+            'Training needs torch, transformers and accelerate: pip install "sememe[train]"'
+        ) from None
+    return getattr(import_module(_HOMES[name]), name)

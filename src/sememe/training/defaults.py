@@ -1,11 +1,14 @@
 """What is chosen for the user, and why."""
 
-from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from sememe.errors import InputError
 from sememe.training.data import Examples
 from sememe.training.losses import BI, CROSS
+from sememe.training.measures import which_is_alike
+from sememe.training.record import ASKED, Choice
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),
@@ -20,20 +23,12 @@ _CROSS_LOSS = {
     "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
     "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
 }
-ASKED = "asked for"
+OF_ALIKE = ("contrastive", "bce")
+"""Of labelled pairs, these learn whether two texts are alike."""
 _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
 _BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
 _EXAMPLES_SEEN = 20_000
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting, its value and why it has it."""
-
-    name: str
-    value: Any
-    why: str
 
 
 def choose(
@@ -47,6 +42,8 @@ def choose(
     known, losses = (CROSS, _CROSS_LOSS) if cross else (BI, _BI_LOSS)
     loss, why = losses.get(examples.kind) or _for_labels(examples, cross, alike)
     loss = _checked(given.get("loss") or loss, examples, known)
+    if alike is None and examples.kind == "labelled pairs" and loss in OF_ALIKE:
+        raise which_is_alike(examples)
     ranks, count = loss == "ranking", len(examples)
     batch, small = (_IN_BATCH, "the batch holds the negatives") if ranks else (16, "as in SBERT")
     each = 0
@@ -55,8 +52,9 @@ def choose(
     if given.get("lora"):
         rate, usual = 10 * rate, "ten times the usual, as LoRA trains few weights"
     epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))
-    if examples.kind == "labelled texts":
-        labels, each = _by_label(len(examples.labels), given.get("batch_size") or _BY_LABEL)
+    if examples.kind == "labelled texts" and given.get("per_label") != 0:
+        there, size = len(np.unique(np.asarray(examples.targets))), given.get("batch_size")
+        labels, each = _by_label(there, size or _BY_LABEL, given.get("per_label"))
         batch, small = labels * each, f"{each} texts of each of {labels} labels"
         given = {**given, "batch_size": None, "per_label": None}
     suited = [
@@ -65,7 +63,7 @@ def choose(
         Choice("learning_rate", rate, usual),
         Choice("epochs", epochs, f"about {_EXAMPLES_SEEN:,} examples seen, of {count:,}"),
     ]
-    if examples.kind == "labelled texts":
+    if each:
         suited.append(Choice("per_label", each, "so that each text has others of its label"))
     asked = {name: value for name, value in given.items() if value is not None}
     return [
@@ -74,10 +72,10 @@ def choose(
     ]
 
 
-def _by_label(labels: int, batch_size: int) -> tuple[int, int]:
+def _by_label(labels: int, batch_size: int, each: int | None) -> tuple[int, int]:
     """How many labels are in a batch, and how many texts of each."""
-    labels = min(labels, max(2, batch_size // _LEAST_OF_A_LABEL))
-    return labels, max(2, batch_size // labels)
+    labels = min(labels, max(2, batch_size // (each or _LEAST_OF_A_LABEL)))
+    return labels, each or max(2, batch_size // labels)
 
 
 def _for_labels(examples: Examples, cross: bool, alike: int | None) -> tuple[str, str]:

@@ -18,8 +18,8 @@ def adapt(transformer: Any, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise MissingExtra('lora= needs peft: pip install "sememe[train]"') from None
-    if rank < 1:
-        raise InputError(f"lora={rank}: the rank of the matrices must be at least 1.")
+    if not isinstance(rank, int) or rank < 1:
+        raise InputError(f"lora={rank!r}: the rank of the matrices must be at least 1.")
     base = transformer.base_model
     within = {id(module) for module in base.modules()}
     linear = [

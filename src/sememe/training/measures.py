@@ -18,11 +18,13 @@ Compute = Callable[[Sequence[Any]], Floats]
 _RANKED = 10
 _CANDIDATES = 20
 """So many documents a cross-encoder ranks for each query."""
+_TIE = 1e-9
+"""Cosines that lie no farther apart are equal: rounding is no merit."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A model's figure, and what it gave of each example.
+    """A model's figure, and what it gave of each example; a tie or a NaN never speaks for it.
 
     Attributes:
         metric: the figure's name.
@@ -77,7 +79,10 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     if examples.kind in ("scored pairs", "labelled pairs"):
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
-            return Measurement("accuracy", np.mean, logits.argmax(1) == examples.targets)
+            right = np.arange(len(logits)), examples.targets
+            chosen = logits[right]
+            logits[right] = -np.inf
+            return Measurement("accuracy", np.mean, chosen > logits.max(1))
         return _pairs(examples, logits[:, 0], alike)
     random, documents = np.random.default_rng(0), [example.texts[1] for example in examples]
     known: dict[str, set[str]] = {}
@@ -93,29 +98,59 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     scores = score(pairs)[:, 0]
     ends = np.cumsum(counts)
     ranks = [
-        1 + int((scores[end - n + 1 : end] >= scores[end - n]).sum())
+        1 + int((~(scores[end - n + 1 : end] < scores[end - n])).sum())
         for end, n in zip(ends, counts, strict=True)
     ]
     return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks))
 
 
+def check_measurable(examples: Examples, alike: int | None, *, cross: bool, labels: int) -> None:
+    """Whether any model could be judged by the examples, here one that gives random numbers.
+
+    Raises:
+        InputError: they are too few, or too much alike.
+    """
+    random, size = np.random.default_rng(0), labels if cross else 2
+    found = (measure_cross if cross else measure_bi)(
+        examples, lambda items: random.normal(size=(len(items), size)), alike
+    )
+    try:
+        interval(found.statistic, found.values, *found.gold, resamples=200)
+    except InputError:
+        raise InputError(
+            f"{len(examples)} examples of {examples.name} are held out to measure on: too few, or "
+            "too much alike, to tell one model from another. Give more data, or examples to "
+            'measure on (--dev FILE, dev=...), or measure nothing (--dev none, dev="none").'
+        ) from None
+
+
 def _pairs(examples: Examples, scores: Floats, alike: int | None) -> Measurement:
     if examples.kind == "scored pairs":
-        return Measurement("Spearman", spearman, scores, (np.asarray(examples.targets),))
+        return Measurement("Spearman", _spearman, scores, (np.asarray(examples.targets),))
     if alike is None:
-        listed = ", ".join(examples.labels)
-        raise InputError(
-            f"{examples.name} has the labels {listed}: say which of them means that two texts are "
-            "alike with --positive LABEL (in Python, positive=...), so that a model can be measured"
-        )
+        raise which_is_alike(examples)
     relevant = np.asarray(examples.targets) == alike
     return Measurement("average precision", average_precision, scores, (relevant,))
+
+
+def which_is_alike(examples: Examples) -> InputError:
+    """That it must be said which label means that two texts are alike."""
+    return InputError(
+        f"{examples.name} has the labels {', '.join(examples.labels)}: say which of them means "
+        "that two texts are alike with --positive LABEL (in Python, positive=...), so that it can "
+        "be learned and measured."
+    )
+
+
+def _spearman(scores: Floats, gold: Floats) -> float:
+    """Also of a model that has collapsed: scores that are all the same have no order."""
+    return spearman(scores, gold) if np.ptp(scores) else 0.0
 
 
 def _triplets(rows: Sequence[tuple[str, ...]], encode: Compute) -> Measurement:
     anchor, *others = (_unit(encode(column)) for column in zip(*rows, strict=True))
     positive, *negatives = ((anchor * other).sum(1) for other in others)
-    right = positive > np.max(negatives, axis=0)
+    right = positive > np.max(negatives, axis=0) + _TIE
     return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
 
 
@@ -149,9 +184,9 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
         scores = found @ query
-        threshold = scores[own[i]]
+        threshold = scores[own[i]] - _TIE
         scores[known[anchors[i]]] = -np.inf  # another right answer is no mistake
-        ranks[i] = 1 + (scores >= threshold).sum()
+        ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)
     return Measurement(f"MRR@{_RANKED}", np.mean, values)
 

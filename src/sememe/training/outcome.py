@@ -9,9 +9,8 @@ from typing import Any
 from sememe.metrics import Comparison, Interval
 from sememe.reports import training as page
 from sememe.tables import replacing
-from sememe.training.defaults import Choice
 from sememe.training.measures import Measurement
-from sememe.training.trainer import History
+from sememe.training.record import Choice, History
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Outcome:
         history: losses, learning rates and evaluations.
         first: what was measured before the first step; None if nothing was.
         last: the same of the weights that were saved.
+        further: other measurements of these weights.
+        words: how the two figures are called, and what is better kept if the first is lower.
     """
 
     directory: Path
@@ -35,6 +36,8 @@ class Outcome:
     history: History
     first: Measurement | None
     last: Measurement | None
+    further: tuple[Measurement, ...] = ()
+    words: tuple[str, str, str] = ("after", "before", "the model that you had")
 
     @cached_property
     def before(self) -> Interval | None:
@@ -62,22 +65,24 @@ class Outcome:
         if not (self.last and self.before and self.after and self.comparison):
             return "Nothing was held out, so it is not known whether the model is better."
         found, count = self.comparison, len(self.last.values)
+        after, before, kept = self.words
+        further = "".join(f"; {each.metric} {_shown(each.interval())}" for each in self.further)
         figures = (
-            f"{self.last.metric} {_shown(self.after)} after, {_shown(self.before)} before, on "
+            f"{self.last.metric} {_shown(self.after)} {after}, {_shown(self.before)} {before}, on "
             f"{count} examples held out; difference {100 * found.difference:+.1f} "
-            f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), p = {found.p:.2g}"
+            f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), p = {found.p:.2g}{further}"
         )
         if self.better:
             return f"Better: {figures}."
-        if self.history.best == 0:
-            return f"Not better: what is saved is the model as it was ({figures})."
         if found.high < 0:
-            return f"Worse: {figures}. Keep the model that you had."
+            return f"Worse: {figures}. Keep {kept}."
+        if self.history.best == 0:
+            return f"Not better: no step improved it, so none was kept ({figures})."
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
 
 
-def write_outcome(outcome: Outcome) -> None:
-    """Put training.html and training.json beside the weights."""
+def write_outcome(outcome: Outcome, directory: Path) -> None:
+    """Put training.html, where there were steps, and training.json beside the weights."""
     history, losses = outcome.history, outcome.history.losses
     best = None if history.best is None else history.evaluations[history.best][0]
     facts = [(c.name, str(c.value), c.why) for c in outcome.choices]
@@ -92,8 +97,9 @@ def write_outcome(outcome: Outcome) -> None:
         best=best,
         verdict=_verdict(outcome),
     )
-    page.write_training(outcome.directory / "training.html", run)
-    with replacing(outcome.directory / "training.json") as temporary:
+    if losses:
+        page.write_training(directory / "training.html", run)
+    with replacing(directory / "training.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
 
 
@@ -106,6 +112,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "metric": outcome.last.metric if outcome.last else None,
         "before": outcome.before and asdict(outcome.before),
         "after": outcome.after and asdict(outcome.after),
+        "further": {each.metric: asdict(each.interval()) for each in outcome.further},
         "comparison": outcome.comparison and asdict(outcome.comparison),
         "choices": [asdict(choice) for choice in outcome.choices],
         "precision": outcome.precision,

@@ -1,19 +1,20 @@
 """What a run will do: its data, what is held out of them, and the choices that were made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from hashlib import blake2b
+from math import ceil
 from typing import Any
 
 import numpy as np
 
-from sememe.errors import ChoiceWarning, InputError, warn
+from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
 from sememe.tables.table import did_you_mean
-from sememe.training.data import Examples, load, split
-from sememe.training.data.sources import Data
-from sememe.training.defaults import ASKED, Choice, choose
+from sememe.training.data import Data, Examples, hold_out, load, split
+from sememe.training.defaults import OF_ALIKE, choose
+from sememe.training.measures import check_measurable
+from sememe.training.record import Choice, say
 from sememe.training.settings import Settings
 
-_HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 _EVALUATIONS = 4
 """At least so many in all: the best weights may come before the end."""
 _SETTINGS = [field.name for field in fields(Settings)]
@@ -32,8 +33,9 @@ class Plan:
         settings: of the trainer.
         dev: examples by which the best weights are chosen, if any.
         test: examples by which the model is judged, if any.
-        alike: the place of the label that means that two texts are alike.
+        alikes: of each data set, the place of the label that means that two texts are alike.
         weights: how often each data set is drawn.
+        sources: what tells the data, and the examples to measure on, from others.
     """
 
     parts: list[Examples]
@@ -41,8 +43,10 @@ class Plan:
     settings: Settings
     dev: Examples | None
     test: Examples | None
-    alike: int | None
+    alikes: list[int | None]
     weights: list[float | None]
+    sources: dict[str, Any]
+    lora: int | None
     progress: bool | None
 
     def value(self, name: str, part: int = 0) -> Any:
@@ -52,33 +56,31 @@ class Plan:
     def targets(self, part: int) -> Examples:
         """A data set with its targets as its loss takes them."""
         examples = self.parts[part]
-        if examples.kind == "labelled pairs" and self.value("loss", part) in ("contrastive", "bce"):
-            alike = np.asarray(examples.targets) == self.alike
+        if examples.kind == "labelled pairs" and self.value("loss", part) in OF_ALIKE:
+            alike = np.asarray(examples.targets) == self.alikes[part]
             return replace(examples, targets=alike.astype(np.float32))
         return examples
 
     def say(self) -> None:
         """Say what was chosen and why."""
-        chosen = [
-            f"{choice.name} {choice.value} ({choice.why})"
-            for choice in dict.fromkeys(c for choices in self.choices for c in choices)
-            if choice.why != ASKED
-        ]
-        if chosen:
-            warn(f"Chosen for these data: {'; '.join(chosen)}.", ChoiceWarning)
+        say(choice for choices in self.choices for choice in choices)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
         said = {name: getattr(self.settings, name) for name in _SETTINGS}
         return {
-            "data": [_digest(part) for part in [*self.parts, self.dev, self.test] if part],
+            **self.sources,
             "losses": [self.value("loss", i) for i in range(len(self.parts))],
-            "weights": self.weights,
+            "positive": self.alikes,
+            "weights": list(self.weights),
+            "lora": self.lora,
             **{name: value for name, value in said.items() if name not in _WITHOUT_EFFECT},
         }
 
 
-def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> Plan:
+def make_plan(
+    data: Data | Sequence[Data], dev: Any, options: dict[str, Any], *, cross: bool
+) -> Plan:
     """Load and check everything, and choose what was not said; raises before any work is done."""
     known = (*_SETTINGS, *_OTHERS)
     for name in options:
@@ -88,58 +90,90 @@ def make_plan(data: Data, dev: Any, options: dict[str, Any], *, cross: bool) -> 
                 f"{', '.join(known)}."
             )
     loaded = [load(each, score_range=options.get("score_range")) for each in _several(data)]
-    alike = _alike(loaded[0], options.get("positive"))
-    parts, dev_part, test = _held_out(loaded, dev, options)
+    alikes = _alikes(loaded, options.get("positive"))
+    given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
+    Settings(**given)  # raises where one cannot be
+    if dev is not None and not (isinstance(dev, str) and dev == "none"):
+        dev = load(dev, score_range=options.get("score_range"))
+    sources = {
+        "data": [part.digest() for part in loaded],
+        "dev": dev.digest() if isinstance(dev, Examples) else dev,
+    }
+    parts, dev_part, test = _held_out(loaded, dev, options.get("seed") or 0)
     weights = options.get("weights") or [None] * len(parts)
     if len(weights) != len(parts):
         raise InputError(f"{len(weights)} weights for {len(parts)} data sets; give one for each.")
-    choices = [choose(part, options, cross=cross, alike=alike) for part in parts]
-    chosen = {c.name: c.value for c in choices[0] if c.name in _SETTINGS}
-    evaluations = max(1, round(_EVALUATIONS / chosen["epochs"]))
-    given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
-    settings = Settings(**{"evaluations": evaluations, **chosen, **given})
-    progress = options.get("progress")
-    return Plan(parts, choices, settings, dev_part, test, alike, weights, progress)
+    choices = [
+        choose(part, options, cross=cross, alike=alike)
+        for part, alike in zip(parts, alikes, strict=True)
+    ]
+    chosen = {c.name: c.value for c in choices[0]}
+    labels = len(parts[0].labels) if chosen.pop("loss") == "cross-entropy" else 1
+    for held in (dev_part, test):
+        if held is not None:
+            check_measurable(held, alikes[0], cross=cross, labels=labels)
+    evaluations = ceil(_EVALUATIONS / chosen["epochs"])
+    settings = Settings(**{"evaluations": evaluations, **given, **chosen})
+    others = sources, options.get("lora"), options.get("progress")
+    return Plan(parts, choices, settings, dev_part, test, alikes, weights, *others)
 
 
-def _several(data: Data) -> list[Any]:
-    if isinstance(data, list | tuple) and data and not isinstance(data[0], dict):
+def _several(data: Data | Sequence[Data]) -> list[Any]:
+    if isinstance(data, list | tuple) and data and not _is_row(data[0]):
         return list(data)
     return [data]
 
 
-def _alike(examples: Examples, positive: str | None) -> int | None:
-    if positive is None:
-        return examples.alike
-    if positive not in examples.labels:
-        listed = ", ".join(examples.labels) or "none"
-        raise InputError(f"positive={positive!r} is no label of {examples.name}: it has {listed}.")
-    return examples.labels.index(positive)
+def _is_row(item: Any) -> bool:
+    """Whether a dict holds values, and not columns of them."""
+    columns = (list, tuple, np.ndarray)
+    return isinstance(item, dict) and not any(isinstance(x, columns) for x in item.values())
+
+
+def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:
+    labels = {label: None for part in loaded for label in part.labels}
+    if positive is not None and str(positive) not in labels:
+        listed, names = ", ".join(labels) or "none", ", ".join(part.name for part in loaded)
+        raise InputError(f"positive={positive!r} is no label of {names}: it has {listed}.")
+    return [
+        part.labels.index(str(positive)) if str(positive) in part.labels else part.alike
+        for part in loaded
+    ]
 
 
 def _held_out(
-    loaded: list[Examples], dev: Any, options: dict[str, Any]
+    loaded: list[Examples], dev: Examples | str | None, seed: int
 ) -> tuple[list[Examples], Examples | None, Examples | None]:
-    seed = options.get("seed") or 0
-    if isinstance(dev, str) and dev == "none":
+    first, held = hold_out(loaded[0], dev, seed)
+    if held is None:
         return loaded, None, None
     if dev is None:
-        first = loaded[0]
-        size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(first))))
-        trained, held = split(first, size, seed)
-        loaded = [trained, *loaded[1:]]
+        loaded = [first, *(_without(part, held) for part in loaded[1:])]
     else:
-        held = load(dev, score_range=options.get("score_range"))
-        if held.kind != loaded[0].kind or held.labels != loaded[0].labels:
-            raise InputError(
-                f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {loaded[0].name} "
-                f"{loaded[0].kind} {list(loaded[0].labels) or ''}; the two must agree."
-            )
+        for part in loaded:
+            if shared := int(_sharing(part, held).sum()):
+                warn(
+                    f"{shared} of {len(part)} rows of {part.name} have a text that is in "
+                    f"{held.name} too: the figures may be better than on new texts.",
+                    SememeWarning,
+                )
     return loaded, *split(held, len(held) // 2, seed)
 
 
-def _digest(examples: Examples) -> str:
-    digest = blake2b(np.ascontiguousarray(examples.keys()).tobytes(), digest_size=16)
-    if examples.targets is not None:
-        digest.update(np.ascontiguousarray(examples.targets).tobytes())
-    return digest.hexdigest()
+def _without(examples: Examples, held: Examples) -> Examples:
+    """Another data set, less what has a text that is held out."""
+    shared = _sharing(examples, held)
+    if shared.any():
+        warn(
+            f"{shared.sum()} of {len(examples)} rows of {examples.name} have a text that is held "
+            f"out of {held.name}, and are not trained on.",
+            ChoiceWarning,
+        )
+    if shared.all():
+        raise InputError(f"That leaves nothing of {examples.name}; give examples to measure on.")
+    return examples.subset(np.flatnonzero(~shared))
+
+
+def _sharing(examples: Examples, held: Examples) -> Any:
+    """Which rows have a text of the others."""
+    return np.isin(examples.keys(), held.keys()).any(axis=1)

@@ -1,11 +1,14 @@
 """A whole training run: data, choices, before, training, after, verdict, a checkpoint."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target
@@ -31,7 +34,7 @@ StrPath = str | os.PathLike[str]
 
 
 def train_bi(
-    data: Data,
+    data: Data | Sequence[Data],
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
@@ -80,6 +83,7 @@ def train_bi(
     if checkpoint.static is not None:
         raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
     plan = make_plan(data, dev, {"loss": loss, **options}, cross=False)
+    torch.manual_seed(plan.settings.seed)  # of LoRA's matrices, of a loss's own weights
     tower = BiTower(checkpoint, lora=options.get("lora"))
 
     def made(name: str, examples: Examples) -> Loss:
@@ -87,12 +91,13 @@ def train_bi(
         made = BI[name].loss(*sizes)
         return Matryoshka(made, matryoshka) if matryoshka else made
 
-    measuring = partial(measure_bi, alike=plan.alike)
-    return _train(plan, tower, made, measuring, tower.encode, target, {"matryoshka": matryoshka})
+    measuring = partial(measure_bi, alike=plan.alikes[0])
+    dims = {"matryoshka": list(matryoshka or ())}
+    return _train(plan, tower, made, measuring, tower.encode, target, dims)
 
 
 def train_cross(
-    data: Data,
+    data: Data | Sequence[Data],
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
@@ -120,7 +125,14 @@ def train_cross(
     if checkpoint.static is not None:
         raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
     plan = make_plan(data, dev, {"loss": loss, **options}, cross=True)
-    name = plan.value("loss")
+    name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.parts))}
+    labels = {part.labels for part in plan.parts} if name == "cross-entropy" else set()
+    if len(names) > 1 or len(labels) > 1:
+        raise InputError(
+            f"{', '.join(sorted(names))} of {' and '.join(part.name for part in plan.parts)}: a "
+            "cross-encoder takes one loss, and one set of labels, at a time. Train on them in turn."
+        )
+    torch.manual_seed(plan.settings.seed)  # of the new head
     tower = CrossTower(
         checkpoint,
         _scoring(checkpoint, plan.parts[0], name),
@@ -128,7 +140,7 @@ def train_cross(
         lora=options.get("lora"),
     )
     before = _cosines(checkpoint) if checkpoint.scoring is None and tower.dim == 1 else tower.encode
-    measuring = partial(measure_cross, alike=plan.alike)
+    measuring = partial(measure_cross, alike=plan.alikes[0])
     return _train(plan, tower, lambda name, _: CROSS[name].loss(), measuring, before, target, {})
 
 
@@ -142,34 +154,51 @@ def _train(
     identity: dict[str, Any],
 ) -> Outcome:
     folder, settings = target.with_name(f"{target.name}.training"), plan.settings
-    known = {"model": tower.checkpoint.weights.sha256, **plan.identity(), **identity}
+    what = {"tower": type(tower).__name__, "model": tower.checkpoint.weights.sha256}
+    known = {**what, **plan.identity(), **identity}
     # Of several processes one keeps the state.
     main = int(os.environ.get("RANK", 0)) == 0
+    objectives = [
+        Objective(plan.targets(i), made(plan.value("loss", i), part), weight)
+        for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
+    ]
+    chosen, judged = plan.dev, plan.test
+    trainer = Trainer(
+        tower,
+        objectives,
+        settings,
+        measure=None if chosen is None else lambda t: measuring(chosen, t.encode).value,
+        folder=folder,
+    )
     with Job.opened(folder, "train", known) if main else nullcontext() as job:
-        objectives = [
-            Objective(plan.targets(i), made(plan.value("loss", i), part), weight)
-            for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
-        ]
-        chosen, judged = plan.dev, plan.test
-        plan.say()
-        trainer = Trainer(
-            tower,
-            objectives,
-            settings,
-            measure=None if chosen is None else lambda t: measuring(chosen, t.encode).value,
-            folder=folder,
-        )
+        if job:
+            plan.say()
         first = None if judged is None else measuring(judged, before)
-        history = trainer.run(plan.progress)
+        try:
+            history = trainer.run(plan.progress)
+        except InputError:  # these settings lead nowhere: nobody goes on with them
+            trainer.forget()
+            if job:
+                job.remove()
+            raise
         last = None if judged is None else measuring(judged, tower.encode)
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
-            tower.save(target)
-            write_outcome(outcome)
+            _save(tower, outcome, folder / "model")
             trainer.forget()
             job.remove()
     return outcome
+
+
+def _save(tower: TextTower, outcome: Outcome, made: Path) -> None:
+    """Put the checkpoint and its report in their place, both or neither."""
+    shutil.rmtree(made, ignore_errors=True)  # of a process that was killed here
+    tower.save(made)
+    write_outcome(outcome, made)
+    if outcome.directory.exists():
+        outcome.directory.rmdir()
+    made.rename(outcome.directory)
 
 
 def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:

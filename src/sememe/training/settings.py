@@ -1,10 +1,15 @@
 """What a training run can be told, each with a default that works."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
-from sememe.errors import InputError
+from sememe.errors import InputError, MissingExtra
 
 TRACKERS = ("tensorboard", "wandb")
+_WHOLE = {"batch_size": 2, "per_label": 0, "seed": 0, "evaluations": 1, "patience": 1}
+_LEAST = dict.fromkeys(
+    ("epochs", "learning_rate", "warmup", "weight_decay", "max_norm", "save_minutes"), 0
+)
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,29 @@ class Settings:
     patience: int | None = None
     save_minutes: float = 5
     log: str | None = None
-    log_directory: str | None = None
+    log_directory: str = "logs"
 
     def __post_init__(self) -> None:
-        least = {
-            "epochs": 0, "batch_size": 2, "per_label": 0, "learning_rate": 0, "warmup": 0,
-            "weight_decay": 0, "max_norm": 0, "seed": 0, "evaluations": 1, "save_minutes": 0,
-        }  # fmt: skip
-        for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not low <= value < float("inf"):
-                raise InputError(f"{name}={value!r}: a number from {low} on is needed.")
-        if self.epochs == 0 or self.learning_rate == 0:
-            raise InputError("epochs and learning_rate must be above 0, or nothing is learned.")
+        for name, low in {**_WHOLE, **_LEAST}.items():
+            value, whole = getattr(self, name), name in _WHOLE
+            if name == "patience" and value is None:
+                continue
+            limit = 2**63 if whole else float("inf")
+            if not isinstance(value, int if whole else (int, float)) or not low <= value < limit:
+                number = "whole number" if whole else "number"
+                raise InputError(f"{name}={value!r}: a {number} from {low} on is needed.")
+        if min(self.epochs, self.learning_rate, self.max_norm) == 0:
+            raise InputError(
+                "epochs, learning_rate and max_norm must be above 0, or nothing is learned."
+            )
         if self.warmup > 1:
             raise InputError(f"warmup={self.warmup} is a share of all steps: from 0 to 1.")
         if self.precision not in ("auto", "f32", "bf16"):
             raise InputError(f"precision={self.precision!r}: training knows auto, f32 and bf16.")
         if self.log not in (None, *TRACKERS):
             raise InputError(f"log={self.log!r} is not known; there are {', '.join(TRACKERS)}.")
+        if self.log and find_spec(self.log) is None:
+            raise MissingExtra(f"log={self.log!r} needs {self.log}: pip install {self.log}")
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step (from 0) among all."""

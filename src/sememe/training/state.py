@@ -19,8 +19,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     try:
         with replacing(path) as temporary:
             torch.save(state, temporary)
-    except (TableError, OSError, RuntimeError) as error:  # torch's own writer raises the last
-        reason = str(error).split("\n")[0].rstrip(".")
+    except (TableError, RuntimeError) as error:  # the last is of torch's own writer, and unclear
+        reason = str(error) if isinstance(error, TableError) else f"{path} cannot be written"
         raise JobError(
             f"{reason}. The state saved before is safe: once this is mended (is the disk full?), "
             "the same call goes on from there."

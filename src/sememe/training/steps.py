@@ -24,7 +24,7 @@ class Stepper:
 
     Attributes:
         tower: what is trained.
-        accelerator: the device, and the other processes, between which a batch is shared.
+        accelerator: the processes between which a batch is shared.
         dtype: bfloat16 to compute the tower in it, its weights staying float32; or float32.
     """
 
@@ -42,11 +42,12 @@ class Stepper:
             columns: the items of its n examples, column by column.
             targets: of its examples, or None.
         """
-        device, world = self.accelerator.device, self.accelerator.num_processes
-        mine = slice(self.accelerator.process_index, None, world)
+        device, world = self._device, self.accelerator.num_processes
+        count = len(columns[0])
+        # Where examples are fewer than processes, one that has none computes another's for nothing.
+        mine = slice(self.accelerator.process_index % count, None, world)
         items = [item for column in columns for item in column[mine]]
         parts = self.tower.parts(items)
-        count = len(columns[0])
         keys = _keys(columns).to(device)
         targets = None if targets is None else targets.to(device)
 
@@ -60,31 +61,34 @@ class Stepper:
             return float(found.detach())
         return self._cached(parts, whole, (len(columns), count))
 
+    @property
+    def _device(self) -> Any:
+        return next(self.tower.parameters()).device
+
     def _cached(
         self, parts: list[Part], whole: Callable[[Tensor], Tensor], shape: tuple[int, int]
     ) -> float:
-        states, values = [], []
+        states, values, device = [], [], self._device
         with torch.no_grad():
             for part in parts:
-                states.append(_random_state(self.accelerator.device))
+                states.append(_random_state(device))
                 values.append(self._forward(part))
-        outputs = torch.empty(
-            sum(len(x) for x in values), *values[0].shape[1:], device=self.accelerator.device
-        )
+        count = sum(len(x) for x in values)
+        outputs = torch.empty(count, *values[0].shape[1:], device=device)
         for part, value in zip(parts, values, strict=True):
-            outputs[torch.as_tensor(part.rows, device=outputs.device)] = value
+            outputs[torch.as_tensor(part.rows, device=device)] = value
         leaf = outputs.requires_grad_()
         found = whole(self._gathered(leaf, shape))
         found.backward()
         for part, state in zip(parts, states, strict=True):
-            with _restored(state, self.accelerator.device):
+            with _restored(state, device):
                 value = self._forward(part)
-            value.backward(leaf.grad[torch.as_tensor(part.rows, device=leaf.device)])
+            value.backward(leaf.grad[torch.as_tensor(part.rows, device=device)])
         self._sum_gradients()
         return float(found.detach())
 
     def _forward(self, part: Part) -> Tensor:
-        device = self.accelerator.device
+        device = self._device
         with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.tower(*(x.to(device) for x in part.inputs)).float()
 
@@ -102,16 +106,14 @@ class Stepper:
         batch = everyone.new_empty(columns, count, *own.shape[2:])
         for other in range(world):
             size = len(range(other, count, world))
-            batch[:, other::world] = own if other == rank else everyone[other, :, :size]
+            batch[:, other::world] = (own if other == rank else everyone[other])[:, :size]
         return batch.flatten(0, 1)
 
     def _sum_gradients(self) -> None:
         """Every process has the gradient of its own items; the batch's is their sum."""
         if self.accelerator.num_processes > 1:
             for parameter in self.tower.parameters():
-                if parameter.requires_grad:
-                    if parameter.grad is None:
-                        parameter.grad = torch.zeros_like(parameter)
+                if parameter.grad is not None:  # in no process or in all: each has items
                     parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
 
 

@@ -20,6 +20,7 @@ from sememe.engines.torch.flat import flattened
 from sememe.engines.torch.load import load_transformer
 from sememe.errors import InputError
 from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
+from sememe.training.embedding import keep_gradients
 from sememe.training.lora import adapt, merged
 from sememe.training.losses.loss import Tensor
 
@@ -130,6 +131,7 @@ class TextTower(Tower):
         self.checkpoint = checkpoint
         if lora is not None:
             adapt(transformer, lora)
+        keep_gradients(transformer)
         self.encoder = Encoder(checkpoint, output, flattened(transformer), size)
         self.dim = self.encoder.dim
         quicken(self)
@@ -161,6 +163,10 @@ class TextTower(Tower):
         transformer = merged(self.encoder.transformer).items()
         # A flattened transformer is one more module, called `base`, around the one it computes.
         names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
+        if not any("pooler." in name for name in self.checkpoint.weights.names):
+            names = {
+                k: x for k, x in names.items() if not k.startswith("pooler.")
+            }  # drawn at random
         found = {self.checkpoint.transformer: names}
         layers = self.encoder.head.layers if self.encoder.head else ()
         for layer, module in zip(layers, self.checkpoint.head, strict=False):
@@ -234,7 +240,7 @@ class CrossTower(TextTower):
             known.setdefault(query, set()).update(candidates)
         others = [row[1] for row in rows]
         drawn = [
-            [(row[0], _drawn(others, known[row[0]], random)) for row in rows]
+            [(row[0], _drawn(row, others, known[row[0]], random)) for row in rows]
             for _ in range(self._negatives)
         ]
         return columns + drawn
@@ -248,15 +254,14 @@ class CrossTower(TextTower):
         write(checkpoint, directory, self.tensors())
 
 
-def _drawn(others: list[str], known: set[str], random: np.random.Generator) -> str:
-    """One of the others that is no candidate of the query's own."""
+def _drawn(
+    row: tuple[str, ...], others: list[str], known: set[str], random: np.random.Generator
+) -> str:
+    """One of the others that is no candidate of the query's own; its positive if none turns up."""
     for _ in range(100):
         if (other := others[random.integers(len(others))]) not in known:
             return other
-    raise InputError(
-        f"A batch of {len(others)} has hardly a document that could be a negative of all of its "
-        "queries; take a bigger batch_size, or give the data a column negative."
-    )
+    return row[1]  # which the loss does not take for a negative
 
 
 def _inputs(batch: Batch) -> tuple[Any, ...]:

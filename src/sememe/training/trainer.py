@@ -5,10 +5,11 @@ goes on exactly as it would have gone on.
 """
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.progress import minutes, progress_bar
 from sememe.training.data import Batches, Rows
 from sememe.training.losses.loss import Loss
+from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.state import load, save
 from sememe.training.steps import Stepper
@@ -38,23 +40,6 @@ class Objective:
     examples: Rows
     loss: Loss
     weight: float | None = None
-
-
-@dataclass
-class History:
-    """What happened.
-
-    Attributes:
-        losses: of every step.
-        rates: the learning rate of every step.
-        evaluations: after how many steps, and what was measured.
-        best: the index of the best evaluation; None without any.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    evaluations: list[tuple[int, float]] = field(default_factory=list)
-    best: int | None = None
 
 
 class Trainer:
@@ -83,13 +68,18 @@ class Trainer:
     ) -> None:
         device = choose_device(settings.device)
         self._settings, self._objectives, self._measure = settings, objectives, measure
+        # accelerate keeps to its first device for as long as Python runs, so alone it is not asked.
+        several = int(os.environ.get("WORLD_SIZE", 1)) > 1
         self._accelerator = Accelerator(
-            cpu=device.type == "cpu", log_with=settings.log, project_dir=settings.log_directory
+            cpu=several and device.type == "cpu",
+            log_with=settings.log,
+            project_dir=settings.log_directory,
         )
         self.precision = training_precision(settings.precision, device)
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        self._tower = tower.to(self._accelerator.device)
-        self._modules = torch.nn.ModuleList([tower, *(o.loss.to(device) for o in objectives)])
+        self._tower = tower
+        self._modules = torch.nn.ModuleList([tower, *(o.loss for o in objectives)])
+        self._modules.to(self._accelerator.device if several else device)
         self._step = Stepper(tower, self._accelerator, dtype)
         self._optimizer = torch.optim.AdamW(
             _groups(self._modules, settings.weight_decay), lr=settings.learning_rate, fused=True
@@ -172,24 +162,25 @@ class Trainer:
             group["lr"] = rate
         self._optimizer.zero_grad()
         loss = self._step(objective.loss, columns, targets)
-        if not math.isfinite(loss):
-            self._stopped(step, loss, rate)
+        weights, longest = self._modules.parameters(), self._settings.max_norm
+        norm = float(self._accelerator.clip_grad_norm_(weights, longest))
+        if not math.isfinite(loss + norm):  # and the weights are still good
+            self._stopped(step, rate)
             return False
-        self._accelerator.clip_grad_norm_(self._modules.parameters(), self._settings.max_norm)
         self._optimizer.step()
         self.history.losses.append(loss)
         self.history.rates.append(rate)
         self._log({"loss": loss, "learning_rate": rate}, step + 1)
         return True
 
-    def _stopped(self, step: int, loss: float, rate: float) -> None:
-        what = f"The loss became {loss} at step {step + 1} (learning rate {rate:.1e})"
+    def _stopped(self, step: int, rate: float) -> None:
+        what = f"Loss or gradient is no number at step {step + 1} (learning rate {rate:.1e})"
         if self.history.best:  # neither none nor the one before the first step
             warn(f"{what}; training ended there, with the best weights so far.", SememeWarning)
             return
+        or_wider = ' or precision="f32"' if self.precision == "bf16" else ""
         raise InputError(
-            f"{what}, before anything better was measured. Take a lower learning_rate, or "
-            f'precision="f32" (it is {self.precision}).'
+            f"{what}, before anything better was measured. Take a lower learning_rate{or_wider}."
         )
 
     def _due(self, done: int) -> bool:
@@ -209,12 +200,9 @@ class Trainer:
         self._log({"metric": value}, done)
         if history.best is None or value > history.evaluations[history.best][1]:
             history.best = len(history.evaluations) - 1
-            self._best = {name: x.detach().clone() for name, x in self._trained().items()}
+            self._best = {name: x.detach().clone() for name, x in _state(self._tower).items()}
         patience, since = self._settings.patience, len(history.evaluations) - 1 - history.best
         return patience is None or since < patience
-
-    def _trained(self) -> dict[str, Any]:
-        return {name: x for name, x in self._tower.named_parameters() if x.requires_grad}
 
     def _said(self) -> str:
         loss = float(np.mean(self.history.losses[-20:]))
@@ -227,10 +215,8 @@ class Trainer:
 
     def _save(self) -> None:
         if self._file is not None and self._accelerator.is_main_process:
-            trained = {n: x for n, x in self._modules.named_parameters() if x.requires_grad}
             state = {
-                "trained": trained,
-                "buffers": dict(self._modules.named_buffers()),
+                "modules": _state(self._modules),
                 "optimizer": self._optimizer.state_dict(),
                 "history": asdict(self.history),
                 "best": self._best,
@@ -245,7 +231,7 @@ class Trainer:
     def _load(self) -> None:
         if self._file is None or (state := load(self._file)) is None:
             return
-        self._modules.load_state_dict({**state["trained"], **state["buffers"]}, strict=False)
+        self._modules.load_state_dict(state["modules"], strict=False)
         self._optimizer.load_state_dict(state["optimizer"])
         self.history, self._best = History(**state["history"]), state["best"]
 
@@ -255,6 +241,12 @@ def training_precision(asked: str, device: Any) -> str:
     if asked == "auto":
         return "bf16" if narrowest(device)[0] == "bf16" else "f32"
     return choose_precision(asked, device)[0]
+
+
+def _state(module: torch.nn.Module) -> dict[str, Any]:
+    """All that training changes: weights, and what stands beside them, as batch norm's means."""
+    trained = {name: x for name, x in module.named_parameters() if x.requires_grad}
+    return {**trained, **dict(module.named_buffers())}
 
 
 def _groups(modules: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:

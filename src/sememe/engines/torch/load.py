@@ -61,8 +61,10 @@ def load_transformer(
         ) from error
     missing = report["missing_keys"]
     if new_labels:
-        missing = [name for name in missing if name.startswith(f"{found.base_model_prefix}.")]
-    _check_whole(checkpoint, output, missing)
+        _renew_head(found)
+        base = f"{found.base_model_prefix}."
+        missing = [name.removeprefix(base) for name in missing if name.startswith(base)]
+    _check_whole(checkpoint, "tokens" if new_labels else output, missing)
     found.config.use_cache = False
     return found.eval()
 
@@ -105,6 +107,16 @@ def _class(config: Any, output: Output) -> Any:
     if type(config) in transformers.MODEL_FOR_TEXT_ENCODING_MAPPING:
         return transformers.AutoModelForTextEncoding
     return transformers.AutoModel
+
+
+def _renew_head(model: Any) -> None:
+    """Draw the head anew: transformers keeps one of as many labels, whatever they were called."""
+    base = set(model.base_model.modules())
+    head = [module for module in model.modules() if module not in base]
+    for parameter in (p for module in head for p in module.parameters(recurse=False)):
+        parameter._is_hf_initialized = False
+    for module in head:
+        model._init_weights(module)
 
 
 def _check_whole(checkpoint: Checkpoint, output: Output, missing: list[str]) -> None:

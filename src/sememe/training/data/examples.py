@@ -4,6 +4,7 @@ import os
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,13 @@ class Examples:
     def keys(self, indices: Any = slice(None)) -> npt.NDArray[np.int64]:
         """Int64 (n, columns): one key for one text, in every process and data set."""
         return np.asarray(self._spool.keys[self._rows[indices]])
+
+    def digest(self) -> str:
+        """Of all texts and targets, as hexadecimal digits."""
+        digest = blake2b(np.ascontiguousarray(self.keys()).tobytes(), digest_size=16)
+        if self.targets is not None:
+            digest.update(np.ascontiguousarray(self.targets).tobytes())
+        return digest.hexdigest()
 
     def subset(self, indices: npt.ArrayLike) -> "Examples":
         """Some of the examples, in the order of `indices`; no text is copied."""

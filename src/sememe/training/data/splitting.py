@@ -6,12 +6,46 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sememe.errors import ChoiceWarning, InputError, warn
-from sememe.training.data.examples import Examples
+from sememe.training.data.examples import Examples, load
+from sememe.training.data.sources import Data
 
 Ints = npt.NDArray[np.int64]
 
 # What the two parts may share, by how many columns still keep rows together.
 _SHARED = {2: "a negative of one", 0: "a text of one"}
+_HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
+
+
+def hold_out(
+    examples: Examples,
+    dev: Data | Examples | None,
+    seed: int = 0,
+    score_range: tuple[float, float] | None = None,
+) -> tuple[Examples, Examples | None]:
+    """Examples to train on, and those to measure on.
+
+    Args:
+        examples: what there is.
+        dev: what to measure on; None holds out a fifth of the examples, 2,000 at the most; "none"
+            measures nothing.
+        seed: decides which are held out.
+        score_range: as `load`'s.
+
+    Raises:
+        InputError: examples to measure on that are of another kind, or have other labels.
+    """
+    if isinstance(dev, str) and dev == "none":
+        return examples, None
+    if dev is None:
+        size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(examples))))
+        return split(examples, size, seed)
+    held = dev if isinstance(dev, Examples) else load(dev, score_range=score_range)
+    if held.kind != examples.kind or held.labels != examples.labels:
+        raise InputError(
+            f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {examples.name} "
+            f"{examples.kind} {list(examples.labels) or ''}; the two must agree."
+        )
+    return examples, held
 
 
 def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Examples]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from sememe.training.losses.batch_ranking import BatchRankingLoss
 from sememe.training.losses.batch_triplet import BatchTripletLoss
 from sememe.training.losses.contrastive import ContrastiveLoss
 from sememe.training.losses.cosent import CoSENTLoss
@@ -40,6 +41,7 @@ BI = {
     "softmax": Entry(SoftmaxLoss, ("labelled pairs",)),
     "margin-mse": Entry(MarginMSELoss, ("taught triplets",)),
     "kl": Entry(KLLoss, ("taught triplets",)),
+    "batch-ranking": Entry(BatchRankingLoss, ("labelled texts",)),
     "batch-hard": Entry(partial(BatchTripletLoss, "hard"), ("labelled texts",)),
     "batch-semi-hard": Entry(partial(BatchTripletLoss, "semi-hard"), ("labelled texts",)),
 }

@@ -37,10 +37,8 @@ class BatchTripletLoss(TripletLoss):
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of labelled vectors."""
-        distances, labels, keys = self._all(outputs.columns[0]), outputs.targets, outputs.keys
-        alike = labels[:, None] == labels
-        negative = ~alike & (keys != keys.T)
-        positive = alike.fill_diagonal_(False) & negative.any(1, keepdim=True)
+        distances = self._all(outputs.columns[0])
+        positive, negative = sides(outputs)
         if self.mining == "hard":
             anchors = positive.any(1)
             near = distances.masked_fill(~negative, torch.inf).amin(1)[anchors]
@@ -55,6 +53,14 @@ class BatchTripletLoss(TripletLoss):
             return 1 - cosines(vectors, vectors)
         # Not by products, which lose the small distances.
         return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def sides(outputs: Outputs) -> tuple[Tensor, Tensor]:
+    """Each anchor's positives and negatives, bool (n, n); without a negative it has neither."""
+    labels, keys = outputs.targets, outputs.keys
+    alike = labels[:, None] == labels
+    negative = ~alike & (keys != keys.T)
+    return alike.fill_diagonal_(False) & negative.any(1, keepdim=True), negative
 
 
 def _semi_hard(distances: Tensor, negative: Tensor) -> Tensor:

@@ -1,0 +1,150 @@
+"""The classifier: opened from its folder, it labels texts without torch."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sememe.checkpoint import find
+from sememe.checkpoint.write import check_target
+from sememe.classification.head import Floats, Head, read_head
+from sememe.encoders import BiEncoder
+from sememe.encoders.truncation import Cuts
+from sememe.errors import CheckpointError
+from sememe.progress import progress_bar
+from sememe.text import check_texts
+
+if TYPE_CHECKING:
+    from sememe.encoders.disk import OnDisk
+
+FORMS = (".csv", ".tsv", ".jsonl", ".parquet", "")
+"""What `predict_to` writes: the suffixes of files, "" for a folder of shards."""
+
+
+class Classifier:
+    """Labels texts by the vectors of a bi-encoder and a linear layer.
+
+    Args:
+        directory: what `train_classifier` made: a bi-encoder's checkpoint, which `BiEncoder` and
+            sentence-transformers open too, with classifier.safetensors and classifier.json.
+        precision: as `BiEncoder`'s, like all that follow.
+        engine: see `BiEncoder`.
+        device: see `BiEncoder`.
+
+    Raises:
+        ModelNotFound: the folder is nowhere.
+        CheckpointError: it is no classifier, or damaged; the message names the file.
+
+    Example:
+        >>> classifier = Classifier("my-classifier")           # doctest: +SKIP
+        >>> classifier.predict(["I want my money back"])       # doctest: +SKIP
+        ['refund']
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        precision: str = "auto",
+        engine: str = "auto",
+        device: str | None = None,
+    ) -> None:
+        found = find(directory)
+        self._head = read_head(found)
+        self._encoder = BiEncoder(found, precision=precision, engine=engine, device=device)
+        if self._encoder.dim != self._head.weight.shape[1]:
+            raise CheckpointError(
+                f"{found}: the encoder gives vectors of {self._encoder.dim}, and the classifier "
+                f"takes {self._head.weight.shape[1]}; they are not of the same training."
+            )
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the labels, in the order of `predict_proba`'s columns."""
+        return list(self._head.labels)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits: of the encoder's fingerprint, the layer and the labels."""
+        said = repr((self._encoder.fingerprint, self._head.labels)).encode()
+        layer = self._head.weight.tobytes() + self._head.bias.tobytes()
+        return hashlib.sha256(said + layer).hexdigest()[:16]
+
+    def predict_proba(self, texts: Iterable[str], *, progress: bool | None = None) -> Floats:
+        """The probability of every label: float32 (n, labels), rows that sum to 1.
+
+        Raises:
+            InputError: a text that is not a str (which one).
+        """
+        vectors = self._encoder.encode(check_texts(texts), progress=progress)
+        return self._head.probabilities(vectors)
+
+    def predict(self, texts: Iterable[str], *, progress: bool | None = None) -> list[str]:
+        """The most probable label of each text; the rest as in `predict_proba`."""
+        places = self.predict_proba(texts, progress=progress).argmax(axis=1)
+        return [self._head.labels[place] for place in places]
+
+    def predict_to(
+        self,
+        texts: Iterable[str],
+        path: str | os.PathLike[str],
+        *,
+        proba: bool = False,
+        progress: bool | None = None,
+    ) -> "OnDisk":
+        """Label any number of texts to disk in bounded memory; killed, it goes on where it was.
+
+        Args:
+            texts: any iterable of str, read once, never held as a whole.
+            path: `x.csv`, `.tsv`, `.jsonl` or `.parquet`, with the columns text, label and
+                probability; or a folder, for parquet shards.
+            proba: a further column for the probability of each label.
+            progress: see `BiEncoder.encode_to`, as all errors.
+        """
+        from sememe.encoders.disk import Task, to_disk
+
+        with progress_bar(None, "texts", progress) as bar:
+
+            def compute(part: list[str], _: int) -> tuple[Floats, Cuts]:
+                found = self.predict_proba(part, progress=False)
+                bar.update(len(part))
+                return found, Cuts()
+
+            def columns(part: list[str], found: Floats) -> dict[str, Any]:
+                best = [self._head.labels[place] for place in found.argmax(axis=1)]
+                named = {"text": part, "label": best, "probability": found.max(axis=1, initial=0)}
+                each = zip(self._head.labels, np.ascontiguousarray(found.T), strict=True)
+                return named | {f"probability {name}": p for name, p in each if proba}
+
+            settings = {"fingerprint": self.fingerprint, "proba": proba}
+            task = Task("classify", settings, check_texts, compute, columns, FORMS)
+            return to_disk(task, texts, path)[0]
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the classifier into a new or empty folder, whole or not at all.
+
+        Raises:
+            InputError: the folder is there and not empty.
+            CheckpointError: it cannot be written, as on a full disk.
+        """
+        save(self._encoder, self._head, check_target(directory))
+
+
+def save(encoder: BiEncoder, head: Head, target: Path) -> None:
+    """Write an encoder, and the layer beside it."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as temporary:
+            whole = Path(temporary) / "model"
+            encoder.save(whole)
+            head.write(whole)
+            if target.exists():
+                target.rmdir()  # not everywhere can a folder take the name of an empty one
+            whole.rename(target)
+    except OSError as error:
+        raise CheckpointError(f"{target} cannot be written: {error}.") from error

@@ -1,0 +1,213 @@
+"""A classifier from labelled texts: the probe first, then what costs more, if it is better."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
+from sememe.checkpoint.write import check_target
+from sememe.classification.classifier import save
+from sememe.classification.head import Head
+from sememe.classification.probe import fit
+from sememe.classification.tuning import tune
+from sememe.encoders import BiEncoder
+from sememe.encoders.options import one_of
+from sememe.errors import InputError, MissingExtra
+from sememe.metrics import f1
+
+if TYPE_CHECKING:
+    from sememe.training.data import Data, Examples
+    from sememe.training.outcome import Outcome
+    from sememe.training.record import Choice, History
+
+HOWS = ("auto", "probe", "few-shot", "fine-tune")
+_FEW = 64
+"""Up to so many examples a label auto tries few-shot, and beyond fine-tuning."""
+
+
+def train_classifier(
+    data: "Data",
+    output: str | os.PathLike[str],
+    *,
+    how: str = "auto",
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    dev: "Data | None" = None,
+    epochs: float | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    progress: bool | None = None,
+) -> "Outcome":
+    """Train a classifier, and say how often it is right about texts that it has not seen.
+
+    Args:
+        data: with the columns text and label; see `sememe.training.data.load`.
+        output: a new or empty folder for the classifier, which `Classifier` opens.
+        how: "probe", a logistic regression on the encoder's vectors as they are (seconds, no
+            torch); "few-shot", the same after the encoder has learned by contrast which texts
+            belong together; "fine-tune", encoder and layer together by cross-entropy; "auto", the
+            probe, unless few-shot (or fine-tune, of many examples) is shown to be better.
+        model: where to start from: a bi-encoder, a regular transformer or, for the probe, a static
+            encoder.
+        dev: examples to measure on, as `data`; None holds out a fifth, 2,000 at the most; "none"
+            measures nothing, and learns from all.
+        epochs: how often few-shot and fine-tune see each text; None chooses, as all that follow.
+        batch_size: examples a step.
+        learning_rate: the highest.
+        seed: everything random comes of it.
+        device: as `BiEncoder`'s.
+        progress: as everywhere.
+
+    Returns:
+        Outcome: its `verdict`, the accuracies `before` and `after` with 95 % intervals, and their
+        paired `comparison`. What few-shot and fine-tune are measured against is the probe; the
+        probe, against always saying the most frequent label.
+
+    Raises:
+        TableError, InputError: data that cannot be used (where, and what to do), or an option.
+        JobError: a run that was begun otherwise, or a disk that is full.
+        MissingExtra: without scikit-learn, or torch where it is needed.
+
+    Example:
+        >>> done = train_classifier("tickets.csv", "my-classifier")   # doctest: +SKIP
+        >>> print(done.verdict)                                       # doctest: +SKIP
+        Better: accuracy 93.8 (91.2 to 96.2) by few-shot, 90.4 (87.1 to 93.8) by the probe, …
+    """
+    from sememe.training.data import hold_out, load
+    from sememe.training.outcome import write_outcome
+    from sememe.training.record import ASKED, Choice, say
+
+    one_of("how", how, HOWS)
+    target, checkpoint, loaded = check_target(output), read(model), load(data)
+    if loaded.kind != "labelled texts":
+        raise InputError(
+            f"{loaded.name} holds {loaded.kind}; a classifier learns from the columns text, label."
+        )
+    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
+               "seed": seed, "device": device, "progress": progress}  # fmt: skip
+    run = _Run(checkpoint, *hold_out(loaded, dev, seed), target, options)
+    tried, why = (how, ASKED) if how != "auto" else run.worth_trying()
+    learned = probe = run.probe(checkpoint)
+    say([Choice("how", tried, why), *probe.choices])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as folder:
+        if tried != "probe":
+            learned = run.tuned(tried, probe, Path(folder) / "encoder")
+        outcome = run.outcome(learned, probe)
+        if how == "auto" and tried != "probe" and not outcome.better:
+            say([Choice("how", "probe", f"{tried} was tried; {outcome.verdict}")])
+            learned, outcome = probe, run.outcome(probe, probe)
+        save(learned.encoder, learned.head, target)
+    write_outcome(outcome, target)
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A classifier that is not saved yet, and how it came about."""
+
+    encoder: BiEncoder
+    head: Head
+    choices: "list[Choice]"
+    history: "History"
+    precision: str
+
+    def places(self, examples: "Examples") -> Any:
+        """The most probable label of each example, by its place: int64 (n,)."""
+        return self.head.probabilities(self.encoder.encode(_texts(examples))).argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all ways of training share."""
+
+    checkpoint: Checkpoint
+    examples: "Examples"
+    held: "Examples | None"
+    target: Path
+    options: dict[str, Any]
+
+    def worth_trying(self) -> tuple[str, str]:
+        """What auto compares with the probe, or the probe, and why."""
+        if self.held is None:
+            return "probe", "nothing is held out to show that anything else is better"
+        if self.checkpoint.static:
+            return "probe", "a static encoder has no transformer that could learn"
+        try:
+            from sememe.training import Trainer  # noqa: F401
+        except MissingExtra as error:
+            return "probe", str(error)
+        each = len(self.examples) / len(self.examples.labels)
+        how = "few-shot" if each <= _FEW else "fine-tune"
+        return how, f"about {each:.0f} examples a label; kept if it is better than the probe"
+
+    def probe(self, checkpoint: Checkpoint) -> _Learned:
+        """A logistic regression on a checkpoint's vectors."""
+        from sememe.training.record import Choice, History
+
+        encoder, labels = self.opened(checkpoint), self.examples.labels
+        vectors, targets = encoder.encode(_texts(self.examples)), np.asarray(self.examples.targets)
+        if missing := set(range(len(labels))) - {*targets.tolist()}:
+            raise InputError(
+                f"{self.examples.name}: all examples of {labels[min(missing)]!r} would be held "
+                "out; add other texts of it, or give --dev FILE."
+            )
+        weight, bias, c = fit(vectors, targets, seed=self.options["seed"])
+        choices = [Choice("C", c, "of the probe, by cross-validation")]
+        head = Head(labels, "probe", weight, bias)
+        return _Learned(encoder, head, choices, History(), encoder.precision)
+
+    def opened(self, checkpoint: Checkpoint) -> BiEncoder:
+        """A checkpoint's encoder, a regular transformer's with its mean."""
+        pooling = "mean" if checkpoint.kind == "regular transformer" else None
+        return BiEncoder(checkpoint.directory, device=self.options["device"], pooling=pooling)
+
+    def tuned(self, how: str, probe: _Learned, folder: Path) -> _Learned:
+        """An encoder that is tuned, and its layer; of few-shot, a probe on its vectors."""
+        if self.checkpoint.static:
+            raise InputError(
+                f"{self.checkpoint.name} is a static encoder: it has no transformer that could "
+                "learn. Its probe is there: --how probe."
+            )
+        work = self.target.with_name(f"{self.target.name}.training")
+        start = self.checkpoint, self.examples, probe.head
+        done = tune(how, *start, self.options, target=folder, work=work)
+        if done.layer:
+            encoder = self.opened(read(folder))
+            head = Head(self.examples.labels, how, *done.layer)
+        else:
+            again = self.probe(read(folder))
+            encoder, head = again.encoder, replace(again.head, how=how)
+        return _Learned(encoder, head, done.choices, done.history, done.precision)
+
+    def outcome(self, learned: _Learned, probe: _Learned) -> "Outcome":
+        """How right it is, beside the probe; the probe, beside saying one label of every text."""
+        from sememe.training.measures import Measurement
+        from sememe.training.outcome import Outcome
+
+        title = f"{self.checkpoint.name} on {self.examples.name}, {learned.head.how}"
+        told = self.target, title, learned.choices, learned.precision, learned.history
+        if self.held is None:
+            return Outcome(*told, None, None)
+        gold, found = np.asarray(self.held.targets), learned.places(self.held)
+        if learned is probe:
+            usual = np.bincount(np.asarray(self.examples.targets)).argmax()
+            before = np.full(len(gold), usual)
+            words = "by the probe", "by saying the most frequent label", "to that label"
+        else:
+            before = probe.places(self.held)
+            words = f"by {learned.head.how}", "by the probe", "the probe"
+        first, last = (
+            Measurement("accuracy", np.mean, (places == gold).astype(float))
+            for places in (before, found)
+        )
+        return Outcome(*told, first, last, (Measurement("macro F1", f1, found, (gold,)),), words)
+
+
+def _texts(examples: "Examples") -> list[str]:
+    return [example.texts[0] for example in examples]

@@ -1,0 +1,109 @@
+"""Encoders that are tuned to labels: by contrast, or end to end with the layer behind them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sememe.checkpoint import Checkpoint
+from sememe.classification.head import Floats, Head
+from sememe.errors import InputError
+from sememe.jobs import Job
+
+if TYPE_CHECKING:
+    from sememe.training.data import Examples
+    from sememe.training.record import Choice, History
+
+_CHOSEN: Mapping[str, tuple[tuple[str, Any, str], ...]] = {
+    "few-shot": (
+        ("loss", "ranking", "pairs of one label are to beat texts of other labels"),
+        ("batch_size", 64, "pairs; the batch holds the other labels"),
+        ("learning_rate", 1e-4, "few steps"),
+    ),
+    "fine-tune": (
+        ("loss", "cross-entropy", "encoder and layer learn together, from the probe on"),
+        ("batch_size", 32, "usual for classifiers"),
+        ("learning_rate", 5e-5, "usual for classifiers"),
+    ),
+}
+_SEEN = {"few-shot": 6000, "fine-tune": 30_000}
+_MOST_EPOCHS = 100
+
+
+class Tuned(NamedTuple):
+    """What tuning left behind beside the encoder's checkpoint; of fine-tuning also the layer."""
+
+    choices: "list[Choice]"
+    history: "History"
+    precision: str
+    layer: tuple[Floats, Floats] | None
+
+
+def tune(
+    how: str,
+    checkpoint: Checkpoint,
+    examples: "Examples",
+    probe: Head,
+    options: Mapping[str, Any],
+    *,
+    target: Path,
+    work: Path,
+) -> Tuned:
+    """Train an encoder on labelled texts, and write its checkpoint to `target`.
+
+    "few-shot" learns by contrast: texts of one label come together, those of others part (as in
+    SetFit: Tunstall et al., 2022, but all other labels of a batch are negatives at once).
+    "fine-tune" goes on from the probe with the encoder no longer frozen (Kumar et al., 2022). A
+    killed run goes on from the state in `work`.
+
+    Raises:
+        InputError: a setting that leads nowhere.
+        JobError: a run that was begun otherwise, or a disk that is full.
+        MissingExtra: without torch or accelerate.
+    """
+    from sememe.training import BiTower, Objective, Trainer
+    from sememe.training.data import LabelPairs
+    from sememe.training.losses.label import LabelLoss
+    from sememe.training.losses.ranking import RankingLoss
+    from sememe.training.record import say
+    from sememe.training.settings import Settings
+
+    choices, seed = _choices(how, len(examples), options), options["seed"]
+    chosen = {choice.name: choice.value for choice in choices if choice.name != "loss"}
+    settings = Settings(**chosen, seed=seed, device=options["device"])
+    if how == "few-shot":
+        rounds = ceil(settings.epochs)
+        settings = replace(settings, epochs=settings.epochs / rounds)
+        objective = Objective(LabelPairs(examples, rounds, seed), RankingLoss(symmetric=True))
+    else:
+        layer = LabelLoss(probe.weight, probe.bias, normalize=checkpoint.normalized)
+        objective = Objective(examples, layer)
+    known = {"how": how, "model": checkpoint.weights.sha256, "data": examples.digest(), **chosen}
+    say(choices)
+    with Job.opened(work, "train classifier", {**known, "seed": seed}) as job:
+        tower = BiTower(checkpoint)
+        trainer = Trainer(tower, [objective], settings, folder=work)
+        try:
+            history = trainer.run(options["progress"])
+            tower.save(target)
+        except InputError:  # these settings lead nowhere: nobody goes on with them
+            trainer.forget()
+            job.remove()
+            raise
+        trainer.forget()
+        job.remove()
+    learned = [x.detach().cpu().numpy() for x in objective.loss.parameters()]
+    return Tuned(choices, history, trainer.precision, (learned[0], learned[1]) if learned else None)
+
+
+def _choices(how: str, count: int, options: Mapping[str, Any]) -> "list[Choice]":
+    from sememe.training.record import ASKED, Choice
+
+    epochs = round(min(_MOST_EPOCHS, _SEEN[how] / count), 2)
+    suited = (*_CHOSEN[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))
+    asked = {name: value for name, value in options.items() if value is not None}
+    return [
+        Choice(name, asked[name], ASKED) if name in asked else Choice(name, value, why)
+        for name, value, why in suited
+    ]

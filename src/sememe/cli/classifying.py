@@ -1,0 +1,106 @@
+"""`sememe classify` and `sememe train classifier`: labels for texts."""
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import sememe
+from sememe.cli.encoding import begun, say_done
+from sememe.cli.parser import (
+    DEFAULT_MODEL,
+    add_command,
+    add_engine,
+    add_input,
+    add_json,
+    engine_options,
+)
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+
+_EXAMPLES = """\
+sememe classify my-classifier tickets.csv --column body -o labels.csv
+sememe classify my-classifier archive.jsonl --proba -o labels.parquet"""
+_TRAIN_EXAMPLES = """\
+sememe train classifier tickets.csv -o my-classifier
+sememe train classifier tickets.csv --how few-shot --dev held-out.csv -o my-classifier"""
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command that labels texts to the parser."""
+    parser = add_command(
+        commands,
+        "classify",
+        summary="label a file of texts by a classifier, however many there are",
+        description="Label a file of texts. Interrupted, the same command goes on where it was, "
+        "and its output is the same as without the interruption.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("model", metavar="MODEL", help="what sememe train classifier made")
+    add_input(parser)
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="x.csv, x.tsv, "
+                        "x.jsonl, x.parquet, or a folder for parquet shards")  # fmt: skip
+    parser.add_argument("--proba", action="store_true", help="write every label's probability too")
+    add_engine(parser)
+    add_json(parser, "a summary")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sememe.classification.classifier import FORMS
+    from sememe.encoders.disk import check_output
+    from sememe.tables import stream_texts
+
+    started = time.perf_counter()
+    check_output(options.output, FORMS)
+    texts = begun(stream_texts(options.file, options.column))
+    classifier = sememe.Classifier(options.model, **engine_options(options))
+    done = classifier.predict_to(texts, options.output, proba=options.proba)
+    fingerprint = classifier.fingerprint if options.json else ""
+    say_done(done, ("texts", f"labels of {done.dim}"), started, fingerprint)
+    return 0
+
+
+def add_train_command(kinds: "Commands") -> None:
+    """Add the command that trains a classifier to the parser of `sememe train`."""
+    parser = add_command(
+        kinds,
+        "classifier",
+        summary="a classifier: a label for each text",
+        description="Train a classifier on the columns text and label. A part of the data is held "
+        "out: a probe is measured on it against the most frequent label, what costs more against "
+        "the probe. Interrupted, the same command goes on.",
+        examples=_TRAIN_EXAMPLES,
+    )
+    parser.add_argument("data", metavar="DATA", help="csv, tsv, jsonl or parquet, or a data set of "
+                        "the Hub (org/name:config@split)")  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="DIR", required=True,
+                        help="a new or empty folder for the classifier")  # fmt: skip
+    parser.add_argument("--how", choices=("auto", "probe", "few-shot", "fine-tune"), default="auto",
+                        help="on vectors as they are, after learning by contrast, end to end, or "
+                        "what is shown to be best (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
+                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
+                        "nothing (default: a fifth of the data is held out)")  # fmt: skip
+    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
+    parser.add_argument("--batch-size", metavar="N", type=int, help="examples a step")
+    parser.add_argument("--learning-rate", metavar="R", type=float)
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    add_json(parser, "the outcome")
+    parser.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from sememe.training.outcome import summary
+
+    names = ("how", "model", "dev", "epochs", "batch_size", "learning_rate", "device", "seed")
+    given = {name: getattr(options, name) for name in names}
+    done = sememe.train_classifier(options.data, options.output, **given)
+    if options.json:
+        print(json.dumps(summary(done)))
+    print(f"{done.verdict}\n{options.output}: the classifier", file=sys.stderr)
+    return 0

@@ -1,0 +1,175 @@
+"""What cannot become a classifier, or is none: one clear line, and nothing left behind."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labelled_texts import labelled_texts
+from safetensors.numpy import load_file, save_file
+
+import sememe
+from processes import run_python
+from sememe.errors import CheckpointError, InputError, SememeError
+from static_models import make_model2vec, word_pieces
+from tiny_models import Tiny, edit_json
+
+pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+
+
+def changed(**columns: Any) -> dict[str, Any]:
+    return {**labelled_texts(4), **columns}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (changed(label=["energy"] * 12), 'every label is "energy"'),
+        (changed(label=["energy"] * 11 + ["school"]), 'have one example only.*"school"'),
+        ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "3 rows"),
+        (changed(text=["a", " ", *"cdefghijkl"]), "is empty"),
+        (changed(text=["a", None, *"cdefghijkl"]), "is missing"),
+        ({"anchor": [*"abcd"], "positive": [*"efgh"]}, "holds pairs.*text, label"),
+        ({"text": [*"aabb"], "label": [*"xxyy"]}, "all examples of .* would be held out"),
+    ],
+)
+def test_data_that_cannot_be_used(
+    tiny: Tiny, tmp_path: Path, data: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SememeError, match=said):
+        sememe.train_classifier(data, tmp_path / "c", how="probe", model=tiny.directory)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"how": "setfit"}, "how='setfit'|how must be|setfit"),
+        ({"how": "few-shot", "epochs": 0}, "epochs"),
+        ({"how": "few-shot", "epochs": -1}, "epochs"),
+        ({"how": "fine-tune", "batch_size": 1}, "batch_size=1"),
+        ({"how": "fine-tune", "learning_rate": 1e30, "epochs": 3}, "lower learning_rate"),
+        ({"dev": changed(label=[*"abcd"] * 3)}, "the two must agree"),
+    ],
+)
+def test_options_that_cannot_be_used(
+    tiny: Tiny, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    data = labelled_texts(12)
+    with pytest.raises(InputError, match=said):
+        sememe.train_classifier(data, tmp_path / "c", model=tiny.directory, **options)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="new or empty folder"):
+        sememe.train_classifier(labelled_texts(4), tmp_path, model=tiny.directory)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_static_encoder_can_be_probed_and_not_tuned(tmp_path: Path) -> None:
+    make_model2vec(tmp_path / "static", word_pieces())
+    data, model = labelled_texts(20), tmp_path / "static"
+    with pytest.raises(InputError, match=r"static encoder.*--how probe"):
+        sememe.train_classifier(data, tmp_path / "c", how="few-shot", model=model)
+    done = sememe.train_classifier(data, tmp_path / "c", model=model)
+    assert done.better
+    assert sememe.Classifier(tmp_path / "c").predict(["nuclear power wind"]) == ["energy"]
+
+
+@pytest.fixture
+def saved(tiny: Tiny, tmp_path: Path) -> Path:
+    output = tmp_path / "classifier"
+    sememe.train_classifier(labelled_texts(6), output, how="probe", model=tiny.directory)
+    return output
+
+
+def test_an_encoder_is_no_classifier(tiny: Tiny) -> None:
+    with pytest.raises(CheckpointError, match=r"has no classifier\.json.*sememe train classifier"):
+        sememe.Classifier(tiny.directory)
+
+
+def test_a_later_format_is_not_guessed_at(saved: Path) -> None:
+    edit_json(saved / "classifier.json", format=2)
+    with pytest.raises(CheckpointError, match=r"classifier\.json: the format is 2"):
+        sememe.Classifier(saved)
+
+
+@pytest.mark.parametrize("cut", ["labels", "dim", "file"])
+def test_damaged_layers_are_refused(saved: Path, cut: str) -> None:
+    file = saved / "classifier.safetensors"
+    layer = load_file(file)
+    if cut == "labels":
+        layer = {"weight": layer["weight"][1:], "bias": layer["bias"]}
+    if cut == "dim":
+        layer["weight"] = layer["weight"][:, 1:].copy()
+    save_file(layer, file)
+    if cut == "file":
+        file.write_bytes(file.read_bytes()[:-8])
+    said = "they are not of the same training" if cut == "dim" else r"classifier\.safetensors"
+    with pytest.raises(CheckpointError, match=said):
+        sememe.Classifier(saved, precision="f32")
+
+
+def test_texts_that_cannot_be_labelled(saved: Path) -> None:
+    classifier = sememe.Classifier(saved, precision="f32")
+    with pytest.raises(InputError, match=r"texts\[1\]"):
+        classifier.predict(["a", None])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="single str"):
+        classifier.predict("a")
+    assert classifier.predict([]) == []
+    assert classifier.predict_proba([]).shape == (0, 3)
+    assert len(classifier.predict(["", "日本"])) == 2
+
+
+TRAIN = """
+import sys, warnings
+warnings.simplefilter("ignore")
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+import sememe
+data = {data!r}
+try:
+    sememe.train_classifier(data, {output!r}, how={how!r}, model={model!r})
+except sememe.errors.MissingExtra as error:
+    print(error)
+else:
+    print(sememe.Classifier({output!r}).labels)
+    loaded = ("torch", "transformers", "accelerate")
+    print([name for name in loaded if sys.modules.get(name)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "absent", "said"),
+    [
+        ("probe", ["sklearn"], 'needs scikit-learn: pip install "sememe[train]"'),
+        ("few-shot", ["torch"], 'needs torch, transformers and accelerate: pip install "sememe'),
+        ("fine-tune", ["accelerate"], "needs torch, transformers and accelerate"),
+        ("probe", [], "['energy', 'school', 'travel']\n[]"),
+        ("auto", ["torch"], "['energy', 'school', 'travel']\n[]"),
+    ],
+)
+def test_a_probe_needs_no_torch_and_what_is_missing_is_named(
+    tiny: Tiny, tmp_path: Path, how: str, absent: list[str], said: str
+) -> None:
+    code = TRAIN.format(
+        absent=absent, how=how, data=labelled_texts(6),
+        output=str(tmp_path / "c"), model=str(tiny.directory),
+    )  # fmt: skip
+    assert said in run_python(code).stdout
+
+
+def test_labelling_imports_no_torch(saved: Path) -> None:
+    ran = run_python(
+        f"""
+        import sys, sememe
+        sememe.Classifier({str(saved)!r}, precision="f32").predict(["a"])
+        absent = ("torch", "transformers", "sklearn", "scipy", "accelerate")
+        print([name for name in absent if name in sys.modules])
+        """
+    )
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,160 @@
+"""Classifiers trained all three ways: right about unseen texts, judged honestly, opened again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from labelled_texts import labelled_texts
+from safetensors.numpy import load_file
+from sentence_transformers import SentenceTransformer
+from sklearn.metrics import accuracy_score, f1_score
+
+import sememe
+from tiny_models import Linear, Tiny, make_checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+
+QUICK: dict[str, dict[str, Any]] = {
+    "probe": {},
+    "few-shot": {"epochs": 4, "batch_size": 16, "learning_rate": 1e-3},
+    "fine-tune": {"epochs": 4, "batch_size": 8, "learning_rate": 2e-4},
+}
+UNSEEN = labelled_texts(15, seed=9)
+
+
+def train(tiny: Tiny, output: Path, how: str, **options: Any) -> Any:
+    data = options.pop("data", None) or labelled_texts(20)
+    given = {"how": how, "model": tiny.directory, **QUICK.get(how, {}), **options}
+    return sememe.train_classifier(data, output, **given)
+
+
+@pytest.fixture(scope="module", params=list(QUICK))
+def trained(
+    request: pytest.FixtureRequest, tiny: Tiny, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, Path]:
+    output = tmp_path_factory.mktemp("classifiers") / request.param
+    return train(tiny, output, request.param), output
+
+
+def test_it_is_right_about_texts_it_has_not_seen(trained: tuple[Any, Path]) -> None:
+    classifier = sememe.Classifier(trained[1], precision="f32")
+    found = classifier.predict(UNSEEN["text"])
+    assert accuracy_score(UNSEEN["label"], found) > 0.75
+    assert classifier.labels == ["energy", "school", "travel"]
+
+
+def test_probabilities_are_those_of_the_saved_layer(trained: tuple[Any, Path]) -> None:
+    _, output = trained
+    classifier = sememe.Classifier(output, precision="f32")
+    layer = load_file(output / "classifier.safetensors")
+    vectors = SentenceTransformer(str(output), device="cpu").encode(UNSEEN["text"])
+    powers = np.exp(vectors @ layer["weight"].T + layer["bias"])
+    found = classifier.predict_proba(UNSEEN["text"])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, powers / powers.sum(1, keepdims=True), atol=1e-4)
+    named = [classifier.labels[place] for place in found.argmax(1)]
+    assert classifier.predict(UNSEEN["text"]) == named
+
+
+def test_a_saved_copy_says_the_same_to_the_byte(trained: tuple[Any, Path], tmp_path: Path) -> None:
+    classifier = sememe.Classifier(trained[1], precision="f32")
+    classifier.save(tmp_path / "copy")
+    again = sememe.Classifier(tmp_path / "copy", precision="f32")
+    first, second = (c.predict_proba(UNSEEN["text"]).tobytes() for c in (classifier, again))
+    assert first == second
+    assert classifier.fingerprint == again.fingerprint
+    with pytest.raises(sememe.errors.InputError, match="new or empty folder"):
+        classifier.save(tmp_path / "copy")
+
+
+def test_the_outcome_is_written_beside_it(trained: tuple[Any, Path]) -> None:
+    done, output = trained
+    said = json.loads((output / "training.json").read_text())
+    assert said["verdict"] == done.verdict
+    assert said["metric"] == "accuracy"
+    assert "macro F1" in said["further"]
+    assert (output / "training.html").exists() == (output.name != "probe")
+    against = "the most frequent label" if output.name == "probe" else "by the probe"
+    assert against in done.verdict
+    assert [path.name for path in output.parent.iterdir()] == [output.name], "nothing is left"
+
+
+def test_its_figures_are_those_of_the_examples_held_out(tiny: Tiny, tmp_path: Path) -> None:
+    done = train(tiny, tmp_path / "c", "few-shot", dev=UNSEEN)
+    found = sememe.Classifier(tmp_path / "c").predict(UNSEEN["text"])
+    assert done.after.value == pytest.approx(accuracy_score(UNSEEN["label"], found))
+    (f1,) = done.further
+    assert f1.value == pytest.approx(f1_score(UNSEEN["label"], found, average="macro"))
+    train(tiny, tmp_path / "p", "probe", dev=UNSEEN)
+    probed = sememe.Classifier(tmp_path / "p").predict(UNSEEN["text"])
+    assert done.before.value == pytest.approx(accuracy_score(UNSEEN["label"], probed))
+
+
+def test_what_learns_nothing_is_not_called_better(tiny: Tiny, tmp_path: Path) -> None:
+    data = labelled_texts(20)
+    data["label"] = list(np.random.default_rng(0).permutation(data["label"]))
+    assert not train(tiny, tmp_path / "p", "probe", data=data).better
+    done = train(tiny, tmp_path / "f", "few-shot", data=data)
+    assert done.verdict.startswith(("Not shown to be better", "Worse")), done.verdict
+
+
+def test_auto_keeps_the_probe_where_nothing_is_better(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.warns(sememe.errors.ChoiceWarning, match="few-shot was tried; Not shown"):
+        done = train(tiny, tmp_path / "c", "auto", epochs=0.5, learning_rate=1e-7)
+    assert json.loads((tmp_path / "c" / "classifier.json").read_text())["how"] == "probe"
+    assert "by the probe" in done.verdict
+
+
+def test_auto_takes_few_shot_where_it_is_better(tmp_path: Path) -> None:
+    # Of two dimensions drawn at random a probe can make little.
+    flat = make_checkpoint(tmp_path / "flat", head=[Linear(2, "Identity"), "normalize"])
+    options = {"epochs": 16, "batch_size": 32, "learning_rate": 3e-3}
+    data, dev = labelled_texts(40), labelled_texts(40, seed=5)
+    done = train(flat, tmp_path / "c", "auto", data=data, dev=dev, **options)
+    assert done.better, done.verdict
+    assert "by few-shot" in done.verdict
+    found = sememe.Classifier(tmp_path / "c").predict(dev["text"])
+    assert done.after.value == pytest.approx(accuracy_score(dev["label"], found))
+
+
+def test_without_examples_to_measure_on_auto_is_a_probe_of_all(tiny: Tiny, tmp_path: Path) -> None:
+    done = train(tiny, tmp_path / "c", "auto", dev="none")
+    assert done.better is None
+    assert "Nothing was held out" in done.verdict
+
+
+def test_two_labels_have_a_row_each(tiny: Tiny, tmp_path: Path) -> None:
+    data = labelled_texts(20)
+    kept = [i for i, label in enumerate(data["label"]) if label != "travel"]
+    train(tiny, tmp_path / "c", "probe", data={k: [v[i] for i in kept] for k, v in data.items()})
+    classifier = sememe.Classifier(tmp_path / "c", precision="f32")
+    found = classifier.predict_proba(["nuclear power", "a teacher and a child"])
+    assert found.shape == (2, 2)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-6)
+    assert classifier.predict(["nuclear wind power", "teacher child music"]) == ["energy", "school"]
+
+
+@pytest.mark.parametrize("how", list(QUICK))
+def test_a_regular_transformer_is_pooled_by_its_mean(tmp_path: Path, how: str) -> None:
+    plain = make_checkpoint(tmp_path / "plain", layout="plain")
+    train(plain, tmp_path / "c", how)
+    opened = SentenceTransformer(str(tmp_path / "c"), device="cpu")
+    assert opened[1].pooling_mode == "mean"
+    sememe.Classifier(tmp_path / "c", precision="f32").predict(["a"])
+
+
+@pytest.mark.parametrize("head", [[], ["normalize"], [Linear(8), "normalize"]])
+def test_fine_tuning_begins_at_the_probe(tmp_path: Path, head: list[Any]) -> None:
+    start = make_checkpoint(tmp_path / "start", head=head)
+    done = train(start, tmp_path / "c", "fine-tune", learning_rate=1e-12)
+    assert done.comparison.difference == 0
+    assert done.after.value > 0.5
+
+
+def test_one_seed_gives_one_classifier(tiny: Tiny, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        train(tiny, tmp_path / name, "few-shot", epochs=1)
+    first, second = ((tmp_path / n / "classifier.safetensors").read_bytes() for n in ("a", "b"))
+    assert first == second

@@ -1,0 +1,89 @@
+"""`sememe train classifier` and `sememe classify` as a user runs them: processes and files."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+from labelled_texts import labelled_texts
+
+import sememe
+from sememe.tables import write_table
+from tiny_models import Tiny
+
+UNSEEN = labelled_texts(5, seed=9)
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sememe.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("cli")
+    write_table(made / "train.csv", labelled_texts(12))
+    write_table(made / "new.csv", {"id": range(15), "body": UNSEEN["text"]})
+    options = ("--how", "probe", "--model", tiny.directory, "-o", made / "c", "--json")
+    done = run("train", "classifier", made / "train.csv", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metric"] == "accuracy"
+    assert "by the probe" in done.stderr
+    return made
+
+
+def classify(folder: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    options = ("--column", "body", "-o", str(out), "--precision", "f32", *more)
+    return run("classify", folder / "c", folder / "new.csv", *options)
+
+
+def test_a_file_of_texts_becomes_a_file_of_labels(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    done = classify(folder, out, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    assert list(rows[0]) == ["text", "label", "probability"]
+    classifier = sememe.Classifier(folder / "c", precision="f32")
+    assert [row["text"] for row in rows] == UNSEEN["text"]
+    assert [row["label"] for row in rows] == classifier.predict(UNSEEN["text"])
+    said = json.loads(done.stdout)
+    assert (said["rows"], said["dim"], said["fingerprint"]) == (15, 3, classifier.fingerprint)
+    assert "15 texts, labels of 3" in done.stderr
+
+
+def test_every_probability_is_written_where_that_is_asked(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.parquet"
+    assert classify(folder, out, "--proba").returncode == 0
+    table = parquet.read_table(out).to_pydict()
+    names = [f"probability {label}" for label in ("energy", "school", "travel")]
+    assert list(table) == ["text", "label", "probability", *names]
+    each = list(zip(*(table[name] for name in names), strict=True))
+    assert [max(row) for row in each] == table["probability"]
+    assert all(abs(sum(row) - 1) < 1e-5 for row in each)
+
+
+@pytest.mark.parametrize(
+    ("out", "more", "said"),
+    [
+        ("labels.npy", (), ".csv, .tsv, .jsonl, .parquet, or a folder"),
+        ("labels.csv", ("--column", "nothing"), 'no column "nothing"'),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    folder: Path, tmp_path: Path, out: str, more: tuple[str, ...], said: str
+) -> None:
+    done = classify(folder, tmp_path / out, *more)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_data_that_cannot_be_used_are_one_line(tiny: Tiny, tmp_path: Path) -> None:
+    write_table(tmp_path / "one.csv", {"text": [*"abcd"], "label": ["x"] * 4})
+    options = ("--model", tiny.directory, "-o", tmp_path / "c")
+    done = run("train", "classifier", tmp_path / "one.csv", *options)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith('every label is "x"; at least two are needed')

@@ -1,0 +1,305 @@
+"""What is chosen for the user suits the data, has a reason, and gives way to what was asked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from training_tables import KINDS, Table, table, write_csv
+
+from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError
+from sememe.training.data import Batches, load
+from sememe.training.defaults import choose
+from sememe.training.losses import BI, CROSS
+from sememe.training.plan import Plan, make_plan
+from sememe.training.record import ASKED
+
+TABLES = {kind: load(table(kind, 60)) for kind in KINDS}
+CASES = [(kind, cross) for kind in KINDS for cross in (False, True)][:-1]
+"""All but labelled texts for a cross-encoder."""
+
+
+def chosen(examples: Any, *, cross: bool = False, **given: Any) -> dict[str, Any]:
+    choices = choose(examples, given, cross=cross, alike=examples.alike)
+    return {choice.name: choice.value for choice in choices}
+
+
+def plan_of(data: Any, dev: Any = None, *, cross: bool = False, **options: Any) -> Plan:
+    return make_plan(data, dev, options, cross=cross)
+
+
+# --- losses ---
+
+
+@pytest.mark.parametrize(("kind", "cross"), CASES)
+def test_every_kind_of_data_gets_a_loss_that_takes_it(kind: str, cross: bool) -> None:
+    choices = choose(TABLES[kind], {}, cross=cross, alike=TABLES[kind].alike)
+    values = {choice.name: choice.value for choice in choices}
+    assert kind in (CROSS if cross else BI)[values["loss"]].kinds
+    assert {"loss", "batch_size", "learning_rate", "epochs"} <= values.keys()
+    assert all(len(choice.why) > 10 for choice in choices)
+    assert values["learning_rate"] == (5e-5 if cross else 2e-5)
+
+
+@pytest.mark.parametrize(("kind", "cross"), CASES)
+def test_another_loss_is_refused_with_those_that_fit(kind: str, cross: bool) -> None:
+    losses = CROSS if cross else BI
+    fitting = ", ".join(name for name, entry in losses.items() if kind in entry.kinds)
+    other = next(name for name, entry in losses.items() if kind not in entry.kinds)
+    for name, said in ((other, f"is not for {kind}"), ("bananas", "is not known")):
+        with pytest.raises(
+            InputError, match=rf"The loss '{name}' {said}; .* there are {fitting}\."
+        ):
+            chosen(TABLES[kind], cross=cross, loss=name)
+
+
+def test_single_texts_are_not_for_a_cross_encoder() -> None:
+    with pytest.raises(InputError, match=r"a cross-encoder reads pairs; sememe train classifier"):
+        chosen(TABLES["labelled texts"], cross=True)
+
+
+@pytest.mark.parametrize(("cross", "loss"), [(False, "softmax"), (True, "cross-entropy")])
+def test_labels_that_say_nothing_of_alikeness_are_classes(cross: bool, loss: str) -> None:
+    for names in (["entails", "neutral", "denies"], ["red", "blue"]):
+        columns = table("labelled pairs", 12)
+        columns["label"] = [names[i % len(names)] for i in range(12)]
+        assert chosen(load(columns), cross=cross)["loss"] == loss
+
+
+@pytest.mark.parametrize(("cross", "loss"), [(False, "contrastive"), (True, "bce")])
+def test_what_is_alike_is_asked_for_where_the_loss_needs_it(cross: bool, loss: str) -> None:
+    columns = labels_of(["red", "blue"])
+    with pytest.raises(InputError, match=r"the labels blue, red: say which .* --positive LABEL"):
+        plan_of(columns, "none", cross=cross, loss=loss)
+    plan = plan_of(columns, "none", cross=cross, loss=loss, positive="red")
+    targets = plan.targets(0)
+    assert targets.targets is not None
+    assert [example.target for example in targets] == [float(i % 2 == 0) for i in range(40)]
+
+
+def labels_of(names: list[Any], rows: int = 40, seed: int = 0) -> Table:
+    columns = table("labelled pairs", rows, seed)
+    columns["label"] = [names[i % len(names)] for i in range(rows)]
+    return columns
+
+
+def test_what_is_alike_is_each_data_set_s_own() -> None:
+    # "duplicate" comes before "not duplicate", and "no" before "yes".
+    parts = [labels_of(["no", "yes"]), labels_of(["duplicate", "not duplicate"], seed=1)]
+    plan = plan_of(parts, "none")
+    assert [plan.value("loss", i) for i in (0, 1)] == ["contrastive"] * 2
+    assert [plan.targets(i)[0].target for i in (0, 1)] == [0.0, 1.0]
+    mixed = plan_of([table("pairs", 40), labels_of([0, 1], seed=1)], "none")
+    assert [example.target for example in mixed.targets(1)][:2] == [0.0, 1.0]
+
+
+def test_a_positive_label_that_is_not_there_is_said() -> None:
+    with pytest.raises(InputError, match=r"positive='2' is no label of the data: it has 0, 1"):
+        plan_of(labels_of([0, 1]), positive="2")
+    with pytest.raises(InputError, match="it has none"):
+        plan_of(table("pairs", 40), positive="1")
+    assert plan_of(labels_of([0, 1]), positive=0).alikes == [0]  # as a number, too
+
+
+# --- sizes ---
+
+
+@pytest.mark.parametrize("rows", [4, 8, 40, 5000, 200_000])
+def test_small_data_get_small_batches_and_more_epochs(rows: int) -> None:
+    examples = TABLES["pairs"].subset(np.arange(rows) % 60)
+    values = chosen(examples)
+    assert 2 <= values["batch_size"] <= min(64, max(2, rows // 2))
+    assert values["epochs"] == min(10, max(1, round(20_000 / rows)))
+    assert len(Batches([examples], values["batch_size"], epochs=values["epochs"])) >= 2
+
+
+def test_what_is_given_wins_and_is_called_so() -> None:
+    given: dict[str, Any] = {"loss": "triplet", "batch_size": 5, "learning_rate": 1e-3, "epochs": 7}
+    choices = choose(TABLES["triplets"], given, cross=False, alike=None)
+    assert {choice.name: choice.value for choice in choices} == given
+    assert {choice.why for choice in choices} == {ASKED}
+    plan = plan_of(table("triplets", 60), **given, seed=3, patience=2, evaluations=5)
+    settings = plan.settings
+    assert (settings.batch_size, settings.learning_rate, settings.epochs) == (5, 1e-3, 7)
+    assert (settings.seed, settings.patience, settings.evaluations) == (3, 2, 5)
+
+
+def test_lora_gets_a_higher_rate() -> None:
+    assert chosen(TABLES["pairs"], lora=8)["learning_rate"] == pytest.approx(2e-4)
+    assert chosen(TABLES["pairs"], lora=8, learning_rate=1e-5)["learning_rate"] == 1e-5
+
+
+@pytest.mark.parametrize("epochs", [0.5, 1, 3, 10])
+def test_there_are_four_evaluations_at_least(epochs: float) -> None:
+    settings = plan_of(table("pairs", 60), epochs=epochs).settings
+    assert settings.evaluations * epochs >= 4
+
+
+ASKED_FOR: list[dict[str, int]] = [
+    {}, {"batch_size": 30}, {"batch_size": 2}, {"per_label": 3}, {"per_label": 0},
+    {"per_label": 2, "batch_size": 9},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", [2, 4, 30])
+@pytest.mark.parametrize("given", ASKED_FOR, ids=str)
+def test_batches_of_labels_always_fit(labels: int, given: dict[str, int]) -> None:
+    made = [f"label {i % labels}" for i in range(120)]
+    texts = [f"text {i}" for i in range(120)]
+    plan = make_plan({"text": texts, "label": made}, "none", dict(given), cross=False)
+    size, each = plan.settings.batch_size, plan.settings.per_label
+    assert each == given.get("per_label", each)
+    assert size <= max(given.get("batch_size", 32), 4) or each
+    for part, rows in Batches(plan.parts, size, per_label=each):
+        examples = plan.parts[part]
+        _, counts = np.unique([examples[row].target for row in rows], return_counts=True)
+        assert not each or (set(counts) == {each} and len(counts) > 1)
+
+
+def test_labels_that_are_all_held_out_are_not_counted_on() -> None:
+    labels = [f"label {i % 3}" for i in range(40)] + ["rare", "rare"]
+    texts = [f"text {i}" for i in range(42)]
+    for seed in range(8):
+        plan = plan_of({"text": texts, "label": labels}, seed=seed)
+        settings = plan.settings
+        assert len(Batches(plan.parts, settings.batch_size, per_label=settings.per_label))
+
+
+# --- what is held out ---
+
+
+def texts_in(*parts: Any) -> set[str]:
+    return {text for part in parts if part for example in part for text in example.texts}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_text_that_is_held_out_is_trained_on(kind: str) -> None:
+    columns = table(kind, 100)
+    plan = plan_of(columns)
+    assert plan.dev is not None
+    assert plan.test is not None
+    assert len(plan.parts[0]) + len(plan.dev) + len(plan.test) == 100
+    assert 8 <= len(plan.dev) <= len(plan.test) + 1 <= 12
+    assert not texts_in(plan.parts[0]) & texts_in(plan.dev, plan.test)
+    assert not texts_in(plan.dev) & texts_in(plan.test)
+
+
+def test_what_is_held_out_is_not_trained_on_in_another_data_set() -> None:
+    texts = table("labelled texts", 60)["text"]
+    labels = {name: [f"{name} {i % k}" for i in range(60)] for name, k in (("a", 2), ("b", 3))}
+    first, second = ({"text": texts, "label": made} for made in labels.values())
+    with pytest.warns(
+        ChoiceWarning, match=r"12 of 60 rows .* text that is held out .* not trained"
+    ):
+        plan = plan_of([first, second])
+    assert [len(part) for part in plan.parts] == [48, 48]
+    assert not texts_in(*plan.parts) & texts_in(plan.dev, plan.test)
+
+
+def test_a_data_set_of_which_all_is_held_out_is_refused() -> None:
+    pairs = table("pairs", 100)
+    held = plan_of(pairs)
+    rows = [example.texts for part in (held.dev, held.test) for example in part or ()]
+    other = {"anchor": [a for a, _ in rows], "positive": [p for _, p in rows]}
+    with (
+        pytest.warns(ChoiceWarning, match="20 of 20 rows"),
+        pytest.raises(InputError, match="leaves nothing of the data; give examples to measure on"),
+    ):
+        plan_of([pairs, other])
+
+
+def test_examples_to_measure_on_may_be_given(tmp_path: Path) -> None:
+    dev = write_csv(tmp_path / "dev.csv", table("scored pairs", 30, seed=1))
+    plan = plan_of(table("scored pairs", 50), dev)
+    assert plan.dev is not None
+    assert plan.test is not None
+    assert (len(plan.parts[0]), len(plan.dev), len(plan.test)) == (50, 15, 15)
+    assert plan.dev.name == str(dev)
+
+
+def test_examples_to_measure_on_that_are_trained_on_too_are_said() -> None:
+    columns, dev = table("pairs", 50), table("pairs", 30, seed=1)
+    dev["anchor"][3] = columns["positive"][7]
+    with pytest.warns(SememeWarning, match=r"1 of 50 rows .* may be better than on new texts"):
+        plan_of(columns, dev)
+
+
+def test_nothing_need_be_measured() -> None:
+    plan = plan_of(table("pairs", 30), "none")
+    assert (len(plan.parts[0]), plan.dev, plan.test) == (30, None, None)
+
+
+@pytest.mark.parametrize("kind", ["triplets", "labelled pairs"])
+def test_examples_of_another_kind_are_no_measure(kind: str) -> None:
+    with pytest.raises(InputError, match=rf"the data holds {kind} .*scored pairs.* must agree"):
+        plan_of(table("scored pairs", 40), table(kind, 40))
+    with pytest.raises(InputError, match=r"\['0', '1'\].*\['no', 'yes'\].*the two must agree"):
+        plan_of(labels_of(["yes", "no"]), labels_of([0, 1]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [8, 10])
+def test_too_few_to_hold_out_is_said_before_any_work(kind: str, rows: int) -> None:
+    said = r"held out to measure on: too few, .*\(--dev none|hold out more of it"
+    with pytest.raises(InputError, match=said):
+        plan_of(table(kind, rows))
+    assert plan_of(table(kind, rows), "none").parts
+
+
+def test_measures_that_could_tell_nothing_are_refused() -> None:
+    dev = table("scored pairs", 30, seed=1)
+    dev["score"] = [0.5] * 29 + [0.6]
+    with pytest.raises(InputError, match=r"15 examples .* or too much alike, .* Give more data"):
+        plan_of(table("scored pairs", 40), dev)
+
+
+# --- options ---
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"epoch": 3}, r"epoch is no option of training.*epochs.*there are epochs, batch_size"),
+        ({"bananas": 3}, "bananas is no option of training; there are epochs"),
+        ({"epochs": 0}, "epochs, learning_rate and max_norm must be above 0"),
+        ({"epochs": "2"}, "epochs='2': a number from 0 on is needed"),
+        ({"batch_size": "2"}, "batch_size='2': a whole number"),
+        ({"batch_size": 1}, "batch_size=1: a whole number from 2 on"),
+        ({"weights": [1.0]}, "1 weights for 2 data sets; give one for each"),
+        ({"loss": "cosent"}, r"'cosent' is not for pairs; the data holds pairs"),
+    ],
+)
+def test_bad_options_are_said(option: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        plan_of([table("pairs", 40), table("pairs", 40, seed=1)], "none", **option)
+
+
+def test_bad_data_are_said() -> None:
+    three = {"anchor": ["a", "b", "c"], "positive": ["d", "e", "f"]}
+    with pytest.raises(InputError, match="3 rows; training needs 4 at the least"):
+        plan_of(three)
+    with pytest.raises(TableError, match="make no one kind"):
+        plan_of({"anchor": ["a"] * 5, "score": [1] * 5})
+
+
+# --- identity ---
+
+
+def test_a_run_is_all_that_its_outcome_depends_on() -> None:
+    base: dict[str, Any] = {"data": labels_of([0, 1]), "dev": "none"}
+
+    def identity(**changed: Any) -> dict[str, Any]:
+        return plan_of(**{**base, **changed}).identity()
+
+    same = identity()
+    assert identity(device="cpu", save_minutes=1, log="tensorboard", progress=True) == same
+    for changed in (
+        {"data": labels_of([0, 1], seed=1)}, {"data": labels_of([1, 0])}, {"dev": None},
+        {"dev": labels_of([0, 1], seed=1)}, {"loss": "softmax"}, {"positive": "0"}, {"lora": 2},
+        {"seed": 1}, {"epochs": 2}, {"batch_size": 4}, {"learning_rate": 1e-3}, {"warmup": 0.2},
+        {"weight_decay": 0}, {"max_norm": 2}, {"precision": "bf16"}, {"evaluations": 9},
+        {"patience": 3}, {"weights": [2.0]},
+    ):  # fmt: skip
+        other = identity(**changed)
+        assert sorted(other) == sorted(same)
+        assert other != same, changed
