@@ -38,24 +38,33 @@ class Part(NamedTuple):
 class Tower(nn.Module):  # type: ignore[misc]
     """Maps items (texts, pairs, images, …) to one tensor each; the trainer knows nothing more.
 
-    A subclass gives `parts` and `forward`, and `columns` where an example is not its items.
+    Where items are arrays of one shape, a subclass gives no more than `forward`; else `parts` too,
+    and `columns` where an example is not its items.
+
+    Attributes:
+        part_size: how many arrays are computed together at the most.
 
     Example:
         >>> class Faces(Tower):
         ...     def __init__(self):
         ...         super().__init__()
-        ...         self.net = nn.Linear(4, 2)
-        ...     def parts(self, items):
-        ...         return [Part(np.arange(len(items)), (torch.tensor(np.stack(items)),))]
+        ...         self.layer = nn.Linear(4, 2)
         ...     def forward(self, images):
-        ...         return self.net(images)
+        ...         return self.layer(images)
         >>> Faces().encode([np.zeros(4, np.float32)] * 3).shape
         (3, 2)
     """
 
+    part_size = 256
+
     def parts(self, items: Sequence[Any]) -> list[Part]:
         """The items in parts that each fit into memory."""
-        raise NotImplementedError
+        found = []
+        for start in range(0, len(items), self.part_size):
+            some = items[start : start + self.part_size]
+            rows = np.arange(start, start + len(some))
+            found.append(Part(rows, (torch.from_numpy(np.stack(some)),)))
+        return found
 
     def forward(self, *inputs: Any) -> Tensor:
         """The inputs of a part of b items: float32 (b, dim)."""
