@@ -36,6 +36,8 @@ bench: .venv-bench/bench
 
 screenshots: .venv/dev demo
 	.venv/bin/python docs/images/take_screenshots.py demo/map.html
+	.venv/bin/python examples/use_case.py --seeds 0 --out demo
+	.venv/bin/python docs/images/take_screenshots.py --schemes light --scale 1 demo/topic.html demo/sentiment.html
 
 clean:
 	rm -rf .venv .venv-bench demo dist

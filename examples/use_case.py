@@ -1,7 +1,5 @@
 """The use case decides what is near: one encoder, trained once by topic and once by sentiment.
 
-python examples/use_case.py --out maps
-
 Each seed trains on four fifths of the opinions on eight topics. Measured is what neither training
 saw: the other fifth, and all opinions on two more topics, one of which is nuclear power.
 """
@@ -31,7 +29,7 @@ SIDES = {
     "across": "same sentiment, other topic / same topic, other sentiment",
 }
 PLACES = ("topics it was trained on", "topics that are new to it")
-TRAINING: dict[str, dict[str, Any]] = {"topic": {"epochs": 5}, "sentiment": {"epochs": 8}}
+OPTIONS: Any = {"topic": {"epochs": 5}, "sentiment": {"epochs": 8, "learning_rate": 1e-4}}
 
 Bools = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
@@ -100,12 +98,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one run for each")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-
     opinions = read_table(OPINIONS).columns
     texts = [str(text) for text in opinions["text"]]
     topics, sentiments = (np.array(opinions[name], str) for name in ("topic", "sentiment"))
     places = [texts.index(text) for text in NUCLEAR]
-    figures: dict[str, list[Any]] = {name: [] for name in ("start", *TRAINING)}
+    figures: dict[str, list[Any]] = {name: [] for name in ("start", *OPTIONS)}
     cosines: dict[str, list[float]] = {name: [] for name in figures}
 
     def measure(name: str, model: Any, parts: Any) -> Any:
@@ -120,7 +117,7 @@ def main() -> None:
         measure("start", options.model, parts)
         for name, labels in (("topic", topics), ("sentiment", sentiments)):
             data = {"text": np.array(texts)[trained].tolist(), "label": labels[trained].tolist()}
-            more = {"model": options.model, "dev": "none", "seed": seed, **TRAINING[name]}
+            more = {"model": options.model, "dev": "none", "seed": seed, **OPTIONS[name]}
             with tempfile.TemporaryDirectory() as folder:
                 sememe.train_bi(data, Path(folder) / name, **more)
                 vectors = measure(name, Path(folder) / name, parts)

@@ -1,35 +1,47 @@
-"""Take the pictures of a map that the documentation shows, light and dark.
+"""Take the pictures of maps that the documentation shows: each map's name, and light or dark.
 
 python docs/images/take_screenshots.py demo/map.html
+python docs/images/take_screenshots.py --schemes light --scale 1 demo/topic.html demo/sentiment.html
 """
 
+import argparse
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal
 
 from playwright.sync_api import ViewportSize, sync_playwright
 
 FOLDER = Path(__file__).parent
 SIZE: ViewportSize = {"width": 1200, "height": 760}
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def main() -> None:
-    """Write map-light.png and map-dark.png beside this script."""
+    """Write map-light.png and the like beside this script."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("maps", type=Path, nargs="+")
+    parser.add_argument(
+        "--schemes", nargs="+", choices=("light", "dark"), default=("light", "dark")
+    )
+    parser.add_argument("--scale", type=float, default=1.5, help="pixels of the picture a pixel")
+    options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None or len(sys.argv) != 2:
-        sys.exit(f"{__doc__}\nIt needs Debian's package chromium.")
+    if chromium is None:
+        sys.exit("It needs Debian's package chromium.")
     arguments = ["--no-sandbox"] if os.getuid() == 0 else []  # root has no sandbox to start
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=arguments)
-        for scheme in SCHEMES:
-            page = browser.new_page(viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5)
-            page.goto(Path(sys.argv[1]).resolve().as_uri())
-            picture = FOLDER / f"map-{scheme}.png"
-            page.screenshot(path=picture)
-            print(f"{picture} {picture.stat().st_size // 1024} KB")
+        for source in options.maps:
+            for scheme in options.schemes:
+                page = browser.new_page(
+                    viewport=SIZE, color_scheme=scheme, device_scale_factor=options.scale
+                )
+                page.goto(source.resolve().as_uri())
+                picture = FOLDER / f"{source.stem}-{scheme}.png"
+                page.screenshot(path=picture)
+                print(f"{picture} {picture.stat().st_size // 1024} KB")
         browser.close()
 
 

@@ -104,7 +104,7 @@ def test_it_trains_prints_its_table_and_draws_its_maps(
 ) -> None:
     bert = random_bert(max_position_embeddings=256)
     make_checkpoint(tmp_path / "tiny", bert=bert, max_length=256)
-    monkeypatch.setattr(use_case, "TRAINING", {name: {"epochs": 0.1} for name in use_case.TRAINING})
+    monkeypatch.setattr(use_case, "OPTIONS", {name: {"epochs": 0.1} for name in use_case.OPTIONS})
     arguments = ["--out", str(tmp_path / "maps"), "--model", str(tmp_path / "tiny"), "--seeds", "3"]
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
     use_case.main()

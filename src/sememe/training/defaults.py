@@ -15,7 +15,7 @@ _BI_LOSS = {
     "triplets": ("ranking", "triplets: the positive is to beat its negatives and all others'"),
     "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
     "scored pairs": ("cosent", "scores: pairs are to come in their order"),
-    "labelled texts": ("batch-hard", "labels: each text's farthest of its own and nearest other"),
+    "labelled texts": ("batch-ranking", "labels: a text's own are to beat all others of the batch"),
 }
 _CROSS_LOSS = {
     "pairs": ("ranking", "pairs: each query's document is to beat others of the batch"),
@@ -47,8 +47,9 @@ def choose(
     ranks, count = loss == "ranking", len(examples)
     batch, small = (_IN_BATCH, "the batch holds the negatives") if ranks else (16, "as in SBERT")
     each = 0
-    rate = 5e-5 if cross else 2e-5
-    usual = "usual for cross-encoders" if cross else "usual for bi-encoders"
+    rate, usual = (5e-5, "usual for cross-encoders") if cross else (2e-5, "usual for bi-encoders")
+    if examples.kind == "labelled texts":
+        rate, usual = 5e-5, "labels are learned better than with 2e-5"
     if given.get("lora"):
         rate, usual = 10 * rate, "ten times the usual, as LoRA trains few weights"
     epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))

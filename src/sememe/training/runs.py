@@ -58,7 +58,7 @@ def train_bi(
         dev: examples to measure on, as `data`; None holds out a fifth of the data, 2,000 at the
             most; "none" measures nothing.
         loss: triplet, contrastive, ranking, cosent, cosine-mse, softmax, margin-mse, kl,
-            batch-hard or batch-semi-hard; docs/losses.md says which when.
+            batch-ranking, batch-hard or batch-semi-hard; docs/losses.md says which when.
         matryoshka: sizes, such as (384, 128, 64), to which the vectors can be cut afterwards
             (Kusupati et al., 2022).
         **options: those of `sememe.training.settings.Settings` (epochs, batch_size, learning_rate,
