@@ -70,7 +70,7 @@ def setfit(train: Rows, test: Rows, seed: int, seconds: float) -> list[tuple[flo
     model, taken = _setfit(train, seed, max(1, round((seconds - short) / each) + _TIMED))
     own = _accuracy([str(label) for label in model.predict(test["text"])], test)
     vectors, unseen = (
-        model.encode(rows["text"], normalize_embeddings=True) for rows in (train, test)
+        model.model_body.encode(rows["text"], normalize_embeddings=True) for rows in (train, test)
     )
     labels, targets = np.unique(train["label"], return_inverse=True)
     weight, bias, _ = fit(np.asarray(vectors), targets.astype(np.int32), seed=seed)
