@@ -44,7 +44,7 @@ def pairs(count: int, kind: str = "scores", seed: int = 0) -> list[Example]:
     cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     targets = (cosines > 0).astype(int) if kind == "labels" else cosines
     rows = zip(a.tolist(), b.tolist(), targets.tolist(), strict=True)
-    return [Example((tuple(x), tuple(y)), target) for x, y, target in rows]  # type: ignore[arg-type]
+    return [Example((tuple(x), tuple(y)), target) for x, y, target in rows]
 
 
 HELD_OUT = pairs(60, seed=1)

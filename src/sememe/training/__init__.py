@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sememe.training.outcome import Outcome as Outcome
     from sememe.training.runs import train_bi as train_bi
     from sememe.training.runs import train_cross as train_cross
+    from sememe.training.settings import Settings as Settings
     from sememe.training.towers import BiTower as BiTower
+    from sememe.training.towers import Tower as Tower
     from sememe.training.trainer import Objective as Objective
     from sememe.training.trainer import Trainer as Trainer
 
@@ -21,12 +23,23 @@ _HOMES = {
     "BiTower": "sememe.training.towers",
     "Objective": "sememe.training.trainer",
     "Outcome": "sememe.training.outcome",
+    "Settings": "sememe.training.settings",
+    "Tower": "sememe.training.towers",
     "Trainer": "sememe.training.trainer",
     "train_bi": "sememe.training.runs",
     "train_cross": "sememe.training.runs",
 }
 
-__all__ = ["BiTower", "Objective", "Outcome", "Trainer", "train_bi", "train_cross"]
+__all__ = [
+    "BiTower",
+    "Objective",
+    "Outcome",
+    "Settings",
+    "Tower",
+    "Trainer",
+    "train_bi",
+    "train_cross",
+]
 
 
 def __getattr__(name: str) -> Any:

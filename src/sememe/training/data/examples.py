@@ -20,10 +20,13 @@ _FEWEST = 4
 
 
 class Example(NamedTuple):
-    """Texts, one a column; their score, their label's place, or a teacher's scores."""
+    """Texts (or what else a tower reads), one a column; what the loss is to find of them, if any.
 
-    texts: tuple[str, ...]
-    target: float | int | tuple[float, ...] | None
+    The target is their score, their label's place, or a teacher's scores.
+    """
+
+    texts: tuple[Any, ...]
+    target: float | int | tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
