@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from labelled_texts import labelled_texts
 
 import sememe
-from labelled_texts import labelled_texts
 from sememe.errors import JobError
 from tiny_models import Tiny
 
