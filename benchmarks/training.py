@@ -18,6 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,33 +160,12 @@ def check(data: Path) -> None:
         sys.exit("The two trainers do not do the same work.")
 
 
-def our_bi(_: str) -> Callable[[Rows], Any]:
-    return _timed(Ours("bi"))
+def trained(system: Callable[..., Any], task: str, precision: str, _: str) -> Callable[[Rows], Any]:
+    """A system in a `Peer`'s process."""
+    made = system(task, precision)
 
-
-def their_bi(_: str) -> Callable[[Rows], Any]:
-    return _timed(Theirs("bi"))
-
-
-def their_bi_bf16(_: str) -> Callable[[Rows], Any]:
-    return _timed(Theirs("bi", "bf16"))
-
-
-def our_cross(_: str) -> Callable[[Rows], Any]:
-    return _timed(Ours("cross"))
-
-
-def their_cross(_: str) -> Callable[[Rows], Any]:
-    return _timed(Theirs("cross"))
-
-
-def their_cross_bf16(_: str) -> Callable[[Rows], Any]:
-    return _timed(Theirs("cross", "bf16"))
-
-
-def _timed(system: Any) -> Callable[[Rows], Any]:
     def train(rows: Rows) -> Any:
-        system.train(rows, 16, 1, 0, 0.1)
+        made.train(rows, 16, 1, 0, 0.1)
         return np.zeros(0)
 
     return train
@@ -193,16 +173,20 @@ def _timed(system: Any) -> Callable[[Rows], Any]:
 
 def speed(data: Path, rounds: int) -> None:
     rows = sts(data, "train")[: 16 * _STEPS]
-    for task, systems in (
-        ("bi-encoder, CoSENT", (our_bi, their_bi, their_bi_bf16)),
-        ("cross-encoder, BCE", (our_cross, their_cross, their_cross_bf16)),
-    ):
-        names = ("sememe", "sentence-transformers, as it comes", "sentence-transformers, bf16=True")
-        peers = [Peer(n, load, DEFAULT_MODEL) for n, load in zip(names, systems, strict=True)]
+    systems = {
+        "sememe": (Ours, "auto"),
+        "sentence-transformers, as it comes": (Theirs, "f32"),
+        "sentence-transformers, bf16=True": (Theirs, "bf16"),
+    }
+    for task, what in (("bi", "bi-encoder, CoSENT"), ("cross", "cross-encoder, BCE")):
+        peers = [
+            Peer(name, partial(trained, system, task, precision), DEFAULT_MODEL)
+            for name, (system, precision) in systems.items()
+        ]
         for peer in peers:
             peer.encode(rows[:64])
         interleave(peers, rows, rounds)
-        print(f"Training throughput, {task}, batch 16, {_STEPS} steps of STS-B a round\n")
+        print(f"Training throughput, {what}, batch 16, {_STEPS} steps of STS-B a round\n")
         report(peers, peers[:1], len(rows), "samples")
         for peer in peers:
             peer.close()

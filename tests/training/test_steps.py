@@ -50,6 +50,23 @@ def stepper(tower: Any, dtype: Any = torch.float32) -> Stepper:
     return Stepper(tower, Accelerator(cpu=True), dtype)
 
 
+def assert_same_in_parts(
+    tower: towers.TextTower,
+    loss: Any,
+    columns: Any,
+    targets: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tokens: int,
+) -> None:
+    """A batch's loss and gradients are the same when a part holds so few tokens."""
+    whole = stepper(tower)(loss, columns, targets)
+    expected = gradients(tower, loss)
+    monkeypatch.setitem(towers.TOKENS, "cpu", tokens)
+    assert len(tower.parts([item for column in columns for item in column])) > 2
+    assert stepper(tower)(loss, columns, targets) == pytest.approx(whole, rel=1e-5)
+    assert_alike(gradients(tower, loss), expected)
+
+
 @pytest.mark.parametrize(("name", "kind"), BI_LOSSES)
 def test_parts_of_a_batch_give_its_gradients(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
@@ -57,12 +74,7 @@ def test_parts_of_a_batch_give_its_gradients(
     tower = BiTower(read(folder)).eval()  # dropout would draw otherwise in parts
     loss = made(name, tower.dim)
     columns, targets = batch(tower, kind)
-    whole = stepper(tower)(loss, columns, targets)
-    expected = gradients(tower, loss)
-    monkeypatch.setitem(towers.TOKENS, "cpu", 40)
-    assert len(tower.parts([text for column in columns for text in column])) > 2
-    assert stepper(tower)(loss, columns, targets) == pytest.approx(whole, rel=1e-5)
-    assert_alike(gradients(tower, loss), expected)
+    assert_same_in_parts(tower, loss, columns, targets, monkeypatch, tokens=40)
 
 
 @pytest.mark.parametrize(("name", "kind"), CROSS_LOSSES)
@@ -76,12 +88,7 @@ def test_parts_of_a_cross_encoder_s_batch_give_its_gradients(
     loss = made(name, tower.dim, cross=True)
     columns, targets = batch(tower, kind)
     targets = targets.float() if name == "bce" else targets
-    whole = stepper(tower)(loss, columns, targets)
-    expected = gradients(tower, loss)
-    monkeypatch.setitem(towers.TOKENS, "cpu", 60)
-    assert len(tower.parts([pair for column in columns for pair in column])) > 2
-    assert stepper(tower)(loss, columns, targets) == pytest.approx(whole, rel=1e-5)
-    assert_alike(gradients(tower, loss), expected)
+    assert_same_in_parts(tower, loss, columns, targets, monkeypatch, tokens=60)
 
 
 @pytest.mark.parametrize("name", ["ranking", "triplet"])

@@ -7,7 +7,8 @@ with modules only where it has something that a classifier's own files cannot sa
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -53,19 +54,34 @@ def write(
         InputError: the directory is there and not empty.
         CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
     """
+    with new_folder(check_target(directory)) as whole:
+        _fill(whole, checkpoint, tensors or {})
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a path for a folder, which takes the name `target` when the block ends well.
+
+    Raises:
+        CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
+    """
     from safetensors import SafetensorError
 
-    target = check_target(directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as temporary:
             whole = Path(temporary) / "model"
-            _fill(whole, checkpoint, tensors or {})
-            if target.exists():
-                target.rmdir()  # not everywhere can a folder take the name of an empty one
-            whole.rename(target)
+            yield whole
+            take_name(whole, target)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{target} cannot be written: {error}.") from error
+
+
+def take_name(whole: Path, target: Path) -> None:
+    """Give a folder the name of one that is new or empty."""
+    if target.exists():
+        target.rmdir()  # not everywhere can a folder take the name of an empty one
+    whole.rename(target)
 
 
 def check_target(directory: str | os.PathLike[str]) -> Path:

@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sememe.checkpoint import find
-from sememe.checkpoint.write import check_target
+from sememe.checkpoint.write import check_target, new_folder
 from sememe.classification.head import Floats, Head, read_head
 from sememe.encoders import BiEncoder
 from sememe.encoders.truncation import Cuts
@@ -137,14 +136,6 @@ class Classifier:
 
 def save(encoder: BiEncoder, head: Head, target: Path) -> None:
     """Write an encoder, and the layer beside it."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as temporary:
-            whole = Path(temporary) / "model"
-            encoder.save(whole)
-            head.write(whole)
-            if target.exists():
-                target.rmdir()  # not everywhere can a folder take the name of an empty one
-            whole.rename(target)
-    except OSError as error:
-        raise CheckpointError(f"{target} cannot be written: {error}.") from error
+    with new_folder(target) as whole:
+        encoder.save(whole)
+        head.write(whole)

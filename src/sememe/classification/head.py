@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from sememe.checkpoint import Weights
 from sememe.checkpoint.files import read_json
+from sememe.encoders.vectors import softmax
 from sememe.errors import CheckpointError
 
 Floats = npt.NDArray[np.float32]
@@ -35,9 +36,7 @@ class Head:
 
     def probabilities(self, vectors: Floats) -> Floats:
         """Softmax of the layer over vectors (n, dim): float32 (n, labels)."""
-        logits = vectors @ self.weight.T + self.bias
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return softmax(vectors @ self.weight.T + self.bias)
 
     def write(self, directory: Path) -> None:
         """Put both files into a folder."""

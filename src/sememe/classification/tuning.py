@@ -98,12 +98,8 @@ def tune(
 
 
 def _choices(how: str, count: int, options: Mapping[str, Any]) -> "list[Choice]":
-    from sememe.training.record import ASKED, Choice
+    from sememe.training.record import Choice, asked_first
 
     epochs = round(min(_MOST_EPOCHS, _SEEN[how] / count), 2)
     suited = (*_CHOSEN[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))
-    asked = {name: value for name, value in options.items() if value is not None}
-    return [
-        Choice(name, asked[name], ASKED) if name in asked else Choice(name, value, why)
-        for name, value, why in suited
-    ]
+    return asked_first((Choice(*each) for each in suited), options)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import sememe
 from sememe.cli.encoding import begun, say_done
 from sememe.cli.parser import (
-    DEFAULT_MODEL,
     add_command,
     add_engine,
     add_input,
     add_json,
+    add_training,
     engine_options,
 )
 
@@ -74,23 +74,10 @@ def add_train_command(kinds: "Commands") -> None:
         "the probe. Interrupted, the same command goes on.",
         examples=_TRAIN_EXAMPLES,
     )
-    parser.add_argument("data", metavar="DATA", help="csv, tsv, jsonl or parquet, or a data set of "
-                        "the Hub (org/name:config@split)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="DIR", required=True,
-                        help="a new or empty folder for the classifier")  # fmt: skip
+    add_training(parser, "classifier")
     parser.add_argument("--how", choices=("auto", "probe", "few-shot", "fine-tune"), default="auto",
                         help="on vectors as they are, after learning by contrast, end to end, or "
                         "what is shown to be best (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
-                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
-                        "nothing (default: a fifth of the data is held out)")  # fmt: skip
-    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
-    parser.add_argument("--batch-size", metavar="N", type=int, help="examples a step")
-    parser.add_argument("--learning-rate", metavar="R", type=float)
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
-    add_json(parser, "the outcome")
     parser.set_defaults(run=_train)
 
 

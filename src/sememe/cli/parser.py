@@ -61,6 +61,26 @@ def engine_options(options: argparse.Namespace) -> dict[str, Any]:
     return {"precision": options.precision, "device": options.device}
 
 
+def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
+    """What every training is told: data, output, start, what to measure on, and how long."""
+    parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
+                        "jsonl or parquet, or a data set of the Hub (org/name:config@split)"
+                        )  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="DIR", required=True,
+                        help=f"a new or empty folder for the {what}")  # fmt: skip
+    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
+                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
+                        "nothing (default: a fifth of the data is held out)")  # fmt: skip
+    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
+    parser.add_argument("--batch-size", metavar="N", type=int,
+                        help="examples a step; memory does not limit it")  # fmt: skip
+    parser.add_argument("--learning-rate", metavar="R", type=float)
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    add_json(parser, "the outcome")
+
+
 def add_json(parser: Parser, what: str) -> None:
     """The switch for machines."""
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.classifying import add_train_command
-from sememe.cli.parser import DEFAULT_MODEL, Parser, add_command, add_json
+from sememe.cli.parser import Parser, add_command, add_training
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -50,29 +50,17 @@ def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
         "model is measured on it before and after. Interrupted, the same command goes on.",
         examples=examples,
     )
-    parser.add_argument("data", metavar="DATA", nargs="+", help="csv, tsv, jsonl or parquet, or a "
-                        "data set of the Hub (org/name:config@split)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="DIR", required=True,
-                        help="a new or empty folder for the model")  # fmt: skip
-    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
-                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
-                        "nothing (default: a fifth of the data is held out)")  # fmt: skip
+    add_training(parser, "model", several=True)
     _add_choices(parser)
     if kind == "bi":
         parser.add_argument("--matryoshka", metavar="N", type=int, nargs="+", help="sizes to which "
                             "vectors may be cut afterwards, such as 384 128 64")  # fmt: skip
-    add_json(parser, "the outcome")
     parser.set_defaults(run=_run, kind=kind, matryoshka=None)
 
 
 def _add_choices(parser: Parser) -> None:
     parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
                         "or bce; docs/losses.md says which when")  # fmt: skip
-    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
-    parser.add_argument("--batch-size", metavar="N", type=int,
-                        help="examples a step; memory does not limit it")  # fmt: skip
-    parser.add_argument("--learning-rate", metavar="R", type=float)
     parser.add_argument("--lora", metavar="RANK", type=int,
                         help="train small matrices of this rank beside the weights")  # fmt: skip
     parser.add_argument("--weights", metavar="W", type=float, nargs="+",
@@ -85,8 +73,6 @@ def _add_choices(parser: Parser) -> None:
     parser.add_argument("--evaluations", metavar="N", type=int, help="so many an epoch")
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
                         help="what to compute in (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
     parser.add_argument("--log", choices=("tensorboard", "wandb"), help="log the losses there too")
     parser.add_argument("--log-directory", metavar="DIR")
 

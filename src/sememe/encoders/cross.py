@@ -14,6 +14,7 @@ from sememe.encoders.fingerprint import fingerprint
 from sememe.encoders.options import one_of
 from sememe.encoders.pipeline import Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
+from sememe.encoders.vectors import softmax
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.progress import Bar, progress_bar
@@ -294,6 +295,5 @@ def _activated(logits: Array, activation: str) -> Array:
     if activation == "sigmoid":
         return np.asarray(np.exp(-np.logaddexp(np.float32(0), -logits)), np.float32)
     if activation == "softmax":
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return softmax(logits)
     return logits

@@ -39,7 +39,13 @@ def finish(
     return np.ascontiguousarray(vectors, dtype=dtype)
 
 
-def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probabilities of each row (n, labels), without overflow."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Divide each row (n, dim) by its Euclidean length."""
     # The same floor as torch's, for equal vectors.
     lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
@@ -55,7 +61,7 @@ def similarity(a: npt.ArrayLike, b: npt.ArrayLike, measure: str) -> npt.NDArray[
             "model."
         )
     if measure == "cosine":
-        return unit(first) @ unit(second).T
+        return np.asarray(unit(first) @ unit(second).T)
     if measure == "dot":
         return first @ second.T
     if measure == "manhattan":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sememe.errors import InputError, SememeWarning, warn
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_texts(texts: Iterable[str], first: int = 0) -> list[str]:
@@ -65,11 +65,11 @@ def _no_text(where: str, found: object) -> InputError:
 
 
 def _without_surrogates(texts: list[str], where: Callable[[int], str]) -> list[str]:
-    broken = [i for i, text in enumerate(texts) if not text.isascii() and _SURROGATE.search(text)]
+    broken = [i for i, text in enumerate(texts) if not text.isascii() and SURROGATE.search(text)]
     if broken:
         texts = texts.copy()
         for index in broken:
-            texts[index] = _SURROGATE.sub("\ufffd", texts[index])
+            texts[index] = SURROGATE.sub("\ufffd", texts[index])
         warn(
             f"{len(broken)} of {len(texts)} texts (first: {where(broken[0])}) hold half of "
             "a surrogate pair, which is no character; it was read as U+FFFD.",

@@ -8,7 +8,7 @@ from sememe.errors import InputError
 from sememe.training.data import Examples
 from sememe.training.losses import BI, CROSS
 from sememe.training.measures import which_is_alike
-from sememe.training.record import ASKED, Choice
+from sememe.training.record import Choice, asked_first
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),
@@ -66,11 +66,7 @@ def choose(
     ]
     if each:
         suited.append(Choice("per_label", each, "so that each text has others of its label"))
-    asked = {name: value for name, value in given.items() if value is not None}
-    return [
-        Choice(choice.name, asked[choice.name], ASKED) if choice.name in asked else choice
-        for choice in suited
-    ]
+    return asked_first(suited, given)
 
 
 def _by_label(labels: int, batch_size: int, each: int | None) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class WordTable(nn.Embedding):  # type: ignore[misc]
 
 
 def keep_gradients(transformer: Any) -> None:
-    """Turn a transformer's table of words, on a CPU, into one that keeps its gradient."""
+    """Turn a transformer's table of words into one that keeps its gradient."""
     table = transformer.get_input_embeddings()
     if type(table) is nn.Embedding and not table.sparse and table.max_norm is None:
         table.__class__ = WordTable

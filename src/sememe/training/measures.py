@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.metrics import Comparison, Interval, average_precision, interval, paired_test, spearman
 from sememe.training.data import Examples
@@ -192,5 +193,4 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
 
 
 def _unit(vectors: Floats) -> Floats:
-    vectors = vectors.astype(np.float64)
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+    return unit(vectors.astype(np.float64))  # ties are told from near misses

@@ -1,6 +1,6 @@
 """What is written down of a run: the choices that were made, and what happened."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,12 @@ class Choice:
     name: str
     value: Any
     why: str
+
+
+def asked_first(suited: Iterable[Choice], given: Mapping[str, Any]) -> list[Choice]:
+    """The choices, those that were given in place of those that suit."""
+    asked = {name: value for name, value in given.items() if value is not None}
+    return [Choice(c.name, asked[c.name], ASKED) if c.name in asked else c for c in suited]
 
 
 def say(choices: Iterable[Choice]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
-from sememe.checkpoint.write import check_target
+from sememe.checkpoint.write import check_target, take_name
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.jobs import Job
@@ -79,9 +79,7 @@ def train_bi(
         >>> print(done.verdict)                          # doctest: +SKIP
         Better: Spearman 84.1 (82.0 to 86.0) after, 79.3 (76.7 to 81.6) before, p = 0.001.
     """
-    target, checkpoint = check_target(output), read(model)
-    if checkpoint.static is not None:
-        raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
+    target, checkpoint = _begun(output, model)
     plan = make_plan(data, dev, {"loss": loss, **options}, cross=False)
     torch.manual_seed(plan.settings.seed)  # of LoRA's matrices, of a loss's own weights
     tower = BiTower(checkpoint, lora=options.get("lora"))
@@ -121,9 +119,7 @@ def train_cross(
     Example:
         >>> done = train_cross("scored.csv", "my-cross-encoder", epochs=4)   # doctest: +SKIP
     """
-    target, checkpoint = check_target(output), read(model)
-    if checkpoint.static is not None:
-        raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
+    target, checkpoint = _begun(output, model)
     plan = make_plan(data, dev, {"loss": loss, **options}, cross=True)
     name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.parts))}
     labels = {part.labels for part in plan.parts} if name == "cross-entropy" else set()
@@ -142,6 +138,14 @@ def train_cross(
     before = _cosines(checkpoint) if checkpoint.scoring is None and tower.dim == 1 else tower.encode
     measuring = partial(measure_cross, alike=plan.alikes[0])
     return _train(plan, tower, lambda name, _: CROSS[name].loss(), measuring, before, target, {})
+
+
+def _begun(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
+    """Where to save to, and what to start from; raises before any work is done."""
+    target, checkpoint = check_target(output), read(model)
+    if checkpoint.static is not None:
+        raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")
+    return target, checkpoint
 
 
 def _train(
@@ -196,9 +200,7 @@ def _save(tower: TextTower, outcome: Outcome, made: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)  # of a process that was killed here
     tower.save(made)
     write_outcome(outcome, made)
-    if outcome.directory.exists():
-        outcome.directory.rmdir()
-    made.rename(outcome.directory)
+    take_name(made, outcome.directory)
 
 
 def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:

@@ -6,8 +6,7 @@ gradient back (gradient caching: Gao et al., 2021). A batch's size is then a mat
 and there is no need to accumulate gradients of smaller ones, which see fewer negatives.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +41,7 @@ class Stepper:
             columns: the items of its n examples, column by column.
             targets: of its examples, or None.
         """
-        device, world = self._device, self.accelerator.num_processes
+        device, world = self.tower.device, self.accelerator.num_processes
         count = len(columns[0])
         # Where examples are fewer than processes, one that has none computes another's for nothing.
         mine = slice(self.accelerator.process_index % count, None, world)
@@ -56,39 +55,32 @@ class Stepper:
             return loss(Outputs(list(split.unbind()), targets, keys))
 
         if len(parts) == 1 and world == 1:
-            found = whole(_in_order(self._forward(parts[0]), parts[0]))
+            found = whole(_in_order(parts, [self._forward(parts[0])]))
             found.backward()
             return float(found.detach())
         return self._cached(parts, whole, (len(columns), count))
 
-    @property
-    def _device(self) -> Any:
-        return next(self.tower.parameters()).device
-
     def _cached(
         self, parts: list[Part], whole: Callable[[Tensor], Tensor], shape: tuple[int, int]
     ) -> float:
-        states, values, device = [], [], self._device
+        states, values, device = [], [], self.tower.device
         with torch.no_grad():
             for part in parts:
                 states.append(_random_state(device))
                 values.append(self._forward(part))
-        count = sum(len(x) for x in values)
-        outputs = torch.empty(count, *values[0].shape[1:], device=device)
-        for part, value in zip(parts, values, strict=True):
-            outputs[torch.as_tensor(part.rows, device=device)] = value
-        leaf = outputs.requires_grad_()
+        leaf = _in_order(parts, values).requires_grad_()
         found = whole(self._gathered(leaf, shape))
         found.backward()
         for part, state in zip(parts, states, strict=True):
-            with _restored(state, device):
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                _set_random_state(state, device)
                 value = self._forward(part)
             value.backward(leaf.grad[torch.as_tensor(part.rows, device=device)])
         self._sum_gradients()
         return float(found.detach())
 
     def _forward(self, part: Part) -> Tensor:
-        device = self._device
+        device = self.tower.device
         with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
             return self.tower(*(x.to(device) for x in part.inputs)).float()
 
@@ -117,10 +109,11 @@ class Stepper:
                     parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
 
 
-def _in_order(values: Tensor, part: Part) -> Tensor:
-    """Outputs in the order of their rows."""
-    ordered = torch.empty_like(values)
-    ordered[torch.as_tensor(part.rows, device=values.device)] = values
+def _in_order(parts: list[Part], values: list[Tensor]) -> Tensor:
+    """The outputs of all parts in the order of their rows."""
+    ordered = values[0].new_empty(sum(len(x) for x in values), *values[0].shape[1:])
+    for part, value in zip(parts, values, strict=True):
+        ordered[torch.as_tensor(part.rows, device=value.device)] = value
     return ordered
 
 
@@ -142,17 +135,6 @@ def _hashable(item: Any) -> Any:
 def _random_state(device: Any) -> tuple[Tensor, Tensor | None]:
     on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return torch.get_rng_state(), on_gpu
-
-
-@contextmanager
-def _restored(state: tuple[Tensor, Tensor | None], device: Any) -> Iterator[None]:
-    """Draw again what was drawn after a state, and then go on as if nothing had been drawn."""
-    now = _random_state(device)
-    _set_random_state(state, device)
-    try:
-        yield
-    finally:
-        _set_random_state(now, device)
 
 
 def _set_random_state(state: tuple[Tensor, Tensor | None], device: Any) -> None:

@@ -57,6 +57,11 @@ class Tower(nn.Module):  # type: ignore[misc]
 
     part_size = 256
 
+    @property
+    def device(self) -> Any:
+        """Where it computes."""
+        return next(self.parameters()).device
+
     def parts(self, items: Sequence[Any]) -> list[Part]:
         """The items in parts that each fit into memory."""
         found = []
@@ -91,11 +96,10 @@ class Tower(nn.Module):  # type: ignore[misc]
     def _evaluated(self, items: Sequence[Any]) -> Iterator[tuple[Any, Tensor]]:
         training = self.training
         self.eval()
-        device = next(self.parameters()).device
         try:
             with torch.inference_mode():
                 for rows, inputs in self.parts(items):
-                    yield rows, self(*(x.to(device) for x in inputs))
+                    yield rows, self(*(x.to(self.device) for x in inputs))
         finally:
             self.train(training)
 
@@ -145,11 +149,6 @@ class TextTower(Tower):
         packed = batches(tokens, np.arange(len(tokens.lengths)), TOKENS[self.device.type])
         return [Part(batch.rows, _inputs(batch)) for batch in packed]
 
-    @property
-    def device(self) -> Any:
-        """Where it computes."""
-        return next(self.parameters()).device
-
     def forward(self, *inputs: Any) -> Tensor:
         """Ids (b, t), lengths (b,) and, of pairs, where the second types begin: (b, dim)."""
         return self.encoder(*inputs)
@@ -164,9 +163,8 @@ class TextTower(Tower):
         # A flattened transformer is one more module, called `base`, around the one it computes.
         names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
         if not any("pooler." in name for name in self.checkpoint.weights.names):
-            names = {
-                k: x for k, x in names.items() if not k.startswith("pooler.")
-            }  # drawn at random
+            # One that the checkpoint does not have was drawn at random.
+            names = {name: x for name, x in names.items() if not name.startswith("pooler.")}
         found = {self.checkpoint.transformer: names}
         layers = self.encoder.head.layers if self.encoder.head else ()
         for layer, module in zip(layers, self.checkpoint.head, strict=False):

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
+from sememe.text.check import SURROGATE
 from sememe.training.data.kinds import Layout
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SLACK = 1e-6  # a cosine in float32 may come out a little above 1
 _UNLIKE_ALIKE = {
     ("0", "1"), ("-1", "1"), ("false", "true"), ("no", "yes"), ("different", "same"),
@@ -28,7 +28,7 @@ def texts_of(table: Table, layout: Layout) -> list[tuple[str, ...]]:
         for name, text in zip(names, texts, strict=True):
             if not text.strip():
                 raise _refusal(table, i, name, "is empty", "a text")
-            if not text.isascii() and _SURROGATE.search(text):
+            if not text.isascii() and SURROGATE.search(text):
                 raise _refusal(table, i, name, "has half of a surrogate pair", "a whole text")
         for name, negative in zip(names[2:], texts[2:], strict=True):
             if negative in texts[:2]:
