@@ -129,7 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     file = options.data / "faces" / "att_faces.npz"
     if not file.is_file():
-        parser.error(f"{file} is missing; docs/faces.md says where the images come from")
+        parser.error(f"{file} is missing; docs/data.md says what it is and where it comes from")
     data = np.load(file)
     images, people = data["images"], data["subject"]
     unseen = np.isin(people, np.unique(people)[-UNSEEN:])
