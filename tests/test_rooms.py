@@ -21,7 +21,8 @@ FLOORS = [
     {"engines"},
     {"encoders"},
     {"training"},
-    {"clustering", "classification"},
+    {"clustering", "classification", "search"},
+    {"integrations"},
     {"cli"},
     {"__main__"},
 ]

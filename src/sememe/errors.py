@@ -34,6 +34,10 @@ class JobError(SememeError, RuntimeError):
     """A long job that cannot begin or go on here (names the folder, and what to do)."""
 
 
+class StoreError(SememeError, RuntimeError):
+    """An index that cannot be opened, read or written (names it, and what to do)."""
+
+
 class CheckpointError(SememeError, ValueError):
     """A model directory that cannot be read or written (names the file, and what is in it)."""
 

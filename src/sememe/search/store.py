@@ -1,0 +1,114 @@
+"""The contract of a store: where an index keeps its texts, vectors and metadata."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.search.where import Condition
+
+Id = str | int
+Vectors = NDArray[np.float32]
+
+
+class Row(NamedTuple):
+    """A text with the user's own id and metadata; `1` and `"1"` are two ids."""
+
+    id: Id
+    text: str
+    metadata: Mapping[str, Any]
+
+
+class Match(NamedTuple):
+    """A row that was found, and how well it fits: the higher, the better."""
+
+    row: Row
+    score: float
+
+
+@dataclass(frozen=True)
+class About:
+    """What an index remembers of itself.
+
+    Attributes:
+        model: the encoder's name, or its directory.
+        precision: what the encoder computed in.
+        fingerprint: the encoder's; vectors may be compared only under one.
+        dim: the size of a vector.
+        language: `english` for words that are compared by their stems, `simple` for words as they are.
+    """
+
+    model: str
+    precision: str
+    fingerprint: str
+    dim: int
+    language: str = "english"
+
+
+class Store(Protocol):
+    """Rows and their vectors, durable; safe to use from several threads.
+
+    Vectors are float32 (n, dim) and compared by their inner product. Every method may raise
+    StoreError: the store is damaged, full, gone, or another process writes (one line says which).
+    """
+
+    place: str
+    """How messages call it; never a password."""
+
+    def about(self) -> About:
+        """What the index remembers of itself."""
+        ...
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Held by whoever writes, around all its steps; where one may write only, others are told so."""
+        ...
+
+    def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
+        """Those rows that are there."""
+        ...
+
+    def put(
+        self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
+    ) -> None:
+        """Write rows of different ids: all or none, durable when it returns.
+
+        `fingerprint` is the vectors' and must be the index's still. A row whose id is there takes its
+        place with `replace`; without, the same row may be there, and another one is an InputError.
+        """
+        ...
+
+    def delete(self, ids: Iterable[Id]) -> int:
+        """Remove the rows of those ids that are there, all or none; how many they were."""
+        ...
+
+    def nearest(
+        self, vectors: Vectors, count: int, where: Condition | None
+    ) -> list[list[Match]]:
+        """For each vector the `count` rows with the greatest inner products, best first."""
+        ...
+
+    def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
+        """The `count` rows whose words fit those of the query best, best first; any text is a query."""
+        ...
+
+    def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
+        """Give every row a new vector, a part at a time, and only then let all of them count.
+
+        Readers see the old vectors until the last moment. Killed, it goes on where it was.
+        """
+        ...
+
+    def compact(self) -> None:
+        """Give back the room of what was removed, and bring what speeds up searches up to date."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
