@@ -1,0 +1,68 @@
+"""Rows and vectors as the bytes that PostgreSQL's binary COPY reads: many times faster than SQL."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from struct import pack
+
+from sememe.errors import InputError
+from sememe.search.store import Id, Row, Vectors
+
+_HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
+_ID_BYTES = 2_000  # a key of a B-tree has no more room
+
+
+def packed(records: Iterable[Sequence[bytes]]) -> list[bytes]:
+    """The stream of a COPY whose records have these fields."""
+    body = (
+        pack("!h", len(fields)) + b"".join(pack("!i", len(field)) + field for field in fields)
+        for fields in records
+    )
+    return [b"".join((_HEAD, *body, _TAIL))]
+
+
+def row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """id, text and metadata; InputError with the id of a row that PostgreSQL cannot hold."""
+    for row in rows:
+        try:
+            yield b"\1" + _id(row.id), _utf8(row.text), b"\1" + _json(row.metadata)
+        except (TypeError, ValueError) as error:
+            why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
+            raise InputError(f"PostgreSQL cannot hold the row with the id {row.id!r}: {why}") from None
+
+
+def vector_fields(vectors: Vectors) -> Iterator[bytes]:
+    """Each vector as pgvector receives it."""
+    head = pack("!hh", vectors.shape[1], 0)
+    return (head + vector.tobytes() for vector in vectors.astype(">f4"))
+
+
+def id_texts(ids: Iterable[Id]) -> list[str]:
+    """Ids as jsonb reads them, without those that no row can have."""
+    texts = []
+    for each in ids:
+        with suppress(ValueError):
+            texts.append(_id(each).decode())
+    return texts
+
+
+def _id(value: Id) -> bytes:
+    data = _json(value)
+    if len(data) > _ID_BYTES:
+        raise ValueError(f"an id may have {_ID_BYTES:,} bytes, this one has {len(data):,}")
+    return data
+
+
+def _json(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if _NUL.search(text):
+        raise ValueError("a NUL character in it")
+    return text.encode()
+
+
+def _utf8(text: str) -> bytes:
+    if "\0" in text:
+        raise ValueError("a NUL character in it")
+    return text.encode()
