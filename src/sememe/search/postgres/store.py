@@ -17,6 +17,18 @@ _PART = 2_000  # rows that are encoded anew at a time
 _QUERIES = 100  # vectors that are looked for in one statement
 _LOCK = "pg_advisory_xact_lock{}('rows'::regclass::oid::bigint)"
 _ALONE, _TOGETHER = f"select {_LOCK.format('')}", f"select {_LOCK.format('_shared')}"
+# ts_rank grows with how often a word is there and falls with the length of the text, but a word
+# that every row has counts as much as a rare one; BM25's weight of a word mends that.
+_MATCHING = (
+    "with query as materialized (select word, (select count(*) from rows where words @@ word) as n"
+    " from (select quote_literal(lexeme)::tsquery as word"
+    " from unnest(to_tsvector(%s::regconfig, %s))) as lexemes),"
+    " best as (select rows.key, sum(ts_rank('{{1,1,1,1}}', words, word, 1)"
+    " * ln(1 + ((select count(*) from rows) - n + .5) / (n + .5))) as score"
+    " from query join rows on words @@ word where {} group by rows.key"
+    " order by score desc, key limit %s)"
+    " select id, text, metadata, score from best join rows using (key) order by score desc, key"
+)
 _INCOMING = (
     "create temp table if not exists incoming (place bigint generated always as identity,"
     " key bigint, id jsonb, text text, metadata jsonb, vector vector) on commit delete rows"
@@ -75,7 +87,8 @@ class PostgresStore:
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
         """Write rows of different ids, all or none."""
-        records = packed(zip(*row_fields(rows), vector_fields(vectors), strict=True))
+        both = zip(row_fields(rows), vector_fields(vectors), strict=True)
+        records = packed((*row, vector) for row, vector in both)
         self._link.transact(lambda run: self._put(run, records, vectors, fingerprint, replace))
 
     def _put(
@@ -87,7 +100,7 @@ class PostgresStore:
         run("copy incoming (id, text, metadata, vector) from stdin (format binary)", (), records)
         if replace:
             run(
-                "with old as (select key from rows join incoming using (id) order by id for update"
+                "with old as (select rows.key from rows join incoming using (id) order by id for update"
                 " of rows), gone as (delete from rows where key in (select key from old))"
                 " delete from vectors where key in (select key from old)"
             )
@@ -165,15 +178,11 @@ class PostgresStore:
         return found
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
-        """The rows with the words of the query, by `ts_rank`."""
+        """The rows that have words of the query, by the sum of the words' `ts_rank` and rarity."""
         condition, params = where.sql(POSTGRES) if where else ("true", [])
         text = query.encode(errors="replace").decode().replace("\0", " ")
-        language = self.about().language
         found = self._link.run(
-            "select id, text, metadata, ts_rank(words, q) as score from rows,"
-            " cast(replace(plainto_tsquery(%s::regconfig, %s)::text, ' & ', ' | ') as tsquery) as q"
-            f" where words @@ q and {condition} order by score desc, key limit %s",
-            [language, text, *params, count],
+            _MATCHING.format(condition), [self.about().language, text, *params, count]
         )
         return [Match(Row(*row), score) for *row, score in found]
 
