@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.search.where import Condition
+from sememe.search.conditions import Condition
 
 Id = str | int
 Vectors = NDArray[np.float32]
@@ -38,6 +38,7 @@ class About:
         precision: what the encoder computed in.
         fingerprint: the encoder's; vectors may be compared only under one.
         dim: the size of a vector.
+        measure: `cosine` or `dot`: whether vectors were made of length 1 before.
         language: `english` for words that are compared by their stems, `simple` for words as they are.
     """
 
@@ -45,6 +46,7 @@ class About:
     precision: str
     fingerprint: str
     dim: int
+    measure: str = "cosine"
     language: str = "english"
 
 
@@ -88,9 +90,7 @@ class Store(Protocol):
         """Remove the rows of those ids that are there, all or none; how many they were."""
         ...
 
-    def nearest(
-        self, vectors: Vectors, count: int, where: Condition | None
-    ) -> list[list[Match]]:
+    def nearest(self, vectors: Vectors, count: int, where: Condition | None) -> list[list[Match]]:
         """For each vector the `count` rows with the greatest inner products, best first."""
         ...
 
