@@ -74,7 +74,7 @@ def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> 
 def scan(
     queries: NDArray[np.float32], base: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """What `nearest` finds, of float32 arrays that are known to be sound: none is looked through."""
+    """What `nearest` finds, of float32 arrays that are known to be finite and of one width."""
     return _scan(queries, base, k, itself=False)
 
 

@@ -19,8 +19,8 @@ class Hit:
     Attributes:
         id: the user's own.
         text: the whole text.
-        score: the higher, the better: a cosine (`dense`; or the inner product of a model that compares
-            by it), BM25 (`bm25`), a sum of reciprocal ranks (`hybrid`), the cross-encoder's with `rerank`.
+        score: the higher, the better: a cosine, or the model's inner product (`dense`), BM25
+            (`bm25`), a sum of reciprocal ranks (`hybrid`), a cross-encoder's score (`rerank`).
         metadata: what was stored with it.
     """
 
@@ -32,7 +32,7 @@ class Hit:
 
     @property
     def sentence(self) -> str:
-        """The sentence of the text that is nearest to the query: found when it is first asked for."""
+        """The text's sentence that is nearest to the query, looked for when it is asked for."""
         return self._sentences.of_text[self.text]
 
 

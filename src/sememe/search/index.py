@@ -50,8 +50,8 @@ class Index:
 
         Args:
             place: a folder that is new or empty, or `postgresql://user@host/database/name`.
-            encoder: a bi-encoder; its fingerprint is stored, and checked whenever the index is opened.
-            language: how `bm25` compares words: `english`, by their stems, or `simple`, as they are.
+            encoder: a bi-encoder; its fingerprint is stored, and checked on every opening.
+            language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
 
         Raises:
             InputError: there is an index already, or an argument that is not known.
@@ -66,8 +66,8 @@ class Index:
 
         Args:
             place: as it was created.
-            encoder: the one that it was made with. None opens it by the name that is stored, when it is
-                first needed.
+            encoder: the one that it was made with. None opens it by the name that is stored, when
+                it is first needed.
 
         Raises:
             StoreError: there is none, it is damaged, or it was made with another encoder.
@@ -120,8 +120,8 @@ class Index:
 
         Args:
             texts: any iterable of str.
-            ids: your own, str or int, one a text. Without them, each is made of the text itself: the
-                same texts in the same order have the same ids.
+            ids: your own, str or int, one a text. Without them, each is made of the text itself:
+                the same texts in the same order have the same ids.
             metadata: a dict a text, of anything that JSON can hold; `where=` filters by it.
             vectors: the texts' vectors (n, dim), where this encoder computed them already.
             progress: see `BiEncoder.encode`.
@@ -130,8 +130,8 @@ class Index:
             The ids, one a text.
 
         Raises:
-            InputError: a text, id or metadata that cannot be stored (which row), an id that comes twice,
-                or one that is there with another text or metadata; then nothing is written.
+            InputError: a text, id or metadata that cannot be stored (which row), an id that comes
+                twice, or one that is there with another text or metadata; then nothing is written.
             StoreError: another process writes, or the disk is full; what was written stays.
         """
         rows = new_rows(texts, ids, metadata)
@@ -140,8 +140,8 @@ class Index:
             for number, row in enumerate(rows):
                 if row.id in there and there[row.id] != row:
                     raise InputError(
-                        f"ids[{number}] is {row.id!r}, which is there with another text or metadata: "
-                        "upsert() replaces it."
+                        f"ids[{number}] is {row.id!r}, which is there with another text or "
+                        "metadata: upsert() replaces it."
                     )
             new = [number for number, row in enumerate(rows) if row.id not in there]
             self._put(rows, new, vectors, progress, replace=False)
@@ -193,12 +193,12 @@ class Index:
             mode: `dense` compares meaning, `bm25` words, `hybrid` fuses the ranks of both.
             where: keep to some texts: `"lang = 'en' AND year >= 2023"`, or `{"lang": "en"}`; the
                 whole language is in docs/search.md.
-            rerank: a cross-encoder that reads the query with each of the candidates and orders them.
+            rerank: a cross-encoder that reads the query with each candidate, and orders them.
             candidates: how many it reads, and how many of each ranking `hybrid` fuses.
 
         Raises:
-            InputError: a blank query, a filter with an error (in which column), or an argument out of
-                its range.
+            InputError: a blank query, a filter with an error (in which column), or an argument out
+                of its range.
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
         given = query if isinstance(query, str) else checked(np.atleast_2d(np.asarray(query)))
@@ -217,7 +217,7 @@ class Index:
         rerank: CrossEncoder | None = None,
         candidates: int = _CANDIDATES,
     ) -> list[list[Hit]]:
-        """Do what `search` does for each of many queries, encoded together; or for vectors (m, dim)."""
+        """Do what `search` does for many queries, encoded together, or for vectors (m, dim)."""
         one_of("mode", mode, MODES)
         for name, number in (("top_k", top_k), ("candidates", candidates)):
             if not isinstance(number, int) or number < 1:
@@ -316,8 +316,8 @@ class Index:
 def _about(encoder: BiEncoder, language: str) -> About:
     if encoder.measure not in ("cosine", "dot"):
         raise InputError(
-            f"{encoder.model} compares by {encoder.measure} distance; an index needs an encoder that "
-            "compares by cosine or dot product."
+            f"{encoder.model} compares by {encoder.measure} distance; an index needs an encoder "
+            "that compares by cosine or dot product."
         )
     return About(
         encoder.model,
@@ -347,10 +347,11 @@ def _check_encoder(store: Store, encoder: BiEncoder) -> None:
     about = store.about()
     if encoder.fingerprint != about.fingerprint:
         raise StoreError(
-            f"{store.place} was made with {about.model} in {about.precision} ({about.fingerprint}), and "
-            f"this is {encoder.model} in {encoder.precision} ({encoder.fingerprint}): their vectors "
-            "cannot be compared. Open it without an encoder, or with that one, or encode its texts "
-            "again: Index.open(place).reindex(encoder)."
+            f"{store.place} was made with {about.model} in {about.precision} "
+            f"({about.fingerprint}), and this is {encoder.model} in {encoder.precision} "
+            f"({encoder.fingerprint}): their vectors cannot be compared. Open it without an "
+            "encoder, or with that one, or encode its texts again: "
+            "Index.open(place).reindex(encoder)."
         )
 
 

@@ -25,7 +25,7 @@ def new_rows(
     same texts have the same ids, whenever they come.
 
     Raises:
-        InputError: texts, ids or metadata that cannot be kept, or are not of one number (which row).
+        InputError: texts, ids or metadata that cannot be kept (which row), or of unequal number.
     """
     listed = check_texts(texts)
     named = _hashes(listed) if ids is None else _as_many("ids", ids, len(listed))
@@ -53,8 +53,8 @@ def check_ids(ids: Iterable[Id]) -> list[Id]:
         whole = isinstance(own, int) and not isinstance(own, bool) and -_WIDEST <= own < _WIDEST
         if not (whole or (isinstance(own, str) and own and _encodes(own))):
             raise InputError(
-                f"ids[{row}] is {repr(own)[:60]}; an id is a str that is not empty, or a whole number "
-                "of 64 bits."
+                f"ids[{row}] is {repr(own)[:60]}; an id is a str that is not empty, or a whole "
+                "number of 64 bits."
             )
     return listed
 

@@ -1,6 +1,7 @@
 """A file of approximate neighbours beside the data: a cache, which may be missing at any time."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ class Graph:
     @property
     def rows(self) -> Vectors:
         """The vectors, float32 (n, dim), without a copy."""
-        import faiss
-
+        faiss = _faiss()
         flat = faiss.downcast_index(self._index.storage)
         found: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
         return found.reshape(flat.ntotal, flat.d)
@@ -53,8 +53,7 @@ class Graph:
 
     def nearest(self, queries: Vectors, count: int) -> tuple[Keys, Vectors]:
         """Keys (m, count) and inner products (m, count) of about the nearest vectors."""
-        import faiss
-
+        faiss = _faiss()
         count = min(count, len(self))
         how = faiss.SearchParametersHNSW(efSearch=max(_SEARCHED, 2 * count))
         products, at = self._index.search(queries, count, params=how)
@@ -62,8 +61,7 @@ class Graph:
 
     def save(self, path: Path) -> None:
         """Write the file; whole when it has its name."""
-        import faiss
-
+        faiss = _faiss()
         temporary = path.with_suffix(".new")
         faiss.write_index(self._index, str(temporary))
         with temporary.open("ab") as file:
@@ -75,7 +73,7 @@ class Graph:
 def new_graph(dim: int) -> Graph | None:
     """A graph without vectors; None without FAISS, which is told of once."""
     try:
-        import faiss
+        faiss = _faiss()
     except ImportError:
         warn(
             "Without faiss every search compares all vectors. For searches of a fraction of a "
@@ -93,8 +91,7 @@ def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
     """The graph of a file, mapped unless it is to grow; None if it is missing or damaged."""
     if new_graph(dim) is None:
         return None
-    import faiss
-
+    faiss = _faiss()
     try:
         index = faiss.read_index(str(path), 0 if to_grow else faiss.IO_FLAG_MMAP_IFC)
         start = path.stat().st_size - 8 * index.ntotal
@@ -103,3 +100,7 @@ def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
         return None
     whole = len(keys) == index.ntotal and index.d == dim and bool(np.all(keys[1:] > keys[:-1]))
     return Graph(index, keys) if whole else None
+
+
+def _faiss() -> Any:
+    return import_module("faiss")  # on use: it is an extra, and takes a while

@@ -12,7 +12,7 @@ _DEAD = 0.25  # of the graph's vectors: over that, it is built without them
 
 
 def settle(folder: Path, dim: int, *, whole: bool = False) -> None:
-    """Take into the graph what came later, if that is much, or build it anew; with `whole`, always."""
+    """Take into the graph what came later, if that is much or all is wanted; or build it anew."""
     connection = open_file(folder / FILE)
     try:
         _settle(connection, folder / FOLDER, dim, whole)
@@ -43,7 +43,7 @@ def _settle(connection: sqlite3.Connection, folder: Path, dim: int, whole: bool)
 
 
 def _graph_file(connection: sqlite3.Connection, folder: Path) -> tuple[Path, int, int]:
-    """The graph's file, its last key and how many there are, as its name says; zeros without one."""
+    """The graph's file, its last key and how many there are, as its name says; or zeros."""
     path = folder / (str(get_state(connection, "graph")) or "none")
     if not path.is_file():  # an index that was copied without it
         return path, 0, 0

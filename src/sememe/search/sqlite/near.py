@@ -36,7 +36,8 @@ class Near:
         if seen != self._seen:
             self._graph = open_graph(self._folder / seen[1], self._dim) if seen[1] else None
             same = self._seen is not None and self._seen[0] == seen[0]
-            late = self._keys > self._graph.last if same and self._graph is not None else []
+            last = self._graph.last if self._graph is not None else 0
+            late = (self._keys > last) & same
             self._keys, self._rows, self._seen = self._keys[late], self._rows[late], seen
         last = self._graph.last if self._graph is not None else 0
         keys, rows = read_vectors(connection, max(last, *self._keys[-1:].tolist(), 0), self._dim)

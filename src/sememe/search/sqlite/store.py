@@ -16,11 +16,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from sememe.errors import InputError, StoreError
+from sememe.search.conditions import SQLITE, Condition
 from sememe.search.sqlite.growth import settle
 from sememe.search.sqlite.near import Near
 from sememe.search.sqlite.schema import FILE, create_file, get_state, open_file, said, set_state
 from sememe.search.store import About, Id, Match, Row, Vectors
-from sememe.search.conditions import SQLITE, Condition
 
 _LOCK = "write.lock"
 _AT_ONCE = 500  # values of one statement
@@ -85,8 +85,8 @@ class SQLiteStore:
                 self._lock.acquire()
             except Timeout:
                 raise StoreError(
-                    f"Another process is writing to {self.place}; try again when it is done. Searches "
-                    "go on meanwhile."
+                    f"Another process is writing to {self.place}; try again when it is done. "
+                    "Searches go on meanwhile."
                 ) from None
             except OSError as error:
                 raise StoreError(f"{self.place} cannot be written: {error.strerror}.") from None
@@ -163,7 +163,7 @@ class SQLiteStore:
             asked *= 4  # some of them are gone, or not asked for
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
-        """The rows with the best Okapi BM25 (Robertson et al., 1994), as SQLite's FTS5 computes it."""
+        """The rows with the best Okapi BM25 (Robertson et al., 1994), by SQLite's FTS5."""
         words = dict.fromkeys(_WORD.findall(query.lower()))
         if not words:
             return []
