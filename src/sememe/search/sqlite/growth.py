@@ -34,7 +34,8 @@ def _settle(connection: sqlite3.Connection, folder: Path, dim: int, whole: bool)
         _remember(connection, folder, "")
         return
     graph = None if stale else open_graph(path, dim, to_grow=True)
-    if graph := graph or new_graph(dim):
+    graph = new_graph(dim) if graph is None else graph
+    if graph is not None:
         graph.grow(*read_vectors(connection, graph.last, dim))
         folder.mkdir(exist_ok=True)
         name = f"{get_state(connection, 'generation')}-{graph.last}-{len(graph)}.faiss"
