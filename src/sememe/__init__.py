@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sememe.encoders import Hit as Hit
     from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
+    from sememe.search import Index as Index
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
 
@@ -33,6 +34,7 @@ _HOMES = {
     "Clusters": "sememe.clustering",
     "CrossEncoder": "sememe.encoders",
     "Hit": "sememe.encoders",
+    "Index": "sememe.search",
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
     "quantize": "sememe.encoders",
@@ -47,6 +49,7 @@ __all__ = [
     "Clusters",
     "CrossEncoder",
     "Hit",
+    "Index",
     "StaticEncoder",
     "cluster",
     "errors",

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sememe.errors import InputError
 from sememe.search.conditions import POSTGRES, SQLITE, Condition
 from sememe.search.where import parse
 
@@ -57,7 +56,9 @@ def like(text: object, pattern: str) -> bool | None:
 
 
 def one_case(character: str) -> str:
-    folded = {character, character.lower(), character.upper()} if character.isascii() else {character}
+    folded = (
+        {character, character.lower(), character.upper()} if character.isascii() else {character}
+    )
     return "(?:" + "|".join(re.escape(each) for each in folded) + ")"
 
 
@@ -115,9 +116,9 @@ def where(tree: Tree) -> str:
 # Few fields and values, that they meet; the odd ones are what quoting gets wrong.
 KEYS = ["n", "lang", 'q"k', "a.b", "$", "[0]", "\\", "é", "'", "%s", "?", "{}", "x\n\ty", "İ", "😀"]
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-texts = st.sampled_from(["", "a", "A", "ab", "É", "é", "1", "%", "_", "\\", "null", "😀"]) | st.text(
-    characters, max_size=3
-)
+texts = st.sampled_from(
+    ["", "a", "A", "ab", "É", "é", "1", "%", "_", "\\", "null", "😀"]
+) | st.text(characters, max_size=3)
 # An int beyond 2**53 that a double cannot hold is told apart from its neighbours.
 numbers = (
     st.sampled_from([0, 1, -0.0, 1.0, 0.1, 1e-9, 1e300, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)])

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -70,6 +71,8 @@ class BiEncoder:
         trust_remote_code: bool = False,
     ) -> None:
         load_ahead(engine)
+        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
+        """What opens it again: its name, or its directory."""
         self._checkpoint = read(model)
         if self._checkpoint.scoring is not None and pooling is None:
             raise CheckpointError(
@@ -106,6 +109,11 @@ class BiEncoder:
     def precision(self) -> str:
         """What it computes in: f32, bf16 or int8."""
         return self._sentences.engine.precision
+
+    @property
+    def measure(self) -> str:
+        """How the checkpoint compares vectors: cosine, dot, euclidean or manhattan."""
+        return self._checkpoint.similarity
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -335,6 +343,42 @@ class BiEncoder:
         """Encode documents: with the prompt `document`, `passage` or `corpus`, if there is one."""
         return self._encode_as(_DOCUMENT_PROMPTS, texts, options)
 
+    def encode_parts(
+        self,
+        parts: Iterable[list[str]],
+        *,
+        normalize: bool | None = None,
+        total: int | None = None,
+        progress: bool | None = None,
+    ) -> Iterator[Vectors]:
+        """Encode documents a part at a time, with one progress bar and one warning for all of them.
+
+        Args:
+            parts: lists of texts; each is taken when the vectors of the one before were.
+            normalize: see `encode`.
+            total: how many texts there are in all, if it is known.
+            progress: see `encode`.
+
+        Yields:
+            float32 (texts of the part, dim).
+
+        Example:
+            >>> encoder = BiEncoder("all-MiniLM-L6-v2", precision="f32")
+            >>> [len(vectors) for vectors in encoder.encode_parts([["a", "b"], ["c"]])]
+            [2, 1]
+        """
+        prompt = self._as(_DOCUMENT_PROMPTS, {})
+        wanted = self._options.wanted(
+            prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
+        )
+        first, cuts = 0, Cuts()
+        with progress_bar(total, "texts", progress) as bar:
+            for part in parts:
+                found, cut = self._sentence_vectors(check_texts(part, first), first, wanted, bar)
+                first, cuts = first + len(part), cuts + cut
+                yield found
+        cuts.report(self.max_length)
+
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
 
@@ -361,12 +405,16 @@ class BiEncoder:
     def _encode_as(
         self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
     ) -> Vectors:
-        if options.get("prompt") is None and options.get("prompt_name") is None:
-            known = next((name for name in names if name in self._checkpoint.prompts), None)
-            # As in sentence-transformers: a default prompt says nothing of questions or documents.
-            options |= {"prompt_name": known} if known else {"prompt": ""}
-        vectors: Vectors = self.encode(texts, **options)
+        vectors: Vectors = self.encode(texts, **self._as(names, options))
         return vectors
+
+    def _as(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+        """The options, with the first of the prompts that the checkpoint has."""
+        if options.get("prompt") is not None or options.get("prompt_name") is not None:
+            return options
+        known = next((name for name in names if name in self._checkpoint.prompts), None)
+        # As in sentence-transformers: a default prompt says nothing of questions or documents.
+        return {**options, **({"prompt_name": known} if known else {"prompt": ""})}
 
     def _compute(
         self,

@@ -68,17 +68,30 @@ def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> 
             f"queries have {asked.shape[1]} dimensions and vectors {base.shape[1]}: "
             "encode both with the same model."
         )
-    k = max(0, min(k, len(base) - (queries is None)))
-    indices = np.empty((len(asked), k), dtype=np.int32)
-    similarity = np.empty((len(asked), k), dtype=np.float32)
+    return Neighbors(*_scan(asked, base, k, itself=queries is None))
+
+
+def scan(
+    queries: NDArray[np.float32], base: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """What `nearest` finds, of float32 arrays that are known to be finite and of one width."""
+    return _scan(queries, base, k, itself=False)
+
+
+def _scan(
+    queries: NDArray[np.float32], base: NDArray[np.float32], k: int, *, itself: bool
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    k = max(0, min(k, len(base) - itself))
+    indices = np.empty((len(queries), k), dtype=np.int32)
+    similarity = np.empty((len(queries), k), dtype=np.float32)
     if k == 0:
-        return Neighbors(indices, similarity)
+        return indices, similarity
     rows = max(1, _BLOCK_BYTES // (4 * min(len(base), _BLOCK_COLUMNS)))
-    for start in range(0, len(asked), rows):
-        block = slice(start, min(start + rows, len(asked)))
-        itself = np.arange(block.start, block.stop) if queries is None else None
-        indices[block], similarity[block] = _nearest_of_block(asked[block], base, k, itself)
-    return Neighbors(indices, similarity)
+    for start in range(0, len(queries), rows):
+        block = slice(start, min(start + rows, len(queries)))
+        own = np.arange(block.start, block.stop) if itself else None
+        indices[block], similarity[block] = _nearest_of_block(queries[block], base, k, own)
+    return indices, similarity
 
 
 def _nearest_of_block(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sememe.search.store import Id, Match
+from sememe.search.store import Id, Match, Row
 
 _RANK = 60  # of Cormack et al.: how little the first ranks differ
 
@@ -14,7 +14,7 @@ def fused(rankings: Sequence[Sequence[Match]]) -> list[Match]:
     individual rank learning methods. Of equals, the one that came first.
     """
     scores: dict[Id, float] = {}
-    rows = {}
+    rows: dict[Id, Row] = {}
     for ranking in rankings:
         for rank, match in enumerate(ranking, start=1):
             rows.setdefault(match.row.id, match.row)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.search.where import Condition
+from sememe.search.conditions import Condition
 
 Id = str | int
 Vectors = NDArray[np.float32]
@@ -38,13 +38,15 @@ class About:
         precision: what the encoder computed in.
         fingerprint: the encoder's; vectors may be compared only under one.
         dim: the size of a vector.
-        language: `english` for words that are compared by their stems, `simple` for words as they are.
+        measure: `cosine` or `dot`: whether vectors were made of length 1 before.
+        language: how words are compared: `english` by their stems, `simple` as they are.
     """
 
     model: str
     precision: str
     fingerprint: str
     dim: int
+    measure: str = "cosine"
     language: str = "english"
 
 
@@ -67,7 +69,7 @@ class Store(Protocol):
         ...
 
     def writing(self) -> AbstractContextManager[None]:
-        """Held by whoever writes, around all its steps; where one may write only, others are told so."""
+        """Held by who writes, around all steps; where only one may write, others are told so."""
         ...
 
     def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
@@ -79,8 +81,8 @@ class Store(Protocol):
     ) -> None:
         """Write rows of different ids: all or none, durable when it returns.
 
-        `fingerprint` is the vectors' and must be the index's still. A row whose id is there takes its
-        place with `replace`; without, the same row may be there, and another one is an InputError.
+        `fingerprint` is the vectors' and must be the index's still. A row whose id is there takes
+        its place with `replace`; without, the same row may be there, another is an InputError.
         """
         ...
 
@@ -88,14 +90,12 @@ class Store(Protocol):
         """Remove the rows of those ids that are there, all or none; how many they were."""
         ...
 
-    def nearest(
-        self, vectors: Vectors, count: int, where: Condition | None
-    ) -> list[list[Match]]:
+    def nearest(self, vectors: Vectors, count: int, where: Condition | None) -> list[list[Match]]:
         """For each vector the `count` rows with the greatest inner products, best first."""
         ...
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
-        """The `count` rows whose words fit those of the query best, best first; any text is a query."""
+        """The `count` rows whose words fit a query's best, best first; any text is a query."""
         ...
 
     def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:

@@ -4,6 +4,7 @@ from sememe.text.batches import Batch, Rows, batches, pack
 from sememe.text.check import check_pairs, check_texts
 from sememe.text.chunks import Chunks, chunked
 from sememe.text.pairs import Pair, PairTokenizer
+from sememe.text.sentences import sentences
 from sememe.text.tokens import Tokenizer, Tokens
 from sememe.text.words import UNKNOWN, StaticTokenizer
 
@@ -22,4 +23,5 @@ __all__ = [
     "check_texts",
     "chunked",
     "pack",
+    "sentences",
 ]

@@ -6,6 +6,7 @@ Overlapping segments of a transformer's length go back to Pappagari et al. (2019
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,6 +21,18 @@ _SENTENCE = re.compile(
     r"""|\S(?=\s*[\n\r\u2028\u2029])"""
 )
 _WORD = re.compile(r"\S(?=\s)")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, without the space around them.
+
+    Example:
+        >>> sentences("One two. Three (J. Smith) four!")
+        ['One two.', 'Three (J. Smith) four!']
+    """
+    ends = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    parts = (text[start:end].strip() for start, end in pairwise(ends))
+    return [part for part in parts if part]
 
 
 def windows(text: str, starts: Sequence[int], room: int) -> list[tuple[int, int]]:

@@ -1,0 +1,218 @@
+"""Search: quality on SciFact and Cranfield, and speed of the store against LanceDB.
+
+    python benchmarks/search.py --data DIR [--only quality|speed] [--count 200000] [--rounds 3]
+
+Quality: nDCG@10 of all-MiniLM-L6-v2 in float32, title and text joined by one space: dense, by words
+and hybrid, with the published figure of the dense run. Speed: the same vectors of sentences
+(captions, NLI, tweets; encoded once) go into an index of sememe's and into a table of LanceDB's with
+IVF_HNSW_SQ, whose search is widened until its recall is at least 0.95. Both give the ids and texts of
+ten rows, and nothing is timed before both are shown to find the true neighbours.
+"""
+
+import argparse
+import csv
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe import BiEncoder, Index
+from sememe.metrics import ndcg
+from sememe.neighbors import nearest
+from sememe.search.index import MODES
+from sememe.tables import read_table
+
+_COLUMNS = ("published", *MODES)
+_SETS = ("scifact", "cranfield")
+_SENTENCES = {
+    "train/caption_triplets_100k.parquet": ("anchor", "positive", "negative"),
+    "nli/nli_pairs.parquet": ("premise", "hypothesis"),
+    "pairs/twitter_url_train.parquet": ("sentence1", "sentence2"),
+}
+_QUERIES, _TOP = 1000, 10
+_RECALL = 0.95
+
+Vectors = npt.NDArray[np.float32]
+
+
+def corpus(data: Path, name: str) -> dict[str, str]:
+    """Texts by their ids."""
+    table = read_table(data / f"retrieval/{name}/corpus.parquet").columns
+    rows = zip(table["doc_id"], table["title"], table["text"], strict=True)
+    return {str(document): f"{title} {text}".strip() for document, title, text in rows}
+
+
+def judged(data: Path, name: str) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    table = read_table(data / f"retrieval/{name}/qrels.parquet").columns
+    qrels: dict[str, dict[str, int]] = defaultdict(dict)
+    for split, query, document, score in zip(*table.values(), strict=True):
+        if split == "test":
+            qrels[str(query)][str(document)] = int(str(score))
+    table = read_table(data / f"retrieval/{name}/queries.parquet").columns
+    texts = {str(q): str(t) for q, t in zip(table["query_id"], table["text"], strict=True)}
+    return {query: texts[query] for query in qrels}, qrels
+
+
+def published(data: Path) -> str:
+    path = data / "reference/mteb_key_table.tsv"
+    if not path.is_file():
+        return "?"
+    with path.open(encoding="utf-8") as file:
+        rows = {row["task"]: row for row in csv.DictReader(file, delimiter="\t")}
+    return rows["SciFact"]["sentence-transformers/all-MiniLM-L6-v2"]
+
+
+def quality(data: Path) -> None:
+    encoder = BiEncoder("all-MiniLM-L6-v2", precision="f32")
+    print("| nDCG@10 x 100 |", *(f"{column} |" for column in _COLUMNS), "\n|---|---|---|---|---|")
+    for name in _SETS:
+        documents, (queries, qrels) = corpus(data, name), judged(data, name)
+        with tempfile.TemporaryDirectory() as folder:
+            index = Index.create(Path(folder) / "index", encoder)
+            index.add(documents.values(), documents)
+            found: dict[str, Any] = {}
+            for mode in MODES:
+                hits = index.search_many(list(queries.values()), mode=mode, top_k=_TOP)
+                run = {
+                    query: {str(hit.id): 1 / rank for rank, hit in enumerate(ranked, 1)}
+                    for query, ranked in zip(queries, hits, strict=True)
+                }
+                found[mode] = float(100 * ndcg(run, qrels, k=10).mean())
+            index.close()
+        found["published"] = published(data) if name == "scifact" else ""
+        cells = [name, *(found[column] for column in _COLUMNS)]
+        print("|", *(f"{c:.2f} |" if isinstance(c, float) else f"{c} |" for c in cells))
+    print()
+
+
+def sentences(data: Path, count: int) -> list[str]:
+    """So many different sentences, and the queries behind them."""
+    found: dict[str, None] = {}
+    for file, columns in _SENTENCES.items():
+        table = read_table(data / file).columns
+        found.update(dict.fromkeys(str(text) for name in columns for text in table[name]))
+    if len(found) < count + _QUERIES:
+        sys.exit(f"There are {len(found):,} sentences: give a smaller --count.")
+    order = np.random.default_rng(0).permutation(len(found))[: count + _QUERIES]
+    listed = list(found)
+    return [listed[row] for row in order]
+
+
+class Ours:
+    """sememe's index, from vectors."""
+
+    name = "sememe"
+
+    def __init__(
+        self, folder: Path, texts: list[str], vectors: Vectors, encoder: BiEncoder
+    ) -> None:
+        self._index = Index.create(folder / "sememe", encoder)
+        self._index.add(texts, range(len(texts)), vectors=vectors)
+
+    def search(self, query: Vectors) -> list[tuple[int, str]]:
+        return [(int(hit.id), hit.text) for hit in self._index.search(query, top_k=_TOP)]
+
+
+class Lance:
+    """A table of LanceDB's with IVF_HNSW_SQ."""
+
+    name = "LanceDB IVF_HNSW_SQ"
+
+    def __init__(self, folder: Path, texts: list[str], vectors: Vectors, _: BiEncoder) -> None:
+        import lancedb
+        import pyarrow as pa
+
+        flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        columns = {"id": pa.array(range(len(texts))), "text": pa.array(texts), "vector": flat}
+        self._table = lancedb.connect(folder / "lance").create_table("texts", pa.table(columns))
+        self._table.create_index(metric="dot", index_type="IVF_HNSW_SQ")
+        self.widths = {"nprobes": 1, "refine_factor": 1}
+
+    def search(self, query: Vectors) -> list[tuple[int, str]]:
+        asked = self._table.search(query).distance_type("dot").limit(_TOP).select(["id", "text"])
+        asked = asked.nprobes(self.widths["nprobes"]).refine_factor(self.widths["refine_factor"])
+        return [(row["id"], row["text"]) for row in asked.to_list()]
+
+
+def recall(search: Callable[[Vectors], Any], queries: Vectors, true: Iterable[Any]) -> float:
+    found = [{own for own, _ in search(query)} for query in queries]
+    return statistics.mean(
+        len(f & set(t.tolist())) / _TOP for f, t in zip(found, true, strict=True)
+    )
+
+
+def widened(lance: Lance, queries: Vectors, true: Any) -> float:
+    """The quickest of its searches that finds enough."""
+    for probes in (1, 2, 4, 8, 16, 32):
+        for refined in (1, 2, 4):
+            lance.widths = {"nprobes": probes, "refine_factor": refined}
+            if (found := recall(lance.search, queries, true)) >= _RECALL:
+                return found
+    sys.exit("LanceDB does not reach the recall.")
+
+
+def latency(search: Callable[[Vectors], Any], queries: Vectors) -> float:
+    seconds = []
+    for query in queries:
+        started = time.perf_counter()
+        search(query)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds)
+
+
+def speed(data: Path, count: int, rounds: int) -> None:
+    texts, encoder = sentences(data, count), BiEncoder("all-MiniLM-L6-v2", precision="int8")
+    every = encoder.encode(texts, normalize=True)
+    vectors, queries = every[:count], every[count:]
+    true = nearest(vectors, _TOP, queries=queries).indices
+    with tempfile.TemporaryDirectory() as folder:
+        systems: list[Any] = []
+        built = []
+        for system in (Ours, Lance):
+            started = time.perf_counter()
+            systems.append(system(Path(folder), texts[:count], vectors, encoder))
+            built.append(time.perf_counter() - started)
+        ours, lance = systems
+        found = recall(ours.search, queries, true), widened(lance, queries, true)
+        taken: list[list[float]] = [[], []]
+        for _ in range(rounds):
+            for kept, system in zip(taken, systems, strict=True):
+                kept.append(latency(system.search, queries))
+    print(f"{count:,} x {vectors.shape[1]}, {len(queries):,} queries, {_TOP} rows with their texts")
+    print(f"LanceDB searches with {lance.widths}\n")
+    print("| | recall@10 | p50 of a query, ms | build from vectors, s |\n|---|---|---|---|")
+    for system, share, kept, seconds in zip(systems, found, taken, built, strict=True):
+        print(f"| {system.name} | {share:.3f} | {statistics.median(kept):.2f} | {seconds:.1f} |")
+    ratios = sorted(b / a for a, b in zip(*taken, strict=True))
+    print(
+        f"\nA query: {statistics.median(ratios):.1f} times LanceDB's speed "
+        f"({ratios[0]:.1f} to {ratios[-1]:.1f}); the build: {built[1] / built[0]:.1f} times.\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", choices=("quality", "speed"))
+    parser.add_argument("--count", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if not (options.data / "retrieval/scifact/corpus.parquet").is_file():
+        sys.exit(f"There is no {options.data / 'retrieval/scifact'}; docs/data.md says what it is.")
+    warnings.simplefilter("ignore")
+    if options.only != "speed":
+        quality(options.data)
+    if options.only != "quality":
+        speed(options.data, options.count, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

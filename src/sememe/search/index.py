@@ -1,0 +1,374 @@
+"""An index: texts that are found by meaning, by their words, or by both, next week too."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as replaced
+from types import TracebackType
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.encoders import BiEncoder, CrossEncoder
+from sememe.encoders.options import one_of
+from sememe.errors import InputError, StoreError
+from sememe.neighbors import checked, unit
+from sememe.search.conditions import Condition
+from sememe.search.fusion import fused
+from sememe.search.hits import Hit, hits
+from sememe.search.opening import Place, create_store, open_store
+from sememe.search.rows import check_ids, new_rows
+from sememe.search.store import About, Id, Match, Row, Store, Vectors
+from sememe.search.where import parse
+
+MODES = ("dense", "bm25", "hybrid")
+LANGUAGES = ("english", "simple")
+_CANDIDATES = 100  # of each ranking that is fused
+_STEP = 2_000  # texts that are encoded and written together: what a kill can cost
+
+Where = str | Mapping[str, object] | None
+
+
+class Index:
+    """A durable index of texts, their vectors and metadata: make one with `create`, or `open` it.
+
+    It lies in a folder (one SQLite file; one process writes at a time, any number search), or on a
+    PostgreSQL server with pgvector, which many programs share.
+
+    Example:
+        >>> index = Index.create("faq.sememe", BiEncoder())           # doctest: +SKIP
+        >>> index.add(["Reset your password here.", "We ship on Mondays."])   # doctest: +SKIP
+        >>> index.search("cannot log in")[0].text                     # doctest: +SKIP
+        'Reset your password here.'
+    """
+
+    def __init__(self, store: Store, encoder: BiEncoder | None) -> None:
+        self._store, self._encoder = store, encoder
+
+    @classmethod
+    def create(cls, place: Place, encoder: BiEncoder, *, language: str = "english") -> "Index":
+        """Make an index without texts.
+
+        Args:
+            place: a folder that is new or empty, or `postgresql://user@host/database/name`.
+            encoder: a bi-encoder; its fingerprint is stored, and checked on every opening.
+            language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
+
+        Raises:
+            InputError: there is an index already, or an argument that is not known.
+            StoreError: it cannot be written.
+        """
+        one_of("language", language, LANGUAGES)
+        return cls(create_store(place, _about(encoder, language)), encoder)
+
+    @classmethod
+    def open(cls, place: Place, encoder: BiEncoder | None = None) -> "Index":
+        """Open an index.
+
+        Args:
+            place: as it was created.
+            encoder: the one that it was made with. None opens it by the name that is stored, when
+                it is first needed.
+
+        Raises:
+            StoreError: there is none, it is damaged, or it was made with another encoder.
+        """
+        store = open_store(place)
+        if encoder is not None:
+            try:
+                _check_encoder(store, encoder)
+            except StoreError:
+                store.close()
+                raise
+        return cls(store, encoder)
+
+    @property
+    def encoder(self) -> BiEncoder:
+        """The encoder, opened by its stored name if none was given."""
+        if self._encoder is None:
+            about = self._store.about()
+            self._encoder = BiEncoder(about.model, precision=about.precision)
+            _check_encoder(self._store, self._encoder)
+        return self._encoder
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def __repr__(self) -> str:
+        return f"Index({self._store.place!r}, {len(self):,} texts)"
+
+    def __enter__(self) -> "Index":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def add(
+        self,
+        texts: Iterable[str],
+        ids: Iterable[Id] | None = None,
+        metadata: Iterable[Mapping[str, Any] | None] | None = None,
+        *,
+        vectors: npt.ArrayLike | None = None,
+        progress: bool | None = None,
+    ) -> list[Id]:
+        """Add texts. What is there already is not encoded again, so a call that was killed goes on.
+
+        Args:
+            texts: any iterable of str.
+            ids: your own, str or int, one a text. Without them, each is made of the text itself:
+                the same texts in the same order have the same ids.
+            metadata: a dict a text, of anything that JSON can hold; `where=` filters by it.
+            vectors: the texts' vectors (n, dim), where this encoder computed them already.
+            progress: see `BiEncoder.encode`.
+
+        Returns:
+            The ids, one a text.
+
+        Raises:
+            InputError: a text, id or metadata that cannot be stored (which row), an id that comes
+                twice, or one that is there with another text or metadata; then nothing is written.
+            StoreError: another process writes, or the disk is full; what was written stays.
+        """
+        rows = new_rows(texts, ids, metadata)
+        with self._store.writing():
+            there = self._store.get([row.id for row in rows])
+            for number, row in enumerate(rows):
+                if row.id in there and there[row.id] != row:
+                    raise InputError(
+                        f"ids[{number}] is {row.id!r}, which is there with another text or "
+                        "metadata: upsert() replaces it."
+                    )
+            new = [number for number, row in enumerate(rows) if row.id not in there]
+            self._put(rows, new, vectors, progress, replace=False)
+        return [row.id for row in rows]
+
+    def upsert(
+        self,
+        texts: Iterable[str],
+        ids: Iterable[Id] | None = None,
+        metadata: Iterable[Mapping[str, Any] | None] | None = None,
+        *,
+        vectors: npt.ArrayLike | None = None,
+        progress: bool | None = None,
+    ) -> list[Id]:
+        """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
+        rows = new_rows(texts, ids, metadata)
+        with self._store.writing():
+            there = self._store.get([row.id for row in rows])
+            new = [number for number, row in enumerate(rows) if there.get(row.id) != row]
+            self._put(rows, new, vectors, progress, replace=True)
+        return [row.id for row in rows]
+
+    def delete(self, ids: Iterable[Id]) -> int:
+        """Remove texts by their ids; how many there were. An id that is not there is no error."""
+        with self._store.writing():
+            return self._store.delete(check_ids(ids))
+
+    def get(self, ids: Iterable[Id]) -> list[Row]:
+        """The rows (id, text, metadata) of the ids that are there, in the order of the ids."""
+        listed = check_ids(ids)
+        there = self._store.get(listed)
+        return [there[own] for own in listed if own in there]
+
+    def search(
+        self,
+        query: str | npt.ArrayLike,
+        *,
+        top_k: int = 10,
+        mode: str = "dense",
+        where: Where = None,
+        rerank: CrossEncoder | None = None,
+        candidates: int = _CANDIDATES,
+    ) -> list[Hit]:
+        """Find the texts that answer a query, best first.
+
+        Args:
+            query: a text; or, with `mode="dense"` and without `rerank`, its vector (dim,).
+            top_k: how many hits at the most.
+            mode: `dense` compares meaning, `bm25` words, `hybrid` fuses the ranks of both.
+            where: keep to some texts: `"lang = 'en' AND year >= 2023"`, or `{"lang": "en"}`; the
+                whole language is in docs/search.md.
+            rerank: a cross-encoder that reads the query with each candidate, and orders them.
+            candidates: how many it reads, and how many of each ranking `hybrid` fuses.
+
+        Raises:
+            InputError: a blank query, a filter with an error (in which column), or an argument out
+                of its range.
+            StoreError: the index is damaged or gone, or its encoder is another one.
+        """
+        given = query if isinstance(query, str) else checked(np.atleast_2d(np.asarray(query)))
+        return self.search_many(
+            [given] if isinstance(given, str) else given,
+            top_k=top_k, mode=mode, where=where, rerank=rerank, candidates=candidates,
+        )[0]  # fmt: skip
+
+    def search_many(
+        self,
+        queries: Sequence[str] | npt.ArrayLike,
+        *,
+        top_k: int = 10,
+        mode: str = "dense",
+        where: Where = None,
+        rerank: CrossEncoder | None = None,
+        candidates: int = _CANDIDATES,
+    ) -> list[list[Hit]]:
+        """Do what `search` does for many queries, encoded together, or for vectors (m, dim)."""
+        one_of("mode", mode, MODES)
+        for name, number in (("top_k", top_k), ("candidates", candidates)):
+            if not isinstance(number, int) or number < 1:
+                raise InputError(f"{name}={number!r}: a whole number from 1 on is needed.")
+        asked, condition = _checked_queries(queries), parse(where)
+        if not isinstance(asked, list) and (mode != "dense" or rerank):
+            raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
+        count = top_k if mode != "hybrid" and rerank is None else max(top_k, candidates)
+        vectors = None if mode == "bm25" else self._query_vectors(asked)
+        found = self._ranked(asked, vectors, count, mode, condition)
+        if rerank is not None:
+            found = [
+                _reranked(rerank, str(query), matches)
+                for query, matches in zip(asked, found, strict=True)
+            ]
+        return [
+            hits(matches[:top_k], query, lambda: self.encoder)
+            for query, matches in zip(asked, found, strict=True)
+        ]
+
+    def reindex(self, encoder: BiEncoder, *, progress: bool | None = None) -> None:
+        """Encode all texts again with another encoder; only when all are done does it count.
+
+        Searches go on with the old vectors meanwhile. Killed, the same call goes on where it was.
+        """
+        about = _about(encoder, self._store.about().language)
+        unit_length = about.measure == "cosine"
+        self._store.reencode(
+            about,
+            lambda texts: encoder.encode_document(texts, normalize=unit_length, progress=progress),
+        )
+        self._encoder = encoder
+
+    def compact(self) -> None:
+        """Give back the room of texts that were deleted, and bring the neighbours up to date."""
+        self._store.compact()
+
+    def close(self) -> None:
+        """Let go of files and connections; what was written is written."""
+        self._store.close()
+
+    def _put(
+        self,
+        rows: list[Row],
+        new: list[int],
+        vectors: npt.ArrayLike | None,
+        progress: bool | None,
+        *,
+        replace: bool,
+    ) -> None:
+        about = self._store.about()
+        given = None if vectors is None else _checked_vectors(vectors, len(rows), about)
+        steps = [new[start : start + _STEP] for start in range(0, len(new), _STEP)]
+        if not steps:
+            return
+        if given is not None:
+            parts: Iterable[Vectors] = (given[step] for step in steps)
+        else:
+            parts = self.encoder.encode_parts(
+                ([rows[number].text for number in step] for step in steps),
+                normalize=about.measure == "cosine", total=len(new), progress=progress,
+            )  # fmt: skip
+            about = replaced(about, fingerprint=self.encoder.fingerprint)
+        for step, part in zip(steps, parts, strict=True):
+            some = [rows[number] for number in step]
+            self._store.put(some, part, about.fingerprint, replace=replace)
+
+    def _query_vectors(self, queries: list[str] | Vectors) -> Vectors:
+        about = self._store.about()
+        if isinstance(queries, list):
+            _check_encoder(self._store, self.encoder)  # another process may have encoded all again
+            return self.encoder.encode_query(queries, normalize=about.measure == "cosine")
+        if queries.shape[1] != about.dim:
+            raise InputError(
+                f"A query of {queries.shape[1]} numbers; vectors here have {about.dim}."
+            )
+        return _scaled(queries, about)
+
+    def _ranked(
+        self,
+        queries: list[str] | Vectors,
+        vectors: Vectors | None,
+        count: int,
+        mode: str,
+        where: Condition | None,
+    ) -> list[list[Match]]:
+        near = [] if vectors is None else self._store.nearest(vectors, count, where)
+        if mode == "dense":
+            return near
+        words = [self._store.matching(str(query), count, where) for query in queries]
+        if mode == "bm25":
+            return words
+        return [fused(both) for both in zip(near, words, strict=True)]
+
+
+def _about(encoder: BiEncoder, language: str) -> About:
+    if encoder.measure not in ("cosine", "dot"):
+        raise InputError(
+            f"{encoder.model} compares by {encoder.measure} distance; an index needs an encoder "
+            "that compares by cosine or dot product."
+        )
+    return About(
+        encoder.model,
+        encoder.precision,
+        encoder.fingerprint,
+        encoder.dim,
+        encoder.measure,
+        language,
+    )
+
+
+def _checked_vectors(vectors: npt.ArrayLike, count: int, about: About) -> Vectors:
+    found = checked(vectors)
+    if found.shape != (count, about.dim):
+        raise InputError(
+            f"vectors have the shape {found.shape}; for these texts and this index it has to be "
+            f"({count}, {about.dim})."
+        )
+    return _scaled(found, about)
+
+
+def _scaled(vectors: Vectors, about: About) -> Vectors:
+    return unit(vectors) if about.measure == "cosine" else vectors
+
+
+def _check_encoder(store: Store, encoder: BiEncoder) -> None:
+    about = store.about()
+    if encoder.fingerprint != about.fingerprint:
+        raise StoreError(
+            f"{store.place} was made with {about.model} in {about.precision} "
+            f"({about.fingerprint}), and this is {encoder.model} in {encoder.precision} "
+            f"({encoder.fingerprint}): their vectors cannot be compared. Open it without an "
+            "encoder, or with that one, or encode its texts again: "
+            "Index.open(place).reindex(encoder)."
+        )
+
+
+def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors:
+    if isinstance(queries, str):
+        raise InputError("queries is a single str; put it into a list, or call search().")
+    if isinstance(queries, np.ndarray) and queries.dtype.kind == "f":
+        return checked(queries, name="queries")
+    listed = list(cast(Sequence[str], queries))
+    for number, query in enumerate(listed):
+        if not isinstance(query, str) or not query.strip():
+            raise InputError(
+                f"query {number} is {repr(query)[:60]}; a text that is not blank is needed."
+            )
+    return listed
+
+
+def _reranked(cross: CrossEncoder, query: str, matches: list[Match]) -> list[Match]:
+    ranked = cross.rank(query, [match.row.text for match in matches], progress=False)
+    return [Match(matches[hit.index].row, hit.score) for hit in ranked]

@@ -1,0 +1,106 @@
+"""A file of approximate neighbours beside the data: a cache, which may be missing at any time."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.errors import ChoiceWarning, warn
+
+FOLDER = "neighbors"
+
+_LINKS, _WIDTH = 32, 80  # of a graph's node; candidates while it is built
+_SEARCHED = 96  # candidates of a search, at least
+
+Vectors = NDArray[np.float32]
+Keys = NDArray[np.int64]
+
+
+class Graph:
+    """Hierarchical navigable small worlds (Malkov and Yashunin, 2018), by FAISS, over some vectors.
+
+    Attributes:
+        keys: int64 (n,), ascending, of the vectors in it.
+        rows: float32 (n, dim), the vectors.
+    """
+
+    def __init__(self, index: Any, keys: Keys) -> None:
+        self._index, self.keys = index, keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def rows(self) -> Vectors:
+        """The vectors, float32 (n, dim), without a copy."""
+        faiss = _faiss()
+        flat = faiss.downcast_index(self._index.storage)
+        found: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+        return found.reshape(flat.ntotal, flat.d)
+
+    @property
+    def last(self) -> int:
+        """The greatest key; 0 without any."""
+        return int(self.keys[-1]) if len(self.keys) else 0
+
+    def grow(self, keys: Keys, rows: Vectors) -> None:
+        """Take in vectors whose keys are above all that are in it."""
+        self._index.add(rows)
+        self.keys = np.concatenate([self.keys, keys])
+
+    def nearest(self, queries: Vectors, count: int) -> tuple[Keys, Vectors]:
+        """Keys (m, count) and inner products (m, count) of about the nearest vectors."""
+        faiss = _faiss()
+        count = min(count, len(self))
+        how = faiss.SearchParametersHNSW(efSearch=max(_SEARCHED, 2 * count))
+        products, at = self._index.search(queries, count, params=how)
+        return np.where(at >= 0, self.keys[at], -1), np.where(at >= 0, products, -np.inf)
+
+    def save(self, path: Path) -> None:
+        """Write the file; whole when it has its name."""
+        faiss = _faiss()
+        temporary = path.with_suffix(".new")
+        faiss.write_index(self._index, str(temporary))
+        with temporary.open("ab") as file:
+            file.write(self.keys.tobytes())
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+def new_graph(dim: int) -> Graph | None:
+    """A graph without vectors; None without FAISS, which is told of once."""
+    try:
+        faiss = _faiss()
+    except ImportError:
+        warn(
+            "Without faiss every search compares all vectors. For searches of a fraction of a "
+            'millisecond: pip install "sememe[search]"',
+            ChoiceWarning,
+            once=True,
+        )
+        return None
+    index = faiss.IndexHNSWFlat(dim, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = _WIDTH
+    return Graph(index, np.empty(0, np.int64))
+
+
+def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
+    """The graph of a file, mapped unless it is to grow; None if it is missing or damaged."""
+    if new_graph(dim) is None:
+        return None
+    faiss = _faiss()
+    try:
+        index = faiss.read_index(str(path), 0 if to_grow else faiss.IO_FLAG_MMAP_IFC)
+        start = path.stat().st_size - 8 * index.ntotal
+        keys = np.fromfile(path, np.int64, offset=start)
+    except (RuntimeError, OSError, ValueError):
+        return None
+    whole = len(keys) == index.ntotal and index.d == dim and bool(np.all(keys[1:] > keys[:-1]))
+    return Graph(index, keys) if whole else None
+
+
+def _faiss() -> Any:
+    return import_module("faiss")  # on use: it is an extra, and takes a while

@@ -1,0 +1,144 @@
+"""The tables of an index in one SQLite file, and opening it."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sememe.errors import StoreError
+from sememe.search.store import About
+
+FILE = "data.sqlite"
+_FORMAT = 1
+_HEADER = 100  # bytes that begin every SQLite file
+_TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
+
+# A key is never used again, so a row of the neighbours' file can be dead but never another text.
+# `id` has no type, so that 1 and "1" stay two ids.
+_TABLES = """
+CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE texts (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL UNIQUE, text TEXT NOT NULL,
+    metadata TEXT NOT NULL
+);
+CREATE TABLE vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE new_vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE VIRTUAL TABLE words USING fts5(text, content='texts', content_rowid='key', tokenize='{}');
+CREATE TRIGGER added AFTER INSERT ON texts BEGIN
+    INSERT INTO words(rowid, text) VALUES (new.key, new.text);
+END;
+CREATE TRIGGER removed AFTER DELETE ON texts BEGIN
+    INSERT INTO words(words, rowid, text) VALUES ('delete', old.key, old.text);
+    DELETE FROM vectors WHERE key = old.key;
+    DELETE FROM new_vectors WHERE key = old.key;
+END;
+"""
+
+
+def create_file(path: Path, about: About) -> None:
+    """Make the file of an index without rows."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_TABLES.format(_TOKENIZERS[about.language]))
+        state = {
+            "format": _FORMAT,
+            "about": json.dumps(asdict(about)),
+            "generation": 0,
+            "graph": "",
+            "next": "",
+        }
+        connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
+    finally:
+        connection.close()
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open the file, checked as far as that is quick.
+
+    Raises:
+        StoreError: there is none, it is cut short or no index, or a later sememe wrote it.
+    """
+    folder = path.parent
+    if not path.is_file():
+        raise StoreError(
+            f"There is no index at {folder}: make one with sememe index, or Index.create."
+        )
+    with said(folder):
+        _check_size(path)
+        connection = _connect(path)
+        try:
+            written = get_state(connection, "format")
+        except (sqlite3.OperationalError, TypeError):
+            connection.close()
+            raise StoreError(f"{path} is no index of sememe's.") from None
+    if written != _FORMAT:
+        connection.close()
+        raise StoreError(f"{folder} was written by a later sememe: pip install --upgrade sememe")
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=10
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+    else:  # a reader of a folder that it may not write to, not even the log's index
+        uri = f"{path.resolve().as_uri()}?immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _check_size(path: Path) -> None:
+    """A file that was copied in part is shorter than its own header says."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+    page, pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
+    size = path.stat().st_size
+    if len(head) < _HEADER or not head.startswith(b"SQLite format 3"):
+        raise StoreError(f"{path} is no index of sememe's, or its beginning is lost.")
+    if size < pages * (65_536 if page == 1 else page):
+        raise StoreError(
+            f"{path} is cut short: it has {size:,} bytes of {pages * page:,}. Copy it again, whole."
+        )
+
+
+def get_state(connection: sqlite3.Connection, name: str) -> Any:
+    """A value that the index remembers."""
+    return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
+
+
+def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
+    """Remember a value, in the transaction that is open."""
+    connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))
+
+
+@contextmanager
+def said(folder: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        kept = "What was written before is safe, and nothing of this step was written"
+        mends = {
+            "full": f"{folder}: the disk is full. {kept}; make room, and the same call goes on.",
+            "disk I/O": f"{folder}: the disk gave an error ({error}). {kept}.",
+            "locked": f"{folder}: another program holds {FILE}. {kept}; try again when it is done.",
+            "readonly": f"{folder} may not be written by this process.",
+            "unable to open": f"{folder}: {FILE} cannot be opened; is it yours to read?",
+        }
+        for sign, mend in mends.items():
+            if sign in str(error):
+                raise StoreError(mend) from error
+        raise StoreError(
+            f"{folder} is damaged ({error}): copy it again or take it from a backup; sqlite3's "
+            ".recover saves what can be read."
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror or error}.") from error
