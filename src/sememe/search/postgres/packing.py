@@ -30,7 +30,7 @@ def row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, bytes, bytes]]:
             yield b"\1" + _id(row.id), _utf8(row.text), b"\1" + _json(row.metadata)
         except (TypeError, ValueError) as error:
             why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
-            raise InputError(f"PostgreSQL cannot hold the row with the id {row.id!r}: {why}") from None
+            raise InputError(f"The row with the id {row.id!r} cannot be kept: {why}.") from None
 
 
 def vector_fields(vectors: Vectors) -> Iterator[bytes]:
@@ -39,13 +39,13 @@ def vector_fields(vectors: Vectors) -> Iterator[bytes]:
     return (head + vector.tobytes() for vector in vectors.astype(">f4"))
 
 
-def id_texts(ids: Iterable[Id]) -> list[str]:
-    """Ids as jsonb reads them, without those that no row can have."""
-    texts = []
+def id_array(ids: Iterable[Id]) -> str:
+    """Ids as an array in JSON, without those that no row can have."""
+    found = []
     for each in ids:
         with suppress(ValueError):
-            texts.append(_id(each).decode())
-    return texts
+            found.append(_id(each))
+    return "[" + b",".join(found).decode() + "]"
 
 
 def _id(value: Id) -> bytes:

@@ -6,84 +6,69 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sememe.errors import InputError
 
 _SHAPE = "postgresql://user:password@host:port/database/name"
 _PATIENCE = 10  # seconds to reach the server in
-_TLS = {"prefer": None, "disable": False, "require": True, "verify-full": True}
+_TLS = {"prefer": None, "disable": False, "require": True, "verify-full": True}  # for pg8000
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an index is; `str()` of it has no password."""
+    """A URL without its password, the index's name, its server, and what to log in with."""
 
-    user: str
-    password: str = field(repr=False)
-    host: str
-    port: int
-    database: str
+    url: str
     name: str
-    tls: str
-    authority: str | None
-
-    def __str__(self) -> str:
-        server = f"{self.host}:{self.port}/" if self.host[0] != "/" else "/"
-        socket = f"?host={self.host}" if self.host[0] == "/" else ""
-        return f"postgresql://{server}{self.database}/{self.name}{socket}"
+    address: tuple[str, int] | str
+    login: dict[str, Any] = field(repr=False)
 
     def socket(self) -> socket.socket:
         """A socket to the server; OSError when nothing answers."""
-        if self.host[0] == "/":
+        if isinstance(self.address, str):
             made = socket.socket(socket.AF_UNIX)
             made.settimeout(_PATIENCE)
-            made.connect(f"{self.host}/.s.PGSQL.{self.port}")
+            made.connect(self.address)
         else:
-            made = socket.create_connection((self.host, self.port), _PATIENCE)
+            made = socket.create_connection(self.address, _PATIENCE)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         made.settimeout(None)
         return made
 
-    def ssl_context(self) -> ssl.SSLContext | bool | None:
-        """As pg8000 takes it: False is without TLS, None with it where the server has it."""
-        if self.tls == "verify-full":
-            return ssl.create_default_context(cafile=self.authority)
-        return False if self.host[0] == "/" else _TLS[self.tls]
-
 
 def placed(url: str) -> Place:
-    """The parts of the URL; InputError, without the password in it, when there is something wrong."""
+    """The parts of a URL; InputError, without the password, when something is wrong with it."""
     try:
         parts = urlsplit(url)
         port = parts.port or 5432
     except ValueError:
         raise InputError(
-            f"this is not the place of an index: write {_SHAPE}, "
-            "with %2F for / and %40 for @ in a password"
+            f"This is no place of an index; write {_SHAPE}, with %2F for a / and %40 for an @ in "
+            "the password."
         ) from None
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    path = [unquote(part) for part in parts.path.strip("/").split("/")]
-    if len(path) != 2 or not path[0]:
-        raise InputError(f"{parts.path or '/'} does not name a database and an index: write {_SHAPE}")
-    if not re.fullmatch("[a-z0-9_]{1,40}", path[1]):
-        raise InputError(
-            f'"{path[1]}" cannot be an index\'s name: up to 40 of a to z, 0 to 9 and _, please'
-        )
+    database, _, name = unquote(parts.path).strip("/").partition("/")
+    if not (database and name):
+        raise InputError(f"{parts.path or '/'} names no database and index in it; write {_SHAPE}.")
+    if not re.fullmatch("[a-z0-9_]{1,40}", name):
+        raise InputError(f"{name!r} cannot name an index; take up to 40 of a to z, 0 to 9 and _.")
+    options = dict(parse_qsl(parts.query))
+    host = options.pop("host", None) or unquote(parts.hostname or "localhost")
     tls = options.pop("sslmode", "prefer")
-    host = options.pop("host", "") or parts.hostname or "localhost"
-    authority = options.pop("sslrootcert", None)
-    if tls not in _TLS:
-        raise InputError(f"sslmode={tls} is not known: take one of {', '.join(_TLS)}")
-    if options:
-        raise InputError(f"{next(iter(options))}= is not known: only sslmode, sslrootcert and host are")
+    if options or tls not in _TLS:
+        raise InputError(f"?{parts.query}: only host= and sslmode={' or '.join(_TLS)} are known.")
+    local = host.startswith("/")
+    context = ssl.create_default_context() if tls == "verify-full" else _TLS[tls]
     return Place(
-        user=unquote(parts.username or "") or os.environ.get("PGUSER") or getpass.getuser(),
-        password=unquote(parts.password or "") or os.environ.get("PGPASSWORD", ""),
-        host=host,
-        port=port,
-        database=path[0],
-        name=path[1],
-        tls=tls,
-        authority=authority,
+        f"postgresql://{'' if local else f'{host}:{port}'}/{database}/{name}",
+        name,
+        f"{host}/.s.PGSQL.{port}" if local else (host, port),
+        {
+            "user": unquote(parts.username or "") or os.environ.get("PGUSER") or getpass.getuser(),
+            "password": unquote(parts.password or "") or os.environ.get("PGPASSWORD", ""),
+            "host": host,
+            "database": database,
+            "ssl_context": False if local else context,
+        },
     )

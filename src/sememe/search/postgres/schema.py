@@ -1,32 +1,32 @@
-"""An index is a schema, `sememe_<name>`: the tables about, rows and vectors, and what is made in it."""
+"""An index is a schema, `sememe_<name>`, with the tables about, rows and vectors."""
 
 import json
 from dataclasses import asdict
 
-from sememe.errors import ChoiceWarning, StoreError, warn
+from sememe.errors import ChoiceWarning, InputError, StoreError, warn
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.place import Place
 from sememe.search.store import About
 
 _LAYOUT = 1
 _PREFIX = "sememe_"
-_FLOATS, _HALVES = 2_000, 4_000  # the longest vectors that pgvector indexes
+_FLOATS, _HALVES = 2_000, 4_000  # the most numbers of a vector that pgvector indexes
 _WORDS = 200_000  # characters of a text: a tsvector holds a megabyte
 
 
 def names(run: Run) -> list[str]:
-    """The indexes that are in this database."""
-    found = run(rf"select nspname from pg_namespace where nspname like '{_PREFIX[:-1]}\_%'")
+    """The indexes of this database."""
+    found = run("select nspname from pg_namespace where starts_with(nspname, %s)", [_PREFIX])
     return sorted(name.removeprefix(_PREFIX) for (name,) in found)
 
 
 def create(run: Run, place: Place, about: About) -> None:
     """Make an index with nothing in it."""
     if place.name in names(run):
-        raise StoreError(f"{place} is there already: open it, or take another name")
+        raise InputError(f"{place.url} is there already: open it, or take another name.")
     [[encoding]] = run("show server_encoding")
     if encoding != "UTF8":
-        raise StoreError(f"{place}: the database is encoded in {encoding}, an index needs UTF8")
+        raise StoreError(f"{place.url}: the database holds {encoding}, and an index needs UTF8.")
     run(f"create schema {_PREFIX}{place.name}")
     enter(run, place)
     run("create table about (state text primary key, about jsonb not null)")
@@ -40,17 +40,18 @@ def create(run: Run, place: Place, about: About) -> None:
 
 
 def enter(run: Run, place: Place) -> None:
-    """Make the index's tables the ones that statements mean."""
+    """Let statements mean the index's tables."""
     there = names(run)
     if place.name not in there:
-        others = f"those there are {', '.join(there)}" if there else "it has none"
-        raise StoreError(f"the database has no index {place}: {others}")
+        raise StoreError(
+            f"There is no index {place.url}; in this database are: {', '.join(there) or 'none'}."
+        )
     found = run(
         "select quote_ident(nspname), string_to_array(extversion, '.')::int[] from pg_extension"
         " join pg_namespace on pg_namespace.oid = extnamespace where extname = 'vector'"
     )
     if not found or found[0][1] < [0, 8]:
-        raise StoreError(f"{place}: the database needs pgvector 0.8 or later: create extension vector")
+        raise StoreError(f"{place.url}: pgvector is missing in the database, or older than 0.8.")
     run(f"set search_path to {_PREFIX}{place.name}, {found[0][0]}")
     run("set hnsw.ef_search = 200")
     run("set hnsw.iterative_scan = strict_order")  # on until the filter has let enough through
@@ -70,35 +71,39 @@ def add_vectors(run: Run, table: str, about: About) -> None:
     """Make a table of vectors with its index of neighbours."""
     run(f"create table {table} (key bigint primary key, vector vector({about.dim}) not null)")
     if about.dim <= _HALVES:
-        kind = "halfvec" if about.dim > _FLOATS else "vector"
-        run(f"create index on {table} using hnsw (({_indexed(about.dim)}) {kind}_ip_ops)")
+        column, kind = _indexed(about.dim)
+        run(f"create index on {table} using hnsw (({column}) {kind}_ip_ops)")
     else:
         warn(
-            f"pgvector indexes vectors of up to {_HALVES:,} numbers, these have {about.dim:,}: "
-            "every search compares all of them",
+            f"pgvector indexes vectors of up to {_HALVES:,} numbers, and these have "
+            f"{about.dim:,}: every search compares all of them.",
             ChoiceWarning,
+            once=True,
         )
 
 
 def distance(dim: int) -> str:
     """What the index of neighbours sorts by, for a query `v`."""
-    return f"({_indexed(dim)}) <#> v::{'halfvec' if dim > _FLOATS else 'vector'}"
+    column, kind = _indexed(dim)
+    return f"({column}) <#> v::{kind}"
 
 
-def _indexed(dim: int) -> str:
-    return f"vector::halfvec({dim})" if _FLOATS < dim <= _HALVES else "vector"
+def _indexed(dim: int) -> tuple[str, str]:
+    halves = _FLOATS < dim <= _HALVES
+    return (f"vector::halfvec({dim})", "halfvec") if halves else ("vector", "vector")
 
 
 def read_about(run: Run) -> dict[str, About]:
     """What the index remembers of itself, `current`, and what a reencode makes of it, `next`."""
-    found = dict(run("select state, about from about"))
-    if any(about.pop("layout") != _LAYOUT for about in found.values()):
-        raise StoreError("this index was made by a later sememe: upgrade yours")
-    return {state: About(**about) for state, about in found.items()}
+    found = dict(run("select state, about::text from about"))
+    known = {state: json.loads(about) for state, about in found.items()}
+    if any(about.pop("layout") != _LAYOUT for about in known.values()):
+        raise StoreError("this index was made by a later sememe: upgrade yours.")
+    return {state: About(**about) for state, about in known.items()}
 
 
 def write_about(run: Run, state: str, about: About) -> None:
     """Remember it."""
-    run("delete from about where state = %s", [state])
     data = json.dumps(asdict(about) | {"layout": _LAYOUT})
+    run("delete from about where state = %s", [state])
     run("insert into about values (%s, %s::jsonb)", [state, data])

@@ -1,0 +1,60 @@
+"""How rows are written: by a COPY into a table of this session, and from there, in one order."""
+
+from sememe.errors import InputError, StoreError
+from sememe.search.postgres.connection import Run
+from sememe.search.postgres.schema import read_about
+
+# Held to the end of a transaction: many may put at once, nobody while one of the others writes.
+_LOCK = "select pg_advisory_xact_lock{}('rows'::regclass::oid::bigint)"
+ALONE, TOGETHER = _LOCK.format(""), _LOCK.format("_shared")
+IDS = "(select jsonb_array_elements(%s::jsonb))"
+
+
+def receive(run: Run, columns: str, records: list[bytes]) -> None:
+    """Bring what is packed into `incoming`."""
+    run(
+        "create temp table if not exists incoming (place bigint generated always as identity,"
+        " key bigint, id jsonb, text text, metadata jsonb, vector vector) on commit delete rows"
+    )
+    run("truncate incoming")
+    run(f"copy incoming ({columns}) from stdin (format binary)", (), records)
+
+
+def put(run: Run, records: list[bytes], fingerprint: str, replace: bool, place: str) -> None:
+    """Write rows; one that takes another's place has a new key, so no vector is of an old text."""
+    run(TOGETHER)
+    if read_about(run)["current"].fingerprint != fingerprint:
+        raise StoreError(f"{place} was given another encoder meanwhile: open it again.")
+    receive(run, "id, text, metadata, vector", records)
+    if replace:
+        run(
+            "with old as (select rows.key from rows join incoming using (id) order by id"
+            " for update of rows), gone as (delete from rows where key in (select key from old))"
+            " delete from vectors where key in (select key from old)"
+        )
+    # Without a conflict clause a row that another writer put meanwhile makes this begin again.
+    run(
+        "with new as (insert into rows (id, text, metadata) select id, text, metadata"
+        f" from incoming order by id {'' if replace else 'on conflict do nothing'}"
+        " returning key, id)"
+        " insert into vectors select new.key, vector from new join incoming using (id)"
+    )
+    other = run(
+        "select id from incoming join rows using (id) where (rows.text, rows.metadata)"
+        " <> (incoming.text, incoming.metadata) order by place limit 1"
+    )
+    if other:
+        raise InputError(
+            f"Another row with the id {other[0][0]!r} is in {place}: upsert() replaces it."
+        )
+
+
+def delete(run: Run, ids: str) -> int:
+    """Remove the rows of ids in a JSON array; how many there were."""
+    run(ALONE)
+    [[count]] = run(
+        f"with gone as (delete from rows where id in {IDS} returning key), other as"
+        " (delete from vectors where key in (select key from gone)) select count(*) from gone",
+        [ids],
+    )
+    return int(count)

