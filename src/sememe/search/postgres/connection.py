@@ -11,7 +11,7 @@ from sememe.search.postgres.place import Place
 Run = Callable[..., list[list[Any]]]
 T = TypeVar("T")
 _LOST = ("08", "57P")  # SQLSTATEs: a connection exception, a server that shuts down
-_AGAIN = ("40001", "40P01", "23505")  # another writer was quicker: what it wrote is there now
+_AGAIN = ("40001", "40P01")  # others were in the way
 _TRIES = 5
 
 

@@ -34,6 +34,7 @@ class Place:
         else:
             made = socket.create_connection(self.address, _PATIENCE)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # saves 40 ms of a COPY
         made.settimeout(None)
         return made
 

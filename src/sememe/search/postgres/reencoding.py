@@ -12,9 +12,10 @@ from sememe.search.postgres.packing import packed, vector_fields
 from sememe.search.postgres.writing import ALONE, TOGETHER, receive
 from sememe.search.store import About, Vectors
 
+_PART = 2_000
 _MISSING = (
     "select key, text from rows where not exists (select from next where next.key = rows.key)"
-    " order by key limit 2000"
+    f" order by key limit {_PART}"
 )
 _GONE = "delete from next where not exists (select from rows where rows.key = next.key)"
 Encode = Callable[[list[str]], Vectors]
@@ -23,8 +24,10 @@ Encode = Callable[[list[str]], Vectors]
 def reencode(link: Connection, about: About, encode: Encode) -> None:
     """Encode part after part; what was written meanwhile at the end, while nobody writes."""
     if link.transact(partial(_begin, about=about)):
-        while part := link.run(_MISSING):
+        for part in iter(lambda: link.run(_MISSING), []):
             link.transact(partial(_add, about=about, records=_encoded(part, encode)))
+            if len(part) < _PART:  # a busy writer would keep it going for ever
+                break
         link.transact(partial(_end, about=about, encode=encode))
 
 

@@ -78,7 +78,7 @@ class PostgresStore:
 
     def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
         """Those rows that are there."""
-        sql = f"select id, text, metadata from rows where id in {writing.IDS}"
+        sql = f"select id, text, metadata from rows where id in ({writing.IDS})"
         return {row[0]: Row(*row) for row in self._link.run(sql, [id_array(ids)])}
 
     def put(

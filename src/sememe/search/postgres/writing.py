@@ -4,10 +4,10 @@ from sememe.errors import InputError, StoreError
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.schema import read_about
 
-# Held to the end of a transaction: many may put at once, nobody while one of the others writes.
+# Held to the end of a transaction: many may add at once, and nobody while one writes otherwise.
 _LOCK = "select pg_advisory_xact_lock{}('rows'::regclass::oid::bigint)"
 ALONE, TOGETHER = _LOCK.format(""), _LOCK.format("_shared")
-IDS = "(select jsonb_array_elements(%s::jsonb))"
+IDS = "select jsonb_array_elements(%s::jsonb)"
 
 
 def receive(run: Run, columns: str, records: list[bytes]) -> None:
@@ -22,21 +22,15 @@ def receive(run: Run, columns: str, records: list[bytes]) -> None:
 
 def put(run: Run, records: list[bytes], fingerprint: str, replace: bool, place: str) -> None:
     """Write rows; one that takes another's place has a new key, so no vector is of an old text."""
-    run(TOGETHER)
+    run(ALONE if replace else TOGETHER)
     if read_about(run)["current"].fingerprint != fingerprint:
         raise StoreError(f"{place} was given another encoder meanwhile: open it again.")
     receive(run, "id, text, metadata, vector", records)
     if replace:
-        run(
-            "with old as (select rows.key from rows join incoming using (id) order by id"
-            " for update of rows), gone as (delete from rows where key in (select key from old))"
-            " delete from vectors where key in (select key from old)"
-        )
-    # Without a conflict clause a row that another writer put meanwhile makes this begin again.
+        remove(run, "select id from incoming")
     run(
-        "with new as (insert into rows (id, text, metadata) select id, text, metadata"
-        f" from incoming order by id {'' if replace else 'on conflict do nothing'}"
-        " returning key, id)"
+        "with new as (insert into rows (id, text, metadata) select id, text, metadata from incoming"
+        " order by id on conflict do nothing returning key, id)"  # one order: writers never cross
         " insert into vectors select new.key, vector from new join incoming using (id)"
     )
     other = run(
@@ -52,9 +46,14 @@ def put(run: Run, records: list[bytes], fingerprint: str, replace: bool, place: 
 def delete(run: Run, ids: str) -> int:
     """Remove the rows of ids in a JSON array; how many there were."""
     run(ALONE)
+    return remove(run, IDS, ids)
+
+
+def remove(run: Run, ids: str, *params: str) -> int:
+    """Remove the rows whose ids a query gives."""
     [[count]] = run(
-        f"with gone as (delete from rows where id in {IDS} returning key), other as"
+        f"with gone as (delete from rows where id in ({ids}) returning key), other as"
         " (delete from vectors where key in (select key from gone)) select count(*) from gone",
-        [ids],
+        params,
     )
     return int(count)
