@@ -15,7 +15,19 @@ from sememe.search.store import Id, Row, Vectors
 from sememe.search.where import parse
 
 Make = Callable[..., PostgresStore]
-ODD = ["it's", 'a "b"', "'; drop table rows; --", "%s", "$1", "\\", "null", "NULL", "ä 😀", "\n", "{}"]
+ODD = [
+    "it's",
+    'a "b"',
+    "'; drop table rows; --",
+    "%s",
+    "$1",
+    "\\",
+    "null",
+    "NULL",
+    "ä 😀",
+    "\n",
+    "{}",
+]
 
 
 def filled(store: PostgresStore, count: int) -> tuple[list[Row], Vectors]:
@@ -70,7 +82,8 @@ def test_a_row_comes_back_as_it_was_or_is_refused_for_a_nul(
     "row",
     [
         Row("bad", "a\0b", {}), Row("bad", "a\ud800b", {}), Row("bad", "", {"a": "\0"}),
-        Row("bad", "", {"\ud800": 1}), Row("bad", "", {"a": float("nan")}), Row("bad" * 999, "", {}),
+        Row("bad", "", {"\ud800": 1}), Row("bad", "", {"a": float("nan")}),
+        Row("bad" * 999, "", {}),
     ],
     ids=["nul", "surrogate", "nul in metadata", "surrogate in metadata", "nan", "long id"],
 )  # fmt: skip
@@ -121,8 +134,9 @@ def test_a_filter_lets_as_many_through_as_there_are(make: Make, where: str) -> N
 
 def test_equals_are_in_the_order_they_came_in(make: Make) -> None:
     store = make()
-    store.put(some_rows(9), np.ones((9, 8), np.float32), "first", replace=False)
-    assert [match.row.id for match in store.nearest(np.ones((1, 8)), 50, None)[0]] == [*range(9)]
+    ones = np.ones((9, 8), np.float32)
+    store.put(some_rows(9), ones, "first", replace=False)
+    assert [match.row.id for match in store.nearest(ones[:1], 50, None)[0]] == [*range(9)]
 
 
 @pytest.mark.parametrize("dim", [2_001, 4_000])

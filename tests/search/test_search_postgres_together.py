@@ -1,4 +1,4 @@
-"""Many write to the shared index, some of them die, connections are lost: nothing is lost or twice."""
+"""Many write to the shared index, some die, connections are lost: nothing is lost or twice."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import StoreError
-from sememe.search.postgres import PostgresStore
+from sememe.search.postgres import PostgresStore, reencoding
 from sememe.search.store import Row, Vectors
 
 Make = Callable[..., PostgresStore]
@@ -112,9 +112,9 @@ def test_a_server_that_goes_and_comes_back_loses_nothing(make: Make, server: Ser
     rows, vectors = some_rows(2_000), some_vectors(2_000)
     store.put(rows[:1000], vectors[:1000], "first", replace=False)
     server.stop("immediate")
-    with pytest.raises(StoreError, match="cannot be opened: .*refused"):
+    with pytest.raises(StoreError, match=r"cannot be opened: .*refused"):
         len(store)
-    with pytest.raises(StoreError, match="cannot be opened: .*refused"):
+    with pytest.raises(StoreError, match=r"cannot be opened: .*refused"):
         store.put(rows[1000:], vectors[1000:], "first", replace=False)
     server.start()
     store.put(rows, vectors, "first", replace=False)
@@ -126,6 +126,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
 ) -> None:
     make()
     acknowledged: set[int] = set()
+    said: list[str] = []
     stop = threading.Event()
 
     def write(writer: int) -> None:
@@ -136,7 +137,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
                 try:
                     store.put(some, some_vectors(20), "first", replace=False)
                 except StoreError as error:
-                    assert "lost" in str(error) or "terminat" in str(error)
+                    said.append(str(error))
                 else:
                     acknowledged.update(range(first, first + 20))
                     break
@@ -156,6 +157,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
         cutter.join()
     found = [int(row.id) for row in everything(PostgresStore.open(place))]
     assert sorted(found) == sorted(acknowledged) == [*range(900)]
+    assert all("lost" in each or "terminating" in each for each in said)
 
 
 WRITER = """
@@ -190,15 +192,20 @@ def test_of_a_killed_writer_every_acknowledged_row_is_there_once(make: Make, pla
     assert len(found) % 50 == 0
 
 
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reencoding, "_PART", 200)
+
+
 def test_reencoding_loses_nothing_that_is_written_meanwhile(make: Make, place: str) -> None:
     store, other = make(), PostgresStore.open(place)
-    rows = [Row(n, "x" * (n % 90 + 1), {}) for n in range(4_500)]
-    store.put(rows[:4_000], some_vectors(4_000), "first", replace=False)
+    rows = [Row(n, "x" * (n % 90 + 1), {}) for n in range(450)]
+    store.put(rows[:400], some_vectors(400), "first", replace=False)
     parts: list[int] = []
 
     def encode(texts: list[str]) -> Vectors:
         if not parts:
-            other.put(rows[4_000:4_200], some_vectors(200), "first", replace=False)
+            other.put(rows[400:420], some_vectors(20), "first", replace=False)
             other.put([Row(0, "replaced y", {})], some_vectors(1), "first", replace=True)
             other.delete([1])
             assert other.about() == ABOUT
@@ -209,13 +216,13 @@ def test_reencoding_loses_nothing_that_is_written_meanwhile(make: Make, place: s
     store.reencode(SECOND, encode)
     assert (store.about(), other.about()) == (SECOND, SECOND)
     found = everything(other)
-    assert {row.id for row in found} == {*range(4_200)} - {1}
+    assert {row.id for row in found} == {*range(420)} - {1}
     for row in (found[0], found[1], found[-1]):
         [best] = other.nearest(by_length([row.text]), 5_000, None)
         scores = {match.row.id: match.score for match in best}
         assert scores[row.id] == pytest.approx(float((by_length([row.text]) ** 2).sum()))
     with pytest.raises(StoreError, match="given another encoder meanwhile"):
-        other.put(rows[4_200:], some_vectors(300), "first", replace=False)
+        other.put(rows[420:], some_vectors(30), "first", replace=False)
 
 
 def test_what_is_put_in_the_last_round_waits_and_is_told(make: Make, place: str) -> None:
@@ -248,12 +255,12 @@ def test_what_is_put_in_the_last_round_waits_and_is_told(make: Make, place: str)
 
 def test_a_reencode_that_was_killed_goes_on(make: Make, place: str) -> None:
     store = make()
-    rows = [Row(n, f"text {n}", {}) for n in range(5_000)]
-    store.put(rows, some_vectors(5_000), "first", replace=False)
+    rows = [Row(n, f"text {n}", {}) for n in range(500)]
+    store.put(rows, some_vectors(500), "first", replace=False)
     seen: list[str] = []
 
     def encode(texts: list[str]) -> Vectors:
-        if len(seen) == 4_000:
+        if len(seen) == 400:
             raise KeyboardInterrupt
         seen.extend(texts)
         return by_length(texts)
@@ -262,8 +269,10 @@ def test_a_reencode_that_was_killed_goes_on(make: Make, place: str) -> None:
         store.reencode(SECOND, encode)
     assert store.about() == ABOUT
     again: list[str] = []
-    PostgresStore.open(place).reencode(SECOND, lambda texts: again.extend(texts) or by_length(texts))
+    PostgresStore.open(place).reencode(
+        SECOND, lambda texts: again.extend(texts) or by_length(texts)
+    )
     assert sorted(seen + again) == sorted(row.text for row in rows)
     assert store.about() == SECOND
     store.reencode(replace(SECOND, language="simple", fingerprint="third"), by_length)
-    assert len(store.matching("text", 10_000, None)) == 5_000
+    assert len(store.matching("text", 1_000, None)) == 500

@@ -16,11 +16,12 @@ _TRIES = 5
 
 
 class _Failed(Exception):
-    """A statement failed: what the server says and its SQLSTATE, if it said anything."""
+    """A statement failed: what the server says of it, and its SQLSTATE."""
 
     def __init__(self, error: Exception) -> None:
         answer = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-        super().__init__(answer.get("M", "the connection was lost"))
+        said = answer.get("M", "the connection was lost"), answer.get("H", "")  # message, hint
+        super().__init__(". ".join(part.rstrip(".") for part in said if part))
         self.code: str = answer.get("C", "")
         self.lost = not self.code or self.code.startswith(_LOST)
 

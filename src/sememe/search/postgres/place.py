@@ -62,7 +62,7 @@ def placed(url: str) -> Place:
     local = host.startswith("/")
     context = ssl.create_default_context() if tls == "verify-full" else _TLS[tls]
     return Place(
-        f"postgresql://{'' if local else f'{host}:{port}'}/{database}/{name}",
+        f"postgresql://{parts.netloc.rpartition('@')[2]}/{database}/{name}",
         name,
         f"{host}/.s.PGSQL.{port}" if local else (host, port),
         {

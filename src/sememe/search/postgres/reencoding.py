@@ -12,10 +12,10 @@ from sememe.search.postgres.packing import packed, vector_fields
 from sememe.search.postgres.writing import ALONE, TOGETHER, receive
 from sememe.search.store import About, Vectors
 
-_PART = 2_000
+_PART = 2_000  # rows that are encoded at a time
 _MISSING = (
     "select key, text from rows where not exists (select from next where next.key = rows.key)"
-    f" order by key limit {_PART}"
+    " order by key limit %s"
 )
 _GONE = "delete from next where not exists (select from rows where rows.key = next.key)"
 Encode = Callable[[list[str]], Vectors]
@@ -24,7 +24,7 @@ Encode = Callable[[list[str]], Vectors]
 def reencode(link: Connection, about: About, encode: Encode) -> None:
     """Encode part after part; what was written meanwhile at the end, while nobody writes."""
     if link.transact(partial(_begin, about=about)):
-        for part in iter(lambda: link.run(_MISSING), []):
+        for part in iter(lambda: link.run(_MISSING, [_PART]), []):
             link.transact(partial(_add, about=about, records=_encoded(part, encode)))
             if len(part) < _PART:  # a busy writer would keep it going for ever
                 break
@@ -59,7 +59,7 @@ def _add(run: Run, about: About, records: list[bytes]) -> None:
 def _end(run: Run, about: About, encode: Encode) -> None:
     run(ALONE)
     before = schema.read_about(run)["current"]
-    while part := run(_MISSING):
+    while part := run(_MISSING, [_PART]):
         _add(run, about, _encoded(part, encode))
     run(_GONE)
     run("drop table vectors")
