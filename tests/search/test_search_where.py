@@ -268,7 +268,8 @@ def test_nothing_of_the_users_is_in_the_sql(attack: str, dialect: Any) -> None:
         f"\"{name}\" = '{text}' OR id IN ('{text}', 2) OR text LIKE '{text}' OR \"{name}\" IS NULL"
     )
     plain = "\"n\" = 't' OR id IN ('t', 2) OR text LIKE 't' OR \"n\" IS NULL"
-    for hostile, harmless in [(grammar, plain), ({attack: [attack, 2]}, {"n": ["t", 2]})]:
+    pairs: list[tuple[Any, Any]] = [(grammar, plain), ({attack: [attack, 2]}, {"n": ["t", 2]})]
+    for hostile, harmless in pairs:
         attacked, ordinary = parse(hostile), parse(harmless)
         assert attacked is not None
         assert ordinary is not None
@@ -294,10 +295,7 @@ def test_an_attack_is_only_a_name_or_a_text(attack: str) -> None:
         ('a = 1 AND "b', 'this name is empty or has no closing quote (column 11: "b)'),
         ("a = ‘b’", "typographic quotes: write a text in straight ones, 'en' (column 5: ‘b’)"),
         ("a = 1 && b = 2", "write AND and OR (column 7: && b = 2)"),
-        (
-            "user.name = 'x'",
-            '. means nothing here; a name that is not a plain word stands in double quotes: "a.b" (column 5',
-        ),
+        ("user.name = 1", ". means nothing here; a name that is not a plain word stands in double"),
         ("a => 1", "expected = != < <= > >= IN BETWEEN LIKE or IS (column 3: => 1)"),
         (
             "a LIEK 'b%'",
