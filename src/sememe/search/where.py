@@ -36,6 +36,7 @@ _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 def parse(where: str | Mapping[str, object] | None) -> Condition | None:
     """The condition that `where` states; of a mapping, that each key has its value or one of them.
 
+    >>> from sememe.search.conditions import SQLITE
     >>> sql, parameters = parse("year >= 2023 AND NOT lang IN ('en', 'de')").sql(SQLITE)
     >>> parameters
     ['year', '[2023]', 'lang', '["en", "de"]']
