@@ -253,6 +253,12 @@ def test_what_is_found(where: Any, found: list[int]) -> None:
     assert in_sqlite(ROWS, condition) == found
 
 
+def test_a_backslash_in_like_is_a_backslash() -> None:
+    condition = parse(r"text LIKE '%\_'")
+    assert condition is not None
+    assert in_sqlite([(0, r"a\b", {}), (1, "a_", {}), (2, "ab", {})], condition) == [0]
+
+
 def test_no_filter_is_no_condition() -> None:
     assert parse(None) is None
 
