@@ -4,8 +4,8 @@
 
 Quality: nDCG@10 of all-MiniLM-L6-v2 in float32, title and text joined by one space: dense, by words
 and hybrid, with the published figure of the dense run. Speed: the same vectors of sentences
-(captions, NLI, tweets; encoded once) go into an index of sememe's and into a table of LanceDB's with
-IVF_HNSW_SQ, whose search is widened until its recall is at least 0.95. Both give the ids and texts of
+(captions, NLI, tweets; encoded once) go into an index of sememe's and a table of LanceDB's with
+IVF_HNSW_SQ, whose search is widened until its recall is at least 0.95. Both give ids and texts of
 ten rows, and nothing is timed before both are shown to find the true neighbours.
 """
 

@@ -38,6 +38,10 @@ class StoreError(SememeError, RuntimeError):
     """An index that cannot be opened, read or written (names it, and what to do)."""
 
 
+class StoreMissing(StoreError, LookupError):
+    """There is no index at a place."""
+
+
 class CheckpointError(SememeError, ValueError):
     """A model directory that cannot be read or written (names the file, and what is in it)."""
 

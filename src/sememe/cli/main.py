@@ -17,9 +17,11 @@ from sememe.cli import (
     comparing,
     doctor,
     encoding,
+    indexing,
     models,
     quantizing,
     scoring,
+    searching,
     training,
 )  # fmt: skip
 from sememe.cli.parser import Parser
@@ -55,7 +57,8 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for room in (
-        clustering, classifying, encoding, scoring, comparing, training, models, quantizing, doctor,
+        clustering, indexing, searching, classifying, encoding, scoring, comparing, training,
+        models, quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

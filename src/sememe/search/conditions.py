@@ -11,63 +11,43 @@ from dataclasses import dataclass
 from itertools import groupby
 
 Scalar = str | int | float | bool
-Dialect = Mapping[str, str]  # the SQL for each piece that a template names
+Dialect = Mapping[str, str]  # the SQL of each piece that a condition's template names
 
 
-def _dialect(
-    sources: Mapping[str, str], values: Mapping[str, str], null: str, escape: str
-) -> Dialect:
-    """The pieces: of each source of (type, value) rows its values of a type, and if it is null."""
-    pieces = {
-        f"{source}_{kind}": f"(SELECT {value} FROM {rows} AS typed)"
+def _dialect(values: Mapping[str, str], **sources: str) -> Dialect:
+    """The values of each type, and whether there are none, of each source of (type, value)."""
+    null = "NOT EXISTS (SELECT 1 FROM {} AS typed WHERE type <> 'null')"
+    return {f"{source}_null": null.format(rows) for source, rows in sources.items()} | {
+        f"{source}_{kind}": f"(SELECT CASE WHEN type IN {value} END FROM {rows} AS typed)"
         for source, rows in sources.items()
         for kind, value in values.items()
     }
-    nulls = {f"{source}_null": null.format(rows) for source, rows in sources.items()}
-    return {**pieces, **nulls, "escape": escape}
 
 
-def _case(value: str, *types: str) -> str:
-    # Not a WHERE: PostgreSQL may cast before it applies one.
-    return f"CASE WHEN type IN ({', '.join(types)}) THEN {value} END"
-
-
-_NULL = "NOT EXISTS (SELECT 1 FROM {} AS typed WHERE type <> 'null')"
 # A path such as $."key" cannot name every key; json_each compares the decoded key itself.
 SQLITE = _dialect(
     {
-        "id": "(SELECT typeof(id) AS type, id AS value)",
-        "text": "(SELECT typeof(text) AS type, text AS value)",
-        "key": "(SELECT type, value FROM json_each(metadata) WHERE key = ?)",
-        "literal": "(SELECT type, value FROM json_each(?))",
+        "text": "('text') THEN value",
+        "number": "('integer', 'real') THEN value",
+        "boolean": "('true', 'false') THEN value",
     },
-    {
-        "text": _case("value", "'text'"),
-        "like": _case("value", "'text'"),
-        "number": _case("value", "'integer'", "'real'"),
-        "boolean": _case("value", "'true'", "'false'"),
-    },
-    _NULL,
-    "",
+    id="(SELECT typeof(id) AS type, id AS value)",
+    text="(SELECT typeof(text) AS type, text AS value)",
+    key="(SELECT type, value FROM json_each(metadata) WHERE key = ?)",
+    literal="(SELECT type, value FROM json_each(?))",
 )
 _TYPED = "(SELECT jsonb_typeof(value) AS type, value FROM {} AS row(value))"
-# The "C" collation compares code points and lowers only ASCII, as SQLite does.
-_TEXT = """(value #>> '{}') COLLATE "C\""""
 POSTGRES = _dialect(
     {
-        "id": _TYPED.format("(SELECT id)"),
-        "text": _TYPED.format("(SELECT to_jsonb(text))"),
-        "key": _TYPED.format("(SELECT metadata -> CAST(%s AS text))"),
-        "literal": _TYPED.format("jsonb_array_elements(CAST(%s AS jsonb))"),
+        # The "C" collation compares code points and lowers only ASCII, as SQLite does.
+        "text": """('string') THEN (value #>> '{}') COLLATE "C\"""",
+        "number": "('number') THEN CAST(value AS numeric)",
+        "boolean": "('boolean') THEN CAST(value AS boolean)",
     },
-    {
-        "text": _case(_TEXT, "'string'"),
-        "like": _case(f"lower({_TEXT})", "'string'"),
-        "number": _case("CAST(value AS numeric)", "'number'"),
-        "boolean": _case("CAST(value AS boolean)", "'boolean'"),
-    },
-    _NULL,
-    " ESCAPE ''",
+    id=_TYPED.format("(SELECT id)"),
+    text=_TYPED.format("(SELECT to_jsonb(text))"),
+    key=_TYPED.format("(SELECT metadata -> CAST(%s AS text))"),
+    literal=_TYPED.format("jsonb_array_elements(CAST(%s AS jsonb))"),
 )
 
 
@@ -84,21 +64,23 @@ class Condition:
 
 
 def compared(field: str, operator: str, *literals: Scalar) -> Condition:
-    """A field against literals of one type; several only if the operator is IN."""
-    kind = "like" if operator == "LIKE" else _kind(literals[0])
-    source, key = _source(field)
-    escape = "{escape}" if operator == "LIKE" else ""
-    template = f"({{{source}_{kind}}} {operator} {{literal_{kind}}}{escape})"
+    """The field against a literal, or IN literals of one type."""
+    if operator in ("!=", "<>"):
+        return negated(compared(field, "=", *literals))
+    (source, key), kind = _source(field), _kind(literals[0])
+    left, right = f"{{{source}_{kind}}}", f"{{literal_{kind}}}"
+    template = f"({left} {operator} {right})"
+    if operator == "LIKE":
+        template = rf"(lower({left}) LIKE lower({right}) ESCAPE '\')"
+        literals = tuple(str(pattern).replace("\\", r"\\") for pattern in literals)
     return Condition(template, (*key, json.dumps(literals, ensure_ascii=False)))
 
 
 def among(field: str, literals: Iterable[Scalar | None]) -> Condition:
     """The field equals one of the literals, of any types; None is NULL."""
-    groups = groupby(sorted(literals, key=_kind), _kind)
-    return joined(
-        "OR",
-        [null(field) if kind == "null" else compared(field, "IN", *same) for kind, same in groups],
-    )
+    by_kind = groupby(sorted(literals, key=_kind), _kind)
+    alike = ([each for each in group if each is not None] for _, group in by_kind)
+    return joined("OR", [compared(field, "IN", *each) if each else null(field) for each in alike])
 
 
 def null(field: str) -> Condition:
@@ -113,11 +95,11 @@ def negated(condition: Condition) -> Condition:
 
 
 def joined(word: str, conditions: Sequence[Condition]) -> Condition:
-    """All (AND) or any (OR) of the conditions; none of no conditions."""
+    """All (AND) or any (OR) of the conditions; never true if there are none."""
     if len(conditions) == 1:
         return conditions[0]
     template = f" {word} ".join(condition.template for condition in conditions) or "FALSE"
-    return Condition(f"({template})", sum((each.parameters for each in conditions), ()))
+    return Condition(f"({template})", tuple(p for each in conditions for p in each.parameters))
 
 
 def _source(field: str) -> tuple[str, tuple[str, ...]]:

@@ -10,18 +10,17 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from typing import NoReturn, cast
+from typing import cast
 
 from sememe.errors import InputError
 from sememe.search.conditions import Condition, Scalar, among, compared, joined, negated, null
 
-# Within the depth that SQLite's parser and its trees may have.
-LONGEST, DEEPEST, KEYS = 4_000, 10, 500
+LONGEST, DEEPEST, KEYS = 4_000, 10, 500  # within the depth of SQLite's parser and its trees
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>'(?:[^']|'')*') | (?P<name>"(?:[^"]|"")+")
     | (?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?)
-    | (?P<keyword>(?:AND|OR|NOT|IN|BETWEEN|LIKE|IS|NULL|TRUE|FALSE)\b) | (?P<word>[^\W\d]\w*)
-    | (?P<sign>[=!<>~]+|[(),]) | (?P<end>\Z) | (?P<unknown>.))""",
+    | (?P<keyword>(?a:AND|OR|NOT|IN|BETWEEN|LIKE|IS|NULL|TRUE|FALSE)(?!\w))
+    | (?P<word>[^\W\d]\w*) | (?P<sign>[=!<>~]+|[(),]) | (?P<end>\Z) | (?P<unknown>.))""",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _HINTS = {
@@ -37,15 +36,21 @@ _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 def parse(where: str | Mapping[str, object] | None) -> Condition | None:
     """The condition that `where` states; of a mapping, that each key has its value or one of them.
 
-    >>> parse("year >= 2023 AND NOT lang IN ('en', 'de')") == parse(None)
-    False
+    >>> from sememe.search.conditions import SQLITE
+    >>> sql, parameters = parse("year >= 2023 AND NOT lang IN ('en', 'de')").sql(SQLITE)
+    >>> parameters
+    ['year', '[2023]', 'lang', '["en", "de"]']
 
     Raises InputError that says what is wrong, and in which column.
     """
     if where is None:
         return None
     if isinstance(where, str) and where.strip():
-        return _Parser(where).condition()
+        parser = _Parser(where)
+        condition = parser.junction("OR", 0)
+        if parser.kind != "end":
+            raise parser.error("expected AND, OR or the end")
+        return condition
     if isinstance(where, Mapping) and 0 < len(where) <= KEYS:
         return joined("AND", [_has(field, value) for field, value in where.items()])
     raise InputError(
@@ -55,22 +60,22 @@ def parse(where: str | Mapping[str, object] | None) -> Condition | None:
 
 def _has(field: str, value: object) -> Condition:
     values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
-    for each in (field, *values):
-        if fault := _fault(each):
-            raise InputError(f"where, key {_short(repr(field))}: {_short(repr(each))} {fault}")
+    wrong = [each for each in values if not _usable(each)]
+    if wrong or not isinstance(field, str) or not _usable(field):
+        raise InputError(
+            f"where, {_short(repr(field))}: {_short(repr(wrong[0] if wrong else field))} is not "
+            "a text without NUL, a finite number of 64 bits, True, False, None or a list of these"
+        )
     return among(field, cast(list[Scalar | None], values))
 
 
-def _fault(value: object) -> str:
-    """Why the value cannot be compared in every database, or nothing."""
+def _usable(value: object) -> bool:
+    """Whether every database can hold it."""
     if isinstance(value, str):
-        odd = re.search("[\0\ud800-\udfff]", value)
-        return f"has a character that is none: {odd.group()!r}" if odd else ""
+        return not re.search("[\0\ud800-\udfff]", value)
     if isinstance(value, int):
-        return "" if -(2**63) <= value < 2**63 else "is beyond 64 bits"
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else "is not a finite number"
-    return "" if value is None else "is not a text, a number, True, False, None or a list of these"
+        return -(2**63) <= value < 2**63
+    return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
 def _short(text: str) -> str:
@@ -79,49 +84,36 @@ def _short(text: str) -> str:
 
 
 class _Parser:
-    """Recursive descent, a method a rule; the tokens still to be read are a stack."""
+    """Recursive descent, a method a rule; the next token is of `kind`, `next`, and stands `at`."""
 
     def __init__(self, where: str) -> None:
-        if len(where) > LONGEST:
+        if len(where) > LONGEST or not _usable(where):
             raise InputError(
-                f"where has over {LONGEST:,} characters: give long lists as {{'id': [...]}}"
+                f"where has more than {LONGEST:,} characters, or a NUL among them: "
+                'a long list of values can be given as {"id": [...]}'
             )
-        if fault := _fault(where):
-            raise InputError(f"where {fault}")
-        self.where = where
-        self.tokens = [*_TOKEN.finditer(where)][::-1]
+        self.where, self.tokens, self.next = where, _TOKEN.finditer(where), ""
+        self.advance()
 
-    @property
-    def kind(self) -> str:
-        return self.tokens[-1].lastgroup or ""
+    def advance(self) -> str:
+        read, token = self.next, next(self.tokens)
+        self.kind = token.lastgroup or ""
+        self.next, self.at = token[self.kind], token.start(self.kind)
+        return read
 
-    @property
-    def next(self) -> str:
-        return self.tokens[-1][self.kind]
-
-    def fail(self, message: str) -> NoReturn:
-        at = self.tokens[-1].start(self.kind)
+    def error(self, message: str) -> InputError:
         if self.kind == "unknown":
-            message = _HINTS.get(self.next, _NAME)
-        piece = _short(self.where[at:]) or "the end"
-        raise InputError(f"where: {message} (column {at + 1}: {piece})")
+            message = _HINTS.get(self.next, f"{self.next} means nothing here; {_NAME}")
+        piece = _short(self.where[self.at :]) or "the end"
+        return InputError(f"where: {message} (column {self.at + 1}: {piece})")
 
     def accept(self, *words: str) -> str:
-        word = self.next.upper()
-        if word not in words:
-            return ""
-        self.tokens.pop()
-        return word
+        plain = self.kind in ("keyword", "sign")
+        return self.advance().upper() if plain and self.next.upper() in words else ""
 
     def expect(self, word: str, message: str) -> None:
         if not self.accept(word):
-            self.fail(message)
-
-    def condition(self) -> Condition:
-        condition = self.junction("OR", 0)
-        if self.kind != "end":
-            self.fail("expected AND, OR or the end")
-        return condition
+            raise self.error(message)
 
     def junction(self, word: str, depth: int) -> Condition:
         parts: list[Condition] = []
@@ -130,13 +122,12 @@ class _Parser:
         return joined(word, parts)
 
     def term(self, depth: int) -> Condition:
+        if depth > DEEPEST:
+            raise self.error(f"brackets and NOT are more than {DEEPEST} deep")
         if self.accept("NOT"):
-            # Twice NOT is nothing, in three-valued logic too.
-            return self.term(depth) if self.accept("NOT") else negated(self.term(depth))
+            return negated(self.term(depth + 1))
         if not self.accept("("):
             return self.comparison()
-        if depth == DEEPEST:
-            self.fail(f"brackets are more than {DEEPEST} deep")
         condition = self.junction("OR", depth + 1)
         self.expect(")", "expected AND, OR or a closing bracket")
         return condition
@@ -146,68 +137,61 @@ class _Parser:
             literal = self.literal("expected a comparison, such as lang = 'en'")
             operator = self.operator()
             if self.kind not in ("word", "name"):
-                self.fail("expected a field: one side of a comparison is a name")
-            return self.compared(self.field(), _FLIPPED.get(operator, operator), literal)
-        field = self.field()
-        if self.accept("NOT"):
-            return negated(self.predicate(field) or self.fail("expected IN, BETWEEN or LIKE"))
-        if condition := self.predicate(field):
-            return condition
-        if self.accept("IS"):
-            is_not = self.accept("NOT")
+                raise self.error("expected a field: one side of a comparison is a name")
+            return compared(self.field(), _FLIPPED.get(operator, operator), literal)
+        field, invert = self.field(), self.accept("NOT")
+        if word := self.accept("IN", "BETWEEN", "LIKE"):
+            condition = self.predicate(field, word)
+        elif invert:
+            raise self.error("expected IN, BETWEEN or LIKE")
+        elif self.accept("IS"):
+            invert, condition = self.accept("NOT"), null(field)
             self.expect("NULL", "IS takes NULL or NOT NULL; use = for all else")
-            return negated(null(field)) if is_not else null(field)
-        return self.compared(field, self.operator(), self.literal())
+        else:
+            condition = compared(field, self.operator(), self.literal())
+        return negated(condition) if invert else condition
 
-    def predicate(self, field: str) -> Condition | None:
-        if self.accept("IN"):
-            self.expect("(", "expected a list in brackets: IN ('en', 'de')")
-            literals = [self.literal()]
-            while self.accept(","):
-                literals.append(self.literal())
-            self.expect(")", "expected a comma or a closing bracket")
-            return among(field, literals)
-        if self.accept("BETWEEN"):
+    def predicate(self, field: str, word: str) -> Condition:
+        if word == "LIKE":
+            if self.kind != "text":
+                raise self.error("LIKE takes a text, such as 'sci%'")
+            return compared(field, "LIKE", self.literal())
+        if word == "BETWEEN":
             low = compared(field, ">=", self.literal())
             self.expect("AND", "expected AND and the upper end of BETWEEN")
             return joined("AND", [low, compared(field, "<=", self.literal())])
-        if self.accept("LIKE"):
-            if self.kind == "number":
-                self.fail("LIKE takes a text")
-            return compared(field, "LIKE", self.literal("LIKE takes a text"))
-        return None
+        self.expect("(", "expected a list in brackets: IN ('en', 'de')")
+        literals = [self.literal()]
+        while self.accept(","):
+            literals.append(self.literal())
+        self.expect(")", "expected a comma or a closing bracket")
+        return among(field, literals)
 
     def operator(self) -> str:
         if operator := self.accept("=", "==", "!=", "<>", *_FLIPPED):
-            return operator
+            return operator.replace("==", "=")
         near = difflib.get_close_matches(self.next.upper(), ["IN", "BETWEEN", "LIKE", "IS"], 1)
         guess = f"; did you mean {near[0]}?" if near else ""
-        self.fail(f"expected = != < <= > >= IN BETWEEN LIKE or IS{guess}")
-
-    def compared(self, field: str, operator: str, literal: Scalar) -> Condition:
-        if operator in _FLIPPED:
-            return compared(field, operator, literal)
-        equal = compared(field, "IN", literal)
-        return negated(equal) if operator in ("!=", "<>") else equal
+        raise self.error(f"expected = != < <= > >= IN BETWEEN LIKE or IS{guess}")
 
     def field(self) -> str:
-        token = self.tokens.pop()
-        return token["word"] or token["name"][1:-1].replace('""', '"')
+        quoted = self.kind == "name"
+        return self.advance()[1:-1].replace('""', '"') if quoted else self.advance()
 
     def literal(self, message: str = "expected a text, a number, TRUE or FALSE") -> Scalar:
         if self.kind == "text":
-            return self.tokens.pop()["text"][1:-1].replace("''", "'")
+            return self.advance()[1:-1].replace("''", "'")
         if boolean := self.accept("TRUE", "FALSE"):
             return boolean == "TRUE"
         if self.kind == "number":
-            value = float(self.next) if re.search("[.e]", self.next, re.I) else int(self.next)
-            if fault := _fault(value):
-                self.fail(f"{_short(self.next)} {fault}")
-            self.tokens.pop()
+            value = float(self.next) if re.search("[.eE]", self.next) else int(self.next)
+            if not _usable(value):
+                raise self.error("this number is beyond 64 bits")
+            self.advance()
             return value
         if self.kind in ("word", "name"):
             name = _short(self.next.strip('"'))
-            self.fail(f"{name} is a name; write '{name}' for a text")
-        if self.next.upper() == "NULL":
-            self.fail("nothing equals NULL; write IS NULL or IS NOT NULL")
-        self.fail(message)
+            message = f"{name} is a name; write '{name}' for a text"
+        elif self.next.upper() == "NULL":
+            message = "nothing equals NULL; write IS NULL or IS NOT NULL"
+        raise self.error(message)

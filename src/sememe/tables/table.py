@@ -64,12 +64,16 @@ class Table:
         """The values of one column; TableError if there is none of that name."""
         return self.columns[choose_column(list(self.columns), name, self.source.file)]
 
+    def text_name(self, name: str | None = None) -> str:
+        """The name of the column that `text_column` gives."""
+        return choose_column(list(self.columns), name, self.source.file)
+
     def text_column(self, name: str | None = None) -> list[str]:
         """The texts of one column (None: the only one, or the one named like a text).
 
         Raises TableError if there is no such column, or if a value in it is not a text.
         """
-        name = choose_column(list(self.columns), name, self.source.file)
+        name = self.text_name(name)
         values = self.columns[name]
         texts = [value for value in values if isinstance(value, str)]
         if len(texts) == len(values):

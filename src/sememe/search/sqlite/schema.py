@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sememe.errors import StoreError
+from sememe.errors import StoreError, StoreMissing
 from sememe.search.store import About
 
 FILE = "data.sqlite"
@@ -65,7 +65,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     """
     folder = path.parent
     if not path.is_file():
-        raise StoreError(
+        raise StoreMissing(
             f"There is no index at {folder}: make one with sememe index, or Index.create."
         )
     with said(folder):
@@ -127,6 +127,7 @@ def said(folder: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         kept = "What was written before is safe, and nothing of this step was written"
         mends = {
+            "closed database": f"{folder} was closed: open it again.",
             "full": f"{folder}: the disk is full. {kept}; make room, and the same call goes on.",
             "disk I/O": f"{folder}: the disk gave an error ({error}). {kept}.",
             "locked": f"{folder}: another program holds {FILE}. {kept}; try again when it is done.",

@@ -1,0 +1,112 @@
+"""`sememe search`: find texts in an index, once, or query after query."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import sememe
+from sememe.cli.parser import add_command, add_engine, add_json, engine_options
+from sememe.errors import InputError
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+    from sememe.search import Hit
+
+_WIDEST = 160
+_EXAMPLES = """\
+sememe search faq.sememe "I cannot log in"
+sememe search tickets.sememe "refund" --mode hybrid --where "year >= 2024 AND lang = 'en'"
+sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2"""
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "search",
+        summary="find texts in an index by meaning, by words, or by both",
+        description="Find texts in an index. Without a query it asks for one after the other, or "
+        "reads them, a line each, from a pipe.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("index", metavar="INDEX", help="what sememe index wrote")
+    parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for")
+    parser.add_argument("-k", "--top-k", metavar="N", type=int, default=10,
+                        help="how many texts at the most (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--mode", choices=("dense", "bm25", "hybrid"), default="dense", help="by "
+                        "meaning, by words, or by both (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--where", metavar="FILTER",
+                        help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
+    parser.add_argument("--rerank", metavar="M",
+                        help="a cross-encoder that reads the candidates again")  # fmt: skip
+    parser.add_argument("--candidates", metavar="N", type=int, default=100, help="how many of them "
+                        "it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
+    add_engine(parser)
+    add_json(parser, "the hits, a line a query,")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    index = sememe.Index.open(options.index)
+    rerank = (
+        sememe.CrossEncoder(options.rerank, **engine_options(options)) if options.rerank else None
+    )
+    asked = {
+        "top_k": options.top_k, "mode": options.mode, "where": options.where, "rerank": rerank,
+        "candidates": options.candidates,
+    }  # fmt: skip
+    if options.query is not None:
+        _show(options.query, index.search(options.query, **asked), options.json)
+        return 0
+    for query in _queries():
+        try:
+            _show(query, index.search(query, **asked), options.json)
+        except InputError as error:
+            if not sys.stdin.isatty():
+                raise
+            print(f"sememe: {error}", file=sys.stderr)
+    return 0
+
+
+def _queries() -> Iterator[str]:
+    """Lines that are not blank, with a prompt on a terminal; a blank line there ends it."""
+    terminal = sys.stdin.isatty()
+    if terminal:
+        import readline  # noqa: F401  # lines are edited and remembered
+    while True:
+        try:
+            line = input("search> " if terminal else "").strip()
+        except EOFError:
+            return
+        if line:
+            yield line
+        elif terminal:
+            return
+
+
+def _show(query: str, hits: "list[Hit]", as_json: bool) -> None:
+    if as_json:
+        print(
+            json.dumps({"query": query, "hits": [_plain(hit) for hit in hits]}, ensure_ascii=False)
+        )
+        return
+    for rank, hit in enumerate(hits, start=1):
+        details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
+        print(f"{rank:>3}  {hit.score:.4f}  {_line(hit.sentence)}")
+        print(f"{'':13}{_line(' · '.join(details))}")
+    if not hits:
+        print("Nothing was found.")
+
+
+def _plain(hit: "Hit") -> dict[str, Any]:
+    return {
+        "id": hit.id, "score": hit.score, "text": hit.text, "sentence": hit.sentence,
+        "metadata": hit.metadata,
+    }  # fmt: skip
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
