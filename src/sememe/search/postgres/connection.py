@@ -11,8 +11,6 @@ from sememe.search.postgres.place import Place
 Run = Callable[..., list[list[Any]]]
 T = TypeVar("T")
 _LOST = ("08", "57P")  # SQLSTATEs: a connection exception, a server that shuts down
-_AGAIN = ("40001", "40P01")  # others were in the way
-_TRIES = 5
 
 
 class _Failed(Exception):
@@ -41,7 +39,7 @@ class Connection:
     """Runs statements, in which `%s` is a parameter; `ready` first, on every new connection.
 
     Whatever fails takes its connection with it, and so all of its transaction that was not
-    committed; if the connection or another writer was the reason, it is begun once more.
+    committed; if the connection was what failed, it is begun once more on a new one.
     """
 
     def __init__(self, place: Place, ready: Callable[[Run], object]) -> None:
@@ -66,18 +64,18 @@ class Connection:
 
     def _trying(self, work: Callable[[], T]) -> T:
         with self._lock:
-            tries = 0
             while True:
+                fresh = self._open is None
                 try:
-                    if self._open is None:
+                    if fresh:
                         self._open = self._connected()
                         self._ready(self._run)
                     return work()
                 except _Failed as failed:
                     self.close()
-                    tries += 1
-                    if tries == _TRIES or not (failed.lost or failed.code in _AGAIN):
-                        raise StoreError(f"{self._place.url}: {failed}.") from None
+                    if fresh or not failed.lost:
+                        undone = "; nothing of this step was written, call again" * failed.lost
+                        raise StoreError(f"{self._place.url}: {failed}{undone}.") from None
                 except BaseException:
                     self.close()
                     raise

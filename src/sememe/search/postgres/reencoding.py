@@ -58,14 +58,10 @@ def _add(run: Run, about: About, records: list[bytes]) -> None:
 
 def _end(run: Run, about: About, encode: Encode) -> None:
     run(ALONE)
-    before = schema.read_about(run)["current"]
     while part := run(_MISSING, [_PART]):
         _add(run, about, _encoded(part, encode))
     run(_GONE)
     run("drop table vectors")
     run("alter table next rename to vectors")
-    if about.language != before.language:
-        run("alter table rows drop column words")
-        schema.add_words(run, about)
     run("delete from about")
     schema.write_about(run, "current", about)

@@ -1,0 +1,44 @@
+"""An index at a PostgreSQL address is an index like any other."""
+
+from pathlib import Path
+
+import pytest
+
+from sememe import BiEncoder
+from sememe.errors import StoreError
+from sememe.search.index import Index
+from tiny_models import make_checkpoint
+
+TEXTS = ["the power of a book", "a book of the sea", "the sea is deep and blue", "no power at all"]
+DETAILS = [{"year": year} for year in (2020, 2021, 2022, 2023)]
+
+
+def test_an_index_on_a_server_is_filled_searched_and_opened_again(
+    encoder: BiEncoder, place: str
+) -> None:
+    with Index.create(place, encoder) as index:
+        ids = index.add(TEXTS, metadata=DETAILS)
+        assert index.add(TEXTS, metadata=DETAILS) == ids
+    with Index.open(place, encoder) as index:
+        assert len(index) == 4
+        assert index.search(TEXTS[2])[0].text == TEXTS[2]
+        assert {hit.text for hit in index.search("deep books", mode="bm25")} == set(TEXTS[:3])
+        hybrid = index.search("the blue sea", mode="hybrid", where="year < 2022", top_k=4)
+        assert {hit.text for hit in hybrid} == set(TEXTS[:2])
+        index.upsert(["rewritten"], ids=[ids[0]])
+        assert [row.text for row in index.get(ids)] == ["rewritten", *TEXTS[1:]]
+        assert (index.delete(ids[:2]), len(index)) == (2, 2)
+
+
+def test_an_index_on_a_server_is_encoded_anew(
+    encoder: BiEncoder, place: str, tmp_path: Path
+) -> None:
+    other = BiEncoder(
+        make_checkpoint(tmp_path / "other", pooling=["cls"]).directory, precision="f32"
+    )
+    with Index.create(place, encoder) as index:
+        index.add(TEXTS)
+        index.reindex(other)
+        assert index.search(TEXTS[1])[0].text == TEXTS[1]
+    with pytest.raises(StoreError, match="their vectors cannot be compared"):
+        Index.open(place, encoder)
