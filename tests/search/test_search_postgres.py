@@ -1,6 +1,6 @@
-"""The shared index's store does what the contract says, on a real server."""
+"""The shared index's store does what the contract says, on a real postgres."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postgres_server import some_rows, some_vectors
+from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import ChoiceWarning, InputError, StoreError
-from sememe.search.postgres import PostgresStore
+from sememe.search.postgres.store import PostgresStore
 from sememe.search.store import Id, Row, Vectors
 from sememe.search.where import parse
 
@@ -30,6 +30,14 @@ ODD = [
 ]
 
 
+@pytest.fixture(scope="module")
+def store(postgres: Server) -> Iterator[PostgresStore]:
+    """One that tests fill as they like."""
+    store = PostgresStore.create(postgres.url("shared"), ABOUT)
+    yield store
+    store.close()
+
+
 def filled(store: PostgresStore, count: int) -> tuple[list[Row], Vectors]:
     written, vectors = some_rows(count), some_vectors(count, store.about().dim)
     store.put(written, vectors, "first", replace=False)
@@ -40,16 +48,18 @@ def found(store: PostgresStore, query: str, count: int = 10, where: str | None =
     return [match.row.id for match in store.matching(query, count, parse(where))]
 
 
-def test_what_was_put_is_there_when_it_is_opened_again(make: Make, place: str) -> None:
-    about = make().about()
-    written, _ = filled(PostgresStore.open(place), 20)
-    again = PostgresStore.open(place)
+def test_what_was_put_is_there_when_it_is_opened_again(
+    make_store: Make, postgres_place: str
+) -> None:
+    about = make_store().about()
+    written, _ = filled(PostgresStore.open(postgres_place), 20)
+    again = PostgresStore.open(postgres_place)
     assert (len(again), again.about()) == (20, about)
     assert again.get([3, 19, 99]) == {3: written[3], 19: written[19]}
 
 
-def test_odd_ids_texts_and_metadata_are_only_values(make: Make) -> None:
-    store = make()
+def test_odd_ids_texts_and_metadata_are_only_values(make_store: Make) -> None:
+    store = make_store()
     ids: list[Id] = [*ODD, 1, "1", 2**63 - 1, -5]
     written = [Row(own, str(own), {str(own): [own, None, {"x": 0.1}]}) for own in ids]
     store.put(written, some_vectors(len(ids)), "first", replace=False)
@@ -87,23 +97,23 @@ def test_a_row_comes_back_as_it_was_or_is_refused_for_a_nul(
     ],
     ids=["nul", "surrogate", "nul in metadata", "surrogate in metadata", "nan", "long id"],
 )  # fmt: skip
-def test_what_postgresql_cannot_hold_is_refused_by_its_id(make: Make, row: Row) -> None:
-    store = make()
+def test_what_postgresql_cannot_hold_is_refused_by_its_id(make_store: Make, row: Row) -> None:
+    store = make_store()
     with pytest.raises(InputError, match="The row with the id 'bad"):
         store.put([Row(1, "good", {}), row], some_vectors(2), "first", replace=True)
     assert len(store) == 0
     assert store.get([row.id, "\0", "\ud800"]) == {}
 
 
-def test_a_backslash_before_u0000_is_no_nul(make: Make) -> None:
+def test_a_backslash_before_u0000_is_no_nul(make_store: Make) -> None:
     row = Row("\\u0000", "\\u0000", {"\\u0000": "\\\\u0000"})
-    store = make()
+    store = make_store()
     store.put([row], some_vectors(1), "first", replace=False)
     assert store.get(["\\u0000"]) == {"\\u0000": row}
 
 
-def test_neighbours_are_numpys(make: Make) -> None:
-    store = make(dim=32)
+def test_neighbours_are_numpys(make_store: Make) -> None:
+    store = make_store(dim=32)
     _, vectors = filled(store, 3_000)
     queries = some_vectors(120, 32, seed=1)
     products = queries @ vectors.T
@@ -118,8 +128,8 @@ def test_neighbours_are_numpys(make: Make) -> None:
 
 
 @pytest.mark.parametrize("where", ["even = true", "n < 7", "n in (5, 2999)", "n > 5000"])
-def test_a_filter_lets_as_many_through_as_there_are(make: Make, where: str) -> None:
-    store = make()
+def test_a_filter_lets_as_many_through_as_there_are(make_store: Make, where: str) -> None:
+    store = make_store()
     _, vectors = filled(store, 3_000)
     store.compact()
     passing = {
@@ -132,16 +142,16 @@ def test_a_filter_lets_as_many_through_as_there_are(make: Make, where: str) -> N
         assert len({match.row.id for match in matches} & set(best)) >= 0.9 * len(best)
 
 
-def test_equals_are_in_the_order_they_came_in(make: Make) -> None:
-    store = make()
+def test_equals_are_in_the_order_they_came_in(make_store: Make) -> None:
+    store = make_store()
     ones = np.ones((9, 8), np.float32)
     store.put(some_rows(9), ones, "first", replace=False)
     assert [match.row.id for match in store.nearest(ones[:1], 50, None)[0]] == [*range(9)]
 
 
 @pytest.mark.parametrize("dim", [2_001, 4_000])
-def test_long_vectors_are_indexed_by_halves_and_scored_whole(make: Make, dim: int) -> None:
-    store = make(dim=dim)
+def test_long_vectors_are_indexed_by_halves_and_scored_whole(make_store: Make, dim: int) -> None:
+    store = make_store(dim=dim)
     _, vectors = filled(store, 30)
     [matches] = store.nearest(vectors[7:8], 3, None)
     products = vectors @ vectors[7]
@@ -150,15 +160,15 @@ def test_long_vectors_are_indexed_by_halves_and_scored_whole(make: Make, dim: in
     np.testing.assert_allclose([match.score for match in matches], products[best], atol=1e-6)
 
 
-def test_vectors_too_long_for_an_index_are_compared_all_and_that_is_said(make: Make) -> None:
+def test_vectors_too_long_for_an_index_are_compared_all_and_that_is_said(make_store: Make) -> None:
     with pytest.warns(ChoiceWarning, match="up to 4,000 numbers, and these have 4,001"):
-        store = make(dim=4_001)
+        store = make_store(dim=4_001)
     _, vectors = filled(store, 5)
     assert store.nearest(vectors[3:4], 1, None)[0][0].row.id == 3
 
 
-def test_a_wrong_dimension_is_said_and_nothing_written(make: Make) -> None:
-    store = make()
+def test_a_wrong_dimension_is_said_and_nothing_written(make_store: Make) -> None:
+    store = make_store()
     with pytest.raises(StoreError, match="expected 8 dimensions, not 3"):
         store.put(some_rows(2), some_vectors(2, 3), "first", replace=False)
     filled(store, 2)
@@ -167,8 +177,8 @@ def test_a_wrong_dimension_is_said_and_nothing_written(make: Make) -> None:
     assert len(store) == 2
 
 
-def test_words_are_found_by_their_stems_and_rare_ones_count_more(make: Make) -> None:
-    store = make()
+def test_words_are_found_by_their_stems_and_rare_ones_count_more(make_store: Make) -> None:
+    store = make_store()
     texts = ["the dog walks", "dogs and dogs", "a zebra and a dog", "nothing here"]
     written = [Row(n, text, {"n": n}) for n, text in enumerate(texts)]
     store.put(written, some_vectors(4), "first", replace=False)
@@ -179,8 +189,8 @@ def test_words_are_found_by_their_stems_and_rare_ones_count_more(make: Make) -> 
     assert len(found(store, "dog", count=2)) == 2
 
 
-def test_simple_words_are_as_they_are(make: Make) -> None:
-    store = make(language="simple")
+def test_simple_words_are_as_they_are(make_store: Make) -> None:
+    store = make_store(language="simple")
     store.put([Row(1, "walks", {}), Row(2, "The", {})], some_vectors(2), "first", replace=False)
     assert (found(store, "walk"), found(store, "WALKS"), found(store, "the")) == ([], [1], [2])
 
@@ -191,15 +201,15 @@ def test_any_text_is_a_query(store: PostgresStore, query: str) -> None:
     assert store.matching(query, 3, None) == store.matching(query, 3, None)
 
 
-def test_a_text_longer_than_a_tsvector_is_kept_and_found(make: Make) -> None:
-    store = make()
+def test_a_text_longer_than_a_tsvector_is_kept_and_found(make_store: Make) -> None:
+    store = make_store()
     row = Row(1, " ".join(f"word{n}" for n in range(300_000)), {})
     store.put([row], some_vectors(1), "first", replace=False)
     assert store.matching("word17", 1, None)[0].row == row
 
 
-def test_the_same_row_may_be_put_again_and_another_one_needs_replace(make: Make) -> None:
-    store = make()
+def test_the_same_row_may_be_put_again_and_another_one_needs_replace(make_store: Make) -> None:
+    store = make_store()
     written, vectors = filled(store, 3)
     store.put(written, vectors, "first", replace=False)
     other = [Row(3, "new", {}), Row(1, "another", {})]
@@ -212,13 +222,13 @@ def test_the_same_row_may_be_put_again_and_another_one_needs_replace(make: Make)
     assert found(store, "another") == [1]
 
 
-def test_an_old_fingerprint_is_refused(make: Make) -> None:
+def test_an_old_fingerprint_is_refused(make_store: Make) -> None:
     with pytest.raises(StoreError, match="was given another encoder meanwhile"):
-        make().put(some_rows(1), some_vectors(1), "second", replace=True)
+        make_store().put(some_rows(1), some_vectors(1), "second", replace=True)
 
 
-def test_what_is_deleted_is_nowhere(make: Make) -> None:
-    store = make()
+def test_what_is_deleted_is_nowhere(make_store: Make) -> None:
+    store = make_store()
     _, vectors = filled(store, 10)
     assert store.delete([3, 4, 99, "3"]) == 2
     store.compact()
@@ -228,7 +238,7 @@ def test_what_is_deleted_is_nowhere(make: Make) -> None:
     assert (len(store), found(store, "text 3"), store.delete([])) == (8, found(store, "text"), 0)
 
 
-def test_nothing_is_found_where_nothing_is(make: Make) -> None:
-    store = make()
+def test_nothing_is_found_where_nothing_is(make_store: Make) -> None:
+    store = make_store()
     store.put([], np.empty((0, 8), np.float32), "first", replace=False)
     assert (store.nearest(some_vectors(2), 3, None), store.get([]), len(store)) == ([[], []], {}, 0)

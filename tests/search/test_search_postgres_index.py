@@ -14,12 +14,12 @@ DETAILS = [{"year": year} for year in (2020, 2021, 2022, 2023)]
 
 
 def test_an_index_on_a_server_is_filled_searched_and_opened_again(
-    encoder: BiEncoder, place: str
+    encoder: BiEncoder, postgres_place: str
 ) -> None:
-    with Index.create(place, encoder) as index:
+    with Index.create(postgres_place, encoder) as index:
         ids = index.add(TEXTS, metadata=DETAILS)
         assert index.add(TEXTS, metadata=DETAILS) == ids
-    with Index.open(place, encoder) as index:
+    with Index.open(postgres_place, encoder) as index:
         assert len(index) == 4
         assert index.search(TEXTS[2])[0].text == TEXTS[2]
         assert {hit.text for hit in index.search("deep books", mode="bm25")} == set(TEXTS[:3])
@@ -31,14 +31,14 @@ def test_an_index_on_a_server_is_filled_searched_and_opened_again(
 
 
 def test_an_index_on_a_server_is_encoded_anew(
-    encoder: BiEncoder, place: str, tmp_path: Path
+    encoder: BiEncoder, postgres_place: str, tmp_path: Path
 ) -> None:
     other = BiEncoder(
         make_checkpoint(tmp_path / "other", pooling=["cls"]).directory, precision="f32"
     )
-    with Index.create(place, encoder) as index:
+    with Index.create(postgres_place, encoder) as index:
         index.add(TEXTS)
         index.reindex(other)
         assert index.search(TEXTS[1])[0].text == TEXTS[1]
     with pytest.raises(StoreError, match="their vectors cannot be compared"):
-        Index.open(place, encoder)
+        Index.open(postgres_place, encoder)

@@ -7,8 +7,8 @@ import pytest
 
 from postgres_server import ABOUT, PASSWORD, Server, some_rows, some_vectors
 from sememe.errors import InputError, MissingExtra, SememeError, StoreError
-from sememe.search.postgres import PostgresStore
 from sememe.search.postgres.place import placed
+from sememe.search.postgres.store import PostgresStore
 
 
 def said(url: str, kind: type[SememeError], *, create: bool = False) -> str:
@@ -57,51 +57,55 @@ def test_what_is_no_place_is_said(url: str, message: str) -> None:
     said(url, InputError)
 
 
-def test_a_server_that_cannot_be_used_is_said(server: Server) -> None:
-    assert "password authentication failed" in said(server.url("a", password="s3cret"), StoreError)
-    assert 'database "no" does not exist' in said(server.url("a", "no"), StoreError)
+def test_a_server_that_cannot_be_used_is_said(postgres: Server) -> None:
+    assert "password authentication failed" in said(
+        postgres.url("a", password="s3cret"), StoreError
+    )
+    assert 'database "no" does not exist' in said(postgres.url("a", "no"), StoreError)
     assert "efused" in said("postgresql://u:s3cret@127.0.0.1:1/base/a", StoreError)
     assert "No such file" in said("postgresql:///base/a?host=/nowhere", StoreError)
     assert "cannot be opened" in said("postgresql://u:s3cret@no.invalid/base/a", StoreError)
-    assert "refuses SSL" in said(server.url("a") + "?sslmode=require", StoreError)
+    assert "refuses SSL" in said(postgres.url("a") + "?sslmode=require", StoreError)
 
 
-def test_an_index_that_is_not_there_is_said_with_those_that_are(server: Server) -> None:
-    server.ask("create database names")
-    assert said(server.url("a", "names"), StoreError).endswith("in this database are: none.")
+def test_an_index_that_is_not_there_is_said_with_those_that_are(postgres: Server) -> None:
+    postgres.ask("create database names")
+    assert said(postgres.url("a", "names"), StoreError).endswith("in this database are: none.")
     for name in ("b", "a"):
-        PostgresStore.create(server.url(name, "names"), ABOUT).close()
-    assert said(server.url("c", "names"), StoreError).endswith("in this database are: a, b.")
-    assert "a is there already" in said(server.url("a", "names"), InputError, create=True)
+        PostgresStore.create(postgres.url(name, "names"), ABOUT).close()
+    assert said(postgres.url("c", "names"), StoreError).endswith("in this database are: a, b.")
+    assert "a is there already" in said(postgres.url("a", "names"), InputError, create=True)
 
 
-def test_a_database_without_pgvector_is_said(server: Server) -> None:
-    server.ask("create database bare")
-    server.ask("create role plain login password 's3cret'")
-    plain = server.url("a", "bare", "s3cret").replace("admin", "plain")
+def test_a_database_without_pgvector_is_said(postgres: Server) -> None:
+    postgres.ask("create database bare")
+    postgres.ask("create role plain login password 's3cret'")
+    plain = postgres.url("a", "bare", "s3cret").replace("admin", "plain")
     message = said(plain, StoreError, create=True)
     assert 'permission denied to create extension "vector". Must be superuser' in message
-    PostgresStore.create(server.url("a", "bare"), ABOUT).close()
-    server.ask("drop extension vector cascade", "bare")
-    assert "pgvector is missing" in said(server.url("a", "bare"), StoreError)
+    PostgresStore.create(postgres.url("a", "bare"), ABOUT).close()
+    postgres.ask("drop extension vector cascade", "bare")
+    assert "pgvector is missing" in said(postgres.url("a", "bare"), StoreError)
 
 
-def test_a_database_of_another_encoding_is_said(server: Server) -> None:
-    server.ask("create database latin encoding 'LATIN1' template template0")
+def test_a_database_of_another_encoding_is_said(postgres: Server) -> None:
+    postgres.ask("create database latin encoding 'LATIN1' template template0")
     assert "holds LATIN1, and an index needs UTF8" in said(
-        server.url("a", "latin"), StoreError, create=True
+        postgres.url("a", "latin"), StoreError, create=True
     )
 
 
-def test_one_who_may_only_read_is_told_so_when_writing(server: Server, place: str) -> None:
-    store = PostgresStore.create(place, ABOUT)
+def test_one_who_may_only_read_is_told_so_when_writing(
+    postgres: Server, postgres_place: str
+) -> None:
+    store = PostgresStore.create(postgres_place, ABOUT)
     store.put(some_rows(3), some_vectors(3), "first", replace=False)
-    schema = f"sememe_{place.rpartition('/')[2]}"
-    server.ask("create role reader login password 's3cret'")
-    server.ask(f"grant usage on schema {schema} to reader")
-    server.ask(f"grant select on all tables in schema {schema} to reader")
+    schema = f"sememe_{postgres_place.rpartition('/')[2]}"
+    postgres.ask("create role reader login password 's3cret'")
+    postgres.ask(f"grant usage on schema {schema} to reader")
+    postgres.ask(f"grant select on all tables in schema {schema} to reader")
     reader = PostgresStore.open(
-        place.replace("admin", "reader").replace(quote(PASSWORD, safe=""), "s3cret")
+        postgres_place.replace("admin", "reader").replace(quote(PASSWORD, safe=""), "s3cret")
     )
     assert reader.nearest(some_vectors(1), 3, None) == store.nearest(some_vectors(1), 3, None)
     assert len(reader.matching("text", 5, None)) == 3
@@ -109,19 +113,19 @@ def test_one_who_may_only_read_is_told_so_when_writing(server: Server, place: st
         reader.delete([1])
 
 
-def test_a_socket_is_a_place_too(server: Server, place: str) -> None:
-    PostgresStore.create(place, ABOUT).close()
-    name = place.rpartition("/")[2]
+def test_a_socket_is_a_place_too(postgres: Server, postgres_place: str) -> None:
+    PostgresStore.create(postgres_place, ABOUT).close()
+    name = postgres_place.rpartition("/")[2]
     secret = quote(PASSWORD, safe="")
-    local = f"postgresql://admin:{secret}@:{server.port}/postgres/{name}?host={server.folder}"
+    local = f"postgresql://admin:{secret}@:{postgres.port}/postgres/{name}?host={postgres.folder}"
     assert len(PostgresStore.open(local)) == 0
 
 
-def test_an_index_of_a_later_layout_is_not_touched(server: Server, place: str) -> None:
-    PostgresStore.create(place, ABOUT).close()
-    name = place.rpartition("/")[2]
-    server.ask(f"update sememe_{name}.about set about = about || '{{\"layout\": 2}}'")
-    assert "made by a later sememe" in said(place, StoreError)
+def test_an_index_of_a_later_layout_is_not_touched(postgres: Server, postgres_place: str) -> None:
+    PostgresStore.create(postgres_place, ABOUT).close()
+    name = postgres_place.rpartition("/")[2]
+    postgres.ask(f"update sememe_{name}.about set about = about || '{{\"layout\": 2}}'")
+    assert "made by a later sememe" in said(postgres_place, StoreError)
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
