@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sememe.errors import InputError
 from sememe.search.conditions import POSTGRES, SQLITE, Condition
 from sememe.search.where import parse
 

@@ -141,7 +141,7 @@ class Index:
                 if row.id in there and there[row.id] != row:
                     raise InputError(
                         f"ids[{number}] is {row.id!r}, which is there with another text or "
-                        "metadata: upsert() replaces it."
+                        "metadata: upsert() replaces it, --replace on the command line."
                     )
             new = [number for number, row in enumerate(rows) if row.id not in there]
             self._put(rows, new, vectors, progress, replace=False)
