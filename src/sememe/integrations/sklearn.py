@@ -23,8 +23,7 @@ class _OfTexts(base.BaseEstimator):  # type: ignore[misc]
     @property
     def _encoder(self) -> BiEncoder:
         folder = Path(self.model)
-        changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
-        return _opened(self.model, self.precision, changed)
+        return _opened(self.model, self.precision, folder.is_dir() and folder.stat().st_mtime_ns)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
