@@ -117,6 +117,23 @@ def test_words_find_what_has_them(filled: SememeVectorStore) -> None:
     assert {"a", "d"} <= {one.id for one in filled.similarity_search("power", mode="hybrid")}
 
 
+def test_a_retriever_can_rerank(filled: SememeVectorStore, tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    cross = CrossEncoder(tmp_path / "cross", precision="f32")
+    retriever = filled.as_retriever(search_kwargs={"k": 4, "rerank": cross})
+    ranked = cross.rank("wind power", TEXTS)
+    assert [one.page_content for one in retriever.invoke("wind power")] == [
+        hit.text for hit in ranked
+    ]
+
+
+def test_many_may_ask_at_once(filled: SememeVectorStore) -> None:
+    queries = [f"{word} power" for word in ("the", "new", "good", "cheap", "clean", "wind")]
+    retriever = filled.as_retriever(search_kwargs={"k": 2, "mode": "hybrid"})
+    at_once = asyncio.run(retriever.abatch(queries))
+    assert at_once == [retriever.invoke(query) for query in queries]
+
+
 def test_relevant_documents_that_differ_are_chosen_as_an_exhaustive_search_would(
     filled: SememeVectorStore, encoder: BiEncoder
 ) -> None:
@@ -227,6 +244,8 @@ def test_an_index_is_made_from_documents_and_opened_later(
     with Index.open(tmp_path / "new", encoder) as index:
         assert SememeVectorStore(index).similarity_search("power") == found
         assert isinstance(SememeVectorStore(index).embeddings, SememeEmbeddings)
+    with pytest.raises(InputError, match="language='french' is not known"):
+        SememeVectorStore.from_texts(TEXTS, embeddings, place=tmp_path / "x", language="french")
     with pytest.raises(InputError, match="place="):
         SememeVectorStore.from_texts(TEXTS, embeddings)
     fake = DeterministicFakeEmbedding(size=HIDDEN)

@@ -125,6 +125,22 @@ def test_a_search_tries_models_and_options(vectorizer: SentenceVectorizer, tmp_p
     assert search.predict(TEXTS).shape == (8,)
 
 
+def test_a_search_with_memory_encodes_what_it_trains_on_once_a_fold(
+    vectorizer: SentenceVectorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[int] = []
+
+    def counted(self: SentenceVectorizer, X: Any, y: Any) -> Any:  # noqa: N803
+        encoded.append(len(X))
+        return self.fit(X, y).transform(X)
+
+    monkeypatch.setattr(SentenceVectorizer, "fit_transform", counted)
+    pipeline = make_pipeline(vectorizer, LogisticRegression(), memory=str(tmp_path))
+    grid = {"logisticregression__C": [0.1, 1, 10, 100]}
+    GridSearchCV(pipeline, grid, cv=2, refit=False, error_score="raise").fit(TEXTS, LABELS)
+    assert encoded == [4, 4]
+
+
 def test_another_model_in_the_same_folder_is_opened_anew(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     vectorizer = SentenceVectorizer(str(make_checkpoint(folder).directory), precision="f32")

@@ -58,12 +58,12 @@ class SememeVectorStore(VectorStore):
     @classmethod
     def from_texts(
         cls, texts: list[str], embedding: Embeddings, metadatas: Metadatas = None, *,
-        ids: list[str] | None = None, place: Place = "", **_: Any,
+        ids: list[str] | None = None, place: Place = "", **options: Any,
     ) -> "SememeVectorStore":  # fmt: skip
-        """Add texts to a new index at `place`; InputError without, or with others' embeddings."""
+        """Add texts to `Index.create(place, …)`; InputError without, or with others' embeddings."""
         if not (place and isinstance(embedding, SememeEmbeddings)):
             raise InputError("A new index needs place= (a folder, say) and SememeEmbeddings.")
-        store = cls(Index.create(place, embedding.encoder))
+        store = cls(Index.create(place, embedding.encoder, **options))
         store.add_texts(texts, metadatas, ids=ids)
         return store
 
