@@ -122,7 +122,8 @@ class Index:
             texts: any iterable of str.
             ids: your own, str or int, one a text. Without them, each is made of the text itself:
                 the same texts in the same order have the same ids.
-            metadata: a dict a text, of anything that JSON can hold; `where=` filters by it.
+            metadata: a dict a text, kept as JSON keeps it (a tuple becomes a list); `where=`
+                filters by it.
             vectors: the texts' vectors (n, dim), where this encoder computed them already.
             progress: see `BiEncoder.encode`.
 
@@ -141,7 +142,7 @@ class Index:
                 if row.id in there and there[row.id] != row:
                     raise InputError(
                         f"ids[{number}] is {row.id!r}, which is there with another text or "
-                        "metadata: upsert() replaces it."
+                        "metadata: upsert() replaces it, --replace on the command line."
                     )
             new = [number for number, row in enumerate(rows) if row.id not in there]
             self._put(rows, new, vectors, progress, replace=False)

@@ -59,15 +59,18 @@ class Graph:
         products, at = self._index.search(queries, count, params=how)
         return np.where(at >= 0, self.keys[at], -1), np.where(at >= 0, products, -np.inf)
 
-    def save(self, path: Path) -> None:
-        """Write the file; whole when it has its name."""
-        faiss = _faiss()
-        temporary = path.with_suffix(".new")
-        faiss.write_index(self._index, str(temporary))
+    def save(self, folder: Path, generation: int) -> str:
+        """Write a file, whole when it has its name; the name says all that a whole file has."""
+        folder.mkdir(exist_ok=True)
+        temporary = folder / "new"
+        _faiss().write_index(self._index, str(temporary))
         with temporary.open("ab") as file:
             file.write(self.keys.tobytes())
             os.fsync(file.fileno())
-        temporary.replace(path)
+        size = temporary.stat().st_size
+        name = f"{generation}-{self.last}-{len(self)}-{size}.faiss"
+        temporary.replace(folder / name)
+        return name
 
 
 def new_graph(dim: int) -> Graph | None:
@@ -93,13 +96,21 @@ def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
         return None
     faiss = _faiss()
     try:
+        last, count, size = covered(path.name)
+        if path.stat().st_size != size:
+            return None
         index = faiss.read_index(str(path), 0 if to_grow else faiss.IO_FLAG_MMAP_IFC)
-        start = path.stat().st_size - 8 * index.ntotal
-        keys = np.fromfile(path, np.int64, offset=start)
+        found = Graph(index, np.fromfile(path, np.int64, offset=size - 8 * count))
     except (RuntimeError, OSError, ValueError):
         return None
-    whole = len(keys) == index.ntotal and index.d == dim and bool(np.all(keys[1:] > keys[:-1]))
-    return Graph(index, keys) if whole else None
+    whole = (index.ntotal, index.d, len(found), found.last) == (count, dim, count, last)
+    return found if whole else None
+
+
+def covered(name: str) -> tuple[int, int, int]:
+    """By a file's name, its greatest key, how many vectors and how many bytes it has."""
+    _, last, count, size = name.removesuffix(".faiss").split("-")
+    return int(last), int(count), int(size)
 
 
 def _faiss() -> Any:

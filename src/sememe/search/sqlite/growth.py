@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from sememe.search.sqlite.graph import FOLDER, new_graph, open_graph
-from sememe.search.sqlite.near import FLAT, read_vectors
+from sememe.search.sqlite import near
+from sememe.search.sqlite.graph import FOLDER, covered, new_graph, open_graph
 from sememe.search.sqlite.schema import FILE, get_state, open_file, set_state
 
 _LATE = 0.25  # of the graph's vectors: over that, what came later is taken in
@@ -21,35 +21,26 @@ def settle(folder: Path, dim: int, *, whole: bool = False) -> None:
 
 
 def _settle(connection: sqlite3.Connection, folder: Path, dim: int, whole: bool) -> None:
-    path, last, covered = _graph_file(connection, folder)
+    path = folder / (str(get_state(connection, "graph")) or "none")
+    last, count, size = covered(path.name) if path.is_file() else (0, 0, 0)
+    if not size or path.stat().st_size != size:  # an index may be copied without it, or with a part
+        last, count = 0, 0
     live, late = (
         connection.execute("SELECT count(*) FROM texts WHERE key > ?", (after,)).fetchone()[0]
         for after in (0, last)
     )
-    dead = covered - (live - late)
-    stale = dead > _DEAD * covered or (whole and dead > 0)
-    if not (stale or late > max(FLAT, _LATE * covered) or (whole and late)):
+    dead = count - (live - late)
+    stale = dead > _DEAD * count or (whole and dead > 0)
+    if not (stale or late > max(near.FLAT, _LATE * count) or (whole and late)):
         return
-    if live <= FLAT:
+    if live <= near.FLAT:
         _remember(connection, folder, "")
         return
     graph = None if stale else open_graph(path, dim, to_grow=True)
     graph = new_graph(dim) if graph is None else graph
     if graph is not None:
-        graph.grow(*read_vectors(connection, graph.last, dim))
-        folder.mkdir(exist_ok=True)
-        name = f"{get_state(connection, 'generation')}-{graph.last}-{len(graph)}.faiss"
-        graph.save(folder / name)
-        _remember(connection, folder, name)
-
-
-def _graph_file(connection: sqlite3.Connection, folder: Path) -> tuple[Path, int, int]:
-    """The graph's file, its last key and how many there are, as its name says; or zeros."""
-    path = folder / (str(get_state(connection, "graph")) or "none")
-    if not path.is_file():  # an index that was copied without it
-        return path, 0, 0
-    _, last, count = path.stem.split("-")
-    return path, int(last), int(count)
+        graph.grow(*near.read_vectors(connection, graph.last, dim))
+        _remember(connection, folder, graph.save(folder, get_state(connection, "generation")))
 
 
 def _remember(connection: sqlite3.Connection, folder: Path, name: str) -> None:

@@ -12,6 +12,7 @@ from sememe.search.sqlite.schema import get_state
 FLAT = 20_000
 """So many vectors are compared all, whatever there is beside them."""
 
+_FEW = 10  # a graph is asked for at most the tenth part of what it has
 _READ = 10_000  # rows at once
 
 
@@ -54,11 +55,16 @@ class Near:
             return _flat(queries, count, *self._chosen(among))
         found = [_flat(queries, count, self._keys, self._rows)]
         if self._graph is not None:
-            found.append(self._graph.nearest(queries, count))
+            found.append(self._among_many(self._graph, queries, count))
         keys = np.concatenate([part[0] for part in found], axis=1)
         products = np.concatenate([part[1] for part in found], axis=1)
         order = np.argsort(-products, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(keys, order, 1), np.take_along_axis(products, order, 1)
+
+    def _among_many(self, graph: Graph, queries: Vectors, count: int) -> tuple[Keys, Vectors]:
+        if count * _FEW > len(graph):  # a graph may not reach the last of many
+            return _flat(queries, count, graph.keys, graph.rows)
+        return graph.nearest(queries, count)
 
     def _chosen(self, among: Keys) -> tuple[Keys, Vectors]:
         """Those of the given keys, ascending, whose vectors are here."""

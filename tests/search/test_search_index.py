@@ -1,0 +1,304 @@
+"""An index as a user holds it: texts in, hits out, the same on every later day."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference import cosine_distance
+from sememe import BiEncoder, CrossEncoder, Index
+from sememe.errors import InputError, StoreError, StoreMissing, TruncationWarning
+from tiny_models import make_checkpoint, make_cross_encoder
+
+TEXTS = [
+    "nuclear power is clean",
+    "the wind plant is cheap and the waste is not dangerous for people at home",
+    "a new car. The old bus was always poor.",
+    "remote work: good for people, bad for the office?",
+]
+IDS: list[str | int] = ["n", "w", 3, "3"]
+METADATA: list[dict[str, Any] | None] = [
+    {"lang": "en", "year": 2023},
+    {"lang": "de", "tags": ["a", {"b": None}]},
+    None,
+    {"year": 2020.5},
+]
+
+
+@pytest.fixture
+def index(encoder: BiEncoder, tmp_path: Path) -> Index:
+    made = Index.create(tmp_path / "texts.sememe", encoder)
+    made.add(TEXTS, IDS, METADATA)
+    return made
+
+
+def test_what_is_added_is_found_by_its_own_text(index: Index) -> None:
+    for text, own, metadata in zip(TEXTS, IDS, METADATA, strict=True):
+        first = index.search(text)[0]
+        assert (first.id, first.text, first.metadata) == (own, text, metadata or {})
+
+
+def test_dense_scores_are_the_encoders_own(index: Index, encoder: BiEncoder) -> None:
+    query = "the power of wind"
+    expected = encoder.encode_document(TEXTS) @ encoder.encode_query(query)
+    hits = index.search(query, top_k=4)
+    assert [hit.id for hit in hits] == [IDS[row] for row in np.argsort(-expected)]
+    np.testing.assert_allclose([hit.score for hit in hits], np.sort(expected)[::-1], atol=1e-6)
+
+
+def test_many_queries_are_like_one_at_a_time(index: Index) -> None:
+    queries = ["nuclear", "the bus", "office"]
+    for mode in ("dense", "bm25", "hybrid"):
+        each = [index.search(query, mode=mode) for query in queries]
+        many = index.search_many(queries, mode=mode)
+        assert [[hit.id for hit in hits] for hits in many] == [
+            [h.id for h in hits] for hits in each
+        ]
+    assert index.search_many([]) == []
+
+
+def test_a_vector_is_a_query(index: Index, encoder: BiEncoder) -> None:
+    vector = encoder.encode_query("the bus")
+    expected = index.search("the bus")
+    for hits in (index.search(vector * 5), *index.search_many(np.stack([vector, vector]))):
+        assert [hit.id for hit in hits] == [hit.id for hit in expected]
+        np.testing.assert_allclose([h.score for h in hits], [h.score for h in expected], atol=1e-6)
+
+
+def test_words_are_found_by_their_stems_or_as_they_are(encoder: BiEncoder, tmp_path: Path) -> None:
+    found = {}
+    for language in ("english", "simple"):
+        index = Index.create(tmp_path / language, encoder, language=language)
+        index.add(["two plants", "a working bus"])
+        found[language] = {hit.text for hit in index.search("PLANT worked", mode="bm25")}
+    assert found == {"english": {"two plants", "a working bus"}, "simple": set()}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['"', "nuclear OR", "text:power", "-bus", "NEAR(a b)", "*", "'; DROP TABLE texts", "日本"],
+)
+def test_any_text_is_a_query_of_words(index: Index, query: str) -> None:
+    for mode in ("bm25", "hybrid"):
+        index.search(query, mode=mode)
+    assert len(index) == 4
+
+
+def test_hybrid_fuses_the_ranks_of_both(index: Index) -> None:
+    query = "bad bus"
+    ranks: dict[Any, float] = {}
+    for mode in ("dense", "bm25"):
+        for rank, hit in enumerate(index.search(query, mode=mode), start=1):
+            ranks[hit.id] = ranks.get(hit.id, 0) + 1 / (60 + rank)
+    found = {hit.id: hit.score for hit in index.search(query, mode="hybrid")}
+    assert found == pytest.approx(ranks)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_a_cross_encoder_orders_the_candidates(index: Index, tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    cross = CrossEncoder(tmp_path / "cross", precision="f32")
+    expected = cross.rank("cheap power", TEXTS)
+    hits = index.search("cheap power", rerank=cross, top_k=3)
+    assert [hit.text for hit in hits] == [hit.text for hit in expected[:3]]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected[:3]])
+    near = {hit.id for hit in index.search("cheap power", top_k=2)}
+    two = index.search("cheap power", rerank=cross, candidates=2, top_k=2)
+    assert {hit.id for hit in two} == near, "only the candidates are read"
+
+
+def test_a_hit_says_which_sentence_matched_best(index: Index, encoder: BiEncoder) -> None:
+    for query in ("an old bus", encoder.encode_query("an old bus")):
+        by_text = {hit.text: hit.sentence for hit in index.search(query)}
+        parts = ["a new car.", "The old bus was always poor."]
+        near = encoder.similarity(
+            encoder.encode_query("an old bus"), encoder.encode_document(parts)
+        )
+        assert by_text[TEXTS[2]] == parts[int(near.argmax())]
+        assert by_text[TEXTS[0]] == TEXTS[0]
+
+
+def test_filters_keep_to_some_texts(index: Index) -> None:
+    for mode in ("dense", "bm25", "hybrid"):
+        asked: dict[str, Any] = {"mode": mode, "query": "nuclear wind car work power"}
+        assert [h.id for h in index.search(**asked, where="lang = 'de'")] == ["w"]
+        assert {h.id for h in index.search(**asked, where="year >= 2020.5")} == {"n", "3"}
+        assert [h.id for h in index.search(**asked, where={"id": 3})] == [3]
+        assert index.search(**asked, where="lang = 'fr'") == []
+
+
+def test_without_ids_the_same_texts_have_the_same_ones(encoder: BiEncoder, tmp_path: Path) -> None:
+    one, two = (Index.create(tmp_path / name, encoder) for name in ("one", "two"))
+    twice = ["a bus", "a car", "a bus"]
+    assert one.add(twice) == two.add(twice)
+    assert len(one) == 3
+    assert one.add(twice) == two.add(twice)
+    assert len(one) == 3, "adding again adds nothing"
+    assert [row.text for row in one.get(one.add(["a bus"]))] == ["a bus"]
+
+
+def test_what_is_there_is_not_encoded_again(index: Index, encoder: BiEncoder) -> None:
+    wrong = np.zeros((5, encoder.dim), np.float32)
+    wrong[:, 0] = 1
+    index.add([*TEXTS, "one more"], [*IDS, 4], [*METADATA, None], vectors=wrong)
+    near = {hit.id: hit.score for hit in index.search(wrong[0])}
+    assert near[4] == pytest.approx(1)
+    assert near["n"] < 0.99, "its own vector stayed"
+
+
+def test_upsert_replaces_and_adds(index: Index) -> None:
+    assert index.upsert(["a new text", "a book"], ["n", "b"], [{"v": 2}, None]) == ["n", "b"]
+    assert len(index) == 5
+    assert [row.text for row in index.get(["n", "b"])] == ["a new text", "a book"]
+    assert index.search("a new text")[0].metadata == {"v": 2}
+    assert "nuclear power is clean" not in {hit.text for hit in index.search("nuclear power")}
+    assert index.search("nuclear", mode="bm25") == []
+
+
+def test_delete_removes_and_says_how_many(index: Index) -> None:
+    assert index.delete(["n", 3, "nobody"]) == 2
+    assert {hit.id for hit in index.search("power")} == {"w", "3"}
+    assert index.search("nuclear", mode="bm25") == []
+    assert index.get(["n", "3"])[0].id == "3"
+
+
+def test_a_later_process_finds_the_same(index: Index, encoder: BiEncoder, tmp_path: Path) -> None:
+    before = index.search("the wind", mode="hybrid")
+    index.close()
+    for given in (encoder, None):
+        with Index.open(tmp_path / "texts.sememe", given) as later:
+            assert later.search("the wind", mode="hybrid") == before
+    with pytest.raises(StoreError, match="was closed"):
+        index.search("the wind")
+
+
+def test_another_encoder_is_refused_and_reindex_takes_it(index: Index, tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "other", head=["normalize"], seed=7)
+    other = BiEncoder(tmp_path / "other", precision="f32")
+    place = tmp_path / "texts.sememe"
+    with pytest.raises(StoreError, match=r"cannot be compared.*reindex"):
+        Index.open(place, other)
+    Index.open(place).reindex(other)
+    with pytest.raises(StoreError, match="cannot be compared"):
+        index.search("the wind")
+    with pytest.raises(StoreError, match="another encoder"):
+        index.add(["late"])
+    with Index.open(place, other) as again:
+        assert len(again) == 4
+        found = again.search("the wind", top_k=4)
+        expected = other.encode_document([hit.text for hit in found]) @ other.encode_query(
+            "the wind"
+        )
+        np.testing.assert_allclose([hit.score for hit in found], expected, atol=1e-6)
+
+
+def test_inner_products_stay_what_the_model_means(tmp_path: Path) -> None:
+    made = make_checkpoint(tmp_path / "dot", head=[], similarity="dot")
+    dot = BiEncoder(made.directory, precision="f32")
+    index = Index.create(tmp_path / "index", dot)
+    index.add(TEXTS, IDS)
+    expected = dot.similarity(dot.encode_query("the wind"), dot.encode_document(TEXTS))[0]
+    found = [hit.score for hit in index.search("the wind")]
+    assert found == pytest.approx(sorted(expected, reverse=True))
+    assert max(expected) > 1.5, "these are no cosines"
+
+
+def test_long_texts_are_told_of_once(encoder: BiEncoder, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "long", encoder)
+    with pytest.warns(TruncationWarning, match="2,500 of 2,500 texts") as told:
+        index.add([f"the wind {'is cheap ' * 40}{number}" for number in range(2500)])
+    assert len(told) == 1
+
+
+def test_vectors_stored_are_the_ones_given(index: Index, encoder: BiEncoder) -> None:
+    vectors = np.random.default_rng(0).standard_normal((300, encoder.dim)).astype(np.float32)
+    index.upsert([f"text {n}" for n in range(300)], range(1000, 1300), vectors=vectors)
+    hits = index.search(vectors[7], top_k=300)
+    assert hits[0].id == 1007
+    assert hits[0].score == pytest.approx(1)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert cosine_distance(unit[7][None], vectors[7][None]).max() < 1e-6
+
+
+Bad = tuple[dict[str, Any], str]
+BAD_ROWS: list[Bad] = [
+    ({"texts": ["a", 1]}, r"texts\[1\] is of type int"),
+    ({"texts": "a"}, "a single str"),
+    ({"texts": ["a", "b"], "ids": ["x"]}, "1 ids for 2 texts"),
+    ({"texts": ["a", "b"], "ids": ["x", "x"]}, r"ids\[1\] is 'x', as ids\[0\] is"),
+    ({"texts": ["a"], "ids": [""]}, r"ids\[0\] is ''"),
+    ({"texts": ["a"], "ids": [True]}, r"ids\[0\] is True"),
+    ({"texts": ["a"], "ids": [2**63]}, r"ids\[0\] is 9223372036854775808"),
+    ({"texts": ["a"], "ids": [1.5]}, r"ids\[0\] is 1.5"),
+    ({"texts": ["a"], "ids": ["\ud800"]}, r"ids\[0\]"),
+    ({"texts": ["a"], "metadata": {"lang": "en"}}, "metadata is a dict"),
+    ({"texts": ["a"], "metadata": [{"id": 1}]}, r"metadata\[0\] has the key 'id'"),
+    ({"texts": ["a"], "metadata": [{1: 1}]}, r"metadata\[0\] has the key 1"),
+    ({"texts": ["a"], "metadata": [{"x": float("nan")}]}, r"metadata\[0\] cannot be kept"),
+    ({"texts": ["a"], "metadata": [{"x": object()}]}, r"metadata\[0\] cannot be kept"),
+    ({"texts": ["a"], "metadata": ["x"]}, r"metadata\[0\] is 'x'"),
+    ({"texts": ["a"], "vectors": np.zeros((1, 5))}, r"\(1, 5\).*\(1, 32\)"),
+    ({"texts": ["a"], "vectors": np.full((1, 32), np.nan)}, "not a finite number"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), BAD_ROWS, ids=lambda value: str(value)[:40])
+def test_bad_rows_are_told_of_and_nothing_is_written(index: Index, given: Any, said: str) -> None:
+    for write in (index.add, index.upsert):
+        with pytest.raises(InputError, match=said):
+            write(**given)
+    assert len(index) == 4
+
+
+def test_an_id_that_is_there_with_another_text_is_refused(index: Index) -> None:
+    for text, metadata in (("other", METADATA[0]), (TEXTS[0], {"lang": "fr"})):
+        with pytest.raises(InputError, match=r"ids\[1\] is 'n'.*upsert"):
+            index.add(["new", text], ["new", "n"], [None, metadata])
+    assert len(index) == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"query": " "}, "query 0 is ' '"),
+        ({"query": "a", "top_k": 0}, "top_k=0"),
+        ({"query": "a", "candidates": 1.5}, "candidates=1.5"),
+        ({"query": "a", "mode": "fuzzy"}, "mode='fuzzy'"),
+        ({"query": "a", "where": "lang == en"}, "en is a name"),
+        ({"query": "a", "where": "lang = 'en"}, "closing quote"),
+        ({"query": np.ones(5)}, "query of 5 numbers; vectors here have 32"),
+        ({"query": np.full(32, np.inf)}, "finite"),
+        ({"query": np.ones(32), "mode": "hybrid"}, 'mode="dense"'),
+    ],
+    ids=str,
+)
+def test_a_bad_question_gets_one_line(index: Index, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said) as told:
+        index.search(**asked)
+    assert "\n" not in str(told.value)
+
+
+def test_bad_places(encoder: BiEncoder, tmp_path: Path) -> None:
+    with pytest.raises(StoreMissing, match="There is no index at"):
+        Index.open(tmp_path / "nowhere")
+    Index.create(tmp_path / "there", encoder)
+    with pytest.raises(InputError, match="is there already"):
+        Index.create(tmp_path / "there", encoder)
+    with pytest.raises(InputError, match="language='klingon'"):
+        Index.create(tmp_path / "new", encoder, language="klingon")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is there already"):
+        Index.create(tmp_path / "file", encoder)
+
+
+def test_sql_in_an_id_or_a_text_is_only_text(index: Index) -> None:
+    nasty = ["'; DROP TABLE texts; --", '" OR 1=1', "x' UNION SELECT * FROM state --"]
+    index.add(nasty, nasty, [{text: text} for text in nasty])
+    assert {row.id for row in index.get(nasty)} == set(nasty)
+    for text in nasty:
+        assert [hit.id for hit in index.search("a", where={"id": text})] == [text]
+        assert [hit.id for hit in index.search("a", where={text: text})] == [text]
+        assert index.search(text, mode="bm25")
+    assert index.delete(nasty) == 3
+    assert len(index) == 4
