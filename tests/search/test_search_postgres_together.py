@@ -89,27 +89,39 @@ def test_threads_share_a_store(make_store: Make) -> None:
     assert len(store) == 100
 
 
-def cut(postgres: Server, name: str = "sememe") -> None:
-    """Ends the connections of all stores, as a restart of the server does."""
-    postgres.ask(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
-        f" where application_name = '{name}'"
-    )
-
-
 def test_a_lost_connection_is_made_anew(make_store: Make, postgres: Server) -> None:
     store = make_store()
     rows, vectors = some_rows(6), some_vectors(6)
     store.put(rows[:3], vectors[:3], "first", replace=False)
-    cut(postgres)
+    postgres.cut()
     assert len(store) == 3
-    cut(postgres)
+    postgres.cut()
     assert store.nearest(vectors[:1], 1, None)[0][0].row == rows[0]
-    cut(postgres)
+    postgres.cut()
     store.put(rows[3:], vectors[3:], "first", replace=False)
-    cut(postgres)
+    postgres.cut()
     assert store.delete([0]) == 1
     assert everything(store) == rows[1:]
+
+
+def test_a_connection_lost_in_the_commit_is_told_and_the_call_goes_on(
+    make_store: Make, postgres_place: str, postgres: Server
+) -> None:
+    store, schema = make_store(), f"sememe_{postgres_place.rpartition('/')[2]}"
+    postgres.ask(
+        f"create function {schema}.die() returns trigger language plpgsql as"
+        " $$begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(9); end$$"
+    )
+    postgres.ask(
+        f"create constraint trigger dying after insert on {schema}.rows"
+        f" deferrable initially deferred for each row execute function {schema}.die()"
+    )
+    with pytest.raises(StoreError, match="committed, so all of it was written or nothing"):
+        store.put(some_rows(3), some_vectors(3), "first", replace=False)
+    assert len(store) == 0
+    postgres.ask(f"drop trigger dying on {schema}.rows")
+    store.put(some_rows(3), some_vectors(3), "first", replace=False)
+    assert len(store) == 3
 
 
 def test_a_server_that_goes_and_comes_back_loses_nothing(
@@ -151,7 +163,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
 
     def cutting() -> None:
         while not stop.wait(0.05):
-            cut(postgres)
+            postgres.cut()
 
     cutter = threading.Thread(target=cutting)
     cutter.start()

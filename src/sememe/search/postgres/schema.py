@@ -91,7 +91,7 @@ def read_about(run: Run) -> dict[str, About]:
     found = dict(run("select state, about::text from about"))
     known = {state: json.loads(about) for state, about in found.items()}
     if any(about.pop("layout") != _LAYOUT for about in known.values()):
-        raise StoreError("this index was made by a later sememe: upgrade yours.")
+        raise StoreError("This index was made by a later sememe: upgrade yours.")
     return {state: About(**about) for state, about in known.items()}
 
 
