@@ -21,7 +21,7 @@ FLOORS = [
     {"engines"},
     {"encoders"},
     {"training"},
-    {"clustering", "classification"},
+    {"clustering", "classification", "pairs"},
     {"cli"},
     {"__main__"},
 ]
