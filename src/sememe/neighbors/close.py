@@ -6,100 +6,132 @@ Cauchy and Schwarz the inner product of these short vectors is never below the t
 that pass it are computed in full. How many components are kept follows from a sample.
 """
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from sememe.errors import InputError
+from sememe.errors import CostWarning, InputError, warn
+from sememe.neighbors.vectors import checked
+from sememe.progress import minutes, progress_bar
 
-MOST = 50_000_000
-"""So many pairs are kept at the most."""
+MOST = 20_000_000
+"""So many pairs are kept at the most: they take a gigabyte while they are sorted."""
 
-_ROWS, _COLUMNS = 1024, 8192  # of one product: 32 MB
+_ROWS, _COLUMNS = 1024, 4096  # of one product: 16 MB
 _SAMPLE = 2000
-_CHECKED = 65_536  # candidates computed in full at once
+_CHECKED = 8192  # candidates computed in full at once
 _FULL = 600.0  # what it costs to look at one candidate, in multiplications of a product
-_SLACK = 1e-5  # rounding of float32, so that the bound stays one
+_KEPT = (16, 32, 64, 96, 128, 192, 256)
+_EXPECTED = 20  # pairs of the sample that must pass before what passes is well estimated
+_LONG_SECONDS = 60
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-class Pairs(NamedTuple):
+class ClosePairs(NamedTuple):
     """Pairs of rows, the closest first; of equals, the lower rows first.
 
-    first, second: int32 (pairs,), first < second; similarity: float32 (pairs,).
+    first, second: int32 (pairs,), first < second; similarity: float32 (pairs,), inner products.
     """
 
     first: Ints
     second: Ints
     similarity: Floats
 
-_NONE = Pairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
-
-def closer_than(rows: Floats, threshold: float) -> Pairs:
-    """All pairs of unit rows (n, dim) whose inner product is at least `threshold`.
+def closer_than(rows: ArrayLike, threshold: float) -> ClosePairs:
+    """All pairs of unit rows, float32 (n, dim), whose inner product is at least `threshold`.
 
     Raises:
-        InputError: there are more than `MOST` of them.
+        InputError: rows that are no such array, or more than `MOST` such pairs.
 
     Example:
-        >>> rows = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
-        >>> closer_than(rows, 0.7)[:2]
-        (array([1], dtype=int32), array([2], dtype=int32))
+        >>> found = closer_than([[1, 0], [0.6, 0.8], [0, 1]], 0.7)
+        >>> found.first.tolist(), found.second.tolist()
+        ([1], [2])
     """
-    found = _Found(None)
-    _search(rows, threshold, found)
-    return found.best()
+    return _searched(checked(rows), _Found(threshold)).best()
 
 
-def closest(rows: Floats, count: int) -> Pairs:
-    """The `count` pairs of unit rows (n, dim) with the greatest inner products."""
-    count = min(count, len(rows) * (len(rows) - 1) // 2)
-    threshold = _threshold_for(rows, count)
-    while True:
-        found = _Found(count)
-        _search(rows, threshold, found)
-        if len(found) >= count or threshold <= -1.0:
+def closest(rows: ArrayLike, count: int) -> ClosePairs:
+    """The `count` pairs of unit rows, float32 (n, dim), with the greatest inner products.
+
+    Where there are fewer pairs, all of them.
+
+    Raises:
+        InputError: rows that are no such array, or more than `MOST` pairs asked for.
+
+    Example:
+        >>> closest([[1, 0], [0.6, 0.8], [0, 1]], 1).similarity.round(3).tolist()
+        [0.800000011920929]
+    """
+    base = checked(rows)
+    every = len(base) * (len(base) - 1) // 2
+    wanted = min(count, every)
+    if wanted > MOST:
+        raise InputError(f"{count:,} pairs are more than the {MOST:,} that are kept: ask for less.")
+    sample = _sample(base)
+    known = np.sort((sample @ sample.T)[np.triu_indices(len(sample), 1)])[::-1]
+    passing = _EXPECTED + 2 * wanted * len(known) // max(1, every)
+    while True:  # seldom twice: where the sample is not like the rest
+        least = float(known[passing]) - _slack(base) if passing < len(known) else -np.inf
+        found = _searched(base, _Found(least, wanted))
+        if len(found) >= wanted:
             return found.best()
-        threshold = max(-1.0, threshold - max(0.05, (1 - threshold) / 2))
+        passing *= 8
 
 
-def _search(rows: Floats, threshold: float, found: "_Found") -> None:
-    short = _short(rows, threshold)
-    found.bar = threshold
-    blocks = _blocks(len(rows))
+def _searched(rows: Floats, found: "_Found") -> "_Found":
+    """Look at all pairs of rows, and add those above the bar."""
+    if len(rows) < 2:
+        return found
+    short, slack = _short(rows, found.bar), _slack(rows)
 
-    def search(block: tuple[int, int]) -> None:
-        for part in _candidates(short, *block, found):
-            found.add(_checked(rows, *part, found.bar))
+    def search(row: int) -> None:
+        for first, second in _candidates(short, row, found, slack):
+            found.add(*_above(rows, first, second, found.bar))
 
-    with ThreadPoolExecutor(2) as threads:  # while one multiplies, the other one looks through
-        for _ in threads.map(search, blocks):
-            pass
+    started = time.perf_counter()
+    search(0)
+    seconds = (time.perf_counter() - started) * len(rows) / _ROWS / 2
+    if seconds > _LONG_SECONDS:
+        said = f"To compare {len(rows):,} texts with one another will take about"
+        warn(f"{said} {minutes(seconds)}.", CostWarning)
+    # Early rows have more later ones: taken from both ends, the work goes on evenly.
+    rest = sorted(range(_ROWS, len(rows), _ROWS), key=lambda row: -abs(2 * row - len(rows)))
+    with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts") as bar:
+        for _ in threads.map(search, rest):  # while one thread multiplies, the other one looks
+            bar.update(_ROWS)
+    return found
 
 
-def _blocks(count: int) -> Iterator[tuple[int, int]]:
-    for row in range(0, count, _ROWS):
-        for column in range(row - row % _COLUMNS, count, _COLUMNS):
-            yield row, column
+def _slack(rows: Floats) -> float:
+    """What the rounding of float32 can take from an inner product of unit rows."""
+    return 2 * rows.shape[1] * float(np.finfo(np.float32).eps)
+
+
+def _sample(rows: Floats) -> Floats:
+    size = min(len(rows), _SAMPLE)
+    return rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]
 
 
 def _short(rows: Floats, threshold: float) -> Floats:
-    """Vectors (n, kept + 1) whose inner products are never below those of the rows."""
-    chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
-    _, axes = np.linalg.eigh(chosen.T.astype(np.float64) @ chosen)
-    turned = axes[:, ::-1].astype(np.float32)
+    """Vectors (n, kept + 1) whose inner products are, but for rounding, never below the rows'."""
+    if len(rows) <= _SAMPLE:
+        return rows
+    sample = _sample(rows)
+    turned = np.linalg.eigh(sample.T.astype(np.float64) @ sample)[1][:, ::-1].astype(np.float32)
     cheapest, price = rows.shape[1], float(rows.shape[1])
-    for kept in (16, 32, 64, 96, 128, 192, 256):
+    for kept in _KEPT:
         if kept < rows.shape[1]:
-            short = _with_rest(chosen, turned[:, :kept])
-            passing = np.mean(short @ short.T >= threshold - _SLACK) - 1 / len(chosen)
+            short = _with_rest(sample, turned[:, :kept])
+            passing = np.mean(short @ short.T >= threshold) - 1 / len(sample)  # not with itself
             cost = kept + max(0.0, float(passing)) * _FULL
             if cost < price:
                 cheapest, price = kept, cost
@@ -107,76 +139,79 @@ def _short(rows: Floats, threshold: float) -> Floats:
 
 
 def _with_rest(rows: Floats, axes: Floats) -> Floats:
-    head = rows @ axes
-    rest = np.sqrt(np.maximum(0, (rows * rows).sum(1) - (head * head).sum(1)))
-    return np.hstack([head, rest[:, None]])
+    """Components along the axes, and the length of what they leave."""
+    short = np.empty((len(rows), axes.shape[1] + 1), np.float32)
+    for start in range(0, len(rows), _CHECKED):
+        block, out = rows[start : start + _CHECKED], short[start : start + _CHECKED]
+        np.matmul(block, axes, out=out[:, :-1])
+        # Not by the difference of two squares: of a short rest that would leave rounding alone.
+        out[:, -1] = np.linalg.norm(block - out[:, :-1] @ axes.T, axis=1)
+    return short
 
 
 def _candidates(
-    short: Floats, row: int, column: int, found: "_Found"
+    short: Floats, row: int, found: "_Found", slack: float
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    products = short[row : row + _ROWS] @ short[column : column + _COLUMNS].T
-    flat = np.flatnonzero(products >= found.bar - _SLACK)
-    first, second = np.divmod(flat, products.shape[1])
-    first, second = first + row, second + column
-    above = first < second
-    first, second = first[above], second[above]
-    for start in range(0, len(first), _CHECKED):
-        yield first[start : start + _CHECKED], second[start : start + _CHECKED]
+    """Pairs of a block of rows and all later rows that may be above the bar, some at a time."""
+    block = short[row : row + _ROWS]
+    for column in range(row, len(short), _COLUMNS):
+        products = block @ short[column : column + _COLUMNS].T
+        flat = np.flatnonzero(products >= found.bar - slack)
+        for start in range(0, len(flat), _CHECKED):
+            first, second = np.divmod(flat[start : start + _CHECKED], products.shape[1])
+            later = first + row < second + column
+            yield first[later] + row, second[later] + column
 
 
-def _checked(
+def _above(
     rows: Floats, first: NDArray[np.int64], second: NDArray[np.int64], bar: float
-) -> Pairs:
+) -> ClosePairs:
     similarity = np.einsum("ij,ij->i", rows[first], rows[second])
     kept = similarity >= bar
-    return Pairs(
-        first[kept].astype(np.int32), second[kept].astype(np.int32), similarity[kept]
-    )
+    return ClosePairs(first[kept].astype(np.int32), second[kept].astype(np.int32), similarity[kept])
 
 
 class _Found:
-    """Pairs found so far; of too many, those above a bar that rises."""
+    """Pairs found so far, above a bar; where only so many are wanted, the bar rises.
 
-    def __init__(self, wanted: int | None) -> None:
-        self.wanted, self.bar = wanted, -1.0
-        self._parts: list[Pairs] = []
+    What is dropped has so many better pairs, or equal ones of lower rows: so the result does not
+    depend on the order in which pairs come.
+    """
+
+    def __init__(self, bar: float, wanted: int | None = None) -> None:
+        self.bar = bar
+        self._wanted = wanted
+        self._parts = [
+            ClosePairs(*(np.empty(0, kind) for kind in (np.int32, np.int32, np.float32)))
+        ]
         self._count = 0
         self._lock = Lock()
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, pairs: Pairs) -> None:
+    def add(self, first: Ints, second: Ints, similarity: Floats) -> None:
         """Keep pairs; called from several threads."""
+        if len(first) == 0:
+            return
         with self._lock:
-            self._parts.append(pairs)
-            self._count += len(pairs.first)
-            if self.wanted is None:
+            self._parts.append(ClosePairs(first, second, similarity))
+            self._count += len(first)
+            if self._wanted is None:
                 if self._count > MOST:
                     raise InputError(
-                        f"More than {MOST:,} pairs are closer than {self.bar:.3f}: give a higher "
+                        f"more than {MOST:,} pairs are closer than {self.bar:g}: give a higher "
                         "threshold, or ask for the closest ones by their number."
                     )
-            elif self._count > 2 * self.wanted + _CHECKED:
-                self._parts = [self._cut()]
-                self._count = len(self._parts[0].first)
+            elif self._count > 2 * self._wanted + _CHECKED:
+                self._parts = [self.best()]
+                self._count = self._wanted
                 self.bar = float(self._parts[0].similarity[-1])
 
-    def best(self) -> Pairs:
+    def best(self) -> ClosePairs:
         """All, or the best so many, in order."""
-        return self._cut()
-
-    def _cut(self) -> Pairs:
-        joined = Pairs(*(np.concatenate(part) for part in zip(_NONE, *self._parts, strict=True)))
-        order = np.lexsort((joined.second, joined.first, -joined.similarity))[: self.wanted]
-        return Pairs(*(part[order] for part in joined))
-
-
-def _threshold_for(rows: Floats, count: int) -> float:
-    """About the similarity of the pair number `count`, a little below, by a sample."""
-    chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
-    found = (chosen @ chosen.T)[np.triu_indices(len(chosen), 1)]
-    share = count / (len(rows) * (len(rows) - 1) / 2)
-    at = min(len(found) - 1, int(2 * share * len(found)) + 20)
-    return float(np.partition(found, len(found) - 1 - at)[len(found) - 1 - at]) if len(found) else -1.0
+        first, second, similarity = (
+            np.concatenate(part) for part in zip(*self._parts, strict=True)
+        )
+        order = np.lexsort((second, first, -similarity))[: self._wanted]
+        return ClosePairs(first[order], second[order], similarity[order])
