@@ -25,9 +25,10 @@ MOST = 20_000_000
 _ROWS, _COLUMNS = 1024, 4096  # of one product: 16 MB
 _SAMPLE = 2000
 _CHECKED = 8192  # candidates computed in full at once
-_FULL = 600.0  # what it costs to look at one candidate, in multiplications of a product
+_FULL = 20_000.0  # what it costs to compute one candidate, in multiplications of a product
 _KEPT = (16, 32, 64, 96, 128, 192, 256)
 _EXPECTED = 20  # pairs of the sample that must pass before what passes is well estimated
+_DECIMALS = 6
 _LONG_SECONDS = 60
 
 Floats = NDArray[np.float32]
@@ -37,12 +38,16 @@ Ints = NDArray[np.int32]
 class ClosePairs(NamedTuple):
     """Pairs of rows, the closest first; of equals, the lower rows first.
 
-    first, second: int32 (pairs,), first < second; similarity: float32 (pairs,), inner products.
+    first, second: int32 (pairs,), first < second; similarity: float32 (pairs,), inner products to
+    six decimals: beyond, float32 has only rounding, and equals would not be equal.
     """
 
     first: Ints
     second: Ints
     similarity: Floats
+
+
+_NONE = ClosePairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def closer_than(rows: ArrayLike, threshold: float) -> ClosePairs:
@@ -112,8 +117,8 @@ def _searched(rows: Floats, found: "_Found") -> "_Found":
 
 
 def _slack(rows: Floats) -> float:
-    """What the rounding of float32 can take from an inner product of unit rows."""
-    return 2 * rows.shape[1] * float(np.finfo(np.float32).eps)
+    """What rounding can take from an inner product of unit rows."""
+    return float(10**-_DECIMALS + 2 * rows.shape[1] * np.finfo(np.float32).eps)
 
 
 def _sample(rows: Floats) -> Floats:
@@ -127,15 +132,14 @@ def _short(rows: Floats, threshold: float) -> Floats:
         return rows
     sample = _sample(rows)
     turned = np.linalg.eigh(sample.T.astype(np.float64) @ sample)[1][:, ::-1].astype(np.float32)
-    cheapest, price = rows.shape[1], float(rows.shape[1])
-    for kept in _KEPT:
-        if kept < rows.shape[1]:
-            short = _with_rest(sample, turned[:, :kept])
-            passing = np.mean(short @ short.T >= threshold) - 1 / len(sample)  # not with itself
-            cost = kept + max(0.0, float(passing)) * _FULL
-            if cost < price:
-                cheapest, price = kept, cost
-    return rows if cheapest == rows.shape[1] else _with_rest(rows, turned[:, :cheapest])
+    dim = rows.shape[1]
+
+    def cost(kept: int) -> float:
+        short = sample if kept == dim else _with_rest(sample, turned[:, :kept])
+        return kept + _FULL * float(np.mean(short @ short.T >= threshold))
+
+    kept = min((*(kept for kept in _KEPT if kept < dim), dim), key=cost)
+    return rows if kept == dim else _with_rest(rows, turned[:, :kept])
 
 
 def _with_rest(rows: Floats, axes: Floats) -> Floats:
@@ -166,7 +170,7 @@ def _candidates(
 def _above(
     rows: Floats, first: NDArray[np.int64], second: NDArray[np.int64], bar: float
 ) -> ClosePairs:
-    similarity = np.einsum("ij,ij->i", rows[first], rows[second])
+    similarity = np.einsum("ij,ij->i", rows[first], rows[second]).round(_DECIMALS)
     kept = similarity >= bar
     return ClosePairs(first[kept].astype(np.int32), second[kept].astype(np.int32), similarity[kept])
 
@@ -181,9 +185,7 @@ class _Found:
     def __init__(self, bar: float, wanted: int | None = None) -> None:
         self.bar = bar
         self._wanted = wanted
-        self._parts = [
-            ClosePairs(*(np.empty(0, kind) for kind in (np.int32, np.int32, np.float32)))
-        ]
+        self._parts = [_NONE]
         self._count = 0
         self._lock = Lock()
 
@@ -210,8 +212,7 @@ class _Found:
 
     def best(self) -> ClosePairs:
         """All, or the best so many, in order."""
-        first, second, similarity = (
-            np.concatenate(part) for part in zip(*self._parts, strict=True)
-        )
+        joined = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        first, second, similarity = joined
         order = np.lexsort((second, first, -similarity))[: self._wanted]
         return ClosePairs(first[order], second[order], similarity[order])

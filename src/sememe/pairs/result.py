@@ -1,12 +1,11 @@
 """Pairs of texts, the groups that they form, and what is left when of each group one is kept."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 
 @dataclass(frozen=True)
@@ -25,17 +24,42 @@ class Group:
         return self.rows[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Dropped:
+    """A text that another one stands for.
+
+    Attributes:
+        row: its row.
+        kept: the row of its group's representative.
+        partner: the row that it is a pair with on the shortest way to `kept`: `kept` itself,
+            where the two are a pair.
+        score: its score with `partner`.
+    """
+
+    row: int
+    kept: int
+    partner: int
+    score: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Pairs:
     """Pairs of rows of a list of texts, the closest first; of equals, the lower rows first.
 
     Attributes:
         first: int32 (pairs,).
         second: int32 (pairs,), above `first`.
-        score: float32 (pairs,), cosines. A copy of a text is paired with its first copy alone.
+        score: float32 (pairs,), cosines to six decimals. A copy of a text is paired with its first
+            copy alone.
         texts: the n texts.
         threshold: the least score of a pair.
-        why: how the threshold was found, None where the user gave one.
+        why: how the threshold was found, None where the user gave one or a number of pairs.
+
+    Example:
+        >>> from sememe.pairs import pair_vectors
+        >>> found = pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
+        >>> found.groups(), found.deduplicated().tolist()
+        ([Group(rows=(0, 1))], [0, 2])
     """
 
     first: NDArray[np.int32]
@@ -48,39 +72,59 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.first)
 
+    def __repr__(self) -> str:
+        return f"<Pairs: {len(self)} among {len(self.texts)} texts, {self.threshold:.3f} and above>"
+
     def groups(self) -> list[Group]:
         """The connected components of the pairs, the largest first; of equals, the earliest first.
 
-        A group's most central text is the one with the greatest sum of scores to its partners.
+        A group's most central text is the one with the greatest sum of scores over its pairs. Two
+        texts of a group need not be a pair themselves.
         """
-        rows = self._touched
-        label = self._labels[rows]
-        order = np.lexsort((rows, -self._centrality[rows], label))
-        parts = np.split(rows[order], np.flatnonzero(np.diff(label[order])) + 1)
-        groups = [Group((int(p[0]), *sorted(int(row) for row in p[1:]))) for p in parts if len(p)]
+        size = len(self.texts)
+        ends = np.concatenate([self.first, self.second])
+        central = np.bincount(ends, np.tile(self.score, 2), minlength=size)
+        label = connected_components(self._graph(), directed=False)[1]
+        rows = np.unique(ends)
+        order = rows[np.lexsort((rows, -central[rows], label[rows]))]
+        bounds = np.flatnonzero(np.diff(label[order])) + 1
+        parts = [part.tolist() for part in np.split(order, bounds) if len(part)]
+        groups = [Group((part[0], *sorted(part[1:]))) for part in parts]
         return sorted(groups, key=lambda group: (-len(group.rows), min(group.rows)))
 
     def deduplicated(self) -> NDArray[np.int64]:
-        """The rows that are kept, in order: of every group its most central text, and all others.
+        """The rows that are kept: of every group the most central text, and all that have no pair.
 
         Returns:
-            int64 (kept,).
+            int64 (kept,), in order.
         """
-        dropped = [row for group in self.groups() for row in group.rows[1:]]
-        return np.setdiff1d(np.arange(len(self.texts)), np.array(dropped, np.int64))
+        others = [row for group in self.groups() for row in group.rows[1:]]
+        return np.delete(np.arange(len(self.texts)), others)
 
-    @cached_property
-    def _touched(self) -> NDArray[np.int64]:
-        return np.union1d(self.first, self.second).astype(np.int64)
+    def dropped(self) -> list[Dropped]:
+        """The rows that `deduplicated` leaves out, in order, and what stands for each."""
+        kept = {row: group.representative for group in self.groups() for row in group.rows}
+        graph, size = self._graph(np.array(sorted(set(kept.values())), np.int32)), len(self.texts)
+        before = breadth_first_order(graph, size, directed=False)[1].tolist()
+        steps = []
+        for row in sorted(row for row in kept if kept[row] != row):
+            own, partner = row, before[row]
+            if partner != kept[row] and self.texts[row] == self.texts[partner]:
+                own, partner = partner, before[partner]  # a copy: what is so of its first copy
+            steps.append((row, partner, min(own, partner) * size + max(own, partner)))
+        number = self.first.astype(np.int64) * size + self.second
+        order = np.argsort(number)
+        wanted = np.array([step[2] for step in steps], np.int64)
+        score = self.score[order[np.searchsorted(number, wanted, sorter=order)]].tolist()
+        return [
+            Dropped(row, kept[row], partner, cosine)
+            for (row, partner, _), cosine in zip(steps, score, strict=True)
+        ]
 
-    @cached_property
-    def _labels(self) -> NDArray[np.int32]:
-        size = len(self.texts)
-        graph = coo_matrix((np.ones(len(self), bool), (self.first, self.second)), (size, size))
-        labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
-        return labels
-
-    @cached_property
-    def _centrality(self) -> NDArray[np.float64]:
-        both = np.concatenate([self.first, self.second])
-        return np.bincount(both, np.tile(self.score, 2), minlength=len(self.texts))
+    def _graph(self, middle: NDArray[np.int32] | None = None) -> csr_matrix:
+        """The pairs as edges, and one node more, which `middle` are joined to."""
+        more, joined = len(self.texts), np.empty(0, np.int32) if middle is None else middle
+        first = np.concatenate([self.first, joined])
+        second = np.concatenate([self.second, np.full(len(joined), more, np.int32)])
+        edges = np.ones(len(first), np.int8)  # not the scores: one of 0 would be no edge
+        return coo_matrix((edges, (first, second)), (more + 1, more + 1)).tocsr()
