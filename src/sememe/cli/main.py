@@ -18,6 +18,7 @@ from sememe.cli import (
     doctor,
     encoding,
     models,
+    pairing,
     quantizing,
     scoring,
     training,
@@ -55,7 +56,8 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for room in (
-        clustering, classifying, encoding, scoring, comparing, training, models, quantizing, doctor,
+        clustering, pairing, classifying, encoding, scoring, comparing, training, models,
+        quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser
