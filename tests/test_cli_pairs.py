@@ -73,6 +73,7 @@ def test_a_suggested_threshold_is_explained(model: tuple[str, ...], tmp_path: Pa
     assert 0.7 <= said["threshold"] < 1
     assert f"{said['threshold']:.3f} is 70% of the way from there to 1" in said["why"]
     assert said["why"] in done.stderr
+    assert "word that matters" not in done.stderr, "nothing was dropped"
     found = read_table(tmp_path / "p.jsonl").columns if said["pairs"] else {"score": []}
     assert len(found["score"]) == said["pairs"]
 

@@ -132,5 +132,9 @@ def _say(
     )
     if options.deduplicate:
         left = said["texts"] - said["kept"]
-        print(f"{said['kept']:,} texts kept, {left:,} dropped: {options.deduplicate}",
-              file=sys.stderr)  # fmt: skip
+        note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
+        print(
+            f"{said['kept']:,} texts kept, {left:,} dropped: {options.deduplicate}"
+            + (f"{note}--threshold 0.9" if why and left else ""),
+            file=sys.stderr,
+        )

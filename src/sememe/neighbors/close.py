@@ -81,6 +81,8 @@ def closest(rows: ArrayLike, count: int) -> ClosePairs:
     wanted = min(count, every)
     if wanted > MOST:
         raise InputError(f"{count:,} pairs are more than the {MOST:,} that are kept: ask for less.")
+    if wanted < 1:
+        return _NONE
     sample = _sample(base)
     known = np.sort((sample @ sample.T)[np.triu_indices(len(sample), 1)])[::-1]
     passing = _EXPECTED + 2 * wanted * len(known) // max(1, every)
