@@ -146,7 +146,7 @@ def speed(data: Path, size: int, rounds: int) -> None:
     ours = next(iter(SYSTEMS))
     assert found[ours] == truth, "sememe missed a pair, or made one up"
     print(f"{size:,} captions, {len(truth):,} pairs of {_THRESHOLD} and above, {rounds} rounds\n")
-    print("| how | s, median | least–most | times sememe's | peak MB | before the call, with vectors "
+    print("| how | s, median | least–most | times sememe's | peak MB | before, with vectors "
           "| pairs of all | pairs below |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
     for name, times in runs.items():
         seconds = [one["seconds"] for one in times]
