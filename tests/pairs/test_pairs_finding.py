@@ -81,6 +81,15 @@ def test_of_copies_the_first_vector_counts() -> None:
     assert listed(found) == [(0, 2, 1.0)]
 
 
+def test_the_vectors_that_are_given_are_not_changed() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(30, 5)))
+    before = vectors.copy()
+    scaled = pair_vectors(7 * vectors, map(str, range(30)), top=40)
+    found = pair_vectors(vectors, map(str, range(30)), top=40)
+    np.testing.assert_array_equal(vectors, before)
+    np.testing.assert_allclose(found.score, scaled.score, atol=2e-6)
+
+
 def test_vectors_may_be_of_any_length_and_texts_any_iterable() -> None:
     found = pair_vectors([[9.0, 0.0], [0.1, 0.0]], iter(["a", "b"]), threshold=0.99)
     assert listed(found) == [(0, 1, 1.0)]

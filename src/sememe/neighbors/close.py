@@ -22,9 +22,9 @@ from sememe.progress import minutes, progress_bar
 MOST = 20_000_000
 """So many pairs are kept at the most: they take a gigabyte while they are sorted."""
 
-_ROWS, _COLUMNS = 1024, 4096  # of one product: 16 MB
+_ROWS, _COLUMNS = 1024, 2048  # of one product: 8 MB
 _SAMPLE = 2000
-_CHECKED = 8192  # candidates computed in full at once
+_CHECKED = 2048  # candidates computed in full at once
 _FULL = 20_000.0  # what it costs to compute one candidate, in multiplications of a product
 _KEPT = (16, 32, 64, 96, 128, 192, 256)
 _EXPECTED = 20  # pairs of the sample that must pass before what passes is well estimated
@@ -84,7 +84,7 @@ def closest(rows: ArrayLike, count: int) -> ClosePairs:
     if wanted < 1:
         return _NONE
     sample = _sample(base)
-    known = np.sort((sample @ sample.T)[np.triu_indices(len(sample), 1)])[::-1]
+    known = np.sort((sample @ sample.T)[np.tri(len(sample), k=-1, dtype=bool)])[::-1]
     passing = _EXPECTED + 2 * wanted * len(known) // max(1, every)
     while True:  # seldom twice: where the sample is not like the rest
         least = float(known[passing]) - _slack(base) if passing < len(known) else -np.inf

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
-from sememe.neighbors import ClosePairs, closer_than, closest, unit
+from sememe.neighbors import ClosePairs, checked, closer_than, closest, unit
 from sememe.pairs.result import Pairs
 from sememe.pairs.suggestion import suggested
 from sememe.text import check_texts
+
+_ROUNDING = 1e-6
 
 
 class Encoder(Protocol):
@@ -85,7 +87,7 @@ def pair_vectors(
     """
     listed = check_texts(texts)
     _check(threshold, top)
-    rows = unit(vectors)
+    rows = _unit(vectors)
     if len(rows) != len(listed):
         raise InputError(f"{len(rows)} vectors for {len(listed)} texts: give one vector a text.")
     seen: dict[str, int] = {}
@@ -116,6 +118,13 @@ def _with_copies(
     score = np.concatenate([ones, found.similarity])
     order = np.lexsort((second, first, -score))
     return ClosePairs(first[order], second[order], score[order])
+
+
+def _unit(vectors: ArrayLike) -> NDArray[np.float32]:
+    """Rows of unit length: where they are, the very array: a copy could be most of memory."""
+    rows = checked(vectors)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    return rows if (np.abs(squares - 1) < _ROUNDING).all() else unit(rows)
 
 
 def _check(threshold: object, top: object) -> None:

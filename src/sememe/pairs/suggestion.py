@@ -18,7 +18,7 @@ def suggested(rows: NDArray[np.float32]) -> tuple[float, str]:
     if len(rows) < _FEW:
         return _WAY, f"{len(rows)} texts are too few to learn a threshold from: {_WAY} is taken"
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
-    unrelated = float(np.median((chosen @ chosen.T)[np.triu_indices(len(chosen), 1)]))
+    unrelated = float(np.median((chosen @ chosen.T)[np.tri(len(chosen), k=-1, dtype=bool)]))
     found = round(unrelated + _WAY * (1 - unrelated), 3)
     return found, (
         f"two of these texts taken at random usually have a cosine of {unrelated:.2f}; {found:.3f} "
