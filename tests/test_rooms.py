@@ -21,7 +21,7 @@ FLOORS = [
     {"engines"},
     {"encoders"},
     {"training"},
-    {"clustering", "classification", "search"},
+    {"clustering", "classification", "pairs", "search"},
     {"integrations"},
     {"cli"},
     {"__main__"},

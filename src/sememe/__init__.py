@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sememe.encoders import Hit as Hit
     from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
+    from sememe.pairs import Pairs as Pairs
+    from sememe.pairs import find_pairs as find_pairs
     from sememe.search import Index as Index
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
@@ -35,8 +37,10 @@ _HOMES = {
     "CrossEncoder": "sememe.encoders",
     "Hit": "sememe.encoders",
     "Index": "sememe.search",
+    "Pairs": "sememe.pairs",
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
+    "find_pairs": "sememe.pairs",
     "quantize": "sememe.encoders",
     "train_bi": "sememe.training",
     "train_classifier": "sememe.classification",
@@ -50,9 +54,11 @@ __all__ = [
     "CrossEncoder",
     "Hit",
     "Index",
+    "Pairs",
     "StaticEncoder",
     "cluster",
     "errors",
+    "find_pairs",
     "quantize",
     "train_bi",
     "train_classifier",

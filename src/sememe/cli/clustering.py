@@ -91,7 +91,7 @@ def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> N
     label = "cluster"
     while label in table.columns:
         label = f"sememe_{label}"
-    columns = {name: [_cell(value) for value in values] for name, values in table.columns.items()}
+    columns = {name: [cell(value) for value in values] for name, values in table.columns.items()}
     write_table(directory / _OUTPUTS[0], {**columns, label: groups.labels})
     with replacing(directory / _OUTPUTS[1]) as temporary:
         text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
@@ -99,7 +99,7 @@ def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> N
     groups.save_map(directory / _OUTPUTS[2], title=title)
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """A value as csv can hold it: NUL and halves of surrogate pairs become U+FFFD."""
     return _UNWRITABLE.sub("\ufffd", value) if isinstance(value, str) else value
 

@@ -19,6 +19,7 @@ from sememe.cli import (
     encoding,
     indexing,
     models,
+    pairing,
     quantizing,
     scoring,
     searching,
@@ -57,8 +58,8 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for room in (
-        clustering, indexing, searching, classifying, encoding, scoring, comparing, training,
-        models, quantizing, doctor,
+        clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
+        training, models, quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

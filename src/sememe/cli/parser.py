@@ -86,18 +86,22 @@ def add_json(parser: Parser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
 
 
-def output_directory(name: str, files: tuple[str, ...]) -> Path:
+def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> Path:
     """Refuse an output folder that cannot be written, before the work and not after it."""
     directory = Path(name).absolute()
     try:
         standing = next(path for path in (directory, *directory.parents) if path.exists())
     except OSError as error:
-        raise InputError(f"-o {name}: {error.strerror}.") from None
+        raise InputError(f"{option} {name}: {error.strerror}.") from None
     if not standing.is_dir():
-        raise InputError(f"-o {name}: {standing} is there and this is a file, not a directory.")
+        raise InputError(
+            f"{option} {name}: {standing} is there and this is a file, not a directory."
+        )
     if not os.access(standing, os.W_OK | os.X_OK):
-        raise InputError(f"-o {name}: you may not write into {standing}.")
+        raise InputError(f"{option} {name}: you may not write into {standing}.")
     for file in files:
         if (directory / file).is_dir():
-            raise InputError(f"-o {name}: {directory / file} is a directory; a file goes there.")
+            raise InputError(
+                f"{option} {name}: {directory / file} is a directory; a file goes there."
+            )
     return Path(name)

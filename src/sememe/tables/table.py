@@ -37,7 +37,11 @@ class Source:
 
     def where(self, i: int) -> str:
         """The place of row `i` (from 0), such as "faq.csv, line 7"."""
-        return f"{self.file}, {self.unit} {self.rows[i] if self.rows else i + 1}"
+        return f"{self.file}, {self.unit} {self.number(i)}"
+
+    def number(self, i: int) -> int:
+        """The file's own number of row `i` (from 0)."""
+        return self.rows[i] if self.rows else i + 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""Pairs of texts, the groups that they form, and what is left when of each group one is kept."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts that are joined by pairs.
+
+    Attributes:
+        rows: their rows, the most central one first, the others in order.
+    """
+
+    rows: tuple[int, ...]
+
+    @property
+    def representative(self) -> int:
+        """The row of the most central text."""
+        return self.rows[0]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A text that another one stands for.
+
+    Attributes:
+        row: its row.
+        kept: the row of its group's representative.
+        partner: the row that it is a pair with on the shortest way to `kept`: `kept` itself,
+            where the two are a pair.
+        score: its score with `partner`.
+    """
+
+    row: int
+    kept: int
+    partner: int
+    score: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs:
+    """Pairs of rows of a list of texts, the closest first; of equals, the lower rows first.
+
+    Attributes:
+        first: int32 (pairs,).
+        second: int32 (pairs,), above `first`.
+        score: float32 (pairs,), cosines to six decimals. A copy of a text is paired with its first
+            copy alone.
+        texts: the n texts.
+        threshold: the least score of a pair.
+        why: how the threshold was found, None where the user gave one or a number of pairs.
+
+    Example:
+        >>> from sememe.pairs import pair_vectors
+        >>> found = pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
+        >>> found.groups(), found.deduplicated().tolist()
+        ([Group(rows=(0, 1))], [0, 2])
+    """
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    score: NDArray[np.float32]
+    texts: list[str]
+    threshold: float
+    why: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __repr__(self) -> str:
+        return f"<Pairs: {len(self)} among {len(self.texts)} texts, {self.threshold:.3f} and above>"
+
+    def groups(self) -> list[Group]:
+        """The connected components of the pairs, the largest first; of equals, the earliest first.
+
+        A group's most central text is the one with the greatest sum of scores over its pairs. Two
+        texts of a group need not be a pair themselves.
+        """
+        size = len(self.texts)
+        ends = np.concatenate([self.first, self.second])
+        central = np.bincount(ends, np.tile(self.score, 2), minlength=size)
+        label = connected_components(self._graph(), directed=False)[1]
+        rows = np.unique(ends)
+        order = rows[np.lexsort((rows, -central[rows], label[rows]))]
+        bounds = np.flatnonzero(np.diff(label[order])) + 1
+        parts = [part.tolist() for part in np.split(order, bounds) if len(part)]
+        groups = [Group((part[0], *sorted(part[1:]))) for part in parts]
+        return sorted(groups, key=lambda group: (-len(group.rows), min(group.rows)))
+
+    def deduplicated(self) -> NDArray[np.int64]:
+        """The rows that are kept: of every group the most central text, and all that have no pair.
+
+        Returns:
+            int64 (kept,), in order.
+        """
+        others = [row for group in self.groups() for row in group.rows[1:]]
+        return np.delete(np.arange(len(self.texts)), others)
+
+    def dropped(self) -> list[Dropped]:
+        """The rows that `deduplicated` leaves out, in order, and what stands for each."""
+        kept = {row: group.representative for group in self.groups() for row in group.rows}
+        graph, size = self._graph(np.array(sorted(set(kept.values())), np.int32)), len(self.texts)
+        before = breadth_first_order(graph, size, directed=False)[1].tolist()
+        steps = []
+        for row in sorted(row for row in kept if kept[row] != row):
+            own, partner = row, before[row]
+            if partner != kept[row] and self.texts[row] == self.texts[partner]:
+                own, partner = partner, before[partner]  # a copy: what is so of its first copy
+            steps.append((row, partner, min(own, partner) * size + max(own, partner)))
+        number = self.first.astype(np.int64) * size + self.second
+        order = np.argsort(number)
+        wanted = np.array([step[2] for step in steps], np.int64)
+        score = self.score[order[np.searchsorted(number, wanted, sorter=order)]].tolist()
+        return [
+            Dropped(row, kept[row], partner, cosine)
+            for (row, partner, _), cosine in zip(steps, score, strict=True)
+        ]
+
+    def _graph(self, middle: NDArray[np.int32] | None = None) -> csr_matrix:
+        """The pairs as edges, and one node more, which `middle` are joined to."""
+        more, joined = len(self.texts), np.empty(0, np.int32) if middle is None else middle
+        first = np.concatenate([self.first, joined])
+        second = np.concatenate([self.second, np.full(len(joined), more, np.int32)])
+        edges = np.ones(len(first), np.int8)  # not the scores: one of 0 would be no edge
+        return coo_matrix((edges, (first, second)), (more + 1, more + 1)).tocsr()

@@ -1,0 +1,173 @@
+"""Pairs of texts against every pair looked at, and the texts and arguments that are refused."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import sememe
+from sememe.errors import InputError
+from sememe.neighbors import unit
+from sememe.pairs import Pairs, pair_vectors
+
+Found = list[tuple[int, int, float]]
+
+
+class Letters:
+    """The cosine of two texts is that of their letters' counts."""
+
+    def encode(self, texts: list[str]) -> list[list[int]]:
+        return [[text.count(letter) for letter in "abcd"] for text in texts]
+
+
+def by_hand(texts: list[str], threshold: float) -> Found:
+    """Every pair of different texts, and each copy with the first text that it is a copy of."""
+    rows = unit(Letters().encode(texts)) if texts else np.empty((0, 4), np.float32)
+    found: Found = []
+    for i, j in itertools.combinations(range(len(texts)), 2):
+        first, second = texts.index(texts[i]), texts.index(texts[j])
+        score = float(rows[i] @ rows[j])
+        if (first, second) == (i, j) and score >= threshold:
+            found.append((i, j, score))
+        elif first == i == second:
+            found.append((i, j, 1.0))
+    return sorted(found, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def listed(found: Pairs) -> Found:
+    assert [str(part.dtype) for part in (found.first, found.second)] == ["int32"] * 2
+    assert found.score.dtype == np.float32
+    return list(zip(found.first.tolist(), found.second.tolist(), found.score.tolist(), strict=True))
+
+
+TEXTS = st.lists(st.text("abcd", max_size=4), max_size=30)
+
+
+# No cosine of such counts is so near to these that rounding could decide.
+@given(texts=TEXTS, threshold=st.sampled_from([-0.5, 0.31, 0.61, 0.83, 0.97, 0.999]))
+def test_all_pairs_over_a_threshold_and_all_copies_are_found(
+    texts: list[str], threshold: float
+) -> None:
+    found = sememe.find_pairs(texts, Letters(), threshold=threshold)
+    expected = by_hand(texts, threshold)
+    assert sorted(pair[:2] for pair in listed(found)) == sorted(pair[:2] for pair in expected)
+    np.testing.assert_allclose(found.score, [pair[2] for pair in expected], atol=1e-6)
+    assert listed(found) == sorted(listed(found), key=lambda pair: (-pair[2], pair[0], pair[1]))
+    assert (found.threshold, found.why) == (threshold, None)
+
+
+@given(texts=TEXTS, top=st.integers(1, 40))
+def test_top_is_the_beginning_of_all_pairs(texts: list[str], top: int) -> None:
+    every = listed(sememe.find_pairs(texts, Letters(), threshold=-0.5))
+    found = sememe.find_pairs(texts, Letters(), top=top)
+    assert listed(found) == every[:top]
+    assert found.threshold == (every[:top][-1][2] if every else 1)
+
+
+def test_equal_vectors_of_different_texts_pass_a_threshold_of_1() -> None:
+    vectors = np.repeat(np.random.default_rng(0).normal(size=(50, 7)), 2, axis=0)
+    found = pair_vectors(vectors, [f"text {i}" for i in range(100)], threshold=1)
+    assert found.first.tolist() == list(range(0, 100, 2))
+    assert found.second.tolist() == list(range(1, 100, 2))
+    assert found.threshold == 1
+
+
+def test_of_copies_the_first_vector_counts() -> None:
+    found = pair_vectors([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], ["a", "b", "a"], threshold=0.9)
+    assert listed(found) == [(0, 2, 1.0)]
+
+
+def test_the_vectors_that_are_given_are_not_changed() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(30, 5)))
+    before = vectors.copy()
+    scaled = pair_vectors(7 * vectors, map(str, range(30)), top=40)
+    found = pair_vectors(vectors, map(str, range(30)), top=40)
+    np.testing.assert_array_equal(vectors, before)
+    np.testing.assert_allclose(found.score, scaled.score, atol=2e-6)
+
+
+def test_vectors_may_be_of_any_length_and_texts_any_iterable() -> None:
+    found = pair_vectors([[9.0, 0.0], [0.1, 0.0]], iter(["a", "b"]), threshold=0.99)
+    assert listed(found) == [(0, 1, 1.0)]
+
+
+def test_a_real_encoder_is_asked_once_for_all(encoder: sememe.BiEncoder) -> None:
+    texts = ["the wind is cheap", "cheap wind", "a new car", "the wind is cheap"]
+    found = sememe.find_pairs(texts, encoder, top=2)
+    assert listed(found)[0] == (0, 3, 1.0)
+    cosines = encoder.encode(texts) @ encoder.encode(texts).T
+    first, second, score = listed(found)[1]
+    best = np.triu(cosines[:3, :3], 1).max()
+    assert score == pytest.approx(cosines[first, second]) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"threshold": 0.5, "top": 3}, "threshold= and top= were both given"),
+        ({"threshold": -1}, "threshold=-1: give a cosine above -1 and up to 1"),
+        ({"threshold": 1.01}, "threshold=1.01"),
+        ({"threshold": float("nan")}, "threshold=nan"),
+        ({"threshold": "0.8"}, "threshold='0.8'"),
+        ({"top": 0}, "top=0: give a whole number of at least 1"),
+        ({"top": 2.5}, r"top=2\.5"),
+    ],
+)
+def test_arguments_out_of_range_are_refused_before_the_work(
+    options: dict[str, Any], said: str
+) -> None:
+    class Never:
+        def encode(self, texts: list[str]) -> object:
+            raise AssertionError(texts)
+
+    with pytest.raises(InputError, match=said):
+        sememe.find_pairs(["a", "b"], Never(), **options)
+
+
+def test_texts_and_vectors_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match="single str"):
+        sememe.find_pairs("abc", Letters())
+    with pytest.raises(InputError, match=r"texts\[1\] is of type int"):
+        sememe.find_pairs(["a", 3], Letters())  # type: ignore[list-item]
+    with pytest.raises(InputError, match="2 vectors for 3 texts"):
+        pair_vectors(np.eye(2), ["a", "b", "c"])
+    with pytest.raises(InputError, match="row 1 of the vectors has a value that is not a finite"):
+        pair_vectors([[1.0, 0.0], [float("nan"), 1.0]], ["a", "b"])
+
+
+@pytest.mark.parametrize("texts", [[], ["a"]])
+def test_fewer_than_two_texts_are_no_pair(texts: list[str]) -> None:
+    some: list[dict[str, Any]] = [{}, {"top": 3}, {"threshold": 0.5}]
+    for options in some:
+        found = sememe.find_pairs(texts, Letters(), **options)
+        assert (len(found), found.groups(), found.dropped()) == (0, [], [])
+        assert found.deduplicated().tolist() == list(range(len(texts)))
+
+
+def two_said_twice(seed: int, background: float) -> tuple[NDArray[np.float64], list[str]]:
+    """400 unrelated vectors with a part in common, and the first two of them once more, nearly."""
+    chance = np.random.default_rng(seed)
+    apart = unit(chance.normal(size=(400, 64)))
+    rows = np.hstack([np.full((400, 1), (background / (1 - background)) ** 0.5), apart])
+    again = rows[:2] + 0.02 * chance.normal(size=(2, 65))
+    return np.vstack([rows, again]), [str(i) for i in range(402)]
+
+
+@pytest.mark.parametrize("background", [0.0, 0.4, 0.8])
+def test_the_suggested_threshold_follows_what_unrelated_texts_have(background: float) -> None:
+    found = pair_vectors(*two_said_twice(0, background))
+    assert found.threshold == pytest.approx(background + 0.7 * (1 - background), abs=0.02)
+    assert found.why is not None
+    assert f"usually have a cosine of {background:.2f}"[:-1] in found.why.replace("-0.0", "0.0")
+    assert f"{found.threshold:.3f} is 70%" in found.why
+    assert [pair[:2] for pair in sorted(listed(found))] == [(0, 400), (1, 401)]
+
+
+def test_of_few_texts_no_threshold_is_learnt() -> None:
+    found = sememe.find_pairs(["ab", "aab", "c"], Letters())
+    assert found.threshold == 0.7
+    assert found.why == "3 texts are too few to learn a threshold from: 0.7 is taken"
