@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from sememe.errors import ChoiceWarning, InputError, StoreError, warn
+from sememe.errors import ChoiceWarning, InputError, StoreError, StoreMissing, warn
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.place import Place
 from sememe.search.store import About
@@ -46,7 +46,7 @@ def enter(run: Run, place: Place) -> None:
     """Let statements mean the index's tables."""
     there = names(run)
     if place.name not in there:
-        raise StoreError(
+        raise StoreMissing(
             f"There is no index {place.url}; in this database are: {', '.join(there) or 'none'}."
         )
     found = run(
