@@ -123,9 +123,12 @@ def run_here(name: str, file: Path, count: int, keep: Path) -> None:
 
 
 def peak() -> int:
-    """Bytes; Linux counts in KiB, macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    """Bytes; on Linux not by getrusage, which begins with the peak of the process before exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        fields = dict(line.split(":") for line in status.read_text().splitlines())
+        return 1024 * int(fields["VmHWM"].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def speed(data: Path, size: int, rounds: int) -> None:

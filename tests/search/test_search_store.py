@@ -328,6 +328,24 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
         assert len(index.search(np.ones(4, np.float32), top_k=400)) == len(state)
 
 
+def test_a_reader_sees_vectors_of_another_size(filled: tuple[Path, State]) -> None:
+    folder, state = filled
+    with Index.open(folder) as reader, Index.open(folder) as index:
+        assert_exact(reader, state, QUERIES[0], 5)
+        about = replace(index._store.about(), fingerprint="1" * 16, dim=3)
+        index._store.reencode(about, lambda texts: np.eye(3, dtype=np.float32)[[0] * len(texts)])
+        assert [hit.score for hit in reader.search(np.array([1.0, 0, 0]), top_k=2)] == [1, 1]
+        with pytest.raises(InputError, match="query of 8 numbers; vectors here have 3"):
+            reader.search(QUERIES[0])
+
+
+def test_a_query_of_thousands_of_words(tmp_path: Path) -> None:
+    texts = [f"word{n} common" for n in range(3000)]
+    with create(tmp_path / "index") as index:
+        index.add(texts, range(3000), vectors=vectors(texts))
+        assert len(index.search(" ".join(texts), mode="bm25", top_k=5)) == 5
+
+
 def test_an_id_that_comes_twice_in_one_call_is_refused(tmp_path: Path) -> None:
     with create(tmp_path / "index") as index, pytest.raises(InputError, match="as ids"):
         index.add(["a", "b"], [1, 1], vectors=vectors(["a", "b"]))

@@ -202,9 +202,8 @@ class Index:
                 of its range.
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
-        given = query if isinstance(query, str) else checked(np.atleast_2d(np.asarray(query)))
         return self.search_many(
-            [given] if isinstance(given, str) else given,
+            [query] if isinstance(query, str) else np.atleast_2d(np.asarray(query)),
             top_k=top_k, mode=mode, where=where, rerank=rerank, candidates=candidates,
         )[0]  # fmt: skip
 
@@ -245,11 +244,20 @@ class Index:
         Searches go on with the old vectors meanwhile. Killed, the same call goes on where it was.
         """
         about = _about(encoder, self._store.about().language)
-        unit_length = about.measure == "cosine"
-        self._store.reencode(
-            about,
-            lambda texts: encoder.encode_document(texts, normalize=unit_length, progress=progress),
-        )
+        given: list[list[str] | None] = []
+        # Whoever stores asks part by part; to the encoder they are one job, told of once.
+        vectors = encoder.encode_parts(
+            iter(given.pop, None),
+            normalize=about.measure == "cosine", total=len(self), progress=progress,
+        )  # fmt: skip
+
+        def encode(texts: list[str]) -> Vectors:
+            given.append(texts)
+            return next(vectors)
+
+        self._store.reencode(about, encode)
+        given.append(None)
+        next(vectors, None)
         self._encoder = encoder
 
     def compact(self) -> None:
@@ -359,7 +367,7 @@ def _check_encoder(store: Store, encoder: BiEncoder) -> None:
 def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors:
     if isinstance(queries, str):
         raise InputError("queries is a single str; put it into a list, or call search().")
-    if isinstance(queries, np.ndarray) and queries.dtype.kind == "f":
+    if isinstance(queries, np.ndarray) and queries.dtype.kind in "fiu":
         return checked(queries, name="queries")
     listed = list(cast(Sequence[str], queries))
     for number, query in enumerate(listed):

@@ -13,7 +13,7 @@ from sememe.errors import ChoiceWarning, warn
 FOLDER = "neighbors"
 
 _LINKS, _WIDTH = 32, 80  # of a graph's node; candidates while it is built
-_SEARCHED = 96  # candidates of a search, at least
+_SEARCHED = 64  # candidates of a search, at least
 
 Vectors = NDArray[np.float32]
 Keys = NDArray[np.int64]

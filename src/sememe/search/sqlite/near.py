@@ -7,13 +7,14 @@ import numpy as np
 
 from sememe.neighbors import scan
 from sememe.search.sqlite.graph import FOLDER, Graph, Keys, Vectors, open_graph
-from sememe.search.sqlite.schema import get_state
+from sememe.search.sqlite.schema import get_about, get_state
 
 FLAT = 20_000
 """So many vectors are compared all, whatever there is beside them."""
 
 _FEW = 10  # a graph is asked for at most the tenth part of what it has
 _READ = 10_000  # rows at once
+_NO_KEYS = np.empty(0, np.int64)
 
 
 class Near:
@@ -22,11 +23,11 @@ class Near:
     A key whose row was removed may still be found: whoever looks up the row finds none.
     """
 
-    def __init__(self, folder: Path, dim: int) -> None:
-        self._folder, self._dim = folder / FOLDER, dim
-        self._seen: tuple[int, str] | None = None
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+        self._seen: tuple[int, str] = (-1, "")  # the generation, and the graph's name
         self._graph: Graph | None = None
-        self._keys, self._rows = np.empty(0, np.int64), np.empty((0, dim), np.float32)
+        self._keys, self._rows = _NO_KEYS, np.empty((0, 0), np.float32)
 
     def __len__(self) -> int:
         return len(self._keys) + (len(self._graph) if self._graph is not None else 0)
@@ -34,14 +35,16 @@ class Near:
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Read what is new in the file."""
         seen = get_state(connection, "generation"), get_state(connection, "graph")
+        if seen[0] != self._seen[0]:
+            dim = get_about(connection).dim
+            self._keys, self._rows = _NO_KEYS, np.empty((0, dim), np.float32)
+        dim = self._rows.shape[1]
         if seen != self._seen:
-            self._graph = open_graph(self._folder / seen[1], self._dim) if seen[1] else None
-            same = self._seen is not None and self._seen[0] == seen[0]
-            last = self._graph.last if self._graph is not None else 0
-            late = (self._keys > last) & same
+            self._graph = open_graph(self._folder / seen[1], dim) if seen[1] else None
+            late = self._keys > (self._graph.last if self._graph is not None else 0)
             self._keys, self._rows, self._seen = self._keys[late], self._rows[late], seen
         last = self._graph.last if self._graph is not None else 0
-        keys, rows = read_vectors(connection, max(last, *self._keys[-1:].tolist(), 0), self._dim)
+        keys, rows = read_vectors(connection, max([last, *self._keys[-1:].tolist()]), dim)
         if len(keys):
             self._keys = np.concatenate([self._keys, keys])
             self._rows = np.concatenate([self._rows, rows])
@@ -82,7 +85,7 @@ def read_vectors(connection: sqlite3.Connection, after: int, dim: int) -> tuple[
     found = connection.execute(
         "SELECT key, vector FROM vectors WHERE key > ? ORDER BY key", (after,)
     )
-    keys, rows = [np.empty(0, np.int64)], [np.empty((0, dim), np.float32)]
+    keys, rows = [_NO_KEYS], [np.empty((0, dim), np.float32)]
     while part := found.fetchmany(_READ):
         keys.append(np.array([key for key, _ in part], np.int64))
         rows.append(np.frombuffer(b"".join(blob for _, blob in part), np.float32).reshape(-1, dim))

@@ -114,6 +114,11 @@ def get_state(connection: sqlite3.Connection, name: str) -> Any:
     return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
 
 
+def get_about(connection: sqlite3.Connection) -> About:
+    """What the index remembers of itself."""
+    return About(**json.loads(get_state(connection, "about")))
+
+
 def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
     """Remember a value, in the transaction that is open."""
     connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))

@@ -19,7 +19,15 @@ from sememe.errors import InputError, StoreError
 from sememe.search.conditions import SQLITE, Condition
 from sememe.search.sqlite.growth import settle
 from sememe.search.sqlite.near import Near
-from sememe.search.sqlite.schema import FILE, create_file, get_state, open_file, said, set_state
+from sememe.search.sqlite.schema import (
+    FILE,
+    create_file,
+    get_about,
+    get_state,
+    open_file,
+    said,
+    set_state,
+)
 from sememe.search.store import About, Id, Match, Row, Vectors
 
 _LOCK = "write.lock"
@@ -37,7 +45,7 @@ class SQLiteStore:
         self._mutex, self._writer = RLock(), RLock()  # of the connection; of who writes here
         self._lock = FileLock(folder / _LOCK, timeout=0)
         self._connection = open_file(folder / FILE)
-        self._near = Near(folder, self.about().dim)
+        self._near = Near(folder)
 
     @classmethod
     def create(cls, place: str | os.PathLike[str], about: About) -> "SQLiteStore":
@@ -71,7 +79,7 @@ class SQLiteStore:
     def about(self) -> About:
         """What the index remembers of itself."""
         with self._reading() as connection:
-            return About(**json.loads(get_state(connection, "about")))
+            return get_about(connection)
 
     def __len__(self) -> int:
         with self._reading() as connection:
@@ -141,9 +149,13 @@ class SQLiteStore:
     def nearest(self, vectors: Vectors, count: int, where: Condition | None) -> list[list[Match]]:
         """The rows with the greatest inner products, by the graph where there are many."""
         with self._reading() as connection:
-            self._near.refresh(connection)
-            among = None if where is None else _keys(connection, where)
-            return self._found(connection, vectors, count, among)
+            connection.execute("BEGIN")  # all that is read is of one moment
+            try:
+                self._near.refresh(connection)
+                among = None if where is None else _keys(connection, where)
+                return self._found(connection, vectors, count, among)
+            finally:
+                connection.execute("COMMIT")
 
     def _found(
         self, connection: sqlite3.Connection, vectors: Vectors, count: int, among: Any
@@ -202,7 +214,6 @@ class SQLiteStore:
                 set_state(connection, "about", json.dumps(asdict(about)))
                 set_state(connection, "graph", "")
                 set_state(connection, "generation", get_state(connection, "generation") + 1)
-                self._near = Near(self._folder, about.dim)
 
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
@@ -271,7 +282,7 @@ def _rows(connection: sqlite3.Connection, keys: list[int]) -> dict[int, Row]:
 
 
 def _row(line: Sequence[Any]) -> Row:
-    return Row(line[0], line[1], json.loads(line[2]))
+    return Row(line[0], line[1], json.loads(line[2]) if line[2] != "{}" else {})
 
 
 def _parts(values: list[Any]) -> Iterator[list[Any]]:
