@@ -32,6 +32,8 @@ bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/training.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/classification.py --data $(DATA)
+	.venv-bench/bin/python benchmarks/search.py --data $(DATA)
+	.venv-bench/bin/python benchmarks/pairs.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/gpu.py
 
 screenshots: .venv/dev demo

@@ -77,7 +77,7 @@ def quality(data: Path) -> None:
         documents, (queries, qrels) = corpus(data, name), judged(data, name)
         with tempfile.TemporaryDirectory() as folder:
             index = Index.create(Path(folder) / "index", encoder)
-            index.add(documents.values(), documents)
+            index.add(documents.values(), list(documents))
             found: dict[str, Any] = {}
             for mode in MODES:
                 hits = index.search_many(list(queries.values()), mode=mode, top_k=_TOP)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from postgres_server import PASSWORD
 from sememe import BiEncoder, CrossEncoder, Index
 from tiny_models import Tiny, make_cross_encoder
 
@@ -137,3 +138,15 @@ def test_other_columns_called_text_or_id_are_kept_beside(tmp_path: Path, tiny: T
     with Index.open(tmp_path / "x") as opened:
         (row,) = opened.get([1])
     assert (row.text, row.metadata) == ("a car", {"text_": "long", "n": {"a": [1]}})
+
+
+def test_an_index_on_a_server(table: Path, tiny: Tiny, postgres_place: str) -> None:
+    options = ("--model", tiny.directory, "--precision", "f32")
+    done = sememe("index", table, "-o", postgres_place, *options)
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    done = sememe("search", postgres_place, "a car", "--where", "year IS NULL", "--json")
+    assert [hit["id"] for hit in json.loads(done.stdout)["hits"]] == ["2"]
+    missing = sememe("search", postgres_place + "_not", "a car")
+    assert missing.returncode == 2
+    assert "There is no index" in missing.stderr

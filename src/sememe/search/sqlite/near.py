@@ -2,18 +2,20 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sememe.neighbors import scan
 from sememe.search.sqlite.graph import FOLDER, Graph, Keys, Vectors, open_graph
-from sememe.search.sqlite.schema import get_about, get_state
+from sememe.search.sqlite.schema import get_about
 
 FLAT = 20_000
 """So many vectors are compared all, whatever there is beside them."""
 
 _FEW = 10  # a graph is asked for at most the tenth part of what it has
 _READ = 10_000  # rows at once
+_SEEN = "SELECT value FROM state WHERE name IN ('generation', 'graph') ORDER BY name"
 _NO_KEYS = np.empty(0, np.int64)
 
 
@@ -25,7 +27,7 @@ class Near:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
-        self._seen: tuple[int, str] = (-1, "")  # the generation, and the graph's name
+        self._seen: tuple[Any, ...] = (-1, "")  # the generation, and the graph's name
         self._graph: Graph | None = None
         self._keys, self._rows = _NO_KEYS, np.empty((0, 0), np.float32)
 
@@ -34,7 +36,7 @@ class Near:
 
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Read what is new in the file."""
-        seen = get_state(connection, "generation"), get_state(connection, "graph")
+        seen = tuple(value for (value,) in connection.execute(_SEEN))
         if seen[0] != self._seen[0]:
             dim = get_about(connection).dim
             self._keys, self._rows = _NO_KEYS, np.empty((0, dim), np.float32)
