@@ -294,6 +294,19 @@ def test_a_folder_that_may_only_be_read_can_be_searched(
             index.delete([*state][:1])
 
 
+def test_a_reader_that_may_not_write_sees_what_is_still_in_the_log(
+    filled: tuple[Path, State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, state = filled
+    with Index.open(folder) as writer:
+        writer.add(["logged"], [700], vectors=vectors(["logged"]))
+        assert folder.joinpath(f"{FILE}-wal").stat().st_size > 0
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        with Index.open(folder) as reader:
+            assert len(reader) == len(state) + 1
+            assert reader.search(vectors(["logged"])[0])[0].id == 700
+
+
 def test_an_interrupted_reindex_changes_nothing_and_goes_on(
     filled: tuple[Path, State], monkeypatch: pytest.MonkeyPatch
 ) -> None:

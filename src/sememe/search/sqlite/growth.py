@@ -1,6 +1,7 @@
 """When the graph of neighbours grows, and when it is built anew: by whoever writes, at the end."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from sememe.search.sqlite import near
@@ -47,4 +48,5 @@ def _remember(connection: sqlite3.Connection, folder: Path, name: str) -> None:
     set_state(connection, "graph", name)
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name != name:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps what a reader has mapped; next time, then
+                path.unlink()

@@ -89,7 +89,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         )
         connection.execute("PRAGMA synchronous = FULL")
     else:  # a reader of a folder that it may not write to, not even the log's index
-        uri = f"{path.resolve().as_uri()}?immutable=1"
+        logged = path.with_name(f"{FILE}-wal").exists()  # immutable, its writes would not be seen
+        uri = f"{path.resolve().as_uri()}?{'mode=ro' if logged else 'immutable=1'}"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
