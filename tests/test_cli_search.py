@@ -52,6 +52,17 @@ def test_all_columns_are_kept_and_numbers_are_numbers(index: Path) -> None:
     ]
 
 
+def test_leading_zeros_stay(tmp_path: Path, tiny: Tiny) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("text,zip,price\na,01234,1.50\nb,99999,2\n")
+    options = ("--model", tiny.directory, "--precision", "f32")
+    assert sememe("index", file, "-o", tmp_path / "x", *options).returncode == 0
+    with Index.open(tmp_path / "x") as opened:
+        hits = opened.search("a")
+    assert {hit.metadata["zip"] for hit in hits} == {"01234", "99999"}
+    assert {hit.metadata["price"] for hit in hits} == {1.5, 2.0}
+
+
 def test_a_search_shows_what_the_index_finds(index: Path, encoder: BiEncoder) -> None:
     with Index.open(index, encoder) as opened:
         expected = opened.search("cheap power", where="year > 2022", mode="hybrid")
@@ -132,12 +143,12 @@ def test_bad_searches_are_one_line(index: Path, tmp_path: Path) -> None:
 
 def test_other_columns_called_text_or_id_are_kept_beside(tmp_path: Path, tiny: Tiny) -> None:
     file = tmp_path / "rows.jsonl"
-    file.write_text('{"title": "a car", "text": "long", "id": 1, "n": {"a": [1]}}\n')
+    file.write_text('{"title": "a car", "text": "long", "id": 1, "n": {"a": [1]}, "code": "7"}\n')
     options = ("--column", "title", "--id", "id", "--model", tiny.directory, "--precision", "f32")
     assert sememe("index", file, "-o", tmp_path / "x", *options).returncode == 0
     with Index.open(tmp_path / "x") as opened:
         (row,) = opened.get([1])
-    assert (row.text, row.metadata) == ("a car", {"text_": "long", "n": {"a": [1]}})
+    assert (row.text, row.metadata) == ("a car", {"text_": "long", "n": {"a": [1]}, "code": "7"})
 
 
 def test_an_index_on_a_server(table: Path, tiny: Tiny, postgres_place: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.tables import Table
 
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?")
 _EXAMPLES = """\
 sememe index faq.csv --column answer -o faq.sememe
 sememe index tickets.jsonl --column body --id number --replace -o tickets.sememe
@@ -48,12 +50,15 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from sememe.tables import read_table
+    from sememe.tables.files import input_format
 
     started = time.perf_counter()
     table = read_table(options.file)
     texts, column = table.text_column(options.column), table.text_name(options.column)
     ids, id_column = _ids(table, options.id, column)
-    metadata = _metadata(table, {column, id_column})
+    metadata = _metadata(
+        table, {column, id_column}, delimited=input_format(options.file) in ("csv", "tsv")
+    )
     with _opened(options) as index:
         before = len(index)
         (index.upsert if options.replace else index.add)(texts, ids, metadata)
@@ -95,9 +100,9 @@ def _ids(table: "Table", name: str | None, text: str) -> tuple[list[Any] | None,
     return ids, column
 
 
-def _metadata(table: "Table", taken: set[str | None]) -> list[dict[str, Any]]:
+def _metadata(table: "Table", taken: set[str | None], *, delimited: bool) -> list[dict[str, Any]]:
     kept = {
-        f"{name}_" if name in ("id", "text") else name: _typed(values)
+        f"{name}_" if name in ("id", "text") else name: _typed(values, delimited=delimited)
         for name, values in table.columns.items()
         if name not in taken
     }
@@ -106,13 +111,13 @@ def _metadata(table: "Table", taken: set[str | None]) -> list[dict[str, Any]]:
     ]
 
 
-def _typed(values: list[object]) -> list[object]:
-    """Numbers, where all of a column's values are: csv knows texts alone. Dates become texts."""
-    kinds: tuple[type[int] | type[float], ...] = (int, float)
-    for kind in kinds if all(isinstance(value, str) for value in values) else ():
-        try:
-            return [kind(str(value)) if value else None for value in values]
-        except ValueError:
-            continue
+def _typed(values: list[object], *, delimited: bool) -> list[object]:
+    """Numbers, where all of a csv's column are (007 is none); dates of other formats are texts."""
+    if delimited:
+        filled = [str(value) for value in values if value]
+        if not all(_NUMBER.fullmatch(value) for value in filled):
+            return values
+        kind = float if any("." in value for value in filled) else int
+        return [kind(str(value)) if value else None for value in values]
     plain = (str, int, float, bool, list, dict, type(None))
     return [value if isinstance(value, plain) else str(value) for value in values]
