@@ -156,10 +156,10 @@ def test_a_half_copied_or_foreign_file_is_told_of(
     other = tmp_path / "other"
     other.mkdir()
     for damaged, said in (
-        (content[: len(content) // 2], "cut short"),
-        (content[:50], "no index"),
-        (b"", "no index"),
-        (b"PK" + b"x" * 5000, "no index"),
+        (content[: len(content) // 2], "damaged"),
+        (content[:50], "no index|damaged"),
+        (b"", "no index|damaged"),
+        (b"PK" + b"x" * 5000, "no index|damaged"),
     ):
         (other / FILE).write_bytes(damaged)
         with pytest.raises(StoreError, match=said) as told:
@@ -224,6 +224,39 @@ def test_two_writers_are_told_so_and_readers_go_on(filled: tuple[Path, State]) -
         holder.wait()
         index.add(["x"], [500], vectors=vectors(["x"]))
         assert len(index) == len(state) + 1
+
+
+def test_others_that_open_and_close_take_nothing_from_a_writer(tmp_path: Path) -> None:
+    create(tmp_path / "index").close()
+    opener = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from sememe.search.index import Index\n"
+         "print('ready', flush=True)\nwhile True: Index.open(sys.argv[1]).close()",
+         str(tmp_path / "index")], stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert opener.stdout is not None
+    assert opener.stdout.readline() == b"ready\n"
+    with Index.open(tmp_path / "index") as index:
+        for own in range(200):
+            index.add([f"text {own}"], [own], vectors=vectors([f"text {own}"]))
+    assert opener.poll() is None, "nobody was refused meanwhile"
+    opener.kill()
+    opener.wait()
+    with Index.open(tmp_path / "index") as index:
+        assert [row.id for row in index.get(range(200))] == list(range(200))
+
+
+def test_a_reader_whose_graph_goes_away_keeps_all_rows(filled: tuple[Path, State]) -> None:
+    folder, state = filled
+    with Index.open(folder) as reader, Index.open(folder) as writer:
+        writer.add(["late"], [900], vectors=vectors(["late"]))
+        state[900] = ("late", {})
+        assert_exact(reader, state, QUERIES[0], 5)
+        gone = sorted(state)[:-30]
+        writer.delete(gone)
+        writer.compact()
+        for own in gone:
+            del state[own]
+        assert_exact(reader, state, QUERIES[0], 10)
 
 
 def test_threads_share_an_index(filled: tuple[Path, State]) -> None:

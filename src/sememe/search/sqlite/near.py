@@ -43,7 +43,8 @@ class Near:
         dim = self._rows.shape[1]
         if seen != self._seen:
             self._graph = open_graph(self._folder / seen[1], dim) if seen[1] else None
-            late = self._keys > (self._graph.last if self._graph is not None else 0)
+            # Without a graph all rows are read again: the late ones are not all.
+            late = self._keys > (self._graph.last if self._graph is not None else np.inf)
             self._keys, self._rows, self._seen = self._keys[late], self._rows[late], seen
         last = self._graph.last if self._graph is not None else 0
         keys, rows = read_vectors(connection, max([last, *self._keys[-1:].tolist()]), dim)

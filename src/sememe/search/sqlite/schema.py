@@ -14,7 +14,7 @@ from sememe.search.store import About
 
 FILE = "data.sqlite"
 _FORMAT = 1
-_HEADER = 100  # bytes that begin every SQLite file
+_FOREIGN = ("not a database", "no such table")
 _TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
 
 # A key is never used again, so a row of the neighbours' file can be dead but never another text.
@@ -58,7 +58,10 @@ def create_file(path: Path, about: About) -> None:
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open the file, checked as far as that is quick.
+    """Open the file, which nobody but SQLite may open in this process.
+
+    To close any other descriptor of it would drop all locks that the process holds on it (POSIX),
+    and another process could then remove the log of a writer.
 
     Raises:
         StoreError: there is none, it is cut short or no index, or a later sememe wrote it.
@@ -69,13 +72,14 @@ def open_file(path: Path) -> sqlite3.Connection:
             f"There is no index at {folder}: make one with sememe index, or Index.create."
         )
     with said(folder):
-        _check_size(path)
         connection = _connect(path)
         try:
             written = get_state(connection, "format")
-        except (sqlite3.OperationalError, TypeError):
+        except (sqlite3.DatabaseError, TypeError) as error:
             connection.close()
-            raise StoreError(f"{path} is no index of sememe's.") from None
+            if isinstance(error, TypeError) or any(sign in str(error) for sign in _FOREIGN):
+                raise StoreError(f"{path} is no index of sememe's.") from None
+            raise
     if written != _FORMAT:
         connection.close()
         raise StoreError(f"{folder} was written by a later sememe: pip install --upgrade sememe")
@@ -94,20 +98,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
-
-
-def _check_size(path: Path) -> None:
-    """A file that was copied in part is shorter than its own header says."""
-    with path.open("rb") as file:
-        head = file.read(_HEADER)
-    page, pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
-    size = path.stat().st_size
-    if len(head) < _HEADER or not head.startswith(b"SQLite format 3"):
-        raise StoreError(f"{path} is no index of sememe's, or its beginning is lost.")
-    if size < pages * (65_536 if page == 1 else page):
-        raise StoreError(
-            f"{path} is cut short: it has {size:,} bytes of {pages * page:,}. Copy it again, whole."
-        )
 
 
 def get_state(connection: sqlite3.Connection, name: str) -> Any:
