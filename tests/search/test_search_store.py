@@ -235,12 +235,14 @@ def test_others_that_open_and_close_take_nothing_from_a_writer(tmp_path: Path) -
     )  # fmt: skip
     assert opener.stdout is not None
     assert opener.stdout.readline() == b"ready\n"
-    with Index.open(tmp_path / "index") as index:
-        for own in range(200):
-            index.add([f"text {own}"], [own], vectors=vectors([f"text {own}"]))
-    assert opener.poll() is None, "nobody was refused meanwhile"
-    opener.kill()
-    opener.wait()
+    try:
+        with Index.open(tmp_path / "index") as index:
+            for own in range(200):
+                index.add([f"text {own}"], [own], vectors=vectors([f"text {own}"]))
+        assert opener.poll() is None, "nobody was refused meanwhile"
+    finally:
+        opener.kill()
+        opener.wait()
     with Index.open(tmp_path / "index") as index:
         assert [row.id for row in index.get(range(200))] == list(range(200))
 

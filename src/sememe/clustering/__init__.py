@@ -1,6 +1,7 @@
 """Group texts by meaning: clusters with names, examples, outliers and a map."""
 
-from sememe.clustering.grouping import Encoder, cluster, cluster_vectors
+from sememe.clustering.grouping import cluster, cluster_vectors
 from sememe.clustering.result import Cluster, Clusters
+from sememe.text import Encoder
 
 __all__ = ["Cluster", "Clusters", "Encoder", "cluster", "cluster_vectors"]

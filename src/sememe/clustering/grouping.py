@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, self_join, unit
-from sememe.text import check_texts
+from sememe.text import Encoder, check_texts
 
 Granularity = Literal["coarse", "fine"] | float
 
@@ -22,13 +22,6 @@ _LARGE = 100_000  # from here on the grain is chosen on a sample, and nothing is
 _SAMPLE = 20_000
 _BLOCK_ROWS = 65_536
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
-
-
-class Encoder(Protocol):
-    """Anything that turns texts into vectors, float (n, dim): a `BiEncoder`, or your own."""
-
-    def encode(self, texts: list[str], /) -> Any:
-        """One row a text."""
 
 
 def cluster(

@@ -1,7 +1,6 @@
 """Find the texts that mean (nearly) the same: all pairs of them, exactly, in linear memory."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,16 +9,9 @@ from sememe.errors import InputError
 from sememe.neighbors import ClosePairs, checked, closer_than, closest, unit
 from sememe.pairs.result import Pairs
 from sememe.pairs.suggestion import suggested
-from sememe.text import check_texts
+from sememe.text import Encoder, check_texts
 
 _ROUNDING = 1e-6
-
-
-class Encoder(Protocol):
-    """Anything that turns texts into vectors, float (n, dim): a `BiEncoder`, or your own."""
-
-    def encode(self, texts: list[str], /) -> Any:
-        """One row a text."""
 
 
 def find_pairs(

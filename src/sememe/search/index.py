@@ -75,7 +75,7 @@ class Index:
         store = open_store(place)
         if encoder is not None:
             try:
-                _check_encoder(store, encoder)
+                _check_encoder(store.place, store.about(), encoder)
             except StoreError:
                 store.close()
                 raise
@@ -87,7 +87,7 @@ class Index:
         if self._encoder is None:
             about = self._store.about()
             self._encoder = BiEncoder(about.model, precision=about.precision)
-            _check_encoder(self._store, self._encoder)
+            _check_encoder(self._store.place, about, self._encoder)
         return self._encoder
 
     def __len__(self) -> int:
@@ -135,18 +135,7 @@ class Index:
                 twice, or one that is there with another text or metadata; then nothing is written.
             StoreError: another process writes, or the disk is full; what was written stays.
         """
-        rows = new_rows(texts, ids, metadata)
-        with self._store.writing():
-            there = self._store.get([row.id for row in rows])
-            for number, row in enumerate(rows):
-                if row.id in there and there[row.id] != row:
-                    raise InputError(
-                        f"ids[{number}] is {row.id!r}, which is there with another text or "
-                        "metadata: upsert() replaces it, --replace on the command line."
-                    )
-            new = [number for number, row in enumerate(rows) if row.id not in there]
-            self._put(rows, new, vectors, progress, replace=False)
-        return [row.id for row in rows]
+        return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=False)
 
     def upsert(
         self,
@@ -158,12 +147,7 @@ class Index:
         progress: bool | None = None,
     ) -> list[Id]:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
-        rows = new_rows(texts, ids, metadata)
-        with self._store.writing():
-            there = self._store.get([row.id for row in rows])
-            new = [number for number, row in enumerate(rows) if there.get(row.id) != row]
-            self._put(rows, new, vectors, progress, replace=True)
-        return [row.id for row in rows]
+        return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
 
     def delete(self, ids: Iterable[Id]) -> int:
         """Remove texts by their ids; how many there were. An id that is not there is no error."""
@@ -268,6 +252,27 @@ class Index:
         """Let go of files and connections; what was written is written."""
         self._store.close()
 
+    def _write(
+        self,
+        rows: list[Row],
+        vectors: npt.ArrayLike | None,
+        progress: bool | None,
+        *,
+        replace: bool,
+    ) -> list[Id]:
+        """Put the rows that are not there as they are; the ids of all."""
+        with self._store.writing():
+            there = self._store.get([row.id for row in rows])
+            new = [number for number, row in enumerate(rows) if there.get(row.id) != row]
+            other = [number for number in new if rows[number].id in there]
+            if other and not replace:
+                raise InputError(
+                    f"ids[{other[0]}] is {rows[other[0]].id!r}, which is there with another text "
+                    "or metadata: upsert() replaces it, --replace on the command line."
+                )
+            self._put(rows, new, vectors, progress, replace=replace)
+        return [row.id for row in rows]
+
     def _put(
         self,
         rows: list[Row],
@@ -297,7 +302,8 @@ class Index:
     def _query_vectors(self, queries: list[str] | Vectors) -> Vectors:
         about = self._store.about()
         if isinstance(queries, list):
-            _check_encoder(self._store, self.encoder)  # another process may have encoded all again
+            # Another process may have encoded all again.
+            _check_encoder(self._store.place, about, self.encoder)
             return self.encoder.encode_query(queries, normalize=about.measure == "cosine")
         if queries.shape[1] != about.dim:
             raise InputError(
@@ -352,11 +358,10 @@ def _scaled(vectors: Vectors, about: About) -> Vectors:
     return unit(vectors) if about.measure == "cosine" else vectors
 
 
-def _check_encoder(store: Store, encoder: BiEncoder) -> None:
-    about = store.about()
+def _check_encoder(place: str, about: About, encoder: BiEncoder) -> None:
     if encoder.fingerprint != about.fingerprint:
         raise StoreError(
-            f"{store.place} was made with {about.model} in {about.precision} "
+            f"{place} was made with {about.model} in {about.precision} "
             f"({about.fingerprint}), and this is {encoder.model} in {encoder.precision} "
             f"({encoder.fingerprint}): their vectors cannot be compared. Open it without an "
             "encoder, or with that one, or encode its texts again: "

@@ -3,6 +3,7 @@
 from sememe.text.batches import Batch, Rows, batches, pack
 from sememe.text.check import check_pairs, check_texts
 from sememe.text.chunks import Chunks, chunked
+from sememe.text.encoder import Encoder
 from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.sentences import sentences
 from sememe.text.tokens import Tokenizer, Tokens
@@ -12,6 +13,7 @@ __all__ = [
     "UNKNOWN",
     "Batch",
     "Chunks",
+    "Encoder",
     "Pair",
     "PairTokenizer",
     "Rows",

@@ -75,16 +75,9 @@ class Graph:
 
 def new_graph(dim: int) -> Graph | None:
     """A graph without vectors; None without FAISS, which is told of once."""
-    try:
-        faiss = _faiss()
-    except ImportError:
-        warn(
-            "Without faiss every search compares all vectors. For searches of a fraction of a "
-            'millisecond: pip install "sememe[search]"',
-            ChoiceWarning,
-            once=True,
-        )
+    if not _has_faiss():
         return None
+    faiss = _faiss()
     index = faiss.IndexHNSWFlat(dim, _LINKS, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = _WIDTH
     return Graph(index, np.empty(0, np.int64))
@@ -92,7 +85,7 @@ def new_graph(dim: int) -> Graph | None:
 
 def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
     """The graph of a file, mapped unless it is to grow; None if it is missing or damaged."""
-    if new_graph(dim) is None:
+    if not _has_faiss():
         return None
     faiss = _faiss()
     try:
@@ -115,3 +108,17 @@ def covered(name: str) -> tuple[int, int, int]:
 
 def _faiss() -> Any:
     return import_module("faiss")  # on use: it is an extra, and takes a while
+
+
+def _has_faiss() -> bool:
+    try:
+        _faiss()
+    except ImportError:
+        warn(
+            "Without faiss every search compares all vectors. For searches of a fraction of a "
+            'millisecond: pip install "sememe[search]"',
+            ChoiceWarning,
+            once=True,
+        )
+        return False
+    return True

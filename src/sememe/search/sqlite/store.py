@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from sememe.checkpoint.write import take_name
 from sememe.errors import InputError, StoreError
 from sememe.search.conditions import SQLITE, Condition
 from sememe.search.sqlite.growth import settle
@@ -66,9 +67,7 @@ class SQLiteStore:
                 whole = Path(temporary) / "index"
                 whole.mkdir()
                 create_file(whole / FILE, about)
-                if folder.exists():
-                    folder.rmdir()
-                whole.rename(folder)
+                take_name(whole, folder)
         return cls(folder)
 
     @classmethod
