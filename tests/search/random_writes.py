@@ -18,7 +18,7 @@ import numpy as np
 
 from sememe.search.index import Index
 from sememe.search.opening import create_store
-from sememe.search.sqlite import near
+from sememe.search.sqlite import graph
 from sememe.search.sqlite.schema import FILE
 from sememe.search.store import About, Row
 
@@ -28,7 +28,7 @@ State = dict[int, tuple[str, dict[str, Any]]]
 
 def small_graphs() -> None:
     """Let a graph of neighbours begin at 40 texts, so that a few hundred meet all of it."""
-    near.FLAT = 40
+    graph.FLAT = 40
 
 
 def create(folder: Path) -> Index:

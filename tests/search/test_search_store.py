@@ -22,7 +22,7 @@ from random_writes import DIM, State, create, rows, vectors, write
 
 from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import graph, near
+from sememe.search.sqlite import graph
 from sememe.search.sqlite import store as sqlite_store
 from sememe.search.sqlite.schema import FILE
 
@@ -31,7 +31,7 @@ QUERIES = np.random.default_rng(1).standard_normal((20, DIM)).astype(np.float32)
 
 @pytest.fixture(autouse=True)
 def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "FLAT", 40)
+    monkeypatch.setattr(graph, "FLAT", 40)
 
 
 def assert_exact(

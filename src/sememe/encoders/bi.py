@@ -73,6 +73,8 @@ class BiEncoder:
         load_ahead(engine)
         self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
         """What opens it again: its name, or its directory."""
+        self.pooling = pooling
+        """What it was told to pool by; None for the checkpoint's own."""
         self._checkpoint = read(model)
         if self._checkpoint.scoring is not None and pooling is None:
             raise CheckpointError(

@@ -23,6 +23,7 @@ from sememe.search.where import parse
 MODES = ("dense", "bm25", "hybrid")
 LANGUAGES = ("english", "simple")
 _CANDIDATES = 100  # of each ranking that is fused
+_MOST = 2**31 - 1  # texts; no index has so many
 _STEP = 2_000  # texts that are encoded and written together: what a kill can cost
 
 Where = str | Mapping[str, object] | None
@@ -86,8 +87,9 @@ class Index:
         """The encoder, opened by its stored name if none was given."""
         if self._encoder is None:
             about = self._store.about()
-            self._encoder = BiEncoder(about.model, precision=about.precision)
-            _check_encoder(self._store.place, about, self._encoder)
+            encoder = BiEncoder(about.model, precision=about.precision, pooling=about.pooling)
+            _check_encoder(self._store.place, about, encoder)
+            self._encoder = encoder
         return self._encoder
 
     def __len__(self) -> int:
@@ -186,8 +188,10 @@ class Index:
                 of its range.
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
+        if not isinstance(query, str) and np.ndim(query) != 1:
+            raise InputError(f"query is {_short(query)}; give a text, or a vector (dim,).")
         return self.search_many(
-            [query] if isinstance(query, str) else np.atleast_2d(np.asarray(query)),
+            [query] if isinstance(query, str) else np.asarray(query)[None],
             top_k=top_k, mode=mode, where=where, rerank=rerank, candidates=candidates,
         )[0]  # fmt: skip
 
@@ -203,15 +207,14 @@ class Index:
     ) -> list[list[Hit]]:
         """Do what `search` does for many queries, encoded together, or for vectors (m, dim)."""
         one_of("mode", mode, MODES)
-        for name, number in (("top_k", top_k), ("candidates", candidates)):
-            if not isinstance(number, int) or number < 1:
-                raise InputError(f"{name}={number!r}: a whole number from 1 on is needed.")
+        top_k, candidates = _counted("top_k", top_k), _counted("candidates", candidates)
+        if rerank is not None and not isinstance(rerank, CrossEncoder):
+            raise InputError(f"rerank is {_short(rerank)}; give a CrossEncoder.")
         asked, condition = _checked_queries(queries), parse(where)
         if not isinstance(asked, list) and (mode != "dense" or rerank):
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         count = top_k if mode != "hybrid" and rerank is None else max(top_k, candidates)
-        vectors = None if mode == "bm25" else self._query_vectors(asked)
-        found = self._ranked(asked, vectors, count, mode, condition)
+        found = self._ranked(asked, count, mode, condition)
         if rerank is not None:
             found = [
                 _reranked(rerank, str(query), matches)
@@ -299,8 +302,7 @@ class Index:
             some = [rows[number] for number in step]
             self._store.put(some, part, about.fingerprint, replace=replace)
 
-    def _query_vectors(self, queries: list[str] | Vectors) -> Vectors:
-        about = self._store.about()
+    def _query_vectors(self, queries: list[str] | Vectors, about: About) -> Vectors:
         if isinstance(queries, list):
             # Another process may have encoded all again.
             _check_encoder(self._store.place, about, self.encoder)
@@ -314,12 +316,15 @@ class Index:
     def _ranked(
         self,
         queries: list[str] | Vectors,
-        vectors: Vectors | None,
         count: int,
         mode: str,
         where: Condition | None,
     ) -> list[list[Match]]:
-        near = [] if vectors is None else self._store.nearest(vectors, count, where)
+        near: list[list[Match]] = []
+        if mode != "bm25":
+            about = self._store.about()
+            vectors = self._query_vectors(queries, about)
+            near = self._store.nearest(vectors, count, where, about.fingerprint)
         if mode == "dense":
             return near
         words = [self._store.matching(str(query), count, where) for query in queries]
@@ -329,6 +334,7 @@ class Index:
 
 
 def _about(encoder: BiEncoder, language: str) -> About:
+    _check_kind(encoder)
     if encoder.measure not in ("cosine", "dot"):
         raise InputError(
             f"{encoder.model} compares by {encoder.measure} distance; an index needs an encoder "
@@ -341,6 +347,7 @@ def _about(encoder: BiEncoder, language: str) -> About:
         encoder.dim,
         encoder.measure,
         language,
+        encoder.pooling,
     )
 
 
@@ -358,7 +365,13 @@ def _scaled(vectors: Vectors, about: About) -> Vectors:
     return unit(vectors) if about.measure == "cosine" else vectors
 
 
+def _check_kind(encoder: object) -> None:
+    if not isinstance(encoder, BiEncoder):
+        raise InputError(f"encoder is {_short(encoder)}; give a BiEncoder.")
+
+
 def _check_encoder(place: str, about: About, encoder: BiEncoder) -> None:
+    _check_kind(encoder)
     if encoder.fingerprint != about.fingerprint:
         raise StoreError(
             f"{place} was made with {about.model} in {about.precision} "
@@ -369,18 +382,30 @@ def _check_encoder(place: str, about: About, encoder: BiEncoder) -> None:
         )
 
 
+def _counted(name: str, number: object) -> int:
+    if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
+        raise InputError(f"{name}={number!r}: a whole number from 1 on is needed.")
+    return min(int(number), _MOST)
+
+
 def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors:
     if isinstance(queries, str):
         raise InputError("queries is a single str; put it into a list, or call search().")
-    if isinstance(queries, np.ndarray) and queries.dtype.kind in "fiu":
-        return checked(queries, name="queries")
-    listed = list(cast(Sequence[str], queries))
+    if not isinstance(queries, Iterable):
+        raise InputError(f"queries is {_short(queries)}; give a list of texts, or vectors.")
+    listed = queries if isinstance(queries, np.ndarray) else list(cast(Sequence[Any], queries))
+    if len(listed) and not isinstance(listed[0], str) and np.ndim(listed[0]) == 1:
+        return checked(listed, name="queries")
     for number, query in enumerate(listed):
         if not isinstance(query, str) or not query.strip():
             raise InputError(
-                f"query {number} is {repr(query)[:60]}; a text that is not blank is needed."
+                f"query {number} is {_short(query)}; a text that is not blank is needed."
             )
-    return listed
+    return list(listed)
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
 
 
 def _reranked(cross: CrossEncoder, query: str, matches: list[Match]) -> list[Match]:

@@ -40,6 +40,7 @@ class About:
         dim: the size of a vector.
         measure: `cosine` or `dot`: whether vectors were made of length 1 before.
         language: how words are compared: `english` by their stems, `simple` as they are.
+        pooling: what the encoder was told to pool by; None for the checkpoint's own.
     """
 
     model: str
@@ -48,6 +49,7 @@ class About:
     dim: int
     measure: str = "cosine"
     language: str = "english"
+    pooling: str | None = None
 
 
 class Store(Protocol):
@@ -90,8 +92,13 @@ class Store(Protocol):
         """Remove the rows of those ids that are there, all or none; how many they were."""
         ...
 
-    def nearest(self, vectors: Vectors, count: int, where: Condition | None) -> list[list[Match]]:
-        """For each vector the `count` rows with the greatest inner products, best first."""
+    def nearest(
+        self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
+    ) -> list[list[Match]]:
+        """For each vector the `count` rows with the greatest inner products, best first.
+
+        `fingerprint` is the vectors' and must be the index's still.
+        """
         ...
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:

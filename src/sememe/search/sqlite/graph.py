@@ -1,6 +1,8 @@
 """A file of approximate neighbours beside the data: a cache, which may be missing at any time."""
 
 import os
+import re
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.errors import ChoiceWarning, warn
+from sememe.neighbors import scan
 
-FOLDER = "neighbors"
+FOLDER, TEMPORARY = "neighbors", "new"
+FLAT = 20_000
+"""So many vectors are compared all, whatever there is beside them."""
 
 _LINKS, _WIDTH = 32, 80  # of a graph's node; candidates while it is built
 _SEARCHED = 64  # candidates of a search, at least
+_FEW = 10  # a graph may not reach the last of many: it is asked for a tenth of its nodes at most
+_CELL, _SAME = (
+    1e-3,
+    1e-5,
+)  # numbers as one sign takes them; as one vector may differ, by its greatest
+_AT_ONCE = 4_000  # rows whose signs are made together
+_NAME = re.compile(r"\d+-(\d+)-(\d+)-(\d+)\.hnsw")
 
 Vectors = NDArray[np.float32]
 Keys = NDArray[np.int64]
@@ -22,53 +34,108 @@ Keys = NDArray[np.int64]
 class Graph:
     """Hierarchical navigable small worlds (Malkov and Yashunin, 2018), by FAISS, over some vectors.
 
+    Copies of a vector are one node: nodes that are all equally near have no links to others.
+
     Attributes:
         keys: int64 (n,), ascending, of the vectors in it.
-        rows: float32 (n, dim), the vectors.
+        nodes: int64 (n,), the node of each.
     """
 
-    def __init__(self, index: Any, keys: Keys) -> None:
-        self._index, self.keys = index, keys
+    def __init__(self, index: Any, keys: Keys, nodes: Keys) -> None:
+        self._index, self.keys, self.nodes = index, keys, nodes
 
     def __len__(self) -> int:
         return len(self.keys)
-
-    @property
-    def rows(self) -> Vectors:
-        """The vectors, float32 (n, dim), without a copy."""
-        faiss = _faiss()
-        flat = faiss.downcast_index(self._index.storage)
-        found: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
-        return found.reshape(flat.ntotal, flat.d)
 
     @property
     def last(self) -> int:
         """The greatest key; 0 without any."""
         return int(self.keys[-1]) if len(self.keys) else 0
 
+    def vectors(self, keys: Keys) -> Vectors:
+        """The vectors of some of its keys."""
+        return self._rows[self.nodes[np.searchsorted(self.keys, keys)]]
+
     def grow(self, keys: Keys, rows: Vectors) -> None:
         """Take in vectors whose keys are above all that are in it."""
-        self._index.add(rows)
+        there, signs = self._index.ntotal, _signs(rows)
+        all_signs = np.concatenate([self._node_signs, signs])
+        _, first, sign = np.unique(all_signs, return_index=True, return_inverse=True)
+        first = first[sign[there:]]  # the first with each row's sign: a node, or a row behind them
+        old, row = first < there, np.maximum(first - there, 0)
+        alike = rows[row]
+        alike[old] = self._rows[first[old]]
+        new = np.abs(alike - rows).max(1) > _SAME * np.abs(rows).max(1)
+        new |= first == there + np.arange(len(rows))
+        numbers = there - 1 + np.cumsum(new)
+        nodes = np.where(new, numbers, np.where(old, first, numbers[row]))
+        self._index.add(rows[new])
+        self._node_signs = np.concatenate([self._node_signs, signs[new]])
         self.keys = np.concatenate([self.keys, keys])
+        self.nodes = np.concatenate([self.nodes, nodes])
 
     def nearest(self, queries: Vectors, count: int) -> tuple[Keys, Vectors]:
-        """Keys (m, count) and inner products (m, count) of about the nearest vectors."""
+        """Keys (m, up to count) and inner products of about the nearest vectors, best first.
+
+        A place that none fills has the key -1.
+        """
+        nodes = self._index.ntotal
+        if nodes <= FLAT or count * _FEW > nodes:
+            best, products = scan(queries, self._rows, count)
+            at = best.astype(np.int64)
+        else:
+            how = _faiss().SearchParametersHNSW(efSearch=max(_SEARCHED, 2 * count))
+            products, at = self._index.search(queries, count, params=how)
+        if nodes == len(self):
+            return np.where(at >= 0, self.keys[at], -1), np.where(at >= 0, products, -np.inf)
+        return self._with_copies(at, products, count)
+
+    def _with_copies(self, at: Keys, products: Vectors, count: int) -> tuple[Keys, Vectors]:
+        keys = np.full((len(at), count), -1, np.int64)
+        found = np.full((len(at), count), -np.inf, np.float32)
+        by_node, starts = self._copies
+        for line, nodes in enumerate(at):
+            nodes = nodes[nodes >= 0]
+            sizes = starts[nodes + 1] - starts[nodes]
+            here = np.arange(sizes.sum()) + np.repeat(
+                starts[nodes] - np.cumsum(sizes) + sizes, sizes
+            )
+            here = here[:count]
+            keys[line, : len(here)] = by_node[here]
+            found[line, : len(here)] = np.repeat(products[line, : len(nodes)], sizes)[: len(here)]
+        return keys, found
+
+    @cached_property
+    def _copies(self) -> tuple[Keys, Keys]:
+        """The keys node by node, and where each node's begin."""
+        order = np.argsort(self.nodes, kind="stable")
+        starts = np.searchsorted(self.nodes[order], np.arange(self._index.ntotal + 1))
+        return self.keys[order], starts
+
+    @cached_property
+    def _node_signs(self) -> Keys:
+        return _signs(self._rows)
+
+    @property
+    def _rows(self) -> Vectors:
+        """The nodes' vectors, without a copy."""
         faiss = _faiss()
-        count = min(count, len(self))
-        how = faiss.SearchParametersHNSW(efSearch=max(_SEARCHED, 2 * count))
-        products, at = self._index.search(queries, count, params=how)
-        return np.where(at >= 0, self.keys[at], -1), np.where(at >= 0, products, -np.inf)
+        flat = faiss.downcast_index(self._index.storage)
+        if not flat.ntotal:
+            return np.empty((0, flat.d), np.float32)
+        found: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+        return found.reshape(flat.ntotal, flat.d)
 
     def save(self, folder: Path, generation: int) -> str:
         """Write a file, whole when it has its name; the name says all that a whole file has."""
         folder.mkdir(exist_ok=True)
-        temporary = folder / "new"
+        temporary = folder / TEMPORARY
         _faiss().write_index(self._index, str(temporary))
         with temporary.open("ab") as file:
-            file.write(self.keys.tobytes())
+            file.write(self.keys.tobytes() + self.nodes.tobytes())
             os.fsync(file.fileno())
         size = temporary.stat().st_size
-        name = f"{generation}-{self.last}-{len(self)}-{size}.faiss"
+        name = f"{generation}-{self.last}-{len(self)}-{size}.hnsw"
         temporary.replace(folder / name)
         return name
 
@@ -80,30 +147,39 @@ def new_graph(dim: int) -> Graph | None:
     faiss = _faiss()
     index = faiss.IndexHNSWFlat(dim, _LINKS, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = _WIDTH
-    return Graph(index, np.empty(0, np.int64))
+    return Graph(index, np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
     """The graph of a file, mapped unless it is to grow; None if it is missing or damaged."""
-    if not _has_faiss():
+    last, count, size = covered(path.name)
+    if not size or not _has_faiss():
         return None
     faiss = _faiss()
     try:
-        last, count, size = covered(path.name)
         if path.stat().st_size != size:
             return None
         index = faiss.read_index(str(path), 0 if to_grow else faiss.IO_FLAG_MMAP_IFC)
-        found = Graph(index, np.fromfile(path, np.int64, offset=size - 8 * count))
+        numbers = np.fromfile(path, np.int64, offset=size - 16 * count).reshape(2, count)
     except (RuntimeError, OSError, ValueError):
         return None
-    whole = (index.ntotal, index.d, len(found), found.last) == (count, dim, count, last)
+    found = Graph(index, *numbers)
+    whole = (index.ntotal, index.d, found.last) == (int(found.nodes.max()) + 1, dim, last)
     return found if whole else None
 
 
 def covered(name: str) -> tuple[int, int, int]:
-    """By a file's name, its greatest key, how many vectors and how many bytes it has."""
-    _, last, count, size = name.removesuffix(".faiss").split("-")
-    return int(last), int(count), int(size)
+    """By a file's name, its greatest key, how many vectors and how many bytes it has; or zeros."""
+    match = _NAME.fullmatch(name)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
+
+
+def _signs(rows: Vectors) -> Keys:
+    """A number a row that nearly all copies share, whatever batches they were encoded in."""
+    weights = np.random.default_rng(0).integers(2**62, size=rows.shape[1])
+    parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+    found = [np.rint(part / _CELL).astype(np.int64) @ weights for part in parts]
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def _faiss() -> Any:

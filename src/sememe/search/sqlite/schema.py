@@ -1,7 +1,6 @@
-"""The tables of an index in one SQLite file, and opening it."""
+"""The tables of an index in one SQLite file, what it remembers, and what SQLite's errors mean."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sememe.errors import StoreError, StoreMissing
+from sememe.errors import StoreError
 from sememe.search.store import About
 
 FILE = "data.sqlite"
-_FORMAT = 1
-_FOREIGN = ("not a database", "no such table")
+FORMAT = 1
 _TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
 
 # A key is never used again, so a row of the neighbours' file can be dead but never another text.
@@ -46,7 +44,7 @@ def create_file(path: Path, about: About) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_TABLES.format(_TOKENIZERS[about.language]))
         state = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "about": json.dumps(asdict(about)),
             "generation": 0,
             "graph": "",
@@ -55,49 +53,6 @@ def create_file(path: Path, about: About) -> None:
         connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
     finally:
         connection.close()
-
-
-def open_file(path: Path) -> sqlite3.Connection:
-    """Open the file, which nobody but SQLite may open in this process.
-
-    To close any other descriptor of it would drop all locks that the process holds on it (POSIX),
-    and another process could then remove the log of a writer.
-
-    Raises:
-        StoreError: there is none, it is cut short or no index, or a later sememe wrote it.
-    """
-    folder = path.parent
-    if not path.is_file():
-        raise StoreMissing(
-            f"There is no index at {folder}: make one with sememe index, or Index.create."
-        )
-    with said(folder):
-        connection = _connect(path)
-        try:
-            written = get_state(connection, "format")
-        except (sqlite3.DatabaseError, TypeError) as error:
-            connection.close()
-            if isinstance(error, TypeError) or any(sign in str(error) for sign in _FOREIGN):
-                raise StoreError(f"{path} is no index of sememe's.") from None
-            raise
-    if written != _FORMAT:
-        connection.close()
-        raise StoreError(f"{folder} was written by a later sememe: pip install --upgrade sememe")
-    return connection
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=10
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-    else:  # a reader of a folder that it may not write to, not even the log's index
-        logged = path.with_name(f"{FILE}-wal").exists()  # immutable, its writes would not be seen
-        uri = f"{path.resolve().as_uri()}?{'mode=ro' if logged else 'immutable=1'}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
 
 
 def get_state(connection: sqlite3.Connection, name: str) -> Any:

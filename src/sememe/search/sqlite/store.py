@@ -5,36 +5,30 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import Any
+from typing import TypeVar
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
-from sememe.errors import InputError, StoreError
+from sememe.errors import ChoiceWarning, InputError, StoreError, warn
 from sememe.search.conditions import SQLITE, Condition
+from sememe.search.sqlite.finding import marks, nearest_rows, parts, read_rows, row
+from sememe.search.sqlite.graph import FOLDER, TEMPORARY
 from sememe.search.sqlite.growth import settle
 from sememe.search.sqlite.near import Near
-from sememe.search.sqlite.schema import (
-    FILE,
-    create_file,
-    get_about,
-    get_state,
-    open_file,
-    said,
-    set_state,
-)
+from sememe.search.sqlite.opened import Opened
+from sememe.search.sqlite.schema import FILE, create_file, get_about, get_state, said, set_state
 from sememe.search.store import About, Id, Match, Row, Vectors
 
 _LOCK = "write.lock"
-_AT_ONCE = 500  # values of one statement
 _REENCODED = 2_000  # rows of one step
 _WORD = re.compile(r"\w+")
+T = TypeVar("T")
 
 
 class SQLiteStore:
@@ -45,7 +39,7 @@ class SQLiteStore:
         self._folder = folder
         self._mutex, self._writer = RLock(), RLock()  # of the connection; of who writes here
         self._lock = FileLock(folder / _LOCK, timeout=0)
-        self._connection = open_file(folder / FILE)
+        self._file = Opened(folder)
         self._near = Near(folder)
 
     @classmethod
@@ -56,7 +50,7 @@ class SQLiteStore:
             InputError: it is there already.
             StoreError: it cannot be written.
         """
-        folder = Path(place)
+        folder = Path(place).absolute()
         if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
             raise InputError(
                 f"{folder} is there already: open it, or make the index in a new folder."
@@ -73,16 +67,14 @@ class SQLiteStore:
     @classmethod
     def open(cls, place: str | os.PathLike[str]) -> "SQLiteStore":
         """Open a folder that is there; StoreError if it holds no sound index."""
-        return cls(Path(place))
+        return cls(Path(place).absolute())
 
     def about(self) -> About:
         """What the index remembers of itself."""
-        with self._reading() as connection:
-            return get_about(connection)
+        return self._read(get_about)
 
     def __len__(self) -> int:
-        with self._reading() as connection:
-            return int(connection.execute("SELECT count(*) FROM texts").fetchone()[0])
+        return self._read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -100,20 +92,13 @@ class SQLiteStore:
             try:
                 yield
                 if self._lock.lock_counter == 1:
-                    self._settle()
+                    self._try_to_settle()
             finally:
                 self._lock.release()
 
     def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
         """Those rows that are there."""
-        with self._reading() as connection:
-            return {
-                row.id: row
-                for part in _parts(list(ids))
-                for row in map(_row, connection.execute(
-                    f"SELECT id, text, metadata FROM texts WHERE id IN ({_marks(part)})", part
-                ))
-            }  # fmt: skip
+        return self._read(lambda connection: read_rows(connection, "id", list(ids)))
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
@@ -121,7 +106,7 @@ class SQLiteStore:
         """Write rows, all or none."""
         written = [(r.id, r.text, json.dumps(r.metadata, ensure_ascii=False)) for r in rows]
         with self._transaction() as connection:
-            if fingerprint != self.about().fingerprint:
+            if fingerprint != get_about(connection).fingerprint:
                 raise StoreError(
                     f"{self.place} was given another encoder meanwhile: open it again."
                 )
@@ -145,33 +130,25 @@ class SQLiteStore:
         with self._transaction() as connection:
             return _delete(connection, list(ids))
 
-    def nearest(self, vectors: Vectors, count: int, where: Condition | None) -> list[list[Match]]:
+    def nearest(
+        self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
+    ) -> list[list[Match]]:
         """The rows with the greatest inner products, by the graph where there are many."""
-        with self._reading() as connection:
+
+        def look(connection: sqlite3.Connection) -> list[list[Match]]:
             connection.execute("BEGIN")  # all that is read is of one moment
             try:
                 self._near.refresh(connection)
-                among = None if where is None else _keys(connection, where)
-                return self._found(connection, vectors, count, among)
+                if self._near.about.fingerprint != fingerprint:
+                    raise StoreError(
+                        f"{self.place} was given another encoder meanwhile: search again."
+                    )
+                return nearest_rows(connection, self._near, vectors, count, where)
             finally:
-                connection.execute("COMMIT")
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
 
-    def _found(
-        self, connection: sqlite3.Connection, vectors: Vectors, count: int, among: Any
-    ) -> list[list[Match]]:
-        asked = count
-        while True:
-            keys, products = self._near.nearest(vectors, asked, among)
-            if among is not None:
-                keys = np.where(np.isin(keys, among), keys, -1)
-            rows = _rows(connection, np.unique(keys[keys >= 0]).tolist())
-            found = [
-                [Match(rows[key], score) for key, score in zip(*line, strict=True) if key in rows]
-                for line in zip(keys.tolist(), products.tolist(), strict=True)
-            ]
-            if asked >= len(self._near) or all(len(line) >= count for line in found):
-                return [line[:count] for line in found]
-            asked *= 4  # some of them are gone, or not asked for
+        return self._read(look)
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
         """The rows with the best Okapi BM25 (Robertson et al., 1994), by SQLite's FTS5."""
@@ -183,17 +160,18 @@ class SQLiteStore:
         condition, values = ("1", []) if where is None else where.sql(SQLITE)
         if where is None:
             hits += f" ORDER BY rank LIMIT {int(count)}"
-        with self._reading() as connection:
-            found = connection.execute(
-                f"SELECT id, text, metadata, score FROM ({hits}) JOIN texts ON key = hit "
-                f"WHERE {condition} ORDER BY score DESC, key LIMIT ?",
-                (asked, *values, count),
-            )
-            return [Match(_row(line[:3]), line[3]) for line in found]
+        sql = (
+            f"SELECT id, text, metadata, score FROM ({hits}) JOIN texts ON key = hit "
+            f"WHERE {condition} ORDER BY score DESC, key LIMIT ?"
+        )
+        found = self._read(lambda c: c.execute(sql, (asked, *values, count)).fetchall())
+        return [Match(row(line[:3]), line[3]) for line in found]
 
     def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         with self.writing():
+            if self.about() == about:
+                return
             with self._transaction() as connection:
                 if get_state(connection, "next") != about.fingerprint:
                     connection.execute("DELETE FROM new_vectors")
@@ -217,33 +195,32 @@ class SQLiteStore:
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
         with self.writing():
-            self._settle(whole=True)
-            with self._reading() as connection:
-                connection.execute("INSERT INTO words(words) VALUES ('optimize')")
-                connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with said(self._folder):
+                settle(self._folder, whole=True)
+            self._read(_vacuum)
 
     def close(self) -> None:
         """Close the file."""
         with self._mutex:
-            self._connection.close()
+            self._file.connection.close()
+            self._near = Near(self._folder)  # which lets go of the graph
 
     def _without_new(self) -> list[tuple[int, str]]:
-        with self._reading() as connection:
-            return connection.execute(
-                "SELECT key, text FROM texts WHERE key NOT IN (SELECT key FROM new_vectors) "
-                "ORDER BY key LIMIT ?", (_REENCODED,)
-            ).fetchall()  # fmt: skip
+        sql = (
+            "SELECT key, text FROM texts WHERE key NOT IN (SELECT key FROM new_vectors) "
+            "ORDER BY key LIMIT ?"
+        )
+        return self._read(lambda connection: connection.execute(sql, (_REENCODED,)).fetchall())
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._mutex, said(self._folder):
-            yield self._connection
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._mutex:
+            return self._file.read(work)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self.writing(), self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.writing(), self._mutex, said(self._folder):
+            self._read(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+            connection = self._file.connection
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -252,42 +229,31 @@ class SQLiteStore:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _settle(self, *, whole: bool = False) -> None:
-        with said(self._folder):
-            settle(self._folder, self.about().dim, whole=whole)
+    def _try_to_settle(self) -> None:
+        """What was written is written: without a graph that is up to date, searches are slower."""
+        try:
+            with said(self._folder):
+                settle(self._folder)
+        except (StoreError, RuntimeError) as error:  # FAISS' own are RuntimeErrors
+            with suppress(OSError):
+                (self._folder / FOLDER / TEMPORARY).unlink()
+            warn(
+                f"All is written, but what makes searches fast is not up to date ({error}); "
+                "compact() brings it up to date.",
+                ChoiceWarning,
+            )
 
 
 def _delete(connection: sqlite3.Connection, ids: list[Id]) -> int:
     return sum(
-        connection.execute(f"DELETE FROM texts WHERE id IN ({_marks(part)})", part).rowcount
-        for part in _parts(ids)
+        connection.execute(f"DELETE FROM texts WHERE id IN ({marks(part)})", part).rowcount
+        for part in parts(ids)
     )
 
 
-def _keys(connection: sqlite3.Connection, where: Condition) -> Any:
-    condition, values = where.sql(SQLITE)
-    found = connection.execute(f"SELECT key FROM texts WHERE {condition} ORDER BY key", values)
-    return np.fromiter((key for (key,) in found), np.int64)
-
-
-def _rows(connection: sqlite3.Connection, keys: list[int]) -> dict[int, Row]:
-    return {
-        line[0]: _row(line[1:])
-        for part in _parts(keys)
-        for line in connection.execute(
-            f"SELECT key, id, text, metadata FROM texts WHERE key IN ({_marks(part)})", part
-        )
-    }
-
-
-def _row(line: Sequence[Any]) -> Row:
-    return Row(line[0], line[1], json.loads(line[2]) if line[2] != "{}" else {})
-
-
-def _parts(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
+def _vacuum(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO words(words) VALUES ('optimize')")
+    connection.execute("PRAGMA temp_store = DEFAULT")  # the new file is one, of the old one's size
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
