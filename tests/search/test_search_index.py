@@ -61,7 +61,10 @@ def test_many_queries_are_like_one_at_a_time(index: Index) -> None:
 def test_a_vector_is_a_query(index: Index, encoder: BiEncoder) -> None:
     vector = encoder.encode_query("the bus")
     expected = index.search("the bus")
-    for hits in (index.search(vector * 5), *index.search_many(np.stack([vector, vector]))):
+    found = [index.search(vector * 5), index.search(vector.tolist())]
+    for many in (np.stack([vector, vector]), [vector, vector], [vector.tolist()]):
+        found += index.search_many(many)
+    for hits in found:
         assert [hit.id for hit in hits] == [hit.id for hit in expected]
         np.testing.assert_allclose([h.score for h in hits], [h.score for h in expected], atol=1e-6)
 
@@ -263,7 +266,11 @@ def test_an_id_that_is_there_with_another_text_is_refused(index: Index) -> None:
     [
         ({"query": " "}, "query 0 is ' '"),
         ({"query": "a", "top_k": 0}, "top_k=0"),
+        ({"query": "a", "top_k": True}, "top_k=True"),
         ({"query": "a", "candidates": 1.5}, "candidates=1.5"),
+        ({"query": 5}, "query is 5; give a text, or a vector"),
+        ({"query": np.ones((2, 32))}, "query is array"),
+        ({"query": "a", "rerank": "a cross-encoder's name"}, "give a CrossEncoder"),
         ({"query": "a", "mode": "fuzzy"}, "mode='fuzzy'"),
         ({"query": "a", "where": "lang == en"}, "en is a name"),
         ({"query": "a", "where": "lang = 'en"}, "closing quote"),
@@ -290,6 +297,43 @@ def test_bad_places(encoder: BiEncoder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="is there already"):
         Index.create(tmp_path / "file", encoder)
+
+
+def test_what_is_no_encoder_is_told_of(index: Index, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="encoder is 'minilm'; give a BiEncoder"):
+        Index.create(tmp_path / "new", "minilm")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="give a BiEncoder"):
+        Index.open(tmp_path / "texts.sememe", "minilm")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="queries is 5"):
+        index.search_many(5)
+    with pytest.raises(InputError, match="give a BiEncoder"):
+        index.reindex("minilm")  # type: ignore[arg-type]
+
+
+def test_more_hits_than_there_are_texts(index: Index) -> None:
+    for mode in ("dense", "bm25", "hybrid"):
+        assert len(index.search("the power of people", mode=mode, top_k=10**20)) >= 2
+
+
+def test_the_encoder_is_opened_as_it_was(tmp_path: Path) -> None:
+    made = make_checkpoint(tmp_path / "tiny", head=["normalize"])
+    largest = BiEncoder(made.directory, precision="f32", pooling="max")
+    with Index.create(tmp_path / "index", largest) as index:
+        index.add(TEXTS)
+    with Index.open(tmp_path / "index") as index:
+        assert index.encoder.fingerprint == largest.fingerprint
+        assert index.search(TEXTS[1])[0].score == pytest.approx(1)
+
+
+def test_an_encoder_that_changed_is_refused_each_time(tmp_path: Path) -> None:
+    made = make_checkpoint(tmp_path / "tiny", head=["normalize"])
+    with Index.create(tmp_path / "index", BiEncoder(made.directory, precision="f32")) as index:
+        index.add(TEXTS)
+    make_checkpoint(tmp_path / "tiny", head=["normalize"], seed=7)
+    with Index.open(tmp_path / "index") as index:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="cannot be compared"):
+                index.add(["late"])
 
 
 def test_sql_in_an_id_or_a_text_is_only_text(index: Index) -> None:
