@@ -16,6 +16,7 @@ from sememe.search.store import Match, Row
 
 _AT_ONCE = 500  # values of one statement
 _SPARE, _MORE = 2, 4  # so many times as many are asked for: with a filter, and when they were few
+_WIDE = 2_000  # from here on to compare all takes no longer
 
 
 def nearest_rows(
@@ -51,14 +52,14 @@ def nearest_rows(
     return [[Match(rows[key], score) for key, score in line] for line in best]
 
 
-def _rounds(held: int, count: int, among: Keys | None) -> tuple[int | None, ...]:
+def _rounds(held: int, count: int, among: Keys | None) -> Iterator[int | None]:
     """How many neighbours to ask for, one time after the other; None compares all, exactly."""
-    if among is None:
-        return count, count * _MORE, None
-    if len(among) <= graph.FLAT:
-        return (None,)
-    first = ceil(_SPARE * count * held / len(among))
-    return first, first * _MORE, None
+    if among is None or len(among) > graph.FLAT:
+        asked = count if among is None else ceil(_SPARE * count * held / len(among))
+        yield asked
+        while (asked := asked * _MORE) <= _WIDE:
+            yield asked
+    yield None
 
 
 def read_rows(connection: sqlite3.Connection, column: str, values: list[Any]) -> dict[Any, Row]:
