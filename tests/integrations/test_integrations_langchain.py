@@ -206,6 +206,44 @@ def test_of_one_id_the_last_document_counts(store: SememeVectorStore) -> None:
     assert [one.page_content for one in store.get_by_ids(["x"])] == ["a bus"]
 
 
+def test_a_whole_number_for_an_id_is_found_by_the_text_that_a_search_gives(
+    store: SememeVectorStore,
+) -> None:
+    store.index.add(["a book", "a bus", "a car", "the sea"], [12, -7, "12", 2**63 - 1])
+    given = [found.id for found in store.similarity_search("a", k=4)]
+    assert sorted(map(str, given)) == ["-7", "12", "12", str(2**63 - 1)]
+    asked = ["-7", "12", str(2**63 - 1), "7", "012", "1" * 30, "-0", "1٢"]
+    found = store.get_by_ids(asked)
+    assert [one.page_content for one in found] == ["a bus", "a car", "the sea"]
+    assert [one.id for one in found] == asked[:3]
+    assert store.add_documents([Document("a new bus", id="-7")]) == ["-7"]
+    assert [row.text for row in store.index.get([-7, "-7"])] == ["a new bus"]
+    store.delete(["12", "-7", "99"])
+    assert [row.id for row in store.index.get([12, "12", -7])] == [12]
+    assert [one.page_content for one in store.get_by_ids(["12"])] == ["a book"]
+    with pytest.raises(InputError, match="give a list of ids"):
+        store.delete("12")  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_added_makes_no_index(encoder: BiEncoder, tmp_path: Path) -> None:
+    embeddings = SememeEmbeddings(encoder)
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"metadatas": [{}, {"a": object()}]}, r"metadata\[1\] cannot be kept"),
+        ({"metadatas": [{}, {1: 1, "a": 1}]}, r"metadata\[1\] has the key 1"),
+        ({"metadatas": [{}]}, "2 texts, 1 metadatas"),
+        ({"ids": ["a", "\ud800"]}, r"ids\[1\] is "),
+    ]
+    for rows, said in bad:
+        with pytest.raises(InputError, match=said):
+            SememeVectorStore.from_texts(TEXTS[:2], embeddings, place=tmp_path / "new", **rows)
+        assert not (tmp_path / "new").exists()
+    made = SememeVectorStore.from_texts(
+        TEXTS[:2], embeddings, place=tmp_path / "new", ids=["a"] * 2
+    )
+    with made.index as index:
+        assert [row.text for row in index.get(["a"])] == TEXTS[1:2]
+
+
 def test_unequal_numbers_are_refused(store: SememeVectorStore) -> None:
     with pytest.raises(InputError, match="2 texts, 2 metadatas, 1 ids"):
         store.add_texts(["a", "b"], ids=["x"])

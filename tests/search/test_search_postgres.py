@@ -1,11 +1,12 @@
 """The shared index's store does what the contract says, on a real postgres."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
@@ -66,7 +67,7 @@ def test_odd_ids_texts_and_metadata_are_only_values(make_store: Make) -> None:
     assert store.get(ids) == {row.id: row for row in written}
     for own in ids:
         literal = own if isinstance(own, int) else "'" + own.replace("'", "''") + "'"
-        [matches] = store.nearest(some_vectors(1), 50, parse(f"id = {literal}"))
+        [matches] = store.nearest(some_vectors(1), 50, parse(f"id = {literal}"), "first")
         assert [match.row.id for match in matches] == [own]
     assert store.delete(["1", "'; drop table rows; --"]) == 2
     assert 1 in store.get([1, "1"])
@@ -86,6 +87,34 @@ def test_a_row_comes_back_as_it_was_or_is_refused_for_a_nul(
     else:
         store.put([row], some_vectors(1), "first", replace=True)
         assert store.get([1]) == {1: row}
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**80), 2**80)
+
+
+@given(st.dictionaries(st.sampled_from(["a", '"1e+23"', "\\"]), NUMBERS | st.lists(NUMBERS)))
+@example({"a": [1e23, -1e23, 0.1, 1e-7, -0.0, 5e-324, 1.7976931348623157e308, 1e16, 2**53 + 1.0]})
+@example({"1e+23": ["1e+23", '"', 2**62, 10**23, 1e22]})
+@settings(max_examples=60)
+def test_a_row_with_any_numbers_comes_back_and_may_be_put_again(
+    store: PostgresStore, metadata: dict[str, Any]
+) -> None:
+    row = Row("numbers", "", metadata)
+    store.delete(["numbers"])
+    for _ in range(2):
+        store.put([row], some_vectors(1), "first", replace=False)
+        [kept] = store.get(["numbers"]).values()
+        assert kept == row
+        assert json.dumps(kept.metadata).replace("-0.0", "0.0") == json.dumps(
+            dict(sorted(metadata.items(), key=lambda item: (len(item[0]), item[0])))
+        ).replace("-0.0", "0.0"), "a float stays one"
+
+
+def test_a_filter_finds_a_float_as_it_is_written(make_store: Make) -> None:
+    store = make_store()
+    store.put([Row(1, "", {"big": 1e23})], some_vectors(1), "first", replace=False)
+    for where, count in (("big = 1e23", 1), ("big = 1e24", 0), ("big > 1e22", 1)):
+        assert len(store.nearest(some_vectors(1), 1, parse(where), "first")[0]) == count
 
 
 @pytest.mark.parametrize(
@@ -118,7 +147,7 @@ def test_neighbours_are_numpys(make_store: Make) -> None:
     queries = some_vectors(120, 32, seed=1)
     products = queries @ vectors.T
     best = np.argsort(-products, axis=1)[:, :10]
-    matches = store.nearest(queries, 10, None)
+    matches = store.nearest(queries, 10, None, "first")
     ids = np.array([[match.row.id for match in line] for line in matches])
     recall = np.mean([np.isin(a, b).mean() for a, b in zip(ids, best, strict=True)])
     assert recall >= 0.95
@@ -136,7 +165,9 @@ def test_a_filter_lets_as_many_through_as_there_are(make_store: Make, where: str
         "even = true": range(0, 3_000, 2), "n < 7": range(7), "n in (5, 2999)": (5, 2999),
     }.get(where, ())  # fmt: skip
     queries = some_vectors(5, seed=2)
-    for query, matches in zip(queries, store.nearest(queries, 10, parse(where)), strict=True):
+    for query, matches in zip(
+        queries, store.nearest(queries, 10, parse(where), "first"), strict=True
+    ):
         best = sorted(passing, key=lambda n: -(vectors[n] @ query))[:10]
         assert len(matches) == len(best)
         assert len({match.row.id for match in matches} & set(best)) >= 0.9 * len(best)
@@ -146,14 +177,14 @@ def test_equals_are_in_the_order_they_came_in(make_store: Make) -> None:
     store = make_store()
     ones = np.ones((9, 8), np.float32)
     store.put(some_rows(9), ones, "first", replace=False)
-    assert [match.row.id for match in store.nearest(ones[:1], 50, None)[0]] == [*range(9)]
+    assert [match.row.id for match in store.nearest(ones[:1], 50, None, "first")[0]] == [*range(9)]
 
 
 @pytest.mark.parametrize("dim", [2_001, 4_000])
 def test_long_vectors_are_indexed_by_halves_and_scored_whole(make_store: Make, dim: int) -> None:
     store = make_store(dim=dim)
     _, vectors = filled(store, 30)
-    [matches] = store.nearest(vectors[7:8], 3, None)
+    [matches] = store.nearest(vectors[7:8], 3, None, "first")
     products = vectors @ vectors[7]
     best = np.argsort(-products)[:3]
     assert [match.row.id for match in matches] == best.tolist()
@@ -164,7 +195,7 @@ def test_vectors_too_long_for_an_index_are_compared_all_and_that_is_said(make_st
     with pytest.warns(ChoiceWarning, match="up to 4,000 numbers, and these have 4,001"):
         store = make_store(dim=4_001)
     _, vectors = filled(store, 5)
-    assert store.nearest(vectors[3:4], 1, None)[0][0].row.id == 3
+    assert store.nearest(vectors[3:4], 1, None, "first")[0][0].row.id == 3
 
 
 def test_a_wrong_dimension_is_said_and_nothing_written(make_store: Make) -> None:
@@ -173,7 +204,7 @@ def test_a_wrong_dimension_is_said_and_nothing_written(make_store: Make) -> None
         store.put(some_rows(2), some_vectors(2, 3), "first", replace=False)
     filled(store, 2)
     with pytest.raises(StoreError, match="different vector dimensions"):
-        store.nearest(some_vectors(1, 3), 1, None)
+        store.nearest(some_vectors(1, 3), 1, None, "first")
     assert len(store) == 2
 
 
@@ -218,7 +249,7 @@ def test_the_same_row_may_be_put_again_and_another_one_needs_replace(make_store:
     assert len(store) == 3
     store.put(other, vectors[:2], "first", replace=True)
     assert store.get([1, 3]) == {1: other[1], 3: other[0]}
-    assert store.nearest(vectors[1:2], 1, None)[0][0].row == other[1]
+    assert store.nearest(vectors[1:2], 1, None, "first")[0][0].row == other[1]
     assert found(store, "another") == [1]
 
 
@@ -232,7 +263,7 @@ def test_what_is_deleted_is_nowhere(make_store: Make) -> None:
     _, vectors = filled(store, 10)
     assert store.delete([3, 4, 99, "3"]) == 2
     store.compact()
-    assert {match.row.id for match in store.nearest(vectors[:1], 50, None)[0]} == {
+    assert {match.row.id for match in store.nearest(vectors[:1], 50, None, "first")[0]} == {
         0, 1, 2, 5, 6, 7, 8, 9,
     }  # fmt: skip
     assert (len(store), found(store, "text 3"), store.delete([])) == (8, found(store, "text"), 0)
@@ -241,4 +272,8 @@ def test_what_is_deleted_is_nowhere(make_store: Make) -> None:
 def test_nothing_is_found_where_nothing_is(make_store: Make) -> None:
     store = make_store()
     store.put([], np.empty((0, 8), np.float32), "first", replace=False)
-    assert (store.nearest(some_vectors(2), 3, None), store.get([]), len(store)) == ([[], []], {}, 0)
+    assert (store.nearest(some_vectors(2), 3, None, "first"), store.get([]), len(store)) == (
+        [[], []],
+        {},
+        0,
+    )

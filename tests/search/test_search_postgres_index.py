@@ -1,5 +1,6 @@
 """An index at a PostgreSQL address is an index like any other."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from random_writes import DIM, State, rows, vectors, write
 
 from postgres_server import Server
 from sememe import BiEncoder
-from sememe.errors import StoreError
+from sememe.errors import InputError, StoreError
 from sememe.search.index import Index
 from sememe.search.opening import create_store
 from sememe.search.store import About
@@ -64,3 +65,45 @@ def test_after_any_writes_a_server_holds_what_a_dict_would(
             [best] = index.search(vectors([row.text])[0], top_k=1)
             assert (best.id, best.text) == (row.id, row.text)
             assert best.score == pytest.approx(1, abs=1e-5)
+
+
+WORDS = ["alpha", "beta", "Gamma", "ÄÖ", "naïve", "日本", "it's", "\\", "10", "3.5", "ß", "İ", "😀"]
+VALUES = [
+    1, 1.0, -0.0, True, None, "1", "", "Ä", "%", [1], {"b": 1}, 2**62, 2**63, 10**23, 1e23, 1e-7,
+]  # fmt: skip
+FILTERS = [
+    None, "k = 1", "k > 0", "k != '1'", "k IS NULL", "k LIKE 'ä%' OR k = 1e23", "NOT k = TRUE",
+    "id > 3", "id = '3'", "text LIKE '%alpha%'", '"a ""b" IN (1, 3)', "k BETWEEN 0 AND 1",
+]  # fmt: skip
+
+
+IDS: list[int | str] = [*range(15), *map(str, range(15)), 2**63 - 1, -(2**63), "a'b", "Ä"]
+
+
+def test_a_server_and_a_folder_find_the_same(postgres_place: str, tmp_path: Path) -> None:
+    about = About("none", "f32", "0" * 16, DIM, language="simple")
+    server = Index(create_store(postgres_place, about), None)
+    folder = Index(create_store(tmp_path / "index", about), None)
+    with server, folder:
+        for seed in range(60):
+            assert written_and_found(server, seed) == written_and_found(folder, seed), seed
+
+
+def written_and_found(index: Index, seed: int) -> list[object]:
+    """What a few random calls give."""
+    chance = random.Random(seed)
+    ids = chance.sample(IDS, chance.randint(1, 12))
+    texts = [" ".join(chance.choices(WORDS, k=chance.randint(0, 5))) for _ in ids]
+    details = [{chance.choice(["k", 'a "b']): chance.choice(VALUES)} for _ in ids]
+    own = vectors([f"{own!r} as of {seed}" for own in ids])
+    write = chance.choice([index.add, index.add, index.upsert])
+    given: list[object] = [index.delete(ids[:2])]
+    try:
+        given += [write(texts, ids, details, vectors=own) for _ in "12"]  # again is no other row
+    except InputError:
+        given.append("refused")
+    for where in chance.sample(FILTERS, 4):
+        hits = index.search(vectors([f"query {seed}"])[0], where=where)
+        given.append([hit.id for hit in hits])
+    words = index.search(chance.choice(WORDS[:5]), mode="bm25", top_k=50)
+    return [*given, {hit.id for hit in words}, index.get(IDS), len(index)]

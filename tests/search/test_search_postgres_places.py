@@ -107,7 +107,9 @@ def test_one_who_may_only_read_is_told_so_when_writing(
     reader = PostgresStore.open(
         postgres_place.replace("admin", "reader").replace(quote(PASSWORD, safe=""), "s3cret")
     )
-    assert reader.nearest(some_vectors(1), 3, None) == store.nearest(some_vectors(1), 3, None)
+    assert reader.nearest(some_vectors(1), 3, None, "first") == store.nearest(
+        some_vectors(1), 3, None, "first"
+    )
     assert len(reader.matching("text", 5, None)) == 3
     with pytest.raises(StoreError, match="permission denied for table rows"):
         reader.delete([1])

@@ -7,21 +7,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
-from sememe.errors import StoreError
+from sememe.errors import InputError, StoreError
 from sememe.search.postgres import reencoding
+from sememe.search.postgres.connection import Run
 from sememe.search.postgres.store import PostgresStore
-from sememe.search.store import Row, Vectors
+from sememe.search.store import About, Row, Vectors
 
 Make = Callable[..., PostgresStore]
 SECOND = replace(ABOUT, model="other", fingerprint="second", dim=4)
+THIRD = replace(SECOND, fingerprint="third")
 
 
 def by_length(texts: list[str]) -> Vectors:
@@ -29,8 +34,15 @@ def by_length(texts: list[str]) -> Vectors:
     return np.array([[len(text), ord(text[-1]), 1, 0] for text in texts], np.float32)
 
 
+def by_last_letter(texts: list[str]) -> Vectors:
+    """The third encoder, whose vectors are as long as the second's."""
+    return np.array([[1, 2, ord(text[-1]), len(text) % 7] for text in texts], np.float32)
+
+
 def everything(store: PostgresStore) -> list[Row]:
-    [matches] = store.nearest(np.ones((1, store.about().dim), np.float32), 10_000, None)
+    about = store.about()
+    ones = np.ones((1, about.dim), np.float32)
+    [matches] = store.nearest(ones, 10_000, None, about.fingerprint)
     return sorted((match.row for match in matches), key=lambda row: str(row.id))
 
 
@@ -82,7 +94,7 @@ def test_threads_share_a_store(make_store: Make) -> None:
 
     def work(n: int) -> None:
         store.put(rows[n : n + 1], vectors[n : n + 1], "first", replace=False)
-        assert store.nearest(vectors[n : n + 1], 1, None)[0][0].row == rows[n]
+        assert store.nearest(vectors[n : n + 1], 1, None, "first")[0][0].row == rows[n]
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(100)))
@@ -96,7 +108,7 @@ def test_a_lost_connection_is_made_anew(make_store: Make, postgres: Server) -> N
     postgres.cut()
     assert len(store) == 3
     postgres.cut()
-    assert store.nearest(vectors[:1], 1, None)[0][0].row == rows[0]
+    assert store.nearest(vectors[:1], 1, None, "first")[0][0].row == rows[0]
     postgres.cut()
     store.put(rows[3:], vectors[3:], "first", replace=False)
     postgres.cut()
@@ -234,7 +246,7 @@ def test_reencoding_loses_nothing_that_is_written_meanwhile(
             other.put([Row(0, "replaced y", {})], some_vectors(1), "first", replace=True)
             other.delete([1])
             assert other.about() == ABOUT
-            assert len(other.nearest(some_vectors(1), 5, None)[0]) == 5
+            assert len(other.nearest(some_vectors(1), 5, None, "first")[0]) == 5
         parts.append(len(texts))
         return by_length(texts)
 
@@ -243,7 +255,7 @@ def test_reencoding_loses_nothing_that_is_written_meanwhile(
     found = everything(other)
     assert {row.id for row in found} == {*range(420)} - {1}
     for row in (found[0], found[1], found[-1]):
-        [best] = other.nearest(by_length([row.text]), 5_000, None)
+        [best] = other.nearest(by_length([row.text]), 5_000, None, "second")
         scores = {match.row.id: match.score for match in best}
         assert scores[row.id] == pytest.approx(float((by_length([row.text]) ** 2).sum()))
     with pytest.raises(StoreError, match="given another encoder meanwhile"):
@@ -306,3 +318,109 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
     assert store.about() == SECOND
     PostgresStore.open(postgres_place).reencode(SECOND, encode_again)
     assert len(seen + again) == len(rows)
+
+
+@pytest.mark.parametrize("step", ["_missing", "_add", "_end"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
+    make_store: Make, postgres_place: str, monkeypatch: pytest.MonkeyPatch, step: str, killed: bool
+) -> None:
+    store, other = make_store(), PostgresStore.open(postgres_place)
+    store.put(some_rows(400), some_vectors(400), "first", replace=False)
+    real_step, real_end = getattr(reencoding, step), reencoding._end
+    met: list[str] = []
+
+    def end(run: Run, about: About, encode: Callable[[list[str]], Vectors]) -> None:
+        if about == THIRD and killed and len(met) == 1:
+            raise KeyboardInterrupt
+        real_end(run, about, encode)
+
+    def late(run: Run, about: About, *rest: Any, **named: Any) -> Any:
+        """The step of the one who encodes the second way, after the other one has come by."""
+        if about == SECOND and not met:
+            met.append(step)
+            with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
+                other.reencode(THIRD, by_last_letter)
+        return (end if step == "_end" else real_step)(run, about, *rest, **named)
+
+    monkeypatch.setattr(reencoding, "_end", end)
+    monkeypatch.setattr(reencoding, step, late)
+    with pytest.raises(StoreError, match="Another process began or ended to encode this index"):
+        store.reencode(SECOND, by_length)
+    met.append("over")
+    assert store.about() == (ABOUT if killed else THIRD)
+    other.reencode(THIRD, by_last_letter)
+    [best] = store.nearest(by_last_letter(["text 7"]), 400, None, "third")
+    expected = {row.id: by_last_letter([row.text])[0] @ by_last_letter(["text 7"])[0]
+                for row in some_rows(400)}  # fmt: skip
+    assert {match.row.id: match.score for match in best} == pytest.approx(expected)
+
+
+def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
+    make_store: Make, postgres_place: str
+) -> None:
+    store, rows = make_store(), some_rows(60)
+
+    def by_first(texts: list[str]) -> Vectors:
+        return np.array([[len(text), *map(ord, f"{text}......"[:7])] for text in texts], np.float32)
+
+    encoders = {"first": by_first, "second": by_length, "third": by_last_letter}
+    store.put(rows, by_first([row.text for row in rows]), "first", replace=False)
+    done, found, said = threading.Event(), Counter[str](), Counter[str]()
+
+    def search() -> None:
+        own = PostgresStore.open(postgres_place)
+        while not done.is_set():
+            name = own.about().fingerprint
+            encode = encoders[name]
+            query = encode(["text 7"])
+            try:
+                [matches] = own.nearest(query, 100, None, name)
+            except StoreError as error:
+                said[str(error).partition(" was ")[2]] += 1
+                continue
+            products = {row.id: float(encode([row.text])[0] @ query[0]) for row in rows}
+            assert {match.row.id: match.score for match in matches} == pytest.approx(products)
+            found[name] += 1
+        own.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        searches = [pool.submit(search) for _ in range(2)]
+        try:
+            for about in (SECOND, THIRD, ABOUT) * 6:
+                store.reencode(about, encoders[about.fingerprint])
+        finally:
+            done.set()
+        for each in searches:
+            each.result()
+    assert set(found) == set(encoders)
+    assert set(said) <= {"given another encoder meanwhile: search again."}
+
+
+def test_a_query_of_another_encoder_is_told(make_store: Make, postgres_place: str) -> None:
+    store, other = make_store(), PostgresStore.open(postgres_place)
+    store.put(some_rows(3), some_vectors(3), "first", replace=False)
+    store.reencode(SECOND, by_length)
+    for vectors in (some_vectors(1), some_vectors(1, 4)):
+        with pytest.raises(StoreError, match="was given another encoder meanwhile: search again"):
+            other.nearest(vectors, 2, None, "first")
+    assert len(other.nearest(some_vectors(1, 4), 2, None, "second")[0]) == 2
+
+
+def test_of_many_that_make_one_index_at_once_one_does(postgres: Server) -> None:
+    def make(url: str) -> str:
+        try:
+            PostgresStore.create(url, ABOUT).close()
+        except InputError as error:
+            return str(error)
+        return ""
+
+    for number in range(3):
+        database = f"fresh_{number}"  # where nobody has made the extension yet
+        postgres.ask(f"create database {database}")
+        urls = [postgres.url(name, database) for name in ("a", "a", "a", "b", "c", "d")]
+        with ThreadPoolExecutor(len(urls)) as pool:
+            said = list(pool.map(make, urls))
+        assert said.count("") == 4
+        assert [each for each in said[:3] if each] == [each for each in said if each]
+        assert all("/a is there already: open it" in each for each in said if each)

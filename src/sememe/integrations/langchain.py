@@ -11,6 +11,8 @@ from sememe.errors import InputError, MissingExtra
 from sememe.search import Hit, Index, Row
 from sememe.search.index import Where
 from sememe.search.opening import Place
+from sememe.search.rows import check_ids, new_rows
+from sememe.search.store import Id
 
 try:
     from langchain_core.callbacks import Callbacks
@@ -26,6 +28,7 @@ except ImportError as error:
 # Metadata's own `id` and `text` get another name: in an index these are the document's.
 _PREFIX = "metadata."
 _TAKEN = re.compile(r"(metadata\.)*(id|text)")
+_WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
 Metadatas = list[dict[str, Any]] | None
 
 
@@ -63,9 +66,23 @@ class SememeVectorStore(VectorStore):
         """Add texts to `Index.create(place, …)`; InputError without, or with others' embeddings."""
         if not (place and isinstance(embedding, SememeEmbeddings)):
             raise InputError("A new index needs place= (a folder, say) and SememeEmbeddings.")
+        documents = _listed(texts, metadatas, ids)  # first: an error leaves no empty index behind
         store = cls(Index.create(place, embedding.encoder, **options))
-        store.add_texts(texts, metadatas, ids=ids)
+        store._put(*documents)
         return store
+
+    def _put(self, named: list[str], rows: list[Row]) -> list[str]:
+        last = dict(zip(self._own_ids(named), rows, strict=True))
+        texts, details = [row.text for row in last.values()], [row[2] for row in last.values()]
+        self.index.upsert(texts, list(last), details)
+        return named
+
+    def _own_ids(self, ids: Iterable[str]) -> list[Id]:
+        """The index's: "12" is 12 where that is there, and no "12"."""
+        listed = [str(own) for own in check_ids(ids)]
+        whole = [own for own in listed if _WHOLE.fullmatch(own) and abs(int(own)) < 2**63]
+        there = {str(row.id): row.id for row in self.index.get([*map(int, whole), *whole])}
+        return [there.get(own, own) for own in listed]
 
     @property
     def embeddings(self) -> SememeEmbeddings:
@@ -81,27 +98,18 @@ class SememeVectorStore(VectorStore):
         Where there is no id, text and metadata make one: a document that comes twice is there once.
         InputError for unequal numbers, and what `Index.upsert` refuses; then nothing is written.
         """
-        listed = list(texts)
-        details, given = metadatas or [{} for _ in listed], ids or [None for _ in listed]
-        if not len(listed) == len(details) == len(given):
-            raise InputError(f"{len(listed)} texts, {len(details)} metadatas, {len(given)} ids.")
-        documents = list(zip(listed, details, strict=True))
-        named = [own or _content_id(*row) for own, row in zip(given, documents, strict=True)]
-        last = dict(zip(named, documents, strict=True))
-        stored = [_stored(metadata) for _, metadata in last.values()]
-        self.index.upsert([text for text, _ in last.values()], list(last), stored)
-        return named
+        return self._put(*_listed(texts, metadatas, ids))
 
     def delete(self, ids: list[str] | None = None, **_: Any) -> bool:
         """Remove documents by their ids, some of which may not be there; InputError without ids."""
         if ids is None:
             raise InputError("delete() needs ids; to be rid of all documents, remove the index.")
-        self.index.delete(ids)
+        self.index.delete(self._own_ids(ids))
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents that are there, in the order of the ids."""
-        return [_document(row) for row in self.index.get(ids)]
+        return [_document(row) for row in self.index.get(self._own_ids(ids))]
 
     def similarity_search(self, query: str, k: int = 4, **options: Any) -> list[Document]:
         """The `k` documents that answer a query best, best first."""
@@ -162,6 +170,23 @@ class SememeReranker(BaseDocumentCompressor):
         hits = self.model.rank(query, texts, top_k=self.top_n, progress=False)
         ranked = [(documents[hit.index], {"relevance_score": hit.score}) for hit in hits]
         return [one.model_copy(update={"metadata": one.metadata | new}) for one, new in ranked]
+
+
+def _listed(
+    texts: Iterable[str], metadatas: Metadatas, ids: Sequence[str | None] | None
+) -> tuple[list[str], list[Row]]:
+    """An id for each document, and the rows to store; InputError for what cannot be stored."""
+    listed = list(texts)
+    details, given = metadatas or [{} for _ in listed], ids or [None for _ in listed]
+    if not len(listed) == len(details) == len(given):
+        raise InputError(f"{len(listed)} texts, {len(details)} metadatas, {len(given)} ids.")
+    rows = new_rows(listed, metadata=[_stored(metadata) for metadata in details])
+    named = [
+        own or _content_id(text, metadata)
+        for own, text, metadata in zip(given, listed, details, strict=True)
+    ]
+    check_ids(named)
+    return named, rows
 
 
 def _document(row: Row | Hit) -> Document:

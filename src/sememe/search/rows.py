@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from operator import index
 from typing import Any
 
 from sememe.errors import InputError
@@ -12,6 +14,7 @@ from sememe.text import check_texts
 
 _OWN = ("id", "text")  # what a filter calls the index's own columns
 _WIDEST = 2**63  # SQLite's and Postgres' whole numbers
+_DEEPEST = 100  # lists and dicts in one another; each reader of JSON has an end somewhere
 
 
 def new_rows(
@@ -28,12 +31,12 @@ def new_rows(
         InputError: texts, ids or metadata that cannot be kept (which row), or of unequal number.
     """
     listed = check_texts(texts)
-    named = _hashes(listed) if ids is None else _as_many("ids", ids, len(listed))
+    named = _hashes(listed) if ids is None else check_ids(_as_many("ids", ids, len(listed)))
     details = (
         [None] * len(listed) if metadata is None else _as_many("metadata", metadata, len(listed))
     )
     first: dict[Id, int] = {}
-    for row, own in enumerate(check_ids(named)):
+    for row, own in enumerate(named):
         if first.setdefault(own, row) != row:
             raise InputError(
                 f"ids[{row}] is {own!r}, as ids[{first[own]}] is: an id stands for one text."
@@ -45,18 +48,22 @@ def new_rows(
 
 
 def check_ids(ids: Iterable[Id]) -> list[Id]:
-    """The ids as a list; InputError names the first that cannot be one."""
-    if isinstance(ids, str | int):
-        raise InputError(f"ids is {ids!r}; put it into a list.")
-    listed = list(ids)
-    for row, own in enumerate(listed):
-        whole = isinstance(own, int) and not isinstance(own, bool) and -_WIDEST <= own < _WIDEST
-        if not (whole or (isinstance(own, str) and own and _encodes(own))):
-            raise InputError(
-                f"ids[{row}] is {repr(own)[:60]}; an id is a str that is not empty, or a whole "
-                "number of 64 bits."
-            )
-    return listed
+    """The ids, numpy's too, as a list of str and int; InputError names the first that is none."""
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise InputError(f"ids is {repr(ids)[:60]}; give a list of ids.")
+    return [_own(own, row) for row, own in enumerate(ids)]
+
+
+def _own(given: Any, row: int) -> Id:
+    if isinstance(given, str) and given and _encodes(given):
+        return str.__str__(given)
+    with suppress(TypeError):  # of what is no whole number
+        if not isinstance(given, bool) and -_WIDEST <= (whole := index(given)) < _WIDEST:
+            return whole
+    raise InputError(
+        f"ids[{row}] is {repr(given)[:60]}; an id is a str that is not empty, or a whole number of "
+        "64 bits."
+    )
 
 
 def _hashes(texts: list[str]) -> list[Id]:
@@ -70,7 +77,7 @@ def _hashes(texts: list[str]) -> list[Id]:
 
 
 def _as_many(name: str, values: Iterable[Any], count: int) -> list[Any]:
-    if isinstance(values, str | Mapping):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise InputError(
             f"{name} is a {type(values).__name__}; give a list with one for each text."
         )
@@ -92,13 +99,24 @@ def _checked(metadata: Mapping[str, Any] | None, row: int) -> Mapping[str, Any]:
                 "are the index's own."
             )
     try:
-        same: Mapping[str, Any] = json.loads(json.dumps(metadata, allow_nan=False))
+        data = json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
+        same: Mapping[str, Any] = json.loads(data)
+        if _deeper(same, _DEEPEST):
+            raise ValueError(f"lists and dicts in one another more than {_DEEPEST} deep")
     except (TypeError, ValueError, RecursionError) as error:
+        why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
         raise InputError(
-            f"metadata[{row}] cannot be kept as JSON ({error}): texts, numbers, True, False, None, "
+            f"metadata[{row}] cannot be kept as JSON ({why}): texts, numbers, True, False, None, "
             "lists and dicts of them can be."
         ) from None
     return same
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
 
 
 def _encodes(text: str) -> bool:

@@ -52,6 +52,17 @@ class Connection:
         """What one statement gives that may be run twice."""
         return self._trying(lambda: self._run(sql, params))
 
+    def read(self, step: Callable[[Run], T]) -> T:
+        """What `step` gives, which writes nothing: one transaction that may be run twice."""
+
+        def work() -> T:
+            self._run("begin isolation level read committed read only")
+            result = step(self._run)
+            self._run("commit")
+            return result
+
+        return self._trying(work)
+
     def transact(self, step: Callable[[Run], T]) -> T:
         """What `step` gives; all of its statements are written, or none."""
         return self._trying(lambda: self._transaction(step))

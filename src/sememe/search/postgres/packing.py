@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from struct import pack
 
 from sememe.errors import InputError
@@ -11,6 +12,8 @@ from sememe.search.store import Id, Row, Vectors
 
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
+# jsonb makes 1e+23 the whole number 10²³, and Python's float is another; with .0 it stays a float.
+_POWER = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")|-?[\d.]+e\+\d+')
 _ID_BYTES = 2_000  # a key of a B-tree has no more room
 
 
@@ -57,9 +60,15 @@ def _id(value: Id) -> bytes:
 
 def _json(value: object) -> bytes:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if "e+" in text:
+        text = _POWER.sub(_float, text)
     if _NUL.search(text):
         raise ValueError("a NUL character in it")
     return text.encode()
+
+
+def _float(found: re.Match[str]) -> str:
+    return found["text"] or format(Decimal(found[0]), ".1f")
 
 
 def _utf8(text: str) -> bytes:

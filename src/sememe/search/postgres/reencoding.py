@@ -24,7 +24,7 @@ Encode = Callable[[list[str]], Vectors]
 def reencode(link: Connection, about: About, encode: Encode) -> None:
     """Encode part after part; what was written meanwhile at the end, while nobody writes."""
     if link.transact(partial(_begin, about=about)):
-        for part in iter(lambda: link.run(_MISSING, [_PART]), []):
+        for part in iter(lambda: link.read(partial(_missing, about=about)), []):
             link.transact(partial(_add, about=about, records=_encoded(part, encode)))
             if len(part) < _PART:  # a busy writer would keep it going for ever
                 break
@@ -42,6 +42,22 @@ def _begin(run: Run, about: About) -> bool:
     return known["current"] != about
 
 
+def _missing(run: Run, about: About) -> list[list[Any]]:
+    """Some rows that have no new vector yet."""
+    _check(run, about)
+    return run(_MISSING, [_PART])
+
+
+def _check(run: Run, about: About) -> None:
+    """Let the other table be for these vectors to the end of the transaction, or StoreError."""
+    run(TOGETHER)
+    if schema.read_about(run).get("next") != about:
+        raise StoreError(
+            "Another process began or ended to encode this index anew meanwhile: see which encoder "
+            "it has, and call reindex again if that is not yours."
+        )
+
+
 def _encoded(part: list[list[Any]], encode: Encode) -> list[bytes]:
     vectors = vector_fields(encode([text for _, text in part]))
     return packed(zip((pack("!q", key) for key, _ in part), vectors, strict=True))
@@ -49,16 +65,14 @@ def _encoded(part: list[list[Any]], encode: Encode) -> list[bytes]:
 
 def _add(run: Run, about: About, records: list[bytes]) -> None:
     """Write vectors, unless somebody who encodes the same has written them."""
-    run(TOGETHER)
-    if schema.read_about(run).get("next") != about:
-        raise StoreError("Another process began or ended to encode this index anew meanwhile.")
+    _check(run, about)
     receive(run, "key, vector", records)
     run("insert into next select key, vector from incoming order by key on conflict do nothing")
 
 
 def _end(run: Run, about: About, encode: Encode) -> None:
     run(ALONE)
-    while part := run(_MISSING, [_PART]):
+    while part := _missing(run, about):
         _add(run, about, _encoded(part, encode))
     run(_GONE)
     run("drop table vectors")

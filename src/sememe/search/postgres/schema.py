@@ -21,7 +21,9 @@ def names(run: Run) -> list[str]:
 
 
 def create(run: Run, place: Place, about: About) -> None:
-    """Make an index with nothing in it."""
+    """Make an index with nothing in it, and pgvector's extension."""
+    run("select pg_advisory_xact_lock(hashtext('sememe'), 0)")  # one at a time: no name has two
+    run("create extension if not exists vector")
     if place.name in names(run):
         raise InputError(f"{place.url} is there already: open it, or take another name.")
     [[encoding]] = run("show server_encoding")

@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Self
 
+from sememe.errors import StoreError
 from sememe.search.conditions import POSTGRES, Condition
 from sememe.search.postgres import schema, writing
-from sememe.search.postgres.connection import Connection
+from sememe.search.postgres.connection import Connection, Run
 from sememe.search.postgres.packing import id_array, packed, row_fields, vector_fields
 from sememe.search.postgres.place import Place, placed
 from sememe.search.postgres.reencoding import reencode
@@ -52,7 +53,7 @@ class PostgresStore:
             StoreError: the server cannot be reached, or it has no pgvector.
         """
         new = placed(place)
-        link = Connection(new, lambda run: run("create extension if not exists vector"))
+        link = Connection(new, lambda _: None)
         try:
             link.transact(lambda run: schema.create(run, new, about))
         finally:
@@ -93,26 +94,23 @@ class PostgresStore:
         """Remove rows, all or none."""
         return self._link.transact(partial(writing.delete, ids=id_array(ids)))
 
-    def nearest(self, vectors: Vectors, count: int, where: Condition | None) -> list[list[Match]]:
-        """The rows with the greatest inner products: by HNSW, and by all where it finds too few."""
-        found = self._nearest(vectors, count, where, schema.distance(vectors.shape[1]))
-        few = [query for query, matches in enumerate(found) if len(matches) < count]
-        exact = self._nearest(vectors[few], count, where, "score desc, key")
-        for query, matches in zip(few, exact, strict=True):
-            found[query] = matches
-        return found
-
-    def _nearest(
-        self, vectors: Vectors, count: int, where: Condition | None, order: str
+    def nearest(
+        self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
     ) -> list[list[Match]]:
-        condition, params = where.sql(POSTGRES) if where else ("true", [])
-        sql = _NEAREST.format(condition=condition, order=order)
-        found: list[list[Match]] = [[] for _ in vectors]
-        for start in range(0, len(vectors), _QUERIES):
-            queries = ";".join(str(vector.tolist()) for vector in vectors[start : start + _QUERIES])
-            for query, *row, score in self._link.run(sql, [queries, *params, count]):
-                found[start + query - 1].append(Match(Row(*row), score))
-        return found
+        """The rows with the greatest inner products: by HNSW, and by all where it finds too few."""
+
+        def search(run: Run) -> list[list[Match]]:
+            run("lock table vectors in access share mode")  # a reindex ends by dropping it
+            if schema.read_about(run)["current"].fingerprint != fingerprint:
+                raise StoreError(f"{self.place} was given another encoder meanwhile: search again.")
+            found = _nearest(run, vectors, count, where, schema.distance(vectors.shape[1]))
+            few = [query for query, matches in enumerate(found) if len(matches) < count]
+            exact = _nearest(run, vectors[few], count, where, "score desc, key")
+            for query, matches in zip(few, exact, strict=True):
+                found[query] = matches
+            return found
+
+        return self._link.read(search)
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
         """The rows with words of the query, by the sum over the words of `ts_rank` times rarity."""
@@ -134,3 +132,16 @@ class PostgresStore:
     def close(self) -> None:
         """Let the server go."""
         self._link.close()
+
+
+def _nearest(
+    run: Run, vectors: Vectors, count: int, where: Condition | None, order: str
+) -> list[list[Match]]:
+    condition, params = where.sql(POSTGRES) if where else ("true", [])
+    sql = _NEAREST.format(condition=condition, order=order)
+    found: list[list[Match]] = [[] for _ in vectors]
+    for start in range(0, len(vectors), _QUERIES):
+        queries = ";".join(str(vector.tolist()) for vector in vectors[start : start + _QUERIES])
+        for query, *row, score in run(sql, [queries, *params, count]):
+            found[start + query - 1].append(Match(Row(*row), score))
+    return found
