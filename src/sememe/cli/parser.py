@@ -81,6 +81,23 @@ def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
     add_json(parser, "the outcome")
 
 
+def whole(value: str) -> int:
+    """A type of options: a whole number from 1 on."""
+    if not (value.isdecimal() and int(value) >= 1):
+        raise argparse.ArgumentTypeError(f"{value} is no whole number from 1 on")
+    return int(value)
+
+
+def cosine(value: str) -> float:
+    """A type of options: what pairs of texts can be asked to reach."""
+    try:
+        if -1 < float(value) <= 1:
+            return float(value)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{value} is no cosine above -1 and up to 1, such as 0.8")
+
+
 def add_json(parser: Parser, what: str) -> None:
     """The switch for machines."""
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
