@@ -44,11 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except SememeError as error:
             print(f"sememe: {error}", file=sys.stderr)
             return 2
-        except BrokenPipeError:  # the reader, such as head, has seen enough; files are written
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except KeyboardInterrupt:
-            print("sememe: stopped", file=sys.stderr)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or leaving says it too
+            if isinstance(error, BrokenPipeError):
+                return 0  # the reader, such as head, has seen enough; files are written
+            print(f"sememe: stopped: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt as stop:
+            print("; ".join(["sememe: stopped", *map(str, stop.args)]), file=sys.stderr)
             return 130
     return code
 

@@ -34,31 +34,33 @@ def add_command(
     )
 
 
-def add_input(parser: Parser) -> None:
+def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
-    parser.add_argument("file", metavar="FILE", help="txt, csv, tsv, jsonl or parquet; - for stdin")
+    parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
+                        help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
     parser.add_argument("--column", metavar="NAME", help="the column with the text")
 
 
 def add_model(parser: Parser) -> None:
     """The bi-encoder and its precision."""
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="a bi-encoder: "
-                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+                        f"a directory, a name or a Hub id (default: {DEFAULT_MODEL})")  # fmt: skip
     add_engine(parser)
 
 
-def add_engine(parser: Parser) -> None:
-    """What an encoder computes in, and where."""
+def add_engine(parser: Parser, of: str = "") -> None:
+    """What an encoder computes in, and where; `of` says which encoder, where there are several."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
-                        default="auto", help="what to compute in; f16 is for GPUs "
-                        "(default: %(default)s)")  # fmt: skip
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; all but cpu need "
-                        'pip install "sememe[torch]" (default: the engine chooses)')  # fmt: skip
+                        default="auto", help=f"what to compute in{of}; f16 is for GPUs "
+                        "(default: auto)")  # fmt: skip
+    parser.add_argument("--device", metavar="D", help=f"where to compute{of}: cpu, cuda, cuda:1 or "
+                        'mps; all but cpu need pip install "sememe[torch]" (default: the engine '
+                        "chooses)")  # fmt: skip
 
 
 def engine_options(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_engine`'s switches say, as an encoder takes it."""
-    return {"precision": options.precision, "device": options.device}
+    return {"precision": options.precision or "auto", "device": options.device}
 
 
 def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
