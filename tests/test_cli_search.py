@@ -285,7 +285,7 @@ def test_lines_of_standard_input_have_no_columns(tmp_path: Path) -> None:
     for command in (
         ("index", "--id", "a"),
         ("index", "--column", "text"),
-        ("cluster", "--column", "text"),
+        ("encode", "--column", "text"),
     ):
         done = sememe(command[0], "-", "-o", tmp_path / "x", *command[1:], stdin="a,text\n1,b\n")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -25,7 +25,7 @@ from sememe.cli import (
     searching,
     training,
 )  # fmt: skip
-from sememe.cli.parser import Parser
+from sememe.cli.parser import Parser, check_input
 from sememe.errors import SememeError, SememeWarning
 
 
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", SememeWarning)
         warnings.showwarning = _note
         try:
+            check_input(options)
             code: int = options.run(options)
             sys.stdout.flush()
         except SememeError as error:

@@ -41,6 +41,16 @@ def add_input(parser: Parser, *, optional: bool = False) -> None:
     parser.add_argument("--column", metavar="NAME", help="the column with the text")
 
 
+def check_input(options: argparse.Namespace) -> None:
+    """InputError for a column of standard input, which would hide that a table is read as lines."""
+    for name in ("column", "id"):
+        if getattr(options, "file", None) == "-" and getattr(options, name, None):
+            raise InputError(
+                f"standard input is read as lines of text, without columns: leave --{name} out, or "
+                "write the table to a file, such as rows.csv, and give its name."
+            )
+
+
 def add_model(parser: Parser) -> None:
     """The bi-encoder and its precision."""
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="a bi-encoder: "

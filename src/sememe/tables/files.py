@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from sememe.errors import TableError
-from sememe.tables.table import STDIN, did_you_mean
+from sememe.tables.table import did_you_mean
 
 StrPath = str | os.PathLike[str]
 
@@ -37,7 +37,7 @@ _SIGNATURES = {
 
 def file_name(path: StrPath) -> str:
     """How messages call a file."""
-    return STDIN if os.fspath(path) == "-" else os.fspath(path)
+    return "standard input" if os.fspath(path) == "-" else os.fspath(path)
 
 
 def input_format(path: StrPath) -> str:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from sememe.errors import TableError
 
-STDIN = "standard input"
 # What can be written: by column name, values or an array of shape (n,) or (n, dim).
 Columns = Mapping[str, Sequence[object] | npt.NDArray[Any]]
 # Which of a file's columns a reader keeps; None keeps them all.
@@ -96,11 +95,6 @@ def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
     """
     if column is None and len(names) == 1:
         return names[0]
-    if file == STDIN:
-        raise TableError(
-            f'{STDIN} is read as lines of text, without a column "{column}": write the table to a '
-            "file, such as rows.csv, and give its name"
-        )
     alike = {_fold(name): name for name in reversed(names)}
     for wanted in _TEXT_NAMES if column is None else (column,):
         if wanted in names:
