@@ -277,6 +277,8 @@ def test_options_that_the_index_contradicts_are_refused(
         done = sememe("index", table, "-o", index, option, value)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert f"{has}{option} out" in done.stderr
+    done = sememe("index", table, "-o", index, "--device", "cuda:9")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     same = ("--model", tiny.directory, "--precision", "f32", "--language", "english")
     assert sememe("index", table, "-o", index, *same).returncode == 0
 

@@ -17,7 +17,7 @@ from sememe.cli.parser import (
     engine_options,
     output_directory,
 )
-from sememe.cli.wording import counted
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import sememe
@@ -19,8 +18,8 @@ from sememe.cli.parser import (
 )
 from sememe.cli.records import as_there, file_ids, file_metadata, unchanged, without_blanks
 from sememe.cli.upkeep import encode_again, remove
-from sememe.cli.wording import counted
 from sememe.errors import InputError, StoreMissing
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -158,11 +157,14 @@ def _opened(options: argparse.Namespace) -> "sememe.Index | None":
 
 def _encoder(options: argparse.Namespace, about: "About") -> "sememe.BiEncoder | None":
     """The encoder that is asked for; None if there is none that computes as the index's does."""
-    with suppress(InputError):
+    try:
         return sememe.BiEncoder(
             options.model or about.model, precision=about.precision, device=options.device
         )
-    return None
+    except InputError:
+        if options.device:
+            raise
+        return None
 
 
 def _created(options: argparse.Namespace) -> "sememe.Index":

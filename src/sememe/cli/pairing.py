@@ -19,8 +19,8 @@ from sememe.cli.parser import (
     output_directory,
     whole,
 )
-from sememe.cli.wording import counted
 from sememe.errors import InputError
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands

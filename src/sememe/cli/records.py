@@ -6,8 +6,8 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sememe.cli.wording import counted
 from sememe.errors import InputError, SememeWarning, TableError, warn
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.search import Row

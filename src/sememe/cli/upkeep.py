@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import sememe
 from sememe.cli.parser import engine_options
 from sememe.cli.records import file_ids
-from sememe.cli.wording import counted
 from sememe.errors import InputError
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.search.store import Id
