@@ -76,7 +76,7 @@ def test_a_search_shows_what_the_index_finds(index: Path, encoder: BiEncoder) ->
     (hit,) = json.loads(done.stdout)["hits"]
     assert (hit["id"], hit["score"]) == (expected[0].id, pytest.approx(expected[0].score))
     assert hit["sentence"] == expected[0].sentence
-    shown = sememe("search", index, "cheap power", *options).stdout
+    shown = sememe("search", index, *options, "cheap power").stdout
     assert f"  1  {expected[0].score:.4f}  {expected[0].sentence}\n" in shown
     assert "id 1 · lang: en · year: 2023" in shown
 

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 the user's input is wrong (one line says what), 130 stoppe
 1 anything else.
 """
 
+import argparse
 import os
 import sys
 import warnings
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not know every character
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SememeWarning)
         warnings.showwarning = _note
@@ -55,6 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("; ".join(["sememe: stopped", *map(str, stop.args)]), file=sys.stderr)
             return 130
     return code
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # Python 3.11's argparse takes a QUERY behind options for one argument too many.
+    if len(rest) == 1 and rest[0][:1] != "-" and getattr(options, "query", "") is None:
+        options.query = rest.pop()
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def _parser() -> Parser:

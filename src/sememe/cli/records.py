@@ -3,7 +3,7 @@
 import json
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sememe.errors import InputError, SememeWarning, TableError, warn
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sememe.tables import Source, Table
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?")
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _DEEPEST = 100
 _NAMED = 3  # blank rows
 
@@ -60,7 +61,7 @@ def file_ids(table: "Table", column: str) -> list[Any]:
 
 
 def file_metadata(
-    table: "Table", taken: set[str | None], there: Iterable["Row"], *, delimited: bool
+    table: "Table", taken: set[str | None], there: Collection["Row"], *, delimited: bool
 ) -> list[dict[str, Any]]:
     """All other columns, a dict a row; empty cells and null are not kept.
 
@@ -70,12 +71,17 @@ def file_metadata(
     found: list[dict[str, Any]] = [{} for _ in range(len(next(iter(table.columns.values()))))]
     kept = [name for name in table.columns if name not in taken]
     for name in kept:
-        key, values = _key(name, kept), table.columns[name]
-        if delimited:
-            values = _typed(values, [row.metadata.get(key) for row in there])
+        key = _key(name, kept)
+        values = (
+            _typed(table.columns[name], [row.metadata.get(key) for row in there])
+            if delimited
+            else [_plain(value) for value in table.columns[name]]
+        )
         for row, value in enumerate(values):
+            if problem := _problem(value):
+                raise TableError(f'{table.source.where(row)}: "{name}" {problem}')
             if value is not None:
-                found[row][key] = _checked(value, f'{table.source.where(row)}: "{name}"')
+                found[row][key] = value
     return found
 
 
@@ -129,24 +135,26 @@ def _number(cell: str) -> int | float:
     return float(cell) if "." in cell else int(cell)
 
 
-def _checked(value: object, where: str) -> object:
-    """A value as JSON holds it: what only parquet has, such as dates, as texts."""
-    if not isinstance(value, str | int | float | list | dict):
-        value = str(value)
+def _plain(value: object) -> object:
+    """What only parquet has, such as dates, as a text."""
+    kept = isinstance(value, str | int | float | list | dict | None)
+    return value if kept else str(value)
+
+
+def _problem(value: object) -> str:
+    """Why JSON cannot hold a value; "" if it can."""
+    deep = f"is nested more than {_DEEPEST} deep"
     try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-        if not _deeper(value, _DEEPEST):
-            return value
-        problem = f"is nested more than {_DEEPEST} deep"
+        _JSON.encode(value).encode()
     except RecursionError:
-        problem = f"is nested more than {_DEEPEST} deep"
+        return deep
     except UnicodeEncodeError:
-        problem = "has half of a surrogate pair in it, which is no character"
+        return "has half of a surrogate pair in it, which is no character"
     except ValueError:
-        problem = f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
+        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
     except TypeError as error:
-        problem = f"has in it what JSON cannot hold ({error}): make it a text"
-    raise TableError(f"{where} {problem}")
+        return f"has in it what JSON cannot hold ({error}): make it a text"
+    return deep if _deeper(value, _DEEPEST) else ""
 
 
 def _deeper(value: object, levels: int) -> bool:
