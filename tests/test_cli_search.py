@@ -283,6 +283,14 @@ def test_options_that_the_index_contradicts_are_refused(
     assert sememe("index", table, "-o", index, *same).returncode == 0
 
 
+def test_a_device_whose_vectors_cannot_be_compared_is_refused(table: Path, tiny: Tiny) -> None:
+    place = table.with_name("torch.sememe")
+    Index.create(place, BiEncoder(tiny.directory, engine="torch", precision="f32")).close()
+    done = sememe("index", table, "-o", place, "--device", "cpu")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "leave --device out, or encode its texts again: --reindex." in done.stderr
+
+
 def test_lines_of_standard_input_have_no_columns(tmp_path: Path) -> None:
     for command in (
         ("index", "--id", "a"),

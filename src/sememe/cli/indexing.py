@@ -140,9 +140,13 @@ def _opened(options: argparse.Namespace) -> "sememe.Index | None":
     except StoreMissing:
         return None
     about = store.about()
-    encoder = _encoder(options, about) if options.model or options.device else None
+    encoder, other = None, False
+    if options.model or options.device:
+        encoder = _encoder(options, about)
+        other = encoder is None or encoder.fingerprint != about.fingerprint
     wrong = {
-        "--model": options.model and (encoder is None or encoder.fingerprint != about.fingerprint),
+        "--model": options.model and other,
+        "--device": options.device and other,
         "--precision": options.precision not in (None, "auto", about.precision),
         "--language": options.language not in (None, about.language),
     }
