@@ -127,6 +127,16 @@ def test_lines_on_standard_input(model: tuple[str, ...], tmp_path: Path) -> None
     assert records(tmp_path / "dropped.csv")[0]["reason"] == "copy of line 1"
 
 
+def test_one_pair_is_no_pairs_and_blank_texts_are_in_none(
+    model: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text('id,text\n1,a car\n2,""\n3,a car\n4," "\n5,""\n')
+    options = ("--threshold", 1, "--deduplicate", tmp_path / "out")
+    done = sememe(tmp_path / "t.csv", "-o", tmp_path / "p.csv", *model, *options)
+    assert "5 texts, 1 pair of 1.000" in done.stderr
+    assert [one["id"] for one in records(tmp_path / "out" / "kept.csv")] == ["1", "2", "4", "5"]
+
+
 def test_no_pairs_are_a_file_without_rows(model: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a car\nnuclear power is clean\n")
     options = ("--threshold", 1, "--deduplicate", tmp_path)
@@ -146,8 +156,10 @@ def test_no_pairs_are_a_file_without_rows(model: tuple[str, ...], tmp_path: Path
         (["t.csv", "-o", "t.csv"], "t.csv would be overwritten"),
         (["kept.csv", "-o", "p.csv", "--deduplicate", "."], "kept.csv would be overwritten"),
         (["t.csv", "-o", "p.csv", "--deduplicate", "t.csv"], "--deduplicate t.csv: "),
-        (["t.csv", "-o", "p.csv", "--threshold", "1.5"], "threshold=1.5: give a cosine"),
-        (["t.csv", "-o", "p.csv", "--top", "0"], "top=0: give a whole number"),
+        (["t.csv", "-o", "dropped.csv", "--deduplicate", "."], "-o dropped.csv is a file that"),
+        (["t.csv", "-o", "./kept.csv", "--deduplicate", "."], "./kept.csv is a file that"),
+        (["t.csv", "-o", "p.csv", "--threshold", "1.5"], "--threshold: 1.5 is no cosine above -1"),
+        (["t.csv", "-o", "p.csv", "--top", "0"], "--top: 0 is no whole number from 1 on"),
         (["t.csv", "-o", "p.csv", "--top", "3", "--threshold", "0.5"], "not allowed with"),
     ],
 )

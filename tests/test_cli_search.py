@@ -2,15 +2,19 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from postgres_server import PASSWORD
 from sememe import BiEncoder, CrossEncoder, Index
-from tiny_models import Tiny, make_cross_encoder
+from sememe.tables import write_table
+from tiny_models import Tiny, make_checkpoint, make_cross_encoder
 
 ROWS = [
     ("nuclear power is clean", "de", "2021"),
@@ -48,7 +52,7 @@ def test_all_columns_are_kept_and_numbers_are_numbers(index: Path) -> None:
     with Index.open(index) as opened:
         found = opened.get(["0", "1", "2"])
     assert [(row.text, row.metadata) for row in found] == [
-        (text, {"lang": lang, "year": int(year) if year else None}) for text, lang, year in ROWS
+        (text, {"lang": lang, **({"year": int(year)} if year else {})}) for text, lang, year in ROWS
     ]
 
 
@@ -72,7 +76,7 @@ def test_a_search_shows_what_the_index_finds(index: Path, encoder: BiEncoder) ->
     (hit,) = json.loads(done.stdout)["hits"]
     assert (hit["id"], hit["score"]) == (expected[0].id, pytest.approx(expected[0].score))
     assert hit["sentence"] == expected[0].sentence
-    shown = sememe("search", index, "cheap power", *options).stdout
+    shown = sememe("search", index, *options, "cheap power").stdout
     assert f"  1  {expected[0].score:.4f}  {expected[0].sentence}\n" in shown
     assert "id 1 · lang: en · year: 2023" in shown
 
@@ -81,7 +85,36 @@ def test_queries_come_from_a_pipe(index: Path) -> None:
     done = sememe("search", index, "-k", 1, "--json", stdin="a car\n\nwind\n")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["query"] for line in done.stdout.splitlines()] == ["a car", "wind"]
-    assert "Nothing was found." in sememe("search", index, "日本", "--mode", "bm25").stdout
+    shown = sememe("search", index, "-k", 1, stdin="a car\n\nwind\n").stdout.splitlines()
+    assert [line for line in shown if line.startswith("search>")] == [
+        "search> a car",
+        "search> wind",
+    ]
+
+
+def test_nothing_found_says_what_it_had_to_fit(index: Path) -> None:
+    assert "Nothing was found.\n" in sememe("search", index, "日本", "--mode", "bm25").stdout
+    done = sememe("search", index, "a car", "--where", "yaer = 2023")
+    assert done.stdout == "Nothing was found that fits --where yaer = 2023.\n"
+
+
+def test_a_search_by_words_opens_no_encoder(table: Path, tiny: Tiny) -> None:
+    model, out = table.with_name("model"), table.with_name("words.sememe")
+    shutil.copytree(tiny.directory, model)
+    assert sememe("index", table, "-o", out, "--model", model).returncode == 0
+    shutil.rmtree(model)
+    done = sememe("search", out, "waste", "--mode", "bm25")
+    assert ROWS[1][0] in done.stdout, done.stderr
+    done = sememe("search", out, "waste", "--mode", "bm25", "--json")
+    assert json.loads(done.stdout)["hits"][0]["sentence"] == ROWS[1][0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_for_what_is_printed_is_one_line(index: Path) -> None:
+    line = f"{sys.executable} -m sememe.cli search {index} a --mode bm25 > /dev/full"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
 
 
 def test_a_cross_encoder_reranks(index: Path, tmp_path: Path) -> None:
@@ -100,7 +133,8 @@ def test_the_same_command_adds_nothing_and_replace_replaces(index: Path, table: 
     table.write_text(table.read_text().replace("a new car", "an old bus"))
     refused = sememe("index", table, "-o", index)
     assert refused.returncode == 2
-    assert "upsert" in refused.stderr or "--replace" in refused.stderr
+    assert "rows.csv, line 4: \"text\" of the id '2' is 'a new car' in the" in refused.stderr
+    assert "and 'an old bus' here; --replace puts" in refused.stderr
     assert sememe("index", table, "-o", index, "--replace").returncode == 0
     with Index.open(index) as opened:
         assert len(opened) == 3
@@ -113,6 +147,7 @@ def test_the_same_command_adds_nothing_and_replace_replaces(index: Path, table: 
         ("id,text\n1,a\n1,b\n", "line 3: \"id\" is '1', as in"),
         ("id,text\n1,a\n,b\n", "line 3: \"id\" is '', which is no id"),
         ("text\na\n", 'has no column "number"'),
+        ('text\n""\n" "\n', 'has no text: every "text" is blank'),
     ],
 )
 def test_bad_ids_are_told_of_by_their_line(
@@ -132,8 +167,9 @@ def test_bad_searches_are_one_line(index: Path, tmp_path: Path) -> None:
     for arguments, said in (
         ((tmp_path / "none", "x"), "There is no index"),
         ((index, "x", "--where", "lang = en"), "write 'en' for a text"),
-        ((index, " "), "query 0 is ' '"),
-        ((index, "x", "-k", "0"), "top_k=0"),
+        ((index, "x", "--where", ""), "--where is blank"),
+        ((index, " "), "QUERY is blank"),
+        ((index, "x", "-k", "0"), "-k/--top-k: 0 is no whole number"),
     ):
         done = sememe("search", *arguments)
         assert (done.returncode, done.stdout) == (2, "")
@@ -149,6 +185,181 @@ def test_other_columns_called_text_or_id_are_kept_beside(tmp_path: Path, tiny: T
     with Index.open(tmp_path / "x") as opened:
         (row,) = opened.get([1])
     assert (row.text, row.metadata) == ("a car", {"text_": "long", "n": {"a": [1]}, "code": "7"})
+
+
+def test_no_column_is_lost_to_a_name_that_is_taken(tmp_path: Path, tiny: Tiny) -> None:
+    file, out = tmp_path / "rows.csv", tmp_path / "x"
+    file.write_text("id,id_,key,text\na,b,c,d\n")
+    assert (
+        sememe("index", file, "--id", "key", "-o", out, "--model", tiny.directory).returncode == 0
+    )
+    with Index.open(out) as opened:
+        assert opened.get(["c"])[0].metadata == {"id__": "a", "id_": "b"}
+
+
+def test_a_longer_file_just_adds(tmp_path: Path, tiny: Tiny) -> None:
+    def indexed(content: str, name: str, *options: object) -> dict[str | int, object]:
+        (tmp_path / name).write_text(content)
+        done = sememe("index", tmp_path / name, "-o", tmp_path / f"{name}.sememe", *options)
+        assert done.returncode == 0, done.stderr
+        with Index.open(tmp_path / f"{name}.sememe") as opened:
+            return {row.id: row.metadata for row in opened.get(["1", "2", "3", "4", 1, 2])}
+
+    model = ("--model", tiny.directory)
+    first = {"1": {"n": 7, "s": "x"}, "2": {"s": "2"}}
+    assert indexed("id,text,n,s\n1,a,7,x\n2,b,,2\n", "rows.csv", *model) == first
+    longer = "id,text,n,s,e\n1,a,7,x,\n2,b,,2,\n3,c,n/a,3,\n4,d,8.5,,"
+    more = {"3": {"n": "n/a", "s": "3"}, "4": {"n": 8.5}}
+    assert indexed(longer, "rows.csv") == {**first, **more}
+    line = '{"id": 1, "text": "a"}\n'
+    assert indexed(line, "rows.jsonl", *model) == {1: {}}
+    longer = line + '{"id": 2, "text": "b", "n": 1}\n'
+    assert indexed(longer, "rows.jsonl") == {1: {}, 2: {"n": 1}}
+
+
+def test_a_null_that_is_there_is_no_difference(tmp_path: Path, encoder: BiEncoder) -> None:
+    with Index.create(tmp_path / "x", encoder) as made:
+        made.add(["a"], ["1"], [{"n": None, "m": 1}])
+    (tmp_path / "rows.csv").write_text("id,text,n,m\n1,a,,1\n")
+    done = sememe("index", tmp_path / "rows.csv", "-o", tmp_path / "x")
+    assert done.returncode == 0, done.stderr
+    assert "0 of them new" in done.stderr
+
+
+def test_blank_texts_are_left_out_and_told_of(tmp_path: Path, tiny: Tiny) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text('id,text\n1,a\n2,""\n3," "\n,b\n')
+    refused = sememe("index", file, "-o", tmp_path / "x", "--model", tiny.directory)
+    assert "rows.csv, line 5: \"id\" is ''" in refused.stderr
+    file.write_text('id,text\n1,a\n2,""\n3," "\n4,b\n')
+    done = sememe("index", file, "-o", tmp_path / "x", "--model", tiny.directory)
+    assert "rows.csv: 2 blank texts left out: line 3, 4\n" in done.stderr
+    assert "2 texts, 2 of them new" in done.stderr
+
+
+DEEP = "[" * 200 + "]" * 200
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("NaN", 'line 2: "n" is or has a number that is not finite (nan)'),
+        ('{"a": [-Infinity]}', 'line 2: "n" is or has a number that is not finite'),
+        (DEEP, 'line 2: "n" is nested more than 100 deep'),
+        (r'"\ud83d"', "line 2: this JSON cannot be used"),
+    ],
+)
+def test_what_cannot_be_kept_is_told_of_before_an_index_is_made(
+    tmp_path: Path, tiny: Tiny, value: str, said: str
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"text": "a", "n": 1}\n{"text": "b", "n": %s}\n' % value)  # noqa: UP031
+    done = sememe("index", file, "-o", tmp_path / "x", "--model", tiny.directory)
+    assert done.returncode == 2
+    assert f"rows.jsonl, {said}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_parquet_is_told_of_by_its_row(tmp_path: Path, tiny: Tiny) -> None:
+    file = tmp_path / "rows.parquet"
+    write_table(file, {"text": ["a", "b"], "n": [1.0, float("nan")]})
+    done = sememe("index", file, "-o", tmp_path / "x", "--model", tiny.directory)
+    assert 'rows.parquet, row 2: "n" is or has a number that is not finite' in done.stderr
+
+
+def test_options_that_the_index_contradicts_are_refused(
+    index: Path, table: Path, tiny: Tiny, tmp_path: Path
+) -> None:
+    other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
+    has = f"was made with --model {tiny.directory} --precision f32 --language english: leave "
+    for option, value in (("--language", "simple"), ("--precision", "bf16"), ("--model", other)):
+        done = sememe("index", table, "-o", index, option, value)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert f"{has}{option} out" in done.stderr
+    done = sememe("index", table, "-o", index, "--device", "cuda:9")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    same = ("--model", tiny.directory, "--precision", "f32", "--language", "english")
+    assert sememe("index", table, "-o", index, *same).returncode == 0
+
+
+def test_a_device_whose_vectors_cannot_be_compared_is_refused(table: Path, tiny: Tiny) -> None:
+    place = table.with_name("torch.sememe")
+    Index.create(place, BiEncoder(tiny.directory, engine="torch", precision="f32")).close()
+    done = sememe("index", table, "-o", place, "--device", "cpu")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "leave --device out, or encode its texts again: --reindex." in done.stderr
+
+
+def test_lines_of_standard_input_have_no_columns(tmp_path: Path) -> None:
+    for command in (
+        ("index", "--id", "a"),
+        ("index", "--column", "text"),
+        ("encode", "--column", "text"),
+    ):
+        done = sememe(command[0], "-", "-o", tmp_path / "x", *command[1:], stdin="a,text\n1,b\n")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "standard input is read as lines of text" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no Ctrl-C can be sent there")
+def test_stopped_it_says_what_is_in_and_goes_on(tmp_path: Path, tiny: Tiny) -> None:
+    file, out = tmp_path / "rows.txt", tmp_path / "x"
+    file.write_text("".join(f"a car {n}\n" for n in range(60_000)))
+    line = [sys.executable, "-m", "sememe.cli", "index", file, "-o", out, "--model", tiny.directory]
+    running = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True)
+    while not out.exists():
+        time.sleep(0.01)
+    with Index.open(out) as opened:
+        while not len(opened):
+            time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate()[1]
+    assert running.returncode == 130
+    with Index.open(out) as opened:
+        there = f"{len(opened):,} of 60,000 texts of {file} are in the index"
+    assert f"sememe: stopped; {there}, the same command goes on from there\n" in said
+
+
+def test_texts_are_removed_by_a_file_of_ids(index: Path, tmp_path: Path, tiny: Tiny) -> None:
+    done = sememe("index", "-", "--remove", "-o", index, "--json", stdin="2\n9\n0\n")
+    assert json.loads(done.stdout) == {"index": str(index), "texts": 1, "removed": 2}
+    assert "1 id not in it, the first in standard input, line 2" in done.stderr
+    file = tmp_path / "whole.jsonl"
+    file.write_text(
+        '{"id": 12, "text": "a"}\n{"id": "012", "text": "b"}\n{"id": "12", "text": "c"}\n'
+    )
+    options = ("--model", tiny.directory, "--precision", "f32")
+    assert sememe("index", file, "-o", tmp_path / "whole", *options).returncode == 0
+    for left in ([12, "012"], ["012"], ["012"]):
+        done = sememe("index", "-", "--remove", "-o", tmp_path / "whole", stdin="12\n")
+        assert done.returncode == 0, done.stderr
+        with Index.open(tmp_path / "whole") as opened:
+            assert [row.id for row in opened.get([12, "12", "012"])] == left
+    (tmp_path / "gone.csv").write_text("title,ID\nx,012\n")
+    assert (
+        sememe("index", tmp_path / "gone.csv", "--remove", "-o", tmp_path / "whole").returncode == 0
+    )
+    with Index.open(tmp_path / "whole") as opened:
+        assert len(opened) == 0
+
+
+def test_an_index_is_encoded_again_with_another_model(index: Path, tmp_path: Path) -> None:
+    other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
+    done = sememe("index", "--reindex", "--model", other, "--precision", "f32", "-o", index)
+    assert done.returncode == 0, done.stderr
+    assert f"3 texts encoded with {other} in f32" in done.stderr
+    with Index.open(index) as opened:
+        assert opened.encoder.model == str(other)
+    for options, said in (
+        (("--reindex", "rows.csv"), "FILE does nothing with --reindex"),
+        (("--remove", "rows.csv", "--model", "m"), "--model does nothing with --remove"),
+        ((), "FILE is missing"),
+    ):
+        done = sememe("index", *options, "-o", index)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert said in done.stderr
 
 
 def test_an_index_on_a_server(table: Path, tiny: Tiny, postgres_place: str) -> None:

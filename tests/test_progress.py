@@ -30,9 +30,10 @@ def test_it_is_shown_in_a_pipe_where_it_is_asked_for(tiny: Tiny) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's")
+@pytest.mark.parametrize("size", [(24, 80), (0, 0)])  # 0: the terminal does not say
 @pytest.mark.parametrize(("options", "shown"), [("", True), (", progress=False", False)])
 def test_it_is_shown_on_a_terminal_unless_refused(
-    tiny: Tiny, tmp_path: Path, options: str, shown: bool
+    tiny: Tiny, tmp_path: Path, options: str, shown: bool, size: tuple[int, int]
 ) -> None:
     script = tmp_path / "encode.py"
     script.write_text(ENCODE.format(folder=str(tiny.directory), options=options))
@@ -41,7 +42,7 @@ def test_it_is_shown_on_a_terminal_unless_refused(
         import fcntl, os, pty, struct, sys, termios
         pid, terminal = pty.fork()
         if pid == 0:
-            fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", {size[0]}, {size[1]}, 0, 0))
             os.execv(sys.executable, [sys.executable, {str(script)!r}])
         try:
             while part := os.read(terminal, 4096):

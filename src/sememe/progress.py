@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 _SHOWN_FROM = 1000
+_SIZE = (80, 24)
 
 
 class Bar(Protocol):
@@ -38,8 +39,16 @@ def progress_bar(
         return nullcontext(_Silent())
     from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector
 
-    bar: AbstractContextManager[Bar] = tqdm(total=total, unit=f" {unit}", leave=False)
-    return bar
+    bar = tqdm(total=total, unit=f" {unit}", leave=False)
+    if (bar.ncols or 0) < 0:  # a terminal that does not say how large it is: tqdm shows nothing
+        bar.ncols, bar.nrows = _SIZE
+    shown: AbstractContextManager[Bar] = bar
+    return shown
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, for people: 1 text, 2,000 texts."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def minutes(seconds: float) -> str:

@@ -39,7 +39,7 @@ def test_prints_a_table_no_wider_than_the_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     lines = str(found).splitlines()
-    assert lines[0] == "2 clusters of 51 texts, 1 outliers"
+    assert lines[0] == "2 clusters of 51 texts, 1 outlier"
     assert any("nuclear power" in line for line in lines)
     assert any("静かな" in line for line in lines)
     for line in lines:

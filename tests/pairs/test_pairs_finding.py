@@ -25,10 +25,10 @@ class Letters:
 
 
 def by_hand(texts: list[str], threshold: float) -> Found:
-    """Every pair of different texts, and each copy with the first text that it is a copy of."""
+    """Every pair of different texts, and each copy with its first; a blank text is in no pair."""
     rows = unit(Letters().encode(texts)) if texts else np.empty((0, 4), np.float32)
     found: Found = []
-    for i, j in itertools.combinations(range(len(texts)), 2):
+    for i, j in itertools.combinations([i for i, text in enumerate(texts) if text.strip()], 2):
         first, second = texts.index(texts[i]), texts.index(texts[j])
         score = float(rows[i] @ rows[j])
         if (first, second) == (i, j) and score >= threshold:
@@ -44,7 +44,7 @@ def listed(found: Pairs) -> Found:
     return list(zip(found.first.tolist(), found.second.tolist(), found.score.tolist(), strict=True))
 
 
-TEXTS = st.lists(st.text("abcd", max_size=4), max_size=30)
+TEXTS = st.lists(st.text("abcd ", max_size=4), max_size=30)
 
 
 # No cosine of such counts is so near to these that rounding could decide.
@@ -139,7 +139,13 @@ def test_texts_and_vectors_that_do_not_fit_are_refused() -> None:
         pair_vectors([[1.0, 0.0], [float("nan"), 1.0]], ["a", "b"])
 
 
-@pytest.mark.parametrize("texts", [[], ["a"]])
+@pytest.mark.parametrize("encoder", ["all-MiniLM-L6-v2", object(), None])
+def test_what_cannot_encode_is_refused(encoder: Any) -> None:
+    with pytest.raises(InputError, match=r"^encoder is .*; give what has encode\(texts\)"):
+        sememe.find_pairs(["a", "b"], encoder)
+
+
+@pytest.mark.parametrize("texts", [[], ["a"], ["", " ", "\n", ""]])
 def test_fewer_than_two_texts_are_no_pair(texts: list[str]) -> None:
     some: list[dict[str, Any]] = [{}, {"top": 3}, {"threshold": 0.5}]
     for options in some:
@@ -170,4 +176,4 @@ def test_the_suggested_threshold_follows_what_unrelated_texts_have(background: f
 def test_of_few_texts_no_threshold_is_learnt() -> None:
     found = sememe.find_pairs(["ab", "aab", "c"], Letters())
     assert found.threshold == 0.7
-    assert found.why == "3 texts are too few to learn a threshold from: 0.7 is taken"
+    assert found.why == "too few texts (3) to learn a threshold from: 0.7 is taken"

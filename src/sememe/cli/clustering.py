@@ -17,6 +17,7 @@ from sememe.cli.parser import (
     engine_options,
     output_directory,
 )
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -77,8 +78,9 @@ def _run(options: argparse.Namespace) -> int:
     else:
         print(groups)
     print(
-        f"{len(texts):,} texts, {len(groups):,} clusters, {len(groups.outliers):,} outliers in "
-        f"{time.perf_counter() - started:.1f} s: {directory / 'map.html'}",
+        f"{counted(len(texts), 'text')}, {counted(len(groups), 'cluster')}, "
+        f"{counted(len(groups.outliers), 'outlier')} in {time.perf_counter() - started:.1f} s: "
+        f"{directory / 'map.html'}",
         file=sys.stderr,
     )
     return 0

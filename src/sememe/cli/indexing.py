@@ -2,23 +2,36 @@
 
 import argparse
 import json
-import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import add_command, add_input, add_json, add_model, engine_options
-from sememe.errors import StoreMissing, TableError
+from sememe.cli.parser import (
+    DEFAULT_MODEL,
+    add_command,
+    add_input,
+    add_json,
+    add_model,
+    engine_options,
+    output_directory,
+)
+from sememe.cli.records import as_there, file_ids, file_metadata, unchanged, without_blanks
+from sememe.cli.upkeep import encode_again, remove
+from sememe.errors import InputError, StoreMissing
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
-    from sememe.tables import Table
+    from sememe.search import Row
+    from sememe.search.store import About
+    from sememe.tables import Source
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?")
 _EXAMPLES = """\
 sememe index faq.csv --column answer -o faq.sememe
 sememe index tickets.jsonl --column body --id number --replace -o tickets.sememe
+sememe index closed.txt --remove -o tickets.sememe
+sememe index --reindex --model BAAI/bge-small-en-v1.5 -o faq.sememe
 sememe index notes.txt -o postgresql://me@server/work/notes"""
 
 
@@ -33,91 +46,133 @@ def add_commands(commands: "Commands") -> None:
         "command goes on where it was.",
         examples=_EXAMPLES,
     )
-    add_input(parser)
+    add_input(parser, optional=True)
     parser.add_argument("-o", "--output", metavar="INDEX", required=True,
                         help="a folder, or postgresql://user@host/database/name")  # fmt: skip
     parser.add_argument("--id", metavar="NAME", help="the column with the texts' ids (default: the "
                         "one called id; without one, ids are made of the texts)")  # fmt: skip
-    parser.add_argument("--replace", action="store_true",
-                        help="texts take the place of those with the same ids")  # fmt: skip
-    parser.add_argument("--language", choices=("english", "simple"), default="english",
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--replace", action="store_true",
+                     help="texts take the place of those with the same ids")  # fmt: skip
+    how.add_argument("--remove", action="store_true",
+                     help="remove the texts with the ids that FILE has")  # fmt: skip
+    how.add_argument("--reindex", action="store_true", help="encode all texts that are there "
+                     "again, without a FILE, with another --model or --precision")  # fmt: skip
+    parser.add_argument("--language", choices=("english", "simple"),
                         help="how words are compared in a new index: by their English stems, or as "
-                        "they are (default: %(default)s)")  # fmt: skip
+                        "they are (default: english)")  # fmt: skip
     add_model(parser)
     add_json(parser, "a summary")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, model=None, precision=None)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import read_table
-    from sememe.tables.files import input_format
+    if options.reindex:
+        return encode_again(options)
+    if options.file is None:
+        raise InputError("FILE is missing: give a file of texts (or --reindex).")
+    return remove(options) if options.remove else _add(options)
 
+
+def _add(options: argparse.Namespace) -> int:
     started = time.perf_counter()
-    table = read_table(options.file)
-    texts, column = table.text_column(options.column), table.text_name(options.column)
-    ids, id_column = _ids(table, options.id, column)
-    metadata = _metadata(
-        table, {column, id_column}, delimited=input_format(options.file) in ("csv", "tsv")
-    )
-    with _opened(options) as index:
+    index = _opened(options)
+    rows, source = _rows(options, index)
+    with _created(options) if index is None else index as index:
         before = len(index)
-        (index.upsert if options.replace else index.add)(texts, ids, metadata)
+        try:
+            (index.upsert if options.replace else index.add)(
+                [row.text for row in rows], [row.id for row in rows], [row.metadata for row in rows]
+            )
+        except KeyboardInterrupt:
+            wanted = {row.id: row for row in rows}
+            done = sum(wanted[row.id] == row for row in index.get(wanted))
+            raise KeyboardInterrupt(
+                f"{done:,} of {counted(len(rows), 'text')} of {source.file} are in the index, the "
+                "same command goes on from there"
+            ) from None
         after, shown = len(index), repr(index)
     seconds = time.perf_counter() - started
     if options.json:
         said = {"index": options.output, "texts": after, "new": after - before}
         print(json.dumps({**said, "seconds": round(seconds, 3)}))
     print(
-        f"{len(texts):,} texts, {after - before:,} of them new, in {seconds:.1f} s: {shown}",
+        f"{counted(len(rows), 'text')}, {after - before:,} of them new, in {seconds:.1f} s: "
+        f"{shown}",
         file=sys.stderr,
     )
     return 0
 
 
-def _opened(options: argparse.Namespace) -> "sememe.Index":
-    try:
-        return sememe.Index.open(options.output)
-    except StoreMissing:
-        encoder = sememe.BiEncoder(options.model, **engine_options(options))
-        return sememe.Index.create(options.output, encoder, language=options.language)
+def _rows(
+    options: argparse.Namespace, index: "sememe.Index | None"
+) -> tuple[list["Row"], "Source"]:
+    """The file's rows, which fit what the index has of them, and where they stand."""
+    from sememe.search.rows import new_rows
+    from sememe.tables import read_table
+    from sememe.tables.files import input_format
 
-
-def _ids(table: "Table", name: str | None, text: str) -> tuple[list[Any] | None, str | None]:
-    """The ids and their column; None for both where there are none."""
-    if name is None and ("id" not in table.columns or text == "id"):
-        return None, None
-    column = name or "id"
-    ids = table.column(column)
-    seen: dict[object, int] = {}
-    for row, own in enumerate(ids):
-        if not isinstance(own, str | int) or own == "":
-            raise TableError(f'{table.source.where(row)}: "{column}" is {own!r}, which is no id')
-        if seen.setdefault(own, row) != row:
-            raise TableError(
-                f'{table.source.where(row)}: "{column}" is {own!r}, as in '
-                f"{table.source.where(seen[own])}; an id stands for one text"
-            )
-    return ids, column
-
-
-def _metadata(table: "Table", taken: set[str | None], *, delimited: bool) -> list[dict[str, Any]]:
-    kept = {
-        f"{name}_" if name in ("id", "text") else name: _typed(values, delimited=delimited)
-        for name, values in table.columns.items()
-        if name not in taken
-    }
-    return [dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=True)] or [
-        {} for _ in next(iter(table.columns.values()))
+    table = read_table(options.file)
+    text = table.text_name(options.column)
+    table = without_blanks(table, text)
+    own = "id" if "id" in table.columns and text != "id" else None
+    if options.id:
+        own = table.text_name(options.id)
+    rows = new_rows(table.text_column(text), file_ids(table, own) if own else None)
+    there = {} if index is None else {old.id: old for old in index.get(row.id for row in rows)}
+    delimited = input_format(options.file) in ("csv", "tsv")
+    metadata = file_metadata(table, {text, own}, there.values(), delimited=delimited)
+    rows = [
+        as_there(row._replace(metadata=found), there.get(row.id))
+        for row, found in zip(rows, metadata, strict=True)
     ]
+    if not options.replace:
+        unchanged(rows, there, table.source)
+    return rows, table.source
 
 
-def _typed(values: list[object], *, delimited: bool) -> list[object]:
-    """Numbers, where all of a csv's column are (007 is none); dates of other formats are texts."""
-    if delimited:
-        filled = [str(value) for value in values if value]
-        if not all(_NUMBER.fullmatch(value) for value in filled):
-            return values
-        kind = float if any("." in value for value in filled) else int
-        return [kind(str(value)) if value else None for value in values]
-    plain = (str, int, float, bool, list, dict, type(None))
-    return [value if isinstance(value, plain) else str(value) for value in values]
+def _opened(options: argparse.Namespace) -> "sememe.Index | None":
+    """The index that is there; InputError if the options say what it is not."""
+    from sememe.search.opening import open_store
+
+    try:
+        store = open_store(options.output)
+    except StoreMissing:
+        return None
+    about = store.about()
+    encoder, other = None, False
+    if options.model or options.device:
+        encoder = _encoder(options, about)
+        other = encoder is None or encoder.fingerprint != about.fingerprint
+    wrong = {
+        "--model": options.model and other,
+        "--device": options.device and other,
+        "--precision": options.precision not in (None, "auto", about.precision),
+        "--language": options.language not in (None, about.language),
+    }
+    for option in (option for option in wrong if wrong[option]):
+        raise InputError(
+            f"{store.place} was made with --model {about.model} --precision {about.precision} "
+            f"--language {about.language}: leave {option} out"
+            + (", or encode its texts again: --reindex." if option != "--language" else ".")
+        )
+    return sememe.Index(store, encoder)
+
+
+def _encoder(options: argparse.Namespace, about: "About") -> "sememe.BiEncoder | None":
+    """The encoder that is asked for; None if there is none that computes as the index's does."""
+    try:
+        return sememe.BiEncoder(
+            options.model or about.model, precision=about.precision, device=options.device
+        )
+    except InputError:
+        if options.device:
+            raise
+        return None
+
+
+def _created(options: argparse.Namespace) -> "sememe.Index":
+    if "://" not in options.output:
+        output_directory(options.output, ())
+    encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
+    return sememe.Index.create(options.output, encoder, language=options.language or "english")

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 the user's input is wrong (one line says what), 130 stoppe
 1 anything else.
 """
 
+import argparse
 import os
 import sys
 import warnings
@@ -25,7 +26,7 @@ from sememe.cli import (
     searching,
     training,
 )  # fmt: skip
-from sememe.cli.parser import Parser
+from sememe.cli.parser import Parser, check_input
 from sememe.errors import SememeError, SememeWarning
 
 
@@ -34,23 +35,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not know every character
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SememeWarning)
         warnings.showwarning = _note
         try:
+            check_input(options)
             code: int = options.run(options)
             sys.stdout.flush()
         except SememeError as error:
             print(f"sememe: {error}", file=sys.stderr)
             return 2
-        except BrokenPipeError:  # the reader, such as head, has seen enough; files are written
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except KeyboardInterrupt:
-            print("sememe: stopped", file=sys.stderr)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or leaving says it too
+            if isinstance(error, BrokenPipeError):
+                return 0  # the reader, such as head, has seen enough; files are written
+            print(f"sememe: stopped: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt as stop:
+            print("; ".join(["sememe: stopped", *map(str, stop.args)]), file=sys.stderr)
             return 130
     return code
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # Python 3.11's argparse takes a QUERY behind options for one argument too many.
+    if len(rest) == 1 and rest[0][:1] != "-" and getattr(options, "query", "") is None:
+        options.query = rest.pop()
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def _parser() -> Parser:

@@ -14,10 +14,13 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    cosine,
     engine_options,
     output_directory,
+    whole,
 )
 from sememe.errors import InputError
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -46,10 +49,10 @@ def add_commands(commands: "Commands") -> None:
                         help="x.csv, x.tsv, x.jsonl or x.parquet for the pairs")  # fmt: skip
     add_model(parser)
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--threshold", metavar="COSINE", type=float,
+    how.add_argument("--threshold", metavar="COSINE", type=cosine,
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
-    how.add_argument("--top", metavar="N", type=int, help="the N closest pairs")
+    how.add_argument("--top", metavar="N", type=whole, help="the N closest pairs")
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
@@ -66,6 +69,10 @@ def _run(options: argparse.Namespace) -> int:
     outputs = [Path(options.output), *_deduplicated(options)]
     if any(path.resolve() == Path(options.file).resolve() for path in outputs):
         raise InputError(f"{options.file} would be overwritten by what is found: write elsewhere.")
+    if Path(options.output).resolve() in (path.resolve() for path in outputs[1:]):
+        raise InputError(
+            f"-o {options.output} is a file that --deduplicate writes: give it another name."
+        )
     table = read_table(options.file)
     texts = table.text_column(options.column)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
@@ -75,11 +82,12 @@ def _run(options: argparse.Namespace) -> int:
     written = {f"{name}_text": [cell(texts[i]) for i in rows] for name, rows in ends.items()}
     write_table(options.output, {**numbers, "score": found.score, **written})
     said = {"texts": len(texts), "pairs": len(found), "threshold": round(found.threshold, 6)}
+    kept = None
     if options.deduplicate:
-        said["kept"] = _write_deduplicated(outputs[1], outputs[2], table, found)
+        said["kept"] = kept = _write_deduplicated(outputs[1], outputs[2], table, found)
     if options.json:
         print(json.dumps({**said, "why": found.why}))
-    _say(options, said, found.why, time.perf_counter() - started)
+    _say(options, found, kept, time.perf_counter() - started)
     return 0
 
 
@@ -122,19 +130,18 @@ def _reason(one: "Dropped", texts: list[str], source: "Source") -> str:
     return f"joined to {kept} through {partner}, {one.score:.2f} like that"
 
 
-def _say(
-    options: argparse.Namespace, said: dict[str, int | float], why: str | None, seconds: float
-) -> None:
+def _say(options: argparse.Namespace, found: "Pairs", kept: int | None, seconds: float) -> None:
     print(
-        f"{said['texts']:,} texts, {said['pairs']:,} pairs of {said['threshold']:.3f} and above in "
-        f"{seconds:.1f} s: {options.output}" + (f"\n{why}" if why else ""),
+        f"{counted(len(found.texts), 'text')}, {counted(len(found), 'pair')} of "
+        f"{found.threshold:.3f} and above in {seconds:.1f} s: {options.output}"
+        + (f"\n{found.why}" if found.why else ""),
         file=sys.stderr,
     )
-    if options.deduplicate:
-        left = said["texts"] - said["kept"]
+    if kept is not None:
+        left = len(found.texts) - kept
         note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
         print(
-            f"{said['kept']:,} texts kept, {left:,} dropped: {options.deduplicate}"
-            + (f"{note}--threshold 0.9" if why and left else ""),
+            f"{counted(kept, 'text')} kept, {left:,} dropped: {options.deduplicate}"
+            + (f"{note}--threshold 0.9" if found.why and left else ""),
             file=sys.stderr,
         )

@@ -34,31 +34,43 @@ def add_command(
     )
 
 
-def add_input(parser: Parser) -> None:
+def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
-    parser.add_argument("file", metavar="FILE", help="txt, csv, tsv, jsonl or parquet; - for stdin")
+    parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
+                        help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
     parser.add_argument("--column", metavar="NAME", help="the column with the text")
+
+
+def check_input(options: argparse.Namespace) -> None:
+    """InputError for a column of standard input, which would hide that a table is read as lines."""
+    for name in ("column", "id"):
+        if getattr(options, "file", None) == "-" and getattr(options, name, None):
+            raise InputError(
+                f"standard input is read as lines of text, without columns: leave --{name} out, or "
+                "write the table to a file, such as rows.csv, and give its name."
+            )
 
 
 def add_model(parser: Parser) -> None:
     """The bi-encoder and its precision."""
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="a bi-encoder: "
-                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+                        f"a directory, a name or a Hub id (default: {DEFAULT_MODEL})")  # fmt: skip
     add_engine(parser)
 
 
-def add_engine(parser: Parser) -> None:
-    """What an encoder computes in, and where."""
+def add_engine(parser: Parser, of: str = "") -> None:
+    """What an encoder computes in, and where; `of` says which encoder, where there are several."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
-                        default="auto", help="what to compute in; f16 is for GPUs "
-                        "(default: %(default)s)")  # fmt: skip
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; all but cpu need "
-                        'pip install "sememe[torch]" (default: the engine chooses)')  # fmt: skip
+                        default="auto", help=f"what to compute in{of}; f16 is for GPUs "
+                        "(default: auto)")  # fmt: skip
+    parser.add_argument("--device", metavar="D", help=f"where to compute{of}: cpu, cuda, cuda:1 or "
+                        'mps; all but cpu need pip install "sememe[torch]" (default: the engine '
+                        "chooses)")  # fmt: skip
 
 
 def engine_options(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_engine`'s switches say, as an encoder takes it."""
-    return {"precision": options.precision, "device": options.device}
+    return {"precision": options.precision or "auto", "device": options.device}
 
 
 def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
@@ -79,6 +91,23 @@ def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
     parser.add_argument("--seed", metavar="N", type=int, default=0)
     add_json(parser, "the outcome")
+
+
+def whole(value: str) -> int:
+    """A type of options: a whole number from 1 on."""
+    if not (value.isdecimal() and int(value) >= 1):
+        raise argparse.ArgumentTypeError(f"{value} is no whole number from 1 on")
+    return int(value)
+
+
+def cosine(value: str) -> float:
+    """A type of options: what pairs of texts can be asked to reach."""
+    try:
+        if -1 < float(value) <= 1:
+            return float(value)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{value} is no cosine above -1 and up to 1, such as 0.8")
 
 
 def add_json(parser: Parser, what: str) -> None:

@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import add_command, add_engine, add_json, engine_options
+from sememe.cli.parser import add_command, add_engine, add_json, engine_options, whole
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sememe.search import Hit
 
 _WIDEST = 160
+_PROMPT = "search> "
 _EXAMPLES = """\
 sememe search faq.sememe "I cannot log in"
 sememe search tickets.sememe "refund" --mode hybrid --where "year >= 2024 AND lang = 'en'"
@@ -33,7 +35,7 @@ def add_commands(commands: "Commands") -> None:
     )
     parser.add_argument("index", metavar="INDEX", help="what sememe index wrote")
     parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for")
-    parser.add_argument("-k", "--top-k", metavar="N", type=int, default=10,
+    parser.add_argument("-k", "--top-k", metavar="N", type=whole, default=10,
                         help="how many texts at the most (default: %(default)s)")  # fmt: skip
     parser.add_argument("--mode", choices=("dense", "bm25", "hybrid"), default="dense", help="by "
                         "meaning, by words, or by both (default: %(default)s)")  # fmt: skip
@@ -41,14 +43,15 @@ def add_commands(commands: "Commands") -> None:
                         help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
     parser.add_argument("--rerank", metavar="M",
                         help="a cross-encoder that reads the candidates again")  # fmt: skip
-    parser.add_argument("--candidates", metavar="N", type=int, default=100, help="how many of them "
-                        "it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
-    add_engine(parser)
+    parser.add_argument("--candidates", metavar="N", type=whole, default=100, help="how many "
+                        "of them it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
+    add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     add_json(parser, "the hits, a line a query,")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    _check(options)
     index = sememe.Index.open(options.index)
     rerank = (
         sememe.CrossEncoder(options.rerank, **engine_options(options)) if options.rerank else None
@@ -58,26 +61,38 @@ def _run(options: argparse.Namespace) -> int:
         "candidates": options.candidates,
     }  # fmt: skip
     if options.query is not None:
-        _show(options.query, index.search(options.query, **asked), options.json)
+        _show(options.query, index.search(options.query, **asked), options)
         return 0
     for query in _queries():
-        try:
-            _show(query, index.search(query, **asked), options.json)
-        except InputError as error:
-            if not sys.stdin.isatty():
-                raise
-            print(f"sememe: {error}", file=sys.stderr)
+        if not (options.json or sys.stdin.isatty()):
+            print(f"{_PROMPT}{query}")
+        _show(query, index.search(query, **asked), options)
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """InputError for a query or a filter that is none, before anything is opened."""
+    from sememe.search.where import parse
+
+    for name, text in (("QUERY", options.query), ("--where", options.where)):
+        if text is not None and not text.strip():
+            raise InputError(f"{name} is blank: write something, or leave it out.")
+    try:
+        parse(options.where)
+    except InputError as error:
+        raise InputError(f"--{error}") from None
 
 
 def _queries() -> Iterator[str]:
     """Lines that are not blank, with a prompt on a terminal; a blank line there ends it."""
     terminal = sys.stdin.isatty()
     if terminal:
-        import readline  # noqa: F401  # lines are edited and remembered
+        with suppress(ImportError):  # Windows edits lines itself
+            import readline  # noqa: F401  # lines are edited and remembered
+        print("A query a line; an empty line or Ctrl-D ends it.", file=sys.stderr)
     while True:
         try:
-            line = input("search> " if terminal else "").strip()
+            line = input(_PROMPT if terminal else "").strip()
         except EOFError:
             return
         if line:
@@ -86,23 +101,28 @@ def _queries() -> Iterator[str]:
             return
 
 
-def _show(query: str, hits: "list[Hit]", as_json: bool) -> None:
-    if as_json:
-        print(
-            json.dumps({"query": query, "hits": [_plain(hit) for hit in hits]}, ensure_ascii=False)
-        )
+def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
+    if options.json:
+        found = [_plain(hit, _best(hit, options.mode)) for hit in hits]
+        print(json.dumps({"query": query, "hits": found}, ensure_ascii=False))
         return
     for rank, hit in enumerate(hits, start=1):
         details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
-        print(f"{rank:>3}  {hit.score:.4f}  {_line(hit.sentence)}")
+        print(f"{rank:>3}  {hit.score:.4f}  {_line(_best(hit, options.mode))}")
         print(f"{'':13}{_line(' · '.join(details))}")
     if not hits:
-        print("Nothing was found.")
+        fits = f" that fits --where {options.where}" if options.where else ""
+        print(f"Nothing was found{fits}.")
 
 
-def _plain(hit: "Hit") -> dict[str, Any]:
+def _best(hit: "Hit", mode: str) -> str:
+    """The nearest sentence; by words, for which no encoder is opened, the text's beginning."""
+    return _line(hit.text) if mode == "bm25" else hit.sentence
+
+
+def _plain(hit: "Hit", sentence: str) -> dict[str, Any]:
     return {
-        "id": hit.id, "score": hit.score, "text": hit.text, "sentence": hit.sentence,
+        "id": hit.id, "score": hit.score, "text": hit.text, "sentence": sentence,
         "metadata": hit.metadata,
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.errors import InputError, MissingExtra
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -132,7 +133,8 @@ class Clusters:
     def __str__(self) -> str:
         """A table as wide as the terminal: size, terms and two examples of each cluster."""
         width = max(40, shutil.get_terminal_size().columns)
-        lines = [f"{len(self)} clusters of {len(self.texts)} texts, {len(self.outliers)} outliers"]
+        numbers = (len(self), "cluster"), (len(self.texts), "text"), (len(self.outliers), "outlier")
+        lines = ["{} of {}, {}".format(*(counted(*number) for number in numbers))]
         digits = len(str(max((one.size for one in self.clusters), default=0)))
         indent = " " * (digits + _BAR + 2)
         for one in self.clusters:

@@ -27,7 +27,8 @@ def find_pairs(
     of the pairs found. Equal vectors in the same order give an equal result.
 
     Args:
-        texts: the texts. A copy of a text is paired, with score 1, with its first copy alone.
+        texts: the texts. A copy of a text is paired, with score 1, with its first copy alone; a
+            blank text says nothing, and is in no pair.
         encoder: anything with `.encode(texts)`, such as a `BiEncoder`.
         threshold: the least cosine of a pair, above -1 and up to 1. Without it and without `top`
             one is suggested from the texts' own similarities, and `Pairs.why` says how.
@@ -38,8 +39,8 @@ def find_pairs(
         the closest first.
 
     Raises:
-        InputError: a text that is not a string, both arguments or one out of its range, more than
-            20 million pairs, or vectors that are not finite.
+        InputError: a text that is not a string, what is no encoder, both arguments or one out of
+            its range, more than 20 million pairs, or vectors that are not finite.
 
     Example:
         >>> class Letters:
@@ -51,6 +52,11 @@ def find_pairs(
     """
     listed = check_texts(texts)
     _check(threshold, top)
+    if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):
+        raise InputError(
+            f"encoder is {repr(encoder)[:60]}; give what has encode(texts), such as "
+            'sememe.BiEncoder("all-MiniLM-L6-v2").'
+        )
     vectors = encoder.encode(listed) if listed else np.empty((0, 0), np.float32)
     return pair_vectors(vectors, listed, threshold=threshold, top=top)
 
@@ -83,7 +89,10 @@ def pair_vectors(
     if len(rows) != len(listed):
         raise InputError(f"{len(rows)} vectors for {len(listed)} texts: give one vector a text.")
     seen: dict[str, int] = {}
-    original = np.array([seen.setdefault(text, row) for row, text in enumerate(listed)], np.int64)
+    original = np.array(
+        [seen.setdefault(text, row) if text.strip() else -1 for row, text in enumerate(listed)],
+        np.int64,
+    )
     different, why = np.flatnonzero(original == np.arange(len(listed))), None
     if len(different) < len(rows):
         rows = rows[different]
@@ -102,8 +111,8 @@ def pair_vectors(
 def _with_copies(
     found: ClosePairs, different: NDArray[np.int64], original: NDArray[np.int64]
 ) -> ClosePairs:
-    """Pairs of different texts, and each copy with its original, in order again."""
-    copies = np.flatnonzero(original != np.arange(len(original)))
+    """Pairs of different texts, and each copy with its original (a blank text has none: -1)."""
+    copies = np.flatnonzero((original >= 0) & (original != np.arange(len(original))))
     first = np.concatenate([original[copies], different[found.first]]).astype(np.int32)
     second = np.concatenate([copies, different[found.second]]).astype(np.int32)
     ones = np.ones(len(copies), np.float32)

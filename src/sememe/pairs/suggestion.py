@@ -16,7 +16,7 @@ def suggested(rows: NDArray[np.float32]) -> tuple[float, str]:
     for another. The threshold is a fixed part of the way from there to 1.
     """
     if len(rows) < _FEW:
-        return _WAY, f"{len(rows)} texts are too few to learn a threshold from: {_WAY} is taken"
+        return _WAY, f"too few texts ({len(rows)}) to learn a threshold from: {_WAY} is taken"
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
     unrelated = float(np.median((chosen @ chosen.T)[np.tri(len(chosen), k=-1, dtype=bool)]))
     found = round(unrelated + _WAY * (1 - unrelated), 3)
