@@ -78,7 +78,7 @@ class Watched:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.precision, self.streams = engine.precision, engine.streams
+        self.name, self.precision, self.streams = engine.name, engine.precision, engine.streams
         self.dim, self.identity, self.budget = engine.dim, engine.identity, engine.budget
         self.batches: list[Batch] = []
 

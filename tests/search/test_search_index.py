@@ -325,6 +325,25 @@ def test_the_encoder_is_opened_as_it_was(tmp_path: Path) -> None:
         assert index.search(TEXTS[1])[0].score == pytest.approx(1)
 
 
+def test_what_computed_the_vectors_is_remembered(encoder: BiEncoder, tmp_path: Path) -> None:
+    by_torch = BiEncoder(encoder.model, engine="torch", precision="f32")
+    assert by_torch.fingerprint != encoder.fingerprint
+    with Index.create(tmp_path / "index", by_torch) as index:
+        index.add(TEXTS)
+    with Index.open(tmp_path / "index") as index:
+        assert index.encoder.fingerprint == by_torch.fingerprint
+
+
+def test_no_index_takes_the_place_of_the_folder_one_is_in(
+    encoder: BiEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="the folder that you are in"):
+        Index.create(".", encoder)
+    with pytest.raises(StoreError, match="the folder that you are in"):
+        Index.open(".")
+
+
 def test_an_encoder_that_changed_is_refused_each_time(tmp_path: Path) -> None:
     made = make_checkpoint(tmp_path / "tiny", head=["normalize"])
     with Index.create(tmp_path / "index", BiEncoder(made.directory, precision="f32")) as index:

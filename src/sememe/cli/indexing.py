@@ -91,10 +91,10 @@ def _add(options: argparse.Namespace) -> int:
                 f"{done:,} of {counted(len(rows), 'text')} of {source.file} are in the index, the "
                 "same command goes on from there"
             ) from None
-        after, shown = len(index), repr(index)
+        place, after, shown = index.place, len(index), repr(index)
     seconds = time.perf_counter() - started
     if options.json:
-        said = {"index": options.output, "texts": after, "new": after - before}
+        said = {"index": place, "texts": after, "new": after - before}
         print(json.dumps({**said, "seconds": round(seconds, 3)}))
     print(
         f"{counted(len(rows), 'text')}, {after - before:,} of them new, in {seconds:.1f} s: "
@@ -163,8 +163,10 @@ def _encoder(options: argparse.Namespace, about: "About") -> "sememe.BiEncoder |
     """The encoder that is asked for; None if there is none that computes as the index's does."""
     try:
         return sememe.BiEncoder(
-            options.model or about.model, precision=about.precision, device=options.device
-        )
+            options.model or about.model,
+            engine="auto" if options.device else about.engine,
+            precision=about.precision, device=options.device, pooling=about.pooling,
+        )  # fmt: skip
     except InputError:
         if options.device:
             raise

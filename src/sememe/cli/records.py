@@ -1,6 +1,5 @@
 """A file's rows as an index keeps them, checked to the last cell before anything is written."""
 
-import json
 import re
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from sememe.tables import Source, Table
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?")
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
-_DEEPEST = 100
 _NAMED = 3  # blank rows
 
 
@@ -68,6 +65,8 @@ def file_metadata(
     A csv's cells become numbers where all of a column are, or where the rows that are `there` have
     numbers under its name; where they have texts, all stay texts.
     """
+    from sememe.search.rows import why_not_json
+
     found: list[dict[str, Any]] = [{} for _ in range(len(next(iter(table.columns.values()))))]
     kept = [name for name in table.columns if name not in taken]
     for name in kept:
@@ -78,8 +77,8 @@ def file_metadata(
             else [_plain(value) for value in table.columns[name]]
         )
         for row, value in enumerate(values):
-            if problem := _problem(value):
-                raise TableError(f'{table.source.where(row)}: "{name}" {problem}')
+            if why := why_not_json(value):
+                raise TableError(f'{table.source.where(row)}: "{name}" {why}')
             if value is not None:
                 found[row][key] = value
     return found
@@ -139,24 +138,3 @@ def _plain(value: object) -> object:
     """What only parquet has, such as dates, as a text."""
     kept = isinstance(value, str | int | float | list | dict | None)
     return value if kept else str(value)
-
-
-def _problem(value: object) -> str:
-    """Why JSON cannot hold a value; "" if it can."""
-    deep = f"is nested more than {_DEEPEST} deep"
-    try:
-        _JSON.encode(value).encode()
-    except RecursionError:
-        return deep
-    except UnicodeEncodeError:
-        return "has half of a surrogate pair in it, which is no character"
-    except ValueError:
-        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
-    except TypeError as error:
-        return f"has in it what JSON cannot hold ({error}): make it a text"
-    return deep if _deeper(value, _DEEPEST) else ""
-
-
-def _deeper(value: object, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(_deeper(each, levels - 1) for each in inner)

@@ -33,10 +33,10 @@ def remove(options: argparse.Namespace) -> int:
         removed = index.delete(found)
         if removed:
             index.compact()
-        after, shown = len(index), repr(index)
+        place, after, shown = index.place, len(index), repr(index)
     missing = [row for row, own in enumerate(found) if own not in there]
     if options.json:
-        print(json.dumps({"index": options.output, "texts": after, "removed": removed}))
+        print(json.dumps({"index": place, "texts": after, "removed": removed}))
     print(
         f"{counted(removed, 'text')} removed, in {time.perf_counter() - started:.1f} s: {shown}"
         + (
@@ -64,9 +64,9 @@ def encode_again(options: argparse.Namespace) -> int:
             index.reindex(encoder)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command goes on from there") from None
-        after, shown = len(index), repr(index)
+        place, after, shown = index.place, len(index), repr(index)
     if options.json:
-        said = {"index": options.output, "texts": after, "model": encoder.model}
+        said = {"index": place, "texts": after, "model": encoder.model}
         print(json.dumps({**said, "precision": encoder.precision}))
     print(
         f"{counted(after, 'text')} encoded with {encoder.model} in {encoder.precision}, in "

@@ -108,6 +108,11 @@ class BiEncoder:
         return self._tokenizer.max_length
 
     @property
+    def engine(self) -> str:
+        """What computes: openvino, torch or static."""
+        return self._sentences.engine.name
+
+    @property
     def precision(self) -> str:
         """What it computes in: f32, bf16 or int8."""
         return self._sentences.engine.precision

@@ -25,6 +25,7 @@ class Engine(Protocol):
     """A loaded model. Safe to be run from any number of threads at once.
 
     Attributes:
+        name: openvino, torch or static.
         precision: what it computes in: f32, bf16 or int8.
         streams: how many batches it computes at the same time.
         dim: the size of a vector, or the number of scores.
@@ -33,6 +34,7 @@ class Engine(Protocol):
         identity: changes when the same weights would give other vectors.
     """
 
+    name: str
     precision: str
     streams: int
     dim: int

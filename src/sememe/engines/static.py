@@ -52,7 +52,7 @@ class StaticEngine:
                     f"token vectors in f32; leave {argument}= out."
                 )
         self._table = checkpoint.static.table
-        self.identity = [_VERSION]
+        self.name, self.identity = "static", [_VERSION]
         self._tokens = output == "tokens"
         self.dim = self._table.shape[1]
         # Token vectors are written out, one by one; a mean reads them where they are.

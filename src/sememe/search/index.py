@@ -12,6 +12,7 @@ from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.options import one_of
 from sememe.errors import InputError, StoreError
 from sememe.neighbors import checked, unit
+from sememe.progress import counted
 from sememe.search.conditions import Condition
 from sememe.search.fusion import fused
 from sememe.search.hits import Hit, hits
@@ -83,12 +84,19 @@ class Index:
         return cls(store, encoder)
 
     @property
+    def place(self) -> str:
+        """Where it is; an address without its password."""
+        return self._store.place
+
+    @property
     def encoder(self) -> BiEncoder:
         """The encoder, opened by its stored name if none was given."""
         if self._encoder is None:
             about = self._store.about()
-            encoder = BiEncoder(about.model, precision=about.precision, pooling=about.pooling)
-            _check_encoder(self._store.place, about, encoder)
+            encoder = BiEncoder(
+                about.model, engine=about.engine, precision=about.precision, pooling=about.pooling
+            )
+            _check_encoder(self.place, about, encoder)
             self._encoder = encoder
         return self._encoder
 
@@ -96,7 +104,7 @@ class Index:
         return len(self._store)
 
     def __repr__(self) -> str:
-        return f"Index({self._store.place!r}, {len(self):,} texts)"
+        return f"Index({self.place!r}, {counted(len(self), 'text')})"
 
     def __enter__(self) -> "Index":
         return self
@@ -305,7 +313,7 @@ class Index:
     def _query_vectors(self, queries: list[str] | Vectors, about: About) -> Vectors:
         if isinstance(queries, list):
             # Another process may have encoded all again.
-            _check_encoder(self._store.place, about, self.encoder)
+            _check_encoder(self.place, about, self.encoder)
             return self.encoder.encode_query(queries, normalize=about.measure == "cosine")
         if queries.shape[1] != about.dim:
             raise InputError(
@@ -348,6 +356,7 @@ def _about(encoder: BiEncoder, language: str) -> About:
         encoder.measure,
         language,
         encoder.pooling,
+        encoder.engine,
     )
 
 

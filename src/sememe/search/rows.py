@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, ValuesView
 from contextlib import suppress
 from operator import index
 from typing import Any
@@ -14,6 +15,7 @@ from sememe.text import check_texts
 
 _OWN = ("id", "text")  # what a filter calls the index's own columns
 _WIDEST = 2**63  # SQLite's and Postgres' whole numbers
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _DEEPEST = 100  # lists and dicts in one another; each reader of JSON has an end somewhere
 
 
@@ -98,25 +100,36 @@ def _checked(metadata: Mapping[str, Any] | None, row: int) -> Mapping[str, Any]:
                 f"metadata[{row}] has the key {key!r}: keys are strings, and {' and '.join(_OWN)} "
                 "are the index's own."
             )
-    try:
-        data = json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
-        same: Mapping[str, Any] = json.loads(data)
-        if _deeper(same, _DEEPEST):
-            raise ValueError(f"lists and dicts in one another more than {_DEEPEST} deep")
-    except (TypeError, ValueError, RecursionError) as error:
-        why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
-        raise InputError(
-            f"metadata[{row}] cannot be kept as JSON ({why}): texts, numbers, True, False, None, "
-            "lists and dicts of them can be."
-        ) from None
+    if why := why_not_json(metadata, _DEEPEST + 1):
+        bad = next((k for k, v in metadata.items() if why_not_json([k]) or why_not_json(v)), "")
+        raise InputError(f"metadata[{row}] cannot be kept: {bad!r} {why}.")
+    same: Mapping[str, Any] = json.loads(_JSON.encode(metadata))
     return same
 
 
-def _deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
+def why_not_json(value: object, deepest: int = _DEEPEST) -> str:
+    """Why JSON cannot hold a value; "" if it can."""
+    deep = f"is nested more than {_DEEPEST} deep"
+    try:
+        _JSON.encode(value).encode()
+    except RecursionError:
+        return deep
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair in it, which is no character"
+    except ValueError as error:
+        if "Circular" in str(error):
+            return deep
+        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
+    except TypeError as error:
+        return f"has in it what JSON cannot hold ({error}): make it a text"
+    return deep if _deeper(value, deepest) else ""
+
+
+def _deeper(value: object, levels: int) -> bool:
     inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
+    return isinstance(inner, list | tuple | ValuesView) and (
+        levels == 0 or any(_deeper(each, levels - 1) for each in inner)
+    )
 
 
 def _encodes(text: str) -> bool:

@@ -41,6 +41,7 @@ class About:
         measure: `cosine` or `dot`: whether vectors were made of length 1 before.
         language: how words are compared: `english` by their stems, `simple` as they are.
         pooling: what the encoder was told to pool by; None for the checkpoint's own.
+        engine: what the encoder computed with.
     """
 
     model: str
@@ -50,6 +51,7 @@ class About:
     measure: str = "cosine"
     language: str = "english"
     pooling: str | None = None
+    engine: str = "auto"
 
 
 class Store(Protocol):

@@ -48,6 +48,7 @@ class OpenVinoEngine:
         self.precision = choose_precision(precision, core(), ranges, output_name(output))
         product: Product = float_product
         hint = self.precision
+        self.name = "openvino"
         self.identity = [GRAPH_VERSION, self.precision]
         if self.precision == "int8" and ranges is not None:
             product = Int8Products(ranges)

@@ -42,6 +42,7 @@ class TorchEngine:
         self.device = choose_device(device)
         self.precision, dtype = choose_precision(precision, self.device)
         self.budget, self.streams = _BUDGETS[self.device.type], 1
+        self.name = "torch"
         self.identity = [_VERSION, self.precision]
         if trust_remote_code:
             self.identity += [sha256(path) for path in sorted(checkpoint.transformer.glob("*.py"))]

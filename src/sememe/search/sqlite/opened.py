@@ -13,6 +13,15 @@ T = TypeVar("T")
 _FOREIGN = ("not a database", "no such table")
 
 
+def in_the_way(folder: Path) -> str:
+    """What is where the folder of a new index would be; "" for nothing, and an empty folder."""
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            return "a folder with something in it"
+        return "the folder that you are in" if folder.samefile(Path.cwd()) else ""
+    return "a file" if folder.exists() else ""
+
+
 class Opened:
     """A connection to the file, which nobody but SQLite may open in this process.
 
@@ -20,16 +29,18 @@ class Opened:
     and another process could then remove the log of a writer.
 
     Raises:
-        StoreError: there is none, it is cut short or no index, or a later sememe wrote it.
+        StoreMissing: there is none, and one could be made there.
+        StoreError: it is cut short or no index, or a later sememe wrote it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._path, self._process = folder, folder / FILE, os.getpid()
         if not self._path.is_file():
-            missing = f"There is no index at {folder}"
-            if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-                raise StoreError(f"{missing}, but something else: take another name.")
-            raise StoreMissing(f"{missing}: make one with sememe index, or Index.create.")
+            if taken := in_the_way(folder):
+                raise StoreError(f"{folder} is {taken}, and no index: take another name.")
+            raise StoreMissing(
+                f"There is no index at {folder}: make one with sememe index, or Index.create."
+            )
         with said(folder):
             self._connect()
             try:

@@ -21,7 +21,7 @@ from sememe.search.sqlite.finding import marks, nearest_rows, parts, read_rows, 
 from sememe.search.sqlite.graph import FOLDER, TEMPORARY
 from sememe.search.sqlite.growth import settle
 from sememe.search.sqlite.near import Near
-from sememe.search.sqlite.opened import Opened
+from sememe.search.sqlite.opened import Opened, in_the_way
 from sememe.search.sqlite.schema import FILE, create_file, get_about, get_state, said, set_state
 from sememe.search.store import About, Id, Match, Row, Vectors
 
@@ -51,9 +51,9 @@ class SQLiteStore:
             StoreError: it cannot be written.
         """
         folder = Path(place).absolute()
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        if taken := in_the_way(folder):
             raise InputError(
-                f"{folder} is there already: open it, or make the index in a new folder."
+                f"{folder} is there already ({taken}): open it, or make the index in a new folder."
             )
         with said(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
