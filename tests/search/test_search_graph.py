@@ -1,8 +1,10 @@
 """The graph of neighbours of the embedded store, and what a process holds in memory."""
 
-import os
+import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +69,7 @@ def test_every_vector_has_a_node_that_is_its_own(
         if len(part):
             assert found is not None
             found.grow(keys[part], rows[part])
-            found = open_graph(folder / found.save(folder, 1), dim, to_grow=True)
+            found = open_graph(folder / found.save(folder), dim, to_grow=True)
     assert isinstance(found, Graph)
     assert found.keys.tolist() == keys.tolist()
     np.testing.assert_array_equal(found.vectors(found.keys), rows)
@@ -115,48 +117,6 @@ def test_a_graph_that_cannot_be_written_takes_nothing_back(tmp_path: Path) -> No
         assert len(list((tmp_path / "index" / graph.FOLDER).iterdir())) == 1
 
 
-def test_a_place_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "other").mkdir()
-    with create(Path("index")) as index, Index.open("index") as other:
-        monkeypatch.chdir("other")
-        texts = [f"text {n}" for n in range(60)]
-        index.add(texts, range(60), vectors=vectors(texts))
-        with (
-            store_of(other).writing(),
-            pytest.raises(StoreError, match="Another process is writing"),
-        ):
-            index.add(["late"], [99], vectors=vectors(["late"]))
-        assert other.search(vectors(["text 7"])[0])[0].id == 7
-    assert not list((tmp_path / "other").iterdir())
-
-
-def test_a_reader_without_rights_sees_what_is_written_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "index"
-    create(folder).close()
-    texts = [f"text {n}" for n in range(200)]
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda *_: False)  # root may write everywhere
-        reader = Index.open(folder)
-        assert reader.search(QUERIES[0]) == []
-    for start in range(0, 200, 50):
-        with Index.open(folder) as writer:
-            part = range(start, start + 50)
-            writer.add(texts[start : start + 50], part, vectors=vectors(texts)[part])
-            own = start + 7
-            with monkeypatch.context() as patch:
-                patch.setattr(os, "access", lambda *_: False)
-                assert len(reader) == start + 50
-                assert reader.search(vectors([f"text {own}"])[0])[0].id == own
-                assert reader.search(f"text {own}", mode="bm25")[0].id == own
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "access", lambda *_: False)
-            assert reader.search(vectors([f"text {own}"])[0])[0].id == own
-    reader.close()
-
-
 def test_vectors_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
     with create(tmp_path / "index") as index:
         index.add(["a", "b"], [1, 2], vectors=vectors(["a", "b"]))
@@ -193,13 +153,54 @@ def test_closing_lets_go_of_the_graph(tmp_path: Path) -> None:
         assert file.name not in Path("/proc/self/maps").read_text()
 
 
-def test_a_forked_process_is_told_to_open_it_itself(tmp_path: Path) -> None:
+def test_a_failed_graph_is_not_tried_again_by_each_write(tmp_path: Path) -> None:
+    texts = [f"text {n}" for n in range(99)]
     with create(tmp_path / "index") as index:
-        child = os.fork()
-        if not child:
-            try:
-                len(index)
-            except StoreError as error:
-                os._exit(int("forked" not in str(error)))
-            os._exit(2)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        (tmp_path / "index" / graph.FOLDER).write_text("in the way")
+        with pytest.warns(ChoiceWarning, match=r"compact\(\)"):
+            index.add(texts[:90], range(90), vectors=vectors(texts[:90]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            index.add(texts[90:], range(90, 99), vectors=vectors(texts[90:]))
+
+
+def test_what_a_killed_writer_left_late_is_made_up_for(tmp_path: Path) -> None:
+    texts = [f"text {n}" for n in range(90)]
+    with create(tmp_path / "index") as index:
+        index.add(texts, range(90), vectors=vectors(texts))
+        shutil.rmtree(tmp_path / "index" / graph.FOLDER)
+    with Index.open(tmp_path / "index") as index:
+        index.add(texts, range(90), vectors=vectors(texts))  # nothing is new
+    assert list((tmp_path / "index" / graph.FOLDER).iterdir())
+
+
+def test_more_hits_than_texts_with_copies_among_them(tmp_path: Path) -> None:
+    texts = [f"text {n // 2}" for n in range(90)]
+    with create(tmp_path / "index") as index:
+        index.add(texts, range(90), vectors=vectors(texts))
+        for where in (None, {"none": None}):
+            assert len(index.search(QUERIES[0], top_k=10**9, where=where)) == 90
+
+
+def test_no_memory_for_what_is_new_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with create(tmp_path / "index") as index:
+        index.add(["a"], [1], vectors=vectors(["a"]))
+        index.search(QUERIES[0])
+        index.add(["b"], [2], vectors=vectors(["b"]))
+        real: Any = np.concatenate
+        calls: list[int] = []
+
+        def failing(*given: Any, **options: Any) -> Any:
+            calls.append(1)
+            if len(calls) == 2:
+                raise MemoryError
+            return real(*given, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "concatenate", failing)
+            with pytest.raises(MemoryError):
+                index.search(QUERIES[0])
+        for own, text in ((1, "a"), (2, "b")):
+            assert index.search(vectors([text])[0])[0].id == own

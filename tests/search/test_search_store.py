@@ -217,7 +217,7 @@ def test_two_writers_are_told_so_and_readers_go_on(filled: tuple[Path, State]) -
             lambda: index.delete([1]),
             index.compact,
         ):
-            with pytest.raises(StoreError, match="Another process is writing"):
+            with pytest.raises(StoreError, match="Another process, or another Index"):
                 call()
         assert_exact(index, state, QUERIES[0], 5)
         holder.send_signal(signal.SIGKILL)

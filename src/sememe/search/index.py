@@ -24,6 +24,7 @@ from sememe.search.where import parse
 MODES = ("dense", "bm25", "hybrid")
 LANGUAGES = ("english", "simple")
 _CANDIDATES = 100  # of each ranking that is fused
+_LARGEST = 1e15  # number of a vector that is compared by its products
 _MOST = 2**31 - 1  # texts; no index has so many
 _STEP = 2_000  # texts that are encoded and written together: what a kill can cost
 
@@ -219,6 +220,8 @@ class Index:
         if rerank is not None and not isinstance(rerank, CrossEncoder):
             raise InputError(f"rerank is {_short(rerank)}; give a CrossEncoder.")
         asked, condition = _checked_queries(queries), parse(where)
+        if not len(asked):
+            return []
         if not isinstance(asked, list) and (mode != "dense" or rerank):
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         count = top_k if mode != "hybrid" and rerank is None else max(top_k, candidates)
@@ -272,7 +275,7 @@ class Index:
         replace: bool,
     ) -> list[Id]:
         """Put the rows that are not there as they are; the ids of all."""
-        with self._store.writing():
+        with self._store.writing(progress):
             there = self._store.get([row.id for row in rows])
             new = [number for number, row in enumerate(rows) if there.get(row.id) != row]
             other = [number for number in new if rows[number].id in there]
@@ -371,7 +374,11 @@ def _checked_vectors(vectors: npt.ArrayLike, count: int, about: About) -> Vector
 
 
 def _scaled(vectors: Vectors, about: About) -> Vectors:
-    return unit(vectors) if about.measure == "cosine" else vectors
+    if about.measure == "cosine":
+        return unit(vectors)
+    if np.abs(vectors).max(initial=0) > _LARGEST:
+        raise InputError(f"A vector has a number beyond {_LARGEST:.0e}: products would overflow.")
+    return vectors
 
 
 def _check_kind(encoder: object) -> None:

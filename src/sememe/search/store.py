@@ -72,8 +72,11 @@ class Store(Protocol):
         """How many rows there are."""
         ...
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Held by who writes, around all steps; where only one may write, others are told so."""
+    def writing(self, progress: bool | None = None) -> AbstractContextManager[None]:
+        """Held by who writes, around all steps; where only one may write, others are told so.
+
+        `progress` is for what there is to do at the end: see `BiEncoder.encode`.
+        """
         ...
 
     def get(self, ids: Iterable[Id]) -> dict[Id, Row]:

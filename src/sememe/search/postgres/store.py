@@ -73,7 +73,7 @@ class PostgresStore:
         [[count]] = self._link.run("select count(*) from rows")
         return int(count)
 
-    def writing(self) -> AbstractContextManager[None]:
+    def writing(self, progress: bool | None = None) -> AbstractContextManager[None]:  # noqa: ARG002
         """Everybody may write."""
         return nullcontext()
 

@@ -92,5 +92,5 @@ def marks(values: Sequence[object]) -> str:
 
 def _keys(connection: sqlite3.Connection, where: Condition | None) -> Keys:
     condition, values = ("1", []) if where is None else where.sql(SQLITE)
-    keys = connection.execute(f"SELECT key FROM texts WHERE {condition} ORDER BY key", values)
-    return np.fromiter((key for (key,) in keys), np.int64)
+    keys = connection.execute(f"SELECT key FROM texts WHERE {condition}", values)
+    return np.sort(np.fromiter((key for (key,) in keys), np.int64))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ _CELL, _SAME = (
     1e-5,
 )  # numbers as one sign takes them; as one vector may differ, by its greatest
 _AT_ONCE = 4_000  # rows whose signs are made together
-_NAME = re.compile(r"\d+-(\d+)-(\d+)-(\d+)\.hnsw")
+_NAME = re.compile(r"[0-9a-f]+-(\d+)-(\d+)-(\d+)\.hnsw")
 
 Vectors = NDArray[np.float32]
 Keys = NDArray[np.int64]
@@ -79,7 +80,7 @@ class Graph:
 
         A place that none fills has the key -1.
         """
-        nodes = self._index.ntotal
+        nodes, count = self._index.ntotal, min(count, len(self))
         if nodes <= FLAT or count * _FEW > nodes:
             best, products = scan(queries, self._rows, count)
             at = best.astype(np.int64)
@@ -126,7 +127,7 @@ class Graph:
         found: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
         return found.reshape(flat.ntotal, flat.d)
 
-    def save(self, folder: Path, generation: int) -> str:
+    def save(self, folder: Path) -> str:
         """Write a file, whole when it has its name; the name says all that a whole file has."""
         folder.mkdir(exist_ok=True)
         temporary = folder / TEMPORARY
@@ -135,7 +136,7 @@ class Graph:
             file.write(self.keys.tobytes() + self.nodes.tobytes())
             os.fsync(file.fileno())
         size = temporary.stat().st_size
-        name = f"{generation}-{self.last}-{len(self)}-{size}.hnsw"
+        name = f"{secrets.token_hex(4)}-{self.last}-{len(self)}-{size}.hnsw"
         temporary.replace(folder / name)
         return name
 

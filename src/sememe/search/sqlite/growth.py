@@ -14,19 +14,22 @@ _LATE = 0.25  # of the graph's vectors: over that, what came later is taken in
 _DEAD = 0.25  # of the graph's vectors: over that, it is built without them
 
 
-def settle(folder: Path, *, whole: bool = False) -> None:
+def settle(folder: Path, *, whole: bool = False, progress: bool | None = None) -> None:
     """Take into the graph what came later, if that is much or all is wanted; or build it anew."""
-    with closing(Opened(folder).connection) as connection:
-        _settle(connection, folder / graph.FOLDER, whole)
+    with closing(Opened(folder)) as opened, opened.mutex:
+        _settle(opened.connection, folder / graph.FOLDER, whole, progress)
 
 
-def _settle(connection: sqlite3.Connection, folder: Path, whole: bool) -> None:
+def _settle(
+    connection: sqlite3.Connection, folder: Path, whole: bool, progress: bool | None
+) -> None:
     path = folder / (str(get_state(connection, "graph")) or "none")
     last, count, size = graph.covered(path.name)
     if not path.is_file() or path.stat().st_size != size:
         last, count = 0, 0  # an index may be copied without it, or with a part
+    # The + keeps to the index of ids, which is much smaller than the texts.
     live, late = (
-        connection.execute("SELECT count(*) FROM texts WHERE key > ?", (after,)).fetchone()[0]
+        connection.execute("SELECT count(*) FROM texts WHERE +key > ?", (after,)).fetchone()[0]
         for after in (0, last)
     )
     dead = count - (live - late)
@@ -40,11 +43,11 @@ def _settle(connection: sqlite3.Connection, folder: Path, whole: bool) -> None:
     found = None if stale else graph.open_graph(path, dim, to_grow=True)
     found = graph.new_graph(dim) if found is None else found
     if found is not None:
-        with progress_bar(live if stale else late, "neighbours") as bar:
+        with progress_bar(live if stale else late, "neighbours", progress) as bar:
             for keys, rows in read_vectors(connection, found.last, dim):
                 found.grow(keys, rows)
                 bar.update(len(keys))
-        _remember(connection, folder, found.save(folder, get_state(connection, "generation")))
+        _remember(connection, folder, found.save(folder))
 
 
 def _remember(connection: sqlite3.Connection, folder: Path, name: str) -> None:

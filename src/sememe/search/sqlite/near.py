@@ -51,8 +51,8 @@ class Near:
         late = list(read_vectors(connection, max([last, *self._keys[-1:].tolist()]), dim))
         if not late:
             return
-        self._keys = np.concatenate([self._keys, *(keys for keys, _ in late)])
-        self._rows = np.concatenate([self._rows, *(rows for _, rows in late)])
+        keys, rows = zip((self._keys, self._rows), *late, strict=True)
+        self._keys, self._rows = np.concatenate(keys), np.concatenate(rows)
         if len(self._keys) > _DEAD * self._lived + _ANYHOW:
             live = connection.execute("SELECT key FROM texts WHERE key > ?", (last,))
             self._keep(within(self._keys, np.sort(np.fromiter((k for (k,) in live), np.int64))))

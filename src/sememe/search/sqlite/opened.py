@@ -2,15 +2,20 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import RLock
 from typing import TypeVar
+from weakref import WeakSet
 
 from sememe.errors import StoreError, StoreMissing
 from sememe.search.sqlite.schema import FILE, FORMAT, get_state, said
 
 T = TypeVar("T")
 _FOREIGN = ("not a database", "no such table")
+_EMPTY_LOG = 32  # bytes: a header, and nothing written
+_TRIES, _PAUSE = 10, 0.02  # of a reader without rights, while a writer comes and goes; seconds
 
 
 def in_the_way(folder: Path) -> str:
@@ -26,74 +31,149 @@ class Opened:
     """A connection to the file, which nobody but SQLite may open in this process.
 
     To close any other descriptor of it would drop all locks that the process holds on it (POSIX),
-    and another process could then remove the log of a writer.
+    and another process could then remove the log of a writer. For the same reason no connection
+    may be open while the process forks.
+
+    Attributes:
+        mutex: held by whoever uses the connection.
+        connection: another one, after `read`, if the process was forked, or if somebody wrote whom
+            this one could not see.
 
     Raises:
         StoreMissing: there is none, and one could be made there.
         StoreError: it is cut short or no index, or a later sememe wrote it.
     """
 
+    connection: sqlite3.Connection
+    _unwritten: tuple[int, int, int] | None = None
+
     def __init__(self, folder: Path) -> None:
-        self._folder, self._path, self._process = folder, folder / FILE, os.getpid()
+        self._folder, self._path, self.mutex = folder, folder / FILE, RLock()
+        self._closed, self._stale, self._writable = False, True, True
         if not self._path.is_file():
             if taken := in_the_way(folder):
                 raise StoreError(f"{folder} is {taken}, and no index: take another name.")
             raise StoreMissing(
                 f"There is no index at {folder}: make one with sememe index, or Index.create."
             )
-        with said(folder):
-            self._connect()
-            try:
-                written = get_state(self.connection, "format")
-            except (sqlite3.DatabaseError, TypeError) as error:
-                self.connection.close()
-                if isinstance(error, TypeError) or any(sign in str(error) for sign in _FOREIGN):
-                    raise StoreError(f"{self._path} is no index of sememe's.") from None
-                raise
-        if written != FORMAT:
-            self.connection.close()
-            raise StoreError(
-                f"{folder} was written by a later sememe: pip install --upgrade sememe"
-            )
+        self._file = self._identity()
+        _opened.add(self)
+        try:
+            written = self.read(_format)
+            if written is None:
+                raise StoreError(f"{self._path} is no index of sememe's.")
+            if written != FORMAT:
+                raise StoreError(
+                    f"{folder} was written by a later sememe: pip install --upgrade sememe"
+                )
+        except BaseException:
+            self.close()
+            raise
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` gives, which may be done twice: when somebody wrote meanwhile unseen."""
-        if os.getpid() != self._process:
-            raise StoreError(
-                f"{self._folder} was opened before this process was forked: open it here anew."
-            )
-        with said(self._folder):
-            while True:
-                if self._changed():
-                    self.connection.close()
-                    self._connect()
+        with self.mutex, said(self._folder):
+            self.check()
+            for _ in range(_TRIES):
                 try:
+                    if self._stale or self._changed():
+                        self._connect()
                     result = work(self.connection)
-                except sqlite3.DatabaseError:
-                    if not self._changed():
-                        raise
-                else:
                     if not self._changed():
                         return result
+                except Exception as error:
+                    passing = self._changed() or isinstance(error, sqlite3.OperationalError)
+                    if self._writable or not passing:
+                        raise
+                self._stale = True
+                time.sleep(_PAUSE)
+        raise StoreError(
+            f"{self._folder} cannot be read without the right to write: somebody is writing, or "
+            "was killed while writing. Who may write to it has to open it once."
+        )
+
+    def check(self) -> None:
+        """StoreError if another file is in the place of this one, or none."""
+        if self._identity() != self._file:
+            raise StoreError(
+                f"{self._folder} was removed or replaced since it was opened: open it again."
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self.mutex:
+            self._closed = True
+            self._let_go()
 
     def _connect(self) -> None:
-        writable = os.access(self._folder, os.W_OK) and os.access(self._path, os.W_OK)
+        self._let_go()
+        self._writable = os.access(self._folder, os.W_OK) and os.access(self._path, os.W_OK)
+        state = self._state()
         # Who may not even write the log's index has to say that nobody writes, if there is no log.
-        self._unwritten = None if writable or self._log().exists() else self._state()
-        how = "?immutable=1" if self._unwritten else "" if writable else "?mode=ro"
+        alone = not self._writable and state[-1] <= _EMPTY_LOG
+        self._unwritten = state if alone else None
+        how = "" if self._writable else "?immutable=1" if alone else "?mode=ro"
         self.connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}{how}",
+            f"{self._path.as_uri()}{how}",
             uri=True, isolation_level=None, check_same_thread=False, timeout=10,
         )  # fmt: skip
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA temp_store = MEMORY")
+        self._stale = False
+
+    def _let_go(self) -> None:
+        if hasattr(self, "connection"):
+            self.connection.close()
+
+    def before_fork(self) -> None:
+        """Wait for whoever uses the connection, close it, and let nobody make another one."""
+        self.mutex.acquire()
+        self._let_go()
+        self._stale = not self._closed
 
     def _changed(self) -> bool:
         return self._unwritten is not None and self._unwritten != self._state()
 
-    def _state(self) -> tuple[object, ...]:
-        found = self._path.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size, self._log().exists()
+    def _state(self) -> tuple[int, int, int]:
+        found, log = self._path.stat(), self._path.with_name(f"{FILE}-wal")
+        return found.st_mtime_ns, found.st_size, log.stat().st_size if log.exists() else 0
 
-    def _log(self) -> Path:
-        return self._path.with_name(f"{FILE}-wal")
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _format(connection: sqlite3.Connection) -> object:
+    """What is written there; None if it is no index of sememe's."""
+    try:
+        return get_state(connection, "format")
+    except TypeError:
+        return None
+    except sqlite3.DatabaseError as error:
+        if any(sign in str(error) for sign in _FOREIGN):
+            return None
+        raise
+
+
+_opened: WeakSet[Opened] = WeakSet()
+_waiting: list[Opened] = []
+
+
+def _before_fork() -> None:
+    for one in list(_opened):
+        one.before_fork()
+        _waiting.append(one)
+
+
+def _after_fork() -> None:
+    while _waiting:
+        _waiting.pop().mutex.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -28,7 +27,6 @@ from sememe.search.store import About, Id, Match, Row, Vectors
 _LOCK = "write.lock"
 _REENCODED = 2_000  # rows of one step
 _WORD = re.compile(r"\w+")
-T = TypeVar("T")
 
 
 class SQLiteStore:
@@ -37,10 +35,12 @@ class SQLiteStore:
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
         self._folder = folder
-        self._mutex, self._writer = RLock(), RLock()  # of the connection; of who writes here
-        self._lock = FileLock(folder / _LOCK, timeout=0)
+        self._writer = RLock()
+        # Whether the graph may be late (the last writer may have been killed), and is to be mended.
+        self._wrote, self._settles = True, True
+        self._lock, self._process = FileLock(folder / _LOCK, timeout=0), os.getpid()
         self._file = Opened(folder)
-        self._near = Near(folder)
+        self._near, self._near_of = Near(folder), self._file.connection
 
     @classmethod
     def create(cls, place: str | os.PathLike[str], about: About) -> "SQLiteStore":
@@ -71,34 +71,30 @@ class SQLiteStore:
 
     def about(self) -> About:
         """What the index remembers of itself."""
-        return self._read(get_about)
+        return self._file.read(get_about)
 
     def __len__(self) -> int:
-        return self._read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
+        return self._file.read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, progress: bool | None = None) -> Iterator[None]:
         """Hold the lock of the one who writes, and bring the neighbours up to date at the end."""
         with self._writer:
+            if self._process != os.getpid():  # a process that was forked needs a lock of its own
+                self._lock, self._process = FileLock(self._lock.lock_file, timeout=0), os.getpid()
+            held = self._lock.lock_counter
             try:
-                self._lock.acquire()
-            except Timeout:
-                raise StoreError(
-                    f"Another process is writing to {self.place}; try again when it is done. "
-                    "Searches go on meanwhile."
-                ) from None
-            except OSError as error:
-                raise StoreError(f"{self.place} cannot be written: {error.strerror}.") from None
-            try:
+                self._acquire()
                 yield
-                if self._lock.lock_counter == 1:
-                    self._try_to_settle()
+                if self._wrote and not held:
+                    self._try_to_settle(progress)
             finally:
-                self._lock.release()
+                while self._lock.lock_counter > held:
+                    self._lock.release()
 
     def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
         """Those rows that are there."""
-        return self._read(lambda connection: read_rows(connection, "id", list(ids)))
+        return self._file.read(lambda connection: read_rows(connection, "id", list(ids)))
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
@@ -136,9 +132,9 @@ class SQLiteStore:
         """The rows with the greatest inner products, by the graph where there are many."""
 
         def look(connection: sqlite3.Connection) -> list[list[Match]]:
-            connection.execute("BEGIN")  # all that is read is of one moment
             try:
-                self._near.refresh(connection)
+                connection.execute("BEGIN")  # all that is read is of one moment
+                self._refresh(connection)
                 if self._near.about.fingerprint != fingerprint:
                     raise StoreError(
                         f"{self.place} was given another encoder meanwhile: search again."
@@ -148,7 +144,7 @@ class SQLiteStore:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
 
-        return self._read(look)
+        return self._file.read(look)
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
         """The rows with the best Okapi BM25 (Robertson et al., 1994), by SQLite's FTS5."""
@@ -164,7 +160,7 @@ class SQLiteStore:
             f"SELECT id, text, metadata, score FROM ({hits}) JOIN texts ON key = hit "
             f"WHERE {condition} ORDER BY score DESC, key LIMIT ?"
         )
-        found = self._read(lambda c: c.execute(sql, (asked, *values, count)).fetchall())
+        found = self._file.read(lambda c: c.execute(sql, (asked, *values, count)).fetchall())
         return [Match(row(line[:3]), line[3]) for line in found]
 
     def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
@@ -197,44 +193,64 @@ class SQLiteStore:
         with self.writing():
             with said(self._folder):
                 settle(self._folder, whole=True)
-            self._read(_vacuum)
+            self._settles = True
+            self._file.read(_vacuum)
 
     def close(self) -> None:
         """Close the file."""
-        with self._mutex:
-            self._file.connection.close()
+        with self._file.mutex:
+            self._file.close()
             self._near = Near(self._folder)  # which lets go of the graph
 
     def _without_new(self) -> list[tuple[int, str]]:
         sql = (
-            "SELECT key, text FROM texts WHERE key NOT IN (SELECT key FROM new_vectors) "
+            "SELECT key, text FROM texts WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) "
             "ORDER BY key LIMIT ?"
         )
-        return self._read(lambda connection: connection.execute(sql, (_REENCODED,)).fetchall())
-
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._mutex:
-            return self._file.read(work)
+        return self._file.read(lambda connection: connection.execute(sql, (_REENCODED,)).fetchall())
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self.writing(), self._mutex, said(self._folder):
-            self._read(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+        with self.writing(), self._file.mutex, said(self._folder):
+            self._file.read(lambda _: None)  # on a connection that is of now
             connection = self._file.connection
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
+                self._wrote = True
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _try_to_settle(self) -> None:
+    def _acquire(self) -> None:
+        self._file.check()  # FileLock would make a folder that is gone
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise StoreError(
+                f"Another process, or another Index in this one, is writing to {self.place}; try "
+                "again when it is done. Searches go on meanwhile."
+            ) from None
+        except OSError as error:
+            raise StoreError(f"{self.place} cannot be written: {error.strerror}.") from None
+
+    def _refresh(self, connection: sqlite3.Connection) -> None:
+        if connection is not self._near_of:  # the last one may have read what was half written
+            self._near, self._near_of = Near(self._folder), connection
+        self._near.refresh(connection)
+
+    def _try_to_settle(self, progress: bool | None) -> None:
         """What was written is written: without a graph that is up to date, searches are slower."""
+        if not self._settles:
+            return
         try:
             with said(self._folder):
-                settle(self._folder)
-        except (StoreError, RuntimeError) as error:  # FAISS' own are RuntimeErrors
+                settle(self._folder, progress=progress)
+            self._wrote = False
+        except (StoreError, RuntimeError, MemoryError) as error:  # RuntimeErrors are FAISS' own
+            self._settles = False
             with suppress(OSError):
                 (self._folder / FOLDER / TEMPORARY).unlink()
             warn(

@@ -1,0 +1,198 @@
+"""The embedded store's file while others write, fork, or put another in its place."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+from random_writes import DIM, create, vectors
+
+from sememe.errors import StoreError
+from sememe.search.index import Index
+from sememe.search.sqlite import near
+from sememe.search.sqlite.schema import FILE
+from sememe.search.sqlite.store import SQLiteStore
+
+QUERIES = np.random.default_rng(2).standard_normal((20, DIM)).astype(np.float32)
+
+
+def store_of(index: Index) -> SQLiteStore:
+    assert isinstance(index._store, SQLiteStore)
+    return index._store
+
+
+def test_a_place_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    with create(Path("index")) as index, Index.open("index") as other:
+        monkeypatch.chdir("other")
+        texts = [f"text {n}" for n in range(60)]
+        index.add(texts, range(60), vectors=vectors(texts))
+        with (
+            store_of(other).writing(),
+            pytest.raises(StoreError, match="Another process, or another Index"),
+        ):
+            index.add(["late"], [99], vectors=vectors(["late"]))
+        assert other.search(vectors(["text 7"])[0])[0].id == 7
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_a_reader_without_rights_sees_what_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    create(folder).close()
+    texts = [f"text {n}" for n in range(200)]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+        reader = Index.open(folder)
+        assert reader.search(QUERIES[0]) == []
+    for start in range(0, 200, 50):
+        with Index.open(folder) as writer:
+            part = range(start, start + 50)
+            writer.add(texts[start : start + 50], part, vectors=vectors(texts)[part])
+            own = start + 7
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "access", lambda *_: False)
+                assert len(reader) == start + 50
+                assert reader.search(vectors([f"text {own}"])[0])[0].id == own
+                assert reader.search(f"text {own}", mode="bm25")[0].id == own
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "access", lambda *_: False)
+            assert reader.search(vectors([f"text {own}"])[0])[0].id == own
+    reader.close()
+
+
+def test_a_reader_without_rights_keeps_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, texts = tmp_path / "index", [f"text {n}" for n in range(100)]
+    with create(folder) as index:
+        index.add(texts, range(100), vectors=vectors(texts))
+    monkeypatch.setattr(near, "_READ", 10)
+    writer = (
+        "import sys; from random_writes import *; i = Index.open(sys.argv[1])\n"
+        "t = [f'later {n}' for n in range(100)]; i.upsert(t, range(100), vectors=vectors(t))\n"
+        "i.compact(); i.close()"
+    )
+    read, calls = near.read_vectors, []
+
+    def interrupted(*given: object) -> object:
+        for part in read(*given):  # type: ignore[arg-type]
+            yield part
+            calls.append(1)
+            if len(calls) == 3:
+                subprocess.run(
+                    [sys.executable, "-c", writer, folder], check=True, cwd=Path(__file__).parent
+                )
+
+    monkeypatch.setattr(near, "read_vectors", interrupted)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with Index.open(folder) as reader:
+        reader.search(QUERIES[0])
+        for own in range(0, 100, 7):
+            hit = reader.search(vectors([f"later {own}"])[0])[0]
+            assert hit.id == own
+            assert hit.score == pytest.approx(1)
+
+
+@pytest.mark.parametrize("log", [b"", b"x" * 32])
+def test_a_reader_without_rights_reads_beside_an_empty_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: bytes
+) -> None:
+    with create(tmp_path / "index") as index:
+        index.add(["a"], [1], vectors=vectors(["a"]))
+    (tmp_path / "index" / f"{FILE}-wal").write_bytes(log)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with Index.open(tmp_path / "index") as reader:
+        assert reader.search(QUERIES[0])[0].id == 1
+
+
+def add_in_turn(index: Index, first: int) -> None:
+    """Add twenty texts, one after the other, each when nobody else is writing."""
+    for own in range(first, first + 20):
+        while not index.get([own]):
+            with suppress(StoreError):
+                index.add([f"text {own}"], [own], vectors=vectors([f"text {own}"]))
+    index.close()
+
+
+def test_processes_that_are_forked_go_on_and_lose_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    index = create(folder)
+    index.add(["parent"], [0], vectors=vectors(["parent"]))
+    children = []
+    for number in (1, 2):
+        child = os.fork()
+        if not child:
+            try:
+                add_in_turn(index if number == 1 else Index.open(folder), 100 * number)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    index.close()  # the last one that closes it may remove the log
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    with Index.open(folder) as index:
+        there = [row.id for row in index.get(range(300))]
+        assert there == [0, *range(100, 120), *range(200, 220)]
+    with sqlite3.connect(folder / FILE) as file:
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_gone_takes_no_writes(tmp_path: Path, *, replaced: bool) -> None:
+    folder = tmp_path / "index"
+    with create(folder) as index:
+        folder.rename(tmp_path / "moved")
+        if replaced:
+            create(folder).close()
+        for use in (
+            lambda: index.add(["a"], [1], vectors=vectors(["a"])),
+            lambda: index.search(QUERIES[0]),
+        ):
+            with pytest.raises(StoreError, match="removed or replaced since it was opened"):
+                use()
+        assert folder.exists() == replaced
+    shutil.rmtree(tmp_path / "moved")
+
+
+def interrupt_at(line: int) -> Any:
+    """A trace function that raises KeyboardInterrupt at so manieth line in the store."""
+    left = iter(range(line))
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        here = event == "line" and "search/sqlite" in frame.f_code.co_filename
+        if here and next(left, None) is None:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_an_interrupt_at_any_line_of_a_write_leaves_nothing_locked(tmp_path: Path) -> None:
+    for line in range(1, 200, 3):
+        folder = tmp_path / str(line)
+        with create(folder) as index:
+            try:
+                sys.settrace(interrupt_at(line))
+                index.add(["a"], [1], vectors=vectors(["a"]))
+            except KeyboardInterrupt:
+                pass
+            else:
+                assert line > 50
+                return
+            finally:
+                sys.settrace(None)
+            index.upsert(["b"], [2], vectors=vectors(["b"]))
+            assert 2 in {hit.id for hit in index.search(QUERIES[0])}
+            with Index.open(folder) as other:
+                other.add(["c"], [3], vectors=vectors(["c"]))
