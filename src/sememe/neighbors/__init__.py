@@ -2,7 +2,7 @@
 
 from sememe.neighbors.approximate import self_join
 from sememe.neighbors.close import ClosePairs, closer_than, closest
-from sememe.neighbors.exact import Neighbors, nearest, scan
+from sememe.neighbors.exact import Neighbors, merged, nearest, scan
 from sememe.neighbors.small import nearest_small
 from sememe.neighbors.vectors import checked, unit
 
@@ -12,6 +12,7 @@ __all__ = [
     "checked",
     "closer_than",
     "closest",
+    "merged",
     "nearest",
     "nearest_small",
     "scan",

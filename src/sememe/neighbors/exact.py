@@ -5,6 +5,7 @@ bounded whatever the number of vectors. 10,000 vectors of 384 dimensions take we
 two cores.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +111,13 @@ def _nearest_of_block(
             similarity[inside, itself[inside] - start] = -np.inf
         best = _best(similarity, min(k, len(columns)))
         parts.append((best + start, np.take_along_axis(similarity, best, axis=1)))
+    return merged(parts, k)
+
+
+def merged(
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k best of each row's neighbours in several parts (indices, similarity), best first."""
     if len(parts) == 1:
         return parts[0]
     indices = np.concatenate([part[0] for part in parts], axis=1)

@@ -2,14 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.neighbors import scan
+from sememe.neighbors import merged, scan
 from sememe.search.sqlite.graph import FOLDER, Graph, Keys, Vectors, open_graph
 from sememe.search.store import About
 
@@ -76,7 +76,7 @@ class Near:
         found = [_flat(queries, count, self._keys, self._rows)]
         if self._graph is not None:
             found.append(self._graph.nearest(queries, count))
-        return _best(found, count)
+        return merged(found, count)
 
     def exact(self, queries: Vectors, count: int, among: Keys) -> tuple[Keys, Vectors]:
         """The same of the vectors with the given keys, ascending, all of them compared."""
@@ -87,8 +87,8 @@ class Near:
             parts = [(keys[late], self._rows[np.searchsorted(self._keys, keys[late])])]
             if self._graph is not None:
                 parts.append((keys[~late], self._graph.vectors(keys[~late])))
-            found.append(_best([_flat(queries, count, *part) for part in parts], count))
-        return _best(found, count)
+            found.append(merged([_flat(queries, count, *part) for part in parts], count))
+        return merged(found, count)
 
 
 def read_vectors(
@@ -114,12 +114,3 @@ def within(keys: Keys, among: Keys) -> NDArray[np.bool_]:
 def _flat(queries: Vectors, count: int, keys: Keys, rows: Vectors) -> tuple[Keys, Vectors]:
     at, products = scan(queries, rows, count)
     return keys[at], products
-
-
-def _best(found: Sequence[tuple[Keys, Vectors]], count: int) -> tuple[Keys, Vectors]:
-    if len(found) == 1:
-        return found[0]
-    keys = np.concatenate([part[0] for part in found], axis=1)
-    products = np.concatenate([part[1] for part in found], axis=1)
-    order = np.argsort(-products, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(keys, order, 1), np.take_along_axis(products, order, 1)
