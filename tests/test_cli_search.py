@@ -44,7 +44,7 @@ def index(table: Path, tiny: Tiny) -> Path:
     done = sememe("index", table, "-o", out, "--json", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["texts"] == 3
-    assert "3 texts, 3 of them new" in done.stderr
+    assert "3 texts, 3 new" in done.stderr
     return out
 
 
@@ -95,7 +95,10 @@ def test_queries_come_from_a_pipe(index: Path) -> None:
 def test_nothing_found_says_what_it_had_to_fit(index: Path) -> None:
     assert "Nothing was found.\n" in sememe("search", index, "日本", "--mode", "bm25").stdout
     done = sememe("search", index, "a car", "--where", "yaer = 2023")
-    assert done.stdout == "Nothing was found that fits --where yaer = 2023.\n"
+    assert done.stdout == (
+        "Nothing was found that fits --where yaer = 2023\n"
+        "The fields are id (string or number), text (string), lang (string), year (number).\n"
+    )
 
 
 def test_a_search_by_words_opens_no_encoder(table: Path, tiny: Tiny) -> None:
@@ -129,7 +132,7 @@ def test_a_cross_encoder_reranks(index: Path, tmp_path: Path) -> None:
 def test_the_same_command_adds_nothing_and_replace_replaces(index: Path, table: Path) -> None:
     done = sememe("index", table, "-o", index)
     assert done.returncode == 0, done.stderr
-    assert "0 of them new" in done.stderr
+    assert "0 new" in done.stderr
     table.write_text(table.read_text().replace("a new car", "an old bus"))
     refused = sememe("index", table, "-o", index)
     assert refused.returncode == 2
@@ -145,7 +148,7 @@ def test_the_same_command_adds_nothing_and_replace_replaces(index: Path, table: 
     ("content", "said"),
     [
         ("id,text\n1,a\n1,b\n", "line 3: \"id\" is '1', as in"),
-        ("id,text\n1,a\n,b\n", "line 3: \"id\" is '', which is no id"),
+        ("id,text\n1,a\n,b\n", "line 3: \"id\" is ''; an id is a text"),
         ("text\na\n", 'has no column "number"'),
         ('text\n""\n" "\n', 'has no text: every "text" is blank'),
     ],
@@ -223,7 +226,7 @@ def test_a_null_that_is_there_is_no_difference(tmp_path: Path, encoder: BiEncode
     (tmp_path / "rows.csv").write_text("id,text,n,m\n1,a,,1\n")
     done = sememe("index", tmp_path / "rows.csv", "-o", tmp_path / "x")
     assert done.returncode == 0, done.stderr
-    assert "0 of them new" in done.stderr
+    assert "0 new" in done.stderr
 
 
 def test_blank_texts_are_left_out_and_told_of(tmp_path: Path, tiny: Tiny) -> None:
@@ -234,7 +237,7 @@ def test_blank_texts_are_left_out_and_told_of(tmp_path: Path, tiny: Tiny) -> Non
     file.write_text('id,text\n1,a\n2,""\n3," "\n4,b\n')
     done = sememe("index", file, "-o", tmp_path / "x", "--model", tiny.directory)
     assert "rows.csv: 2 blank texts left out: line 3, 4\n" in done.stderr
-    assert "2 texts, 2 of them new" in done.stderr
+    assert "2 texts, 2 new" in done.stderr
 
 
 DEEP = "[" * 200 + "]" * 200
@@ -349,7 +352,7 @@ def test_an_index_is_encoded_again_with_another_model(index: Path, tmp_path: Pat
     other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
     done = sememe("index", "--reindex", "--model", other, "--precision", "f32", "-o", index)
     assert done.returncode == 0, done.stderr
-    assert f"3 texts encoded with {other} in f32" in done.stderr
+    assert f"3 texts encoded, with {other} in f32" in done.stderr
     with Index.open(index) as opened:
         assert opened.encoder.model == str(other)
     for options, said in (
@@ -372,3 +375,74 @@ def test_an_index_on_a_server(table: Path, tiny: Tiny, postgres_place: str) -> N
     missing = sememe("search", postgres_place + "_not", "a car")
     assert missing.returncode == 2
     assert "There is no index" in missing.stderr
+
+
+def test_a_file_of_new_rows_alone_keeps_the_types_of_the_index(tmp_path: Path, tiny: Tiny) -> None:
+    file, place = tmp_path / "rows.csv", tmp_path / "x"
+    file.write_text("id,text,zip,score\n1,a,01234,1e-05\n2,b,99999,0.5\n")
+    assert sememe("index", file, "-o", place, "--model", tiny.directory).returncode == 0
+    file.write_text("id,text,zip,score\n3,c,55555,n/a\n4,d,44444,2\n")
+    assert sememe("index", file, "-o", place).returncode == 0
+    with Index.open(place) as index:
+        kept = [row.metadata for row in index.get(["1", "2", "3", "4"])]
+        assert index.fields() == {"zip": {"string"}, "score": {"number", "string"}}
+    assert kept == [
+        {"zip": "01234", "score": 1e-05}, {"zip": "99999", "score": 0.5},
+        {"zip": "55555", "score": "n/a"}, {"zip": "44444", "score": 2},
+    ]  # fmt: skip
+
+
+def test_ids_are_as_the_index_has_them(tmp_path: Path, tiny: Tiny) -> None:
+    place, lines, table = tmp_path / "x", tmp_path / "rows.jsonl", tmp_path / "rows.csv"
+    lines.write_text('{"id": 80, "text": "a"}\n')
+    assert sememe("index", lines, "-o", place, "--model", tiny.directory).returncode == 0
+    table.write_text("ID,text\n80,a\n81,b\n")
+    done = sememe("index", table, "-o", place)
+    assert "2 texts, 1 new" in done.stderr
+    with Index.open(place) as index:
+        assert [row.id for row in index.get([80, "80", 81, "81"])] == [80, "81"]
+
+
+def test_replace_without_ids_is_refused_for_copies(tmp_path: Path, tiny: Tiny) -> None:
+    file, place = tmp_path / "rows.csv", tmp_path / "x"
+    file.write_text("text,label\nhello,a\nhello,b\nother,c\n")
+    assert sememe("index", file, "-o", place, "--model", tiny.directory).returncode == 0
+    for content, line in (("other,d\nhello,b\n", 3), ("other,d\nhello,a\nhello,b\n", 3)):
+        file.write_text(f"text,label\n{content}")
+        done = sememe("index", file, "-o", place, "--replace")
+        assert done.returncode == 2
+        assert f"line {line}: 'hello' is there more than once" in done.stderr
+    file.write_text("text,label\nother,d\n")
+    done = sememe("index", file, "-o", place, "--replace")
+    assert "1 text, 0 new, 1 replaced" in done.stderr
+
+
+def test_nothing_in_a_text_moves_the_terminal(tmp_path: Path, tiny: Tiny) -> None:
+    file, place = tmp_path / "rows.jsonl", tmp_path / "x"
+    file.write_text(
+        json.dumps({"id": "a\x1b[31m", "text": "red\x1b[0m \x07 \u202eevil", "k": "\x1b"})
+    )
+    assert sememe("index", file, "-o", place, "--model", tiny.directory).returncode == 0
+    shown = sememe("search", place, "red").stdout
+    assert "red\ufffd[0m" in shown
+    assert not set(shown) & set("\x1b\x07\u202e")
+
+
+def test_a_query_may_be_several_words(index: Path) -> None:
+    quoted = sememe("search", index, "the wind plant", "--json").stdout
+    assert json.loads(quoted)["query"] == "the wind plant"
+    assert sememe("search", index, "the", "wind", "plant", "--json").stdout == quoted
+    assert sememe("search", index, "--json", "the", "wind", "plant").stdout == quoted
+    done = sememe("search", index, "the", "--no-such")
+    assert "unrecognized arguments: --no-such" in done.stderr
+
+
+def test_what_is_encoded_so_already_is_said_so(index: Path) -> None:
+    done = sememe("index", "--reindex", "--model", Index.open(index).encoder.model, "--precision",
+                  Index.open(index).encoder.precision, "-o", index)  # fmt: skip
+    assert "3 texts are encoded so already" in done.stderr
+
+
+def test_an_engine_for_no_rerank_is_refused(index: Path) -> None:
+    done = sememe("search", index, "a", "--precision", "f32")
+    assert "do nothing without --rerank" in done.stderr

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from random_writes import DIM, State, rows, vectors, write
@@ -107,3 +108,32 @@ def written_and_found(index: Index, seed: int) -> list[object]:
         given.append([hit.id for hit in hits])
     words = index.search(chance.choice(WORDS[:5]), mode="bm25", top_k=50)
     return [*given, {hit.id for hit in words}, index.get(IDS), len(index)]
+
+
+def test_what_a_server_cannot_keep_is_told_of_before_anything_is_written(
+    postgres_place: str,
+) -> None:
+    about = About("none", "f32", "0" * 16, DIM)
+    texts = [f"text {n}" for n in range(2500)]
+    texts[2400] = "nul \0 inside"
+    with Index(create_store(postgres_place, about), None) as index:
+        with pytest.raises(InputError, match="the id 2400 cannot be kept: a NUL"):
+            index.add(texts, range(2500), vectors=vectors(texts))
+        assert len(index) == 0
+
+
+def test_the_fields_of_an_index(postgres_place: str, tmp_path: Path) -> None:
+    about = About("none", "f32", "0" * 16, DIM)
+    metadata: list[dict[str, Any]] = [
+        {"n": 1, "t": "x"},
+        {"n": 2.5, "l": [1], "d": {"a": 1}},
+        {"n": None, "b": True},
+    ]
+    for place in (postgres_place, tmp_path / "index"):
+        with Index(create_store(place, about), None) as index:
+            assert index.fields() == {}
+            index.add(["a", "b", "c"], [1, 2, 3], metadata, vectors=vectors(["a", "b", "c"]))
+            assert index.fields() == {
+                "n": {"number", "null"}, "t": {"string"}, "l": {"array"}, "d": {"object"},
+                "b": {"boolean"},
+            }  # fmt: skip

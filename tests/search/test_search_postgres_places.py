@@ -102,11 +102,11 @@ def test_one_who_may_only_read_is_told_so_when_writing(
     store.put(some_rows(3), some_vectors(3), "first", replace=False)
     schema = f"sememe_{postgres_place.rpartition('/')[2]}"
     postgres.ask("create role reader login password 's3cret'")
+    address = postgres_place.replace("admin", "reader").replace(quote(PASSWORD, safe=""), "s3cret")
+    assert f"has to grant usage on schema {schema}" in said(address, StoreError)
     postgres.ask(f"grant usage on schema {schema} to reader")
     postgres.ask(f"grant select on all tables in schema {schema} to reader")
-    reader = PostgresStore.open(
-        postgres_place.replace("admin", "reader").replace(quote(PASSWORD, safe=""), "s3cret")
-    )
+    reader = PostgresStore.open(address)
     assert reader.nearest(some_vectors(1), 3, None, "first") == store.nearest(
         some_vectors(1), 3, None, "first"
     )

@@ -52,7 +52,7 @@ def test_ids_of_numpy_are_plain_ones() -> None:
     ids=repr,
 )
 def test_what_is_no_id_is_told_with_its_row(own: Any) -> None:
-    with pytest.raises(InputError, match=r"^ids\[1\] is .*; an id is a str") as told:
+    with pytest.raises(InputError, match=r"^ids\[1\] is .*; an id is a text") as told:
         check_ids([1, own])
     assert "\n" not in str(told.value)
 
@@ -88,3 +88,10 @@ def test_metadata_go_a_hundred_deep() -> None:
     endless["a"] = [endless]
     with pytest.raises(InputError, match=r"^metadata\[0\] cannot be kept: 'a' is nested"):
         new_rows(["a"], metadata=[endless])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    given = {"a": np.float32(0.5), "b": [np.int64(3)], "c": np.bool_(True)}
+    assert new_rows(["x"], metadata=[given])[0].metadata == {"a": 0.5, "b": [3], "c": True}
+    with pytest.raises(InputError, match="'d' has in it what JSON cannot hold, a ndarray"):
+        new_rows(["x"], metadata=[{"d": np.ones(2)}])

@@ -1,6 +1,7 @@
 """Writing: what is written reads back the same, and nothing is ever half written."""
 
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -238,6 +239,14 @@ def test_a_place_where_no_file_can_be_is_refused_before_the_work(tmp_path: Path)
     ]:
         with pytest.raises(TableError, match=said):
             output_format(path)
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(TableError, match=r"a\.csv cannot be written: you may not write into"):
+        output_format(tmp_path / "a.csv")
 
 
 def test_parquet_without_pyarrow_is_refused_before_the_work(

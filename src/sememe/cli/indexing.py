@@ -16,7 +16,16 @@ from sememe.cli.parser import (
     engine_options,
     output_directory,
 )
-from sememe.cli.records import as_there, file_ids, file_metadata, unchanged, without_blanks
+from sememe.cli.records import (
+    as_there,
+    check_copies,
+    file_ids,
+    file_metadata,
+    id_column,
+    known_ids,
+    unchanged,
+    without_blanks,
+)
 from sememe.cli.upkeep import encode_again, remove
 from sememe.errors import InputError, StoreMissing
 from sememe.progress import counted
@@ -24,7 +33,7 @@ from sememe.progress import counted
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.search import Row
-    from sememe.search.store import About
+    from sememe.search.store import About, Id
     from sememe.tables import Source
 
 _EXAMPLES = """\
@@ -77,9 +86,8 @@ def _run(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     index = _opened(options)
-    rows, source = _rows(options, index)
+    rows, there, source = _rows(options, index)
     with _created(options) if index is None else index as index:
-        before = len(index)
         try:
             (index.upsert if options.replace else index.add)(
                 [row.text for row in rows], [row.id for row in rows], [row.metadata for row in rows]
@@ -92,13 +100,16 @@ def _add(options: argparse.Namespace) -> int:
                 "same command goes on from there"
             ) from None
         place, after, shown = index.place, len(index), repr(index)
+    new = sum(row.id not in there for row in rows)
+    replaced = sum(there.get(row.id, row) != row for row in rows)
     seconds = time.perf_counter() - started
     if options.json:
-        said = {"index": place, "texts": after, "new": after - before}
+        said = {"index": place, "texts": after, "new": new, "replaced": replaced}
         print(json.dumps({**said, "seconds": round(seconds, 3)}))
     print(
-        f"{counted(len(rows), 'text')}, {after - before:,} of them new, in {seconds:.1f} s: "
-        f"{shown}",
+        f"{counted(len(rows), 'text')}, {new:,} new"
+        + f", {replaced:,} replaced" * options.replace
+        + f", in {seconds:.1f} s: {shown}",
         file=sys.stderr,
     )
     return 0
@@ -106,8 +117,8 @@ def _add(options: argparse.Namespace) -> int:
 
 def _rows(
     options: argparse.Namespace, index: "sememe.Index | None"
-) -> tuple[list["Row"], "Source"]:
-    """The file's rows, which fit what the index has of them, and where they stand."""
+) -> tuple[list["Row"], dict["Id", "Row"], "Source"]:
+    """The file's rows, those of them that the index has as it has them, and where they stand."""
     from sememe.search.rows import new_rows
     from sememe.tables import read_table
     from sememe.tables.files import input_format
@@ -115,20 +126,24 @@ def _rows(
     table = read_table(options.file)
     text = table.text_name(options.column)
     table = without_blanks(table, text)
-    own = "id" if "id" in table.columns and text != "id" else None
-    if options.id:
-        own = table.text_name(options.id)
-    rows = new_rows(table.text_column(text), file_ids(table, own) if own else None)
+    own = id_column(table, options.id, text)
+    ids = file_ids(table, own) if own else None
+    if ids and index is not None:
+        ids = known_ids(ids, index)
+    rows = new_rows(table.text_column(text), ids)
     there = {} if index is None else {old.id: old for old in index.get(row.id for row in rows)}
     delimited = input_format(options.file) in ("csv", "tsv")
-    metadata = file_metadata(table, {text, own}, there.values(), delimited=delimited)
+    fields = {} if index is None or not delimited else index.fields()
+    metadata = file_metadata(table, {text, own}, fields, delimited=delimited)
     rows = [
         as_there(row._replace(metadata=found), there.get(row.id))
         for row, found in zip(rows, metadata, strict=True)
     ]
     if not options.replace:
         unchanged(rows, there, table.source)
-    return rows, table.source
+    elif index is not None and not own:
+        check_copies(rows, index, table.source)
+    return rows, there, table.source
 
 
 def _opened(options: argparse.Namespace) -> "sememe.Index | None":

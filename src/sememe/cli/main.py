@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    # Python 3.11's argparse takes a QUERY behind options for one argument too many.
-    if len(rest) == 1 and rest[0][:1] != "-" and getattr(options, "query", "") is None:
-        options.query = rest.pop()
+    # A QUERY of several words; Python 3.11's argparse leaves one behind options over, too.
+    if hasattr(options, "query") and not any(word.startswith("-") for word in rest):
+        options.query, rest = " ".join([*filter(None, [options.query]), *rest]) or None, []
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options

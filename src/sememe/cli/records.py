@@ -2,17 +2,18 @@
 
 import re
 import reprlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sememe.errors import InputError, SememeWarning, TableError, warn
 from sememe.progress import counted
 
 if TYPE_CHECKING:
-    from sememe.search import Row
+    from sememe.search import Index, Row
     from sememe.tables import Source, Table
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
+_WHOLE = re.compile("-?[1-9][0-9]{0,17}|0")
 _NAMED = 3  # blank rows
 
 
@@ -36,6 +37,14 @@ def without_blanks(table: "Table", column: str) -> "Table":
     return Table(columns, Source(source.file, source.unit, [source.number(row) for row in rows]))
 
 
+def id_column(table: "Table", name: str | None, text: str) -> str | None:
+    """The column that `--id` names, or the one called id, in either case; None if there is none."""
+    if name:
+        return table.text_name(name)
+    called = [column for column in sorted(table.columns, reverse=True) if column.lower() == "id"]
+    return next((column for column in called if column != text), None)
+
+
 def file_ids(table: "Table", column: str) -> list[Any]:
     """A column of ids; TableError where one is none, or comes twice."""
     from sememe.search.rows import check_ids
@@ -45,10 +54,9 @@ def file_ids(table: "Table", column: str) -> list[Any]:
     for row, own in enumerate(ids):
         try:
             check_ids([own])  # type: ignore[list-item]
-        except InputError:
-            raise TableError(
-                f'{table.source.where(row)}: "{column}" is {reprlib.repr(own)}, which is no id'
-            ) from None
+        except InputError as error:
+            why = str(error).removeprefix("ids[0] is ")
+            raise TableError(f'{table.source.where(row)}: "{column}" is {why}') from None
         if seen.setdefault(own, row) != row:
             raise TableError(
                 f'{table.source.where(row)}: "{column}" is {own!r}, as in '
@@ -57,13 +65,31 @@ def file_ids(table: "Table", column: str) -> list[Any]:
     return ids
 
 
+def known_ids(ids: list[Any], index: "Index") -> list[Any]:
+    """The ids, each as the index has it: a file of texts cannot tell 12 from "12"."""
+    there = {row.id for row in index.get([*ids, *map(_twin, ids)])}
+    return [own if own in there or _twin(own) not in there else _twin(own) for own in ids]
+
+
+def check_copies(rows: list["Row"], index: "Index", source: "Source") -> None:
+    """TableError for a text without an id of the user's own that is there several times."""
+    second = {f"{row.id}-2" for row in rows}
+    copied = {row.id for row in index.get(second)} | second & {row.id for row in rows}
+    for number, row in enumerate(rows):
+        if f"{row.id}-2" in copied:
+            raise TableError(
+                f"{source.where(number)}: {reprlib.repr(row.text)} is there more than once, and "
+                "without a column of ids --replace cannot tell which one is meant"
+            )
+
+
 def file_metadata(
-    table: "Table", taken: set[str | None], there: Collection["Row"], *, delimited: bool
+    table: "Table", taken: set[str | None], fields: Mapping[str, set[str]], *, delimited: bool
 ) -> list[dict[str, Any]]:
     """All other columns, a dict a row; empty cells and null are not kept.
 
-    A csv's cells become numbers where all of a column are, or where the rows that are `there` have
-    numbers under its name; where they have texts, all stay texts.
+    A csv's cells become numbers where all of a column are, or where the index's `fields` of its
+    name have numbers; where they have texts alone, all stay texts.
     """
     from sememe.search.rows import why_not_json
 
@@ -72,7 +98,7 @@ def file_metadata(
     for name in kept:
         key = _key(name, kept)
         values = (
-            _typed(table.columns[name], [row.metadata.get(key) for row in there])
+            _typed(table.columns[name], fields.get(key, set()) - {"null"})
             if delimited
             else [_plain(value) for value in table.columns[name]]
         )
@@ -117,13 +143,10 @@ def _key(name: str, names: Iterable[str]) -> str:
     return key
 
 
-def _typed(values: list[object], there: list[object]) -> list[object]:
+def _typed(values: list[object], types: set[str]) -> list[object]:
     cells = [str(value) for value in values]
-    kept = [value for value in there if value is not None]
-    numbers = (
-        any(isinstance(value, int | float) for value in kept)
-        if kept
-        else all(_NUMBER.fullmatch(cell) for cell in cells if cell)
+    numbers = "number" in types or (
+        not types and all(_NUMBER.fullmatch(cell) for cell in cells if cell)
     )
     return [
         _number(cell) if numbers and _NUMBER.fullmatch(cell) else cell or None for cell in cells
@@ -131,7 +154,14 @@ def _typed(values: list[object], there: list[object]) -> list[object]:
 
 
 def _number(cell: str) -> int | float:
-    return float(cell) if "." in cell else int(cell)
+    return int(cell) if _WHOLE.fullmatch(cell) else float(cell)
+
+
+def _twin(own: Any) -> Any:
+    """The same id of the other type."""
+    if isinstance(own, int):
+        return str(own)
+    return int(own) if _WHOLE.fullmatch(own) else own
 
 
 def _plain(value: object) -> object:

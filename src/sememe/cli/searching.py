@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 160
 _PROMPT = "search> "
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # moves a terminal's cursor
 _EXAMPLES = """\
 sememe search faq.sememe "I cannot log in"
 sememe search tickets.sememe "refund" --mode hybrid --where "year >= 2024 AND lang = 'en'"
@@ -34,7 +36,8 @@ def add_commands(commands: "Commands") -> None:
         examples=_EXAMPLES,
     )
     parser.add_argument("index", metavar="INDEX", help="what sememe index wrote")
-    parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for")
+    parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for (several words "
+                        "are one query)")  # fmt: skip
     parser.add_argument("-k", "--top-k", metavar="N", type=whole, default=10,
                         help="how many texts at the most (default: %(default)s)")  # fmt: skip
     parser.add_argument("--mode", choices=("dense", "bm25", "hybrid"), default="dense", help="by "
@@ -60,13 +63,13 @@ def _run(options: argparse.Namespace) -> int:
         "top_k": options.top_k, "mode": options.mode, "where": options.where, "rerank": rerank,
         "candidates": options.candidates,
     }  # fmt: skip
-    if options.query is not None:
-        _show(options.query, index.search(options.query, **asked), options)
-        return 0
-    for query in _queries():
-        if not (options.json or sys.stdin.isatty()):
+    for query in _queries() if options.query is None else [options.query]:
+        if not (options.query or options.json or sys.stdin.isatty()):
             print(f"{_PROMPT}{query}")
-        _show(query, index.search(query, **asked), options)
+        hits = index.search(query, **asked)
+        _show(query, hits, options)
+        if not hits and not options.json:
+            print(_nothing(index, options.where))
     return 0
 
 
@@ -74,6 +77,8 @@ def _check(options: argparse.Namespace) -> None:
     """InputError for a query or a filter that is none, before anything is opened."""
     from sememe.search.where import parse
 
+    if not options.rerank and (options.precision != "auto" or options.device):
+        raise InputError("--precision and --device do nothing without --rerank: leave them out.")
     for name, text in (("QUERY", options.query), ("--where", options.where)):
         if text is not None and not text.strip():
             raise InputError(f"{name} is blank: write something, or leave it out.")
@@ -110,9 +115,16 @@ def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
         details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
         print(f"{rank:>3}  {hit.score:.4f}  {_line(_best(hit, options.mode))}")
         print(f"{'':13}{_line(' · '.join(details))}")
-    if not hits:
-        fits = f" that fits --where {options.where}" if options.where else ""
-        print(f"Nothing was found{fits}.")
+
+
+def _nothing(index: sememe.Index, where: str | None) -> str:
+    if not len(index):
+        return "Nothing was found: the index is empty."
+    if not where:
+        return "Nothing was found."
+    fields = {"id": {"string or number"}, "text": {"string"}} | index.fields()
+    known = ", ".join(f"{name} ({' or '.join(sorted(fields[name]))})" for name in fields)
+    return f"Nothing was found that fits --where {where}\nThe fields are {known}."
 
 
 def _best(hit: "Hit", mode: str) -> str:
@@ -128,5 +140,5 @@ def _plain(hit: "Hit", sentence: str) -> dict[str, Any]:
 
 
 def _line(text: str) -> str:
-    line = " ".join(text.split())
+    line = _CONTROL.sub("�", " ".join(text.split()))
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"

@@ -2,19 +2,14 @@
 
 import argparse
 import json
-import re
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import sememe
 from sememe.cli.parser import engine_options
-from sememe.cli.records import file_ids
+from sememe.cli.records import file_ids, known_ids
 from sememe.errors import InputError
 from sememe.progress import counted
-
-if TYPE_CHECKING:
-    from sememe.search.store import Id
 
 
 def remove(options: argparse.Namespace) -> int:
@@ -24,12 +19,11 @@ def remove(options: argparse.Namespace) -> int:
     _refuse(options, "--remove", "column", "model", "precision", "device", "language")
     started = time.perf_counter()
     table = read_table(options.file)
-    ids = file_ids(
-        table, table.text_name(options.id or (None if len(table.columns) == 1 else "id"))
-    )
+    only = next(iter(table.columns)) if len(table.columns) == 1 else "id"
+    ids = file_ids(table, table.text_name(options.id or only))
     with sememe.Index.open(options.output) as index:
-        there = {row.id for row in index.get([*ids, *map(_twin, ids)])}
-        found = [own if own in there else _twin(own) for own in ids]
+        found = known_ids(ids, index)
+        there = {row.id for row in index.get(found)}
         removed = index.delete(found)
         if removed:
             index.compact()
@@ -60,8 +54,11 @@ def encode_again(options: argparse.Namespace) -> int:
     model = options.model or store.about().model
     with sememe.Index(store, None) as index:
         encoder = sememe.BiEncoder(model, **engine_options(options))
+        done = "are encoded so already" * (encoder.fingerprint == store.about().fingerprint)
         try:
             index.reindex(encoder)
+            if not done:
+                index.compact()
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command goes on from there") from None
         place, after, shown = index.place, len(index), repr(index)
@@ -69,18 +66,11 @@ def encode_again(options: argparse.Namespace) -> int:
         said = {"index": place, "texts": after, "model": encoder.model}
         print(json.dumps({**said, "precision": encoder.precision}))
     print(
-        f"{counted(after, 'text')} encoded with {encoder.model} in {encoder.precision}, in "
-        f"{time.perf_counter() - started:.1f} s: {shown}",
+        f"{counted(after, 'text')} {done or 'encoded'}, with {encoder.model} in "
+        f"{encoder.precision}, in {time.perf_counter() - started:.1f} s: {shown}",
         file=sys.stderr,
     )
     return 0
-
-
-def _twin(own: "Id") -> "Id":
-    """The same id of the other type, which a file of texts cannot tell apart: 12 for "12"."""
-    if isinstance(own, int):
-        return str(own)
-    return int(own) if re.fullmatch("-?[1-9][0-9]{0,17}|0", own) else own
 
 
 def _refuse(options: argparse.Namespace, switch: str, *names: str) -> None:

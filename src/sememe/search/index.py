@@ -118,6 +118,13 @@ class Index:
     ) -> None:
         self.close()
 
+    def fields(self) -> dict[str, set[str]]:
+        """The keys of the metadata, each with the types of its values, by JSON's names.
+
+        They are `string`, `number`, `boolean`, `null`, `array` and `object`.
+        """
+        return self._store.fields()
+
     def add(
         self,
         texts: Iterable[str],
@@ -190,7 +197,8 @@ class Index:
             where: keep to some texts: `"lang = 'en' AND year >= 2023"`, or `{"lang": "en"}`; the
                 whole language is in docs/search.md.
             rerank: a cross-encoder that reads the query with each candidate, and orders them.
-            candidates: how many it reads, and how many of each ranking `hybrid` fuses.
+            candidates: how many it reads, and how many of each ranking `hybrid` fuses; `top_k` at
+                least.
 
         Raises:
             InputError: a blank query, a filter with an error (in which column), or an argument out
@@ -275,6 +283,7 @@ class Index:
         replace: bool,
     ) -> list[Id]:
         """Put the rows that are not there as they are; the ids of all."""
+        self._store.check(rows)
         with self._store.writing(progress):
             there = self._store.get([row.id for row in rows])
             new = [number for number, row in enumerate(rows) if there.get(row.id) != row]

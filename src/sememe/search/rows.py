@@ -9,14 +9,25 @@ from contextlib import suppress
 from operator import index
 from typing import Any
 
+import numpy as np
+
 from sememe.errors import InputError
 from sememe.search.store import Id, Row
 from sememe.text import check_texts
 
 _OWN = ("id", "text")  # what a filter calls the index's own columns
 _WIDEST = 2**63  # SQLite's and Postgres' whole numbers
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _DEEPEST = 100  # lists and dicts in one another; each reader of JSON has an end somewhere
+
+
+def _plain(value: object) -> object:
+    """numpy's numbers as JSON's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__}")
+
+
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
 
 
 def new_rows(
@@ -62,9 +73,11 @@ def _own(given: Any, row: int) -> Id:
     with suppress(TypeError):  # of what is no whole number
         if not isinstance(given, bool) and -_WIDEST <= (whole := index(given)) < _WIDEST:
             return whole
+    if isinstance(given, str) and given:
+        raise InputError(f"ids[{row}] is {repr(given)[:60]}, with half of a surrogate pair in it.")
     raise InputError(
-        f"ids[{row}] is {repr(given)[:60]}; an id is a str that is not empty, or a whole number of "
-        "64 bits."
+        f"ids[{row}] is {repr(given)[:60]}; an id is a text that is not empty, or a whole number "
+        "of 64 bits."
     )
 
 
@@ -121,7 +134,7 @@ def why_not_json(value: object, deepest: int = _DEEPEST) -> str:
             return deep
         return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
     except TypeError as error:
-        return f"has in it what JSON cannot hold ({error}): make it a text"
+        return f"has in it what JSON cannot hold, {error}: make it a text"
     return deep if _deeper(value, deepest) else ""
 
 

@@ -72,6 +72,14 @@ class Store(Protocol):
         """How many rows there are."""
         ...
 
+    def fields(self) -> dict[str, set[str]]:
+        """The keys of the metadata, each with the types of its values: JSON's names for them."""
+        ...
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """InputError for a row that this store cannot keep."""
+        ...
+
     def writing(self, progress: bool | None = None) -> AbstractContextManager[None]:
         """Held by who writes, around all steps; where only one may write, others are told so.
 

@@ -42,5 +42,7 @@ def check_destination(path: str | os.PathLike[str]) -> None:
             raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
         if target.exists() and not target.is_file():
             raise TableError(f"{path} cannot be written: it is a folder or a device, not a file")
+        if not os.access(target.resolve().parent, os.W_OK | os.X_OK):
+            raise TableError(f"{path} cannot be written: you may not write into {target.parent}")
     except OSError as error:
         raise TableError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -66,7 +66,10 @@ def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None, out
         InputError: an unknown precision, or one that this processor or checkpoint does not allow.
     """
     if asked not in PRECISIONS:
-        raise InputError(f"precision={asked!r} is not known; there are {', '.join(PRECISIONS)}.")
+        gpus = ' f16 is for GPUs, with engine="torch".' if asked == "f16" else ""
+        raise InputError(
+            f"precision={asked!r} is not known here; there are {', '.join(PRECISIONS)}.{gpus}"
+        )
     if asked == "bf16" and not multiplies_bf16(core):
         raise InputError(
             'precision="bf16" needs a processor with bfloat16 products (AVX512-BF16, AMX or ARM '

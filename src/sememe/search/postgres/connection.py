@@ -10,6 +10,7 @@ from sememe.search.postgres.place import Place
 
 Run = Callable[..., list[list[Any]]]
 T = TypeVar("T")
+_DENIED = "42501"  # SQLSTATE: insufficient privilege
 _LOST = ("08", "57P")  # SQLSTATEs: a connection exception, a server that shuts down
 
 
@@ -18,7 +19,8 @@ class _Failed(Exception):
 
     def __init__(self, error: Exception) -> None:
         answer = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-        said = answer.get("M", "the connection was lost"), answer.get("H", "")  # message, hint
+        hint = answer.get("H") or "the index's owner has to grant it" * (answer.get("C") == _DENIED)
+        said = answer.get("M", "the connection was lost"), hint
         super().__init__(". ".join(part.rstrip(".") for part in said if part))
         self.code: str = answer.get("C", "")
         self.lost = not self.code or self.code.startswith(_LOST)

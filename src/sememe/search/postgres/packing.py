@@ -2,6 +2,7 @@
 
 import json
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -33,7 +34,8 @@ def row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, bytes, bytes]]:
             yield b"\1" + _id(row.id), _utf8(row.text), b"\1" + _json(row.metadata)
         except (TypeError, ValueError) as error:
             why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
-            raise InputError(f"The row with the id {row.id!r} cannot be kept: {why}.") from None
+            shown = reprlib.repr(row.id)
+            raise InputError(f"The row with the id {shown} cannot be kept: {why}.") from None
 
 
 def vector_fields(vectors: Vectors) -> Iterator[bytes]:

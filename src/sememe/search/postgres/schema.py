@@ -57,6 +57,11 @@ def enter(run: Run, place: Place) -> None:
     )
     if not found or found[0][1] < [0, 8]:
         raise StoreError(f"{place.url}: pgvector is missing in the database, or older than 0.8.")
+    [[usable]] = run("select has_schema_privilege(%s, 'usage')", [_PREFIX + place.name])
+    if not usable:
+        raise StoreError(
+            f"{place.url}: its owner has to grant usage on schema {_PREFIX}{place.name}."
+        )
     run(f"set search_path to {_PREFIX}{place.name}, {found[0][0]}")
     run("set hnsw.ef_search = 200")
     run("set hnsw.iterative_scan = strict_order")  # on until the filter has let enough through

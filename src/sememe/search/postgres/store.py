@@ -73,6 +73,19 @@ class PostgresStore:
         [[count]] = self._link.run("select count(*) from rows")
         return int(count)
 
+    def fields(self) -> dict[str, set[str]]:
+        """Of all rows; reads their metadata."""
+        sql = "select distinct e.key, jsonb_typeof(value) from rows, jsonb_each(metadata) as e"
+        found: dict[str, set[str]] = {}
+        for key, kind in self._link.run(sql):
+            found.setdefault(key, set()).add(kind)
+        return found
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """InputError for a NUL character, or an id that is too long."""
+        for _ in row_fields(rows):
+            pass
+
     def writing(self, progress: bool | None = None) -> AbstractContextManager[None]:  # noqa: ARG002
         """Everybody may write."""
         return nullcontext()

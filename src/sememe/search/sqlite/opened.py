@@ -52,7 +52,7 @@ class Opened:
         self._closed, self._stale, self._writable = False, True, True
         if not self._path.is_file():
             if taken := in_the_way(folder):
-                raise StoreError(f"{folder} is {taken}, and no index: take another name.")
+                raise StoreError(f"{folder} is {taken}, and no index.")
             raise StoreMissing(
                 f"There is no index at {folder}: make one with sememe index, or Index.create."
             )

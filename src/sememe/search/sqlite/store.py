@@ -26,6 +26,8 @@ from sememe.search.store import About, Id, Match, Row, Vectors
 
 _LOCK = "write.lock"
 _REENCODED = 2_000  # rows of one step
+_TYPES = {"text": "string", "integer": "number", "real": "number", "true": "boolean"}
+_TYPES |= {"false": "boolean"}
 _WORD = re.compile(r"\w+")
 
 
@@ -75,6 +77,17 @@ class SQLiteStore:
 
     def __len__(self) -> int:
         return self._file.read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
+
+    def fields(self) -> dict[str, set[str]]:
+        """Of all rows; reads their metadata."""
+        sql = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
+        found: dict[str, set[str]] = {}
+        for key, kind in self._file.read(lambda connection: connection.execute(sql).fetchall()):
+            found.setdefault(key, set()).add(_TYPES.get(kind, kind))
+        return found
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Whatever can be a row can be kept."""
 
     @contextmanager
     def writing(self, progress: bool | None = None) -> Iterator[None]:
