@@ -39,7 +39,8 @@ def nearest_rows(
             keys, products = near.nearest(vectors[left], asked)
         there: Any = rows
         if among is None:
-            rows |= read_rows(connection, "key", np.unique(keys[keys >= 0]).tolist())
+            new = {key for line in keys.tolist() for key in line} - rows.keys() - {-1}
+            rows |= read_rows(connection, "key", list(new))
         else:
             there = set(keys[within(keys, among)].tolist())
         for query, *line in zip(left, keys.tolist(), products.tolist(), strict=True):

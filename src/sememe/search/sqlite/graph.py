@@ -87,8 +87,8 @@ class Graph:
         else:
             how = _faiss().SearchParametersHNSW(efSearch=max(_SEARCHED, 2 * count))
             products, at = self._index.search(queries, count, params=how)
-        if nodes == len(self):
-            return np.where(at >= 0, self.keys[at], -1), np.where(at >= 0, products, -np.inf)
+        if nodes == len(self) and at.min(initial=0) >= 0:
+            return self.keys[at], products
         return self._with_copies(at, products, count)
 
     def _with_copies(self, at: Keys, products: Vectors, count: int) -> tuple[Keys, Vectors]:

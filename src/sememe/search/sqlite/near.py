@@ -1,6 +1,5 @@
 """The vectors of an index as a process holds them: a graph over the many, and what came later."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from sememe.neighbors import merged, scan
 from sememe.search.sqlite.graph import FOLDER, Graph, Keys, Vectors, open_graph
+from sememe.search.sqlite.schema import parse_about
 from sememe.search.store import About
 
 _READ = 20_000  # rows at once
@@ -60,7 +60,7 @@ class Near:
 
     def _begin(self, seen: tuple[Any, ...]) -> None:
         """Forget what is not so any longer, and open another graph."""
-        self.about = About(**json.loads(seen[0]))
+        self.about = parse_about(seen[0])
         if seen[1] != self._seen[1]:
             self._keys, self._rows = _NO_KEYS, np.empty((0, self.about.dim), np.float32)
         self._graph = open_graph(self._folder / seen[2], self.about.dim) if seen[2] else None
@@ -73,9 +73,9 @@ class Near:
 
     def nearest(self, queries: Vectors, count: int) -> tuple[Keys, Vectors]:
         """Keys and inner products (m, up to count), best first; the key -1 is of none."""
-        found = [_flat(queries, count, self._keys, self._rows)]
-        if self._graph is not None:
-            found.append(self._graph.nearest(queries, count))
+        found = [] if self._graph is None else [self._graph.nearest(queries, count)]
+        if len(self._keys) or not found:
+            found.append(_flat(queries, count, self._keys, self._rows))
         return merged(found, count)
 
     def exact(self, queries: Vectors, count: int, among: Keys) -> tuple[Keys, Vectors]:

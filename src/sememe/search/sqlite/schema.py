@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,13 @@ def get_state(connection: sqlite3.Connection, name: str) -> Any:
 
 def get_about(connection: sqlite3.Connection) -> About:
     """What the index remembers of itself."""
-    return About(**json.loads(get_state(connection, "about")))
+    return parse_about(get_state(connection, "about"))
+
+
+@lru_cache(maxsize=8)
+def parse_about(written: str) -> About:
+    """What is written of an index as an About."""
+    return About(**json.loads(written))
 
 
 def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
