@@ -446,3 +446,20 @@ def test_what_is_encoded_so_already_is_said_so(index: Path) -> None:
 def test_an_engine_for_no_rerank_is_refused(index: Path) -> None:
     done = sememe("search", index, "a", "--precision", "f32")
     assert "do nothing without --rerank" in done.stderr
+
+
+def test_what_is_no_utf8_is_no_traceback(index: Path) -> None:
+    line = [sys.executable, "-m", "sememe.cli", "search", str(index)]
+    done = subprocess.run(line, capture_output=True, check=False, input=b"wind \xff plant\n")
+    assert b"Traceback" not in done.stderr
+    assert b"a new car" in done.stdout
+
+
+def test_an_index_is_encoded_again_with_the_pooling_that_it_had(tmp_path: Path, tiny: Tiny) -> None:
+    largest = BiEncoder(tiny.directory, precision="f32", pooling="max")
+    with Index.create(tmp_path / "x", largest) as index:
+        index.add(["nuclear power", "a new car"])
+    done = sememe("index", "--reindex", "--precision", "f32", "-o", tmp_path / "x")
+    assert "are encoded so already" in done.stderr
+    with Index.open(tmp_path / "x") as index:
+        assert index.encoder.fingerprint == largest.fingerprint

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -91,3 +92,9 @@ def test_a_hit_can_be_pickled_hashed_and_copied(recording: Recording) -> None:
     assert [hit.sentence for hit in again] == [hit.sentence for hit in listed]
     assert [hit.metadata for hit in again] == [{"n": [0]}, {"n": [1]}]
     assert len(pickle.dumps(listed[0])) < 1_000, "there is no encoder in it"
+
+
+def test_a_hit_can_be_made_a_dict_after_its_sentence_was_read(recording: Recording) -> None:
+    [hit] = found(recording, "a good book", text_of(3, "good"))
+    assert hit.sentence
+    assert asdict(hit)["text"] == hit.text

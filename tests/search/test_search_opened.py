@@ -1,10 +1,12 @@
 """The embedded store's file while others write, fork, or put another in its place."""
 
+import linecache
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -147,6 +149,53 @@ def test_processes_that_are_forked_go_on_and_lose_nothing(tmp_path: Path) -> Non
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_a_process_that_is_forked_while_a_thread_writes_goes_on(tmp_path: Path) -> None:
+    with create(tmp_path / "index") as index:
+        within, done = threading.Event(), threading.Event()
+
+        def write() -> None:
+            with store_of(index).writing():
+                within.set()
+                done.wait()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        within.wait()
+        child = os.fork()
+        if not child:
+            try:
+                index.add(["x"], [1], vectors=vectors(["x"]))
+            except StoreError as error:
+                os._exit(int("is writing" not in str(error)))
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        done.set()
+        thread.join()
+        index.add(["x"], [1], vectors=vectors(["x"]))
+
+
+def test_a_closed_index_stays_closed_after_a_fork(tmp_path: Path) -> None:
+    index = create(tmp_path / "index")
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    index.close()
+    with pytest.raises(StoreError, match="was closed"):
+        len(index)
+
+
+def test_a_place_that_cannot_be_looked_at_is_one_line(tmp_path: Path) -> None:
+    for make in (Index.open, create):
+        with pytest.raises(StoreError, match="too long"):
+            make(tmp_path / ("x" * 300))
+    with create(tmp_path / "index") as index:
+        (tmp_path / "index").rename(tmp_path / "moved")
+        (tmp_path / "index").write_text("a file")
+        with pytest.raises(StoreError, match="removed or replaced"):
+            index.add(["x"], [1], vectors=vectors(["x"]))
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_folder_that_is_gone_takes_no_writes(tmp_path: Path, *, replaced: bool) -> None:
     folder = tmp_path / "index"
@@ -165,12 +214,16 @@ def test_a_folder_that_is_gone_takes_no_writes(tmp_path: Path, *, replaced: bool
 
 
 def interrupt_at(line: int) -> Any:
-    """A trace function that raises KeyboardInterrupt at so manieth line in the store."""
+    """A trace function that raises KeyboardInterrupt at so manieth line in the store.
+
+    The lines that release the lock are not among them: none can be made up for in Python.
+    """
     left = iter(range(line))
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         here = event == "line" and "search/sqlite" in frame.f_code.co_filename
-        if here and next(left, None) is None:
+        releasing = "_lock" in linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        if here and not releasing and next(left, None) is None:
             sys.settrace(None)
             raise KeyboardInterrupt
         return trace

@@ -424,3 +424,19 @@ def test_of_many_that_make_one_index_at_once_one_does(postgres: Server) -> None:
         assert said.count("") == 4
         assert [each for each in said[:3] if each] == [each for each in said if each]
         assert all("/a is there already: open it" in each for each in said if each)
+
+
+def test_a_process_that_is_forked_gets_a_connection_of_its_own(make_store: Make) -> None:
+    store = make_store()
+    store.put(some_rows(20), some_vectors(20), "first", replace=False)
+    child = os.fork()
+    if not child:
+        try:
+            found = {own: row.text for own in range(20) for row in store.get([own]).values()}
+            os._exit(int(found != {own: f"text {own}" for own in range(20)}))
+        finally:
+            os._exit(2)
+    found = {own: row.text for own in range(20) for row in store.get([own]).values()}
+    assert found == {own: f"text {own}" for own in range(20)}
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(store) == 20

@@ -1,13 +1,14 @@
 """What may be an id, and what metadata may hold: said before anything is written."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sememe.errors import InputError
-from sememe.search.rows import check_ids, new_rows
-from sememe.search.store import Row
+from sememe.search.rows import check_ids, known_ids, new_rows, same
+from sememe.search.store import Id, Row
 
 
 def nested(levels: int) -> Any:
@@ -95,3 +96,21 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert new_rows(["x"], metadata=[given])[0].metadata == {"a": 0.5, "b": [3], "c": True}
     with pytest.raises(InputError, match="'d' has in it what JSON cannot hold, a ndarray"):
         new_rows(["x"], metadata=[{"d": np.ones(2)}])
+
+
+def test_true_is_not_one_for_a_filter() -> None:
+    yes, one = (new_rows(["a"], metadata=[{"k": [value]}])[0] for value in (True, 1))
+    assert yes == one
+    assert not same(yes, one)
+    assert same(yes, yes)
+    assert not same(None, one)
+
+
+def test_ids_of_the_other_type_are_known() -> None:
+    there = {12: Row(12, "", {}), "7": Row("7", "", {}), 2**62: Row(2**62, "", {})}
+
+    def get(ids: Iterable[Id]) -> list[Row]:
+        return [there[own] for own in ids if own in there]
+
+    given: list[Id] = ["12", 7, str(2**62), "012", "x", str(2**64), 8]
+    assert known_ids(given, get) == [12, "7", 2**62, "012", "x", str(2**64), 8]

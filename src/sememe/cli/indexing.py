@@ -22,7 +22,6 @@ from sememe.cli.records import (
     file_ids,
     file_metadata,
     id_column,
-    known_ids,
     unchanged,
     without_blanks,
 )
@@ -84,6 +83,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _add(options: argparse.Namespace) -> int:
+    from sememe.search.rows import same
+
     started = time.perf_counter()
     index = _opened(options)
     rows, there, source = _rows(options, index)
@@ -101,7 +102,7 @@ def _add(options: argparse.Namespace) -> int:
             ) from None
         place, after, shown = index.place, len(index), repr(index)
     new = sum(row.id not in there for row in rows)
-    replaced = sum(there.get(row.id, row) != row for row in rows)
+    replaced = sum(not same(there.get(row.id, row), row) for row in rows)
     seconds = time.perf_counter() - started
     if options.json:
         said = {"index": place, "texts": after, "new": new, "replaced": replaced}
@@ -119,7 +120,7 @@ def _rows(
     options: argparse.Namespace, index: "sememe.Index | None"
 ) -> tuple[list["Row"], dict["Id", "Row"], "Source"]:
     """The file's rows, those of them that the index has as it has them, and where they stand."""
-    from sememe.search.rows import new_rows
+    from sememe.search.rows import known_ids, new_rows
     from sememe.tables import read_table
     from sememe.tables.files import input_format
 
@@ -129,11 +130,12 @@ def _rows(
     own = id_column(table, options.id, text)
     ids = file_ids(table, own) if own else None
     if ids and index is not None:
-        ids = known_ids(ids, index)
+        ids = known_ids(ids, index.get)
     rows = new_rows(table.text_column(text), ids)
     there = {} if index is None else {old.id: old for old in index.get(row.id for row in rows)}
     delimited = input_format(options.file) in ("csv", "tsv")
-    fields = {} if index is None or not delimited else index.fields()
+    more = len(table.columns) > 1 + bool(own)
+    fields = {} if index is None or not (delimited and more) else index.fields()
     metadata = file_metadata(table, {text, own}, fields, delimited=delimited)
     rows = [
         as_there(row._replace(metadata=found), there.get(row.id))
@@ -160,12 +162,12 @@ def _opened(options: argparse.Namespace) -> "sememe.Index | None":
         encoder = _encoder(options, about)
         other = encoder is None or encoder.fingerprint != about.fingerprint
     wrong = {
+        "--device": options.device and other and options.model in (None, about.model),
         "--model": options.model and other,
-        "--device": options.device and other,
         "--precision": options.precision not in (None, "auto", about.precision),
         "--language": options.language not in (None, about.language),
     }
-    for option in (option for option in wrong if wrong[option]):
+    for option in filter(wrong.get, wrong):
         raise InputError(
             f"{store.place} was made with --model {about.model} --precision {about.precision} "
             f"--language {about.language}: leave {option} out"

@@ -32,7 +32,7 @@ from sememe.errors import SememeError, SememeWarning
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may not know every character
     options = _options(arguments)
@@ -47,11 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"sememe: {error}", file=sys.stderr)
             return 2
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or leaving says it too
-            if isinstance(error, BrokenPipeError):
-                return 0  # the reader, such as head, has seen enough; files are written
-            print(f"sememe: stopped: {error}", file=sys.stderr)
-            return 1
+            if not isinstance(error, BrokenPipeError):
+                print(f"sememe: stopped: {error}", file=sys.stderr)
+            if isinstance(sys.stdout, TextIOWrapper):  # what is left in it would be said on leaving
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader of a pipe, such as head, may have seen enough; files are written.
+            return int(not isinstance(error, BrokenPipeError))
         except KeyboardInterrupt as stop:
             print("; ".join(["sememe: stopped", *map(str, stop.args)]), file=sys.stderr)
             return 130

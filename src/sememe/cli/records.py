@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sememe.tables import Source, Table
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
-_WHOLE = re.compile("-?[1-9][0-9]{0,17}|0")
 _NAMED = 3  # blank rows
 
 
@@ -65,12 +64,6 @@ def file_ids(table: "Table", column: str) -> list[Any]:
     return ids
 
 
-def known_ids(ids: list[Any], index: "Index") -> list[Any]:
-    """The ids, each as the index has it: a file of texts cannot tell 12 from "12"."""
-    there = {row.id for row in index.get([*ids, *map(_twin, ids)])}
-    return [own if own in there or _twin(own) not in there else _twin(own) for own in ids]
-
-
 def check_copies(rows: list["Row"], index: "Index", source: "Source") -> None:
     """TableError for a text without an id of the user's own that is there several times."""
     second = {f"{row.id}-2" for row in rows}
@@ -112,13 +105,16 @@ def file_metadata(
 
 def unchanged(rows: list["Row"], there: Mapping[Any, "Row"], source: "Source") -> None:
     """TableError if a row is there with another text or metadata: where, what, and what to do."""
-    other = [number for number, row in enumerate(rows) if there.get(row.id, row) != row]
+    from sememe.search.rows import same
+
+    other = [number for number, row in enumerate(rows) if not same(there.get(row.id, row), row)]
     if not other:
         return
     new = rows[other[0]]
     old = there[new.id]
     was, now = ({"text": row.text, **row.metadata} for row in (old, new))
-    key = next(key for key in {**was, **now} if was.get(key) != now.get(key))
+    keys = [key for key in {**was, **now} if repr(was.get(key)) != repr(now.get(key))]
+    key = next((key for key in keys if was.get(key) != now.get(key)), keys[0])
     values = [reprlib.repr(each[key]) if key in each else "nothing" for each in (was, now)]
     more = f" (and {counted(len(other) - 1, 'row')} more)" if len(other) > 1 else ""
     raise TableError(
@@ -129,8 +125,10 @@ def unchanged(rows: list["Row"], there: Mapping[Any, "Row"], source: "Source") -
 
 def as_there(row: "Row", old: "Row | None") -> "Row":
     """The row that is there, where all that differs is a null, which is not kept here."""
-    kept = {key: value for key, value in old.metadata.items() if value is not None} if old else None
-    return old if old and (old.text, kept) == (row.text, row.metadata) else row
+    from sememe.search.rows import same
+
+    kept = {key: value for key, value in old.metadata.items() if value is not None} if old else {}
+    return old if old and same(old._replace(metadata=kept), row) else row
 
 
 def _key(name: str, names: Iterable[str]) -> str:
@@ -154,14 +152,7 @@ def _typed(values: list[object], types: set[str]) -> list[object]:
 
 
 def _number(cell: str) -> int | float:
-    return int(cell) if _WHOLE.fullmatch(cell) else float(cell)
-
-
-def _twin(own: Any) -> Any:
-    """The same id of the other type."""
-    if isinstance(own, int):
-        return str(own)
-    return int(own) if _WHOLE.fullmatch(own) else own
+    return int(cell) if cell.removeprefix("-").isdecimal() else float(cell)
 
 
 def _plain(value: object) -> object:

@@ -128,8 +128,8 @@ def _nothing(index: sememe.Index, where: str | None) -> str:
 
 
 def _best(hit: "Hit", mode: str) -> str:
-    """The nearest sentence; by words, for which no encoder is opened, the text's beginning."""
-    return _line(hit.text) if mode == "bm25" else hit.sentence
+    """The nearest sentence; by words, for which no encoder is opened, the text."""
+    return hit.text if mode == "bm25" else hit.sentence
 
 
 def _plain(hit: "Hit", sentence: str) -> dict[str, Any]:

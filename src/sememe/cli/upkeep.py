@@ -7,13 +7,14 @@ import time
 
 import sememe
 from sememe.cli.parser import engine_options
-from sememe.cli.records import file_ids, known_ids
+from sememe.cli.records import file_ids
 from sememe.errors import InputError
 from sememe.progress import counted
 
 
 def remove(options: argparse.Namespace) -> int:
     """Remove the texts with the file's ids."""
+    from sememe.search.rows import known_ids
     from sememe.tables import read_table
 
     _refuse(options, "--remove", "column", "model", "precision", "device", "language")
@@ -22,11 +23,10 @@ def remove(options: argparse.Namespace) -> int:
     only = next(iter(table.columns)) if len(table.columns) == 1 else "id"
     ids = file_ids(table, table.text_name(options.id or only))
     with sememe.Index.open(options.output) as index:
-        found = known_ids(ids, index)
+        found = known_ids(ids, index.get)
         there = {row.id for row in index.get(found)}
         removed = index.delete(found)
-        if removed:
-            index.compact()
+        index.compact()
         place, after, shown = index.place, len(index), repr(index)
     missing = [row for row, own in enumerate(found) if own not in there]
     if options.json:
@@ -51,10 +51,14 @@ def encode_again(options: argparse.Namespace) -> int:
     _refuse(options, "--reindex", "file", "column", "id", "language")
     started = time.perf_counter()
     store = open_store(options.output)
-    model = options.model or store.about().model
+    about = store.about()
     with sememe.Index(store, None) as index:
-        encoder = sememe.BiEncoder(model, **engine_options(options))
-        done = "are encoded so already" * (encoder.fingerprint == store.about().fingerprint)
+        encoder = sememe.BiEncoder(
+            options.model or about.model,
+            pooling=None if options.model else about.pooling,
+            **engine_options(options),
+        )
+        done = "are encoded so already" * (encoder.fingerprint == about.fingerprint)
         try:
             index.reindex(encoder)
             if not done:

@@ -11,7 +11,7 @@ from sememe.errors import InputError, MissingExtra
 from sememe.search import Hit, Index, Row
 from sememe.search.index import Where
 from sememe.search.opening import Place
-from sememe.search.rows import check_ids, new_rows
+from sememe.search.rows import check_ids, known_ids, new_rows
 from sememe.search.store import Id
 
 try:
@@ -28,7 +28,6 @@ except ImportError as error:
 # Metadata's own `id` and `text` get another name: in an index these are the document's.
 _PREFIX = "metadata."
 _TAKEN = re.compile(r"(metadata\.)*(id|text)")
-_WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
 Metadatas = list[dict[str, Any]] | None
 
 
@@ -73,16 +72,13 @@ class SememeVectorStore(VectorStore):
 
     def _put(self, named: list[str], rows: list[Row]) -> list[str]:
         last = dict(zip(self._own_ids(named), rows, strict=True))
-        texts, details = [row.text for row in last.values()], [row[2] for row in last.values()]
-        self.index.upsert(texts, list(last), details)
+        details = [row.metadata for row in last.values()]
+        self.index.upsert([row.text for row in last.values()], list(last), details)
         return named
 
     def _own_ids(self, ids: Iterable[str]) -> list[Id]:
         """The index's: "12" is 12 where that is there, and no "12"."""
-        listed = [str(own) for own in check_ids(ids)]
-        whole = [own for own in listed if _WHOLE.fullmatch(own) and abs(int(own)) < 2**63]
-        there = {str(row.id): row.id for row in self.index.get([*map(int, whole), *whole])}
-        return [there.get(own, own) for own in listed]
+        return known_ids([str(own) for own in check_ids(ids)], self.index.get)
 
     @property
     def embeddings(self) -> SememeEmbeddings:
@@ -180,9 +176,9 @@ def _listed(
     details, given = metadatas or [{} for _ in listed], ids or [None for _ in listed]
     if not len(listed) == len(details) == len(given):
         raise InputError(f"{len(listed)} texts, {len(details)} metadatas, {len(given)} ids.")
-    rows = new_rows(listed, metadata=[_stored(metadata) for metadata in details])
+    rows = new_rows(listed, metadata=[_stored(metadata or {}) for metadata in details])
     named = [
-        own or _content_id(text, metadata)
+        own or _content_id(text, metadata or {})
         for own, text, metadata in zip(given, listed, details, strict=True)
     ]
     check_ids(named)

@@ -94,16 +94,16 @@ class BestSentences:
         ))  # fmt: skip
         near = {}
         if several:
-            encoder, query = self._asked
+            encoder = self._open()
             vectors = encoder.encode_document(several, progress=False)
-            near = dict(zip(several, encoder.similarity(query, vectors)[0], strict=True))
+            near = dict(zip(several, encoder.similarity(self._asked, vectors)[0], strict=True))
         for text, parts in chosen.items():
             self._found[text] = max(parts, key=lambda part: near.get(part, 0))
 
     @cached_property
-    def _asked(self) -> tuple["BiEncoder", Any]:
-        encoder, query = self._open(), self._query
-        return encoder, encoder.encode_query(query) if isinstance(query, str) else query
+    def _asked(self) -> Any:
+        query = self._query
+        return self._open().encode_query(query) if isinstance(query, str) else query
 
 
 def _words(text: str) -> list[str]:

@@ -1,7 +1,6 @@
 """An index: texts that are found by meaning, by their words, or by both, next week too."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace as replaced
 from types import TracebackType
 from typing import Any, cast
 
@@ -10,14 +9,14 @@ import numpy.typing as npt
 
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.options import one_of
-from sememe.errors import InputError, StoreError
+from sememe.errors import InputError, SememeError, StoreError
 from sememe.neighbors import checked, unit
 from sememe.progress import counted
 from sememe.search.conditions import Condition
 from sememe.search.fusion import fused
 from sememe.search.hits import Hit, hits
 from sememe.search.opening import Place, create_store, open_store
-from sememe.search.rows import check_ids, new_rows
+from sememe.search.rows import check_ids, new_rows, same
 from sememe.search.store import About, Id, Match, Row, Store, Vectors
 from sememe.search.where import parse
 
@@ -79,7 +78,7 @@ class Index:
         if encoder is not None:
             try:
                 _check_encoder(store.place, store.about(), encoder)
-            except StoreError:
+            except SememeError:
                 store.close()
                 raise
         return cls(store, encoder)
@@ -168,7 +167,12 @@ class Index:
         return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
 
     def delete(self, ids: Iterable[Id]) -> int:
-        """Remove texts by their ids; how many there were. An id that is not there is no error."""
+        """Remove texts by their ids; how many there were. An id that is not there is no error.
+
+        Raises:
+            InputError: what cannot be an id.
+            StoreError: another one writes, or the disk is full; then nothing is removed.
+        """
         with self._store.writing():
             return self._store.delete(check_ids(ids))
 
@@ -205,7 +209,7 @@ class Index:
                 of its range.
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
-        if not isinstance(query, str) and np.ndim(query) != 1:
+        if not (isinstance(query, str) or _is_vector(query)):
             raise InputError(f"query is {_short(query)}; give a text, or a vector (dim,).")
         return self.search_many(
             [query] if isinstance(query, str) else np.asarray(query)[None],
@@ -286,7 +290,7 @@ class Index:
         self._store.check(rows)
         with self._store.writing(progress):
             there = self._store.get([row.id for row in rows])
-            new = [number for number, row in enumerate(rows) if there.get(row.id) != row]
+            new = [number for number, row in enumerate(rows) if not same(there.get(row.id), row)]
             other = [number for number in new if rows[number].id in there]
             if other and not replace:
                 raise InputError(
@@ -306,6 +310,7 @@ class Index:
         replace: bool,
     ) -> None:
         about = self._store.about()
+        fingerprint = about.fingerprint
         given = None if vectors is None else _checked_vectors(vectors, len(rows), about)
         steps = [new[start : start + _STEP] for start in range(0, len(new), _STEP)]
         if not steps:
@@ -317,10 +322,10 @@ class Index:
                 ([rows[number].text for number in step] for step in steps),
                 normalize=about.measure == "cosine", total=len(new), progress=progress,
             )  # fmt: skip
-            about = replaced(about, fingerprint=self.encoder.fingerprint)
+            fingerprint = self.encoder.fingerprint
         for step, part in zip(steps, parts, strict=True):
             some = [rows[number] for number in step]
-            self._store.put(some, part, about.fingerprint, replace=replace)
+            self._store.put(some, part, fingerprint, replace=replace)
 
     def _query_vectors(self, queries: list[str] | Vectors, about: About) -> Vectors:
         if isinstance(queries, list):
@@ -419,7 +424,7 @@ def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vect
     if not isinstance(queries, Iterable):
         raise InputError(f"queries is {_short(queries)}; give a list of texts, or vectors.")
     listed = queries if isinstance(queries, np.ndarray) else list(cast(Sequence[Any], queries))
-    if len(listed) and not isinstance(listed[0], str) and np.ndim(listed[0]) == 1:
+    if len(listed) and not isinstance(listed[0], str) and _is_vector(listed[0]):
         return checked(listed, name="queries")
     for number, query in enumerate(listed):
         if not isinstance(query, str) or not query.strip():
@@ -427,6 +432,13 @@ def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vect
                 f"query {number} is {_short(query)}; a text that is not blank is needed."
             )
     return list(listed)
+
+
+def _is_vector(value: Any) -> bool:
+    try:
+        return np.ndim(value) == 1
+    except ValueError:  # lists of different lengths
+        return False
 
 
 def _short(value: object) -> str:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, ValuesView
+from collections.abc import Callable, Iterable, Mapping, ValuesView
 from contextlib import suppress
 from operator import index
 from typing import Any
@@ -16,6 +17,7 @@ from sememe.search.store import Id, Row
 from sememe.text import check_texts
 
 _OWN = ("id", "text")  # what a filter calls the index's own columns
+_WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
 _WIDEST = 2**63  # SQLite's and Postgres' whole numbers
 _DEEPEST = 100  # lists and dicts in one another; each reader of JSON has an end somewhere
 
@@ -67,6 +69,32 @@ def check_ids(ids: Iterable[Id]) -> list[Id]:
     return [_own(own, row) for row, own in enumerate(ids)]
 
 
+def known_ids(ids: list[Id], get: Callable[[Iterable[Id]], list[Row]]) -> list[Id]:
+    """The ids, each as an index has it: a file of texts cannot tell 12 from "12"."""
+    there = {row.id for row in get([*ids, *map(_twin, ids)])}
+    return [own if own in there or _twin(own) not in there else _twin(own) for own in ids]
+
+
+def _twin(own: Id) -> Id:
+    """The same id of the other type."""
+    if isinstance(own, int):
+        return str(own)
+    return int(own) if _WHOLE.fullmatch(own) and abs(int(own)) < _WIDEST else own
+
+
+def same(one: Row | None, other: Row) -> bool:
+    """Whether a filter could not tell them apart; for Python True is 1."""
+    return one == other and _marked(one.metadata) == _marked(other.metadata)
+
+
+def _marked(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _marked(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_marked(each) for each in value]
+    return (value, isinstance(value, bool))
+
+
 def _own(given: Any, row: int) -> Id:
     if isinstance(given, str) and given and _encodes(given):
         return str.__str__(given)
@@ -113,11 +141,11 @@ def _checked(metadata: Mapping[str, Any] | None, row: int) -> Mapping[str, Any]:
                 f"metadata[{row}] has the key {key!r}: keys are strings, and {' and '.join(_OWN)} "
                 "are the index's own."
             )
-    if why := why_not_json(metadata, _DEEPEST + 1):
+    if why := why_not_json(metadata := dict(metadata), _DEEPEST + 1):
         bad = next((k for k, v in metadata.items() if why_not_json([k]) or why_not_json(v)), "")
         raise InputError(f"metadata[{row}] cannot be kept: {bad!r} {why}.")
-    same: Mapping[str, Any] = json.loads(_JSON.encode(metadata))
-    return same
+    kept: Mapping[str, Any] = json.loads(_JSON.encode(metadata))
+    return kept
 
 
 def why_not_json(value: object, deepest: int = _DEEPEST) -> str:

@@ -1,5 +1,6 @@
 """One connection to the server: made on use, and anew when it was lost; for a thread at a time."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import RLock
@@ -48,7 +49,7 @@ class Connection:
         self._place, self._ready = place, ready
         self._pg8000 = require_pg8000()
         self._open: Any = None
-        self._lock = RLock()
+        self._lock, self._process = RLock(), os.getpid()
 
     def run(self, sql: str, params: Sequence[object] = ()) -> list[list[Any]]:
         """What one statement gives that may be run twice."""
@@ -76,6 +77,8 @@ class Connection:
             opened.close()
 
     def _trying(self, work: Callable[[], T]) -> T:
+        if self._process != os.getpid():  # forked: the socket is the parent's
+            self._open, self._lock, self._process = None, RLock(), os.getpid()
         with self._lock:
             while True:
                 fresh = self._open is None

@@ -35,11 +35,14 @@ def _begin(run: Run, about: About) -> bool:
     """Make the other table, or go on with it; False if the index has these vectors already."""
     run(ALONE)
     known = schema.read_about(run)
+    if known["current"].fingerprint == about.fingerprint:
+        schema.write_about(run, "current", about)
+        return False
     if known.get("next") != about != known["current"]:
         run("drop table if exists next")
         schema.add_vectors(run, "next", about)
         schema.write_about(run, "next", about)
-    return known["current"] != about
+    return True
 
 
 def _missing(run: Run, about: About) -> list[list[Any]]:

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -11,20 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.errors import ChoiceWarning, warn
+from sememe.errors import ChoiceWarning, StoreError, warn
 from sememe.neighbors import scan
 
-FOLDER, TEMPORARY = "neighbors", "new"
+FOLDER = "neighbors"
 FLAT = 20_000
 """So many vectors are compared all, whatever there is beside them."""
 
 _LINKS, _WIDTH = 32, 80  # of a graph's node; candidates while it is built
 _SEARCHED = 64  # candidates of a search, at least
 _FEW = 10  # a graph may not reach the last of many: it is asked for a tenth of its nodes at most
-_CELL, _SAME = (
-    1e-3,
-    1e-5,
-)  # numbers as one sign takes them; as one vector may differ, by its greatest
+_CELL = 1e-3  # numbers this near mostly have one sign
+_SAME = 1e-5  # of the greatest number: copies of a vector differ by less
 _AT_ONCE = 4_000  # rows whose signs are made together
 _NAME = re.compile(r"[0-9a-f]+-(\d+)-(\d+)-(\d+)\.hnsw")
 
@@ -129,12 +128,19 @@ class Graph:
 
     def save(self, folder: Path) -> str:
         """Write a file, whole when it has its name; the name says all that a whole file has."""
-        folder.mkdir(exist_ok=True)
-        temporary = folder / TEMPORARY
-        _faiss().write_index(self._index, str(temporary))
-        with temporary.open("ab") as file:
-            file.write(self.keys.tobytes() + self.nodes.tobytes())
-            os.fsync(file.fileno())
+        temporary = folder / "new"
+        try:
+            folder.mkdir(exist_ok=True)
+            _faiss().write_index(self._index, str(temporary))
+            with temporary.open("ab") as file:
+                file.write(self.keys.tobytes() + self.nodes.tobytes())
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:  # the latter is FAISS'
+            with suppress(OSError):
+                temporary.unlink()
+            raise StoreError(
+                f"{folder} cannot be written: {' '.join(str(error).split())}"
+            ) from None
         size = temporary.stat().st_size
         name = f"{secrets.token_hex(4)}-{self.last}-{len(self)}-{size}.hnsw"
         temporary.replace(folder / name)

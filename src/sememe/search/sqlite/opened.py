@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -50,14 +50,16 @@ class Opened:
     def __init__(self, folder: Path) -> None:
         self._folder, self._path, self.mutex = folder, folder / FILE, RLock()
         self._closed, self._stale, self._writable = False, True, True
-        if not self._path.is_file():
-            if taken := in_the_way(folder):
-                raise StoreError(f"{folder} is {taken}, and no index.")
-            raise StoreMissing(
-                f"There is no index at {folder}: make one with sememe index, or Index.create."
-            )
-        self._file = self._identity()
-        _opened.add(self)
+        with said(folder):
+            if not self._path.is_file():
+                if taken := in_the_way(folder):
+                    raise StoreError(f"{folder} is {taken}, and no index.")
+                raise StoreMissing(
+                    f"There is no index at {folder}: make one with sememe index, or Index.create."
+                )
+            self._file = self._identity()
+        with _opening:
+            _opened.add(self)
         try:
             written = self.read(_format)
             if written is None:
@@ -102,7 +104,7 @@ class Opened:
     def close(self) -> None:
         """Let go of the file."""
         with self.mutex:
-            self._closed = True
+            self._closed, self._stale, self._unwritten = True, False, None
             self._let_go()
 
     def _connect(self) -> None:
@@ -141,7 +143,7 @@ class Opened:
     def _identity(self) -> tuple[int, int] | None:
         try:
             found = self._path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_dev, found.st_ino
 
@@ -158,11 +160,13 @@ def _format(connection: sqlite3.Connection) -> object:
         raise
 
 
+_opening = Lock()
 _opened: WeakSet[Opened] = WeakSet()
 _waiting: list[Opened] = []
 
 
 def _before_fork() -> None:
+    _opening.acquire()
     for one in list(_opened):
         one.before_fork()
         _waiting.append(one)
@@ -171,6 +175,7 @@ def _before_fork() -> None:
 def _after_fork() -> None:
     while _waiting:
         _waiting.pop().mutex.release()
+    _opening.release()
 
 
 if hasattr(os, "register_at_fork"):

@@ -73,7 +73,7 @@ def parse_about(written: str) -> About:
 
 
 def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
-    """Remember a value, in the transaction that is open."""
+    """Remember a value."""
     connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))
 
 

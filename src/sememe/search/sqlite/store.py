@@ -5,7 +5,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,6 @@ from sememe.checkpoint.write import take_name
 from sememe.errors import ChoiceWarning, InputError, StoreError, warn
 from sememe.search.conditions import SQLITE, Condition
 from sememe.search.sqlite.finding import marks, nearest_rows, parts, read_rows, row
-from sememe.search.sqlite.graph import FOLDER, TEMPORARY
 from sememe.search.sqlite.growth import settle
 from sememe.search.sqlite.near import Near
 from sememe.search.sqlite.opened import Opened, in_the_way
@@ -32,7 +31,7 @@ _WORD = re.compile(r"\w+")
 
 
 class SQLiteStore:
-    """A folder that holds an index. One process writes at a time, any number read meanwhile."""
+    """A folder that holds an index. One of these writes at a time, any number read meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
@@ -53,11 +52,12 @@ class SQLiteStore:
             StoreError: it cannot be written.
         """
         folder = Path(place).absolute()
-        if taken := in_the_way(folder):
-            raise InputError(
-                f"{folder} is there already ({taken}): open it, or make the index in a new folder."
-            )
         with said(folder):
+            if taken := in_the_way(folder):
+                raise InputError(
+                    f"{folder} is there already ({taken}): open it, or make the index in a new "
+                    "folder."
+                )
             folder.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder.parent, prefix=".sememe-") as temporary:
                 whole = Path(temporary) / "index"
@@ -92,9 +92,11 @@ class SQLiteStore:
     @contextmanager
     def writing(self, progress: bool | None = None) -> Iterator[None]:
         """Hold the lock of the one who writes, and bring the neighbours up to date at the end."""
+        with self._file.mutex:
+            if self._process != os.getpid():  # forked, and another thread may have held these
+                self._writer, self._process = RLock(), os.getpid()
+                self._lock = FileLock(self._lock.lock_file, timeout=0)
         with self._writer:
-            if self._process != os.getpid():  # a process that was forked needs a lock of its own
-                self._lock, self._process = FileLock(self._lock.lock_file, timeout=0), os.getpid()
             held = self._lock.lock_counter
             try:
                 self._acquire()
@@ -179,9 +181,10 @@ class SQLiteStore:
     def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         with self.writing():
-            if self.about() == about:
-                return
             with self._transaction() as connection:
+                if get_about(connection).fingerprint == about.fingerprint:
+                    set_state(connection, "about", json.dumps(asdict(about)))
+                    return
                 if get_state(connection, "next") != about.fingerprint:
                     connection.execute("DELETE FROM new_vectors")
                     set_state(connection, "next", about.fingerprint)
@@ -204,8 +207,7 @@ class SQLiteStore:
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
         with self.writing():
-            with said(self._folder):
-                settle(self._folder, whole=True)
+            settle(self._file, self._folder, whole=True)
             self._settles = True
             self._file.read(_vacuum)
 
@@ -247,7 +249,9 @@ class SQLiteStore:
                 "again when it is done. Searches go on meanwhile."
             ) from None
         except OSError as error:
-            raise StoreError(f"{self.place} cannot be written: {error.strerror}.") from None
+            raise StoreError(
+                f"{self.place} cannot be written: {error.strerror or error}."
+            ) from None
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         if connection is not self._near_of:  # the last one may have read what was half written
@@ -259,13 +263,10 @@ class SQLiteStore:
         if not self._settles:
             return
         try:
-            with said(self._folder):
-                settle(self._folder, progress=progress)
+            settle(self._file, self._folder, progress=progress)
             self._wrote = False
-        except (StoreError, RuntimeError, MemoryError) as error:  # RuntimeErrors are FAISS' own
+        except (StoreError, MemoryError) as error:
             self._settles = False
-            with suppress(OSError):
-                (self._folder / FOLDER / TEMPORARY).unlink()
             warn(
                 f"All is written, but what makes searches fast is not up to date ({error}); "
                 "compact() brings it up to date.",
