@@ -68,7 +68,7 @@ def choose_precision(asked: str, core: openvino.Core, ranges: Ranges | None, out
     if asked not in PRECISIONS:
         gpus = ' f16 is for GPUs, with engine="torch".' if asked == "f16" else ""
         raise InputError(
-            f"precision={asked!r} is not known here; there are {', '.join(PRECISIONS)}.{gpus}"
+            f"precision={asked!r} is not known; there are {', '.join(PRECISIONS)}.{gpus}"
         )
     if asked == "bf16" and not multiplies_bf16(core):
         raise InputError(
