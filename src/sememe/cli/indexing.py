@@ -95,7 +95,7 @@ def _add(options: argparse.Namespace) -> int:
             )
         except KeyboardInterrupt:
             wanted = {row.id: row for row in rows}
-            done = sum(wanted[row.id] == row for row in index.get(wanted))
+            done = sum(same(row, wanted[row.id]) for row in index.get(wanted))
             raise KeyboardInterrupt(
                 f"{done:,} of {counted(len(rows), 'text')} of {source.file} are in the index, the "
                 "same command goes on from there"

@@ -141,14 +141,18 @@ def _checked(metadata: Mapping[str, Any] | None, row: int) -> Mapping[str, Any]:
                 f"metadata[{row}] has the key {key!r}: keys are strings, and {' and '.join(_OWN)} "
                 "are the index's own."
             )
-    if why := why_not_json(metadata := dict(metadata), _DEEPEST + 1):
-        bad = next((k for k, v in metadata.items() if why_not_json([k]) or why_not_json(v)), "")
-        raise InputError(f"metadata[{row}] cannot be kept: {bad!r} {why}.")
-    kept: Mapping[str, Any] = json.loads(_JSON.encode(metadata))
-    return kept
+    with suppress(TypeError, ValueError, RecursionError):  # of what JSON cannot hold
+        data = _JSON.encode(dict(metadata)).encode()
+        kept: Mapping[str, Any] = json.loads(data)
+        if not _deeper(kept, _DEEPEST + 1):
+            return kept
+    for key, value in metadata.items():
+        if why := why_not_json([key]) or why_not_json(value):
+            raise InputError(f"metadata[{row}] cannot be kept: {key!r} {why}.")
+    raise AssertionError("what JSON cannot hold is in a key or in a value")
 
 
-def why_not_json(value: object, deepest: int = _DEEPEST) -> str:
+def why_not_json(value: object) -> str:
     """Why JSON cannot hold a value; "" if it can."""
     deep = f"is nested more than {_DEEPEST} deep"
     try:
@@ -163,7 +167,7 @@ def why_not_json(value: object, deepest: int = _DEEPEST) -> str:
         return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
     except TypeError as error:
         return f"has in it what JSON cannot hold, {error}: make it a text"
-    return deep if _deeper(value, deepest) else ""
+    return deep if _deeper(value, _DEEPEST) else ""
 
 
 def _deeper(value: object, levels: int) -> bool:
