@@ -13,6 +13,7 @@ SOURCE = Path(sememe.__file__).parent
 # From the ground up; the rooms of one floor don't know each other.
 FLOORS = [
     {"errors"},
+    {"arguments"},
     {"tables", "progress"},
     {"jobs", "cache"},
     {"neighbors", "metrics", "reports"},

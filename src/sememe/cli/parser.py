@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -134,3 +135,22 @@ def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> P
                 f"{option} {name}: {directory / file} is a directory; a file goes there."
             )
     return Path(name)
+
+
+def check_outputs(inputs: Iterable[str], outputs: Mapping[str, str | Path]) -> None:
+    """InputError where a command would write over a file that it reads, or over its own output.
+
+    Called before anything is opened. Links and `..` are followed; `-`, standard input, is no file.
+
+    Args:
+        inputs: the files, or folders, that are read.
+        outputs: the files, or folders, that are written, each under the option that names it.
+    """
+    taken = {Path(name).resolve(): f"{name}, which is read" for name in inputs if name != "-"}
+    for option, output in outputs.items():
+        place = Path(output).resolve()
+        if place in taken:
+            raise InputError(
+                f"{option}: {output} would overwrite {taken[place]}; give another name."
+            )
+        taken[place] = f"what {option} writes"

@@ -4,11 +4,11 @@ import difflib
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy.typing as npt
 
-from sememe.errors import TableError
+from sememe.errors import SememeWarning, TableError, warn
 
 # What can be written: by column name, values or an array of shape (n,) or (n, dim).
 Columns = Mapping[str, Sequence[object] | npt.NDArray[Any]]
@@ -21,6 +21,7 @@ PAIR_NAMES = (
     ("question", "answer"), ("premise", "hypothesis"), ("anchor", "positive"), ("text1", "text2"),
     ("first", "second"),
 )  # fmt: skip
+_PLACES = 3  # that a note names
 _TEXT_NAMES = ("text", "sentence", "content", "document", "question", "query", "title")
 
 
@@ -28,12 +29,14 @@ _TEXT_NAMES = ("text", "sentence", "content", "document", "question", "query", "
 class Source:
     """Where values came from, so that a later error can name the place.
 
-    `rows` is the file's own number, from 1, of each row; empty where they simply count up.
+    `rows` is the file's own number, from 1, of each row; empty where they simply count up. `first`
+    is how many rows of the file stood before these.
     """
 
     file: str
     unit: str = "row"
     rows: Sequence[int] = ()
+    first: int = 0
 
     def where(self, i: int) -> str:
         """The place of row `i` (from 0), such as "faq.csv, line 7"."""
@@ -42,6 +45,13 @@ class Source:
     def number(self, i: int) -> int:
         """The file's own number of row `i` (from 0)."""
         return self.rows[i] if self.rows else i + 1
+
+    def record(self, i: int) -> int:
+        """The number, from 1, of row `i` (from 0) among the file's rows: pandas counts so, from 0.
+
+        A row of csv is one record, however many lines its cells have.
+        """
+        return self.first + i + 1
 
 
 @dataclass(frozen=True)
@@ -75,17 +85,57 @@ class Table:
     def text_column(self, name: str | None = None) -> list[str]:
         """The texts of one column (None: the only one, or the one named like a text).
 
-        Raises TableError if there is no such column, or if a value in it is not a text.
+        A missing cell is "", as a blank one may be: no text (see `BlankCells`). Raises TableError
+        if there is no such column, or if a value in it is not a text.
         """
         name = self.text_name(name)
-        values = self.columns[name]
-        texts = [value for value in values if isinstance(value, str)]
-        if len(texts) == len(values):
-            return texts
-        i, value = next((i, v) for i, v in enumerate(values) if not isinstance(v, str))
-        found = "is missing or null" if value is None else f"is {reprlib.repr(value)}, not a text"
-        mend = f"give it a text, or remove the {self.source.unit}"
-        raise TableError(f'{self.source.where(i)}: "{name}" {found}; {mend}')
+        texts = ["" if value is None else value for value in self.columns[name]]
+        for i, value in enumerate(texts):
+            if not isinstance(value, str):
+                raise TableError(
+                    f'{self.source.where(i)}: "{name}" is {reprlib.repr(value)}, not a text; give '
+                    f"it a text, or remove the {self.source.unit}"
+                )
+        return cast(list[str], texts)
+
+
+class BlankCells:
+    """Counts the cells of a column that hold no text, and tells of them once.
+
+    >>> blanks = BlankCells("text")
+    >>> blanks.add(["hello", " "], Source("faq.csv", "line", [2, 3]))
+    [1]
+    >>> blanks.warn("and has no vector")   # doctest: +SKIP
+    note: faq.csv: 1 of 2 cells of "text" is blank (line 3) and has no vector
+    """
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._file = ""
+        self._places: list[str] = []
+        self._seen = 0
+        self.count = 0
+        """How many cells are blank."""
+
+    def add(self, texts: Sequence[str], source: Source) -> list[int]:
+        """Count a table's texts; returns the rows, from 0, of those that are blank."""
+        blank = [row for row, text in enumerate(texts) if not text.strip()]
+        self._file = source.file
+        self._seen += len(texts)
+        self.count += len(blank)
+        room = _PLACES - len(self._places)
+        self._places += [f"{source.unit} {source.number(row)}" for row in blank[:room]]
+        return blank
+
+    def warn(self, consequence: str) -> None:
+        """Warn once of all of them, and of what follows: "and left out"."""
+        if self.count:
+            places = ", ".join(self._places) + ", …" * (self.count > len(self._places))
+            warn(
+                f'{self._file}: {self.count:,} of {self._seen:,} cells of "{self._column}" '
+                f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
+                SememeWarning,
+            )
 
 
 def choose_column(names: Sequence[str], column: str | None, file: str) -> str:

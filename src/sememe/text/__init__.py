@@ -1,7 +1,7 @@
 """Text to batches: check, tokenise, sort by length, pack under a token budget."""
 
 from sememe.text.batches import Batch, Rows, batches, pack
-from sememe.text.check import check_pairs, check_texts
+from sememe.text.check import as_list, check_pairs, check_texts, refuse_tables
 from sememe.text.chunks import Chunks, chunked
 from sememe.text.encoder import Encoder
 from sememe.text.pairs import Pair, PairTokenizer
@@ -20,10 +20,12 @@ __all__ = [
     "StaticTokenizer",
     "Tokenizer",
     "Tokens",
+    "as_list",
     "batches",
     "check_pairs",
     "check_texts",
     "chunked",
     "pack",
+    "refuse_tables",
     "sentences",
 ]

@@ -1,73 +1,106 @@
 """Check what a user passes as texts."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
+from sememe.arguments import shown
 from sememe.errors import InputError, SememeWarning, warn
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def check_texts(texts: Iterable[str], first: int = 0) -> list[str]:
+def check_texts(texts: Iterable[str], first: int = 0, name: str = "texts") -> list[str]:
     """Return the texts as a list; InputError names the first one that is not a str.
 
-    `first` is the number of the first text, where these are only some of many.
-
-    Half of a surrogate pair (a damaged emoji, say) is no character and cannot be encoded: it is
-    replaced by U+FFFD, and one warning says in how many texts.
+    `first` is the number of the first text, where these are only some of many; `name` is how
+    messages call the argument. The two halves of a surrogate pair (an emoji in UTF-16) are joined.
+    Half of a pair is no character and cannot be encoded: it is replaced by U+FFFD, and one warning
+    says in how many texts.
     """
-    if isinstance(texts, str):
-        raise InputError("texts is a single str; put it into a list.")
-    try:
-        listed = list(texts)
-    except TypeError:
-        raise InputError(
-            f"texts is a {type(texts).__name__}; pass a str or an iterable of them."
-        ) from None
+    listed = as_list(texts, name)
     for index, text in enumerate(listed):
         if not isinstance(text, str):
-            raise _no_text(f"texts[{first + index}]", text)
-    return _without_surrogates(listed, lambda i: f"texts[{first + i}]")
+            raise _no_text(f"{name}[{first + index}]", text)
+    return _without_surrogates(listed, lambda i: f"{name}[{first + i}]")
 
 
-def check_pairs(pairs: Iterable[Sequence[str]], first: int = 0) -> list[tuple[str, str]]:
+def check_pairs(
+    pairs: Iterable[Sequence[str]], first: int = 0, name: str = "pairs"
+) -> list[tuple[str, str]]:
     """Return the pairs as a list of tuples; InputError names the first one that is none.
 
-    A blank first text is refused: whatever it is scored against, the score means nothing.
+    A blank first text is refused: whatever it is scored against, the score means nothing. An array
+    of shape (n, 2) is n pairs.
     """
-    try:
-        listed = list(pairs)
-    except TypeError:
-        raise InputError(
-            f"pairs is a {type(pairs).__name__}; pass an iterable of pairs of str."
-        ) from None
+    listed = as_list(pairs, name, axes=2)
     for index, pair in enumerate(listed, first):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(
-                f"pairs[{index}] is {repr(pair)[:60]}; two texts are needed: (first, second)."
+                f"{name}[{index}] is {shown(pair)}; two texts are needed: (first, second)."
             )
         for side, text in enumerate(pair):
             if not isinstance(text, str):
-                raise _no_text(f"pairs[{index}][{side}]", text)
+                raise _no_text(f"{name}[{index}][{side}]", text)
         if not pair[0].strip():
-            raise InputError(f"pairs[{index}][0] is blank; there is nothing to compare with.")
+            raise InputError(f"{name}[{index}][0] is blank; there is nothing to compare with.")
     flat = [text for pair in listed for text in pair]
     if not all(text.isascii() for text in flat):
-        flat = _without_surrogates(flat, lambda i: f"pairs[{first + i // 2}][{i % 2}]")
+        flat = _without_surrogates(flat, lambda i: f"{name}[{first + i // 2}][{i % 2}]")
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _no_text(where: str, found: object) -> InputError:
+def as_list(values: Iterable[Any], name: str, axes: int = 1) -> list[Any]:
+    """The values as a list; InputError where `refuse_tables` has one."""
+    refuse_tables(values, name, axes)
+    if hasattr(values, "to_pylist"):  # pyarrow's arrays, which iterate over scalars of their own
+        listed: list[Any] = values.to_pylist()
+        return listed
+    if axes == 2 and hasattr(values, "tolist"):  # rows of an array are no sequences
+        return list(values.tolist())
+    return list(values)
+
+
+def refuse_tables(values: object, name: str, axes: int = 1) -> None:
+    """InputError for one str, a table, a mapping, an array of other axes, or what is no iterable.
+
+    Iterating over a table gives its column names, over a mapping its keys: never what was meant.
+    """
+    kind = type(values).__name__
+    article = "an" if kind[:1].lower() in "aeiou" else "a"
+    if isinstance(values, str | bytes):
+        raise InputError(f"{name} is a single {kind}; put it into a list.")
+    if isinstance(values, Mapping):
+        raise InputError(f"{name} is {article} {kind}: give its values, or one list in it.")
+    if hasattr(values, "columns") or hasattr(values, "column_names"):
+        raise InputError(f'{name} is {article} {kind}: give one column of it, such as t["text"].')
+    shape = getattr(values, "shape", None)
+    if isinstance(shape, tuple) and len(shape) != axes:
+        raise InputError(f"{name} has the shape {shape}: give one column of it.")
+    if not isinstance(values, Iterable):
+        raise InputError(f"{name} is {article} {kind}; give an iterable of str.")
+
+
+def _no_text(where: str, value: object) -> InputError:
+    absent = isinstance(value, float) and value != value
+    if value is None or absent or type(value).__name__ in ("NAType", "NaTType"):
+        return InputError(
+            f"{where} is missing ({value!r}): leave it out, as in [text for text in texts if "
+            'isinstance(text, str)], or write "" in its place.'
+        )
     return InputError(
-        f"{where} is of type {type(found).__name__} ({repr(found)[:40]}), not str; turn it into a "
+        f"{where} is of type {type(value).__name__} ({repr(value)[:40]}), not str; turn it into a "
         "str or leave it out."
     )
 
 
 def _without_surrogates(texts: list[str], where: Callable[[int], str]) -> list[str]:
-    broken = [i for i, text in enumerate(texts) if not text.isascii() and SURROGATE.search(text)]
+    if not any(not text.isascii() and SURROGATE.search(text) for text in texts):
+        return texts
+    texts = [_PAIR.sub(_joined, text) for text in texts]
+    broken = [i for i, text in enumerate(texts) if SURROGATE.search(text)]
     if broken:
-        texts = texts.copy()
         for index in broken:
             texts[index] = SURROGATE.sub("\ufffd", texts[index])
         warn(
@@ -76,3 +109,7 @@ def _without_surrogates(texts: list[str], where: Callable[[int], str]) -> list[s
             SememeWarning,
         )
     return texts
+
+
+def _joined(pair: re.Match[str]) -> str:
+    return pair.group().encode("utf-16", "surrogatepass").decode("utf-16")

@@ -1,0 +1,124 @@
+"""Checks of arguments: one wording for each kind of value, one error for each that is wrong."""
+
+from collections.abc import Iterable
+from math import isfinite
+from operator import index
+from typing import TypeVar
+
+from sememe.errors import InputError
+
+Choice = TypeVar("Choice")
+
+_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: its repr, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def whole_number(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
+    """A whole number, numpy's too, as an int; True and False are none.
+
+    Raises:
+        InputError: it is no whole number, or out of its range.
+
+    >>> whole_number("top_k", 3)
+    3
+    """
+    span = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"{name}={shown(value)}: give a whole number {span}.") from None
+    if number < least or (most is not None and number > most):
+        raise InputError(f"{name}={number}: give a whole number {span}.")
+    return number
+
+
+def real_number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+    example: object = None,
+) -> float:
+    """A finite number, numpy's too, as a float; True and False are none.
+
+    Args:
+        name: how the message calls the argument.
+        value: what the user passed.
+        above: a bound that is not itself allowed.
+        least: a bound that is.
+        below: a bound that is not itself allowed.
+        most: a bound that is.
+        example: a value that the message offers.
+
+    Raises:
+        InputError: it is no finite number, or out of its range.
+
+    >>> real_number("threshold", 1, above=-1, most=1)
+    1.0
+    """
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (
+            ("above", above), ("of at least", least), ("below", below), ("of at most", most),
+        )
+        if bound is not None
+    ]  # fmt: skip
+    offer = "" if example is None else f", such as {example}"
+    try:
+        if isinstance(value, bool | str | bytes):
+            raise TypeError
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not (
+        isfinite(number)
+        and (above is None or number > above)
+        and (least is None or number >= least)
+        and (below is None or number < below)
+        and (most is None or number <= most)
+    ):
+        raise InputError(
+            f"{name}={shown(value)}: give a number{' ' if bounds else ''}{' and '.join(bounds)}"
+            f"{offer}."
+        )
+    return number
+
+
+def one_of(name: str, value: Choice, choices: Iterable[Choice]) -> Choice:
+    """The value, which is one of the choices.
+
+    Raises:
+        InputError: it is not; the message names them all.
+
+    >>> one_of("mode", "dense", ("dense", "bm25"))
+    'dense'
+    """
+    listed = list(choices)
+    if not any(value is choice or value == choice for choice in listed):
+        names = ", ".join(map(str, listed))
+        raise InputError(f"{name}={shown(value)} is not known; there are {names}.")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False, numpy's too.
+
+    Raises:
+        InputError: it is neither.
+
+    >>> flag("normalize", True)
+    True
+    """
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
+    raise InputError(f"{name}={shown(value)}: give True or False.")
