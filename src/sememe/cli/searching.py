@@ -126,7 +126,7 @@ def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
         print(f"{'':13}{_line(' · '.join(details))}")
 
 
-def _nothing(index: sememe.Index, where: str | None) -> str:
+def _nothing(index: "sememe.Index", where: str | None) -> str:
     if not len(index):
         return "Nothing was found: the index is empty."
     if not where:
