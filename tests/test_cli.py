@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from processes import run_python
+from sememe.cli import commands
 from sememe.jobs import Job
 from tiny_models import Tiny
 
@@ -185,6 +186,45 @@ def test_without_a_command_the_help_is_shown() -> None:
     assert done.stdout == sememe("--help").stdout
     assert "cluster" in done.stdout
     assert not done.stderr
+
+
+COMMANDS = (
+    "cluster", "pairs", "index", "search", "classify", "encode", "score", "compare", "train",
+    "train bi", "train cross", "train classifier", "pull", "models", "quantize", "doctor",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_fits_the_terminal_and_ends_with_examples(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert commands.run([*command.split(), "--help"]) == 0
+    text, _, examples = capsys.readouterr().out.partition("\nexamples:\n")
+    assert all(len(line) <= 80 for line in text.splitlines())
+    words = ["sememe", *command.split()]
+    assert any(line.split()[: len(words)] == words for line in examples.splitlines())
+
+
+def test_training_without_a_kind_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(["train"]) == 0
+    assert "classifier" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["encode", "", "-o", "x.npy"], "FILE is an empty name"),
+        (["encode", "a.txt", "-o", ""], "--output is an empty name"),
+        (["search", "", "a"], "INDEX is an empty name"),
+        (["quantize", "m", "--column", "text"], "--column does nothing without --texts"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_read(
+    capsys: pytest.CaptureFixture[str], line: list[str], message: str
+) -> None:
+    assert commands.run(line) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_an_unknown_command_or_option_is_one_line() -> None:

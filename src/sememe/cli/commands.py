@@ -4,7 +4,6 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
-from functools import partial
 
 import sememe
 from sememe.cli import (
@@ -21,7 +20,7 @@ from sememe.cli import (
     searching,
     training,
 )  # fmt: skip
-from sememe.cli.parser import Parser, check_input
+from sememe.cli.parser import Parser, check_input, show_help
 from sememe.errors import SememeError, SememeWarning
 
 
@@ -51,11 +50,6 @@ def run(arguments: Sequence[str] | None) -> int:
             return 1
 
 
-def _help(parser: Parser, _: argparse.Namespace) -> int:
-    parser.print_help()
-    return 0
-
-
 class _Notes:
     """Shows warnings as notes, each text once."""
 
@@ -83,7 +77,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> Parser:
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    parser.set_defaults(run=partial(_help, parser))
+    show_help(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
