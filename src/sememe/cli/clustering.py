@@ -26,7 +26,8 @@ from sememe.progress import counted
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.clustering import Clusters
-    from sememe.tables import Columns, Table
+    from sememe.tables import Table
+    from sememe.tables.table import Columns
 
 _OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
 _REPLACED = {

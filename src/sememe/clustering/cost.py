@@ -12,8 +12,8 @@ from sememe.progress import counted, minutes
 _COSTLY = 20_000  # texts: below, it is less than a minute
 _TIMED = 2000  # texts compared with one another, to know how fast this machine is
 _LONG_SECONDS = 60
-# In comparisons of two texts a text, by the README's table of scale: 10,000 to a million texts.
-_NEIGHBORS, _PARTITION = 50_000, 11_000
+# What each text costs, in comparisons of two texts: within a third of the README's table of scale.
+_NEIGHBORS, _PARTITION = 80_000, 17_000
 _LINKAGE = 3  # comparisons of all with all
 
 
@@ -36,8 +36,12 @@ def warn_of_linkage(vectors: NDArray[np.float32]) -> None:
 def _warn(vectors: NDArray[np.float32], comparisons: float, message: str) -> None:
     if len(vectors) < _COSTLY:
         return
-    started = time.perf_counter()
-    nearest(vectors[:_TIMED], 1)
-    seconds = (time.perf_counter() - started) * comparisons / _TIMED**2
+    seconds = min(_seconds(vectors[:_TIMED]) for _ in range(3)) * comparisons / _TIMED**2
     if seconds > _LONG_SECONDS:
         warn(message.format(minutes(seconds)), CostWarning)
+
+
+def _seconds(vectors: NDArray[np.float32]) -> float:
+    started = time.perf_counter()
+    nearest(vectors, 1)
+    return time.perf_counter() - started
