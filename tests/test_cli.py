@@ -16,6 +16,8 @@ from sememe.cli import commands
 from sememe.jobs import Job
 from tiny_models import Tiny
 
+from tiny_models import Tiny
+
 OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
 
 
@@ -153,6 +155,46 @@ def test_characters_that_csv_cannot_hold_do_not_lose_the_work(tmp_path: Path) ->
             "a",
             "b",
         ]
+    assert done.stderr.count("note: csv holds no NUL characters") == 1
+
+
+def test_cluster_refuses_to_write_over_its_input(clustered: tuple[Path, str, str]) -> None:
+    folder, _, _ = clustered
+    before = (folder / "assignments.csv").read_bytes()
+    done = sememe("cluster", str(folder / "assignments.csv"), "-o", str(folder / ".." / "clusters"))
+    assert done.returncode == 2
+    assert "assignments.csv, which is read; give another name." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (folder / "assignments.csv").read_bytes() == before
+
+
+def test_blank_cells_are_in_no_cluster_and_their_rows_stay(tmp_path: Path, tiny: Tiny) -> None:
+    texts = ["a new car", "", "a bus", "  ", "the power plant"]
+    lines = ["id,text", *(f'{number},"{text}"' for number, text in enumerate(texts))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    options = ["--model", str(tiny.directory), "--precision", "f32", "--clusters", "2", "--json"]
+    done = sememe("cluster", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), *options)
+    assert done.returncode == 0, done.stderr
+    notes = [line for line in done.stderr.splitlines() if "are blank" in line]
+    assert len(notes) == 1
+    assert 't.csv: 2 of 5 cells of "text" are blank (line 3, line 5) and in no cluster' in notes[0]
+    assert "3 texts, 2 clusters, 0 outliers in" in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["texts"], found["outliers"], found["blank"]) == (3, [], [1, 3])
+    with (tmp_path / "out" / "assignments.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == texts
+    assert [row["cluster"] for row in (rows[1], rows[3])] == ["", ""]
+    assert {row["cluster"] for row in (rows[0], rows[2], rows[4])} == {"0", "1"}
+
+
+def test_a_file_without_any_text_is_refused_before_a_model_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('id,text\n1,""\n2," "\n')
+    options = ["-o", str(tmp_path / "out"), "--model", "./nowhere"]
+    done = sememe("cluster", str(tmp_path / "t.csv"), *options)
+    assert done.returncode == 2
+    assert 't.csv has no text to cluster: every "text" is blank' in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

@@ -94,6 +94,10 @@ class ChoiceWarning(SememeWarning):
     """`auto` chose something (such as a precision) for the user."""
 
 
+class BlankWarning(SememeWarning):
+    """Texts were blank, and left out."""
+
+
 class CostWarning(SememeWarning):
     """Work that will take more than a minute: says about how long, before it is done."""
 

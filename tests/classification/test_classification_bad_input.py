@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from labelled_texts import labelled_texts
 from safetensors.numpy import load_file, save_file
 
 import sememe
 from processes import run_python
-from sememe.errors import CheckpointError, InputError, SememeError
+from sememe.errors import BlankWarning, CheckpointError, InputError, SememeError, SememeWarning
+from sememe.tables import read_table
 from static_models import make_model2vec, word_pieces
 from tiny_models import Tiny, edit_json
 
@@ -119,7 +121,24 @@ def test_texts_that_cannot_be_labelled(saved: Path) -> None:
         classifier.predict("a")
     assert classifier.predict([]) == []
     assert classifier.predict_proba([]).shape == (0, 3)
-    assert len(classifier.predict(["", "日本"])) == 2
+    assert classifier.predict(["日本"])[0] in classifier.labels
+
+
+def test_a_blank_text_has_no_label(saved: Path, tmp_path: Path) -> None:
+    classifier = sememe.Classifier(saved, precision="f32")
+    texts = ["", "nuclear power wind", " \t"]
+    with pytest.warns(BlankWarning, match=r"2 of 3 texts are blank \(texts\[0\], texts\[2\]\)"):
+        assert classifier.predict(texts) == [None, "energy", None]
+    with pytest.warns(BlankWarning):
+        found = classifier.predict_proba(texts)
+    assert np.isnan(found).all(axis=1).tolist() == [True, False, True]
+    assert found[1].tobytes() == classifier.predict_proba([texts[1]])[0].tobytes()
+    with pytest.warns(SememeWarning, match=r"2 of 3 .* blank \(row 1, row 3\) and without a label"):
+        done = classifier.predict_to(texts, tmp_path / "x.jsonl")
+    assert (done.rows, done.blank) == (3, 2)
+    rows = read_table(tmp_path / "x.jsonl").columns
+    assert (rows["text"], rows["label"]) == (texts, [None, "energy", None])
+    assert [value is None for value in rows["probability"]] == [True, False, True]
 
 
 TRAIN = """

@@ -285,7 +285,7 @@ def test_a_label_never_takes_the_place_of_a_text(tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "model", labels=["first", "other"])
     CrossEncoder(tmp_path / "model", precision="f32").score_to(PAIRS[:3], tmp_path / "s.jsonl")
     columns = read_table(tmp_path / "s.jsonl").columns
-    assert list(columns) == ["first", "second", "score first", "other"]
+    assert list(columns) == ["first", "second", "sememe_first", "other"]
     assert columns["first"] == [a for a, _ in PAIRS[:3]]
 
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.encoding import begun, say_done
+from sememe.cli.encoding import say_done, text_rows
 from sememe.cli.parser import (
     add_command,
     add_engine,
@@ -50,12 +50,9 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from sememe.classification.classifier import FORMS
-    from sememe.encoders.disk import check_output
-    from sememe.tables import stream_texts
 
     started = time.perf_counter()
-    check_output(options.output, FORMS)
-    texts = begun(stream_texts(options.file, options.column))
+    texts = text_rows(options, FORMS)
     classifier = sememe.Classifier(options.model, **engine_options(options))
     done = classifier.predict_to(texts, options.output, proba=options.proba)
     fingerprint = classifier.fingerprint if options.json else ""

@@ -44,6 +44,8 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     models = options.model or [DEFAULT_MODEL]
+    if not all(sentence.strip() for sentence in (options.first, *options.others)):
+        raise InputError("A sentence is blank: give one with words in it.")
     engine = engine_options(options)
     rows = [_row(model, options.first, options.others, engine) for model in models]
     if options.json:

@@ -1,7 +1,7 @@
 """The bi-encoder: each sentence alone becomes a vector that can be stored, indexed, compared."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,10 +21,19 @@ from sememe.encoders.vectors import Vectors, finish, similarity
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts, chunked
+from sememe.text import (
+    Batch,
+    HalfPairs,
+    StaticTokenizer,
+    Tokenizer,
+    Tokens,
+    check_texts,
+    chunked,
+)
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
+    from sememe.jobs import FileRows
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -239,7 +248,7 @@ class BiEncoder:
 
     def encode_to(
         self,
-        texts: Iterable[str],
+        texts: "Iterable[str] | FileRows",
         path: str | os.PathLike[str],
         *,
         prompt_name: str | None = None,
@@ -256,7 +265,8 @@ class BiEncoder:
         not computed again, and the result is the same as without the interruption, to the byte.
 
         Args:
-            texts: any iterable of str, read once, never held as a whole.
+            texts: any iterable of str, read once, never held as a whole. (The command passes the
+                rows of a file, of which all columns are kept.)
             path: `x.parquet` or `x.jsonl` for one file with the columns text and vector, `x.npy`
                 for an array (n, dim), or a folder, for parquet shards and their manifest. While a
                 single file is not finished, its shards are in `x.parquet.job/` beside it.
@@ -273,7 +283,9 @@ class BiEncoder:
             found finished.
 
         Raises:
-            InputError: a text that is not a str (which one), or an argument that is not known.
+            InputError: a text that is not a str (which one), an argument that is not known, or an
+                output that would replace the open file that is read.
+            TableError: an output that cannot be written.
             JobError: a folder of another job, a changed input, model or option (which), another
                 process at work on it, or a disk that is full.
             MissingExtra: parquet without pyarrow.
@@ -296,9 +308,11 @@ class BiEncoder:
                 Task(
                     "encode",
                     settings,
+                    "texts",
                     check_texts,
-                    lambda part, first: self._sentence_vectors(part, first, wanted, bar),
-                    lambda part, vectors: {"text": part, "vector": vectors},
+                    lambda part, where: self._sentence_vectors(part, where, wanted, bar),
+                    lambda vectors: {"vector": vectors},
+                    "a vector",
                 ),
                 texts,
                 path,
@@ -307,10 +321,11 @@ class BiEncoder:
         return done
 
     def _sentence_vectors(
-        self, texts: list[str], first: int | None, wanted: Wanted, bar: Bar
+        self, texts: list[str], where: Callable[[int], str] | None, wanted: Wanted, bar: Bar
     ) -> tuple[Vectors, Cuts]:
-        """The vectors of all texts, or of a part that begins with the text number `first`."""
-        cut, whole = CutCounter(texts, self.max_length, wanted.long, first or 0), first is None
+        """The vectors of all texts, or of a part, whose text i a message calls `where(i)`."""
+        named = where or "texts[{}]".format
+        cut, whole = CutCounter(texts, self.max_length, wanted.long, named), where is None
         unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         if wanted.long == "chunk":
             chunk = partial(chunked, self._tokenizer, wanted.prompt)
@@ -333,6 +348,22 @@ class BiEncoder:
             found = found[[unique[text] for text in texts]]
             bar.update(len(texts) - len(unique))
         return found, cut.cuts()
+
+    def encode_part(
+        self, texts: list[str], where: Callable[[int], str], bar: Bar
+    ) -> tuple[Vectors, Cuts]:
+        """The vectors of a part of a job, which itself tells what was cut from all its parts.
+
+        Args:
+            texts: strings, checked.
+            where: what a message calls text i.
+            bar: told how many are done.
+
+        Returns:
+            float32 (n, dim), as `encode` gives by default, and what was cut.
+        """
+        wanted = self._options.wanted(None, None, None, None, "float32", "truncate")
+        return self._sentence_vectors(texts, where, wanted, bar)
 
     def _token_vectors(
         self, texts: list[str], prefix: str, long: str, bar: Bar
@@ -378,12 +409,14 @@ class BiEncoder:
         wanted = self._options.wanted(
             prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
         )
-        first, cuts = 0, Cuts()
+        first, cuts, halves = 0, Cuts(), HalfPairs()
         with progress_bar(total, "texts", progress) as bar:
             for part in parts:
-                found, cut = self._sentence_vectors(check_texts(part, first), first, wanted, bar)
+                texts = check_texts(part, first, halves=halves)
+                found, cut = self._sentence_vectors(texts, "texts[{}]".format, wanted, bar)
                 first, cuts = first + len(part), cuts + cut
                 yield found
+        halves.warn()
         cuts.report(self.max_length)
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:

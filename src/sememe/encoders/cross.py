@@ -23,6 +23,7 @@ from sememe.text.pairs import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
+    from sememe.jobs import FileRows
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class CrossEncoder:
         given = cast(Iterable[Sequence[str]], [pairs] if single else pairs)
         listed = check_pairs(given)
         with progress_bar(len(listed) * (1 + symmetric), "pairs", progress) as bar:
-            found, cuts = self._scores(listed, None, raw, symmetric, truncate, bar)
+            found, cuts = self._scores(listed, raw, symmetric, truncate, bar)
         cuts.report(self.max_length, "pair")
         return np.asarray(found[0] if single else found)
 
@@ -190,7 +191,7 @@ class CrossEncoder:
 
     def score_to(
         self,
-        pairs: Iterable[Sequence[str]],
+        pairs: "Iterable[Sequence[str]] | FileRows",
         path: str | os.PathLike[str],
         *,
         raw: bool = False,
@@ -201,7 +202,8 @@ class CrossEncoder:
         """Score any number of pairs to disk in bounded memory; killed, it goes on where it was.
 
         Args:
-            pairs: any iterable of (first, second), read once, never held as a whole.
+            pairs: any iterable of (first, second), read once, never held as a whole. (The command
+                passes the rows of a file, of which all columns are kept.)
             path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
                 second and score (of several labels, a column each), `x.npy` for an array, or a
                 folder of parquet shards.
@@ -211,8 +213,10 @@ class CrossEncoder:
             progress: see `score`; the bar shows the rate, for the number of pairs is not known.
 
         Raises:
-            InputError: a row that is not two texts (which one), or another suffix.
-            JobError: as `BiEncoder.encode_to`.
+            InputError: a row that is not two texts, or whose first text is blank (which one), or
+                another suffix.
+            TableError: as `BiEncoder.encode_to`, as all that follow.
+            JobError: a job that cannot go on.
             MissingExtra: parquet without pyarrow.
         """
         from sememe.encoders.disk import SCORES, Task, to_disk
@@ -229,9 +233,11 @@ class CrossEncoder:
             task = Task(
                 "score",
                 settings,
+                "pairs",
                 check_pairs,
-                lambda part, first: self._scores(part, first, raw, symmetric, truncate, bar),
+                lambda part, _: self._scores(part, raw, symmetric, truncate, bar, whole=False),
                 self._columns,
+                "a score",
                 SCORES,
             )
             done, cuts = to_disk(task, pairs, path)
@@ -251,25 +257,24 @@ class CrossEncoder:
         """
         write(self._checkpoint, directory)
 
-    def _columns(self, pairs: list[Pair], scores: Array) -> dict[str, Any]:
-        texts = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
+    def _columns(self, scores: Array) -> dict[str, Any]:
         if len(self.labels) == 1:
-            return {**texts, "score": scores}
-        names = [f"score {label}" if label in texts else label for label in self.labels]
-        return {**texts, **dict(zip(names, np.ascontiguousarray(scores.T), strict=True))}
+            return {"score": scores}
+        return dict(zip(self.labels, np.ascontiguousarray(scores.T), strict=True))
 
     def _scores(
         self,
         pairs: list[Pair],
-        first: int | None,
         raw: bool,
         symmetric: bool,
         truncate: str,
         bar: Bar,
+        *,
+        whole: bool = True,
     ) -> tuple[Array, Cuts]:
         orders = [pairs, [(b, a) for a, b in pairs]] if symmetric else [pairs]
         unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
-        cut, whole = CutCounter(pairs, self.max_length), first is None
+        cut = CutCounter(pairs, self.max_length)
         logits = np.empty((len(unique), len(self.labels)), np.float32)
         tokenize = partial(self._tokenizer, truncate=cast(Truncate, truncate))
         for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar, whole=whole):

@@ -38,13 +38,15 @@ def replacing(path: str | os.PathLike[str], folder: Path | None = None) -> Itera
 
 
 def check_destination(path: str | os.PathLike[str]) -> None:
-    """Raise TableError unless `path` is a file, or could be one, in a folder that is there."""
+    """Raise TableError unless `path` is a file that may be replaced, or could be a new one."""
     target = Path(path)
     try:
         if not target.parent.is_dir():
             raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
         if target.exists() and not target.is_file():
             raise TableError(f"{path} cannot be written: it is a folder or a device, not a file")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise TableError(f"{path} cannot be written: it is there and read-only")
         if not os.access(target.resolve().parent, os.W_OK | os.X_OK):
             raise TableError(f"{path} cannot be written: you may not write into {target.parent}")
     except OSError as error:

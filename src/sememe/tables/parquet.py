@@ -135,12 +135,7 @@ def write_parquet(path: Path, columns: Columns) -> None:
     arrays, fields = [], []
     for name, values in columns.items():
         with _one_error(f'the column "{name}" does not fit in parquet'):
-            if isinstance(values, np.ndarray) and values.ndim == 2:
-                flat = pa.array(values.ravel())
-                arrays.append(pa.FixedSizeListArray.from_arrays(flat, values.shape[1]))
-            else:
-                known = len(values) or isinstance(values, np.ndarray | ArrowColumn)
-                arrays.append(pa.array(values, None if known else pa.string()))
+            arrays.append(_arrow(values))
             field = getattr(values, "field", None)
             fields.append(field.with_name(name) if field else pa.field(name, arrays[-1].type))
     # Vectors do not compress; to try takes longer than to write them.
@@ -150,6 +145,38 @@ def write_parquet(path: Path, columns: Columns) -> None:
         f"{name}{'' if name in plain else '.list.element'}": "zstd" if name in plain else "none"
         for name in columns
     })  # fmt: skip
+
+
+def _arrow(values: Any) -> Any:
+    """The values in Arrow: null where a row of a masked array is masked, text if all are None."""
+    pa = require_pyarrow()
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        array = pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(values)), values.shape[1])
+        if not isinstance(values, np.ma.MaskedArray):
+            return array
+        masked = np.ma.getmaskarray(values).any(axis=1)
+        return array.take(pa.array(np.arange(len(values)), mask=masked))
+    typed = isinstance(values, ArrowColumn) or getattr(values, "dtype", None) not in (None, object)
+    return pa.array(values, None if typed or any(v is not None for v in values) else pa.string())
+
+
+def arrow_column(name: str, values: Sequence[Any], kind: str) -> ArrowColumn:
+    """Python values as a column of one of Arrow's types: "string", "int64", "float64", "bool"."""
+    pa = require_pyarrow()
+    field = pa.field(name, pa.type_for_alias(kind))
+    return ArrowColumn(pa.array(values, field.type), field, f'the column "{name}"')
+
+
+def joined(columns: Sequence[ArrowColumn]) -> ArrowColumn:
+    """Columns of one file, end to end, as one."""
+    pa = require_pyarrow()
+    chunks = [
+        chunk
+        for array in map(pa.array, columns)
+        for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])
+    ]
+    field = columns[0].field
+    return ArrowColumn(pa.chunked_array(chunks, field.type), field, f'the column "{field.name}"')
 
 
 def join_parquet(path: Path, parts: Sequence[Path]) -> None:
