@@ -150,6 +150,8 @@ def test_the_delimiter_of_csv_is_found_in_the_header(tmp_path: Path, delimiter: 
 
 def test_commas_and_semicolons_in_texts_do_not_change_the_delimiter(tmp_path: Path) -> None:
     assert read_texts(write(tmp_path / "a.csv", "text\na; b; c\n")).texts == ["a; b; c"]
+    inches = write(tmp_path / "c.csv", '5" text\t6" text\n1\t2\n')
+    assert list(read_table(inches).columns) == ['5" text', '6" text']
     semicolons = write(tmp_path / "b.csv", 'id;"text, as it was said"\n1;a, b, c\n')
     assert read_texts(semicolons, "text, as it was said").texts == ["a, b, c"]
 
@@ -169,7 +171,7 @@ def test_too_many_cells_are_blamed_on_a_comma(tmp_path: Path) -> None:
     assert message.startswith("a.csv, line 3: the header has 2 cells, this row 3; most likely")
     assert "comma" in message
     assert "semicolon" in refusal(write(tmp_path / "b.csv", "id;text\n2;one; two\n"))
-    assert "with a tab in it" in refusal(write(tmp_path / "c.tsv", "id\ttext\n2\tone\ttwo\n"))
+    assert "has a tab in it" in refusal(write(tmp_path / "c.tsv", "id\ttext\n2\tone\ttwo\n"))
 
 
 def test_too_few_cells_are_blamed_on_a_line_break(tmp_path: Path) -> None:

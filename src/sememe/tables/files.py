@@ -100,7 +100,7 @@ def open_bytes(path: StrPath) -> Iterator[IO[bytes]]:
 def _open(path: StrPath) -> IO[bytes]:
     if os.fspath(path) == "-":
         if sys.stdin is None:
-            raise TableError("standard input is closed: give a file, or write lines into a pipe")
+            raise TableError("standard input is closed, so nothing can be read from it")
         return io.BytesIO(sys.stdin.buffer.read())
     if Path(path).is_dir():
         raise TableError(f"{path} is a folder: give one of the files in it")
