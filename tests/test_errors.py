@@ -57,6 +57,7 @@ def test_an_error_says_whether_the_input_is_wrong_or_the_moment() -> None:
         (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
         (ConnectionRefusedError(), True),
         (RuntimeError("I/O error: No space left on device (os error 28)"), True),
+        (OSError("160000 requested and 8160 written"), True),
         (errors.TableError("full", unavailable=True), True),
         (PermissionError(errno.EACCES, "Permission denied"), False),
         (errors.TableError("wrong"), False),

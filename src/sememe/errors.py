@@ -105,6 +105,8 @@ class CostWarning(SememeWarning):
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _UNREACHABLE = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 
+_SIGNS = (f"(os error {errno.ENOSPC})", " requested and ")  # of libraries in Rust, and of numpy
+
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether an error is not the input's fault: a full disk or quota, no memory, no connection.
@@ -116,8 +118,7 @@ def is_unavailable(error: BaseException) -> bool:
         isinstance(error, ConnectionError | TimeoutError)
         or getattr(error, "unavailable", False) is True
         or getattr(error, "errno", None) in _FULL | _UNREACHABLE
-        # Libraries written in Rust have the number in the text alone.
-        or f"(os error {errno.ENOSPC})" in str(error)
+        or any(sign in str(error) for sign in _SIGNS)
     )
 
 

@@ -20,7 +20,7 @@ from sememe.cli import (
     searching,
     training,
 )  # fmt: skip
-from sememe.cli.parser import Parser, check_input
+from sememe.cli.parser import Parser, check_input, show_help
 from sememe.errors import SememeError, SememeWarning
 
 
@@ -77,7 +77,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> Parser:
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    parser.set_defaults(run=lambda _: parser.print_help() or 0)
+    show_help(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,

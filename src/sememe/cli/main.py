@@ -7,17 +7,12 @@ not be done now (a full disk, another process at work, no network); 130 stopped 
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr, suppress
-from typing import Any
+from contextlib import suppress
+from typing import IO, Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    with redirect_stderr(_Messages()):
-        return _main(arguments)
-
-
-def _main(arguments: Sequence[str] | None) -> int:
     try:
         _open_streams()
         from sememe.cli.commands import run  # here, so that Ctrl-C may come while it is imported
@@ -38,6 +33,9 @@ def _open_streams() -> None:
     if sys.stdout is None:  # what may only be read: results that nobody gets are an error
         nobody = os.open(os.devnull, os.O_RDONLY)
         sys.stdout = open(nobody, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if not isinstance(sys.stderr, _Messages):  # where there is none, print takes standard output
+        stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stderr = _Messages(stream)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -59,9 +57,8 @@ def _flushed(code: int) -> int:
 class _Messages:
     """Standard error, whose loss never stops the work: closed, full, or a pipe nobody reads."""
 
-    def __init__(self) -> None:
-        # Without it, print would take standard output.
-        self._stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
 
     def write(self, text: str) -> int:
         """Write what can be written."""

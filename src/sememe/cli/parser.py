@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sememe.errors import InputError
@@ -32,10 +34,20 @@ def add_command(
     return commands.add_parser(
         name,
         help=summary,
-        description=description,
+        description=fill(description, get_terminal_size().columns - 2),
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.split("\n")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def show_help(parser: Parser) -> None:
+    """What a command line does that names no command."""
+
+    def run(_: argparse.Namespace) -> int:
+        parser.print_help()
+        return 0
+
+    parser.set_defaults(run=run)
 
 
 def add_input(parser: Parser, *, optional: bool = False) -> None:
@@ -46,7 +58,10 @@ def add_input(parser: Parser, *, optional: bool = False) -> None:
 
 
 def check_input(options: argparse.Namespace) -> None:
-    """InputError for a column of standard input, which would hide that a table is read as lines."""
+    """InputError for a name that is empty, and for a column of standard input, which has none."""
+    for name, shown in (("file", "FILE"), ("output", "--output"), ("index", "INDEX")):
+        if getattr(options, name, None) == "":
+            raise InputError(f"{shown} is an empty name; is a variable of your shell not set?")
     for name in ("column", "id"):
         if getattr(options, "file", None) == "-" and getattr(options, name, None):
             raise InputError(
@@ -85,22 +100,26 @@ def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {what}")  # fmt: skip
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
-                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+                        f"a directory, a name or a Hub id (default: {DEFAULT_MODEL})")  # fmt: skip
     parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
                         "nothing (default: a fifth of the data is held out)")  # fmt: skip
-    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
+    parser.add_argument("--epochs", metavar="N", type=float, help="how many times to see every "
+                        "example (default: chosen by the data)")  # fmt: skip
     parser.add_argument("--batch-size", metavar="N", type=int,
-                        help="examples a step; memory does not limit it")  # fmt: skip
-    parser.add_argument("--learning-rate", metavar="R", type=float)
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
+                        help="examples per step; memory does not limit it")  # fmt: skip
+    parser.add_argument("--learning-rate", metavar="R", type=float,
+                        help="at its highest (default: chosen by the data)")  # fmt: skip
+    parser.add_argument("--device", metavar="D", help="where to train: cpu, cuda, cuda:1 or mps "
+                        "(default: the fastest there is)")  # fmt: skip
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of everything random "
+                        "(default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
 
 
 def whole(value: str) -> int:
     """A type of options: a whole number from 1 on."""
     if not (value.isdecimal() and int(value) >= 1):
-        raise argparse.ArgumentTypeError(f"{value} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{value} is not a whole number of at least 1")
     return int(value)
 
 
@@ -111,7 +130,7 @@ def cosine(value: str) -> float:
             return float(value)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{value} is no cosine above -1 and up to 1, such as 0.8")
+    raise argparse.ArgumentTypeError(f"{value} is not a cosine above -1 and up to 1, such as 0.8")
 
 
 def add_json(parser: Parser, what: str) -> None:
