@@ -13,7 +13,7 @@ SOURCE = Path(sememe.__file__).parent
 # From the ground up; the rooms of one floor don't know each other.
 FLOORS = [
     {"errors"},
-    {"arguments"},
+    {"arguments", "extras"},
     {"tables", "progress"},
     {"jobs", "cache"},
     {"neighbors", "metrics", "reports"},

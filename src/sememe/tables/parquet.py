@@ -8,7 +8,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from sememe.errors import MissingExtra, TableError
+from sememe.errors import TableError
+from sememe.extras import importing
 from sememe.tables.table import Columns, Pick, Source, Table
 
 _BATCH_ROWS = 65_536
@@ -16,10 +17,8 @@ _BATCH_ROWS = 65_536
 
 def require_pyarrow() -> Any:
     """The pyarrow module, or MissingExtra with the command that installs it."""
-    try:
+    with importing("pyarrow", purpose="parquet files"):
         import pyarrow.parquet
-    except ImportError:
-        raise MissingExtra('parquet files need pyarrow: pip install "sememe[parquet]"') from None
     return pyarrow
 
 
