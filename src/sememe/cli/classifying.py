@@ -34,8 +34,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "classify",
         summary="label a file of texts by a classifier, however many there are",
-        description="Label a file of texts. Interrupted, the same command goes on where it was, "
-        "and its output is the same as without the interruption.",
+        description="Label a file of texts: all its columns stay, with label and probability "
+        "beside them. Interrupted, the same command goes on where it was, and its output is the "
+        "same as without the interruption.",
         examples=_EXAMPLES,
     )
     parser.add_argument("model", metavar="MODEL", help="what sememe train classifier made")

@@ -34,8 +34,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "encode",
         summary="turn a file of sentences into vectors, however many there are",
-        description="Encode a file of sentences to disk. Interrupted, the same command goes on "
-        "where it was, and its output is the same as without the interruption.",
+        description="Encode a file of sentences to disk: all its columns stay, with the vectors "
+        "beside them (.npy holds vectors alone). Interrupted, the same command goes on where it "
+        "was, and its output is the same as without the interruption.",
         examples=_EXAMPLES,
     )
     add_input(parser)

@@ -23,8 +23,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "score",
         summary="score a file of pairs of texts, however many there are",
-        description="Score pairs of texts with a cross-encoder. Interrupted, the same command goes "
-        "on where it was, and its output is the same as without the interruption.",
+        description="Score pairs of texts with a cross-encoder: all columns of the file stay, with "
+        "the scores beside them (.npy holds scores alone). Interrupted, the same command goes on "
+        "where it was, and its output is the same as without the interruption.",
         examples=_EXAMPLES,
     )
     parser.add_argument("file", metavar="PAIRS", help="csv, tsv, jsonl or parquet")

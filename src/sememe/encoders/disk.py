@@ -13,7 +13,7 @@ from functools import partial
 from io import IOBase
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, cast
+from typing import Any, Generic
 
 import numpy as np
 
@@ -222,10 +222,9 @@ class _Items(Generic[Item]):
             where = partial(_where, self._task.items, first)
             blank: list[int] = []
             if not self._task.blank:
+                texts: list[Any] = items
                 numbers = range(first + 1, first + len(items) + 1)
-                blank = self.blanks.add(
-                    cast(list[str], items), Source(self._task.items, "row", numbers)
-                )
+                blank = self.blanks.add(texts, Source(self._task.items, "row", numbers))
             yield Part(items, self._columns(items), blank, where, items)
             first += len(items)
         halves.warn()

@@ -22,7 +22,7 @@ def as_encoder(encoder: Kind | str | os.PathLike[str]) -> Kind | BiEncoder:
         CheckpointError: the model cannot be read, or is a cross-encoder.
 
     Example:
-        >>> as_encoder("all-MiniLM-L6-v2").dim
+        >>> as_encoder(BiEncoder("all-MiniLM-L6-v2", precision="f32")).dim
         384
     """
     if isinstance(encoder, str | os.PathLike):
