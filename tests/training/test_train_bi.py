@@ -228,7 +228,7 @@ BAD: dict[str, tuple[str, str]] = {
     "a class with one example": (
         "text,label\na,x\nb,x\nc,y\nd,y\ne,z\n", r'1 have one example only.*: "z"'
     ),
-    "three rows": ("anchor,positive\na,b\nc,d\ne,f\n", r"3 rows; training needs 4"),
+    "three rows": ("anchor,positive\na,b\nc,d\ne,f\n", r"3 rows; training needs at least 4"),
     "NaN": (
         "sentence1,sentence2,score\na,b,0.5\nc,d,nan\ne,f,0.7\ng,h,1\n",
         r"data\.csv, line 3: \"score\" is 'nan', not a number",
@@ -240,7 +240,7 @@ BAD: dict[str, tuple[str, str]] = {
         "anchor,positive,negative\na,b,c\nd,e,d\ng,h,i\nj,k,l\n",
         r'data\.csv, line 3: "negative" is the same text as "anchor"',
     ),
-    "columns of no kind": ("question,answer\na,b\nc,d\ne,f\ng,h\n", r"make no one kind"),
+    "columns of no kind": ("question,answer\na,b\nc,d\ne,f\ng,h\n", "None of these"),
     "nothing": ("", r"data\.csv is empty"),
 }  # fmt: skip
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from sememe.errors import InputError, MissingExtra
+from sememe.arguments import whole_number
+from sememe.errors import MissingExtra
 
 
 def adapt(transformer: Any, rank: int) -> None:
@@ -18,8 +19,7 @@ def adapt(transformer: Any, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise MissingExtra('lora= needs peft: pip install "sememe[train]"') from None
-    if not isinstance(rank, int) or rank < 1:
-        raise InputError(f"lora={rank!r}: the rank of the matrices must be at least 1.")
+    rank = whole_number("lora", rank)
     base = transformer.base_model
     within = {id(module) for module in base.modules()}
     linear = [
