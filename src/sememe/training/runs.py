@@ -22,7 +22,7 @@ from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss
 from sememe.training.losses.matryoshka import Matryoshka
 from sememe.training.measures import Compute, Measurement, measure_bi, measure_cross
-from sememe.training.outcome import Outcome, write_outcome
+from sememe.training.outcome import Outcome, kept_safe, write_outcome
 from sememe.training.plan import Plan, make_plan
 from sememe.training.towers import BiTower, CrossTower, TextTower
 from sememe.training.trainer import Objective, Trainer
@@ -201,7 +201,8 @@ def _train(
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
-            _save(tower, outcome, folder / "model")
+            with kept_safe(target, folder):
+                _save(tower, outcome, folder / "model")
             trainer.forget()
             job.remove()
     return outcome
