@@ -54,7 +54,7 @@ def test_data_that_cannot_be_used(
         ({"how": "probe", "seed": "x"}, "seed='x': give a whole number"),
         (
             {"dev": changed(label=[*"abcd"] * 3)},
-            'index 0: "label" is "a", a label that no training',
+            'index 0: "label" is "a", a label that no training example has',
         ),
     ],
 )

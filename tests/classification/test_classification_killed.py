@@ -81,7 +81,7 @@ def run(tiny: Tiny, output: Path, before: str = "", **options: Any) -> subproces
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("how", ["few-shot", "fine-tune", "auto"])
+@pytest.mark.parametrize("how", ["fine-tune", "auto"])
 def test_what_was_learned_outlives_a_kill_and_a_full_disk(
     tiny: Tiny, tmp_path: Path, how: str
 ) -> None:

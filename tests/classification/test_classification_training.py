@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 from labelled_texts import labelled_texts
 from safetensors.numpy import load_file
@@ -115,25 +115,22 @@ def test_auto_takes_few_shot_where_it_is_better(tmp_path: Path) -> None:
     flat = make_checkpoint(tmp_path / "flat", head=[Linear(2, "Identity"), "normalize"])
     options = {"epochs": 16, "batch_size": 32, "learning_rate": 3e-3}
     data, dev = labelled_texts(40), labelled_texts(40, seed=5)
-    with pytest.warns(
-        sememe.errors.ChoiceWarning, match=r"how few-shot \(few-shot was tried; Bett"
-    ):
+    with pytest.warns(sememe.errors.ChoiceWarning, match=r"few-shot \(few-shot was tried; Better"):
         done = train(flat, tmp_path / "c", "auto", data=data, dev=dev, **options)
     assert done.better, done.verdict
     assert "by few-shot" in done.verdict
     # The figures are of the half of the examples that chose nothing.
-    judged, choosing = split(load(dev, like=load(data)), 60, 0)
+    judged, _ = split(load(dev, like=load(data)), 60, 0)
     assert "on 60 examples held out, by which nothing was chosen" in done.verdict
     classifier = sememe.Classifier(tmp_path / "c")
-    right = {
-        name: [
-            label == judged.labels[example.target]
-            for label, example in zip(classifier.predict(texts_of(part)), part, strict=True)
-        ]
-        for name, part in {"judged": judged, "choosing": choosing}.items()
-    }
-    assert done.after.value == pytest.approx(np.mean(right["judged"]))
-    assert done.last.values.tolist() == right["judged"]
+    right = [
+        label == judged.labels[place]
+        for label, place in zip(
+            classifier.predict(texts_of(judged)), np.asarray(judged.targets), strict=True
+        )
+    ]
+    assert done.last.values.tolist() == right
+    assert done.after.value == pytest.approx(np.mean(right))
 
 
 def texts_of(examples: Any) -> list[str]:
@@ -149,7 +146,7 @@ def test_auto_of_few_examples_held_out_is_a_probe(tiny: Tiny, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "labels",
     [["energy"] * 4, ["energy", "school", "travel"]],
-    ids=["one label", "one example each"],
+    ids=["one label", "one each"],
 )
 def test_what_is_measured_on_may_lack_labels(tiny: Tiny, tmp_path: Path, labels: list[str]) -> None:
     texts = ["nuclear power wind", "teacher child book", "train bus road", "solar power wind"]

@@ -8,7 +8,7 @@ from typing import Any
 import datasets
 import huggingface_hub.constants
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pyarrow as pa
 import pytest
 

@@ -128,7 +128,7 @@ def test_training_that_has_ended_is_kept_until_its_result_is_there(
 
 def full_at_the_end(base: Path, output: Path, said: Path) -> None:
     """`train`, where the disk is full when the result is saved."""
-    runs = import_module("sememe.training.runs")
+    runs: Any = import_module("sememe.training.runs")
     save, room = runs._save, (base / "model" / "model.safetensors").stat().st_size // 2
 
     def save_on_a_full_disk(*given: Any) -> None:

@@ -88,8 +88,10 @@ def train_classifier(
     from sememe.training.settings import Settings
 
     one_of("how", how, HOWS)
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
-               "seed": seed, "device": device}  # fmt: skip
+    options: dict[str, Any] = {
+        "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
+        "device": device,
+    }  # fmt: skip
     settings = Settings(**{name: value for name, value in options.items() if value is not None})
     options = {name: value and getattr(settings, name) for name, value in options.items()}
     target, checkpoint, loaded = check_target(output), read(model), load(data)

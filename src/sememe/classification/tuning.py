@@ -81,8 +81,8 @@ def tuned(
         settings = replace(settings, epochs=settings.epochs / rounds)
         objective = Objective(LabelPairs(examples, rounds, seed), RankingLoss(symmetric=True))
     else:
-        layer = LabelLoss(probe.weight, probe.bias, normalize=checkpoint.normalized)
-        objective = Objective(examples, layer)
+        loss = LabelLoss(probe.weight, probe.bias, normalize=checkpoint.normalized)
+        objective = Objective(examples, loss)
     known = {"how": how, "model": checkpoint.weights.sha256, "data": examples.digest(), **chosen}
     say(choices)
     work = work_folder(target)

@@ -137,9 +137,10 @@ class Trainer:
                     saved = time.monotonic()
         if self._best is not None:
             self._tower.load_state_dict(self._best, strict=False)
-        self._ended, self._best = True, None
-        with suppress(JobError):  # no room: the result may still have some, and is saved next
-            self._save()
+        if not self._ended:
+            self._ended, self._best = True, None
+            with suppress(JobError):  # no room: the result may still have some, and is saved next
+                self._save()
         if self._settings.log:
             self._accelerator.end_training()
         return self.history

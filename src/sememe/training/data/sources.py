@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sememe.arguments import shown
 from sememe.errors import InputError, MissingExtra, TableError
@@ -13,9 +13,22 @@ from sememe.tables.files import FORMATS, file_name
 from sememe.text.check import as_list
 from sememe.training.data.kinds import layout_of
 
-# A path, a data set ("org/name:config@split"), a dict of columns, dicts of rows, a Table, or what
-# pandas, polars, pyarrow and datasets call a table.
-Data = str | os.PathLike[str] | Mapping[str, Any] | Iterable[Mapping[str, Any]] | Table | Any
+
+class Frame(Protocol):
+    """A DataFrame or a table of pandas, polars or pyarrow."""
+
+    @property
+    def columns(self) -> Any:
+        """Its columns' names; of pyarrow the columns, and `column_names` has the names."""
+        ...
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """One column."""
+        ...
+
+
+# A path, a data set ("org/name:config@split"), a frame, a dict of columns, dicts of rows, a Table.
+Data = str | os.PathLike[str] | Frame | Mapping[str, Any] | Iterable[Mapping[str, Any]] | Table
 
 _SPEC = re.compile(r"([^:@]+)(?::([^:@]+))?(?:@(.+))?")
 _ON_THE_HUB = re.compile(r"\w[\w.-]*/[\w.-]+")
