@@ -82,13 +82,13 @@ def test_a_table_names_its_own_lines() -> None:
 
 def test_data_of_no_known_shape() -> None:
     with pytest.raises(InputError, match=r"the data are of type int; give a path, .*a DataFrame"):
-        load(5)
+        load(5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"differ in length: {'anchor': 2, 'positive': 1}"):
         load({"anchor": ["a", "b"], "positive": ["c"]})
     with pytest.raises(InputError, match="the data are empty"):
         load([])
     with pytest.raises(InputError, match=r"the data, index 1: \('a', 'b'\) is no row; give a dict"):
-        load([{"anchor": "a", "positive": "b"}, ("a", "b")])
+        load([{"anchor": "a", "positive": "b"}, ("a", "b")])  # type: ignore[list-item]
     with pytest.raises(InputError, match="anchor is a single str; put it into a list"):
         load({"anchor": "abcd", "positive": list("abcd")})
 

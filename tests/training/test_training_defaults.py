@@ -279,7 +279,7 @@ def test_nothing_need_be_measured() -> None:
 @pytest.mark.parametrize("kind", ["triplets", "labelled pairs"])
 def test_examples_of_another_kind_are_no_measure(kind: str) -> None:
     with pytest.raises(
-        InputError, match=rf"the data holds {kind} .*scored pairs: what is measured on needs"
+        InputError, match=rf"the data holds {kind}, .*scored pairs: what is measured on needs"
     ):
         plan_of(table("scored pairs", 40), table(kind, 40))
     with pytest.raises(TableError, match='index 0: "label" is "0", a label that no training'):

@@ -37,8 +37,9 @@ class Entry:
 
     def options(self) -> list[str]:
         """The names of the options that the user may set."""
-        names = inspect.signature(self.loss).parameters
-        return [name for name in names if name not in ("dim", "labels", "mining")]
+        parameters = inspect.signature(self.loss).parameters.values()
+        named = [each.name for each in parameters if each.kind == each.POSITIONAL_OR_KEYWORD]
+        return [name for name in named if name not in ("dim", "labels", "mining")]
 
 
 def check_options(name: str, entry: Entry, options: Mapping[str, Any]) -> None:
