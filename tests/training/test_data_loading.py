@@ -200,7 +200,7 @@ def test_the_texts_lie_in_the_folder_that_was_given(tmp_path: Path) -> None:
 
 
 def test_no_room_for_the_texts(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"cannot be laid out in .*none: No such file.*TMPDIR"):
+    with pytest.raises(JobError, match=r"cannot be written to .*none: No such file.*TMPDIR"):
         load(PAIRS, folder=tmp_path / "none")
 
 
@@ -213,7 +213,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
-        with pytest.raises(JobError, match=r"cannot be laid out in .*: File too large; name a"):
+        with pytest.raises(JobError, match=r"cannot be written to .*: File too large; name a"):
             load({"anchor": ["x" * 20_000] * 9, "positive": ["y"] * 9}, folder=tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -206,7 +206,7 @@ def test_killed_while_it_saves_it_saves_again(base: Path, tmp_path: Path, at: st
 
 
 def test_a_run_that_led_nowhere_is_no_hindrance(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(sememe.errors.InputError, match="no number"):
+    with pytest.raises(sememe.errors.InputError, match="not a number"):
         train(base, tmp_path / "made", learning_rate=1e37, dev="none")
     assert list(tmp_path.iterdir()) == []
     train(base, tmp_path / "made")

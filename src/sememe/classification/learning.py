@@ -170,7 +170,7 @@ class _Run:
         if missing := set(range(len(labels))) - {*targets.tolist()}:
             raise InputError(
                 f"{self.examples.name}: all examples of {labels[min(missing)]!r} would be held "
-                "out; add other texts of it, or give --dev FILE."
+                "out; add other texts with this label, or give --dev FILE."
             )
         weight, bias, c = fit(vectors, targets, seed=self.options["seed"])
         choices = [Choice("C", c, "of the probe, by cross-validation")]
@@ -191,7 +191,7 @@ class _Run:
         if self.checkpoint.static:
             raise InputError(
                 f"{self.checkpoint.name} is a static encoder: it has no transformer that could "
-                "learn. Its probe is there: --how probe."
+                "learn. Use --how probe."
             )
         start = self.checkpoint, self.examples, probe.head
         with tuned(how, *start, self.options, self.target) as done:

@@ -98,7 +98,8 @@ def _for_labels(examples: Examples, cross: bool, alike: int | None) -> tuple[str
     if examples.kind == "labelled texts":
         raise InputError(
             f"{examples.name} has single texts with labels, and a cross-encoder reads pairs; "
-            "sememe train classifier learns labels, and sememe train bi vectors that tell them."
+            "sememe train classifier learns labels, and sememe train bi learns vectors that tell "
+            "them apart."
         )
     if alike is not None and len(examples.labels) == 2:
         if cross:

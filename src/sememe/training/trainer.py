@@ -180,7 +180,7 @@ class Trainer:
         return True
 
     def _stopped(self, step: int, rate: float) -> None:
-        what = f"Loss or gradient is no number at step {step + 1} (learning rate {rate:.1e})"
+        what = f"Loss or gradient is not a number at step {step + 1} (learning rate {rate:.1e})"
         if self.history.best:  # neither none nor the one before the first step
             warn(f"{what}; training ended there, with the best weights so far.", SememeWarning)
             return

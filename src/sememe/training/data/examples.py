@@ -172,7 +172,7 @@ def _with_targets(
     if not values.size:
         return examples
     if like is None and values.min() == values.max():
-        raise InputError(f"{examples.name}: every score is {values[0]:g}; nothing is to be learned")
+        raise InputError(f"{examples.name}: every score is {values[0]:g}: nothing to learn")
     if examples.kind == "taught triplets":
         return replace(examples, targets=values.reshape(len(examples), -1).astype(np.float32))
     scores = checks.scaled(values, score_range, examples.name, examples.where)
@@ -183,8 +183,8 @@ def _say_what_is_odd(examples: Examples) -> None:
     keys, targets = examples.keys(), examples.targets
     if "anchor" in examples.columns and (same := np.flatnonzero(keys[:, 0] == keys[:, 1])).size:
         warn(
-            f"{examples.where(same[0])}, and {same.size} of {len(keys)} rows in all, have one text "
-            "as anchor and positive, from which nothing is learned",
+            f"{same.size} of {len(keys)} rows of {examples.name} have the same text as anchor and "
+            f"positive, from which nothing is learned (first: {examples.where(same[0])})",
             SememeWarning,
         )
     if examples.labels and targets is not None:
@@ -192,7 +192,8 @@ def _say_what_is_odd(examples: Examples) -> None:
         before = first[group.ravel()]
         if (other := np.flatnonzero(targets != targets[before])).size:
             warn(
-                f"{examples.where(other[0])}, and {other.size} of {len(keys)} rows in all, give a "
-                f"text another label than before ({examples.where(before[other[0]])})",
+                f"{other.size} of {len(keys)} rows of {examples.name} give a text another label "
+                f"than a row before (first: {examples.where(other[0])}, after "
+                f"{examples.where(before[other[0]])})",
                 SememeWarning,
             )

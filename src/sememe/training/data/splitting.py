@@ -76,8 +76,8 @@ def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Exa
             break
     if columns < width:
         warn(
-            f"too many rows of {examples.name} hang together by texts they share: "
-            f"{_SHARED[columns]} part may be in the other part too",
+            f"too many rows of {examples.name} share texts with each other: {_SHARED[columns]} "
+            "part may be in the other part too",
             ChoiceWarning,
         )
     return examples.subset(np.flatnonzero(~held)), examples.subset(np.flatnonzero(held))
