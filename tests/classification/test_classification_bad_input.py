@@ -30,6 +30,7 @@ def changed(**columns: Any) -> dict[str, Any]:
         ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "3 rows"),
         (changed(text=["a", " ", *"cdefghijkl"]), "is empty"),
         (changed(text=["a", None, *"cdefghijkl"]), "is missing"),
+        (changed(label=[[0, 1]] * 12), "of type list, .*several labels for one text are not supp"),
         ({"anchor": [*"abcd"], "positive": [*"efgh"]}, "holds pairs.*text, label"),
         ({"text": [*"aabb"], "label": [*"xxyy"]}, "all examples of .* would be held out"),
     ],
@@ -50,14 +51,20 @@ def test_data_that_cannot_be_used(
         ({"how": "few-shot", "epochs": -1}, "epochs"),
         ({"how": "fine-tune", "batch_size": 1}, "batch_size=1"),
         ({"how": "fine-tune", "learning_rate": 1e30, "epochs": 3}, "lower learning_rate"),
-        ({"dev": changed(label=[*"abcd"] * 3)}, "the two must agree"),
+        ({"how": "probe", "epochs": -1}, "epochs=-1"),
+        ({"how": "probe", "epochs": True}, "epochs=True: give a number"),
+        ({"how": "probe", "seed": "x"}, "seed='x': give a whole number"),
+        (
+            {"dev": changed(label=[*"abcd"] * 3)},
+            'index 0: "label" is "a", a label that no training example has',
+        ),
     ],
 )
 def test_options_that_cannot_be_used(
     tiny: Tiny, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
     data = labelled_texts(12)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(SememeError, match=said):
         sememe.train_classifier(data, tmp_path / "c", model=tiny.directory, **options)
     assert not any(tmp_path.iterdir())
 

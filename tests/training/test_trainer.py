@@ -187,11 +187,11 @@ def test_a_measure_sees_the_tower_without_dropout_and_changes_nothing() -> None:
     assert history.losses == trained(without, CosineMSELoss(), epochs=2).losses
 
 
-# --- what is no number ---
+# --- what is not a number ---
 
 
 class Breaking(Loss):
-    """A loss that is no number, or has a gradient that is none, from some call on."""
+    """A loss that is not a number, or has a gradient that is none, from some call on."""
 
     def __init__(self, good: int, *, gradient: bool = False) -> None:
         super().__init__()

@@ -156,8 +156,12 @@ class Classifier:
         save(self._encoder, self._head, check_target(directory))
 
 
-def save(encoder: BiEncoder, head: Head, target: Path) -> None:
-    """Write an encoder, and the layer beside it."""
+def save(
+    encoder: BiEncoder, head: Head, target: Path, finish: Callable[[Path], None] | None = None
+) -> None:
+    """Write an encoder, the layer beside it, and what `finish` adds, whole or not at all."""
     with new_folder(target) as whole:
         encoder.save(whole)
         head.write(whole)
+        if finish is not None:
+            finish(whole)

@@ -66,6 +66,8 @@ def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
 def _add_choices(parser: Parser) -> None:
     parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
                         "or bce; docs/losses.md says which when")  # fmt: skip
+    parser.add_argument("--loss-option", metavar="NAME=VALUE", action="append", type=_loss_option,
+                        help="such as margin=0.3; may be given several times")  # fmt: skip
     parser.add_argument("--lora", metavar="RANK", type=int,
                         help="train small matrices of this rank beside the weights")  # fmt: skip
     parser.add_argument("--weights", metavar="W", type=float, nargs="+",
@@ -82,10 +84,22 @@ def _add_choices(parser: Parser) -> None:
     parser.add_argument("--log-directory", metavar="DIR")
 
 
+def _loss_option(text: str) -> tuple[str, Any]:
+    """A name, and a number, True, False or a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE, such as margin=0.3")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, {"true": True, "false": False}.get(value.casefold(), value)
+
+
 def _run(options: argparse.Namespace) -> int:
     from sememe.training.outcome import summary
 
     given: dict[str, Any] = {name: getattr(options, name) for name in _OPTIONS}
+    given["loss_options"] = dict(options.loss_option or ())
     if options.score_range:
         given["score_range"] = tuple(options.score_range)
     if options.kind == "bi":

@@ -135,9 +135,14 @@ def refuse_tables(values: object, name: str, axes: int = 1) -> None:
         raise InputError(f"{name} is {article} {kind}; give an iterable of str.")
 
 
-def _no_text(where: str, value: object) -> InputError:
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NA or NaT."""
     absent = isinstance(value, float) and value != value
-    if value is None or absent or type(value).__name__ in ("NAType", "NaTType"):
+    return value is None or absent or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _no_text(where: str, value: object) -> InputError:
+    if is_missing(value):
         return InputError(
             f"{where} is missing ({value!r}): leave it out, as in [text for text in texts if "
             'isinstance(text, str)], or write "" in its place.'

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from sememe.errors import InputError
+from sememe.arguments import whole_number
 from sememe.extras import importing
 
 
@@ -17,8 +17,7 @@ def adapt(transformer: Any, rank: int) -> None:
     """
     with importing("peft", purpose="lora="):
         from peft import LoraConfig, inject_adapter_in_model
-    if not isinstance(rank, int) or rank < 1:
-        raise InputError(f"lora={rank!r}: the rank of the matrices must be at least 1.")
+    rank = whole_number("lora", rank)
     base = transformer.base_model
     within = {id(module) for module in base.modules()}
     linear = [

@@ -56,7 +56,7 @@ class Spool:
             yield
         except OSError as error:
             raise JobError(
-                f"the examples cannot be laid out in {self._folder}: {error.strerror or error}; "
+                f"the examples cannot be written to {self._folder}: {error.strerror or error}; "
                 "name a folder with more room in the environment variable TMPDIR",
                 unavailable=is_unavailable(error),
             ) from error
