@@ -272,6 +272,20 @@ def test_another_column_that_changed_is_noticed(run: Run, command: str, tmp_path
     assert "begun with columns" in run(command, tmp_path / "a.csv", out)[1]
 
 
+@pytest.mark.parametrize("target", ["x.parquet", "x.jsonl", "x.npy"])
+def test_a_job_that_stopped_goes_on_with_all_columns(run: Run, tmp_path: Path, target: str) -> None:
+    texts = ["a", "", "b", "c", "wind " * 80]
+    given = {"text": texts, "n": [1, None, 3, 4, 5]}
+    file, out, more = tmp_path / "a.parquet", tmp_path / target, ("--long", "error")
+    write_table(file, given)
+    assert run("encode", file, out, *more)[0] == 2
+    write_table(file, {**given, "text": [*texts[:4], "short"]})
+    assert "(3 of them were finished before)" in run("encode", file, out, *more)[1]
+    other = tmp_path / f"new{out.suffix}"
+    assert "finished before" not in run("encode", file, other, *more)[1]
+    assert out.read_bytes() == other.read_bytes()
+
+
 def test_the_same_file_by_another_column_is_another_job(run: Run, tmp_path: Path) -> None:
     write_table(tmp_path / "a.csv", {"text": ["a"], "other": ["b"]})
     assert run("encode", tmp_path / "a.csv", tmp_path / "out")[0] == 0

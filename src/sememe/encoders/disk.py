@@ -334,7 +334,8 @@ def _join(
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "
-            "the disk full?), the same command writes the file."
+            "the disk full?), the same command writes the file.",
+            unavailable=error.unavailable,
         ) from error
 
 
