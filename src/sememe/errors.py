@@ -11,8 +11,9 @@ exits with code 2. A notice (a guess, a truncation, a choice made for the user) 
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -54,6 +55,10 @@ class MissingExtra(SememeError, ImportError):
     """A feature needs an optional dependency: the message is the `pip install` that brings it."""
 
 
+class BrokenExtra(SememeError, ImportError):
+    """An optional dependency is installed and cannot be imported: the cause says why."""
+
+
 class SememeWarning(UserWarning):
     """Something was decided, guessed or shortened for the user."""
 
@@ -78,18 +83,36 @@ class CostWarning(SememeWarning):
     """Work that will take more than a minute: says about how long, before it is done."""
 
 
-_said: set[str] = set()
-_said_lock = Lock()
+_said: dict[str, object] = {}
 
 
 def warn(message: str, category: type[SememeWarning], *, once: bool = False) -> None:
     """Warn from the caller's own line; with `once`, the same message is given once a process."""
     if once:
-        with _said_lock:
-            if message in _said:
-                return
-            _said.add(message)
+        # In one step, without a lock, which a forked process could inherit locked.
+        here = object()
+        if _said.setdefault(message, here) is not here:
+            return
     warnings.warn(message, category, stacklevel=_frames_inside() + 1)
+
+
+@contextmanager
+def required(message: str, *modules: str) -> Iterator[None]:
+    """Import optional modules in this block.
+
+    Raises:
+        MissingExtra: one of the modules is not installed; with the message, which says how to.
+        BrokenExtra: they are, but cannot be imported, with the cause.
+    """
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError) as error:  # of libraries that they load, too
+        if isinstance(error, ModuleNotFoundError) and error.name in modules:
+            raise MissingExtra(message) from None
+        raise BrokenExtra(
+            f"{' or '.join(modules)} is installed, but cannot be imported "
+            f"({type(error).__name__}: {' '.join(str(error).split())}). Install it again."
+        ) from error
 
 
 def _frames_inside() -> int:

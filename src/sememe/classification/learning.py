@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sememe.arguments import one_of
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import save
@@ -15,7 +16,6 @@ from sememe.classification.head import Head
 from sememe.classification.probe import fit
 from sememe.classification.tuning import tune
 from sememe.encoders import BiEncoder
-from sememe.encoders.options import one_of
 from sememe.errors import InputError, MissingExtra
 from sememe.metrics import f1
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError, required
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -74,10 +74,8 @@ class Clusters:
         Raises:
             MissingExtra: pandas is not installed.
         """
-        try:
+        with required("to_frame() needs pandas: pip install pandas", "pandas"):
             import pandas
-        except ImportError as error:
-            raise MissingExtra("to_frame() needs pandas: pip install pandas") from error
         terms = [", ".join(one.terms) for one in self.clusters] + [""]  # [-1] is the outliers'
         return pandas.DataFrame(
             {"text": self.texts, "cluster": self.labels, "terms": [terms[i] for i in self.labels]}

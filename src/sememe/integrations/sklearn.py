@@ -10,13 +10,11 @@ from sememe.clustering import cluster
 from sememe.clustering.grouping import Granularity
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import Vectors
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError, required
 from sememe.text import check_texts
 
-try:
+with required("scikit-learn's adapters need it: pip install scikit-learn", "sklearn"):
     from sklearn import base
-except ImportError as error:
-    raise MissingExtra("scikit-learn's adapters need it: pip install scikit-learn") from error
 
 
 class _OfTexts(base.BaseEstimator):  # type: ignore[misc]

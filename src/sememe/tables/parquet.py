@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from sememe.errors import MissingExtra, TableError
+from sememe.errors import TableError, required
 from sememe.tables.table import Columns, Pick, Source, Table
 
 _BATCH_ROWS = 65_536
@@ -15,10 +15,8 @@ _BATCH_ROWS = 65_536
 
 def require_pyarrow() -> Any:
     """The pyarrow module, or MissingExtra with the command that installs it."""
-    try:
+    with required('parquet files need pyarrow: pip install "sememe[parquet]"', "pyarrow"):
         import pyarrow.parquet
-    except ImportError:
-        raise MissingExtra('parquet files need pyarrow: pip install "sememe[parquet]"') from None
     return pyarrow
 
 

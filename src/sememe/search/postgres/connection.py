@@ -6,7 +6,7 @@ from contextlib import suppress
 from threading import RLock
 from typing import Any, TypeVar
 
-from sememe.errors import MissingExtra, StoreError
+from sememe.errors import StoreError, required
 from sememe.search.postgres.place import Place
 
 Run = Callable[..., list[list[Any]]]
@@ -29,12 +29,9 @@ class _Failed(Exception):
 
 def require_pg8000() -> Any:
     """pg8000 as the DB-API has it, or MissingExtra with the command that installs it."""
-    try:
+    message = 'an index in PostgreSQL needs pg8000: pip install "sememe[postgres]"'
+    with required(message, "pg8000"):
         import pg8000.dbapi
-    except ImportError:
-        raise MissingExtra(
-            'an index in PostgreSQL needs pg8000: pip install "sememe[postgres]"'
-        ) from None
     return pg8000.dbapi
 
 
