@@ -12,7 +12,7 @@ SOURCE = Path(sememe.__file__).parent
 
 # From the ground up; the rooms of one floor don't know each other.
 FLOORS = [
-    {"errors"},
+    {"errors", "processes"},
     {"arguments", "extras"},
     {"tables", "progress"},
     {"jobs", "cache"},

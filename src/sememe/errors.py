@@ -14,7 +14,6 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from threading import Lock
 from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
@@ -122,17 +121,16 @@ def is_unavailable(error: BaseException) -> bool:
     )
 
 
-_said: set[str] = set()
-_said_lock = Lock()
+_said: dict[str, object] = {}
 
 
 def warn(message: str, category: type[SememeWarning], *, once: bool = False) -> None:
     """Warn from the caller's own line; with `once`, the same message is given once a process."""
     if once:
-        with _said_lock:
-            if message in _said:
-                return
-            _said.add(message)
+        # In one step, without a lock, which a forked process could inherit locked.
+        here = object()
+        if _said.setdefault(message, here) is not here:
+            return
     warnings.warn(message, category, stacklevel=_frames_inside() + 1)
 
 

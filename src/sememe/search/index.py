@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import one_of
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.encoders.options import one_of
 from sememe.errors import InputError, SememeError, StoreError
 from sememe.neighbors import checked, unit
 from sememe.progress import counted

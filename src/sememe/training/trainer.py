@@ -20,7 +20,7 @@ from accelerate import Accelerator
 
 from sememe.engines.torch.device import choose_device, choose_precision, narrowest
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, warn
-from sememe.progress import minutes, progress_bar
+from sememe.progress import is_terminal, minutes, progress_bar
 from sememe.training.data import Batches, Rows
 from sememe.training.losses.loss import Loss
 from sememe.training.record import History
@@ -117,7 +117,7 @@ class Trainer:
         if first == 0:
             self._evaluate(0)
         self._tower.train()
-        shown = sys.stderr.isatty() if progress is None else progress
+        shown = is_terminal(sys.stderr) if progress is None else progress
         shown = shown and self._accelerator.is_main_process
         with progress_bar(self.steps, "steps", shown) as bar:
             bar.update(first)
