@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import sys
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -205,3 +206,13 @@ def _has_faiss() -> bool:
         )
         return False
     return True
+
+
+def _after_fork() -> None:
+    """FAISS' other threads did not survive the fork, and it would wait for them for ever."""
+    if faiss := sys.modules.get("faiss"):
+        faiss.omp_set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
