@@ -146,9 +146,9 @@ else:
 @pytest.mark.parametrize(
     ("how", "absent", "said"),
     [
-        ("probe", ["sklearn"], 'needs scikit-learn: pip install "sememe[train]"'),
-        ("few-shot", ["torch"], 'needs torch, transformers and accelerate: pip install "sememe'),
-        ("fine-tune", ["accelerate"], "needs torch, transformers and accelerate"),
+        ("probe", ["sklearn"], 'needed for training a classifier: pip install "scikit-learn>=1.5"'),
+        ("few-shot", ["torch"], 'needed for training: pip install "torch>=2.6"'),
+        ("fine-tune", ["accelerate"], "accelerate is not installed; needed for training"),
         ("probe", [], "['energy', 'school', 'travel']\n[]"),
         ("auto", ["torch"], "['energy', 'school', 'travel']\n[]"),
     ],

@@ -312,7 +312,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(MissingExtra, match=r'pip install "sememe\[parquet\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install "pyarrow>=16"'):
         read_texts(write(tmp_path / "a.parquet", b"PAR1"))
 
 

@@ -259,5 +259,5 @@ def test_data_sets_that_cannot_be_read() -> None:
 @pytest.mark.usefixtures("folder")
 def test_data_sets_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtra, match=r"there is no file org/name; .* pip install datasets"):
+    with pytest.raises(MissingExtra, match=r"there is no file org/name.*: pip install datasets$"):
         load("org/name")

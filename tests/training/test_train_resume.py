@@ -195,6 +195,10 @@ def test_without_torch_training_is_one_line(tmp_path: Path) -> None:
             del sys.modules[name]
         """
     )
-    said = 'Training needs torch, transformers and accelerate: pip install "sememe[train]"'
-    assert ran.stdout.splitlines() == ["[]", said, said, said]
+    assert ran.stdout.splitlines() == [
+        "[]",
+        'torch is not installed; needed for training: pip install "torch>=2.6"',
+        'transformers is not installed; needed for training: pip install "transformers>=4.48"',
+        'accelerate is not installed; needed for training: pip install "accelerate>=1.2"',
+    ]
     assert ran.stderr == ""

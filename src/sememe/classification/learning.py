@@ -16,7 +16,7 @@ from sememe.classification.probe import fit
 from sememe.classification.tuning import tune
 from sememe.encoders import BiEncoder
 from sememe.encoders.options import one_of
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
 from sememe.metrics import f1
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class _Run:
             return "probe", "a static encoder has no transformer that could learn"
         try:
             from sememe.training import Trainer  # noqa: F401
-        except MissingExtra as error:
+        except ImportError as error:
             return "probe", str(error)
         each = len(self.examples) / len(self.examples.labels)
         how = "few-shot" if each <= _FEW else "fine-tune"

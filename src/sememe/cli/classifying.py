@@ -1,7 +1,6 @@
 """`sememe classify` and `sememe train classifier`: labels for texts."""
 
 import argparse
-import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from sememe.cli.parser import (
     add_json,
     add_training,
     engine_options,
+    print_json,
 )
 
 if TYPE_CHECKING:
@@ -88,6 +88,6 @@ def _train(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in names}
     done = sememe.train_classifier(options.data, options.output, **given)
     if options.json:
-        print(json.dumps(summary(done)))
+        print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the classifier", file=sys.stderr)
     return 0

@@ -16,6 +16,7 @@ from sememe.cli.parser import (
     add_model,
     engine_options,
     output_directory,
+    print_json,
 )
 from sememe.progress import counted
 
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     title = "Standard input" if options.file == "-" else Path(options.file).name
     _write(directory, table, groups, title=title)
     if options.json:
-        print(json.dumps(groups.to_dict(), ensure_ascii=False))
+        print_json(groups.to_dict())
     else:
         print(groups)
     print(

@@ -2,14 +2,13 @@
 
 import argparse
 import importlib.metadata
-import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.models import described, found_models, line_of
-from sememe.cli.parser import add_command, add_json
+from sememe.cli.parser import add_command, add_json, print_json
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -39,7 +38,7 @@ def add_commands(commands: "Commands") -> None:
 def _run(options: argparse.Namespace) -> int:
     found = _examined()
     if options.json:
-        print(json.dumps(found))
+        print_json(found)
     else:
         print("\n".join(_lines(found)))
     return 0 if found["models"] else 2

@@ -1,7 +1,6 @@
 """`sememe encode`: the vectors of a file of sentences, on disk."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +9,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import add_command, add_input, add_json, add_model, engine_options
+from sememe.cli.parser import (
+    add_command,
+    add_input,
+    add_json,
+    add_model,
+    engine_options,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -79,7 +85,7 @@ def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint:
     seconds = time.perf_counter() - started
     if fingerprint:
         said = {**asdict(done), "path": str(done.path), "seconds": round(seconds, 3)}
-        print(json.dumps({**said, "fingerprint": fingerprint}))
+        print_json({**said, "fingerprint": fingerprint})
     items, results = what
     found = f" ({done.found:,} of them were finished before)" if done.found else ""
     print(

@@ -1,7 +1,6 @@
 """`sememe index`: a file of texts becomes an index, or goes into one that is there."""
 
 import argparse
-import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from sememe.cli.parser import (
     add_model,
     engine_options,
     output_directory,
+    print_json,
 )
 from sememe.cli.records import (
     as_there,
@@ -106,7 +106,7 @@ def _add(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     if options.json:
         said = {"index": place, "texts": after, "new": new, "replaced": replaced}
-        print(json.dumps({**said, "seconds": round(seconds, 3)}))
+        print_json({**said, "seconds": round(seconds, 3)})
     print(
         f"{counted(len(rows), 'text')}, {new:,} new"
         + f", {replaced:,} replaced" * options.replace

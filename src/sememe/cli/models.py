@@ -1,12 +1,11 @@
 """`sememe pull` and `sememe models`: fetch a model, and see which are here."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sememe.cli.parser import add_command, add_json
+from sememe.cli.parser import add_command, add_json, print_json
 
 if TYPE_CHECKING:
     from sememe.checkpoint.installed import Installed
@@ -43,7 +42,7 @@ def _pull(options: argparse.Namespace) -> int:
 
     directory, fetched = pull(options.model)
     if options.json:
-        print(json.dumps({"model": options.model, "path": str(directory), "fetched": fetched}))
+        print_json({"model": options.model, "path": str(directory), "fetched": fetched})
     else:
         print(f"{options.model} is {'now' if fetched else 'already'} in {directory}")
     return 0
@@ -52,7 +51,7 @@ def _pull(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     listed = [described(model) for model in found_models()]
     if options.json:
-        print(json.dumps(listed))
+        print_json(listed)
         return 0
     if not listed:
         print("No model is here. Fetch one: sememe pull all-MiniLM-L6-v2", file=sys.stderr)

@@ -1,7 +1,6 @@
 """`sememe pairs`: the texts of a file that mean (nearly) the same, and the file without them."""
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from sememe.cli.parser import (
     cosine,
     engine_options,
     output_directory,
+    print_json,
     whole,
 )
 from sememe.errors import InputError
@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.deduplicate:
         said["kept"] = kept = _write_deduplicated(outputs[1], outputs[2], table, found)
     if options.json:
-        print(json.dumps({**said, "why": found.why}))
+        print_json({**said, "why": found.why})
     _say(options, found, kept, time.perf_counter() - started)
     return 0
 

@@ -1,8 +1,11 @@
 """What the commands' parsers share: errors of one line, options of one wording."""
 
 import argparse
+import json
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -65,7 +68,7 @@ def add_engine(parser: Parser, of: str = "") -> None:
                         default="auto", help=f"what to compute in{of}; f16 is for GPUs "
                         "(default: auto)")  # fmt: skip
     parser.add_argument("--device", metavar="D", help=f"where to compute{of}: cpu, cuda, cuda:1 or "
-                        'mps; all but cpu need pip install "sememe[torch]" (default: the engine '
+                        "mps; all but cpu need torch and transformers (default: the engine "
                         "chooses)")  # fmt: skip
 
 
@@ -114,6 +117,42 @@ def cosine(value: str) -> float:
 def add_json(parser: Parser, what: str) -> None:
     """The switch for machines."""
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def print_json(value: Any) -> None:
+    """Print a line of JSON in pure ASCII, whatever standard output can encode; NaN becomes null."""
+    try:
+        print(json.dumps(value, allow_nan=False))
+    except ValueError:
+        print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def stdin_lines() -> Iterator[str]:
+    """The lines of standard input as they come, read as UTF-8, without their ends.
+
+    Raises:
+        InputError: standard input is closed, or a line is not UTF-8.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed, so no lines can be read from it.")
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"standard input, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; "
+                "convert the input to UTF-8."
+            ) from None
+        yield text.rstrip("\r\n")
 
 
 def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> Path:

@@ -1,12 +1,11 @@
 """`sememe quantize`: measure a checkpoint's int8 ranges, once."""
 
 import argparse
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import add_command, add_json
+from sememe.cli.parser import add_command, add_json, print_json
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -42,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     ranges, path = sememe.quantize(options.model, texts=texts, source=options.texts or "")
     found = ranges.fidelity
     if options.json:
-        print(json.dumps({**asdict(found), "digest": ranges.digest, "file": str(path)}))
+        print_json({**asdict(found), "digest": ranges.digest, "file": str(path)})
     else:
         what = "texts" if found.measure == "cosine" else "pairs"
         where = f"on {found.texts} {what} held back ({found.source})"

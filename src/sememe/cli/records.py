@@ -2,7 +2,7 @@
 
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sememe.errors import InputError, SememeWarning, TableError, warn
@@ -48,7 +48,7 @@ def file_ids(table: "Table", column: str) -> list[Any]:
     """A column of ids; TableError where one is none, or comes twice."""
     from sememe.search.rows import check_ids
 
-    ids = table.columns[column]
+    ids = list(table.columns[column])
     seen: dict[object, int] = {}
     for row, own in enumerate(ids):
         try:
@@ -141,7 +141,7 @@ def _key(name: str, names: Iterable[str]) -> str:
     return key
 
 
-def _typed(values: list[object], types: set[str]) -> list[object]:
+def _typed(values: Sequence[object], types: set[str]) -> list[object]:
     cells = [str(value) for value in values]
     numbers = "number" in types or (
         not types and all(_NUMBER.fullmatch(cell) for cell in cells if cell)

@@ -1,13 +1,12 @@
 """`sememe train`: an encoder of one's own, and whether it is better."""
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.classifying import add_train_command
-from sememe.cli.parser import Parser, add_command, add_training
+from sememe.cli.parser import Parser, add_command, add_training, print_json
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -88,6 +87,6 @@ def _run(options: argparse.Namespace) -> int:
     train = sememe.train_bi if options.kind == "bi" else sememe.train_cross
     done = train(options.data, options.output, model=options.model, dev=options.dev, **given)
     if options.json:
-        print(json.dumps(summary(done)))
+        print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the model and training.html", file=sys.stderr)
     return 0

@@ -8,7 +8,8 @@ from threading import Thread
 from sememe.checkpoint import Checkpoint
 from sememe.engines.engine import Engine, Output
 from sememe.engines.ranges import find_ranges
-from sememe.errors import ChoiceWarning, InputError, MissingExtra, warn
+from sememe.errors import ChoiceWarning, InputError, warn
+from sememe.extras import importing
 
 ENGINES = ("auto", "openvino", "torch", "static")
 
@@ -21,7 +22,7 @@ def load_ahead(engine: str) -> None:
 
 
 def _import(engine: str) -> None:
-    with suppress(ImportError):  # told of when it is opened
+    with suppress(Exception):  # told of when it is opened
         import_module(f"sememe.engines.{engine}")
 
 
@@ -58,7 +59,7 @@ def open_engine(
     unknown = engine == "auto" and not elsewhere and kind not in ARCHITECTURES
     if engine == "torch" or unknown or (engine == "auto" and elsewhere):
         asked = f"device={device!r}" if elsewhere else f"engine={engine!r}"
-        opened = _torch_engine(f"The architecture {kind!r}" if unknown else asked)(
+        opened = _torch_engine(f"the architecture {kind!r}" if unknown else asked)(
             checkpoint,
             output,
             precision=precision,
@@ -81,10 +82,6 @@ def open_engine(
 
 
 def _torch_engine(needed_by: str) -> Callable[..., Engine]:
-    try:
+    with importing("torch", "transformers", purpose=needed_by):
         from sememe.engines.torch import TorchEngine
-    except ImportError:
-        raise MissingExtra(
-            f'{needed_by} needs torch and transformers: pip install "sememe[torch]"'
-        ) from None
     return TorchEngine

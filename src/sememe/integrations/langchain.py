@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
+from sememe.extras import importing
 from sememe.search import Hit, Index, Row
 from sememe.search.index import Where
 from sememe.search.opening import Place
 from sememe.search.rows import check_ids, known_ids, new_rows
 from sememe.search.store import Id
 
-try:
+with importing("langchain_core", purpose="LangChain's adapters"):
     from langchain_core.callbacks import Callbacks
     from langchain_core.documents import BaseDocumentCompressor, Document
     from langchain_core.embeddings import Embeddings
@@ -22,8 +23,6 @@ try:
     from langchain_core.vectorstores import VectorStore
     from langchain_core.vectorstores.utils import maximal_marginal_relevance
     from pydantic import ConfigDict
-except ImportError as error:
-    raise MissingExtra("LangChain's adapters need it: pip install langchain-core") from error
 
 # Metadata's own `id` and `text` get another name: in an index these are the document's.
 _PREFIX = "metadata."

@@ -4,15 +4,14 @@ from asyncio import to_thread
 from typing import Any
 
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
+from sememe.extras import importing
 
-try:
+with importing("llama_index.core", purpose="LlamaIndex' adapters"):
     from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
     from llama_index.core.bridge.pydantic import Field, PrivateAttr
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-except ImportError as error:
-    raise MissingExtra("LlamaIndex' adapters need it: pip install llama-index-core") from error
 
 
 class SememeEmbedding(BaseEmbedding):

@@ -10,13 +10,12 @@ from sememe.clustering import cluster
 from sememe.clustering.grouping import Granularity
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import Vectors
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
+from sememe.extras import importing
 from sememe.text import check_texts
 
-try:
+with importing("sklearn", purpose="scikit-learn's adapters"):
     from sklearn import base
-except ImportError as error:
-    raise MissingExtra("scikit-learn's adapters need it: pip install scikit-learn") from error
 
 
 class _OfTexts(base.BaseEstimator):  # type: ignore[misc]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sememe.errors import TableError
+from sememe.errors import TableError, is_unavailable
 
 
 @contextmanager
@@ -29,7 +29,10 @@ def replacing(path: str | os.PathLike[str], folder: Path | None = None) -> Itera
         yield temporary
         temporary.replace(target)
     except OSError as error:
-        raise TableError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise TableError(
+            f"{path} cannot be written: {error.strerror or error}",
+            unavailable=is_unavailable(error),
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

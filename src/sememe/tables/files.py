@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from sememe.errors import TableError
+from sememe.errors import TableError, is_unavailable
 from sememe.tables.table import did_you_mean
 
 StrPath = str | os.PathLike[str]
@@ -70,11 +70,15 @@ def open_bytes(path: StrPath) -> Iterator[IO[bytes]]:
         raise TableError(_missing(Path(path))) from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TableError(f"{name} cannot be read: {reason}") from error
+        raise TableError(
+            f"{name} cannot be read: {reason}", unavailable=is_unavailable(error)
+        ) from error
 
 
 def _open(path: StrPath) -> IO[bytes]:
     if os.fspath(path) == "-":
+        if sys.stdin is None:
+            raise TableError("standard input is closed, so nothing can be read from it")
         return io.BytesIO(sys.stdin.buffer.read())
     if Path(path).is_dir():
         raise TableError(f"{path} is a folder: give one of the files in it")

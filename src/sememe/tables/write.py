@@ -37,9 +37,10 @@ def output_format(path: StrPath) -> str:
 def write_table(path: StrPath, columns: Columns) -> None:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
-    A column is a sequence or an array of shape (n,); in jsonl and parquet also (n, dim), one
-    vector a row. None is an empty cell in csv and tsv. txt takes a single column of texts that
-    are neither blank nor hold a line break. Raises TableError for what the format cannot hold.
+    A column is a sequence, or an array of shape (n,); in jsonl and parquet also (n, dim), one
+    vector a row. None is an empty cell in csv and tsv. A cell of tsv holds no tab and no line
+    break; txt takes a single column of texts that are neither blank nor hold a line break. Raises
+    TableError for what the format cannot hold.
 
     >>> write_table("scores.csv", {"text": ["a", "b"], "score": [0.5, 1.0]})   # doctest: +SKIP
     """
@@ -108,13 +109,25 @@ def _delimited(columns: Columns, delimiter: str) -> Iterator[str]:
     # The writer keeps its \r\n, without which it would not quote a cell with a lone \r in it.
     writer = csv.writer(_Echo(), delimiter=delimiter)
     # A header with another delimiter in it is quoted, or a reader would take that one for its own.
-    ambiguous = any(mark in name for name in columns for mark in ";\t")
+    ambiguous = any(mark in name for name in columns for mark in ";\t|")
     header = csv.writer(
         _Echo(), delimiter=delimiter, quoting=csv.QUOTE_ALL if ambiguous else csv.QUOTE_MINIMAL
     )
     yield header.writerow(columns)
     for row in zip(*columns.values(), strict=True):
         yield writer.writerow(row)
+
+
+def _tab_separated(columns: Columns) -> Iterator[str]:
+    """What has a tab or a line break is refused: no reader knows whether quotes are quotes here."""
+    for number, line in enumerate(_delimited(columns, "\t")):
+        if line.count("\t") >= len(columns) or "\n" in line or "\r" in line:
+            where = f"row {number}" if number else "the header"
+            raise TableError(
+                f"{where}, {reprlib.repr(line)}, has a tab or a line break in a cell, which tsv "
+                "cannot hold; .csv can"
+            )
+        yield line
 
 
 def _json_lines(columns: Columns) -> Iterator[str]:
@@ -136,6 +149,6 @@ def _plain(value: object) -> object:
 _LINES: dict[str, Callable[[Columns], Iterator[str]]] = {
     "txt": _txt,
     "csv": partial(_delimited, delimiter=","),
-    "tsv": partial(_delimited, delimiter="\t"),
+    "tsv": _tab_separated,
     "jsonl": _json_lines,
 }

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sememe.arguments import shown
-from sememe.errors import InputError, SememeWarning, warn
+from sememe.errors import BlankWarning, InputError, SememeWarning, warn
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+_NAMED = 3  # blank texts, in a note
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -24,6 +25,22 @@ def check_texts(texts: Iterable[str], first: int = 0, name: str = "texts") -> li
         if not isinstance(text, str):
             raise _no_text(f"{name}[{first + index}]", text)
     return _without_surrogates(listed, lambda i: f"{name}[{first + i}]")
+
+
+def rows_with_text(texts: Sequence[str], consequence: str, name: str = "texts") -> list[int]:
+    """The rows of the texts that are not blank; one BlankWarning says where the others are.
+
+    `consequence` ends the sentence: "and in no cluster".
+    """
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    if blank := len(texts) - len(rows):
+        places = [f"{name}[{row}]" for row, text in enumerate(texts) if not text.strip()]
+        warn(
+            f"{blank:,} of {len(texts):,} {name} {'is' if blank == 1 else 'are'} blank "
+            f"({', '.join(places[:_NAMED])}{', …' * (blank > _NAMED)}) {consequence}.",
+            BlankWarning,
+        )
+    return rows
 
 
 def check_pairs(

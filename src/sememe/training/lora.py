@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
+from sememe.extras import importing
 
 
 def adapt(transformer: Any, rank: int) -> None:
@@ -14,10 +15,8 @@ def adapt(transformer: Any, rank: int) -> None:
         MissingExtra: peft is not installed.
         InputError: a rank below 1.
     """
-    try:
+    with importing("peft", purpose="lora="):
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError:
-        raise MissingExtra('lora= needs peft: pip install "sememe[train]"') from None
     if not isinstance(rank, int) or rank < 1:
         raise InputError(f"lora={rank!r}: the rank of the matrices must be at least 1.")
     base = transformer.base_model

@@ -7,7 +7,8 @@ from threading import RLock
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from sememe.errors import MissingExtra, StoreError
+from sememe.errors import StoreError
+from sememe.extras import importing
 from sememe.search.postgres.place import Place
 
 Run = Callable[..., list[list[Any]]]
@@ -26,16 +27,13 @@ class _Failed(Exception):
         super().__init__(". ".join(part.rstrip(".") for part in said if part))
         self.code: str = answer.get("C", "")
         self.lost = not self.code or self.code.startswith(_LOST)
+        self.unavailable = self.lost or self.code.startswith("53")  # no room, on disk or in memory
 
 
 def require_pg8000() -> Any:
     """pg8000 as the DB-API has it, or MissingExtra with the command that installs it."""
-    try:
+    with importing("pg8000", purpose="an index in PostgreSQL"):
         import pg8000.dbapi
-    except ImportError:
-        raise MissingExtra(
-            'an index in PostgreSQL needs pg8000: pip install "sememe[postgres]"'
-        ) from None
     return pg8000.dbapi
 
 
@@ -95,7 +93,9 @@ class Connection:
                     self.close()
                     if fresh or not failed.lost:
                         undone = "; nothing of this step was written, call again" * failed.lost
-                        raise StoreError(f"{self._place.url}: {failed}{undone}.") from None
+                        raise StoreError(
+                            f"{self._place.url}: {failed}{undone}.", unavailable=failed.unavailable
+                        ) from None
                 except BaseException:
                     self.close()
                     raise
@@ -111,7 +111,9 @@ class Connection:
         except (self._pg8000.Error, OSError, UnicodeError) as error:
             failed = _Failed(error)
             said = failed if failed.code else error
-            raise StoreError(f"{self._place.url} cannot be opened: {said}.") from None
+            raise StoreError(
+                f"{self._place.url} cannot be opened: {said}.", unavailable=failed.unavailable
+            ) from None
         opened.autocommit = True
         return opened
 
@@ -135,7 +137,8 @@ class Connection:
                 raise
             raise StoreError(
                 f"{self._place.url}: the connection was lost while this step was committed, so all "
-                "of it was written or nothing; the same call goes on from there."
+                "of it was written or nothing; the same call goes on from there.",
+                unavailable=True,
             ) from None
         return result
 

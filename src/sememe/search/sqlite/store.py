@@ -14,7 +14,7 @@ from threading import RLock
 from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
-from sememe.errors import ChoiceWarning, InputError, StoreError, warn
+from sememe.errors import ChoiceWarning, InputError, StoreError, is_unavailable, warn
 from sememe.search.conditions import SQLITE, Condition
 from sememe.search.sqlite.finding import marks, nearest_rows, parts, read_rows, row
 from sememe.search.sqlite.growth import settle
@@ -246,11 +246,13 @@ class SQLiteStore:
         except Timeout:
             raise StoreError(
                 f"Another process, or another Index in this one, is writing to {self.place}; try "
-                "again when it is done. Searches go on meanwhile."
+                "again when it is done. Searches go on meanwhile.",
+                unavailable=True,
             ) from None
         except OSError as error:
             raise StoreError(
-                f"{self.place} cannot be written: {error.strerror or error}."
+                f"{self.place} cannot be written: {error.strerror or error}.",
+                unavailable=is_unavailable(error),
             ) from None
 
     def _refresh(self, connection: sqlite3.Connection) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sememe.errors import InputError, MissingExtra, TableError
+from sememe.errors import InputError, TableError
+from sememe.extras import importing
 from sememe.tables import Source, Table, stream_table
 from sememe.tables.files import FORMATS, file_name
 from sememe.training.data.kinds import layout_of
@@ -37,13 +38,9 @@ def _is_data_set(path: Path) -> bool:
 
 
 def _from_data_set(spec: re.Match[str]) -> Iterator[Table]:
-    try:
+    purpose = f"data sets of the Hub and folders (there is no file {spec[0]})"
+    with importing("datasets", purpose=purpose):
         import datasets
-    except ImportError:
-        raise MissingExtra(
-            f"there is no file {spec[0]}; folders and the Hub's data sets need datasets: "
-            "pip install datasets"
-        ) from None
     try:
         data = datasets.load_dataset(spec[1], spec[2], split=spec[3] or "train")
     except (ValueError, OSError, RuntimeError, datasets.exceptions.DatasetsError) as error:
