@@ -47,7 +47,8 @@ class Connection:
     def __init__(self, place: Place, ready: Callable[[Run], object]) -> None:
         self._place, self._ready = place, ready
         self._pg8000 = require_pg8000()
-        self.forget()
+        self._open: Any = None
+        self._lock = RLock()
         _connections.add(self)
 
     def run(self, sql: str, params: Sequence[object] = ()) -> list[list[Any]]:
@@ -77,8 +78,7 @@ class Connection:
 
     def forget(self) -> None:
         """Begin without a connection, as a forked process has to: the socket is its parent's."""
-        self._open: Any = None
-        self._lock = RLock()
+        self._open, self._lock = None, RLock()
 
     def _trying(self, work: Callable[[], T]) -> T:
         with self._lock:
