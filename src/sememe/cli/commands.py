@@ -68,7 +68,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options, rest = parser.parse_known_args(arguments)
     # A QUERY of several words; Python 3.11's argparse leaves one behind options over, too.
     if hasattr(options, "query") and not any(word.startswith("-") for word in rest):
-        options.query, rest = " ".join([*filter(None, [options.query]), *rest]) or None, []
+        words = [*([] if options.query is None else [options.query]), *rest]
+        options.query, rest = " ".join(words) if words else None, []
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options

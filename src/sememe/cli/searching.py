@@ -127,13 +127,21 @@ def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
 
 
 def _nothing(index: "sememe.Index", where: str | None) -> str:
+    from sememe.search.where import parse
+
     if not len(index):
         return "Nothing was found: the index is empty."
     if not where:
         return "Nothing was found."
-    fields = {"id": {"string or number"}, "text": {"string"}} | index.fields()
+    fields = index.fields()
     known = ", ".join(f"{name} ({' or '.join(sorted(fields[name]))})" for name in fields)
-    return f"Nothing was found that fits --where {where}\nThe fields are {known}."
+    message = f"Nothing was found that fits --where {where}\nThe fields are {known}."
+    condition = parse(where)
+    if condition and "{id_number}" in condition.template and fields["id"] == {"string"}:
+        number = re.search(r"\bid\W+([0-9]+)", where)
+        example = number[1] if number else "80"
+        message += f"\nThe ids of this index are texts, so write them in quotes: id = '{example}'"
+    return message
 
 
 def _best(hit: "Hit", mode: str) -> str:

@@ -19,9 +19,9 @@ def remove(options: argparse.Namespace) -> int:
     _refuse(options, "--remove", "column", "model", "precision", "device", "language")
     started = time.perf_counter()
     table = read_table(options.file)
-    only = next(iter(table.columns)) if len(table.columns) == 1 else "id"
-    ids = file_ids(table, table.text_name(options.id or only))
+    only = next(iter(table.columns)) if len(table.columns) == 1 else None
     with sememe.Index.open(options.output) as index:
+        ids = file_ids(table, table.text_name(options.id or only or index.id_column or "id"))
         found = known_ids(ids, index.get)
         there = {row.id for row in index.get(found)}
         removed = index.delete(found)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sememe.arguments import shown
 from sememe.encoders.bi import BiEncoder
+from sememe.encoders.cross import CrossEncoder
 from sememe.errors import InputError
 from sememe.text import Encoder
 
@@ -36,6 +37,28 @@ def as_encoder(encoder: Kind | str | os.PathLike[str]) -> Kind | BiEncoder:
     raise InputError(
         f'{problem}: give a bi-encoder\'s name, such as "all-MiniLM-L6-v2", or what has '
         "encode(texts), such as sememe.BiEncoder(...)."
+    )
+
+
+def as_scorer(scorer: CrossEncoder | str | os.PathLike[str], name: str = "cross") -> CrossEncoder:
+    """The cross-encoder itself, or the one that a name or a folder opens.
+
+    Args:
+        scorer: the cross-encoder, or its name.
+        name: how messages call the argument.
+
+    Raises:
+        InputError: it is neither.
+        ModelNotFound: there is no model of that name.
+        CheckpointError: the model cannot be read, or is no cross-encoder.
+    """
+    if isinstance(scorer, str | os.PathLike):
+        return CrossEncoder(scorer)
+    if isinstance(scorer, CrossEncoder):
+        return scorer
+    raise InputError(
+        f"{name} is {shown(scorer)}; give a CrossEncoder, or the name of one, such as "
+        '"cross-encoder/ms-marco-MiniLM-L6-v2".'
     )
 
 

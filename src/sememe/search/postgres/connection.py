@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import RLock
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from sememe.errors import StoreError
 from sememe.extras import importing
@@ -47,7 +48,8 @@ class Connection:
         self._place, self._ready = place, ready
         self._pg8000 = require_pg8000()
         self._open: Any = None
-        self._lock, self._process = RLock(), os.getpid()
+        self._lock = RLock()
+        _connections.add(self)
 
     def run(self, sql: str, params: Sequence[object] = ()) -> list[list[Any]]:
         """What one statement gives that may be run twice."""
@@ -74,9 +76,11 @@ class Connection:
             opened, self._open = self._open, None
             opened.close()
 
+    def forget(self) -> None:
+        """Begin without a connection, as a forked process has to: the socket is its parent's."""
+        self._open, self._lock = None, RLock()
+
     def _trying(self, work: Callable[[], T]) -> T:
-        if self._process != os.getpid():  # forked: the socket is the parent's
-            self._open, self._lock, self._process = None, RLock(), os.getpid()
         with self._lock:
             while True:
                 fresh = self._open is None
@@ -137,3 +141,15 @@ class Connection:
                 unavailable=True,
             ) from None
         return result
+
+
+_connections: WeakSet[Connection] = WeakSet()
+
+
+def _after_fork() -> None:
+    for connection in list(_connections):
+        connection.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

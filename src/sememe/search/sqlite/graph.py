@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import sys
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -203,3 +204,13 @@ def _has_faiss() -> bool:
         warn(f"Every search compares all vectors: {error}", ChoiceWarning, once=True)
         return False
     return True
+
+
+def _after_fork() -> None:
+    """FAISS' other threads did not survive the fork, and it would wait for them for ever."""
+    if faiss := sys.modules.get("faiss"):
+        faiss.omp_set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
