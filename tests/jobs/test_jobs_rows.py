@@ -275,7 +275,7 @@ def test_another_column_that_changed_is_noticed(run: Run, command: str, tmp_path
 @pytest.mark.parametrize("target", ["x.parquet", "x.jsonl", "x.npy"])
 def test_a_job_that_stopped_goes_on_with_all_columns(run: Run, tmp_path: Path, target: str) -> None:
     texts = ["a", "", "b", "c", "wind " * 80]
-    given = {"text": texts, "n": [1, None, 3, 4, 5]}
+    given: dict[str, list[Any]] = {"text": texts, "n": [1, None, 3, 4, 5]}
     file, out, more = tmp_path / "a.parquet", tmp_path / target, ("--long", "error")
     write_table(file, given)
     assert run("encode", file, out, *more)[0] == 2
