@@ -16,8 +16,6 @@ from sememe.cli import commands
 from sememe.jobs import Job
 from tiny_models import Tiny
 
-from tiny_models import Tiny
-
 OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
 
 
