@@ -13,8 +13,8 @@ SOURCE = Path(sememe.__file__).parent
 # From the ground up; the rooms of one floor don't know each other.
 FLOORS = [
     {"errors", "processes"},
-    {"arguments", "extras"},
-    {"tables", "progress"},
+    {"arguments", "extras", "progress"},
+    {"tables"},
     {"jobs", "cache"},
     {"neighbors", "metrics", "reports"},
     {"checkpoint"},
