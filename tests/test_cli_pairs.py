@@ -158,8 +158,11 @@ def test_no_pairs_are_a_file_without_rows(model: tuple[str, ...], tmp_path: Path
         (["t.csv", "-o", "p.csv", "--deduplicate", "t.csv"], "--deduplicate t.csv: "),
         (["t.csv", "-o", "dropped.csv", "--deduplicate", "."], "-o dropped.csv is a file that"),
         (["t.csv", "-o", "./kept.csv", "--deduplicate", "."], "./kept.csv is a file that"),
-        (["t.csv", "-o", "p.csv", "--threshold", "1.5"], "--threshold: 1.5 is no cosine above -1"),
-        (["t.csv", "-o", "p.csv", "--top", "0"], "--top: 0 is no whole number from 1 on"),
+        (
+            ["t.csv", "-o", "p.csv", "--threshold", "1.5"],
+            "--threshold: 1.5 is not a cosine above -1",
+        ),
+        (["t.csv", "-o", "p.csv", "--top", "0"], "--top: 0 is not a whole number of at least 1"),
         (["t.csv", "-o", "p.csv", "--top", "3", "--threshold", "0.5"], "not allowed with"),
     ],
 )
