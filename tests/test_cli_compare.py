@@ -84,7 +84,7 @@ def test_the_table_is_aligned(models: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("a", "b", "--model", "./no-such-model"), "no-such-model"),
+        (("a", "b", "--model", "./no/such-model"), "no/such-model"),
         (("a",), "required: B"),
         ((" ", "b", "--model", "CROSS"), "is blank"),
         (("a", " "), "is blank"),

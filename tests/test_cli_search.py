@@ -316,7 +316,7 @@ def test_bad_searches_are_one_line(index: Path, tmp_path: Path) -> None:
         ((index, "x", "--where", "lang = en"), "write 'en' for a text"),
         ((index, "x", "--where", ""), "--where is blank"),
         ((index, " "), "QUERY is blank"),
-        ((index, "x", "-k", "0"), "-k/--top-k: 0 is no whole number"),
+        ((index, "x", "-k", "0"), "-k/--top-k: 0 is not a whole number"),
     ):
         done = sememe("search", *arguments)
         assert (done.returncode, done.stdout) == (2, "")

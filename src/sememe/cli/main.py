@@ -36,7 +36,7 @@ def _open_streams() -> None:
     if not isinstance(sys.stderr, _Messages):  # where there is none, print takes standard output
         stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         sys.stderr = _Messages(stream)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):  # pipes are read as bytes, not by the first
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
