@@ -307,19 +307,10 @@ class BiEncoder:
         return done
 
     def _sentence_vectors(
-        self,
-        texts: list[str],
-        first: int | None,
-        wanted: Wanted,
-        bar: Bar,
-        later: int | None = None,
+        self, texts: list[str], first: int | None, wanted: Wanted, bar: Bar
     ) -> tuple[Vectors, Cuts]:
-        """The vectors of all texts, or of a part that begins with the text number `first`.
-
-        With `later`, how many texts come after that part, it is said how long they take.
-        """
-        cut = CutCounter(texts, self.max_length, wanted.long, first or 0)
-        whole = first is None or later is not None
+        """The vectors of all texts, or of a part that begins with the text number `first`."""
+        cut, whole = CutCounter(texts, self.max_length, wanted.long, first or 0), first is None
         unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         if wanted.long == "chunk":
             chunk = partial(chunked, self._tokenizer, wanted.prompt)
@@ -328,13 +319,7 @@ class BiEncoder:
         else:
             computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
             for batch, vectors in self._compute(
-                self._sentences,
-                list(unique),
-                wanted.prompt,
-                cut,
-                bar,
-                whole=whole,
-                later=later or 0,
+                self._sentences, list(unique), wanted.prompt, cut, bar, whole=whole
             ):
                 computed[batch.rows] = vectors
         found = finish(
@@ -393,14 +378,10 @@ class BiEncoder:
         wanted = self._options.wanted(
             prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
         )
-        first, cuts, is_told = 0, Cuts(), total is None
+        first, cuts = 0, Cuts()
         with progress_bar(total, "texts", progress) as bar:
             for part in parts:
-                later = None if is_told else max(0, (total or 0) - first - len(part))
-                found, cut = self._sentence_vectors(
-                    check_texts(part, first), first, wanted, bar, later
-                )
-                is_told = is_told or self._sentences.is_timed
+                found, cut = self._sentence_vectors(check_texts(part, first), first, wanted, bar)
                 first, cuts = first + len(part), cuts + cut
                 yield found
         cuts.report(self.max_length)
@@ -451,15 +432,13 @@ class BiEncoder:
         bar: Bar,
         *,
         whole: bool = True,
-        later: int = 0,
     ) -> Iterator[tuple[Batch, Array]]:
         """The computed batches of different texts, each behind a prompt."""
 
         def tokenize(some: Sequence[str]) -> Tokens:
             return self._tokenizer([prefix + text for text in some] if prefix else some)
 
-        skip = self._skip(prefix)
-        return pipeline.values(texts, tokenize, cut, bar, skip=skip, whole=whole, later=later)
+        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix), whole=whole)
 
     def _skip(self, prefix: str) -> int:
         """How many first tokens the pooling leaves out."""

@@ -53,16 +53,14 @@ class Pipeline:
         *,
         skip: int = 0,
         whole: bool = True,
-        later: int = 0,
     ) -> Iterator[tuple[Batch, Array]]:
         """Yield computed batches of different items, counting what is cut and what is done.
 
-        Of items that are not the `whole` job, it is not said how long they take; `later` is how
-        many of the job come after these.
+        Of items that are not the `whole` job, it is not said how long they take.
         """
         for first, tokens in tokenized(items, tokenize):
             cut.add(tokens, items[first : first + len(tokens.lengths)])
-            left = len(items) - first + later if whole else 0
+            left = len(items) - first if whole else 0
             for batch, values in self.run(first, tokens, skip=skip, remaining=left):
                 yield batch, values
                 bar.update(len(batch.rows))
@@ -112,11 +110,6 @@ class Pipeline:
             if not self._rate and done >= _TIMED_TOKENS:
                 self._rate = done / (time.perf_counter() - started)
                 self._say_cost(tokens, remaining)
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether it is known how long items take, so that the job at work has said its cost."""
-        return self._rate > 0
 
     def _say_cost(self, tokens: Tokens, remaining: int) -> None:
         if not self._rate:
