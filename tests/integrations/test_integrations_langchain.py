@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -299,7 +299,7 @@ def test_tables_and_mappings_are_no_documents(store: SememeVectorStore) -> None:
         {"texts": TEXTS, "metadatas": table}, {"texts": TEXTS, "ids": table},
     ):  # fmt: skip
         with pytest.raises(InputError, match=r"is a (DataFrame|dict): give (one column|its)"):
-            store.add_texts(**wrong)  # type: ignore[arg-type]
+            store.add_texts(**wrong)
     with pytest.raises(InputError, match="texts is a DataFrame"):
         store.embeddings.embed_documents(table)
     assert len(store.index) == 0

@@ -159,7 +159,7 @@ class Index:
         *,
         vectors: npt.ArrayLike | None = None,
         progress: bool | None = None,
-    ) -> list[Id | None]:
+    ) -> list[Id]:
         """Add texts. What is there already is not encoded again, so a call that was killed goes on.
 
         Args:
@@ -172,7 +172,7 @@ class Index:
             progress: see `BiEncoder.encode`.
 
         Returns:
-            The ids, one a text; None for a blank one, which is not in the index.
+            The ids, one a text; that of a blank text is not in the index.
 
         Raises:
             InputError: a text, id or metadata that cannot be stored (which row), an id that comes
@@ -189,7 +189,7 @@ class Index:
         *,
         vectors: npt.ArrayLike | None = None,
         progress: bool | None = None,
-    ) -> list[Id | None]:
+    ) -> list[Id]:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
         return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
 
@@ -316,8 +316,8 @@ class Index:
         progress: bool | None,
         *,
         replace: bool,
-    ) -> list[Id | None]:
-        """Put the rows that have a text and are not there as they are; the ids of all with one."""
+    ) -> list[Id]:
+        """Put the rows that have a text and are not there as they are; the ids of all."""
         with_text = rows_with_text([row.text for row in rows], "and not added")
         kept = [rows[number] for number in with_text]
         self._store.check(kept)
@@ -331,8 +331,7 @@ class Index:
                     "or metadata: upsert() replaces it, --replace on the command line."
                 )
             self._put(rows, new, vectors, progress, replace=replace)
-        added = {row.id for row in kept}
-        return [row.id if row.id in added else None for row in rows]
+        return [row.id for row in rows]
 
     def _put(
         self,
