@@ -259,7 +259,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_the_work(
 def test_parquet_without_pyarrow_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match="pip install"):
         output_format(tmp_path / "a.parquet")
 
