@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -222,8 +222,8 @@ def test_ranking_is_sorting_by_score(one: Reference, documents: list[str], top_k
 def test_numpy_s_numbers_and_arrays_are_taken(one: Reference) -> None:
     pairs = [("clean energy", "wind power"), ("a", "b")]
     np.testing.assert_array_equal(one.cross.score(np.array(pairs)), one.cross.score(pairs))
-    assert len(one.cross.rank("a", ["b", "c"], top_k=np.int64(1))) == 1  # type: ignore[arg-type]
-    assert one.cross.score(pairs, raw=np.True_).dtype == np.float32  # type: ignore[arg-type]
+    assert len(one.cross.rank("a", ["b", "c"], top_k=cast(Any, np.int64(1)))) == 1
+    assert one.cross.score(pairs, raw=cast(Any, np.True_)).dtype == np.float32
 
 
 def test_the_halves_of_a_surrogate_pair_in_a_query_are_joined(one: Reference) -> None:

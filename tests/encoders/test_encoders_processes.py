@@ -209,8 +209,9 @@ def test_after_the_main_thread_has_ended(tmp_path: Path, way: str, when: str) ->
     ran = run_python(
         f"""
         import atexit, sememe, threading
+        kind = sememe.BiEncoder
         def opened():
-            return sememe.BiEncoder({str(tmp_path)!r}, precision="f32")
+            return kind({str(tmp_path)!r}, precision="f32")
         texts = ["a wind", "the power is clean"] * 1000
         encoder = opened() if {when!r} == "used before" else None
         if encoder:
@@ -234,13 +235,15 @@ def test_after_the_main_thread_has_ended(tmp_path: Path, way: str, when: str) ->
 # --- no console ---
 
 
-@pytest.mark.parametrize("stream", ["None", "type('Log', (), {'write': print})()"])
+@pytest.mark.parametrize("stream", ["None", "Log()"])
 def test_without_a_console(tmp_path: Path, stream: str) -> None:
     make_checkpoint(tmp_path / "bi")
     make_cross_encoder(tmp_path / "cross")
     ran = run_python(
         f"""
         import sys, sememe
+        class Log:
+            write = flush = lambda *_: None
         sys.stderr = {stream}
         encoder = sememe.BiEncoder({str(tmp_path / "bi")!r})
         texts = [str(i) for i in range(1200)]

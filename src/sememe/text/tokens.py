@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.files import read_json
+from sememe.checkpoint.files import lfs_pointer, read_json
 from sememe.errors import CheckpointError
 from sememe.processes import native_code
 from sememe.text.growth import check_growth
@@ -218,6 +218,8 @@ def _load(checkpoint: Checkpoint) -> tuple[Path, Any]:
         except CheckpointError:
             raise
         except Exception as error:  # the Rust side raises plain Exception
+            if pointer := lfs_pointer(path):
+                raise CheckpointError(pointer) from None
             raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
     raise CheckpointError(
         f"{place}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "
