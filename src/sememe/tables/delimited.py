@@ -113,7 +113,7 @@ def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Row
 
 def _sniff(header: str) -> str:
     """Of comma, semicolon and tab, the one that the header has most often outside its quotes."""
-    bare = re.sub(r'"[^"]*("|$)', "", header)
+    bare = re.sub(r'(?<![^,;\t])"[^"]*("|$)', "", header)  # a quote within a cell is text
     return max(",;\t", key=bare.count)
 
 
@@ -132,8 +132,11 @@ def _cause(start: int, end: int, delimiter: str, too_many: bool) -> str:
     if end > start:
         return f"the row runs on to line {end}: most likely a quote opens here and is not closed"
     if delimiter == "\t":
-        what = "a text with a tab in it" if too_many else "a cell is missing, or a line break"
-        return f"most likely {what}, which tab-separated text cannot hold: save it as .csv"
+        missing = "a cell is missing, or a text has a line break in it"
+        what = "a text has a tab in it" if too_many else missing
+        return (
+            f"most likely {what}, which tab-separated text cannot hold: save it as .csv with commas"
+        )
     if too_many:
         return f"most likely a text with a {_NAMES[delimiter]} in it is not between quotes"
     return "most likely a cell is missing, or a text with a line break is not between quotes"

@@ -113,7 +113,8 @@ def read_parquet(stream: IO[bytes], file: str, pick: Pick, size: float) -> Itera
                     for name in picked
                 }
                 end = start + len(batch)
-                yield Table(block, Source(file, "row", range(start + 1, end + 1), start))
+                if end > start:  # a row group may have no row
+                    yield Table(block, Source(file, "row", range(start + 1, end + 1), start))
                 start = end
         return
     columns = {}

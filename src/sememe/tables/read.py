@@ -2,6 +2,7 @@
 
 import json
 import reprlib
+import shlex
 from collections.abc import Iterator
 from math import inf
 from typing import IO
@@ -12,6 +13,8 @@ from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
 from sememe.tables.table import Pick, Table, Texts, choose_column, choose_pair, tables_of
+
+_EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
 def read_texts(path: StrPath, column: str | None = None) -> Texts:
@@ -34,7 +37,7 @@ def read_texts(path: StrPath, column: str | None = None) -> Texts:
 def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> Iterator[list[str]]:
     """Yield the texts that `read_texts` gives, `size` at a time, with the same errors.
 
-    Only standard input is held in memory as a whole.
+    Only standard input and pipes are held in memory as a whole.
 
     >>> for texts in stream_texts("faq.csv", column="question"):   # doctest: +SKIP
     ...     print(len(texts))
@@ -76,10 +79,11 @@ def read_table(path: StrPath) -> Table:
 
 
 def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterator[Table]:
-    """Yield tables of `size` rows, with the columns that `pick` takes from the file's names.
+    """Yield tables of up to `size` rows, with the columns that `pick` takes from the file's names.
 
-    Each table's `source` goes on counting where the one before it ended. Raises TableError for
-    anything that cannot be read.
+    All tables have the same columns: those of jsonl are the keys of all lines, for which the file
+    is read once before. Each table's `source` goes on counting where the one before it ended.
+    Raises TableError for anything that cannot be read.
 
     >>> for table in stream_table("pairs.csv", lambda names: names[:2]):   # doctest: +SKIP
     ...     print(table.source.where(0), table.columns)
@@ -92,19 +96,14 @@ def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterat
     with open_text(path) as lines:
         if file_format == "txt":
             tables = _read_lines(lines, file, pick, size)
-            empty = "no text: every line is blank"
         elif file_format == "jsonl":
-            tables, empty = (
-                _read_json_lines(lines, file, pick, size),
-                "no rows: every line is blank",
-            )
+            tables = _read_json_lines(lines, file, pick, size)
         else:
             delimiter = "\t" if file_format == "tsv" else None
             tables = read_delimited(lines, file, pick, size, delimiter)
-            empty = "a header but no rows"
         first = next(tables, None)
         if first is None:
-            raise TableError(f"{file} has {empty}")
+            raise TableError(f"{file} has {_EMPTY.get(file_format, 'a header but no rows')}")
         yield first
         yield from tables
 
@@ -138,6 +137,12 @@ def _records(
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        if line.lstrip().startswith("["):
+            raise TableError(
+                f"{file}, line {number}: a JSON array begins here, and a line of .jsonl is one "
+                'object, such as {"text": "..."}; '
+                f"jq -c '.[]' {shlex.quote(file)} > rows.jsonl writes one object a line"
+            )
         try:
             value = json.loads(line)
             if "\\ud" in line or "\\uD" in line:  # an escape: a pair, or half of one

@@ -116,7 +116,7 @@ class Table:
         Raises TableError if there is no such column, or if a value in it is not a text.
         """
         name = self.text_name(name)
-        texts = ["" if v is None or v != v else v for v in self.columns[name]]
+        texts = ["" if _is_missing(value) else value for value in self.columns[name]]
         for i, value in enumerate(texts):
             if not isinstance(value, str):
                 raise TableError(
@@ -181,6 +181,10 @@ class BlankCells:
                 f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
                 SememeWarning,
             )
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
