@@ -97,7 +97,7 @@ def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
         ("lora", 4, "begun with lora None, and now it is 4"),
         ("matryoshka", None, r"begun with matryoshka \[32, 8\], and now it is \[\]"),
         ("dev", "none", "begun with dev None, and now it is 'none'"),
-        ("weights", [2], r"begun with weights \[1\], and now it is \[2\]"),
+        ("weights", [2], r"begun with weights \[1.0\], and now it is \[2.0\]"),
     ):
         with pytest.raises(JobError, match=said) as raised:
             train(base, output, "bi", **{name: value})
