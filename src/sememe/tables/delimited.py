@@ -113,7 +113,8 @@ def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Row
 
 def _sniff(header: str) -> str:
     """Of comma, semicolon and tab, the one that the header has most often outside its quotes."""
-    bare = re.sub(r'(?<![^,;\t])"[^"]*(?:""[^"]*)*("|$)', "", header)  # a quote within a cell is text
+    # A quote within a cell is text.
+    bare = re.sub(r'(?<![^,;\t])"[^"]*(?:""[^"]*)*("|$)', "", header)
     return max(",;\t", key=bare.count)
 
 
