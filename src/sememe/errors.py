@@ -107,7 +107,10 @@ def required(message: str, *modules: str) -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError, RuntimeError) as error:  # of libraries that they load, too
-        if isinstance(error, ModuleNotFoundError) and error.name in modules:
+        name = error.name if isinstance(error, ModuleNotFoundError) else None
+        top = (name or "").partition(".")[0]
+        # None there is how Python is told that a module is not to be found.
+        if name in modules or (top in modules and sys.modules.get(top, error) is None):
             raise MissingExtra(message) from None
         raise BrokenExtra(
             f"{' or '.join(modules)} is installed, but cannot be imported "
