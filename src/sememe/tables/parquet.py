@@ -15,7 +15,8 @@ _BATCH_ROWS = 65_536
 
 def require_pyarrow() -> Any:
     """The pyarrow module, or MissingExtra with the command that installs it."""
-    with required('parquet files need pyarrow: pip install "sememe[parquet]"', "pyarrow"):
+    message = 'parquet files need pyarrow: pip install "sememe[parquet]"'
+    with required(message, "pyarrow", "pyarrow.parquet"):
         import pyarrow.parquet
     return pyarrow
 
