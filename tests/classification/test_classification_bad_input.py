@@ -154,7 +154,7 @@ warnings.simplefilter("ignore")
 class Absent:
     def find_spec(self, name, *_):
         if name.partition(".")[0] in {absent!r}:
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Absent())
 import sememe
 data = {data!r}

@@ -13,16 +13,17 @@ import pytest
 import torch
 
 from processes import run_python
-from sememe import BiEncoder, CrossEncoder
+from sememe import BiEncoder, Classifier, CrossEncoder
+from sememe.classification.head import Head
 from sememe.encoders import StaticEncoder
 from sememe.errors import CostWarning, ModelNotFound
 from static_models import make_model2vec, word_pieces
-from tiny_models import TEXTS, make_checkpoint, make_cross_encoder
+from tiny_models import HIDDEN, TEXTS, make_checkpoint, make_cross_encoder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 PAIRS = [("the power", text) for text in TEXTS]
-KINDS = ["bi", "tokens", "torch", "static", "cross"]
+KINDS = ["bi", "tokens", "torch", "static", "cross", "classifier"]
 
 
 def make(kind: str, folder: Path) -> Any:
@@ -33,6 +34,11 @@ def make(kind: str, folder: Path) -> Any:
         make_model2vec(folder, word_pieces())
         return StaticEncoder(folder)
     make_checkpoint(folder)
+    if kind == "classifier":
+        chance = np.random.default_rng(0)
+        weight = chance.normal(size=(2, HIDDEN)).astype(np.float32)
+        Head(("no", "yes"), "probe", weight, np.zeros(2, np.float32)).write(folder)
+        return Classifier(folder, precision="f32")
     engine = "torch" if kind == "torch" else "openvino"
     return BiEncoder(folder, precision="f32", engine=engine, device="cpu")
 
@@ -40,6 +46,8 @@ def make(kind: str, folder: Path) -> Any:
 def values(encoder: Any, kind: str) -> Any:
     if kind == "cross":
         return encoder.score(PAIRS)
+    if kind == "classifier":
+        return encoder.predict_proba([text for text in TEXTS if text])  # a blank text has no label
     if kind == "tokens":
         return np.concatenate(encoder.encode(TEXTS, output="tokens"))
     return encoder.encode(TEXTS)

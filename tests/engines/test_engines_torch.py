@@ -421,6 +421,27 @@ def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path, missing: 
         assert line.startswith(said)
 
 
+def test_a_broken_torch_is_not_called_missing_and_its_cause_is_kept(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "model")
+    (tmp_path / "torch.py").write_text("import no_such_library")
+    ran = run_python(
+        f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import sememe
+        try:
+            sememe.BiEncoder({str(tmp_path / "model")!r}, engine="torch")
+        except sememe.errors.BrokenInstall as error:
+            print(error)
+            print(repr(error.__cause__))
+        """
+    )
+    said, cause = ran.stdout.splitlines()
+    assert said.startswith("torch and transformers are installed, but cannot be imported for")
+    assert "No module named 'no_such_library'" in said
+    assert "no_such_library" in cause
+
+
 @pytest.mark.parametrize("kind", [None, "no-such-thing"])
 def test_an_architecture_that_nobody_knows(tmp_path: Path, kind: str | None) -> None:
     make_checkpoint(tmp_path)
