@@ -40,7 +40,8 @@ class BiEncoder(Opened):
     Args:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
         precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, which takes the fastest
-            that the processor has and the checkpoint was measured for, and says once on a machine what that means.
+            that the processor has and the checkpoint was measured for, and says once on a machine
+            what that means.
         engine: `openvino`, `torch` (which also has `f16`), `static` for a token-vector table, or
             `auto`: openvino, but torch for other devices than the cpu and for architectures that
             openvino does not know, and static for a static encoder.
