@@ -30,7 +30,7 @@ class _Failed(Exception):
 def require_pg8000() -> Any:
     """pg8000 as the DB-API has it, or MissingExtra with the command that installs it."""
     message = 'an index in PostgreSQL needs pg8000: pip install "sememe[postgres]"'
-    with required(message, "pg8000"):
+    with required(message, "pg8000", "pg8000.dbapi"):
         import pg8000.dbapi
     return pg8000.dbapi
 
