@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _setfit(train: Rows, seed: int, steps: int) -> tuple[Any, float]:
     return model, time.process_time() - started
 
 
-def _accuracy(found: list[str], test: Rows) -> float:
+def _accuracy(found: Sequence[str | None], test: Rows) -> float:
     return 100 * float(np.mean(np.array(found) == np.array(test["label"])))
 
 

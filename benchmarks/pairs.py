@@ -35,7 +35,7 @@ _MODEL = "all-MiniLM-L6-v2"
 
 def distinct(data: Path, count: int) -> list[str]:
     columns = read_table(data / "train/caption_triplets_100k.parquet").columns
-    texts = list(dict.fromkeys(map(str, columns["anchor"] + columns["positive"])))
+    texts = list(dict.fromkeys(map(str, [*columns["anchor"], *columns["positive"]])))
     assert len(texts) >= count, f"there are {len(texts):,} different captions"
     return texts[:count]
 
@@ -173,7 +173,7 @@ def threshold(data: Path) -> None:
     for name, file in _LABELLED.items():
         columns = read_table(data / f"pairs/{file}.parquet").columns
         same = np.array(columns["label"]) == 1
-        texts = list(dict.fromkeys(map(str, columns["sentence1"] + columns["sentence2"])))
+        texts = list(dict.fromkeys(map(str, [*columns["sentence1"], *columns["sentence2"]])))
         row = {text: i for i, text in enumerate(texts)}
         rows = unit(encoder.encode(texts))
         ends = [[row[str(text)] for text in columns[f"sentence{side}"]] for side in (1, 2)]

@@ -2,11 +2,19 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from filelock import FileLock
+
+from processes import run_python
+from sememe.cli import commands
+from sememe.jobs import Job
+from tiny_models import Tiny
 
 OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
 
@@ -145,6 +153,46 @@ def test_characters_that_csv_cannot_hold_do_not_lose_the_work(tmp_path: Path) ->
             "a",
             "b",
         ]
+    assert done.stderr.count("note: csv holds no NUL characters") == 1
+
+
+def test_cluster_refuses_to_write_over_its_input(clustered: tuple[Path, str, str]) -> None:
+    folder, _, _ = clustered
+    before = (folder / "assignments.csv").read_bytes()
+    done = sememe("cluster", str(folder / "assignments.csv"), "-o", str(folder / ".." / "clusters"))
+    assert done.returncode == 2
+    assert "assignments.csv, which is read; give another name." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (folder / "assignments.csv").read_bytes() == before
+
+
+def test_blank_cells_are_in_no_cluster_and_their_rows_stay(tmp_path: Path, tiny: Tiny) -> None:
+    texts = ["a new car", "", "a bus", "  ", "the power plant"]
+    lines = ["id,text", *(f'{number},"{text}"' for number, text in enumerate(texts))]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    options = ["--model", str(tiny.directory), "--precision", "f32", "--clusters", "2", "--json"]
+    done = sememe("cluster", str(tmp_path / "t.csv"), "-o", str(tmp_path / "out"), *options)
+    assert done.returncode == 0, done.stderr
+    notes = [line for line in done.stderr.splitlines() if "are blank" in line]
+    assert len(notes) == 1
+    assert 't.csv: 2 of 5 cells of "text" are blank (line 3, line 5) and in no cluster' in notes[0]
+    assert "3 texts, 2 clusters, 0 outliers in" in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["texts"], found["outliers"], found["blank"]) == (3, [], [1, 3])
+    with (tmp_path / "out" / "assignments.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == texts
+    assert [row["cluster"] for row in (rows[1], rows[3])] == ["", ""]
+    assert {row["cluster"] for row in (rows[0], rows[2], rows[4])} == {"0", "1"}
+
+
+def test_a_file_without_any_text_is_refused_before_a_model_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('id,text\n1,""\n2," "\n')
+    options = ["-o", str(tmp_path / "out"), "--model", "./nowhere"]
+    done = sememe("cluster", str(tmp_path / "t.csv"), *options)
+    assert done.returncode == 2
+    assert 't.csv has no text to cluster: every "text" is blank' in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
@@ -163,7 +211,232 @@ def test_help_shows_an_example() -> None:
     assert "sememe cluster questions.txt -o groups/" in done.stdout
 
 
-def test_a_command_is_needed() -> None:
+def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell, in which `sememe` is the command."""
+    line = command.replace("sememe", f"'{sys.executable}' -m sememe.cli", 1)
+    env = {**os.environ, "PYTHONUNBUFFERED": "", **environment}
+    return subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, encoding="utf-8", check=False, env=env
+    )
+
+
+def test_without_a_command_the_help_is_shown() -> None:
     done = sememe()
+    assert done.returncode == 0
+    assert done.stdout == sememe("--help").stdout
+    assert "cluster" in done.stdout
+    assert not done.stderr
+
+
+COMMANDS = (
+    "cluster", "pairs", "index", "search", "classify", "encode", "score", "compare", "train",
+    "train bi", "train cross", "train classifier", "pull", "models", "quantize", "doctor",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_fits_the_terminal_and_ends_with_examples(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert commands.run([*command.split(), "--help"]) == 0
+    text, _, examples = capsys.readouterr().out.partition("\nexamples:\n")
+    assert all(len(line) <= 80 for line in text.splitlines())
+    words = ["sememe", *command.split()]
+    assert any(line.split()[: len(words)] == words for line in examples.splitlines())
+
+
+def test_training_without_a_kind_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(["train"]) == 0
+    assert "classifier" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["encode", "", "-o", "x.npy"], "FILE is an empty name"),
+        (["encode", "a.txt", "-o", ""], "--output is an empty name"),
+        (["search", "", "a"], "INDEX is an empty name"),
+        (["quantize", "m", "--column", "text"], "--column does nothing without --texts"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_read(
+    capsys: pytest.CaptureFixture[str], line: list[str], message: str
+) -> None:
+    assert commands.run(line) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_command_or_option_is_one_line() -> None:
+    for word in ("--nonsense", "nonsense"):
+        done = sememe(word)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    (tmp_path / "words.txt").write_text("a cat\na kitten\na bus\na tram\n", encoding="utf-8")
+    return tmp_path / "words.txt"
+
+
+# `2>/dev/full` stands for a log file on a full disk, `2>&1 | true` for a reader that has left.
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | true", "2>&- <&-"])
+def test_messages_that_nobody_gets_do_not_stop_the_work(
+    words: Path, tiny: Tiny, closed: str
+) -> None:
+    out = words.parent / "o.npy"
+    done = shell(f"sememe encode {words} --model {tiny.directory} -o {out} {closed}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert np.load(out).shape[0] == 4
+    done = shell(f"sememe encode nothing.txt -o {out} {closed}")
+    assert (done.returncode, done.stdout) == (0 if "|" in closed else 2, "")
+
+
+def test_without_standard_error_notes_do_not_get_into_the_json(words: Path, tiny: Tiny) -> None:
+    words.write_text("the wind and the power " * 200 + "\na cat\n", encoding="utf-8")
+    command = f"sememe encode {words} --model {tiny.directory} -o {words.parent}/o.npy --json"
+    assert "note: " in shell(command).stderr
+    done = shell(f"{command} 2>&-")
+    assert json.loads(done.stdout)["rows"] == 2
+
+
+@pytest.mark.parametrize("closed", [">&-", ">/dev/full", ">&- <&-"])
+def test_results_that_nobody_gets_are_an_error(words: Path, tiny: Tiny, closed: str) -> None:
+    out = words.parent / "o.npy"
+    command = f"sememe encode {words} --model {tiny.directory} --precision f32 -o {out} --json"
+    done = shell(f"{command} {closed}")
+    assert done.returncode == 1
+    assert "sememe: standard output cannot be written" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert np.load(out).shape[0] == 4
+
+
+def test_nothing_else_gets_the_place_of_a_closed_stream(words: Path, tiny: Tiny) -> None:
+    out = words.parent / "o.npy"
+    done = shell(f"sememe encode {words} --model {tiny.directory} -o {out} >&- 2>&- <&-")
+    assert done.returncode == 0
+    assert np.load(out).shape[0] == 4
+    assert words.read_text(encoding="utf-8").startswith("a cat\n")
+
+
+@pytest.mark.parametrize("command", ["sememe encode - -o o.npy", "sememe cluster - -o o"])
+def test_a_closed_standard_input_is_said(tmp_path: Path, command: str) -> None:
+    done = shell(f"cd {tmp_path} && {command} <&-")
     assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr == "sememe: standard input is closed, so nothing can be read from it\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_json_loses_no_character_in_any_encoding(tiny: Tiny, encoding: str) -> None:
+    command = ["compare", "日本 😀", "“naïve”", "--model", str(tiny.directory), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "sememe.cli", *command],
+        capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0
+    found = json.loads(done.stdout.decode("ascii"))
+    assert (found["first"], found["others"]) == ("日本 😀", ["“naïve”"])
+    assert done.stdout.count(b"\n") == 1
+
+
+def test_people_see_a_mark_for_a_character_that_their_terminal_lacks(tiny: Tiny) -> None:
+    command = f"sememe compare a 日本 --model {tiny.directory} --precision f32"
+    done = shell(command, PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0
+    assert "??" in done.stdout
+
+
+def test_queries_from_a_pipe_are_read_strictly(words: Path, tiny: Tiny) -> None:
+    index = words.parent / "index"
+    done = sememe("index", str(words), "-o", str(index), "--model", str(tiny.directory))
+    assert done.returncode == 0, done.stderr
+    for encoding in ("cp1252", "utf-8"):
+        done = shell(
+            f"printf 'caf\\303\\251\\n\\ncaf\\351\\n' | sememe search {index} --json",
+            PYTHONIOENCODING=encoding,
+        )
+        assert done.returncode == 2
+        assert [json.loads(line)["query"] for line in done.stdout.splitlines()] == ["café"]
+        assert done.stderr.splitlines()[-1] == (
+            "sememe: standard input, line 3: byte 0xe9 is not UTF-8; convert the input to UTF-8."
+        )
+    done = shell(f"sememe search {index} <&-")
+    assert done.returncode == 2
+    assert "standard input is closed" in done.stderr
+
+
+def test_a_note_is_shown_once() -> None:
+    ran = run_python(
+        """
+        import warnings
+        from sememe.cli import commands, encoding
+        from sememe.errors import SememeWarning, warn
+        def run(options):
+            for text in ("first", "second", "first"):
+                warn(text, SememeWarning)
+            return 0
+        encoding._run = run
+        assert commands.run(["encode", "a.txt", "-o", "a.npy"]) == 0
+        """
+    )
+    assert ran.stderr == "note: first\nnote: second\n"
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_no_traceback() -> None:
+    ran = run_python(
+        """
+        import sys
+        class Stop:
+            def find_spec(self, name, *_):
+                if name == "sememe.cli.encoding":
+                    raise KeyboardInterrupt
+        sys.meta_path.insert(0, Stop())
+        from sememe.cli import main
+        print(main(["models"]))
+        """
+    )
+    assert (ran.stdout, ran.stderr) == ("130\n", "sememe: stopped\n")
+
+
+def test_what_is_shown_first_is_shown_soon() -> None:
+    ran = run_python(
+        """
+        import sys
+        from sememe.cli import main
+        main(["--version"])
+        print([name for name in ("numpy", "scipy", "openvino", "torch") if name in sys.modules])
+        """
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_job_that_another_process_works_on_is_no_wrong_input(words: Path, tiny: Tiny) -> None:
+    out = words.parent / "o"
+    with Job.opened(out, "encode", {}):
+        done = sememe("encode", str(words), "-o", str(out), "--model", str(tiny.directory))
+    assert done.returncode == 1
+    assert "Another process is at work" in done.stderr
+
+
+def test_an_index_that_another_process_writes_is_no_wrong_input(words: Path, tiny: Tiny) -> None:
+    index = words.parent / "index"
+    command = ["index", str(words), "-o", str(index), "--model", str(tiny.directory)]
+    assert sememe(*command).returncode == 0
+    words.write_text("a dog\n", encoding="utf-8")
+    with FileLock(index / "write.lock"):
+        done = sememe(*command)
+    assert done.returncode == 1
+    assert "is writing to" in done.stderr
+
+
+@pytest.mark.parametrize("output", ["o.npy", "o.jsonl", "shards"])
+def test_a_full_disk_is_no_wrong_input(words: Path, tiny: Tiny, output: str) -> None:
+    words.write_text("the wind\n" * 5000, encoding="utf-8")
+    # A file that may not grow is, to a program, a disk that is full.
+    done = shell(
+        f"ulimit -f 64; sememe encode {words} -o {words.parent}/{output} --model {tiny.directory}"
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "cannot be written" in done.stderr

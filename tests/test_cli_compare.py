@@ -84,9 +84,10 @@ def test_the_table_is_aligned(models: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("a", "b", "--model", "no/such-model"), "no/such-model"),
+        (("a", "b", "--model", "./no/such-model"), "no/such-model"),
         (("a",), "required: B"),
         ((" ", "b", "--model", "CROSS"), "is blank"),
+        (("a", " "), "is blank"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line_and_exit_code_2(

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
+from sememe.tables import read_table
+
 OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
 
 pytestmark = pytest.mark.usefixtures("default_model")
@@ -26,7 +28,9 @@ def test_a_file_of_texts_becomes_a_file_of_vectors(tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert (said["rows"], said["dim"], said["found"]) == (704, 384, 0)
     table = parquet.read_table(out)
-    assert table.column_names == ["text", "vector"]
+    columns = read_table(OPINIONS).columns
+    assert table.column_names == [*columns, "vector"]
+    assert all(table[name].to_pylist() == columns[name] for name in columns)
     assert table.num_rows == 704
     assert "704 texts, vectors of 384" in done.stderr
     assert "it/s" not in done.stderr, "no progress bar in a pipe"
@@ -81,7 +85,7 @@ def test_what_becomes_of_a_long_text(tmp_path: Path, long: str, code: int) -> No
     done = sememe("encode", str(file), "-o", str(out), "--long", long)
     assert done.returncode == code
     if long == "error":
-        assert "texts[0] has" in done.stderr
+        assert "a.txt, line 1 has" in done.stderr
         return
     assert ("were cut" in done.stderr) == (long == "truncate")
     rows = [json.loads(line) for line in out.read_text().splitlines()]

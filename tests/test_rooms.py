@@ -12,9 +12,9 @@ SOURCE = Path(sememe.__file__).parent
 
 # From the ground up; the rooms of one floor don't know each other.
 FLOORS = [
-    {"errors"},
-    {"arguments"},
-    {"tables", "progress"},
+    {"errors", "processes"},
+    {"arguments", "extras", "progress"},
+    {"tables"},
     {"jobs", "cache"},
     {"neighbors", "metrics", "reports"},
     {"checkpoint"},

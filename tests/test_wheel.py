@@ -42,4 +42,4 @@ def test_the_wheel_clusters_without_extras_and_without_torch(tmp_path: Path) -> 
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert refused.returncode == 2
-    assert 'pip install "sememe[parquet]"' in refused.stderr
+    assert 'pip install "pyarrow>=16"' in refused.stderr

@@ -1,4 +1,4 @@
-"""Where sememe keeps what it made or fetched once: models and activation ranges."""
+"""Where sememe keeps what it made or fetched once: models, activation ranges, notes it gave."""
 
 import os
 import sys
@@ -18,3 +18,17 @@ def cache_directory() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "sememe"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "sememe"
+
+
+def first_time(name: str) -> bool:
+    """Whether this is the first time on this machine: an empty file in the cache remembers it.
+
+    Where none can be written, every time is the first.
+    """
+    path = cache_directory() / "notes" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(exist_ok=False)
+    except OSError:
+        return not path.is_file()
+    return True

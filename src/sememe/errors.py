@@ -1,25 +1,38 @@
 """Typed exceptions and warnings: everything sememe says when something is not as it should be.
 
 An error that the user can mend is a `SememeError`; the command line prints it as one line and
-exits with code 2. A notice (a guess, a truncation, a choice made for the user) is a
-`SememeWarning`, so that it can be filtered or turned into an error with the standard `warnings`.
+exits with code 2, or with 1 where nothing is wrong with the input. A notice (a guess, a truncation,
+a choice made for the user) is a `SememeWarning`, so that it can be filtered or turned into an error
+with the standard `warnings`.
 
     >>> import warnings, sememe
     >>> warnings.simplefilter("error", sememe.errors.TruncationWarning)   # doctest: +SKIP
 """
 
+import errno
 import os
 import sys
 import warnings
 from pathlib import Path
-from threading import Lock
 from types import FrameType
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 class SememeError(Exception):
-    """Something the user can mend: the message says what was wrong, where, and what to do."""
+    """Something the user can mend: the message says what was wrong, where, and what to do.
+
+    Attributes:
+        unavailable: nothing is wrong with the input: the disk is full, another process is at work
+            or the network is down. The same call works once that has passed.
+    """
+
+    unavailable = False
+
+    def __init__(self, message: object = "", *, unavailable: bool | None = None) -> None:
+        super().__init__(message)
+        if unavailable is not None:
+            self.unavailable = unavailable
 
 
 class InputError(SememeError, ValueError):
@@ -54,6 +67,12 @@ class MissingExtra(SememeError, ImportError):
     """A feature needs an optional dependency: the message is the `pip install` that brings it."""
 
 
+class BrokenInstall(SememeError, ImportError):
+    """An optional dependency is installed but cannot be imported; `__cause__` says why."""
+
+    unavailable = True
+
+
 class SememeWarning(UserWarning):
     """Something was decided, guessed or shortened for the user."""
 
@@ -74,21 +93,44 @@ class ChoiceWarning(SememeWarning):
     """`auto` chose something (such as a precision) for the user."""
 
 
+class BlankWarning(SememeWarning):
+    """Texts were blank, and left out."""
+
+
 class CostWarning(SememeWarning):
     """Work that will take more than a minute: says about how long, before it is done."""
 
 
-_said: set[str] = set()
-_said_lock = Lock()
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_UNREACHABLE = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
+
+_SIGNS = (f"(os error {errno.ENOSPC})", " requested and ")  # of libraries in Rust, and of numpy
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error is not the input's fault: a full disk or quota, no memory, no connection.
+
+    >>> [is_unavailable(OSError(code, "")) for code in (errno.ENOSPC, errno.EACCES)]
+    [True, False]
+    """
+    return (
+        isinstance(error, ConnectionError | TimeoutError)
+        or getattr(error, "unavailable", False) is True
+        or getattr(error, "errno", None) in _FULL | _UNREACHABLE
+        or any(sign in str(error) for sign in _SIGNS)
+    )
+
+
+_said: dict[str, object] = {}
 
 
 def warn(message: str, category: type[SememeWarning], *, once: bool = False) -> None:
     """Warn from the caller's own line; with `once`, the same message is given once a process."""
     if once:
-        with _said_lock:
-            if message in _said:
-                return
-            _said.add(message)
+        # In one step, without a lock, which a forked process could inherit locked.
+        here = object()
+        if _said.setdefault(message, here) is not here:
+            return
     warnings.warn(message, category, stacklevel=_frames_inside() + 1)
 
 

@@ -26,6 +26,15 @@ class _Silent:
     def set_postfix_str(self, s: str) -> None: ...
 
 
+def is_terminal(stream: object) -> bool:
+    """Whether a stream is a terminal; no stream is none, nor one that cannot say."""
+    isatty = getattr(stream, "isatty", None)
+    try:
+        return bool(isatty and isatty())
+    except ValueError:  # it is closed
+        return False
+
+
 def progress_bar(
     total: int | None, unit: str, wanted: bool | None = None
 ) -> AbstractContextManager[Bar]:
@@ -34,8 +43,8 @@ def progress_bar(
     Without a word from the user, on a terminal and from 1,000 on.
     """
     if wanted is None:
-        wanted = sys.stderr.isatty() and (total is None or total >= _SHOWN_FROM)
-    if not wanted:
+        wanted = is_terminal(sys.stderr) and (total is None or total >= _SHOWN_FROM)
+    if not wanted or sys.stderr is None:  # pythonw and services have no console
         return nullcontext(_Silent())
     from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector
 

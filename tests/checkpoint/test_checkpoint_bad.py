@@ -2,17 +2,29 @@
 
 import json
 import pickle
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import peft
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sememe import BiEncoder
+from processes import run_python
+from sememe import BiEncoder, CrossEncoder
 from sememe.errors import CheckpointError
-from tiny_models import VOCABULARY, Linear, edit_json, make_checkpoint, random_bert, write_json
+from tiny_models import (
+    VOCABULARY,
+    Linear,
+    edit_json,
+    make_checkpoint,
+    make_cross_encoder,
+    random_bert,
+    write_json,
+)
 
 Damage = Callable[[Path], object]
 ROWS = len(VOCABULARY)
@@ -339,3 +351,64 @@ def test_a_pickle_is_refused_unopened_with_a_way_out(tmp_path: Path, name: str) 
     assert not (tmp_path / "run").exists()
     pickle.loads((tmp_path / name).read_bytes())
     assert (tmp_path / "run").exists(), "the trap itself does not work"
+
+
+def test_a_pickled_cross_encoder_keeps_its_head_by_the_advice(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    model = make_cross_encoder(old)
+    expected = CrossEncoder(old, precision="f32").score([("a wind", "the power")])
+    torch.save(model.state_dict(), old / "pytorch_model.bin")
+    (old / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="these weights are a pickle") as caught:
+        CrossEncoder(old)
+    advice = str(caught.value).rpartition("convert it once: python -c ")[2].strip("'")
+    run_python(advice.replace("OLD", str(old)).replace("NEW", str(new)), HF_HUB_OFFLINE="1")
+    found = CrossEncoder(new, precision="f32").score([("a wind", "the power")])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_an_adapter_says_how_to_merge_it(tmp_path: Path) -> None:
+    base, adapter, new = tmp_path / "base", tmp_path / "adapter", tmp_path / "new"
+    tiny = make_checkpoint(base)
+    lora = peft.get_peft_model(tiny.bert, peft.LoraConfig(r=2, target_modules=["query"]))
+    for name, parameter in lora.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    lora.save_pretrained(adapter)
+    edit_json(adapter / "adapter_config.json", base_model_name_or_path=str(base))
+    with pytest.raises(CheckpointError, match=r"is an adapter \(LoRA\) of .*base") as caught:
+        BiEncoder(adapter)
+    advice = str(caught.value).rpartition("Merge it once: python -c ")[2].strip("'")
+    run_python(advice.replace("ADAPTER", str(adapter)).replace("NEW", str(new)), HF_HUB_OFFLINE="1")
+    before, after = (BiEncoder(path, precision="f32").encode("a wind") for path in (base, new))
+    assert abs(before - after).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_pointer_of_git_lfs_says_how_to_get_the_file(tmp_path: Path, name: str) -> None:
+    make_checkpoint(tmp_path)
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    with pytest.raises(CheckpointError, match=rf"{name} is a git-lfs pointer.* git lfs pull in"):
+        BiEncoder(tmp_path, precision="f32")
+
+
+def test_weights_without_the_right_to_read_them_are_not_called_cut_off() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        make_checkpoint(Path(folder))
+        Path(folder).chmod(0o755)
+        (Path(folder) / "model.safetensors").chmod(0)
+        ran = run_python(
+            f"""
+            import os
+            from pathlib import Path
+            from sememe.checkpoint import Weights
+            import safetensors.numpy
+            if os.geteuid() == 0:
+                os.seteuid(65534)
+            try:
+                Weights(Path({folder!r}))
+            except ValueError as error:
+                print(error)
+            """
+        )
+    assert ran.stdout.strip().endswith("cannot be read (Permission denied).")

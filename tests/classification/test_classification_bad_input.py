@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from labelled_texts import labelled_texts
 from safetensors.numpy import load_file, save_file
 
 import sememe
 from processes import run_python
-from sememe.errors import CheckpointError, InputError, SememeError
+from sememe.errors import BlankWarning, CheckpointError, InputError, SememeError, SememeWarning
+from sememe.tables import read_table
 from static_models import make_model2vec, word_pieces
 from tiny_models import Tiny, edit_json
 
@@ -28,6 +30,7 @@ def changed(**columns: Any) -> dict[str, Any]:
         ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "3 rows"),
         (changed(text=["a", " ", *"cdefghijkl"]), "is empty"),
         (changed(text=["a", None, *"cdefghijkl"]), "is missing"),
+        (changed(label=[[0, 1]] * 12), "of type list, .*several labels for one text are not supp"),
         ({"anchor": [*"abcd"], "positive": [*"efgh"]}, "holds pairs.*text, label"),
         ({"text": [*"aabb"], "label": [*"xxyy"]}, "all examples of .* would be held out"),
     ],
@@ -48,14 +51,20 @@ def test_data_that_cannot_be_used(
         ({"how": "few-shot", "epochs": -1}, "epochs"),
         ({"how": "fine-tune", "batch_size": 1}, "batch_size=1"),
         ({"how": "fine-tune", "learning_rate": 1e30, "epochs": 3}, "lower learning_rate"),
-        ({"dev": changed(label=[*"abcd"] * 3)}, "the two must agree"),
+        ({"how": "probe", "epochs": -1}, "epochs=-1"),
+        ({"how": "probe", "epochs": True}, "epochs=True: give a number"),
+        ({"how": "probe", "seed": "x"}, "seed='x': give a whole number"),
+        (
+            {"dev": changed(label=[*"abcd"] * 3)},
+            'index 0: "label" is "a", a label that no training example has',
+        ),
     ],
 )
 def test_options_that_cannot_be_used(
     tiny: Tiny, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
     data = labelled_texts(12)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(SememeError, match=said):
         sememe.train_classifier(data, tmp_path / "c", model=tiny.directory, **options)
     assert not any(tmp_path.iterdir())
 
@@ -119,7 +128,24 @@ def test_texts_that_cannot_be_labelled(saved: Path) -> None:
         classifier.predict("a")
     assert classifier.predict([]) == []
     assert classifier.predict_proba([]).shape == (0, 3)
-    assert len(classifier.predict(["", "日本"])) == 2
+    assert classifier.predict(["日本"])[0] in classifier.labels
+
+
+def test_a_blank_text_has_no_label(saved: Path, tmp_path: Path) -> None:
+    classifier = sememe.Classifier(saved, precision="f32")
+    texts = ["", "nuclear power wind", " \t"]
+    with pytest.warns(BlankWarning, match=r"2 of 3 texts are blank \(texts\[0\], texts\[2\]\)"):
+        assert classifier.predict(texts) == [None, "energy", None]
+    with pytest.warns(BlankWarning):
+        found = classifier.predict_proba(texts)
+    assert np.isnan(found).all(axis=1).tolist() == [True, False, True]
+    assert found[1].tobytes() == classifier.predict_proba([texts[1]])[0].tobytes()
+    with pytest.warns(SememeWarning, match=r"2 of 3 .* blank \(row 1, row 3\) and without a label"):
+        done = classifier.predict_to(texts, tmp_path / "x.jsonl")
+    assert (done.rows, done.blank) == (3, 2)
+    rows = read_table(tmp_path / "x.jsonl").columns
+    assert (rows["text"], rows["label"]) == (texts, [None, "energy", None])
+    assert [value is None for value in rows["probability"]] == [True, False, True]
 
 
 TRAIN = """
@@ -146,9 +172,9 @@ else:
 @pytest.mark.parametrize(
     ("how", "absent", "said"),
     [
-        ("probe", ["sklearn"], 'needs scikit-learn: pip install "sememe[train]"'),
-        ("few-shot", ["torch"], 'needs torch, transformers and accelerate: pip install "sememe'),
-        ("fine-tune", ["accelerate"], "needs torch, transformers and accelerate"),
+        ("probe", ["sklearn"], 'needed for training a classifier: pip install "scikit-learn>=1.5"'),
+        ("few-shot", ["torch"], 'needed for training: pip install "torch>=2.6"'),
+        ("fine-tune", ["accelerate"], "accelerate is not installed; needed for training"),
         ("probe", [], "['energy', 'school', 'travel']\n[]"),
         ("auto", ["torch"], "['energy', 'school', 'travel']\n[]"),
     ],

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 from labelled_texts import labelled_texts
 from safetensors.numpy import load_file
@@ -12,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from sklearn.metrics import accuracy_score, f1_score
 
 import sememe
+from sememe.training.data import load, split
 from tiny_models import Linear, Tiny, make_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
@@ -25,7 +27,8 @@ UNSEEN = labelled_texts(15, seed=9)
 
 
 def train(tiny: Tiny, output: Path, how: str, **options: Any) -> Any:
-    data = options.pop("data", None) or labelled_texts(20)
+    data = options.pop("data", None)
+    data = labelled_texts(20) if data is None else data
     given = {"how": how, "model": tiny.directory, **QUICK.get(how, {}), **options}
     return sememe.train_classifier(data, output, **given)
 
@@ -112,11 +115,50 @@ def test_auto_takes_few_shot_where_it_is_better(tmp_path: Path) -> None:
     flat = make_checkpoint(tmp_path / "flat", head=[Linear(2, "Identity"), "normalize"])
     options = {"epochs": 16, "batch_size": 32, "learning_rate": 3e-3}
     data, dev = labelled_texts(40), labelled_texts(40, seed=5)
-    done = train(flat, tmp_path / "c", "auto", data=data, dev=dev, **options)
+    with pytest.warns(sememe.errors.ChoiceWarning, match=r"few-shot \(few-shot was tried; Better"):
+        done = train(flat, tmp_path / "c", "auto", data=data, dev=dev, **options)
     assert done.better, done.verdict
     assert "by few-shot" in done.verdict
-    found = sememe.Classifier(tmp_path / "c").predict(dev["text"])
-    assert done.after.value == pytest.approx(accuracy_score(dev["label"], found))
+    # The figures are of the half of the examples that chose nothing.
+    judged, _ = split(load(dev, like=load(data)), 60, 0)
+    assert "on 60 examples held out, by which nothing was chosen" in done.verdict
+    classifier = sememe.Classifier(tmp_path / "c")
+    right = [
+        label == judged.labels[place]
+        for label, place in zip(
+            classifier.predict(texts_of(judged)), np.asarray(judged.targets), strict=True
+        )
+    ]
+    assert done.last.values.tolist() == right
+    assert done.after.value == pytest.approx(np.mean(right))
+
+
+def texts_of(examples: Any) -> list[str]:
+    return [example.texts[0] for example in examples]
+
+
+def test_auto_of_few_examples_held_out_is_a_probe(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.warns(sememe.errors.ChoiceWarning, match="7 examples are held out, too few to sh"):
+        train(tiny, tmp_path / "c", "auto", data=labelled_texts(12))
+    assert json.loads((tmp_path / "c" / "classifier.json").read_text())["how"] == "probe"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["energy"] * 4, ["energy", "school", "travel"]],
+    ids=["one label", "one each"],
+)
+def test_what_is_measured_on_may_lack_labels(tiny: Tiny, tmp_path: Path, labels: list[str]) -> None:
+    texts = ["nuclear power wind", "teacher child book", "train bus road", "solar power wind"]
+    dev = {"text": texts[: len(labels)], "label": labels}
+    done = train(tiny, tmp_path / "c", "probe", dev=dev)
+    assert len(done.last.values) == len(labels)
+
+
+def test_a_dataframe_is_columns(tiny: Tiny, tmp_path: Path) -> None:
+    frame = pd.DataFrame(labelled_texts(8))
+    done = train(tiny, tmp_path / "c", "probe", data=frame, dev=frame.sample(6, random_state=0))
+    assert len(done.last.values) == 6
 
 
 def test_without_examples_to_measure_on_auto_is_a_probe_of_all(tiny: Tiny, tmp_path: Path) -> None:

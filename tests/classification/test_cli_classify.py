@@ -45,9 +45,10 @@ def test_a_file_of_texts_becomes_a_file_of_labels(folder: Path, tmp_path: Path) 
     done = classify(folder, out, "--json")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(out.open(encoding="utf-8")))
-    assert list(rows[0]) == ["text", "label", "probability"]
+    assert list(rows[0]) == ["id", "body", "label", "probability"]
     classifier = sememe.Classifier(folder / "c", precision="f32")
-    assert [row["text"] for row in rows] == UNSEEN["text"]
+    assert [row["id"] for row in rows] == [str(i) for i in range(15)]
+    assert [row["body"] for row in rows] == UNSEEN["text"]
     assert [row["label"] for row in rows] == classifier.predict(UNSEEN["text"])
     said = json.loads(done.stdout)
     assert (said["rows"], said["dim"], said["fingerprint"]) == (15, 3, classifier.fingerprint)
@@ -59,7 +60,7 @@ def test_every_probability_is_written_where_that_is_asked(folder: Path, tmp_path
     assert classify(folder, out, "--proba").returncode == 0
     table = parquet.read_table(out).to_pydict()
     names = [f"probability {label}" for label in ("energy", "school", "travel")]
-    assert list(table) == ["text", "label", "probability", *names]
+    assert list(table) == ["id", "body", "label", "probability", *names]
     each = list(zip(*(table[name] for name in names), strict=True))
     assert [max(row) for row in each] == table["probability"]
     assert all(abs(sum(row) - 1) < 1e-5 for row in each)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sememe.clustering import cluster, cluster_vectors
-from sememe.errors import InputError
+from sememe.errors import BlankWarning, InputError
+from tiny_models import Tiny
 
 
 def names(n: int) -> list[str]:
@@ -225,8 +226,13 @@ def test_cluster_encodes_and_accepts_any_iterable() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"clusters": 2, "threshold": 0.5}, "clusters= and threshold= were both given"),
+        (
+            {"clusters": 2, "threshold": 0.5},
+            "clusters= and threshold= cannot be given together: give one",
+        ),
         ({"granularity": 1, "threshold": 0.5}, "threshold= and granularity="),
+        ({"threshold": True}, "threshold=True"),
+        ({"granularity": True}, "granularity=True"),
         ({"clusters": 0}, "clusters=0"),
         ({"clusters": 2.5}, "clusters=2.5"),
         ({"clusters": True}, "clusters=True"),
@@ -249,7 +255,11 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> Non
     [
         (np.eye(3), ["a", "b"], "3 vectors for 2 texts"),
         (np.eye(2), ["a", 5], r"texts\[1\] is of type int"),
-        (np.eye(2), "ab", "one string"),
+        (np.eye(2), "ab", "texts is a single str"),
+        (np.eye(2), {"text": ["a", "b"]}, "texts is a dict"),
+        (np.eye(2), ["a", None], r"texts\[1\] is missing"),
+        (np.eye(1), ["a", "b"], "1 vector for 2 texts"),
+        ({"a": [1, 0], "b": [0, 1]}, ["a", "b"], "vectors are not an array of numbers"),
         ([[1, 0], [np.nan, 0]], ["a", "b"], "row 1"),
     ],
 )
@@ -263,5 +273,92 @@ def test_bad_arguments_are_refused_before_anything_is_encoded() -> None:
         def encode(self, texts: list[str], /) -> None:
             raise AssertionError(f"encoded {texts}")
 
-    with pytest.raises(InputError):
-        cluster(["a"], Never(), clusters=0)
+    for clusters in (0, 2):
+        with pytest.raises(InputError):
+            cluster(["a", "a"], Never(), clusters=clusters)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 10**6),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    noise=st.floats(0.05, 3),
+    copies=st.integers(0, 3),
+)
+def test_coarse_and_fine_stay_on_their_side_of_the_default(
+    seed: int, sizes: list[int], noise: float, copies: int
+) -> None:
+    vectors, _ = blobs(sizes, dim=8, noise=noise, seed=seed)
+    rows = [*range(len(vectors)), *range(min(copies, len(vectors)))]
+    default, coarse, fine = (
+        cluster_vectors(vectors[rows], [f"text {row}" for row in rows], granularity=granularity)
+        for granularity in (None, "coarse", "fine")
+    )
+    assert default.resolution is not None
+    assert coarse.resolution is not None
+    assert fine.resolution is not None
+    assert coarse.resolution <= default.resolution <= fine.resolution
+    assert len(coarse) >= min(1, len(default))
+
+
+def test_coarse_keeps_the_one_cluster_that_is_found_with_nothing_given() -> None:
+    vectors, _ = blobs([6], dim=8, noise=0.5)
+    assert cluster_vectors(vectors, names(6)).labels.tolist() == [0] * 6
+    assert cluster_vectors(vectors, names(6), granularity="coarse").labels.tolist() == [0] * 6
+
+
+@pytest.mark.parametrize("options", [{}, {"clusters": 3}, {"threshold": 0.5}], ids=str)
+def test_blank_texts_change_nothing_about_the_others(options: dict[str, Any]) -> None:
+    vectors, truth = blobs([30] * 3)
+    texts = [f"{['red', 'green', 'blue'][group]} {row}" for row, group in enumerate(truth)]
+    alone = cluster(texts, Table(texts, vectors), **options)
+    mixed = list(texts)
+    for at in range(120):
+        if at % 4 == 1:
+            mixed.insert(at, ["", " ", "\n"][at % 3])
+    rows = [row for row, text in enumerate(mixed) if text.strip()]
+    with pytest.warns(BlankWarning) as notes:
+        found = cluster(mixed, Table(texts, vectors), **options)  # knows no blank text
+    assert [str(note.message) for note in notes] == [
+        "30 of 120 texts are blank (texts[1], texts[5], texts[9], …) and in no cluster."
+    ]
+    np.testing.assert_array_equal(found.labels[rows], alone.labels)
+    assert found.clusters == alone.clusters
+    np.testing.assert_array_equal(found.vectors[rows], alone.vectors)
+    assert found.blanks.tolist() == [row for row in range(120) if row not in rows]
+    assert (found.labels[found.blanks] == -1).all()
+    assert found.outliers.tolist() == [rows[row] for row in alone.outliers]
+    every = np.full((120, 32), 7.0)
+    every[rows] = vectors
+    with pytest.warns(BlankWarning):
+        given_vectors = cluster_vectors(every, mixed, **options)
+    np.testing.assert_array_equal(given_vectors.labels, found.labels)
+    assert given_vectors.clusters == found.clusters
+
+
+def test_blank_texts_alone_are_no_clusters() -> None:
+    with pytest.warns(BlankWarning, match=r"^2 of 2 texts are blank \(texts\[0\], texts\[1\]\)"):
+        found = cluster(["", " "], Table([], np.empty((0, 3), np.float32)))
+    assert (len(found), found.labels.tolist(), found.outliers.tolist()) == (0, [-1, -1], [])
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_a_name_is_an_encoder_and_none_means_the_default(default_model: str) -> None:
+    texts = ["a cat", "a kitten", "a bus", "a tram"]
+    for found in (cluster(texts, clusters=2), cluster(texts, default_model, clusters=2)):
+        assert found.labels.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_a_folder_is_an_encoder(tiny: Tiny) -> None:
+    assert cluster(["a car", "a bus"], tiny.directory, clusters=1).labels.tolist() == [0, 0]
+
+
+def test_a_table_of_vectors_is_an_array() -> None:
+    pandas = pytest.importorskip("pandas")
+    vectors = pandas.DataFrame({"x": [1.0, 1.0, 0.0], "y": [0.0, 0.1, 1.0]})
+    assert cluster_vectors(vectors, ["a", "b", "c"], threshold=0.9).labels.tolist() == [0, 0, -1]
+    with pytest.raises(InputError, match="texts is a DataFrame: give one column of it"):
+        cluster_vectors(vectors, vectors)
+    with pytest.raises(InputError, match="texts is a DataFrame: give one column of it"):
+        cluster(vectors)

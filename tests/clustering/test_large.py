@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from blobs import agreement, blobs
 
-from sememe.clustering import cluster_vectors, communities, grouping, result
+from sememe.clustering import cluster_vectors, cost, grouping, result
 from sememe.errors import CostWarning
 from sememe.neighbors import approximate
 
@@ -46,9 +46,32 @@ def test_the_map_draws_a_sample_and_says_so(tmp_path: Path) -> None:
     assert page.count("text ") < 1500
 
 
-def test_average_linkage_says_its_cost_first(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r"^To cluster 120 texts will take about \d+ min"),
+        ({"clusters": 2}, r"^To cluster 120 texts will take about"),
+        ({"threshold": 0.5}, r"all of 120 texts .* about [\d.]+ (min|h); granularity= takes"),
+    ],
+    ids=str,
+)
+def test_what_takes_long_says_so_first(
+    options: dict[str, float], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vectors, _ = blobs([60, 60])
-    monkeypatch.setattr(communities, "_COSTLY", 100)
-    monkeypatch.setattr(communities, "_PASSES", 10**9)
-    with pytest.warns(CostWarning, match=r"all of 120 texts .* about \d+ min"):
-        cluster_vectors(vectors, [f"text {row}" for row in range(120)], threshold=0.5)
+    monkeypatch.setattr(cost, "_COSTLY", 100)
+    monkeypatch.setattr(cost, "_LONG_SECONDS", 0)
+    with pytest.warns(CostWarning, match=message) as notes:
+        cluster_vectors(vectors, [f"text {row}" for row in range(120)], **options)  # type: ignore[arg-type]
+    assert len(notes) == 1
+
+
+def test_progress_bars_are_shown_where_they_are_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    vectors, _ = blobs(SIZES)
+    texts = [f"text {row}" for row in range(len(vectors))]
+    cluster_vectors(vectors, texts, granularity=0.3, progress=True)
+    assert "/3000 " in capsys.readouterr().err
+    cluster_vectors(vectors, texts, granularity=0.3)
+    assert capsys.readouterr().err == ""

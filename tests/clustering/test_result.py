@@ -8,7 +8,7 @@ import pytest
 from blobs import blobs
 
 from sememe.clustering import Clusters, cluster_vectors
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import BlankWarning, InputError, MissingExtra
 
 
 @pytest.fixture
@@ -44,6 +44,20 @@ def test_prints_a_table_no_wider_than_the_terminal(
     assert any("静かな" in line for line in lines)
     for line in lines:
         assert sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) <= width
+
+
+def test_blank_texts_are_no_outliers_and_not_counted_as_texts(tmp_path: Path) -> None:
+    vectors, _ = blobs([5], noise=0.3)
+    texts = [*(f"text {row}" for row in range(5)), " "]
+    with pytest.warns(BlankWarning, match=r"1 of 6 texts is blank \(texts\[5\]\)"):
+        found = cluster_vectors(np.vstack([vectors, vectors[:1]]), texts, clusters=1)
+    assert repr(found) == "<Clusters: 1 cluster of 5 texts, 0 outliers, 1 blank>"
+    assert str(found).startswith("1 cluster of 5 texts, 0 outliers, 1 blank\n")
+    read = found.to_dict()
+    assert (read["texts"], read["outliers"], read["blank"]) == (5, [], [5])
+    found.save_map(tmp_path / "with.html")
+    cluster_vectors(vectors, texts[:5], clusters=1).save_map(tmp_path / "without.html")
+    assert (tmp_path / "with.html").read_bytes() == (tmp_path / "without.html").read_bytes()
 
 
 def test_an_empty_result_prints_too() -> None:

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -219,6 +219,18 @@ def test_ranking_is_sorting_by_score(one: Reference, documents: list[str], top_k
     np.testing.assert_allclose([hit.score for hit in found], scores[order], atol=2e-6)
 
 
+def test_numpy_s_numbers_and_arrays_are_taken(one: Reference) -> None:
+    pairs = [("clean energy", "wind power"), ("a", "b")]
+    np.testing.assert_array_equal(one.cross.score(np.array(pairs)), one.cross.score(pairs))
+    assert len(one.cross.rank("a", ["b", "c"], top_k=cast(Any, np.int64(1)))) == 1
+    assert one.cross.score(pairs, raw=cast(Any, np.True_)).dtype == np.float32
+
+
+def test_the_halves_of_a_surrogate_pair_in_a_query_are_joined(one: Reference) -> None:
+    emoji = "\U0001f44d"
+    assert one.cross.rank("\ud83d\udc4d", ["a"]) == one.cross.rank(emoji, ["a"])
+
+
 def test_a_model_of_several_labels_cannot_rank(three: Reference) -> None:
     with pytest.raises(InputError, match=r"labels contradiction, entailment, neutral, so no one"):
         three.cross.rank("a", ["b"])
@@ -232,10 +244,10 @@ def test_a_model_of_several_labels_cannot_rank(three: Reference) -> None:
     [
         ([("a", "b"), ("a", "b", "c")], r"pairs\[1\] is \('a', 'b', 'c'\); two texts are needed"),
         ([("a", "b"), "ab"], r"pairs\[1\] is 'ab'; two texts"),
-        ([("a", None)], r"pairs\[0\]\[1\] is of type NoneType \(None\), not str"),
+        ([("a", None)], r"pairs\[0\]\[1\] is missing \(None\)"),
         ([("a", "b"), ("a", "b"), (" ", "b")], r"pairs\[2\]\[0\] is blank"),
         ([None], r"pairs\[0\] is None"),
-        (7, r"pairs is a int; pass an iterable of pairs"),
+        (7, r"pairs is an int; give an iterable"),
     ],
 )
 def test_a_bad_row_is_named(one: Reference, pairs: Any, message: str) -> None:
@@ -248,9 +260,10 @@ def test_a_bad_row_is_named(one: Reference, pairs: Any, message: str) -> None:
     [
         ("", ["a"], {}, "query is ''; a text that is not blank"),
         (None, ["a"], {}, "query is None"),
-        ("a", ["b", 3], {}, r"texts\[1\] is of type int"),
-        ("a", ["b"], {"top_k": 0}, "top_k=0 is no positive number"),
-        ("a", "one document", {}, "texts is a single str"),
+        ("a", ["b", 3], {}, r"documents\[1\] is of type int"),
+        ("a", ["b"], {"top_k": 0}, "top_k=0: give a whole number of at least 1"),
+        ("a", ["b"], {"top_k": True}, "top_k=True: give a whole number"),
+        ("a", "one document", {}, "documents is a single str"),
     ],
 )
 def test_a_bad_ranking_is_refused(
@@ -285,7 +298,7 @@ def test_a_label_never_takes_the_place_of_a_text(tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "model", labels=["first", "other"])
     CrossEncoder(tmp_path / "model", precision="f32").score_to(PAIRS[:3], tmp_path / "s.jsonl")
     columns = read_table(tmp_path / "s.jsonl").columns
-    assert list(columns) == ["first", "second", "score first", "other"]
+    assert list(columns) == ["first", "second", "sememe_first", "other"]
     assert columns["first"] == [a for a, _ in PAIRS[:3]]
 
 

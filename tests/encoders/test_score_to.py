@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from sememe import CrossEncoder
 from sememe.encoders import disk
-from sememe.errors import InputError, JobError
+from sememe.errors import InputError, JobError, SememeWarning
 from sememe.tables import read_table
 from tiny_models import TEXTS, make_cross_encoder
 
@@ -49,7 +50,10 @@ def scores_in(path: Path, name: str = "score") -> np.ndarray:
 def test_what_is_on_disk_is_what_score_gives(
     cross: CrossEncoder, tmp_path: Path, name: str, count: int
 ) -> None:
-    done = cross.score_to(iter(PAIRS[:count]), tmp_path / name)
+    pairs = PAIRS[:count]
+    tabs = name == "s.tsv" and count
+    with pytest.warns(SememeWarning, match="cells have a tab, a line") if tabs else nullcontext():
+        done = cross.score_to(iter(pairs), tmp_path / name)
     assert (done.rows, done.dim, done.found) == (count, 1, 0)
     assert [path.name for path in tmp_path.iterdir()] == [name], "the working folder is gone"
     if not count and name != "s.npy":
@@ -60,7 +64,9 @@ def test_what_is_on_disk_is_what_score_gives(
     if name != "s.npy":
         found = read_table(tmp_path / name).columns
         assert list(found) == ["first", "second", "score"]
-        assert list(zip(found["first"], found["second"], strict=True)) == PAIRS[:count]
+        if tabs:
+            pairs = [(" ".join(a.split()), b.translate({9: 32, 10: 32})) for a, b in pairs]
+        assert list(zip(found["first"], found["second"], strict=True)) == pairs
 
 
 def test_several_labels_are_a_column_each(tmp_path: Path) -> None:

@@ -114,9 +114,8 @@ def test_an_engine_that_is_let_go_leaves_no_threads(tmp_path: Path) -> None:
 # --- precision ---
 
 
-def test_auto_says_once_a_process_what_it_took(tiny: Tiny) -> None:
-    ran = run_python(
-        f"""
+def test_auto_says_once_a_machine_what_it_means(tiny: Tiny, tmp_path: Path) -> None:
+    code = f"""
         import warnings, sememe
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -125,13 +124,19 @@ def test_auto_says_once_a_process_what_it_took(tiny: Tiny) -> None:
         for warning in caught:
             print(warning.category.__name__, warning.message)
         """
-    )
-    taken, *told = ran.stdout.splitlines()
+    first, again = (run_python(code, SEMEME_CACHE=str(tmp_path)) for _ in range(2))
+    taken, *told = first.stdout.splitlines()
+    assert again.stdout.splitlines() == [taken]
     able = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert taken == ("bf16" if able else "f32")  # a tiny model without ranges
-    assert "no int8" in told[0]
     assert len(told) == 1
-    assert told[0].startswith(f'ChoiceWarning precision="auto" took {taken}')
+    assert told[0].startswith(f"ChoiceWarning Computing in {taken}")
+    assert ("--precision f32" in told[0]) == able
+    # Where the cache cannot be written it is said each time, and never an error.
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        ran = run_python(code, SEMEME_CACHE=str(tmp_path / "file"))
+        assert len(ran.stdout.splitlines()) == 2
 
 
 class _OldProcessor(openvino.Core):  # type: ignore[misc]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from langchain_tests.integration_tests import (
 )
 
 from sememe import BiEncoder, CrossEncoder, Index
-from sememe.errors import InputError
+from sememe.errors import BlankWarning, InputError
 from sememe.integrations.langchain import SememeEmbeddings, SememeReranker, SememeVectorStore
 from tiny_models import HIDDEN, Tiny, make_checkpoint, make_cross_encoder
 
@@ -291,6 +292,25 @@ def test_an_index_is_made_from_documents_and_opened_later(
         SememeVectorStore.from_texts(TEXTS, fake, place=tmp_path / "other")
 
 
+def test_tables_and_mappings_are_no_documents(store: SememeVectorStore) -> None:
+    table = pd.DataFrame({"text": TEXTS})
+    for wrong in (
+        {"texts": table}, {"texts": dict(enumerate(TEXTS))},
+        {"texts": TEXTS, "metadatas": table}, {"texts": TEXTS, "ids": table},
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"is a (DataFrame|dict): give (one column|its)"):
+            store.add_texts(**wrong)
+    with pytest.raises(InputError, match="texts is a DataFrame"):
+        store.embeddings.embed_documents(table)
+    assert len(store.index) == 0
+
+
+def test_blank_documents_are_left_out_and_told_of(store: SememeVectorStore) -> None:
+    with pytest.warns(BlankWarning, match=r"1 of 2 texts is blank \(texts\[0\]\) and not added"):
+        assert store.add_texts(["", "a bus"], ids=["x", "y"]) == ["x", "y"]
+    assert [found.id for found in store.get_by_ids(["x", "y"])] == ["y"]
+
+
 def test_relevance_of_inner_products_is_refused(tmp_path: Path) -> None:
     made = make_checkpoint(tmp_path / "dot", similarity="dot")
     encoder = BiEncoder(made.directory, precision="f32")
@@ -304,6 +324,9 @@ def test_a_reranker_keeps_the_best_and_leaves_what_it_was_given(tmp_path: Path) 
     cross = CrossEncoder(tmp_path, precision="f32")
     documents = [Document(text, id=text, metadata={"row": row}) for row, text in enumerate(TEXTS)]
     ranked = SememeReranker(model=cross, top_n=2).compress_documents(documents, "wind power")
+    by_name = SememeReranker(model=str(tmp_path), top_n=2)  # type: ignore[arg-type]
+    same = by_name.compress_documents(documents, "wind power")
+    assert [one.id for one in same] == [one.id for one in ranked]
     scores = cross.score([("wind power", text) for text in TEXTS])
     best = np.argsort(-scores)[:2]
     assert [one.metadata["row"] for one in ranked] == best.tolist()

@@ -101,6 +101,17 @@ def test_a_reranker_reads_the_metadata_that_embeddings_read(cross: CrossEncoder)
     assert ranked.score == pytest.approx(cross.score(("power", "title: energy\n\na book")).item())
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_a_reranker_is_opened_by_its_name(cross: CrossEncoder, tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path)
+    by_name, opened = SememeReranker(model=str(tmp_path)), SememeReranker(model=cross)  # type: ignore[arg-type]
+    found, expected = (
+        [one.node.node_id for one in each.postprocess_nodes(nodes(), query_str="power")]
+        for each in (by_name, opened)
+    )
+    assert found == expected
+
+
 def test_a_reranker_without_a_query_says_so(cross: CrossEncoder) -> None:
     with pytest.raises(InputError, match="query_str="):
         SememeReranker(model=cross).postprocess_nodes(nodes())

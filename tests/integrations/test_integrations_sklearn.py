@@ -70,10 +70,12 @@ def test_texts_may_come_in_any_column(
 def test_what_is_no_column_of_texts_is_refused(kind: Any, tiny: Tiny) -> None:
     estimator = kind(str(tiny.directory), precision="f32")
     for wrong, message in (
-        (pd.DataFrame({"text": TEXTS}), r"shape \(8, 1\); give texts: one column"),
+        (pd.DataFrame({"text": TEXTS}), "X is a DataFrame: give one column of it"),
+        (np.array([TEXTS]).T, r"X has the shape \(8, 1\): give one column"),
+        (dict(enumerate(TEXTS)), "X is a dict: give its values"),
         ("a text", "single str"),
-        (["a", None], r"texts\[1\] is of type NoneType"),
-        (np.array([1.0, 2.0]), r"texts\[0\] is of type float"),
+        (["a", None], r"X\[1\] is missing \(None\)"),
+        (np.array([1.0, 2.0]), r"X\[0\] is of type float"),
     ):
         with pytest.raises(InputError, match=message):
             estimator.fit(wrong)

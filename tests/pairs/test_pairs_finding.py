@@ -1,6 +1,7 @@
 """Pairs of texts against every pair looked at, and the texts and arguments that are refused."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import sememe
-from sememe.errors import InputError
+from sememe.errors import BlankWarning, InputError
 from sememe.neighbors import unit
 from sememe.pairs import Pairs, pair_vectors
+from tiny_models import Tiny, make_cross_encoder
 
 Found = list[tuple[int, int, float]]
 
@@ -47,6 +49,7 @@ def listed(found: Pairs) -> Found:
 TEXTS = st.lists(st.text("abcd ", max_size=4), max_size=30)
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
 # No cosine of such counts is so near to these that rounding could decide.
 @given(texts=TEXTS, threshold=st.sampled_from([-0.5, 0.31, 0.61, 0.83, 0.97, 0.999]))
 def test_all_pairs_over_a_threshold_and_all_copies_are_found(
@@ -60,6 +63,7 @@ def test_all_pairs_over_a_threshold_and_all_copies_are_found(
     assert (found.threshold, found.why) == (threshold, None)
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
 @given(texts=TEXTS, top=st.integers(1, 40))
 def test_top_is_the_beginning_of_all_pairs(texts: list[str], top: int) -> None:
     every = listed(sememe.find_pairs(texts, Letters(), threshold=-0.5))
@@ -109,12 +113,14 @@ def test_a_real_encoder_is_asked_once_for_all(encoder: sememe.BiEncoder) -> None
     ("options", "said"),
     [
         ({"threshold": 0.5, "top": 3}, "threshold= and top= were both given"),
-        ({"threshold": -1}, "threshold=-1: give a cosine above -1 and up to 1"),
+        ({"threshold": -1}, "threshold=-1: give a number above -1 and of at most 1, such as 0.8"),
         ({"threshold": 1.01}, "threshold=1.01"),
         ({"threshold": float("nan")}, "threshold=nan"),
         ({"threshold": "0.8"}, "threshold='0.8'"),
         ({"top": 0}, "top=0: give a whole number of at least 1"),
         ({"top": 2.5}, r"top=2\.5"),
+        ({"top": True}, "top=True"),
+        ({"threshold": True}, "threshold=True"),
     ],
 )
 def test_arguments_out_of_range_are_refused_before_the_work(
@@ -133,18 +139,87 @@ def test_texts_and_vectors_that_do_not_fit_are_refused() -> None:
         sememe.find_pairs("abc", Letters())
     with pytest.raises(InputError, match=r"texts\[1\] is of type int"):
         sememe.find_pairs(["a", 3], Letters())  # type: ignore[list-item]
+    with pytest.raises(InputError, match=r"texts\[1\] is missing"):
+        sememe.find_pairs(["a", None], Letters())  # type: ignore[list-item]
+    with pytest.raises(InputError, match="texts is a dict"):
+        sememe.find_pairs({"a": "b"}, Letters())
+    with pytest.raises(InputError, match="vectors are not an array of numbers"):
+        pair_vectors({"a": [1, 0], "b": [0, 1]}, ["a", "b"])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="2 vectors for 3 texts"):
         pair_vectors(np.eye(2), ["a", "b", "c"])
     with pytest.raises(InputError, match="row 1 of the vectors has a value that is not a finite"):
         pair_vectors([[1.0, 0.0], [float("nan"), 1.0]], ["a", "b"])
 
 
-@pytest.mark.parametrize("encoder", ["all-MiniLM-L6-v2", object(), None])
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_a_name_is_an_encoder_and_none_means_the_default(default_model: str) -> None:
+    texts = ["a cat", "a tram", "a cat."]
+    for found in (sememe.find_pairs(texts, top=1), sememe.find_pairs(texts, default_model, top=1)):
+        assert [pair[:2] for pair in listed(found)] == [(0, 2)]
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_a_folder_is_an_encoder(tiny: Tiny, encoder: sememe.BiEncoder) -> None:
+    texts = ["the wind is cheap", "cheap wind", "a new car"]
+    found = sememe.find_pairs(texts, tiny.directory, top=1)
+    expected = sememe.find_pairs(texts, encoder, top=1)
+    assert [pair[:2] for pair in listed(found)] == [pair[:2] for pair in listed(expected)]
+
+
+@pytest.mark.parametrize("encoder", [object(), None, 5, Letters, sememe.BiEncoder])
 def test_what_cannot_encode_is_refused(encoder: Any) -> None:
-    with pytest.raises(InputError, match=r"^encoder is .*; give what has encode\(texts\)"):
+    with pytest.raises(InputError, match=r"^encoder=.* is no encoder: give a bi-encoder's name"):
         sememe.find_pairs(["a", "b"], encoder)
 
 
+def test_a_cross_encoder_is_no_encoder(tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    cross: Any = sememe.CrossEncoder(tmp_path / "cross", precision="f32")
+    with pytest.raises(InputError, match=r"^encoder is a CrossEncoder, which scores pairs and has"):
+        sememe.find_pairs(["a", "b"], cross)
+
+
+def test_progress_goes_to_encoders_that_take_it(
+    encoder: sememe.BiEncoder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["the wind is cheap", "cheap wind", "a new car"]
+    sememe.find_pairs(texts, encoder, top=1, progress=True)
+    assert capsys.readouterr().err.count("0/3 ") == 2  # to encode, and to compare
+    sememe.find_pairs(texts, encoder, top=1, progress=False)
+    assert capsys.readouterr().err == ""
+    sememe.find_pairs(texts, Letters(), top=1, progress=True)
+    assert capsys.readouterr().err.count("0/3 ") == 1  # a third party's encode(texts) takes none
+
+
+def test_blank_texts_are_not_encoded_and_in_no_pair() -> None:
+    class Strict(Letters):
+        def encode(self, texts: list[str]) -> list[list[int]]:
+            assert all(text.strip() for text in texts)
+            return super().encode(texts)
+
+    texts = ["", "ab", "\n", "aab", " ", "ab", ""]
+    with pytest.warns(BlankWarning) as notes:
+        found = sememe.find_pairs(texts, Strict(), threshold=0.9)
+    assert [str(note.message) for note in notes] == [
+        "4 of 7 texts are blank (texts[0], texts[2], texts[4], …) and in no pair."
+    ]
+    assert [pair[:2] for pair in listed(found)] == [(1, 5), (1, 3)]
+    assert found.deduplicated().tolist() == [0, 1, 2, 4, 6]
+    assert repr(found) == "<Pairs: 2 among 3 texts, 0.900 and above>"
+    with pytest.warns(BlankWarning):
+        again = pair_vectors(Letters().encode(texts), texts, threshold=0.9)
+    assert listed(again) == listed(found)
+
+
+def test_a_table_of_vectors_is_an_array() -> None:
+    pandas = pytest.importorskip("pandas")
+    vectors = pandas.DataFrame({"x": [1.0, 1.0, 0.0], "y": [0.0, 0.1, 1.0]})
+    assert [pair[:2] for pair in listed(pair_vectors(vectors, list("abc"), top=1))] == [(0, 1)]
+    with pytest.raises(InputError, match="texts is a DataFrame: give one column of it"):
+        pair_vectors(vectors, vectors)
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
 @pytest.mark.parametrize("texts", [[], ["a"], ["", " ", "\n", ""]])
 def test_fewer_than_two_texts_are_no_pair(texts: list[str]) -> None:
     some: list[dict[str, Any]] = [{}, {"top": 3}, {"threshold": 0.5}]

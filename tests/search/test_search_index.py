@@ -1,14 +1,26 @@
 """An index as a user holds it: texts in, hits out, the same on every later day."""
 
+import threading
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 
 from reference import cosine_distance
 from sememe import BiEncoder, CrossEncoder, Index
-from sememe.errors import InputError, StoreError, StoreMissing, TruncationWarning
+from sememe.errors import (
+    BlankWarning,
+    CostWarning,
+    InputError,
+    StoreError,
+    StoreMissing,
+    TruncationWarning,
+)
 from tiny_models import make_checkpoint, make_cross_encoder
 
 TEXTS = [
@@ -109,6 +121,160 @@ def test_a_cross_encoder_orders_the_candidates(index: Index, tmp_path: Path) -> 
     near = {hit.id for hit in index.search("cheap power", top_k=2)}
     two = index.search("cheap power", rerank=cross, candidates=2, top_k=2)
     assert {hit.id for hit in two} == near, "only the candidates are read"
+
+
+class Recording(CrossEncoder):
+    """A cross-encoder that remembers what it was given to score, call by call."""
+
+    calls: list[list[Sequence[str]]]
+
+    def score(self, pairs: Iterable[Sequence[str]], **options: Any) -> Any:
+        self.calls = [*getattr(self, "calls", []), list(pairs)]
+        return super().score(self.calls[-1], **options)
+
+
+def test_no_more_pairs_are_scored_than_there_are_candidates(index: Index, tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    query = "people"
+    both = [{h.id for h in index.search(query, mode=m, top_k=2)} for m in ("dense", "bm25")]
+    assert len(both[0] | both[1]) > 2
+    best = {hit.text for hit in index.search(query, mode="hybrid", candidates=2, top_k=2)}
+    for mode in ("dense", "bm25", "hybrid"):
+        cross = Recording(tmp_path / "cross", precision="f32")
+        index.search(query, mode=mode, rerank=cross, candidates=2, top_k=1)
+        [pairs] = cross.calls
+        assert len(pairs) <= 2
+    assert {text for _, text in pairs} == best
+
+
+def test_the_pairs_of_all_queries_are_scored_together(
+    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    cross = Recording(tmp_path / "cross", precision="f32")
+    with pytest.warns(TruncationWarning):
+        index.add(["wind " * 100], ["long"])
+    queries = ["cheap power", "an old bus", "the office"]
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        many = index.search_many(queries, rerank=cross, progress=True)
+    assert [len(pairs) for pairs in cross.calls] == [15]
+    assert "0/15" in capsys.readouterr().err
+    assert [note.category for note in notes] == [TruncationWarning]
+    assert "3 of 15 pairs" in str(notes[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncationWarning)
+        for query, hits in zip(queries, many, strict=True):
+            alone = index.search(query, rerank=cross)
+            ranked = cross.rank(query, [*TEXTS, "wind " * 100])
+            assert [hit.id for hit in hits] == [hit.id for hit in alone]
+            assert [hit.text for hit in hits] == [hit.text for hit in ranked]
+    assert index.search_many(["zebra"], mode="bm25", rerank=cross) == [[]]
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_a_name_is_an_encoder_wherever_one_is_taken(tmp_path: Path) -> None:
+    first = make_checkpoint(tmp_path / "first", head=["normalize"]).directory
+    other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
+    make_cross_encoder(tmp_path / "cross")
+    with Index.create(tmp_path / "index", str(first)) as index:
+        index.add(TEXTS)
+    with Index.open(tmp_path / "index", first) as index:
+        hits = index.search("a bus", rerank=str(tmp_path / "cross"))
+        expected = CrossEncoder(tmp_path / "cross").rank("a bus", TEXTS)
+        assert [hit.text for hit in hits] == [hit.text for hit in expected]
+        index.reindex(str(other))
+        assert index.encoder.model == str(other)
+    with pytest.raises(StoreError, match="was made with"):
+        Index.open(tmp_path / "index", str(first))
+
+
+def test_two_threads_that_search_first_open_one_encoder(index: Index) -> None:
+    start = threading.Barrier(4)
+    with Index.open(index.place) as opened, ThreadPoolExecutor(4) as pool:
+
+        def search(_: int) -> int:
+            start.wait()
+            opened.search("a bus")
+            return id(opened.encoder)
+
+        def encoder(_: int) -> int:
+            start.wait()
+            return id(opened.encoder)
+
+        encoders = [pool.submit(work, n) for n, work in enumerate([search, encoder] * 2)]
+        assert len({each.result() for each in encoders}) == 1
+
+
+def test_blank_texts_are_left_out_and_told_of(index: Index, encoder: BiEncoder) -> None:
+    texts = ["", "a new bus", " \n"]
+    ids: list[str | int] = ["x", "y", "z"]
+    for write in (index.add, index.upsert):
+        with pytest.warns(BlankWarning) as notes:
+            assert write(texts, ids, vectors=encoder.encode_document(texts)) == ids
+        assert [str(note.message) for note in notes] == [
+            "2 of 3 texts are blank (texts[0], texts[2]) and not added."
+        ]
+    assert [row.id for row in index.get(ids)] == ["y"]
+    assert index.search(encoder.encode_document("a new bus"))[0].id == "y"
+    with pytest.warns(BlankWarning, match="1 of 1 texts is blank"):
+        assert index.get(index.add([""])) == []
+    for missing in (None, float("nan")):
+        with pytest.raises(InputError, match=r"texts\[1\] is missing"):
+            index.add(["a", missing])  # type: ignore[list-item]
+    assert len(index) == 5
+
+
+def test_a_table_or_a_mapping_is_no_list_of_queries(index: Index) -> None:
+    with pytest.raises(InputError, match="queries is a DataFrame: give one column of it"):
+        index.search_many(pd.DataFrame({"text": TEXTS}))
+    with pytest.raises(InputError, match="queries is a dict: give its values"):
+        index.search_many({"a bus": 1})  # type: ignore[arg-type]
+    assert len(index.search_many(pd.Series(["a bus", "wind"]))) == 2
+
+
+def test_numbers_of_numpy_are_numbers_in_a_search(index: Index) -> None:
+    hits = index.search("power", top_k=np.int64(3), where={"year": np.int64(2023)})  # type: ignore[arg-type]
+    assert [hit.id for hit in hits] == ["n"]
+    for years in (np.array([2023, 2020.5]), pd.Series([2023, 2020.5]), [np.float32(2020.5), 2023]):
+        assert {hit.id for hit in index.search("power", where={"year": years})} == {"n", "3"}
+    with pytest.raises(InputError, match="is not a text without NUL, a finite number"):
+        index.search("power", where={"year": np.array([np.nan])})
+
+
+def test_what_is_added_says_what_it_costs_once(encoder: BiEncoder, tmp_path: Path) -> None:
+    slow = BiEncoder(encoder.model, precision="f32")
+    slow._sentences._rate = 1e-3  # tokens a second
+    texts = [f"a bus {n}" for n in range(2_500)]
+    index = Index.create(tmp_path / "index", slow)
+    for work in (lambda: index.add(texts), lambda: index.reindex(encoder_of(tmp_path, slow))):
+        with pytest.warns(CostWarning) as notes:
+            work()
+        assert [str(note.message)[:20] for note in notes] == ["Encoding 2,500 texts"]
+
+
+def encoder_of(folder: Path, slow: BiEncoder) -> BiEncoder:
+    """Another encoder, as slow."""
+    made = BiEncoder(make_checkpoint(folder / "other", seed=1).directory, precision="f32")
+    made._sentences._rate = slow._sentences._rate
+    return made
+
+
+def test_several_that_make_one_index_at_once_make_one(tmp_path: Path, encoder: BiEncoder) -> None:
+    start = threading.Barrier(6)
+
+    def create(_: int) -> str:
+        start.wait()
+        try:
+            Index.create(tmp_path / "new", encoder).close()
+        except InputError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(6) as pool:
+        messages = sorted(pool.map(create, range(6)))
+    assert messages[0] == ""
+    assert all("new is there already" in message for message in messages[1:])
 
 
 def test_a_hit_says_which_sentence_matched_best(index: Index, encoder: BiEncoder) -> None:
@@ -270,7 +436,7 @@ def test_an_id_that_is_there_with_another_text_is_refused(index: Index) -> None:
         ({"query": "a", "candidates": 1.5}, "candidates=1.5"),
         ({"query": 5}, "query is 5; give a text, or a vector"),
         ({"query": np.ones((2, 32))}, "query is array"),
-        ({"query": "a", "rerank": "a cross-encoder's name"}, "give a CrossEncoder"),
+        ({"query": "a", "rerank": 5}, "rerank is 5; give a CrossEncoder, or the name of one"),
         ({"query": "a", "mode": "fuzzy"}, "mode='fuzzy'"),
         ({"query": "a", "where": "lang == en"}, "en is a name"),
         ({"query": "a", "where": "lang = 'en"}, "closing quote"),
@@ -300,14 +466,14 @@ def test_bad_places(encoder: BiEncoder, tmp_path: Path) -> None:
 
 
 def test_what_is_no_encoder_is_told_of(index: Index, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="encoder is 'minilm'; give a BiEncoder"):
-        Index.create(tmp_path / "new", "minilm")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="give a BiEncoder"):
-        Index.open(tmp_path / "texts.sememe", "minilm")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="encoder=5 is no encoder"):
+        Index.create(tmp_path / "new", 5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="encoder is 5; give a BiEncoder"):
+        Index.open(tmp_path / "texts.sememe", 5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="queries is 5"):
         index.search_many(5)
-    with pytest.raises(InputError, match="give a BiEncoder"):
-        index.reindex("minilm")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="encoder=5 is no encoder"):
+        index.reindex(5)  # type: ignore[arg-type]
 
 
 def test_more_hits_than_there_are_texts(index: Index) -> None:

@@ -1,12 +1,14 @@
 """The embedded store's file while others write, fork, or put another in its place."""
 
 import linecache
+import multiprocessing
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -16,11 +18,13 @@ import numpy as np
 import pytest
 from random_writes import DIM, create, vectors
 
+from sememe import BiEncoder
 from sememe.errors import StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import near
+from sememe.search.sqlite import graph, near
 from sememe.search.sqlite.schema import FILE
 from sememe.search.sqlite.store import SQLiteStore
+from static_models import make_model2vec, word_pieces
 
 QUERIES = np.random.default_rng(2).standard_normal((20, DIM)).astype(np.float32)
 
@@ -172,6 +176,41 @@ def test_a_process_that_is_forked_while_a_thread_writes_goes_on(tmp_path: Path) 
         done.set()
         thread.join()
         index.add(["x"], [1], vectors=vectors(["x"]))
+
+
+def forked(work: Callable[[], object]) -> bool:
+    """Whether two children do the work at once, each in time, and find what the parent finds."""
+    expected = work()
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=lambda: os._exit(int(work() != expected))) for _ in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+        child.kill()
+    return [child.exitcode for child in children] == [0, 0]
+
+
+def test_children_of_a_process_that_searched_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss", reason="its threads do not survive a fork")
+    monkeypatch.setattr(graph, "FLAT", 40)
+    texts = [f"text {n}" for n in range(300)]
+    with create(tmp_path / "index") as index:
+        index.add(texts, range(300), vectors=vectors(texts))
+        assert forked(lambda: [[h.id for h in hits] for hits in index.search_many(QUERIES)])
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
+def test_children_of_a_process_that_searched_for_a_text_search_for_one(
+    tmp_path: Path, mode: str
+) -> None:
+    make_model2vec(tmp_path / "model", word_pieces())
+    with Index.create(tmp_path / "index", BiEncoder(tmp_path / "model")) as index:
+        index.add(["a clean power plant", "an old bus", "wind and waste"])
+    with Index.open(tmp_path / "index") as index:
+        assert forked(lambda: [hit.sentence for hit in index.search("the bus", mode=mode)])
 
 
 def test_a_closed_index_stays_closed_after_a_fork(tmp_path: Path) -> None:

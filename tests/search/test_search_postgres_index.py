@@ -90,11 +90,24 @@ def test_a_server_and_a_folder_find_the_same(postgres_place: str, tmp_path: Path
             assert written_and_found(server, seed) == written_and_found(folder, seed), seed
 
 
+def test_what_an_index_remembers_beside_its_encoder(postgres_place: str, tmp_path: Path) -> None:
+    about = About("none", "f32", "0" * 16, DIM)
+    for place in (postgres_place, tmp_path / "index"):
+        with Index(create_store(place, about), None) as index:
+            assert index.id_column is None
+            index.add(["a", "b", "a"], [1, "1", 2], vectors=vectors(["a", "b", "a"]))
+            index.id_column = "doc_id"
+            assert index.ids_of(["a", "b", "c"]) == {"a": [1, 2], "b": ["1"]}
+        with Index.open(place) as index:
+            assert index.id_column == "doc_id"
+            assert len(index) == 3
+
+
 def written_and_found(index: Index, seed: int) -> list[object]:
     """What a few random calls give."""
     chance = random.Random(seed)
     ids = chance.sample(IDS, chance.randint(1, 12))
-    texts = [" ".join(chance.choices(WORDS, k=chance.randint(0, 5))) for _ in ids]
+    texts = [" ".join(chance.choices(WORDS, k=chance.randint(1, 5))) for _ in ids]
     details = [{chance.choice(["k", 'a "b']): chance.choice(VALUES)} for _ in ids]
     own = vectors([f"{own!r} as of {seed}" for own in ids])
     write = chance.choice([index.add, index.add, index.upsert])
@@ -131,9 +144,10 @@ def test_the_fields_of_an_index(postgres_place: str, tmp_path: Path) -> None:
     ]
     for place in (postgres_place, tmp_path / "index"):
         with Index(create_store(place, about), None) as index:
-            assert index.fields() == {}
+            assert index.fields() == {"id": set(), "text": {"string"}}
             index.add(["a", "b", "c"], [1, 2, 3], metadata, vectors=vectors(["a", "b", "c"]))
             assert index.fields() == {
+                "id": {"number"}, "text": {"string"},
                 "n": {"number", "null"}, "t": {"string"}, "l": {"array"}, "d": {"object"},
                 "b": {"boolean"},
             }  # fmt: skip

@@ -1,5 +1,6 @@
 """Many write to the shared index, some die, connections are lost: nothing is lost or twice."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -439,4 +440,29 @@ def test_a_process_that_is_forked_gets_a_connection_of_its_own(make_store: Make)
     found = {own: row.text for own in range(20) for row in store.get([own]).values()}
     assert found == {own: f"text {own}" for own in range(20)}
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(store) == 20
+
+
+def test_a_process_that_is_forked_while_a_thread_uses_the_connection_goes_on(
+    make_store: Make,
+) -> None:
+    store = make_store()
+    store.put(some_rows(20), some_vectors(20), "first", replace=False)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store._link._lock:
+            held.set()
+            done.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hold)
+        held.wait(60)
+        context = multiprocessing.get_context("fork")
+        child = context.Process(target=lambda: os._exit(int(len(store) != 20)))
+        child.start()
+        child.join(60)
+        child.kill()
+        done.set()
+    assert child.exitcode == 0
     assert len(store) == 20

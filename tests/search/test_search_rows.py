@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 
 from sememe.errors import InputError
@@ -75,6 +76,21 @@ def test_half_a_surrogate_pair_is_told_with_its_row(bad: dict[str, Any]) -> None
     said = r"^metadata\[1\] cannot be kept: '.*' has half of a surrogate pair"
     with pytest.raises(InputError, match=said):
         new_rows(["a", "b"], metadata=[{"whole": "\U0001f600"}, bad])
+
+
+def test_tables_and_mappings_are_neither_texts_nor_ids() -> None:
+    table = pd.DataFrame({"text": ["a", "b"]})
+    for name, message in (
+        ("texts", "texts is a DataFrame: give one column of it"),
+        ("ids", "ids is a DataFrame: give one column of it"),
+        ("metadata", r'metadata is a table: give its rows, such as t.to_dict\("records"\)'),
+    ):
+        with pytest.raises(InputError, match=message):
+            new_rows(**{"texts": ["a", "b"], name: table})
+    with pytest.raises(InputError, match="ids is a dict: give its values"):
+        check_ids({"a": 1})
+    with pytest.raises(InputError, match=r"texts\[1\] is missing \(nan\): leave it out"):
+        new_rows(["a", float("nan")])  # type: ignore[list-item]
 
 
 def test_metadata_go_a_hundred_deep() -> None:

@@ -143,7 +143,7 @@ def test_without_faiss_every_vector_is_compared(
 ) -> None:
     folder, state = filled
     monkeypatch.setitem(sys.modules, "faiss", None)
-    told = pytest.warns(ChoiceWarning, match=r'pip install "sememe\[search\]"')
+    told = pytest.warns(ChoiceWarning, match='pip install "faiss-cpu>=')
     with Index.open(folder) as index, told:
         assert_exact(index, state, QUERIES[0], 5)
 

@@ -4,18 +4,28 @@ import gzip
 import io
 import json
 import os
+import subprocess
 import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sememe.errors import MissingExtra, TableError
-from sememe.tables import Source, Table, read_table, read_texts, stream_texts, write_table
+from sememe.errors import MissingExtra, SememeWarning, TableError
+from sememe.tables import (
+    Source,
+    Table,
+    read_table,
+    read_texts,
+    stream_table,
+    stream_texts,
+    write_table,
+)
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -58,7 +68,7 @@ def test_txt_is_cut_at_line_ends_only(tmp_path: Path) -> None:
     assert read_texts(write(tmp_path / "a.txt", text)).texts == [text]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_every_unicode_encoding_reads_alike(tmp_path: Path, encoding: str) -> None:
     texts = ["naïve café", "日本語 😀", "Ωmega"]
     path = write(tmp_path / "a.txt", "\n".join(texts).encode(encoding))
@@ -96,6 +106,23 @@ def test_a_character_cut_off_by_the_end_of_the_file_is_named(tmp_path: Path) -> 
     assert message.startswith("a.txt, line 2: byte 0xe2 at offset 8 is not UTF-8")
 
 
+def test_what_latin1_does_not_have_is_windows_1252(tmp_path: Path) -> None:
+    before = "caf\xe9 " * 5000
+    message = refusal(write(tmp_path / "a.txt", (before + "“quoted” – 5 €").encode("cp1252")))
+    assert "if it is in Windows-1252, convert it: iconv -f cp1252 -t utf-8 " in message
+    message = refusal(write(tmp_path / "a.txt", "日　本".encode("shift_jis")))
+    assert message.endswith("is not UTF-8; save the file as UTF-8")  # and no advice that is wrong
+
+
+def test_utf32_is_not_taken_for_utf16(tmp_path: Path) -> None:
+    content = b"\xff\xfe\0\0" + "one\ntwo".encode("utf-32-le")
+    assert read_texts(write(tmp_path / "a.txt", content)).texts == ["one", "two"]
+    content = b"\0\0\xfe\xff" + "text\n😀\n".encode("utf-32-be")
+    assert read_texts(write(tmp_path / "a.csv", content)).texts == ["😀"]
+    message = refusal(write(tmp_path / "b.txt", content + b"\0\xff\0\0"))
+    assert message.startswith("b.txt, line 3: byte 0x00 at offset 32 is not UTF-32")
+
+
 def test_utf16_cut_in_half_is_named(tmp_path: Path) -> None:
     message = refusal(write(tmp_path / "a.txt", "one\ntwo".encode("utf-16")[:-1]))
     assert message.startswith("a.txt, line 2: byte 0x6f at offset 14 is not UTF-16")
@@ -123,6 +150,8 @@ def test_the_delimiter_of_csv_is_found_in_the_header(tmp_path: Path, delimiter: 
 
 def test_commas_and_semicolons_in_texts_do_not_change_the_delimiter(tmp_path: Path) -> None:
     assert read_texts(write(tmp_path / "a.csv", "text\na; b; c\n")).texts == ["a; b; c"]
+    inches = write(tmp_path / "c.csv", '5" text\t6" text\n1\t2\n')
+    assert list(read_table(inches).columns) == ['5" text', '6" text']
     semicolons = write(tmp_path / "b.csv", 'id;"text, as it was said"\n1;a, b, c\n')
     assert read_texts(semicolons, "text, as it was said").texts == ["a, b, c"]
 
@@ -142,7 +171,7 @@ def test_too_many_cells_are_blamed_on_a_comma(tmp_path: Path) -> None:
     assert message.startswith("a.csv, line 3: the header has 2 cells, this row 3; most likely")
     assert "comma" in message
     assert "semicolon" in refusal(write(tmp_path / "b.csv", "id;text\n2;one; two\n"))
-    assert "with a tab in it" in refusal(write(tmp_path / "c.tsv", "id\ttext\n2\tone\ttwo\n"))
+    assert "has a tab in it" in refusal(write(tmp_path / "c.tsv", "id\ttext\n2\tone\ttwo\n"))
 
 
 def test_too_few_cells_are_blamed_on_a_line_break(tmp_path: Path) -> None:
@@ -173,12 +202,15 @@ def test_a_quote_closed_only_by_a_later_row_is_reported_where_it_opens(tmp_path:
 
 def test_an_unclosed_quote_in_a_big_file_is_found_before_its_end(tmp_path: Path) -> None:
     content = 'text\nfine\n"open\n' + "x" * 2**20 * 17
-    assert refusal(write(tmp_path / "a.csv", content)).startswith("a.csv, line 3: a quote")
+    message = refusal(write(tmp_path / "a.csv", content))
+    assert message.startswith("a.csv, line 3: a cell of this row has more than 16,777,216 char")
+    assert 'Most likely a quote (") opens in it and is not closed' in message
+    assert ".jsonl and .parquet hold it" in message
 
 
 def test_a_quote_inside_a_quoted_cell_must_be_doubled(tmp_path: Path) -> None:
-    message = refusal(write(tmp_path / "a.tsv", 'id\ttext\n1\tok\n2\t"No," he said\n'))
-    assert message.startswith('a.tsv, line 3: a quote (") closes before the end of its cell')
+    message = refusal(write(tmp_path / "a.csv", 'id,text\n1,ok\n2,"No," he said\n'))
+    assert message.startswith('a.csv, line 3: a quote (") closes before the end of its cell')
     assert 'doubled: "say ""hello"" twice"' in message
 
 
@@ -201,6 +233,29 @@ def test_blank_lines_alone_have_no_header(tmp_path: Path) -> None:
     assert "a.csv has no header" in refusal(write(tmp_path / "a.csv", "\n\n"))
 
 
+def test_excels_hint_names_the_delimiter_and_is_no_row(tmp_path: Path) -> None:
+    read = read_texts(write(tmp_path / "a.csv", "sep=;\r\nid;text\r\n1;one, two\r\n"))
+    assert (read.texts, list(read.source.rows)) == (["one, two"], [3])
+    assert read_texts(write(tmp_path / "b.csv", "sep=|\nid|text\n1|one\n")).texts == ["one"]
+    tabs = write(tmp_path / "c.csv", '\ufeffsep=\t\nid\ttext\n1\t"one\n')
+    assert read_texts(tabs).texts == ['"one']
+    message = refusal(write(tmp_path / "d.csv", "sep=;\nid;text\n1;one;two\n"))
+    assert message.startswith("d.csv, line 3: the header has 2 cells, this row 3")
+    assert refusal(write(tmp_path / "e.csv", "sep=;\n")).startswith("e.csv has no header")
+
+
+def test_the_delimiter_is_found_in_the_first_line_that_is_not_empty(tmp_path: Path) -> None:
+    read = read_texts(write(tmp_path / "a.csv", "\n\nid;text\n1;one\n"))
+    assert (read.texts, list(read.source.rows)) == (["one"], [4])
+
+
+def test_a_cell_of_20_megabytes_is_not_called_an_unclosed_quote(tmp_path: Path) -> None:
+    text = "x" * 20_000_000
+    message = refusal(write(tmp_path / "a.csv", f"id,text\n1,{text}\n"), "text")
+    assert "line 2: a cell of this row has more than 16,777,216 characters" in message
+    assert read_texts(write(tmp_path / "a.jsonl", json.dumps(text))).texts == [text]
+
+
 # --- jsonl ---
 
 
@@ -216,18 +271,17 @@ def test_bare_strings_are_texts(tmp_path: Path) -> None:
     assert read.texts == ["one", "two"]
 
 
-def test_a_key_that_a_line_lacks_is_none_and_no_text(tmp_path: Path) -> None:
+def test_a_key_that_a_line_lacks_is_none_and_a_blank_text(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '{"text": "a", "b": "x"}\n{"text": "c"}\n{"d": 1}\n')
     columns = {"text": ["a", "c", None], "b": ["x", None, None], "d": [None, None, 1]}
     assert read_table(path).columns == columns
-    message = refusal(path)
-    assert message.startswith('a.jsonl, line 3: "text" is missing or null')
-    assert refusal(path, "b").startswith('a.jsonl, line 2: "b" is missing or null')
+    assert read_texts(path).texts == ["a", "c", ""]
+    assert read_texts(path, "b").texts == ["x", "", ""]
 
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [("null", "missing or null"), ("3.5", "is 3.5, not a text"), ('["x"]', "is ['x'], not a text")],
+    [("true", "is True, not a text"), ("3.5", "is 3.5, not a text"), ('["x"]', "is ['x'], not a")],
 )
 def test_what_is_not_a_text_is_named_with_its_line(tmp_path: Path, value: str, found: str) -> None:
     path = write(tmp_path / "a.jsonl", f'{{"text": "ok"}}\n\n{{"text": {value}}}\n')
@@ -244,11 +298,11 @@ def test_broken_json_is_named_with_line_and_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('[{"text": "a"}]', "found [{'text': 'a'}] (jq"),
+        ('[{"text": "a"}]', "line 1: a JSON array begins here"),
+        ('[\n  {"text": "a"}\n]', "line 1: a JSON array begins here"),
         ("12", "found 12"),
         ("null", "found None"),
-        (r'{"text": "\ud83d"}', "surrogates"),
-        ("[" * 100_000, "recursion"),
+        ('{"a":' * 100_000, "recursion"),
         ("9" * 10_000, "digits"),
         ("{}", "expected an object with keys"),
     ],
@@ -257,9 +311,50 @@ def test_json_that_is_no_row_is_refused(tmp_path: Path, line: str, said: str) ->
     assert said in refusal(write(tmp_path / "a.jsonl", line))
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_whole_surrogate_pair_is_a_character(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", json.dumps({"text": "so 😀"}))
-    assert read_texts(path).texts == ["so 😀"]
+    path = write(tmp_path / "a.jsonl", json.dumps({"text": "so 😀"}) + '\n"\\ud83d\\udc4d"')
+    assert read_texts(path).texts == ["so 😀", "👍"]
+
+
+def test_half_of_a_surrogate_pair_is_replaced_in_every_column(tmp_path: Path) -> None:
+    lines = [{"text": "fine"}, {"text": "\ud83d 👍", "n": ["\udc4d"]}, {"\ud83d": "\ud83d"}]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines)))
+    with pytest.warns(SememeWarning) as notes:
+        (table,) = stream_table(path)
+    assert table.columns == {
+        "text": ["fine", "\ufffd 👍", None],
+        "n": [None, ["\ufffd"], None],
+        "\ufffd": [None, None, "\ufffd"],
+    }
+    assert [str(note.message) for note in notes] == [
+        f"{path}: 2 lines with half of a surrogate pair (first: line 2), which is no character; "
+        "it is read as U+FFFD"
+    ]
+
+
+def test_the_keys_of_all_lines_are_the_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"id": 1}\n{"id": 2, "text": "hi"}\n')
+    assert list(stream_texts(path, size=1)) == [[""], ["hi"]]
+    assert read_texts(path).texts == read_table(path).text_column() == ["", "hi"]
+    assert list(stream_texts(path, "TEXT")) == [["", "hi"]]
+    tables = list(stream_table(path, None, 1))
+    assert [table.columns for table in tables] == [
+        {"id": [1], "text": [None]},
+        {"id": [2], "text": ["hi"]},
+    ]
+    assert refusal(path, "id").startswith('a.jsonl, line 1: "id" is 1, not a text')
+
+
+def test_an_array_in_a_jsonl_is_told_how_to_become_lines(tmp_path: Path) -> None:
+    path = write(tmp_path / "my rows.jsonl", '[\n{"text": "a"},\n{"text": "b"}\n]\n')
+    message = refusal(path)
+    assert message.startswith("my rows.jsonl, line 1: a JSON array begins here")
+    assert "jq -c '.[]' 'my rows.jsonl' > rows.jsonl" in message.replace(f"{tmp_path}/", "")
+
+
+def test_nan_is_a_missing_text(tmp_path: Path) -> None:
+    assert read_texts(write(tmp_path / "a.jsonl", '{"text": NaN}\n"a"\n')).texts == ["", "a"]
 
 
 # --- parquet ---
@@ -272,7 +367,7 @@ def test_parquet_keeps_types_and_names_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["a", None], "n": [1, 2], "a.b": ["x", "y"]}), path)
     assert read_table(path).columns == {"text": ["a", None], "n": [1, 2], "a.b": ["x", "y"]}
-    assert refusal(path).startswith('a.parquet, row 2: "text" is missing or null')
+    assert read_texts(path, "text").texts == ["a", ""]
     assert refusal(path, "n").startswith('a.parquet, row 1: "n" is 1, not a text')
     assert list(read_texts(path, "a.b").source.rows) == [1, 2]
 
@@ -312,7 +407,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(MissingExtra, match=r'pip install "sememe\[parquet\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install "pyarrow>=16"'):
         read_texts(write(tmp_path / "a.parquet", b"PAR1"))
 
 
@@ -374,8 +469,8 @@ def test_a_table_gives_any_column_and_tells_where_a_value_stands(tmp_path: Path)
 
 
 def test_a_table_made_by_hand_counts_its_own_rows() -> None:
-    with pytest.raises(TableError, match='the table, row 2: "text" is missing'):
-        Table({"text": ["a", None]}).text_column()
+    with pytest.raises(TableError, match='the table, row 2: "text" is 7, not a text'):
+        Table({"text": ["a", 7]}).text_column()
     assert Source("a.csv", "line", [2, 5]).where(1) == "a.csv, line 5"
 
 
@@ -499,6 +594,14 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path, damage: object) -> None:
     assert "a.txt.gz cannot be read: " in refusal(write(tmp_path / "a.txt.gz", content))
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.parquet"])
+def test_a_pointer_of_git_lfs_is_not_the_file(tmp_path: Path, name: str) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    message = refusal(write(tmp_path / name, pointer))
+    assert message.startswith(f"{name} is a Git LFS pointer")
+    assert "git lfs pull" in message
+
+
 # What the readers look at, far more often than chance would bring it.
 pieces = st.sampled_from(
     [b'"', b",", b";", b"\n", b"\r", b"text", b"{", b"}", b":", b"\\ud8", b"\\u00", b"1e9", b"PAR1"]
@@ -553,6 +656,79 @@ def test_a_dash_reads_lines_of_utf8_from_standard_input(typed: io.BytesIO) -> No
 def test_standard_input_gets_the_same_errors(typed: io.BytesIO, content: bytes, said: str) -> None:
     feed(typed, content)
     assert refusal("-").startswith(f"standard input{'' if said[0] == ',' else ' '}{said}")
+
+
+def test_standard_input_that_is_closed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert refusal("-").startswith("standard input is closed")
+
+
+# --- pipes ---
+
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes have names here")
+
+
+@needs_pipes
+def test_a_descriptor_is_read_as_lines_like_standard_input() -> None:
+    end, begin = os.pipe()
+    os.write(begin, b"text,id\none,1\n")
+    os.close(begin)
+    try:
+        read = read_texts(f"/dev/fd/{end}")  # what the shell puts in the place of <(...)
+    finally:
+        os.close(end)
+    assert read.texts == ["text,id", "one,1"]
+    assert read.source.where(1) == f"/dev/fd/{end}, line 2"
+
+
+@needs_pipes
+def test_dev_stdin_is_read_as_lines_from_a_pipe_and_from_a_file(tmp_path: Path) -> None:
+    code = "from sememe.tables import read_texts; print(read_texts('/dev/stdin').texts)"
+    command = [sys.executable, "-c", code]
+    piped = subprocess.run(command, input=b"one\ntwo\n", capture_output=True, check=True)
+    with write(tmp_path / "a.csv", "one\ntwo\n").open() as file:
+        redirected = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    assert piped.stdout == redirected.stdout == b"['one', 'two']\n"
+
+
+@needs_pipes
+@pytest.mark.parametrize("name", ["pipe", "pipe.csv", "pipe.jsonl", "pipe.parquet", "pipe.txt.gz"])
+def test_a_pipe_is_read_by_its_suffix(tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    if name in ("pipe", "pipe.txt.gz"):
+        content = gzip.compress(b"one\ntwo\n") if name != "pipe" else b"one\ntwo\n"
+    else:
+        write_table(tmp_path / name, {"text": ["one", "two"]})
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    writer = Thread(target=write, args=(tmp_path / name, content))
+    writer.start()
+    assert [text for texts in stream_texts(tmp_path / name, size=1) for text in texts] == [
+        "one",
+        "two",
+    ]
+    writer.join()
+
+
+@pytest.mark.parametrize("suffix", ["txt", "csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_rows_of_a_stream_are_counted_through(tmp_path: Path, suffix: str, size: int) -> None:
+    path = tmp_path / f"t.{suffix}"
+    write_table(path, {"text": ["a", "b", "c", "d"]})
+    sources = [table.source for table in stream_table(path, None, size)]
+    assert [source.record(i) for source in sources for i in range(size)] == [1, 2, 3, 4]
+    first = {"csv": 2, "tsv": 2}.get(suffix, 1)
+    numbers = [source.number(i) for source in sources for i in range(size)]
+    assert numbers == list(range(first, first + 4))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_blank_cells_keep_their_place(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t.{suffix}"
+    write_table(path, {"id": ["1", "2", "3"], "text": ["a", None, " "]})
+    assert list(stream_texts(path, size=2)) == [["a", ""], [" "]]
 
 
 @pytest.mark.parametrize("suffix", ["txt", "csv", "tsv", "jsonl", "parquet", "txt.gz"])

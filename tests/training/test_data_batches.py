@@ -179,7 +179,9 @@ def test_only_labelled_texts_are_drawn_by_label() -> None:
 
 @pytest.mark.parametrize("weights", [[1], [1, 0], [1, -1], [1, float("nan")], [1, 2, 3]])
 def test_weights_that_are_none(weights: list[float]) -> None:
-    with pytest.raises(InputError, match=r"2 data sets take as many weights above 0, not \[1"):
+    with pytest.raises(
+        InputError, match=r"weights=\[1.*\]: give a number above 0 for each of the 2"
+    ):
         Batches([of_length(5), of_length(5)], 2, weights=weights)
 
 

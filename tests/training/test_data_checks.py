@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 
 from sememe.errors import ChoiceWarning, InputError, SememeError, SememeWarning, TableError
@@ -12,6 +13,7 @@ from sememe.training.data import load
 from sememe.training.data.checks import place_of_alike
 
 NAN = float("nan")
+SEVERAL = "several labels for one text are not supported"
 TRIPLETS = {"anchor": list("abcd"), "positive": list("efgh"), "negative": list("ijkl")}
 SCORED: dict[str, list[Any]] = {
     "sentence1": list("abcd"), "sentence2": list("efgh"), "score": [0, 0.5, 1, 0.25],
@@ -51,19 +53,27 @@ def test_a_bad_row_far_down_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "column", "value", "found"),
     [
-        (SCORED, "sentence1", None, "is missing or null"),
-        (SCORED, "sentence1", NAN, "is nan, not a text"),
+        (SCORED, "sentence1", None, "is missing; give it a text, or remove the row"),
+        (SCORED, "sentence1", NAN, "is missing"),
+        (SCORED, "sentence1", pd.NA, "is missing"),
         (SCORED, "sentence1", 7, "is 7, not a text"),
         (SCORED, "sentence1", "half \ud83d", "has half of a surrogate pair; give it a whole text"),
         (SCORED, "score", None, "is missing; give it a number"),
         (SCORED, "score", "", "is missing; give it a number"),
-        (SCORED, "score", NAN, "is nan, not a number"),
+        (SCORED, "score", NAN, "is missing; give it a number"),
         (SCORED, "score", float("inf"), "is inf, not a number"),
         (SCORED, "score", "0,5", "is '0,5', not a number"),
         (LABELLED, "text", "", "is empty; give it a text"),
         (LABELLED, "label", None, "is missing; give it a label"),
         (LABELLED, "label", NAN, "is missing; give it a label"),
+        (LABELLED, "label", pd.NA, "is missing; give it a label"),
         (LABELLED, "label", " ", "is missing; give it a label"),
+        (LABELLED, "label", [0, 1], f"is of type list, [0, 1]; {SEVERAL}; give it one label"),
+        (LABELLED, "label", ("x",), f"is of type tuple, ('x',); {SEVERAL}"),
+        (LABELLED, "label", {"x": 1}, f"is of type dict, {{'x': 1}}; {SEVERAL}"),
+        (LABELLED, "label", np.array([0, 1]), f"is of type ndarray, array([0, 1]); {SEVERAL}"),
+        (LABELLED, "label", b"x", "is of type bytes, b'x'; give it one label, as a str"),
+        (LABELLED, "label", 1e-5, "is 1e-05, a fraction and not a class"),
         (LABELLED, "label", 3.8, "is 3.8, a fraction and not a class; give it a class, call the"),
         (LABELLED, "label", "3.80", "is 3.80, a fraction and not a class"),
         (TRIPLETS, "negative", "c", 'is the same text as "anchor"; give it another text'),
@@ -92,13 +102,13 @@ def test_a_teachers_score_that_is_missing() -> None:
 
 def test_three_rows() -> None:
     data = {name: values[:3] for name, values in TRIPLETS.items()}
-    assert refusal(data, InputError) == "the data: 3 rows; training needs 4 at the least"
+    assert refusal(data, InputError) == "the data: 3 rows; training needs at least 4"
 
 
 @pytest.mark.parametrize("score", [0, 0.5, 5])
 def test_scores_that_are_all_the_same(score: float) -> None:
     said = refusal({**SCORED, "score": [score] * 4}, InputError)
-    assert said == f"the data: every score is {score:g}; nothing is to be learned"
+    assert said == f"the data: every score is {score:g}: nothing to learn"
 
 
 def test_labels_that_are_all_the_same() -> None:
@@ -179,6 +189,7 @@ def test_a_teachers_scores_are_logits_and_stay_as_they_are() -> None:
         ([1.0, 0.0, 1.0, 0.0], ("0", "1")),
         (["1.0", "0.0", "1.0", "0.0"], ("0", "1")),
         (np.array([1, 0, 1, 0]), ("0", "1")),
+        (np.array([True, False, True, False]), ("False", "True")),
         ([True, False, True, False], ("False", "True")),
         (["z", "3", "z", "3"], ("3", "z")),
     ],
@@ -216,14 +227,18 @@ def test_labelled_pairs_know_which_label_means_alike() -> None:
 
 def test_an_anchor_that_is_its_own_positive_is_said() -> None:
     data = {"anchor": list("abcd"), "positive": list("ebcf")}
-    with pytest.warns(SememeWarning, match="index 1, and 2 of 4 rows in all, have one text as"):
+    with pytest.warns(
+        SememeWarning,
+        match=r"2 of 4 rows .* the same text as .*the data, index 1",
+    ):
         assert len(load(data)) == 4
 
 
 def test_a_text_under_two_labels_is_said() -> None:
     data = {"text": list("abcab"), "label": ["x", "y", "x", "y", "y"]}
     with pytest.warns(
-        SememeWarning, match=r"index 3, and 1 of 5 rows in all, give .* before \(the data, index 0"
+        SememeWarning,
+        match=r"1 of 5 rows .* label .*data, index 3, after the data, index 0",
     ):
         load(data)
 
@@ -232,5 +247,32 @@ def test_pairs_are_contradictory_only_if_both_texts_are_the_same() -> None:
     data = {"premise": list("aabb"), "hypothesis": list("cdcd"), "label": [0, 1, 1, 0]}
     load(data)
     data = {"premise": list("aabb"), "hypothesis": list("ccdd"), "label": [0, 1, 1, 0]}
-    with pytest.warns(SememeWarning, match="index 1, and 2 of 4 rows in all, give a text another"):
+    with pytest.warns(SememeWarning, match=r"2 of 4 rows .* another label .*the data, index 1"):
         load(data)
+
+
+# ----- what is measured on
+
+
+def test_what_is_measured_on_may_lack_labels_and_has_the_places_of_training() -> None:
+    known = load({"text": list("abcdef"), "label": ["x", "y", "z"] * 2})
+    for labels, places in ((["z", "x"], [2, 0]), (["y", "y"], [1, 1])):
+        dev = load({"text": ["g", "h"], "label": labels}, like=known)
+        assert dev.labels == ("x", "y", "z")
+        assert dev.targets is not None
+        assert dev.targets.tolist() == places
+
+
+def test_a_label_that_training_does_not_know_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "dev.csv"
+    write_table(path, {"text": ["e", "f"], "label": ["x", "refund"]})
+    said = refusal(path, TableError, like=load(LABELLED))
+    assert said.startswith(f'{path}, line 3: "label" is "refund", a label that no training example')
+
+
+def test_what_is_measured_on_is_of_the_same_kind_and_two_rows_at_least() -> None:
+    known = load(LABELLED)
+    said = refusal(SCORED, InputError, like=known)
+    assert said.startswith("the data holds scored pairs, and the data labelled texts: what is meas")
+    said = refusal({"text": ["e"], "label": ["x"]}, InputError, like=known)
+    assert said == "the data: 1 row; measuring needs at least 2"

@@ -104,17 +104,29 @@ def test_what_makes_no_one_kind_is_listed_with_what_would(names: str) -> None:
         layout_of(["id", *names.split()], "faq.csv")
     said = str(caught.value)
     listed = ", ".join(f'"{name}"' for name in names.split())
-    assert said.startswith(f'faq.csv has the columns "id", {listed}, and ')
-    assert "make no one kind of training data. What does: anchor, positive[, negative[" in said
-    assert said.endswith("Rename the columns that are meant, and remove any that is too many")
+    assert said.startswith(f'faq.csv has the columns "id", {listed}. ')
+    assert " Training reads these: anchor and positive, perhaps with negative, " in said
+    assert said.endswith("; text and label.")
     assert "\n" not in said
 
 
-def test_only_the_names_that_count_are_to_blame() -> None:
-    with pytest.raises(TableError, match='and "text", "score" make no one kind'):
-        layout_of(["id", "text", "split", "score"], "f")
-    with pytest.raises(TableError, match="and none of them make no one kind"):
-        layout_of(["id"], "f")
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        ("id text split score", 'To train on labelled texts, add "label" and rename or remove '
+         '"score".'),
+        ("sentence1 sentence2", 'To train on scored pairs, add "score".'),
+        ("anchor positive score", 'To train on pairs, rename or remove "score".'),
+        ("anchor positive text label", "They fit pairs (anchor, positive) and labelled texts "
+         "(text, label); keep the columns of one, and rename or remove the others."),
+        ("id body", "None of these names says what they hold; rename those that training is to "
+         "read."),
+    ],
+)  # fmt: skip
+def test_the_nearest_kind_is_named_with_what_it_lacks(names: str, advice: str) -> None:
+    with pytest.raises(TableError) as caught:
+        layout_of(names.split(), "f")
+    assert f". {advice} Training reads" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -127,5 +139,5 @@ def test_two_columns_of_one_meaning(names: list[str]) -> None:
 
 def test_lines_of_text_are_no_training_data(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
-    with pytest.raises(TableError, match=r'a.txt has the columns "text", and "text" make no one'):
+    with pytest.raises(TableError, match=r'a.txt has the columns "text". To train on lab.*"label"'):
         load(tmp_path / "a.txt")

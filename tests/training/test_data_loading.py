@@ -1,11 +1,15 @@
 """Examples from files, data sets and Python, read by number; nothing large in memory."""
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import datasets
 import huggingface_hub.constants
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
+import pyarrow as pa
 import pytest
 
 from processes import run_python
@@ -56,10 +60,14 @@ def test_the_articles_scored_pairs() -> None:
         ],
         Table({"positive": [*PAIRS["positive"]], "Anchor": [*PAIRS["anchor"]]}),
         {name: np.array(values) for name, values in PAIRS.items()},
+        pd.DataFrame(PAIRS, index=list("vwxyz")),
+        pa.table(PAIRS),
+        datasets.Dataset.from_dict(PAIRS),
+        ({"anchor": a, "positive": p} for a, p in zip(*PAIRS.values(), strict=True)),
     ],
-    ids=["columns", "rows", "table", "arrays"],
+    ids=["columns", "rows", "table", "arrays", "pandas", "pyarrow", "datasets", "generator"],
 )
-def test_pythons_own_data(data: dict[str, list[str]]) -> None:
+def test_data_in_memory(data: Any) -> None:
     examples = load(data)
     assert [example.texts for example in examples] == [*zip(*PAIRS.values(), strict=True)]
     place = "the table, row 5" if isinstance(data, Table) else "the data, index 4"
@@ -73,12 +81,44 @@ def test_a_table_names_its_own_lines() -> None:
 
 
 def test_data_of_no_known_shape() -> None:
-    with pytest.raises(InputError, match=r"the data are a int; pass a path, .*to_dict\(\"list\"\)"):
+    with pytest.raises(InputError, match=r"the data are of type int; give a path, .*a DataFrame"):
         load(5)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"of one length, not {'anchor': 2, 'positive': 1}"):
+    with pytest.raises(InputError, match=r"differ in length: {'anchor': 2, 'positive': 1}"):
         load({"anchor": ["a", "b"], "positive": ["c"]})
-    with pytest.raises(InputError, match="columns of one length, not none at all"):
+    with pytest.raises(InputError, match="the data are empty"):
         load([])
+    with pytest.raises(InputError, match=r"the data, index 1: \('a', 'b'\) is no row; give a dict"):
+        load([{"anchor": "a", "positive": "b"}, ("a", "b")])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="anchor is a single str; put it into a list"):
+        load({"anchor": "abcd", "positive": list("abcd")})
+
+
+ROWS = [{"anchor": f"a{i}", "positive": f"p{i}", "negative": f"n{i}"} for i in range(5)]
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_no_row_decides_what_columns_there_are(tmp_path: Path, place: int) -> None:
+    rows = [dict(row) for row in ROWS]
+    del rows[place]["negative"]
+    path = tmp_path / "triplets.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sources: dict[str, Any] = {
+        f"the data, index {place}": rows, f"{path}, line {place + 1}": path
+    }  # fmt: skip
+    for where, data in sources.items():
+        with pytest.raises(TableError) as caught:
+            load(data)
+        expected = f'{where}: "negative" is missing; give it a text, or remove the row'
+        assert str(caught.value) == expected
+
+
+def test_a_key_that_comes_late_in_a_long_file_counts(tmp_path: Path) -> None:
+    path, n = tmp_path / "long.jsonl", 5000  # more than a block
+    rows = [{"anchor": f"a{i}", "positive": f"p{i}"} for i in range(n)]
+    rows[-1]["negative"] = "n"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(TableError, match=r'long.jsonl, line 1: "negative" is missing'):
+        load(path)
 
 
 def test_an_index_from_the_end_and_one_past_it() -> None:
@@ -160,7 +200,7 @@ def test_the_texts_lie_in_the_folder_that_was_given(tmp_path: Path) -> None:
 
 
 def test_no_room_for_the_texts(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match=r"cannot be laid out in .*none: No such file.*TMPDIR"):
+    with pytest.raises(JobError, match=r"cannot be written to .*none: No such file.*TMPDIR"):
         load(PAIRS, folder=tmp_path / "none")
 
 
@@ -173,7 +213,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
-        with pytest.raises(JobError, match=r"cannot be laid out in .*: File too large; name a"):
+        with pytest.raises(JobError, match=r"cannot be written to .*: File too large; name a"):
             load({"anchor": ["x" * 20_000] * 9, "positive": ["y"] * 9}, folder=tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -259,5 +299,5 @@ def test_data_sets_that_cannot_be_read() -> None:
 @pytest.mark.usefixtures("folder")
 def test_data_sets_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtra, match=r"there is no file org/name; .* pip install datasets"):
+    with pytest.raises(MissingExtra, match=r"there is no file org/name.*: pip install datasets$"):
         load("org/name")

@@ -120,7 +120,7 @@ def test_equal_texts_stay_together_under_labels_too() -> None:
 
 def test_rows_that_hang_together_in_one_chain_are_divided_and_that_is_said() -> None:
     examples = of_pairs([(i, i + 1) for i in range(40)])
-    with pytest.warns(ChoiceWarning, match="too many rows of the data hang .* a text of one part"):
+    with pytest.warns(ChoiceWarning, match="too many rows of the data share .* a text of one part"):
         train, dev = split(examples, 10, 0)
     assert (len(train), len(dev)) == (30, 10)
 

@@ -28,27 +28,36 @@ from sememe.training.losses.triplet import TripletLoss
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: TripletLoss(-0.1), "margin must be 0 or more, not -0.1"),
-        (lambda: TripletLoss(float("nan")), "margin must be 0 or more, not nan"),
-        (lambda: TripletLoss(distance="dot"), "distance must be 'cosine' or 'euclidean'"),
-        (lambda: BatchTripletLoss("soft"), "mining must be 'hard' or 'semi-hard', not 'soft'"),
-        (lambda: BatchTripletLoss(margin=-1), "margin must be 0 or more, not -1"),
-        (lambda: ContrastiveLoss(-1), "margin must be 0 or more, not -1"),
-        (lambda: RankingLoss(0), "scale must be above 0, not 0"),
-        (lambda: RankingLoss(float("inf")), "scale must be above 0, not inf"),
-        (lambda: BatchRankingLoss(-1), "scale must be above 0, not -1"),
-        (lambda: CoSENTLoss(-20), "scale must be above 0, not -20"),
-        (lambda: SoftmaxLoss(0, 3), "a dim of 1 and 2 labels at least, not 0 and 3"),
-        (lambda: SoftmaxLoss(4, 1), "a dim of 1 and 2 labels at least, not 4 and 1"),
-        (lambda: MarginMSELoss("euclidean"), "similarity must be 'cosine' or 'dot'"),
-        (lambda: KLLoss(temperature=0), "temperature must be above 0, not 0"),
-        (lambda: KLLoss(scale=0), "scale must be above 0, not 0"),
-        (lambda: Matryoshka(CoSENTLoss(), []), "dims must decrease and be 1 or more"),
-        (lambda: Matryoshka(CoSENTLoss(), [4, 4]), "dims must decrease and be 1 or more"),
-        (lambda: Matryoshka(CoSENTLoss(), [2, 4]), "dims must decrease and be 1 or more"),
-        (lambda: Matryoshka(CoSENTLoss(), [4, 0]), "dims must decrease and be 1 or more"),
+        (lambda: TripletLoss(-0.1), "margin=-0.1: give a number of at least 0"),
+        (lambda: TripletLoss(float("nan")), "margin=nan: give a number of at least 0"),
+        (
+            lambda: TripletLoss(distance="dot"),
+            "distance='dot' is not known; there are cosine, eu",
+        ),
+        (lambda: BatchTripletLoss("soft"), "mining='soft' is not known; there are hard, semi-hard"),
+        (lambda: BatchTripletLoss(margin=-1), "margin=-1: give a number of at least 0"),
+        (lambda: ContrastiveLoss(-1), "margin=-1: give a number of at least 0"),
+        (lambda: RankingLoss(0), "scale=0: give a number above 0"),
+        (lambda: RankingLoss(float("inf")), "scale=inf: give a number above 0"),
+        (lambda: BatchRankingLoss(-1), "scale=-1: give a number above 0"),
+        (lambda: CoSENTLoss(-20), "scale=-20: give a number above 0"),
+        (lambda: SoftmaxLoss(0, 3), "dim=0: give a whole number of at least 1"),
+        (lambda: SoftmaxLoss(4, 1), "labels=1: give a whole number of at least 2"),
+        (
+            lambda: MarginMSELoss("euclidean"),
+            "='euclidean' is not known; there are cosine, dot",
+        ),
+        (lambda: KLLoss(temperature=0), "temperature=0: give a number above 0"),
+        (lambda: RankingLoss(True), "scale=True: give a number above 0"),
+        (lambda: RankingLoss(symmetric=1), "symmetric=1: give True or False"),  # type: ignore[arg-type]
+        (lambda: MarginMSELoss(scale=0), "scale=0: give a number above 0"),
+        (lambda: KLLoss(scale=0), "scale=0: give a number above 0"),
+        (lambda: Matryoshka(CoSENTLoss(), []), "dims must decrease"),
+        (lambda: Matryoshka(CoSENTLoss(), [4, 4]), "dims must decrease"),
+        (lambda: Matryoshka(CoSENTLoss(), [2, 4]), "dims must decrease"),
+        (lambda: Matryoshka(CoSENTLoss(), [4, 0]), "dims=0: give a whole number of at least 1"),
         (lambda: Matryoshka(CoSENTLoss(), [4, 2], [1]), "2 dims need as many weights, not 1"),
-        (lambda: Matryoshka(CoSENTLoss(), [4], [-1]), "weights must be above 0, not -1"),
+        (lambda: Matryoshka(CoSENTLoss(), [4], [-1]), "weights=-1: give a number above 0"),
     ],
 )
 def test_what_cannot_be_is_said_when_a_loss_is_made(make: Callable[[], Loss], words: str) -> None:
@@ -66,8 +75,9 @@ def test_contrastive_refuses_other_labels_than_alike_and_not(labels: list[Any]) 
 def test_margins_that_no_cosines_have_are_refused_and_dot_products_learn_them() -> None:
     taught = torch.tensor([[9.5, -3.0], [7.0, 6.0]])
     outputs = Outputs([torch.eye(2)] * 3, taught, torch.zeros(2, 3))
-    with pytest.raises(InputError, match=r'lie 12\.5 apart.*similarity="dot"'):
+    with pytest.raises(InputError, match=r'lie 12\.5 apart.*scale=12\.5, or similarity="dot"'):
         MarginMSELoss()(outputs)
+    assert MarginMSELoss(scale=12.5)(outputs).item() == pytest.approx((1 + 0.08**2) / 2)
     assert MarginMSELoss("dot")(outputs).item() == pytest.approx((12.5**2 + 1) / 2)
 
 

@@ -113,5 +113,5 @@ def test_bad_ranks_and_no_peft_are_said(tmp_path: Path, monkeypatch: pytest.Monk
             BiTower(read(tmp_path), lora=rank)
     monkeypatch.setitem(sys.modules, "peft", None)
     BiTower(read(tmp_path))
-    with pytest.raises(MissingExtra, match=r'^lora= needs peft: pip install "sememe\[train\]"$'):
+    with pytest.raises(MissingExtra, match=r'needed for lora=: pip install "peft>=0.14"$'):
         BiTower(read(tmp_path), lora=2)

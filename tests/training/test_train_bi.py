@@ -66,6 +66,15 @@ def test_every_kind_of_data_makes_a_better_model(tmp_path: Path, model: Path, ki
     assert "<script src" not in page
 
 
+def test_a_teachers_logits_teach_the_order_of_unseen_triplets(tmp_path: Path, model: Path) -> None:
+    columns, random = table("taught triplets", 300), np.random.default_rng(0)
+    columns["positive_score"] = random.uniform(3, 11, 300).tolist()
+    columns["negative_score"] = random.uniform(-11, -2, 300).tolist()
+    with pytest.warns(ChoiceWarning, match=r"loss_options {'scale': 19.* scores are logits"):
+        done = sememe.train_bi(columns, tmp_path / "made", model=model, **QUICK)
+    assert done.better, done.verdict
+
+
 def test_what_is_saved_opens_anywhere(tmp_path: Path, model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", table("triplets", 60))
     sememe.train_bi(data, tmp_path / "made", model=model, **QUICK)
@@ -199,12 +208,13 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path) -> N
         ({"bananas": 1}, "bananas is no option of training"),
         ({"learning_rat": 1e-3}, "learning_rat is no option of training.*learning_rate"),
         ({"loss": "bce"}, "The loss 'bce' is not known; .*there are ranking"),
-        ({"lora": 0}, "lora=0: the rank of the matrices must be at least 1"),
+        ({"lora": 0}, "lora=0: give a whole number of at least 1"),
         ({"matryoshka": [8, 32]}, "dims must decrease"),
         ({"matryoshka": [64]}, "The vectors have 32 dimensions: there is no dim 64"),
-        ({"learning_rate": 1e37}, r"no number at step \d+ .*Take a lower learning_rate"),
+        ({"learning_rate": 1e37}, r"not a number at step \d+ .*Take a lower learning_rate"),
         ({"weights": [1.0, 2.0]}, "2 weights for 1 data sets"),
-        ({"weights": [-1.0]}, "weights above 0"),
+        ({"weights": [-1.0]}, "weights=-1.0: give a number above 0"),
+        ({"matryoshka": [True]}, "matryoshka=True: give a whole number"),
     ],
 )
 def test_what_leads_nowhere_is_said_and_leaves_nothing_behind(
@@ -222,13 +232,13 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "one score": (
         "sentence1,sentence2,score\na,b,1\nc,d,1\ne,f,1\ng,h,1\n",
-        r"data\.csv: every score is 1; nothing is to be learned",
+        r"data\.csv: every score is 1: nothing to learn",
     ),
     "one label": ("text,label\na,x\nb,x\nc,x\nd,x\n", r'every label is "x"; at least two'),
     "a class with one example": (
         "text,label\na,x\nb,x\nc,y\nd,y\ne,z\n", r'1 have one example only.*: "z"'
     ),
-    "three rows": ("anchor,positive\na,b\nc,d\ne,f\n", r"3 rows; training needs 4"),
+    "three rows": ("anchor,positive\na,b\nc,d\ne,f\n", r"3 rows; training needs at least 4"),
     "NaN": (
         "sentence1,sentence2,score\na,b,0.5\nc,d,nan\ne,f,0.7\ng,h,1\n",
         r"data\.csv, line 3: \"score\" is 'nan', not a number",
@@ -240,7 +250,7 @@ BAD: dict[str, tuple[str, str]] = {
         "anchor,positive,negative\na,b,c\nd,e,d\ng,h,i\nj,k,l\n",
         r'data\.csv, line 3: "negative" is the same text as "anchor"',
     ),
-    "columns of no kind": ("question,answer\na,b\nc,d\ne,f\ng,h\n", r"make no one kind"),
+    "columns of no kind": ("question,answer\na,b\nc,d\ne,f\ng,h\n", "None of these"),
     "nothing": ("", r"data\.csv is empty"),
 }  # fmt: skip
 

@@ -97,7 +97,7 @@ def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
         ("lora", 4, "begun with lora None, and now it is 4"),
         ("matryoshka", None, r"begun with matryoshka \[32, 8\], and now it is \[\]"),
         ("dev", "none", "begun with dev None, and now it is 'none'"),
-        ("weights", [2], r"begun with weights \[1\], and now it is \[2\]"),
+        ("weights", [2], r"begun with weights \[1.0\], and now it is \[2.0\]"),
     ):
         with pytest.raises(JobError, match=said) as raised:
             train(base, output, "bi", **{name: value})
@@ -107,6 +107,41 @@ def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
         train(base, output, "cross")
     train(base, output, device=None, save_minutes=60)  # what changes nothing may change
     assert_as_uninterrupted(base, output, "bi")
+
+
+def test_training_that_has_ended_is_kept_until_its_result_is_there(
+    base: Path, tmp_path: Path
+) -> None:
+    output, said, state = tmp_path / "made", tmp_path / "said.txt", tmp_path / "made.training"
+    at = "sememe.training.runs.Outcome"
+    assert finish(start(die_while_saving, base, output, at, 60)) == [-signal.SIGKILL]
+    before = (state / "state.pt").read_bytes()
+    assert finish(start(full_at_the_end, base, output, said)) == [0]
+    assert said.read_text().startswith(f"JobError: {output} cannot be written: ")
+    assert said.read_text().endswith(f"the same call goes on from the state in {state}.")
+    assert (state / "state.pt").read_bytes() == before
+    assert not output.exists()
+    train(base, output, save_minutes=60)
+    assert (output / "training.json").is_file()
+    assert_as_uninterrupted(base, output, "bi")
+
+
+def full_at_the_end(base: Path, output: Path, said: Path) -> None:
+    """`train`, where the disk is full when the result is saved."""
+    runs: Any = import_module("sememe.training.runs")
+    save, room = runs._save, (base / "model" / "model.safetensors").stat().st_size // 2
+
+    def save_on_a_full_disk(*given: Any) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        save(*given)
+
+    runs._save = save_on_a_full_disk
+    try:
+        train(base, output, save_minutes=60)
+    except SememeError as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        said.write_text(f"{type(error).__name__}: {error}")
 
 
 def on_a_full_disk(base: Path, output: Path, said: Path, room: int) -> None:
@@ -151,11 +186,11 @@ def test_a_second_process_at_work_on_it_is_refused(base: Path, tmp_path: Path) -
         process.join()
 
 
-def die_while_saving(base: Path, output: Path, at: str) -> None:
+def die_while_saving(base: Path, output: Path, at: str, save_minutes: float = 0) -> None:
     """`train`, killed when it comes to a function."""
     room, name = at.rsplit(".", 1)
     setattr(import_module(room), name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    train(base, output)
+    train(base, output, save_minutes=save_minutes)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +206,7 @@ def test_killed_while_it_saves_it_saves_again(base: Path, tmp_path: Path, at: st
 
 
 def test_a_run_that_led_nowhere_is_no_hindrance(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(sememe.errors.InputError, match="no number"):
+    with pytest.raises(sememe.errors.InputError, match="not a number"):
         train(base, tmp_path / "made", learning_rate=1e37, dev="none")
     assert list(tmp_path.iterdir()) == []
     train(base, tmp_path / "made")
@@ -195,6 +230,10 @@ def test_without_torch_training_is_one_line(tmp_path: Path) -> None:
             del sys.modules[name]
         """
     )
-    said = 'Training needs torch, transformers and accelerate: pip install "sememe[train]"'
-    assert ran.stdout.splitlines() == ["[]", said, said, said]
+    assert ran.stdout.splitlines() == [
+        "[]",
+        'torch is not installed; needed for training: pip install "torch>=2.6"',
+        'transformers is not installed; needed for training: pip install "transformers>=4.48"',
+        'accelerate is not installed; needed for training: pip install "accelerate>=1.2"',
+    ]
     assert ran.stderr == ""

@@ -187,11 +187,11 @@ def test_a_measure_sees_the_tower_without_dropout_and_changes_nothing() -> None:
     assert history.losses == trained(without, CosineMSELoss(), epochs=2).losses
 
 
-# --- what is no number ---
+# --- what is not a number ---
 
 
 class Breaking(Loss):
-    """A loss that is no number, or has a gradient that is none, from some call on."""
+    """A loss that is not a number, or has a gradient that is none, from some call on."""
 
     def __init__(self, good: int, *, gradient: bool = False) -> None:
         super().__init__()
@@ -282,22 +282,22 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("epochs", 0, "epochs, learning_rate and max_norm must be above 0"),
-        ("learning_rate", 0.0, "must be above 0"),
-        ("max_norm", 0, "must be above 0"),
-        ("epochs", math.nan, "epochs=nan: a number from 0 on is needed"),
-        ("epochs", "3", "epochs='3': a number from 0 on is needed"),
-        ("learning_rate", -1e-5, "a number from 0 on"),
-        ("learning_rate", math.inf, "learning_rate=inf: a number"),
-        ("batch_size", 1, "batch_size=1: a whole number from 2 on is needed"),
-        ("batch_size", 16.0, "a whole number from 2 on"),
-        ("per_label", 2.5, "a whole number from 0 on"),
-        ("seed", -1, "seed=-1: a whole number from 0 on"),
-        ("seed", 2**64, "a whole number from 0 on"),
-        ("evaluations", 1.5, "a whole number from 1 on"),
-        ("patience", 0, "patience=0: a whole number from 1 on"),
-        ("warmup", 1.5, "warmup=1.5 is a share of all steps: from 0 to 1"),
-        ("precision", "int8", "precision='int8': training knows auto, f32 and bf16"),
+        ("epochs", 0, "give a number above 0"),
+        ("learning_rate", 0.0, "give a number above 0"),
+        ("max_norm", 0, "give a number above 0"),
+        ("epochs", math.nan, "epochs=nan: give a number above 0"),
+        ("epochs", "3", "epochs='3': give a number above 0"),
+        ("learning_rate", -1e-5, "give a number above 0"),
+        ("learning_rate", math.inf, "learning_rate=inf: give a number"),
+        ("batch_size", 1, "batch_size=1: give a whole number from 2"),
+        ("batch_size", 16.0, "give a whole number from 2"),
+        ("per_label", 2.5, "give a whole number from 0"),
+        ("seed", -1, "seed=-1: give a whole number from 0"),
+        ("seed", 2**64, "give a whole number from 0"),
+        ("evaluations", 1.5, "give a whole number from 1"),
+        ("patience", 0, "patience=0: give a whole number from 1"),
+        ("warmup", 1.5, "warmup=1.5: give a number of at least 0 and of at most 1"),
+        ("precision", "int8", "precision='int8' is not known; there are auto, f32, bf16"),
         ("log", "mlflow", "log='mlflow' is not known; there are tensorboard, wandb"),
     ],
 )

@@ -36,6 +36,17 @@ def _load(path: Path) -> object:
         raise CheckpointError(f"{path}: cannot be read ({error}).") from None
 
 
+def lfs_pointer(path: Path) -> str:
+    """What to do where a file is only git-lfs' pointer to the real one; "" where it is not."""
+    with path.open("rb") as file:
+        if not file.read(40).startswith(b"version https://git-lfs"):
+            return ""
+    return (
+        f"{path} is a git-lfs pointer, not the file itself: run git lfs install, and then git lfs "
+        f"pull in {path.parent}."
+    )
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, as hexadecimal digits; of one that did not change, from memory."""
     stat = path.stat()

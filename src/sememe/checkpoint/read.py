@@ -14,19 +14,20 @@ from typing import Any
 
 from sememe.checkpoint.files import inside, read_json, read_json_list
 from sememe.checkpoint.find import find
-from sememe.checkpoint.modules import Dense, Normalize, Pooling, read_dense, read_pooling
+from sememe.checkpoint.modules import (
+    TRANSFORMERS,
+    Dense,
+    Normalize,
+    Pooling,
+    read_dense,
+    read_pooling,
+)
 from sememe.checkpoint.scoring import Scoring, names_classifier, read_scoring
 from sememe.checkpoint.static import Static, find_static
 from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
-
-# Before 2.0 the Transformer module was called after its architecture.
-_TRANSFORMERS = {
-    "Transformer", "BERT", "RoBERTa", "DistilBERT", "ALBERT", "MPNet", "XLMRoBERTa", "XLNet",
-    "CamemBERT", "T5",
-}  # fmt: skip
 
 LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What architectures call the number of their layers."""
@@ -131,7 +132,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         return _read_static(os.fspath(model), directory, static)
     transformer, pooling, head = _modules(directory)
     if not (transformer / "config.json").is_file():
-        raise CheckpointError(f"{transformer}: there is no config.json, so this is not a model.")
+        raise CheckpointError(_why_no_model(transformer))
     config = read_json(transformer / "config.json")
     limits = _sentence_config(transformer)
     first = _first_position(transformer / "config.json", config)
@@ -151,6 +152,19 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         lowercase=bool(limits.get("do_lower_case")),
         scoring=scoring,
         **_face(directory / "config_sentence_transformers.json", face),
+    )
+
+
+def _why_no_model(folder: Path) -> str:
+    adapter = folder / "adapter_config.json"
+    if not adapter.is_file():
+        return f"{folder}: there is no config.json, so this is not a model."
+    base = read_json(adapter).get("base_model_name_or_path") or "BASE"
+    return (
+        f"{folder} is an adapter (LoRA) of {base}, not a whole model. Merge it once: python -c "
+        "'from sentence_transformers import SentenceTransformer as S; from peft import PeftModel "
+        f'as P; m = S("{base}"); m[0].auto_model = P.from_pretrained(m[0].auto_model, "ADAPTER")'
+        '.merge_and_unload(); m.save("NEW")\''
     )
 
 
@@ -191,7 +205,7 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
     for entry in read_json_list(listing):
         kind = str(entry.get("type", "")).rsplit(".", 1)[-1]
         folder = inside(directory, str(entry.get("path", "")), said_by=listing)
-        if kind in _TRANSFORMERS and transformer is None:
+        if kind in TRANSFORMERS and transformer is None:
             transformer = folder
         elif kind == "Pooling" and transformer is not None and pooling is None:
             pooling = read_pooling(folder)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sememe.checkpoint.files import inside, read_json, sha256
+from sememe.checkpoint.files import inside, lfs_pointer, read_json, sha256
+from sememe.checkpoint.scoring import names_classifier
 from sememe.errors import CheckpointError
 
 Array = npt.NDArray[np.float32]
@@ -61,10 +62,13 @@ class Weights:
                 f"{self.directory}: there are no weights (no {_SINGLE} and no {_INDEX}). Where a "
                 "model has only a pickle (pytorch_model.bin), that is neither fetched nor opened."
             )
+        config = self.directory / "config.json"
+        scores = config.is_file() and names_classifier(read_json(config))
+        kind = "CrossEncoder" if scores else "SentenceTransformer"  # which has no head for scores
         return (
             f"{pickles[0]}: these weights are a pickle, which can run code when it is opened, so "
             "sememe doesn't. If you trust it, convert it once: python -c 'from "
-            'sentence_transformers import SentenceTransformer as S; S("OLD").save("NEW")\''
+            f'sentence_transformers import {kind} as S; S("OLD").save("NEW")\''
         )
 
     def __contains__(self, name: str) -> bool:
@@ -140,6 +144,12 @@ def _header(path: Path) -> dict[str, tuple[Path, str, tuple[int, ...], int]]:
 
     if not path.is_file():
         raise CheckpointError(f"{path}: this part of the weights is missing; download it again.")
+    try:
+        pointer = lfs_pointer(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+    if pointer:
+        raise CheckpointError(pointer)
     try:
         # The library checks that header and data agree; its own reader knows no bfloat16 in numpy.
         with safe_open(path, framework="numpy"):

@@ -23,7 +23,7 @@ from sememe.checkpoint.read import Checkpoint
 from sememe.checkpoint.scoring import scoring_config
 from sememe.checkpoint.static import Static
 from sememe.checkpoint.weights import Weights
-from sememe.errors import CheckpointError, InputError
+from sememe.errors import CheckpointError, InputError, is_unavailable
 
 _STATIC = ("config.json", "modules.json", "config_sentence_transformers.json")
 
@@ -74,7 +74,9 @@ def new_folder(target: Path) -> Iterator[Path]:
             yield whole
             take_name(whole, target)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{target} cannot be written: {error}.") from error
+        raise CheckpointError(
+            f"{target} cannot be written: {error}.", unavailable=is_unavailable(error)
+        ) from error
 
 
 def take_name(whole: Path, target: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from sememe.encoders import BiEncoder
 from sememe.encoders.truncation import Cuts
 from sememe.errors import CheckpointError
 from sememe.progress import progress_bar
-from sememe.text import check_texts
+from sememe.text import check_texts, rows_with_text
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
+    from sememe.jobs import FileRows
 
 FORMS = (".csv", ".tsv", ".jsonl", ".parquet", "")
 """What `predict_to` writes: the suffixes of files, "" for a folder of shards."""
@@ -77,20 +78,28 @@ class Classifier:
     def predict_proba(self, texts: Iterable[str], *, progress: bool | None = None) -> Floats:
         """The probability of every label: float32 (n, labels), rows that sum to 1.
 
+        A blank text is no text: its row is NaN, and one warning says which they are.
+
         Raises:
             InputError: a text that is not a str (which one).
         """
-        vectors = self._encoder.encode(check_texts(texts), progress=progress)
-        return self._head.probabilities(vectors)
+        listed = check_texts(texts)
+        rows = rows_with_text(listed, "and without a label")
+        vectors = self._encoder.encode([listed[row] for row in rows], progress=progress)
+        found = np.full((len(listed), len(self._head.labels)), np.nan, np.float32)
+        found[rows] = self._head.probabilities(vectors)
+        return found
 
-    def predict(self, texts: Iterable[str], *, progress: bool | None = None) -> list[str]:
-        """The most probable label of each text; the rest as in `predict_proba`."""
-        places = self.predict_proba(texts, progress=progress).argmax(axis=1)
-        return [self._head.labels[place] for place in places]
+    def predict(self, texts: Iterable[str], *, progress: bool | None = None) -> list[str | None]:
+        """The most probable label of each text, None for a blank one; else as `predict_proba`."""
+        found = self.predict_proba(texts, progress=progress)
+        blank = np.isnan(found).any(axis=1)
+        best = np.where(blank, -1, found.argmax(axis=1)).tolist()
+        return [None if place < 0 else self._head.labels[place] for place in best]
 
     def predict_to(
         self,
-        texts: Iterable[str],
+        texts: "Iterable[str] | FileRows",
         path: str | os.PathLike[str],
         *,
         proba: bool = False,
@@ -99,9 +108,11 @@ class Classifier:
         """Label any number of texts to disk in bounded memory; killed, it goes on where it was.
 
         Args:
-            texts: any iterable of str, read once, never held as a whole.
+            texts: any iterable of str, read once, never held as a whole. (The command passes the
+                rows of a file, of which all columns are kept.)
             path: `x.csv`, `.tsv`, `.jsonl` or `.parquet`, with the columns text, label and
-                probability; or a folder, for parquet shards.
+                probability; or a folder, for parquet shards. A blank text has neither label nor
+                probability.
             proba: a further column for the probability of each label.
             progress: see `BiEncoder.encode_to`, as all errors.
         """
@@ -109,20 +120,31 @@ class Classifier:
 
         with progress_bar(None, "texts", progress) as bar:
 
-            def compute(part: list[str], _: int) -> tuple[Floats, Cuts]:
-                found = self.predict_proba(part, progress=False)
-                bar.update(len(part))
-                return found, Cuts()
+            def compute(part: list[str], where: Callable[[int], str]) -> tuple[Floats, Cuts]:
+                vectors, cuts = self._encoder.encode_part(part, where, bar)
+                return self._head.probabilities(vectors), cuts
 
-            def columns(part: list[str], found: Floats) -> dict[str, Any]:
+            def results(found: Floats) -> dict[str, Any]:
                 best = [self._head.labels[place] for place in found.argmax(axis=1)]
-                named = {"text": part, "label": best, "probability": found.max(axis=1, initial=0)}
+                named = {"label": best, "probability": found.max(axis=1, initial=0)}
                 each = zip(self._head.labels, np.ascontiguousarray(found.T), strict=True)
                 return named | {f"probability {name}": p for name, p in each if proba}
 
             settings = {"fingerprint": self.fingerprint, "proba": proba}
-            task = Task("classify", settings, check_texts, compute, columns, FORMS)
-            return to_disk(task, texts, path)[0]
+            task = Task(
+                "classify",
+                settings,
+                "texts",
+                check_texts,
+                compute,
+                results,
+                "a label",
+                FORMS,
+                blank=False,
+            )
+            done, cuts = to_disk(task, texts, path)
+        cuts.report(self._encoder.max_length)
+        return done
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the classifier into a new or empty folder, whole or not at all.
@@ -134,8 +156,12 @@ class Classifier:
         save(self._encoder, self._head, check_target(directory))
 
 
-def save(encoder: BiEncoder, head: Head, target: Path) -> None:
-    """Write an encoder, and the layer beside it."""
+def save(
+    encoder: BiEncoder, head: Head, target: Path, finish: Callable[[Path], None] | None = None
+) -> None:
+    """Write an encoder, the layer beside it, and what `finish` adds, whole or not at all."""
     with new_folder(target) as whole:
         encoder.save(whole)
         head.write(whole)
+        if finish is not None:
+            finish(whole)

@@ -55,7 +55,7 @@ def read_head(directory: Path) -> Head:
     path = directory / _FACTS
     if not path.is_file():
         raise CheckpointError(
-            f"{directory} has no {_FACTS}, so it is no classifier; sememe train classifier "
+            f"{directory} has no {_FACTS}, so it is not a classifier; sememe train classifier "
             "DATA -o DIR makes one."
         )
     facts = read_json(path)

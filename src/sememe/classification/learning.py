@@ -1,22 +1,24 @@
 """A classifier from labelled texts: the probe first, then what costs more, if it is better."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sememe.arguments import one_of
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import save
 from sememe.classification.head import Head
 from sememe.classification.probe import fit
-from sememe.classification.tuning import tune
+from sememe.classification.tuning import tuned, work_folder
 from sememe.encoders import BiEncoder
-from sememe.encoders.options import one_of
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
 from sememe.metrics import f1
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from sememe.training.record import Choice, History
 
 HOWS = ("auto", "probe", "few-shot", "fine-tune")
+_LEAST_TO_CHOOSE = 10
+"""Fewer examples held out than these show no difference: one half chooses, one half judges."""
 _FEW = 64
 """Up to so many examples a label auto tries few-shot, and beyond fine-tuning."""
 
@@ -51,7 +55,8 @@ def train_classifier(
         how: "probe", a logistic regression on the encoder's vectors as they are (seconds, no
             torch); "few-shot", the same after the encoder has learned by contrast which texts
             belong together; "fine-tune", encoder and layer together by cross-entropy; "auto", the
-            probe, unless few-shot (or fine-tune, of many examples) is shown to be better.
+            probe, unless few-shot (or fine-tune, of many examples) is shown to be better: one half
+            of the examples to measure on chooses, and the figures are of the other.
         model: where to start from: a bi-encoder, a regular transformer or, for the probe, a static
             encoder.
         dev: examples to measure on, as `data`; None holds out a fifth, 2,000 at the most; "none"
@@ -78,33 +83,39 @@ def train_classifier(
         >>> print(done.verdict)                                       # doctest: +SKIP
         Better: accuracy 93.8 (91.2 to 96.2) by few-shot, 90.4 (87.1 to 93.8) by the probe, …
     """
-    from sememe.training.data import hold_out, load
-    from sememe.training.outcome import write_outcome
+    from sememe.training.data import hold_out, load, split
     from sememe.training.record import ASKED, Choice, say
+    from sememe.training.settings import Settings
 
     one_of("how", how, HOWS)
+    options: dict[str, Any] = {
+        "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
+        "device": device,
+    }  # fmt: skip
+    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    options = {name: value and getattr(settings, name) for name, value in options.items()}
     target, checkpoint, loaded = check_target(output), read(model), load(data)
     if loaded.kind != "labelled texts":
         raise InputError(
             f"{loaded.name} holds {loaded.kind}; a classifier learns from the columns text, label."
         )
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
-               "seed": seed, "device": device, "progress": progress}  # fmt: skip
-    run = _Run(checkpoint, *hold_out(loaded, dev, seed), target, options)
+    examples, held = hold_out(loaded, dev, settings.seed)
+    run = _Run(checkpoint, examples, held, target, {**options, "progress": progress})
     tried, why = (how, ASKED) if how != "auto" else run.worth_trying()
-    learned = probe = run.probe(checkpoint)
+    probe = run.probe(checkpoint)
     say([Choice("how", tried, why), *probe.choices])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as folder:
-        if tried != "probe":
-            learned = run.tuned(tried, probe, Path(folder) / "encoder")
-        outcome = run.outcome(learned, probe)
-        if how == "auto" and tried != "probe" and not outcome.better:
-            say([Choice("how", "probe", f"{tried} was tried; {outcome.verdict}")])
-            learned, outcome = probe, run.outcome(probe, probe)
-        save(learned.encoder, learned.head, target)
-    write_outcome(outcome, target)
-    return outcome
+    if tried == "probe":
+        return run.saved(probe, probe)
+    with run.tuned(tried, probe) as learned:
+        if how != "auto" or held is None:
+            return run.saved(learned, probe)
+        # What chooses looks better than it is on what it was chosen with.
+        judged, choosing = split(held, len(held) // 2, settings.seed)
+        trial = replace(run, held=choosing).outcome(learned, probe)
+        run = replace(run, held=judged, sample="held out, by which nothing was chosen")
+        chosen = learned if trial.better else probe
+        say([Choice("how", chosen.head.how, f"{tried} was tried; {trial.verdict}")])
+        return run.saved(chosen, probe)
 
 
 @dataclass(frozen=True)
@@ -131,16 +142,20 @@ class _Run:
     held: "Examples | None"
     target: Path
     options: dict[str, Any]
+    sample: str = "held out"
 
     def worth_trying(self) -> tuple[str, str]:
         """What auto compares with the probe, or the probe, and why."""
         if self.held is None:
             return "probe", "nothing is held out to show that anything else is better"
+        if len(self.held) < _LEAST_TO_CHOOSE:
+            few = f"{len(self.held)} examples are held out, too few to show"
+            return "probe", f"{few} that anything else is better"
         if self.checkpoint.static:
             return "probe", "a static encoder has no transformer that could learn"
         try:
             from sememe.training import Trainer  # noqa: F401
-        except MissingExtra as error:
+        except ImportError as error:
             return "probe", str(error)
         each = len(self.examples) / len(self.examples.labels)
         how = "few-shot" if each <= _FEW else "fine-tune"
@@ -155,7 +170,7 @@ class _Run:
         if missing := set(range(len(labels))) - {*targets.tolist()}:
             raise InputError(
                 f"{self.examples.name}: all examples of {labels[min(missing)]!r} would be held "
-                "out; add other texts of it, or give --dev FILE."
+                "out; add other texts with this label, or give --dev FILE."
             )
         weight, bias, c = fit(vectors, targets, seed=self.options["seed"])
         choices = [Choice("C", c, "of the probe, by cross-validation")]
@@ -167,23 +182,35 @@ class _Run:
         pooling = "mean" if checkpoint.kind == "regular transformer" else None
         return BiEncoder(checkpoint.directory, device=self.options["device"], pooling=pooling)
 
-    def tuned(self, how: str, probe: _Learned, folder: Path) -> _Learned:
-        """An encoder that is tuned, and its layer; of few-shot, a probe on its vectors."""
+    @contextmanager
+    def tuned(self, how: str, probe: _Learned) -> Iterator[_Learned]:
+        """An encoder that is tuned, and its layer; of few-shot, a probe on its vectors.
+
+        The state to go on from stays until the block has ended well.
+        """
         if self.checkpoint.static:
             raise InputError(
                 f"{self.checkpoint.name} is a static encoder: it has no transformer that could "
-                "learn. Its probe is there: --how probe."
+                "learn. Use --how probe."
             )
-        work = self.target.with_name(f"{self.target.name}.training")
         start = self.checkpoint, self.examples, probe.head
-        done = tune(how, *start, self.options, target=folder, work=work)
-        if done.layer:
-            encoder = self.opened(read(folder))
-            head = Head(self.examples.labels, how, *done.layer)
-        else:
-            again = self.probe(read(folder))
-            encoder, head = again.encoder, replace(again.head, how=how)
-        return _Learned(encoder, head, done.choices, done.history, done.precision)
+        with tuned(how, *start, self.options, self.target) as done:
+            made = read(done.folder)
+            if done.layer:
+                encoder, head = self.opened(made), Head(self.examples.labels, how, *done.layer)
+            else:
+                again = self.probe(made)
+                encoder, head = again.encoder, replace(again.head, how=how)
+            yield _Learned(encoder, head, done.choices, done.history, done.precision)
+
+    def saved(self, learned: _Learned, probe: _Learned) -> "Outcome":
+        """The outcome, which is saved with the classifier, both or neither."""
+        from sememe.training.outcome import kept_safe, write_outcome
+
+        outcome = self.outcome(learned, probe)
+        with kept_safe(self.target, work_folder(self.target)):
+            save(learned.encoder, learned.head, self.target, partial(write_outcome, outcome))
+        return outcome
 
     def outcome(self, learned: _Learned, probe: _Learned) -> "Outcome":
         """How right it is, beside the probe; the probe, beside saying one label of every text."""
@@ -206,7 +233,8 @@ class _Run:
             Measurement("accuracy", np.mean, (places == gold).astype(float))
             for places in (before, found)
         )
-        return Outcome(*told, first, last, (Measurement("macro F1", f1, found, (gold,)),), words)
+        further = (Measurement("macro F1", f1, found, (gold,)),)
+        return Outcome(*told, first, last, further, words, self.sample)
 
 
 def _texts(examples: "Examples") -> list[str]:

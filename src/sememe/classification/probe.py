@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.classification.head import Floats
-from sememe.errors import MissingExtra
+from sememe.extras import importing
 
 _CS = [0.1, 1.0, 10.0, 100.0]
 _USUAL = 10.0
@@ -25,12 +25,8 @@ def fit(
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
-    try:
+    with importing("sklearn", purpose="training a classifier"):
         from sklearn.linear_model import LogisticRegression
-    except ImportError:
-        raise MissingExtra(
-            'Training a classifier needs scikit-learn: pip install "sememe[train]"'
-        ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that many labels look like numbers
         c = _best(vectors, targets, seed)

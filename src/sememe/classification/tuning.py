@@ -1,6 +1,8 @@
 """Encoders that are tuned to labels: by contrast, or end to end with the layer behind them."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -32,30 +34,31 @@ _MOST_EPOCHS = 100
 
 
 class Tuned(NamedTuple):
-    """What tuning left behind beside the encoder's checkpoint; of fine-tuning also the layer."""
+    """A tuned encoder's checkpoint, and how it came about; of fine-tuning also the layer."""
 
+    folder: Path
     choices: "list[Choice]"
     history: "History"
     precision: str
     layer: tuple[Floats, Floats] | None
 
 
-def tune(
+@contextmanager
+def tuned(
     how: str,
     checkpoint: Checkpoint,
     examples: "Examples",
     probe: Head,
     options: Mapping[str, Any],
-    *,
     target: Path,
-    work: Path,
-) -> Tuned:
-    """Train an encoder on labelled texts, and write its checkpoint to `target`.
+) -> Iterator[Tuned]:
+    """Train an encoder on labelled texts; its checkpoint is there as long as the block runs.
 
     "few-shot" learns by contrast: texts of one label come together, those of others part (as in
     SetFit: Tunstall et al., 2022, but all other labels of a batch are negatives at once).
     "fine-tune" goes on from the probe with the encoder no longer frozen (Kumar et al., 2022). A
-    killed run goes on from the state in `work`.
+    killed run goes on from the state beside `target`, which stays until the block has ended well:
+    what was learned is to have its name by then.
 
     Raises:
         InputError: a setting that leads nowhere.
@@ -66,6 +69,7 @@ def tune(
     from sememe.training.data import LabelPairs
     from sememe.training.losses.label import LabelLoss
     from sememe.training.losses.ranking import RankingLoss
+    from sememe.training.outcome import kept_safe
     from sememe.training.record import say
     from sememe.training.settings import Settings
 
@@ -77,24 +81,35 @@ def tune(
         settings = replace(settings, epochs=settings.epochs / rounds)
         objective = Objective(LabelPairs(examples, rounds, seed), RankingLoss(symmetric=True))
     else:
-        layer = LabelLoss(probe.weight, probe.bias, normalize=checkpoint.normalized)
-        objective = Objective(examples, layer)
+        loss = LabelLoss(probe.weight, probe.bias, normalize=checkpoint.normalized)
+        objective = Objective(examples, loss)
     known = {"how": how, "model": checkpoint.weights.sha256, "data": examples.digest(), **chosen}
     say(choices)
+    work = work_folder(target)
+    folder = work / "encoder"
     with Job.opened(work, "train classifier", {**known, "seed": seed}) as job:
         tower = BiTower(checkpoint)
         trainer = Trainer(tower, [objective], settings, folder=work)
         try:
             history = trainer.run(options["progress"])
-            tower.save(target)
         except InputError:  # these settings lead nowhere: nobody goes on with them
             trainer.forget()
             job.remove()
             raise
+        learned = [x.detach().cpu().numpy() for x in objective.loss.parameters()]
+        layer = (learned[0], learned[1]) if learned else None
+        with kept_safe(target, work):
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+            tower.save(folder)
+        yield Tuned(folder, choices, history, trainer.precision, layer)
+        shutil.rmtree(folder, ignore_errors=True)
         trainer.forget()
         job.remove()
-    learned = [x.detach().cpu().numpy() for x in objective.loss.parameters()]
-    return Tuned(choices, history, trainer.precision, (learned[0], learned[1]) if learned else None)
+
+
+def work_folder(target: Path) -> Path:
+    """Where the state of a training is kept, beside its result."""
+    return target.with_name(f"{target.name}.training")
 
 
 def _choices(how: str, count: int, options: Mapping[str, Any]) -> "list[Choice]":

@@ -1,13 +1,12 @@
 """`sememe classify` and `sememe train classifier`: labels for texts."""
 
 import argparse
-import json
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.encoding import begun, say_done
+from sememe.cli.encoding import say_done, text_rows
 from sememe.cli.parser import (
     add_command,
     add_engine,
@@ -15,6 +14,7 @@ from sememe.cli.parser import (
     add_json,
     add_training,
     engine_options,
+    print_json,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "classify",
         summary="label a file of texts by a classifier, however many there are",
-        description="Label a file of texts. Interrupted, the same command goes on where it was, "
-        "and its output is the same as without the interruption.",
+        description="Label a file of texts: all its columns stay, with label and probability "
+        "beside them. Interrupted, the same command goes on where it was, and its output is the "
+        "same as without the interruption.",
         examples=_EXAMPLES,
     )
     parser.add_argument("model", metavar="MODEL", help="what sememe train classifier made")
@@ -50,12 +51,9 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from sememe.classification.classifier import FORMS
-    from sememe.encoders.disk import check_output
-    from sememe.tables import stream_texts
 
     started = time.perf_counter()
-    check_output(options.output, FORMS)
-    texts = begun(stream_texts(options.file, options.column))
+    texts = text_rows(options, FORMS)
     classifier = sememe.Classifier(options.model, **engine_options(options))
     done = classifier.predict_to(texts, options.output, proba=options.proba)
     fingerprint = classifier.fingerprint if options.json else ""
@@ -88,6 +86,6 @@ def _train(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in names}
     done = sememe.train_classifier(options.data, options.output, **given)
     if options.json:
-        print(json.dumps(summary(done)))
+        print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the classifier", file=sys.stderr)
     return 0

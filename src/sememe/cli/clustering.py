@@ -2,9 +2,10 @@
 
 import argparse
 import json
-import re
 import sys
 import time
+import warnings
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,26 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    check_outputs,
     engine_options,
     output_directory,
+    print_json,
 )
+from sememe.errors import BlankWarning, SememeWarning, TableError, warn
 from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.clustering import Clusters
     from sememe.tables import Table
+    from sememe.tables.table import Columns
 
 _OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+_REPLACED = {
+    ".csv": "csv holds no NUL characters: they are written as U+FFFD",
+    ".tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
+    "spaces and U+FFFD",
+}
 
 _EXAMPLES = """\
 sememe cluster questions.txt -o groups/
@@ -57,12 +66,20 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import read_table
+    from sememe.tables import BlankCells, read_table
 
     started = time.perf_counter()
     directory = output_directory(options.output, _OUTPUTS)
+    for name in _OUTPUTS:
+        check_outputs([options.file], {"-o": directory / name})
     table = read_table(options.file)
-    texts = table.text_column(options.column)
+    column = table.text_name(options.column)
+    texts = table.text_column(column)
+    blanks = BlankCells(column)
+    if len(blanks.add(texts, table.source)) == len(texts):
+        raise TableError(f'{table.source.file} has no text to cluster: every "{column}" is blank')
+    blanks.warn("and in no cluster")
+    warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
     groups = sememe.cluster(
         texts,
@@ -74,11 +91,11 @@ def _run(options: argparse.Namespace) -> int:
     title = "Standard input" if options.file == "-" else Path(options.file).name
     _write(directory, table, groups, title=title)
     if options.json:
-        print(json.dumps(groups.to_dict(), ensure_ascii=False))
+        print_json(groups.to_dict())
     else:
         print(groups)
     print(
-        f"{counted(len(texts), 'text')}, {counted(len(groups), 'cluster')}, "
+        f"{counted(len(texts) - blanks.count, 'text')}, {counted(len(groups), 'cluster')}, "
         f"{counted(len(groups.outliers), 'outlier')} in {time.perf_counter() - started:.1f} s: "
         f"{directory / 'map.html'}",
         file=sys.stderr,
@@ -87,23 +104,37 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> None:
-    from sememe.tables import replacing, write_table
+    from sememe.tables import new_column, replacing
 
     directory.mkdir(parents=True, exist_ok=True)
-    label = "cluster"
-    while label in table.columns:
-        label = f"sememe_{label}"
-    columns = {name: [cell(value) for value in values] for name, values in table.columns.items()}
-    write_table(directory / _OUTPUTS[0], {**columns, label: groups.labels})
+    labels: list[int | None] = groups.labels.tolist()
+    for row in groups.blanks:
+        labels[row] = None
+    label = new_column("cluster", table.columns)
+    write_cells(directory / _OUTPUTS[0], {**table.columns, label: labels})
     with replacing(directory / _OUTPUTS[1]) as temporary:
         text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
     groups.save_map(directory / _OUTPUTS[2], title=title)
 
 
-def cell(value: object) -> object:
-    """A value as csv can hold it: NUL and halves of surrogate pairs become U+FFFD."""
-    return _UNWRITABLE.sub("\ufffd", value) if isinstance(value, str) else value
+def write_cells(path: Path, columns: "Columns") -> None:
+    """Write columns; what csv or tsv cannot hold is replaced, with one note a format."""
+    from sememe.tables import cell, write_table
+
+    suffix = path.suffix.lower()
+    if suffix in _REPLACED:
+        original, columns = (
+            columns,
+            {
+                str(cell(name, suffix)): [cell(value, suffix) for value in values]
+                for name, values in columns.items()
+            },
+        )
+        before, after = (chain(each, *each.values()) for each in (original, columns))
+        if any(isinstance(old, str) and old != new for old, new in zip(before, after, strict=True)):
+            warn(_REPLACED[suffix], SememeWarning)
+    write_table(path, columns)
 
 
 def _granularity(value: str) -> str | float:

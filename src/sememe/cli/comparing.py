@@ -1,11 +1,17 @@
 """`sememe compare`: a pair of sentences as each encoder sees it."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import DEFAULT_MODEL, add_command, add_engine, add_json, engine_options
+from sememe.cli.parser import (
+    DEFAULT_MODEL,
+    add_command,
+    add_engine,
+    add_json,
+    engine_options,
+    print_json,
+)
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,11 +44,13 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     models = options.model or [DEFAULT_MODEL]
+    if not all(sentence.strip() for sentence in (options.first, *options.others)):
+        raise InputError("A sentence is blank: give one with words in it.")
     engine = engine_options(options)
     rows = [_row(model, options.first, options.others, engine) for model in models]
     if options.json:
         said = {"first": options.first, "others": options.others, "models": rows}
-        print(json.dumps(said, ensure_ascii=False))
+        print_json(said)
     else:
         print("\n".join(_lines(options.others, rows)))
     return 0

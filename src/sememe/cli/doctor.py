@@ -2,23 +2,30 @@
 
 import argparse
 import importlib.metadata
-import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.models import described, found_models, line_of
-from sememe.cli.parser import add_command, add_json
+from sememe.cli.parser import add_command, add_json, print_json
+from sememe.extras import EXTRAS, install_line, is_installed, requirement
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
 
 _PACKAGES = ("numpy", "scipy", "openvino", "tokenizers", "safetensors", "scikit-network",
-             "huggingface-hub", "pyarrow")  # fmt: skip
+             "huggingface-hub")  # fmt: skip
 _SHOWN = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8",
           "asimddp", "i8mm", "bf16")  # fmt: skip
 _MINILM = (384, 1536)
+_PURPOSES = {
+    "parquet": "parquet files",
+    "search": "searches of a fraction of a millisecond in large indexes",
+    "postgres": "indexes in PostgreSQL",
+    "torch": "GPUs and further architectures",
+    "train": "training encoders and classifiers",
+}
 
 
 def add_commands(commands: "Commands") -> None:
@@ -27,9 +34,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "doctor",
         summary="see what this machine can do, and what is missing for what",
-        description="Show the processor's features, the precision that auto takes and why, how "
-        "fast matrix products are here, versions, caches, models, and what is missing for what. "
-        "Takes a few seconds; the network is not touched.",
+        description="Show the processor's features, how fast it multiplies matrices, the precision "
+        "that auto takes and why, versions, optional packages, caches, models, and what is missing "
+        "for what. Takes a few seconds; the network is not touched.",
         examples="sememe doctor\nsememe doctor --json > doctor.json",
     )
     add_json(parser, "the findings")
@@ -39,10 +46,10 @@ def add_commands(commands: "Commands") -> None:
 def _run(options: argparse.Namespace) -> int:
     found = _examined()
     if options.json:
-        print(json.dumps(found))
+        print_json(found)
     else:
         print("\n".join(_lines(found)))
-    return 0 if found["models"] else 2
+    return 0
 
 
 def _examined() -> dict[str, Any]:
@@ -54,10 +61,16 @@ def _examined() -> dict[str, Any]:
     from sememe.engines.processor import features
 
     models = found_models()
-    found = (model.checkpoint for model in models if model.checkpoint)
-    readable = [checkpoint for checkpoint in found if checkpoint.static is None]
-    ranges = find_ranges(readable[0].weights.sha256) if readable else None
-    choice = automatic(core(), ranges, ranges.output if ranges else "")
+    example = next((m for m in models if m.checkpoint and m.checkpoint.static is None), None)
+    auto: dict[str, str | None] = {
+        "model": None,
+        "precision": None,
+        "why": "no transformer is here",
+    }
+    if example is not None and example.checkpoint is not None:
+        ranges = find_ranges(example.checkpoint.weights.sha256)
+        choice = automatic(core(), ranges, ranges.output if ranges else "")
+        auto = {"model": example.name, "precision": choice.precision, "why": choice.why}
     capable = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     rates = ["f32", *(["bf16"] if "BF16" in capable else []), "int8"]
     return {
@@ -65,15 +78,18 @@ def _examined() -> dict[str, Any]:
         "features": [name for name in _SHOWN if name in features()],
         "cores": usable_cores(),
         "gflops": {name: round(product_rate(name, *_MINILM, 0.3) / 1e9) for name in rates},
-        "auto": {"precision": choice.precision, "why": choice.why},
+        "auto": auto,
         "versions": {
             "sememe": sememe.__version__,
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
         },
+        "extras": {
+            extra: dict(_package(module) for module in modules) for extra, modules in EXTRAS.items()
+        },
         "caches": _caches(),
         "models": [described(model) for model in models],
-        "missing": _missing(bool(readable)),
+        "missing": _missing(any(model.checkpoint for model in models)),
     }
 
 
@@ -82,6 +98,12 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _package(module: str) -> tuple[str, str | None]:
+    """What pip calls an optional module, and its version; None where it is missing."""
+    name = requirement(module).partition(">")[0]
+    return name, _version(name) or "unknown version" if is_installed(module) else None
 
 
 def _caches() -> dict[str, int]:
@@ -103,24 +125,32 @@ def _missing(model: bool) -> dict[str, str]:
     missing = {}
     if not model:
         missing["a model"] = "sememe pull all-MiniLM-L6-v2"
-    if _version("pyarrow") is None:
-        missing["parquet files"] = 'pip install "sememe[parquet]"'
-    if _version("torch") is None or _version("transformers") is None:
-        missing["GPUs and further architectures"] = 'pip install "sememe[torch]"'
+    for extra, modules in EXTRAS.items():
+        if absent := [module for module in modules if not is_installed(module)]:
+            missing[_PURPOSES[extra]] = install_line(absent)
     return missing
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
     rates = ", ".join(f"{name} {rate}" for name, rate in found["gflops"].items())
-    versions = ", ".join(f"{name} {said or '(none)'}" for name, said in found["versions"].items())
+    auto = found["auto"]
+    precision = f"{auto['precision']} for {auto['model']}" if auto["model"] else "nothing yet"
     lines = [
         f"processor   {found['processor']}, {found['cores']} cores",
         f"features    {', '.join(found['features']) or 'none that matter here'}",
         f"products    {rates} (GFLOP/s, all cores, 1,024 rows of {_MINILM[0]})",
-        f"precision   auto takes {found['auto']['precision']}: {found['auto']['why']}",
-        f"versions    {versions}",
+        f"precision   auto takes {precision}: {auto['why']}",
+        f"versions    {_listed(found['versions'])}",
+    ]
+    lines += [
+        f"extra       {_PURPOSES[extra]}: {_listed(versions)}"
+        for extra, versions in found["extras"].items()
     ]
     lines += [f"cache       {path}: {size / 1e6:.0f} MB" for path, size in found["caches"].items()]
     lines += [f"model       {line_of(model)}" for model in found["models"]]
     lines += [f"missing     for {what}: {mend}" for what, mend in found["missing"].items()]
     return lines
+
+
+def _listed(versions: dict[str, str | None]) -> str:
+    return ", ".join(f"{name} {version or '(missing)'}" for name, version in versions.items())

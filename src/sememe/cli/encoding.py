@@ -1,20 +1,26 @@
 """`sememe encode`: the vectors of a file of sentences, on disk."""
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import add_command, add_input, add_json, add_model, engine_options
+from sememe.cli.parser import (
+    add_command,
+    add_input,
+    add_json,
+    add_model,
+    check_outputs,
+    engine_options,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.encoders.disk import OnDisk
+    from sememe.jobs import FileRows
 
 _EXAMPLES = """\
 sememe encode questions.txt -o vectors.npy
@@ -28,8 +34,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "encode",
         summary="turn a file of sentences into vectors, however many there are",
-        description="Encode a file of sentences to disk. Interrupted, the same command goes on "
-        "where it was, and its output is the same as without the interruption.",
+        description="Encode a file of sentences to disk: all its columns stay, with the vectors "
+        "beside them (.npy holds vectors alone). Interrupted, the same command goes on where it "
+        "was, and its output is the same as without the interruption.",
         examples=_EXAMPLES,
     )
     add_input(parser)
@@ -49,12 +56,10 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.encoders.disk import check_output
-    from sememe.tables import stream_texts
+    from sememe.encoders.disk import VECTORS
 
     started = time.perf_counter()
-    check_output(options.output)
-    texts = begun(stream_texts(options.file, options.column))
+    texts = text_rows(options, VECTORS)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
     done = encoder.encode_to(
         texts,
@@ -69,9 +74,17 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def begun(blocks: Iterator[list[Any]]) -> Iterator[Any]:
-    """All that is in the blocks; a file that cannot be read is told of before a model is loaded."""
-    return chain(next(blocks), chain.from_iterable(blocks))
+def text_rows(options: argparse.Namespace, forms: tuple[str, ...]) -> "FileRows":
+    """The rows of a file of texts, opened when it is known that the output can be written."""
+    from sememe.encoders.disk import check_output
+    from sememe.jobs import FileRows
+    from sememe.tables import choose_column, file_name
+
+    check_outputs([options.file], {"-o": options.output})
+    form = check_output(options.output, forms, options.file)
+    name = file_name(options.file)
+    choose = lambda names: [choose_column(names, options.column, name)]  # noqa: E731
+    return FileRows(options.file, choose, form)
 
 
 def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint: str) -> None:
@@ -79,7 +92,7 @@ def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint:
     seconds = time.perf_counter() - started
     if fingerprint:
         said = {**asdict(done), "path": str(done.path), "seconds": round(seconds, 3)}
-        print(json.dumps({**said, "fingerprint": fingerprint}))
+        print_json({**said, "fingerprint": fingerprint})
     items, results = what
     found = f" ({done.found:,} of them were finished before)" if done.found else ""
     print(

@@ -1,7 +1,6 @@
 """`sememe index`: a file of texts becomes an index, or goes into one that is there."""
 
 import argparse
-import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from sememe.cli.parser import (
     add_model,
     engine_options,
     output_directory,
+    print_json,
 )
 from sememe.cli.records import (
     as_there,
@@ -23,10 +23,11 @@ from sememe.cli.records import (
     file_metadata,
     id_column,
     unchanged,
+    warn_of_copies,
     without_blanks,
 )
 from sememe.cli.upkeep import encode_again, remove
-from sememe.errors import InputError, StoreMissing
+from sememe.errors import InputError, SememeError, StoreError, StoreMissing
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("-o", "--output", metavar="INDEX", required=True,
                         help="a folder, or postgresql://user@host/database/name")  # fmt: skip
     parser.add_argument("--id", metavar="NAME", help="the column with the texts' ids (default: the "
-                        "one called id; without one, ids are made of the texts)")  # fmt: skip
+                        "one that the index has them from; for a new index the one called id; "
+                        "without one, ids are made of the texts)")  # fmt: skip
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--replace", action="store_true",
                      help="texts take the place of those with the same ids")  # fmt: skip
@@ -87,15 +89,17 @@ def _add(options: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     index = _opened(options)
-    rows, there, source = _rows(options, index)
+    rows, there, source, column = _rows(options, index)
     with _created(options) if index is None else index as index:
+        if index.id_column is None and (there or not len(index)):
+            index.id_column = column or ""
         try:
             (index.upsert if options.replace else index.add)(
                 [row.text for row in rows], [row.id for row in rows], [row.metadata for row in rows]
             )
         except KeyboardInterrupt:
             wanted = {row.id: row for row in rows}
-            done = sum(same(row, wanted[row.id]) for row in index.get(wanted))
+            done = sum(same(row, wanted[row.id]) for row in index.get(list(wanted)))
             raise KeyboardInterrupt(
                 f"{done:,} of {counted(len(rows), 'text')} of {source.file} are in the index, the "
                 "same command goes on from there"
@@ -106,7 +110,7 @@ def _add(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     if options.json:
         said = {"index": place, "texts": after, "new": new, "replaced": replaced}
-        print(json.dumps({**said, "seconds": round(seconds, 3)}))
+        print_json({**said, "seconds": round(seconds, 3)})
     print(
         f"{counted(len(rows), 'text')}, {new:,} new"
         + f", {replaced:,} replaced" * options.replace
@@ -118,8 +122,11 @@ def _add(options: argparse.Namespace) -> int:
 
 def _rows(
     options: argparse.Namespace, index: "sememe.Index | None"
-) -> tuple[list["Row"], dict["Id", "Row"], "Source"]:
-    """The file's rows, those of them that the index has as it has them, and where they stand."""
+) -> tuple[list["Row"], dict["Id", "Row"], "Source", str | None]:
+    """The file's rows, those of them that the index has as it has them, and where they stand.
+
+    The last one is the column of their ids.
+    """
     from sememe.search.rows import known_ids, new_rows
     from sememe.tables import read_table
     from sememe.tables.files import input_format
@@ -127,7 +134,7 @@ def _rows(
     table = read_table(options.file)
     text = table.text_name(options.column)
     table = without_blanks(table, text)
-    own = id_column(table, options.id, text)
+    own = id_column(table, options.id, text, index)
     ids = file_ids(table, own) if own else None
     if ids and index is not None:
         ids = known_ids(ids, index.get)
@@ -145,7 +152,9 @@ def _rows(
         unchanged(rows, there, table.source)
     elif index is not None and not own:
         check_copies(rows, index, table.source)
-    return rows, there, table.source
+    if index is not None:
+        warn_of_copies(rows, index, there, table.source)
+    return rows, there, table.source, own
 
 
 def _opened(options: argparse.Namespace) -> "sememe.Index | None":
@@ -194,4 +203,22 @@ def _created(options: argparse.Namespace) -> "sememe.Index":
     if "://" not in options.output:
         output_directory(options.output, ())
     encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
-    return sememe.Index.create(options.output, encoder, language=options.language or "english")
+    try:
+        return sememe.Index.create(options.output, encoder, language=options.language or "english")
+    except InputError:
+        if not _is_there(options.output):
+            raise
+    raise StoreError(
+        f"{options.output} was made by another process meanwhile: the same command adds to it.",
+        unavailable=True,
+    )
+
+
+def _is_there(place: str) -> bool:
+    from sememe.search.opening import open_store
+
+    try:
+        open_store(place).close()
+    except SememeError:
+        return False
+    return True

@@ -1,86 +1,75 @@
-"""Run a command: exit codes, notes, errors of one line.
+"""The command `sememe` from its first moment: streams, Ctrl-C and what is left to print at the end.
 
-Exit codes: 0 done, 2 the user's input is wrong (one line says what), 130 stopped by Ctrl-C,
-1 anything else.
+Exit codes: 0 done; 2 the input is wrong (one line says what); 1 the input is right, but it could
+not be done now (a full disk, another process at work, no network); 130 stopped by Ctrl-C.
 """
 
-import argparse
 import os
 import sys
-import warnings
 from collections.abc import Sequence
-from io import TextIOWrapper
-
-import sememe
-from sememe.cli import (
-    classifying,
-    clustering,
-    comparing,
-    doctor,
-    encoding,
-    indexing,
-    models,
-    pairing,
-    quantizing,
-    scoring,
-    searching,
-    training,
-)  # fmt: skip
-from sememe.cli.parser import Parser, check_input
-from sememe.errors import SememeError, SememeWarning
+from contextlib import suppress
+from typing import IO, Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may not know every character
-    options = _options(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SememeWarning)
-        warnings.showwarning = _note
+    try:
+        _open_streams()
+        from sememe.cli.commands import run  # here, so that Ctrl-C may come while it is imported
+
+        return _flushed(run(arguments))
+    except KeyboardInterrupt as stop:
+        print("; ".join(["sememe: stopped", *map(str, stop.args)]), file=sys.stderr)
+        return 130
+
+
+def _open_streams() -> None:
+    """Stand-ins for what is closed; characters that a terminal does not know are replaced."""
+    for descriptor in range(3):  # or the next file that is opened would get what libraries print
         try:
-            check_input(options)
-            code: int = options.run(options)
-            sys.stdout.flush()
-        except SememeError as error:
-            print(f"sememe: {error}", file=sys.stderr)
-            return 2
-        except OSError as error:
-            if not isinstance(error, BrokenPipeError):
-                print(f"sememe: stopped: {error}", file=sys.stderr)
-            if isinstance(sys.stdout, TextIOWrapper):  # what is left in it would be said on leaving
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            # The reader of a pipe, such as head, may have seen enough; files are written.
-            return int(not isinstance(error, BrokenPipeError))
-        except KeyboardInterrupt as stop:
-            print("; ".join(["sememe: stopped", *map(str, stop.args)]), file=sys.stderr)
-            return 130
-    return code
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if descriptor < 2 else os.O_WRONLY)
+    if sys.stdout is None:  # what may only be read: results that nobody gets are an error
+        nobody = os.open(os.devnull, os.O_RDONLY)
+        sys.stdout = open(nobody, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if not isinstance(sys.stderr, _Messages):  # where there is none, print takes standard output
+        stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stderr = _Messages(stream)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):  # pipes are read as bytes, not by the first
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    # A QUERY of several words; Python 3.11's argparse leaves one behind options over, too.
-    if hasattr(options, "query") and not any(word.startswith("-") for word in rest):
-        options.query, rest = " ".join([*filter(None, [options.query]), *rest]) or None, []
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    return options
+def _flushed(code: int) -> int:
+    """Write what is left of standard output; a reader such as `head` may have seen enough."""
+    try:
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more
+        if isinstance(error, BrokenPipeError):
+            return code
+        print(f"sememe: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
-    parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for room in (
-        clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, models, quantizing, doctor,
-    ):  # fmt: skip
-        room.add_commands(commands)
-    return parser
+class _Messages:
+    """Standard error, whose loss never stops the work: closed, full, or a pipe nobody reads."""
 
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
 
-def _note(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"note: {message}", file=sys.stderr)
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError, ValueError):  # the latter where the stream was closed meanwhile
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits, if it can be written."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

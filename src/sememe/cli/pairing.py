@@ -1,36 +1,44 @@
 """`sememe pairs`: the texts of a file that mean (nearly) the same, and the file without them."""
 
 import argparse
-import json
 import sys
 import time
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.clustering import cell
+from sememe.cli.clustering import write_cells
 from sememe.cli.parser import (
     add_command,
     add_input,
     add_json,
     add_model,
+    check_outputs,
     cosine,
     engine_options,
     output_directory,
+    print_json,
     whole,
 )
-from sememe.errors import InputError
+from sememe.errors import BlankWarning, InputError
 from sememe.progress import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
     from sememe.cli.parser import Commands
     from sememe.pairs import Dropped, Pairs
     from sememe.tables import Source, Table
 
+    Ids = Sequence[object]
+
 _EXAMPLES = """\
 sememe pairs questions.txt -o pairs.csv
 sememe pairs tickets.csv --column subject --threshold 0.9 -o pairs.csv --deduplicate clean/
-sememe pairs titles.jsonl --top 100 -o pairs.jsonl"""
+sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl"""
 
 
 def add_commands(commands: "Commands") -> None:
@@ -40,11 +48,13 @@ def add_commands(commands: "Commands") -> None:
         "pairs",
         summary="find near-duplicates and paraphrases in a file, and drop them",
         description="Find the texts of a file that mean (nearly) the same: all pairs that are at "
-        "least so similar, or the closest ones. Rows are called by the file's own numbers: lines, "
-        "or rows of parquet, from 1.",
+        "least so similar, or the closest ones. Rows are called by their number among the file's "
+        "rows, from 1, by --id, and by their line where the file has lines.",
         examples=_EXAMPLES,
     )
     add_input(parser)
+    parser.add_argument("--id", metavar="COLUMN", help="a column that names the rows in what is "
+                        "written")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
                         help="x.csv, x.tsv, x.jsonl or x.parquet for the pairs")  # fmt: skip
     add_model(parser)
@@ -61,68 +71,93 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import output_format, read_table, write_table
+    from sememe.tables import BlankCells, output_format, read_table
 
     started = time.perf_counter()
     if output_format(options.output) == "txt":
         raise InputError(f"-o {options.output}: txt holds no columns; name it .csv or .jsonl.")
-    outputs = [Path(options.output), *_deduplicated(options)]
-    if any(path.resolve() == Path(options.file).resolve() for path in outputs):
-        raise InputError(f"{options.file} would be overwritten by what is found: write elsewhere.")
-    if Path(options.output).resolve() in (path.resolve() for path in outputs[1:]):
-        raise InputError(
-            f"-o {options.output} is a file that --deduplicate writes: give it another name."
-        )
+    outputs = {"-o": Path(options.output), **_deduplicated(options)}
+    check_outputs([options.file], outputs)
     table = read_table(options.file)
-    texts = table.text_column(options.column)
+    ids = None if options.id is None else _ids(table.column(options.id))
+    column = table.text_name(options.column)
+    texts = table.text_column(column)
+    blanks = BlankCells(column)
+    blanks.add(texts, table.source)
+    blanks.warn("and in no pair")
+    warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
-    found = sememe.find_pairs(texts, encoder, threshold=options.threshold, top=options.top)
-    ends = {"first": found.first.tolist(), "second": found.second.tolist()}
-    numbers = {name: [table.source.number(i) for i in rows] for name, rows in ends.items()}
-    written = {f"{name}_text": [cell(texts[i]) for i in rows] for name, rows in ends.items()}
-    write_table(options.output, {**numbers, "score": found.score, **written})
-    said = {"texts": len(texts), "pairs": len(found), "threshold": round(found.threshold, 6)}
-    kept = None
+    pairs = sememe.find_pairs(texts, encoder, threshold=options.threshold, top=options.top)
+    ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
+    columns = {**_places(ends, table.source, ids), "score": pairs.score}
+    columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
+    write_cells(outputs["-o"], columns)
+    summary = {
+        "texts": len(texts) - blanks.count,
+        "blank": blanks.count,
+        "pairs": len(pairs),
+        "threshold": round(pairs.threshold, 6),
+    }
     if options.deduplicate:
-        said["kept"] = kept = _write_deduplicated(outputs[1], outputs[2], table, found)
+        summary["kept"] = _write_deduplicated([*outputs.values()][1:], table, pairs, ids)
     if options.json:
-        print(json.dumps({**said, "why": found.why}))
-    _say(options, found, kept, time.perf_counter() - started)
+        print_json({**summary, "why": pairs.why})
+    _say(options, summary, pairs, time.perf_counter() - started)
     return 0
 
 
-def _deduplicated(options: argparse.Namespace) -> list[Path]:
+def _deduplicated(options: argparse.Namespace) -> dict[str, Path]:
     """What `--deduplicate` writes: kept rows in the format of the input, and the dropped ones."""
     from sememe.tables.files import input_format
 
     if not options.deduplicate:
-        return []
+        return {}
     files = (f"kept.{input_format(options.file)}", "dropped.csv")
     directory = output_directory(options.deduplicate, files, "--deduplicate")
-    return [directory / file for file in files]
+    return {f"--deduplicate ({file})": directory / file for file in files}
 
 
-def _write_deduplicated(kept: Path, dropped: Path, table: "Table", found: "Pairs") -> int:
-    from sememe.tables import write_table
+def _ids(values: "Sequence[object]") -> "Ids":
+    """Ids of one type, so that every format holds them: whole numbers, or texts."""
+    numbers = all(type(value) is int and abs(value) < 2**63 for value in values)
+    return [value if numbers or value is None else str(value) for value in values]
 
+
+def _places(
+    ends: "Mapping[str, Sequence[int]]", source: "Source", ids: "Ids | None"
+) -> dict[str, "Sequence[object] | NDArray[Any]"]:
+    """Rows by their record numbers, by the user's ids, and by their lines where there are some."""
+    columns: dict[str, Any] = {name: list(map(source.record, rows)) for name, rows in ends.items()}
+    if ids is not None:
+        columns |= {f"{name}_id": [ids[row] for row in rows] for name, rows in ends.items()}
+    if source.unit == "line":
+        columns |= {f"{name}_line": list(map(source.number, rows)) for name, rows in ends.items()}
+    return columns
+
+
+def _write_deduplicated(
+    outputs: list[Path], table: "Table", pairs: "Pairs", ids: "Ids | None"
+) -> int:
+    kept, dropped = outputs
     kept.parent.mkdir(parents=True, exist_ok=True)
-    rows = found.deduplicated().tolist()
-    write_table(kept, {name: [column[i] for i in rows] for name, column in table.columns.items()})
-    gone, texts, number = found.dropped(), found.texts, table.source.number
-    columns: dict[str, list[object]] = {
-        "dropped": [number(one.row) for one in gone],
-        "kept": [number(one.kept) for one in gone],
-        "score": [round(one.score, 6) for one in gone],
-        "reason": [_reason(one, texts, table.source) for one in gone],
-        "dropped_text": [cell(texts[one.row]) for one in gone],
-        "kept_text": [cell(texts[one.kept]) for one in gone],
+    rows = pairs.deduplicated().tolist()
+    write_cells(kept, table.take(rows).columns)
+    left_out, texts = pairs.dropped(), pairs.texts
+    ends = {"dropped": [one.row for one in left_out], "kept": [one.kept for one in left_out]}
+    name = lambda row: f"row {table.source.record(row)}" if ids is None else f"id {ids[row]}"  # noqa: E731
+    columns = {
+        **_places(ends, table.source, ids),
+        "score": [round(one.score, 6) for one in left_out],
+        "reason": [_reason(one, texts, name) for one in left_out],
+        "dropped_text": [texts[one.row] for one in left_out],
+        "kept_text": [texts[one.kept] for one in left_out],
     }
-    write_table(dropped, columns)
+    write_cells(dropped, columns)
     return len(rows)
 
 
-def _reason(one: "Dropped", texts: list[str], source: "Source") -> str:
-    kept, partner = (f"{source.unit} {source.number(row)}" for row in (one.kept, one.partner))
+def _reason(one: "Dropped", texts: list[str], name: "Callable[[int], str]") -> str:
+    kept, partner = name(one.kept), name(one.partner)
     if texts[one.row] == texts[one.kept]:
         return f"copy of {kept}"
     if one.partner == one.kept:
@@ -130,18 +165,20 @@ def _reason(one: "Dropped", texts: list[str], source: "Source") -> str:
     return f"joined to {kept} through {partner}, {one.score:.2f} like that"
 
 
-def _say(options: argparse.Namespace, found: "Pairs", kept: int | None, seconds: float) -> None:
+def _say(
+    options: argparse.Namespace, summary: dict[str, Any], pairs: "Pairs", seconds: float
+) -> None:
     print(
-        f"{counted(len(found.texts), 'text')}, {counted(len(found), 'pair')} of "
-        f"{found.threshold:.3f} and above in {seconds:.1f} s: {options.output}"
-        + (f"\n{found.why}" if found.why else ""),
+        f"{counted(summary['texts'], 'text')}, {counted(len(pairs), 'pair')} of "
+        f"{pairs.threshold:.3f} and above in {seconds:.1f} s: {options.output}"
+        + (f"\n{pairs.why}" if pairs.why else ""),
         file=sys.stderr,
     )
-    if kept is not None:
-        left = len(found.texts) - kept
+    if "kept" in summary:
+        left = len(pairs.texts) - summary["kept"]
         note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
         print(
-            f"{counted(kept, 'text')} kept, {left:,} dropped: {options.deduplicate}"
-            + (f"{note}--threshold 0.9" if found.why and left else ""),
+            f"{counted(summary['kept'], 'row')} kept, {left:,} dropped: {options.deduplicate}"
+            + (f"{note}--threshold 0.9" if pairs.why and left else ""),
             file=sys.stderr,
         )

@@ -1,9 +1,14 @@
 """What the commands' parsers share: errors of one line, options of one wording."""
 
 import argparse
+import json
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sememe.errors import InputError
@@ -29,10 +34,20 @@ def add_command(
     return commands.add_parser(
         name,
         help=summary,
-        description=description,
+        description=fill(description, get_terminal_size().columns - 2),
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.split("\n")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def show_help(parser: Parser) -> None:
+    """What a command line does that names no command."""
+
+    def run(_: argparse.Namespace) -> int:
+        parser.print_help()
+        return 0
+
+    parser.set_defaults(run=run)
 
 
 def add_input(parser: Parser, *, optional: bool = False) -> None:
@@ -43,7 +58,10 @@ def add_input(parser: Parser, *, optional: bool = False) -> None:
 
 
 def check_input(options: argparse.Namespace) -> None:
-    """InputError for a column of standard input, which would hide that a table is read as lines."""
+    """InputError for a name that is empty, and for a column of standard input, which has none."""
+    for name, shown in (("file", "FILE"), ("output", "--output"), ("index", "INDEX")):
+        if getattr(options, name, None) == "":
+            raise InputError(f"{shown} is an empty name; is a variable of your shell not set?")
     for name in ("column", "id"):
         if getattr(options, "file", None) == "-" and getattr(options, name, None):
             raise InputError(
@@ -65,7 +83,7 @@ def add_engine(parser: Parser, of: str = "") -> None:
                         default="auto", help=f"what to compute in{of}; f16 is for GPUs "
                         "(default: auto)")  # fmt: skip
     parser.add_argument("--device", metavar="D", help=f"where to compute{of}: cpu, cuda, cuda:1 or "
-                        'mps; all but cpu need pip install "sememe[torch]" (default: the engine '
+                        "mps; all but cpu need torch and transformers (default: the engine "
                         "chooses)")  # fmt: skip
 
 
@@ -82,22 +100,26 @@ def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {what}")  # fmt: skip
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
-                        "a directory, a name or a Hub id (default: %(default)s)")  # fmt: skip
+                        f"a directory, a name or a Hub id (default: {DEFAULT_MODEL})")  # fmt: skip
     parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
                         "nothing (default: a fifth of the data is held out)")  # fmt: skip
-    parser.add_argument("--epochs", metavar="N", type=float, help="how often to see every example")
+    parser.add_argument("--epochs", metavar="N", type=float, help="how many times to see every "
+                        "example (default: chosen by the data)")  # fmt: skip
     parser.add_argument("--batch-size", metavar="N", type=int,
-                        help="examples a step; memory does not limit it")  # fmt: skip
-    parser.add_argument("--learning-rate", metavar="R", type=float)
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
+                        help="examples per step; memory does not limit it")  # fmt: skip
+    parser.add_argument("--learning-rate", metavar="R", type=float,
+                        help="at its highest (default: chosen by the data)")  # fmt: skip
+    parser.add_argument("--device", metavar="D", help="where to train: cpu, cuda, cuda:1 or mps "
+                        "(default: the fastest there is)")  # fmt: skip
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of everything random "
+                        "(default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
 
 
 def whole(value: str) -> int:
     """A type of options: a whole number from 1 on."""
     if not (value.isdecimal() and int(value) >= 1):
-        raise argparse.ArgumentTypeError(f"{value} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{value} is not a whole number of at least 1")
     return int(value)
 
 
@@ -108,12 +130,48 @@ def cosine(value: str) -> float:
             return float(value)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{value} is no cosine above -1 and up to 1, such as 0.8")
+    raise argparse.ArgumentTypeError(f"{value} is not a cosine above -1 and up to 1, such as 0.8")
 
 
 def add_json(parser: Parser, what: str) -> None:
     """The switch for machines."""
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def print_json(value: Any) -> None:
+    """Print a line of JSON in pure ASCII, whatever standard output can encode; NaN becomes null."""
+    try:
+        print(json.dumps(value, allow_nan=False))
+    except ValueError:
+        print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def stdin_lines() -> Iterator[str]:
+    """The lines of standard input as they come, read as UTF-8, without their ends.
+
+    Raises:
+        InputError: standard input is closed, or a line is not UTF-8.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed, so no lines can be read from it.")
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"standard input, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; "
+                "convert the input to UTF-8."
+            ) from None
+        yield text.rstrip("\r\n")
 
 
 def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> Path:

@@ -1,12 +1,12 @@
 """`sememe quantize`: measure a checkpoint's int8 ranges, once."""
 
 import argparse
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import add_command, add_json
+from sememe.cli.parser import add_command, add_json, print_json
+from sememe.errors import InputError
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -21,15 +21,15 @@ def add_commands(commands: "Commands") -> None:
     parser = add_command(
         commands,
         "quantize",
-        summary="measure what int8 needs to know of a model, once",
+        summary="measure the int8 ranges of a model, once",
         description="Measure a model's int8 ranges on texts in 35 languages that come with sememe "
         "(or on yours), and keep them in the cache. From then on --precision int8 works with "
         "that model, and auto takes it where it is good enough.",
         examples=_EXAMPLES,
     )
     parser.add_argument("model", metavar="MODEL", help="a directory, a name or a Hub id")
-    parser.add_argument("--texts", metavar="FILE", help="calibrate on your own texts instead; the "
-                        "vectors then depend on them")  # fmt: skip
+    parser.add_argument("--texts", metavar="FILE", help="calibrate on your own texts instead; "
+                        "int8 vectors then depend on them")  # fmt: skip
     parser.add_argument("--column", metavar="NAME", help="the column with the text")
     add_json(parser, "the fidelity")
     parser.set_defaults(run=_run)
@@ -38,11 +38,13 @@ def add_commands(commands: "Commands") -> None:
 def _run(options: argparse.Namespace) -> int:
     from sememe.tables import read_texts
 
+    if options.column and not options.texts:
+        raise InputError("--column does nothing without --texts: leave it out.")
     texts = read_texts(options.texts, options.column).texts if options.texts else None
     ranges, path = sememe.quantize(options.model, texts=texts, source=options.texts or "")
     found = ranges.fidelity
     if options.json:
-        print(json.dumps({**asdict(found), "digest": ranges.digest, "file": str(path)}))
+        print_json({**asdict(found), "digest": ranges.digest, "file": str(path)})
     else:
         what = "texts" if found.measure == "cosine" else "pairs"
         where = f"on {found.texts} {what} held back ({found.source})"

@@ -12,43 +12,81 @@ if TYPE_CHECKING:
     from sememe.search import Index, Row
     from sememe.tables import Source, Table
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
-_NAMED = 3  # blank rows
+# 1e5 is a code as often as a number: without a point, only exponents as programs write them count.
+_NUMBER = re.compile(
+    r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+(e[+-]?[0-9]{1,2})?|e[+-][0-9]{2})?", re.IGNORECASE
+)
 
 
 def without_blanks(table: "Table", column: str) -> "Table":
     """The table without the rows whose text is blank, of which a note tells."""
-    from sememe.tables import Source, Table
+    from sememe.tables import BlankCells
 
-    texts, source = table.text_column(column), table.source
-    rows = [row for row, text in enumerate(texts) if text.strip()]
-    blank = [str(source.number(row)) for row, text in enumerate(texts) if not text.strip()]
+    blanks = BlankCells(column)
+    blank = set(blanks.add(table.text_column(column), table.source))
     if not blank:
         return table
-    if not rows:
-        raise TableError(f'{source.file} has no text: every "{column}" is blank')
-    warn(
-        f"{source.file}: {counted(len(blank), 'blank text')} left out: {source.unit} "
-        f"{', '.join(blank[:_NAMED])}{', …' if len(blank) > _NAMED else ''}",
-        SememeWarning,
-    )
-    columns = {name: [values[row] for row in rows] for name, values in table.columns.items()}
-    return Table(columns, Source(source.file, source.unit, [source.number(row) for row in rows]))
+    if len(blank) == len(table):
+        raise TableError(f'{table.source.file} has no text: every "{column}" is blank')
+    blanks.warn("and left out")
+    return table.take([row for row in range(len(table)) if row not in blank])
 
 
-def id_column(table: "Table", name: str | None, text: str) -> str | None:
-    """The column that `--id` names, or the one called id, in either case; None if there is none."""
-    if name:
-        return table.text_name(name)
-    called = [column for column in sorted(table.columns, reverse=True) if column.lower() == "id"]
-    return next((column for column in called if column != text), None)
+def id_column(table: "Table", name: str | None, text: str, index: "Index | None") -> str | None:
+    """The column with the ids: the index's, the one that `--id` names, or the one called id.
+
+    Returns:
+        Its name; None if ids are made of the texts.
+
+    Raises:
+        InputError: `--id` contradicts the index.
+        TableError: there is no such column.
+    """
+    known = None if index is None else index.id_column
+    if index is None or known is None:
+        if name:
+            return table.text_name(name)
+        called = [each for each in sorted(table.columns, reverse=True) if each.lower() == "id"]
+        return next((column for column in called if column != text), None)
+    origin = f'from the column "{known}"' if known else "from the texts, not from a column"
+    if name and name.strip().casefold() != known.strip().casefold():
+        raise InputError(
+            f"{index.place} has its ids {origin}, so --id {name} would add texts twice: leave it "
+            "out, or make another index."
+        )
+    try:
+        return table.text_name(known) if known else None
+    except TableError as error:
+        raise TableError(f"{error}. {index.place} has its ids {origin}") from None
+
+
+def warn_of_copies(
+    rows: list["Row"], index: "Index", there: Mapping[Any, "Row"], source: "Source"
+) -> None:
+    """Warn once of the texts that the index has already under other ids than these rows'."""
+    new = {row.text for row in rows if row.id not in there}
+    ids, others = {row.id for row in rows}, index.ids_of(new) if new else {}
+    copies = [
+        (number, old[0])
+        for number, row in enumerate(rows)
+        if row.id not in there and (old := [i for i in others.get(row.text, ()) if i not in ids])
+    ]
+    if copies:
+        number, old_id = copies[0]
+        verb = "is" if len(copies) == 1 else "are"
+        warn(
+            f"{source.file}: {counted(len(copies), 'text')} {verb} in the index already under "
+            f"other ids and {verb} added once more ({source.where(number)}: {rows[number].id!r} "
+            f"is {old_id!r} there)",
+            SememeWarning,
+        )
 
 
 def file_ids(table: "Table", column: str) -> list[Any]:
     """A column of ids; TableError where one is none, or comes twice."""
     from sememe.search.rows import check_ids
 
-    ids = table.columns[column]
+    ids = list(table.columns[column])
     seen: dict[object, int] = {}
     for row, own in enumerate(ids):
         try:
@@ -82,7 +120,8 @@ def file_metadata(
     """All other columns, a dict a row; empty cells and null are not kept.
 
     A csv's cells become numbers where all of a column are, or where the index's `fields` of its
-    name have numbers; where they have texts alone, all stay texts.
+    name have numbers; where they have texts alone, all stay texts. They do as well where two
+    different cells are one number, as 1.1 and 1.10 are.
     """
     from sememe.search.rows import why_not_json
 
@@ -91,7 +130,7 @@ def file_metadata(
     for name in kept:
         key = _key(name, kept)
         values = (
-            _typed(table.columns[name], fields.get(key, set()) - {"null"})
+            _typed(table, name, fields.get(key, set()) - {"null"})
             if delimited
             else [_plain(value) for value in table.columns[name]]
         )
@@ -141,14 +180,23 @@ def _key(name: str, names: Iterable[str]) -> str:
     return key
 
 
-def _typed(values: list[object], types: set[str]) -> list[object]:
-    cells = [str(value) for value in values]
-    numbers = "number" in types or (
-        not types and all(_NUMBER.fullmatch(cell) for cell in cells if cell)
-    )
-    return [
-        _number(cell) if numbers and _NUMBER.fullmatch(cell) else cell or None for cell in cells
-    ]
+def _typed(table: "Table", name: str, types: set[str]) -> list[object]:
+    cells = [str(value) for value in table.columns[name]]
+    numbers = {cell: _number(cell) for cell in cells if _NUMBER.fullmatch(cell)}
+    if "number" not in types and (types or len(numbers) < len({*cells, ""}) - 1):
+        numbers = {}
+    first: dict[int | float, str] = {}
+    for cell, number in numbers.items():
+        if first.setdefault(number, cell) != cell:
+            if "number" in types:
+                warn(
+                    f'{table.source.file}: "{name}" has {first[number]} and {cell}, which are one '
+                    "number; its cells are kept as texts here, beside the index's numbers",
+                    SememeWarning,
+                )
+            numbers = {}
+            break
+    return [numbers.get(cell, cell or None) for cell in cells]
 
 
 def _number(cell: str) -> int | float:

@@ -5,8 +5,8 @@ import time
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.encoding import begun, say_done
-from sememe.cli.parser import add_command, add_engine, add_json, engine_options
+from sememe.cli.encoding import say_done
+from sememe.cli.parser import add_command, add_engine, add_json, check_outputs, engine_options
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -23,8 +23,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "score",
         summary="score a file of pairs of texts, however many there are",
-        description="Score pairs of texts with a cross-encoder. Interrupted, the same command goes "
-        "on where it was, and its output is the same as without the interruption.",
+        description="Score pairs of texts with a cross-encoder: all columns of the file stay, with "
+        "the scores beside them (.npy holds scores alone). Interrupted, the same command goes on "
+        "where it was, and its output is the same as without the interruption.",
         examples=_EXAMPLES,
     )
     parser.add_argument("file", metavar="PAIRS", help="csv, tsv, jsonl or parquet")
@@ -47,12 +48,14 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from sememe.encoders.disk import SCORES, check_output
-    from sememe.tables import stream_pairs
+    from sememe.jobs import FileRows
+    from sememe.tables import choose_pair, file_name
 
     started = time.perf_counter()
-    check_output(options.output, SCORES)
-    columns = (options.columns[0], options.columns[1]) if options.columns else None
-    pairs = begun(stream_pairs(options.file, columns))
+    check_outputs([options.file], {"-o": options.output})
+    form = check_output(options.output, SCORES, options.file)
+    name = file_name(options.file)
+    pairs = FileRows(options.file, lambda names: choose_pair(names, options.columns, name), form)
     cross = sememe.CrossEncoder(options.model, **engine_options(options))
     done = cross.score_to(
         pairs,

@@ -1,7 +1,6 @@
 """`sememe search`: find texts in an index, once, or query after query."""
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import add_command, add_engine, add_json, engine_options, whole
+from sememe.cli.parser import (
+    add_command,
+    add_engine,
+    add_json,
+    engine_options,
+    print_json,
+    stdin_lines,
+    whole,
+)
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         "candidates": options.candidates,
     }  # fmt: skip
     for query in _queries() if options.query is None else [options.query]:
-        if not (options.query or options.json or sys.stdin.isatty()):
+        if not (options.query or options.json or (sys.stdin and sys.stdin.isatty())):
             print(f"{_PROMPT}{query}")
         hits = index.search(query, **asked)
         _show(query, hits, options)
@@ -90,26 +97,28 @@ def _check(options: argparse.Namespace) -> None:
 
 def _queries() -> Iterator[str]:
     """Lines that are not blank, with a prompt on a terminal; a blank line there ends it."""
-    terminal = sys.stdin.isatty()
+    terminal = sys.stdin is not None and sys.stdin.isatty()
     if terminal:
         with suppress(ImportError):  # Windows edits lines itself
             import readline  # noqa: F401  # lines are edited and remembered
         print("A query a line; an empty line or Ctrl-D ends it.", file=sys.stderr)
-    while True:
-        try:
-            line = input(_PROMPT if terminal else "").strip()
-        except EOFError:
-            return
-        if line:
-            yield line
+    for line in _typed() if terminal else stdin_lines():
+        if line.strip():
+            yield line.strip()
         elif terminal:
             return
+
+
+def _typed() -> Iterator[str]:
+    with suppress(EOFError):
+        while True:
+            yield input(_PROMPT)
 
 
 def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
     if options.json:
         found = [_plain(hit, _best(hit, options.mode)) for hit in hits]
-        print(json.dumps({"query": query, "hits": found}, ensure_ascii=False))
+        print_json({"query": query, "hits": found})
         return
     for rank, hit in enumerate(hits, start=1):
         details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
@@ -117,14 +126,22 @@ def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
         print(f"{'':13}{_line(' · '.join(details))}")
 
 
-def _nothing(index: sememe.Index, where: str | None) -> str:
+def _nothing(index: "sememe.Index", where: str | None) -> str:
+    from sememe.search.where import parse
+
     if not len(index):
         return "Nothing was found: the index is empty."
     if not where:
         return "Nothing was found."
-    fields = {"id": {"string or number"}, "text": {"string"}} | index.fields()
+    fields = index.fields()
     known = ", ".join(f"{name} ({' or '.join(sorted(fields[name]))})" for name in fields)
-    return f"Nothing was found that fits --where {where}\nThe fields are {known}."
+    message = f"Nothing was found that fits --where {where}\nThe fields are {known}."
+    condition = parse(where)
+    if condition and "{id_number}" in condition.template and fields["id"] == {"string"}:
+        number = re.search(r"\bid\W+([0-9]+)", where)
+        example = number[1] if number else "80"
+        message += f"\nThe ids of this index are texts, so write them in quotes: id = '{example}'"
+    return message
 
 
 def _best(hit: "Hit", mode: str) -> str:

@@ -1,13 +1,12 @@
 """`sememe train`: an encoder of one's own, and whether it is better."""
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.classifying import add_train_command
-from sememe.cli.parser import Parser, add_command, add_training
+from sememe.cli.parser import Parser, add_command, add_training, print_json, show_help
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -31,10 +30,15 @@ _OPTIONS = (
 
 def add_commands(commands: "Commands") -> None:
     """Add the command to the parser."""
-    train = commands.add_parser(
-        "train", help="train an encoder on pairs, triplets, scores or labels of your own"
+    train = add_command(
+        commands,
+        "train",
+        summary="train an encoder on pairs, triplets, scores or labels of your own",
+        description="Train an encoder on examples of your own, and measure whether it is better.",
+        examples="sememe train bi pairs.csv -o my-encoder\nsememe train bi --help",
     )
-    kinds = train.add_subparsers(title="what to train", required=True, metavar="KIND")
+    show_help(train)
+    kinds = train.add_subparsers(title="what to train", metavar="KIND")
     _add(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
     _add(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
     add_train_command(kinds)
@@ -46,8 +50,9 @@ def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
         kind,
         summary=what,
         description=f"Train {what}. {_COLUMNS} Loss, batch size, learning rate and epochs are "
-        "chosen by the data, and said with the reason. A part of the data is held out, and the "
-        "model is measured on it before and after. Interrupted, the same command goes on.",
+        "chosen by the data, each with its reason. A part of the data is held out, and the "
+        "model is measured on it before and after. Interrupted, the same command resumes "
+        "where it stopped.",
         examples=examples,
     )
     add_training(parser, "model", several=True)
@@ -61,6 +66,8 @@ def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
 def _add_choices(parser: Parser) -> None:
     parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
                         "or bce; docs/losses.md says which when")  # fmt: skip
+    parser.add_argument("--loss-option", metavar="NAME=VALUE", action="append", type=_loss_option,
+                        help="such as margin=0.3; may be given several times")  # fmt: skip
     parser.add_argument("--lora", metavar="RANK", type=int,
                         help="train small matrices of this rank beside the weights")  # fmt: skip
     parser.add_argument("--weights", metavar="W", type=float, nargs="+",
@@ -77,10 +84,22 @@ def _add_choices(parser: Parser) -> None:
     parser.add_argument("--log-directory", metavar="DIR")
 
 
+def _loss_option(text: str) -> tuple[str, Any]:
+    """A name, and a number, True, False or a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE, such as margin=0.3")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, {"true": True, "false": False}.get(value.casefold(), value)
+
+
 def _run(options: argparse.Namespace) -> int:
     from sememe.training.outcome import summary
 
     given: dict[str, Any] = {name: getattr(options, name) for name in _OPTIONS}
+    given["loss_options"] = dict(options.loss_option or ())
     if options.score_range:
         given["score_range"] = tuple(options.score_range)
     if options.kind == "bi":
@@ -88,6 +107,6 @@ def _run(options: argparse.Namespace) -> int:
     train = sememe.train_bi if options.kind == "bi" else sememe.train_cross
     done = train(options.data, options.output, model=options.model, dev=options.dev, **given)
     if options.json:
-        print(json.dumps(summary(done)))
+        print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the model and training.html", file=sys.stderr)
     return 0

@@ -1,12 +1,11 @@
 """`sememe index --remove` and `--reindex`: what is done to an index that is there."""
 
 import argparse
-import json
 import sys
 import time
 
 import sememe
-from sememe.cli.parser import engine_options
+from sememe.cli.parser import engine_options, print_json
 from sememe.cli.records import file_ids
 from sememe.errors import InputError
 from sememe.progress import counted
@@ -20,9 +19,9 @@ def remove(options: argparse.Namespace) -> int:
     _refuse(options, "--remove", "column", "model", "precision", "device", "language")
     started = time.perf_counter()
     table = read_table(options.file)
-    only = next(iter(table.columns)) if len(table.columns) == 1 else "id"
-    ids = file_ids(table, table.text_name(options.id or only))
+    only = next(iter(table.columns)) if len(table.columns) == 1 else None
     with sememe.Index.open(options.output) as index:
+        ids = file_ids(table, table.text_name(options.id or only or index.id_column or "id"))
         found = known_ids(ids, index.get)
         there = {row.id for row in index.get(found)}
         removed = index.delete(found)
@@ -30,7 +29,7 @@ def remove(options: argparse.Namespace) -> int:
         place, after, shown = index.place, len(index), repr(index)
     missing = [row for row, own in enumerate(found) if own not in there]
     if options.json:
-        print(json.dumps({"index": place, "texts": after, "removed": removed}))
+        print_json({"index": place, "texts": after, "removed": removed})
     print(
         f"{counted(removed, 'text')} removed, in {time.perf_counter() - started:.1f} s: {shown}"
         + (
@@ -68,7 +67,7 @@ def encode_again(options: argparse.Namespace) -> int:
         place, after, shown = index.place, len(index), repr(index)
     if options.json:
         said = {"index": place, "texts": after, "model": encoder.model}
-        print(json.dumps({**said, "precision": encoder.precision}))
+        print_json({**said, "precision": encoder.precision})
     print(
         f"{counted(after, 'text')} {done or 'encoded'}, with {encoder.model} in "
         f"{encoder.precision}, in {time.perf_counter() - started:.1f} s: {shown}",

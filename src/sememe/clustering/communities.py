@@ -6,7 +6,6 @@ none left out; which texts are outliers, and the order of the clusters, is decid
 
 import ctypes
 import os
-import time
 from threading import Lock
 
 import numpy as np
@@ -14,16 +13,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sknetwork.clustering import Leiden
 
-from sememe.errors import CostWarning, warn
+from sememe.clustering.cost import warn_of_linkage
 from sememe.neighbors import nearest, unit
 
 Labels = NDArray[np.int64]
 
 _OVERSHOOT = 3  # communities asked of Leiden for each cluster: united, they even out
-_SEARCH_STEPS = 8
+SEARCH_STEPS = 8
 _ROUNDS = 8
 _BLOCK_ROWS = 65_536
-_COSTLY, _TIMED, _PASSES = 20_000, 1000, 3  # texts; queries timed; comparisons of all in sum
 _one_at_a_time = Lock()
 
 
@@ -98,7 +96,7 @@ def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) 
 def _communities_near(count: int, graph: sparse.csr_matrix) -> Labels:
     low, high = 1e-3, 1e3
     resolution, best = 1.0, np.zeros(graph.shape[0], dtype=np.int64)
-    for _ in range(_SEARCH_STEPS):
+    for _ in range(SEARCH_STEPS):
         labels = communities(graph, resolution)
         found = labels.max() + 1
         if abs(np.log(found / count)) < abs(np.log((best.max() + 1) / count)):
@@ -173,7 +171,7 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
     be anyway: average linkage is reducible). Of the result, the mean cosine over the pairs
     inside each cluster is at least `threshold`, and that of any two clusters is below it.
     """
-    _say_cost(vectors)
+    warn_of_linkage(vectors)
     names = np.arange(len(vectors))
     total, size = vectors.astype(np.float32), np.ones((len(vectors), 1), dtype=np.float32)
     while len(total) > 1:
@@ -191,18 +189,3 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
         merged = numbered(np.where(mutual, np.minimum(own, partner), own))
         total, size, names = sums(total, merged), sums(size, merged), merged[names]
     return names
-
-
-def _say_cost(vectors: NDArray[np.float32]) -> None:
-    """Average linkage compares all with all, again and again: say how long that will take."""
-    if len(vectors) < _COSTLY:
-        return
-    started = time.perf_counter()
-    nearest(vectors, 1, queries=vectors[:_TIMED])
-    seconds = _PASSES * (time.perf_counter() - started) * len(vectors) / _TIMED
-    if seconds > 60:
-        warn(
-            f"threshold= compares all of {len(vectors):,} texts with one another, which will take "
-            f"about {seconds / 60:.0f} min; granularity= takes much less.",
-            CostWarning,
-        )

@@ -1,46 +1,57 @@
 """From texts to clusters: one pass over the steps that the other files of this room hold."""
 
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sememe.arguments import real_number, shown, whole_number
+from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering import communities as by
+from sememe.clustering.cost import warn_of_partitions
 from sememe.clustering.graph import neighbor_graph, neighborhood_size, smoothed
-from sememe.clustering.resolution import Grain, grains
+from sememe.clustering.resolution import RUNS, Grain, grains
 from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, self_join, unit
-from sememe.text import Encoder, check_texts
+from sememe.progress import counted
+from sememe.text import Encoder, check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
 
 _LARGE = 100_000  # from here on the grain is chosen on a sample, and nothing is smoothed
 _SAMPLE = 20_000
 _BLOCK_ROWS = 65_536
+_SAMPLED_PARTITIONS = 2  # what it costs to partition the sample 12 times, and all texts once
+_CONSEQUENCE = "and in no cluster"
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
 
 
 def cluster(
     texts: Iterable[str],
-    encoder: Encoder,
+    encoder: Encoder | str | os.PathLike[str] = DEFAULT_MODEL,
     *,
     clusters: int | None = None,
     threshold: float | None = None,
     granularity: Granularity | None = None,
+    progress: bool | None = None,
 ) -> Clusters:
     """Group texts by meaning, name the groups, and say which texts belong to none.
 
-    With nothing but texts and an encoder, the number of clusters is found in the data. At most one
+    With nothing but texts, the number of clusters is found in the data. At most one
     of the three arguments says more. Identical texts are always together, and equal
     vectors in the same order give an equal result.
 
     Args:
-        texts: the texts.
-        encoder: anything with `.encode(texts)`, such as a `BiEncoder`.
+        texts: the texts. A blank one is no text: it is not encoded, is in no cluster, and changes
+            nothing about the others.
+        encoder: a bi-encoder's name or directory, or anything with `.encode(texts)`, such as a
+            `BiEncoder`.
         clusters: exactly so many clusters.
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
@@ -49,15 +60,17 @@ def cluster(
             or "fine" (at least twice as many), as far as the graph of near texts goes; or a
             positive resolution of the Leiden method (Traag et al. 2019), from about 0.05 for a
             few clusters to 30 for hundreds.
+        progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
-        Clusters: labels int64 (n,), -1 for an outlier; the clusters, largest first, with their
-        terms and examples.
+        Clusters: labels int64 (n,), -1 for an outlier or a blank text; the clusters, largest
+        first, with their terms and examples.
 
     Raises:
-        InputError: a text that is not a string, more than one of the three arguments, one out of
-            its range, more clusters asked than there are different texts, or vectors that are not
-            finite.
+        InputError: a text that is not a string, what is no encoder, more than one of the three
+            arguments, one out of its range, more clusters asked than there are different texts,
+            or vectors that are not finite.
+        ModelNotFound: there is no model of that name.
 
     Example:
         >>> class Letters:
@@ -67,12 +80,16 @@ def cluster(
         >>> found.labels.tolist()
         [0, 0, 1, 1]
     """
-    texts = _strings(texts)
-    _check(clusters, threshold, granularity)
-    vectors = encoder.encode(texts) if texts else np.empty((0, 0), dtype=np.float32)
-    return cluster_vectors(
-        vectors, texts, clusters=clusters, threshold=threshold, granularity=granularity
-    )
+    from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
+
+    texts = check_texts(texts)
+    options = _options(clusters, threshold, granularity, progress)
+    encoder = as_encoder(encoder)
+    rows = rows_with_text(texts, _CONSEQUENCE)
+    filled = [texts[row] for row in rows]
+    _check_count(options.clusters, len(set(filled)), len(rows))
+    vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0), dtype=np.float32)
+    return _grouped(_points(vectors, len(rows)), rows, texts, options)
 
 
 def cluster_vectors(
@@ -82,15 +99,17 @@ def cluster_vectors(
     clusters: int | None = None,
     threshold: float | None = None,
     granularity: Granularity | None = None,
+    progress: bool | None = None,
 ) -> Clusters:
     """Do what `cluster` does with vectors that are there already.
 
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
-        texts: the n texts. Of identical ones the first vector counts.
+        texts: the n texts. Of identical ones the first vector counts, of blank ones none.
         clusters: see `cluster`.
         threshold: see `cluster`.
         granularity: see `cluster`.
+        progress: see `cluster`.
 
     Raises:
         InputError: as in `cluster`, or when there are not as many vectors as texts.
@@ -100,50 +119,64 @@ def cluster_vectors(
         >>> found.labels.tolist()
         [0, 0, -1]
     """
-    texts = _strings(texts)
-    _check(clusters, threshold, granularity)
-    rows = unit(vectors)
-    if len(rows) != len(texts):
-        raise InputError(f"{len(rows)} vectors for {len(texts)} texts: give one vector a text.")
-    first, position = _different(texts, rows)
-    copies = np.bincount(position, minlength=len(first))
-    if clusters is not None and clusters > len(first):
+    texts = check_texts(texts)
+    options = _options(clusters, threshold, granularity, progress)
+    points = _points(vectors, len(texts))
+    rows = rows_with_text(texts, _CONSEQUENCE)
+    return _grouped(points if len(rows) == len(texts) else points[rows], rows, texts, options)
+
+
+def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
+    points = unit(vectors)
+    if len(points) != texts:
         raise InputError(
-            f"clusters={clusters}, but only {len(first)} of the {len(texts)} texts "
-            "differ from one another: ask for fewer clusters."
+            f"{counted(len(points), 'vector')} for {counted(texts, 'text')}: give one vector a "
+            "text."
         )
-    if len(first) < len(rows):
-        rows = rows[first]
-    labels, resolution, why, recall = _partition(rows, clusters, threshold, granularity, copies)
+    return points
+
+
+def _grouped(
+    points: NDArray[np.float32], rows: list[int], texts: list[str], options: "_Options"
+) -> Clusters:
+    """Cluster the texts at `rows`, the ones that are not blank, by their unit vectors."""
+    filled = [texts[row] for row in rows]
+    first, position = _different(filled, points)
+    copies = np.bincount(position, minlength=len(first))
+    _check_count(options.clusters, len(first), len(rows))
+    if len(first) < len(points):
+        points = points[first]
+    labels, resolution, why, recall = _partition(points, options, copies)
     if len(first) < len(position):  # only now, when there is room for both again
-        rows = rows[position]
+        points = points[position]
     labels = _largest_first(labels[position])
-    return Clusters(
-        labels=labels,
-        texts=texts,
-        clusters=described(texts, rows, labels),
-        vectors=rows,
-        resolution=resolution,
-        why=why,
-        recall=recall,
-    )
+    groups = described(filled, points, labels)
+    if len(rows) < len(texts):
+        some_labels, labels = labels, np.full(len(texts), -1, np.int64)
+        some_points, points = points, np.zeros((len(texts), points.shape[1]), np.float32)
+        labels[rows], points[rows] = some_labels, some_points
+    return Clusters(labels, texts, groups, points, resolution, why, recall)
 
 
 def _partition(
-    vectors: NDArray[np.float32],
-    clusters: int | None,
-    threshold: float | None,
-    granularity: Granularity | None,
-    copies: NDArray[np.int64],
+    vectors: NDArray[np.float32], options: "_Options", copies: NDArray[np.int64]
 ) -> tuple[by.Labels, float | None, str | None, float]:
     """Labels of the different texts, outliers -1; the resolution, why, the neighbours' recall."""
     if len(vectors) == 0:
         return np.empty(0, dtype=np.int64), None, None, 1.0
-    if threshold is not None:
-        return _without_lone(by.linked(vectors, threshold), copies), None, None, 1.0
-    neighbors = self_join(vectors, neighborhood_size(len(vectors)))
-    graph = neighbor_graph(neighbors)
+    clusters, granularity = options.clusters, options.granularity
+    if options.threshold is not None:
+        return _without_lone(by.linked(vectors, options.threshold), copies), None, None, 1.0
     large = len(vectors) > _LARGE
+    if clusters is not None:
+        partitions = by.SEARCH_STEPS
+    elif granularity is None or isinstance(granularity, str):
+        partitions = _SAMPLED_PARTITIONS if large else RUNS
+    else:
+        partitions = 1
+    warn_of_partitions(vectors, partitions)
+    neighbors = self_join(vectors, neighborhood_size(len(vectors)), options.progress)
+    graph = neighbor_graph(neighbors)
     # Two more copies of a million vectors would not fit beside them.
     smooth = vectors if large else smoothed(vectors, graph)
     if clusters is not None:
@@ -185,16 +218,20 @@ def _chosen(found: list[Grain], granularity: str | None) -> tuple[Grain, str]:
     )
     if granularity is None:
         return best, f"{tried}, {best.resolution:.2g} gave the tightest and best separated clusters"
+    default = f"as many clusters as the default's {best.count:,}"
     if granularity == "coarse":
-        fit = [grain for grain in found if grain.count <= best.count / 2]
-        bound, last = f"at most half of {best.count}", found[0]
+        coarser = [grain for grain in found if grain.resolution <= best.resolution]
+        some = [grain for grain in coarser if grain.count] or coarser
+        fit = [grain for grain in some if grain.count <= best.count / 2]
+        bound, last = f"at most half {default}", min(some, key=lambda grain: grain.count)
     else:
-        fit = [grain for grain in found if grain.count >= best.count * 2]
-        bound, last = f"at least twice {best.count}", max(found, key=lambda grain: grain.count)
+        finer = [grain for grain in found if grain.resolution >= best.resolution]
+        fit = [grain for grain in finer if grain.count >= best.count * 2]
+        bound, last = f"at least twice {default}", max(finer, key=lambda grain: grain.count)
     if not fit:
-        return last, f"{tried}, none gave {bound} clusters; {last.resolution:.2g} came nearest"
+        return last, f"{tried}, none gave {bound}; {last.resolution:.2g} came nearest"
     choice = max(fit, key=lambda grain: grain.score)
-    return choice, f"{tried}, {choice.resolution:.2g} gave the best clusters that are {bound}"
+    return choice, f"{tried}, {choice.resolution:.2g} gave the best of those with {bound}"
 
 
 def _without_lone(labels: by.Labels, copies: NDArray[np.int64]) -> by.Labels:
@@ -256,32 +293,47 @@ def _digest(vector: NDArray[np.float32]) -> bytes:
     return blake2b(vector.tobytes(), digest_size=16).digest()
 
 
-def _strings(texts: Iterable[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise InputError("texts is one string: give a list of texts.")
-    return check_texts(texts)
-
-
-def _check(clusters: object, threshold: object, granularity: object) -> None:
-    given = {"clusters": clusters, "threshold": threshold, "granularity": granularity}
-    named = [f"{name}=" for name, value in given.items() if value is not None]
-    if len(named) > 1:
-        raise InputError(f"{' and '.join(named)} were both given: give one of them at most.")
-    if clusters is not None and (not _is_whole(clusters) or clusters < 1):  # type: ignore[operator]
-        raise InputError(f"clusters={clusters!r}: give a whole number of at least 1.")
-    if threshold is not None and not (_is_number(threshold) and -1 < threshold < 1):  # type: ignore[operator]
-        raise InputError(f"threshold={threshold!r}: give a cosine between -1 and 1, such as 0.7.")
-    if granularity is None or granularity in ("coarse", "fine"):
-        return
-    if not (_is_number(granularity) and 0 < granularity < float("inf")):  # type: ignore[operator]
+def _check_count(clusters: int | None, different: int, texts: int) -> None:
+    if clusters is not None and clusters > different:
         raise InputError(
-            f'granularity={granularity!r}: give "coarse", "fine" or a positive resolution.'
+            f"clusters={clusters}, but only {different} of the {counted(texts, 'text')} differ "
+            "from one another: ask for fewer clusters."
         )
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+@dataclass(frozen=True)
+class _Options:
+    """The options of `cluster`, checked."""
+
+    clusters: int | None
+    threshold: float | None
+    granularity: Granularity | None
+    progress: bool | None
 
 
-def _is_number(value: object) -> bool:
-    return _is_whole(value) or isinstance(value, (float, np.floating))
+def _options(
+    clusters: object, threshold: object, granularity: object, progress: bool | None
+) -> _Options:
+    values = {"clusters": clusters, "threshold": threshold, "granularity": granularity}
+    names = [f"{name}=" for name, value in values.items() if value is not None]
+    if len(names) > 1:
+        raise InputError(f"{' and '.join(names)} cannot be given together: give one of them.")
+    return _Options(
+        None if clusters is None else whole_number("clusters", clusters),
+        None if threshold is None else real_number(
+            "threshold", threshold, above=-1, below=1, example=0.7
+        ),
+        None if granularity is None else _granularity(granularity),
+        progress,
+    )  # fmt: skip
+
+
+def _granularity(value: object) -> Granularity:
+    if isinstance(value, str) and value in ("coarse", "fine"):
+        return cast(Granularity, value)
+    try:
+        return real_number("granularity", value, above=0)
+    except InputError:
+        raise InputError(
+            f'granularity={shown(value)}: give "coarse", "fine" or a positive resolution.'
+        ) from None

@@ -11,6 +11,7 @@ from sememe.neighbors import Neighbors, unit
 
 _COARSEST, _FINEST = 0.05, 33.0
 _FIRST_RUNS, _LATER_RUNS = 8, 4
+RUNS = _FIRST_RUNS + _LATER_RUNS
 _CLOSEST = 3
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.errors import InputError, MissingExtra
+from sememe.errors import InputError
+from sememe.extras import importing
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ class Clusters:
     """The clusters of a list of texts. `print` shows them, `len` counts them.
 
     Attributes:
-        labels: int64 (n,), the cluster of each text, -1 for an outlier.
+        labels: int64 (n,), the cluster of each text, -1 for an outlier or a blank text.
         texts: the n texts.
         clusters: the clusters, largest first.
-        vectors: float32 (n, dim), rows of unit length (zeros stay zeros).
+        vectors: float32 (n, dim), rows of unit length (zeros stay zeros; of a blank text, zeros).
         resolution: the Leiden resolution used, None where `clusters=` or `threshold=` was given.
         why: why that resolution, where it was chosen from the data.
         recall: which share of the true nearest neighbours the clusters were built on (measured on
@@ -65,28 +66,35 @@ class Clusters:
 
     @property
     def outliers(self) -> NDArray[np.int64]:
-        """The rows of the texts that belong to no cluster, int64, in order."""
-        return np.flatnonzero(self.labels < 0)
+        """The rows of the texts that belong to no cluster, int64, in order; blank ones are none."""
+        return np.setdiff1d(np.flatnonzero(self.labels < 0), self.blanks, assume_unique=True)
+
+    @property
+    def blanks(self) -> NDArray[np.int64]:
+        """The rows of the blank texts, int64, in order."""
+        blank = [row for row, text in enumerate(self.texts) if not text.strip()]
+        return np.array(blank, dtype=np.int64)
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row a text: text, cluster (-1 for an outlier) and the cluster's terms.
+        """One row a text: text, cluster (-1 for an outlier or a blank) and the cluster's terms.
 
         Raises:
             MissingExtra: pandas is not installed.
         """
-        try:
+        with importing("pandas", purpose="to_frame()"):
             import pandas
-        except ImportError as error:
-            raise MissingExtra("to_frame() needs pandas: pip install pandas") from error
         terms = [", ".join(one.terms) for one in self.clusters] + [""]  # [-1] is the outliers'
         return pandas.DataFrame(
             {"text": self.texts, "cluster": self.labels, "terms": [terms[i] for i in self.labels]}
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The clusters as plain dicts, lists, strings and numbers, for JSON; texts by row."""
+        """The clusters as plain dicts, lists, strings and numbers, for JSON; texts by row, from 0.
+
+        A blank text is none: `texts` does not count it, and `outliers` does not name it.
+        """
         return {
-            "texts": len(self.texts),
+            "texts": len(self.texts) - len(self.blanks),
             "resolution": self.resolution,
             "why": self.why,
             "recall": self.recall,
@@ -100,6 +108,7 @@ class Clusters:
                 for one in self.clusters
             ],
             "outliers": self.outliers.tolist(),
+            "blank": self.blanks.tolist(),
         }
 
     def save_map(self, path: str | os.PathLike[str], *, title: str = "Clusters") -> None:
@@ -110,17 +119,17 @@ class Clusters:
         Raises:
             InputError: there are no texts to draw.
         """
-        if not self.texts:
+        rows = np.delete(np.arange(len(self.texts)), self.blanks)
+        if not len(rows):
             raise InputError("there are no texts to draw a map of.")
         from sememe.clustering.graph import neighborhood_size
         from sememe.clustering.layout import layout_2d
         from sememe.neighbors import self_join
         from sememe.reports.map import write_map
 
-        rows = np.arange(len(self.texts))
         if len(rows) > _DRAWN:
+            title = f"{title} ({_DRAWN:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, _DRAWN, replace=False))
-            title = f"{title} ({_DRAWN:,} of {len(self.texts):,} texts drawn)"
         vectors, labels = self.vectors[rows], self.labels[rows]
         neighbors = self_join(vectors, neighborhood_size(len(rows)))
         points = layout_2d(vectors, neighbors, labels=labels)
@@ -128,13 +137,12 @@ class Clusters:
         write_map(Path(path), points, labels, texts, self.clusters, title=title)
 
     def __repr__(self) -> str:
-        return f"<Clusters: {len(self)} of {len(self.texts)} texts, {len(self.outliers)} outliers>"
+        return f"<Clusters: {self._counts()}>"
 
     def __str__(self) -> str:
         """A table as wide as the terminal: size, terms and two examples of each cluster."""
         width = max(40, shutil.get_terminal_size().columns)
-        numbers = (len(self), "cluster"), (len(self.texts), "text"), (len(self.outliers), "outlier")
-        lines = ["{} of {}, {}".format(*(counted(*number) for number in numbers))]
+        lines = [self._counts()]
         digits = len(str(max((one.size for one in self.clusters), default=0)))
         indent = " " * (digits + _BAR + 2)
         for one in self.clusters:
@@ -146,6 +154,13 @@ class Clusters:
                 for example in one.examples[:2]
             ]
         return "\n".join(lines)
+
+    def _counts(self) -> str:
+        blank = len(self.blanks)
+        return (
+            f"{counted(len(self), 'cluster')} of {counted(len(self.texts) - blank, 'text')}, "
+            f"{counted(len(self.outliers), 'outlier')}" + f", {blank:,} blank" * (blank > 0)
+        )
 
 
 def _shortened(text: str, width: int) -> str:

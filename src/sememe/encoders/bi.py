@@ -1,30 +1,41 @@
 """The bi-encoder: each sentence alone becomes a vector that can be stored, indexed, compared."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import one_of
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read, write
 from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
 from sememe.encoders.fingerprint import fingerprint
-from sememe.encoders.options import LONG, Options, Wanted, one_of
-from sememe.encoders.pipeline import Pipeline
+from sememe.encoders.habits import Opened, explained
+from sememe.encoders.options import LONG, Options, Wanted
+from sememe.encoders.pipeline import Cost, Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.encoders.vectors import Vectors, finish, similarity
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
+from sememe.processes import PerProcess
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, StaticTokenizer, Tokenizer, Tokens, check_texts, chunked
+from sememe.text import (
+    Batch,
+    HalfPairs,
+    StaticTokenizer,
+    Tokenizer,
+    Tokens,
+    check_texts,
+    chunked,
+)
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
+    from sememe.jobs import FileRows
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -32,7 +43,7 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
 
-class BiEncoder:
+class BiEncoder(Opened):
     """A sentence encoder: texts in, vectors out.
 
     Args:
@@ -60,6 +71,7 @@ class BiEncoder:
         (2, 384)
     """
 
+    @explained
     def __init__(
         self,
         model: str | os.PathLike[str] = DEFAULT_MODEL,
@@ -72,7 +84,6 @@ class BiEncoder:
     ) -> None:
         load_ahead(engine)
         self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
-        """What opens it again: its name, or its directory."""
         self.pooling = pooling
         """What it was told to pool by; None for the checkpoint's own."""
         self._checkpoint = read(model)
@@ -84,18 +95,16 @@ class BiEncoder:
         self._pooling = _pooling(self._checkpoint, pooling)
         tokenizer = StaticTokenizer if self._checkpoint.static else Tokenizer
         self._tokenizer = tokenizer(self._checkpoint)
-        self._engine_options: dict[str, Any] = {
-            "engine": engine,
-            "device": device,
-            "trust_remote_code": trust_remote_code,
-        }
+        options: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
+        checkpoint = self._checkpoint
         opened = open_engine(
-            self._checkpoint, self._pooling, precision=precision, **self._engine_options
+            checkpoint, self._pooling, precision=precision, engine=engine, **options
         )
-        self._options = Options(self._checkpoint, self._pooling, opened.dim)
+        options |= {"precision": opened.precision, "engine": opened.name}
+        self._arguments = {**options, "pooling": pooling}
+        self._options = Options(checkpoint, self._pooling, opened.dim)
         self._sentences = Pipeline(opened)
-        self._token_pipeline: Pipeline | None = None
-        self._token_lock = Lock()
+        self._tokens = PerProcess(lambda: Pipeline(open_engine(checkpoint, "tokens", **options)))
 
     @property
     def dim(self) -> int:
@@ -173,6 +182,7 @@ class BiEncoder:
         progress: bool | None = ...,
     ) -> list[Vectors]: ...
 
+    @explained
     def encode(
         self,
         texts: str | Iterable[str],
@@ -233,13 +243,14 @@ class BiEncoder:
             return states[0] if isinstance(texts, str) else states
         wanted = self._options.wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         with progress_bar(len(listed), "texts", progress) as bar:
-            found, cuts = self._sentence_vectors(listed, None, wanted, bar)
+            found, cuts = self._sentence_vectors(listed, "texts[{}]".format, wanted, bar, Cost())
         cuts.report(self.max_length)
         return found[0] if isinstance(texts, str) else found
 
+    @explained
     def encode_to(
         self,
-        texts: Iterable[str],
+        texts: "Iterable[str] | FileRows",
         path: str | os.PathLike[str],
         *,
         prompt_name: str | None = None,
@@ -256,7 +267,8 @@ class BiEncoder:
         not computed again, and the result is the same as without the interruption, to the byte.
 
         Args:
-            texts: any iterable of str, read once, never held as a whole.
+            texts: any iterable of str, read once, never held as a whole. (The command passes the
+                rows of a file, of which all columns are kept.)
             path: `x.parquet` or `x.jsonl` for one file with the columns text and vector, `x.npy`
                 for an array (n, dim), or a folder, for parquet shards and their manifest. While a
                 single file is not finished, its shards are in `x.parquet.job/` beside it.
@@ -273,7 +285,9 @@ class BiEncoder:
             found finished.
 
         Raises:
-            InputError: a text that is not a str (which one), or an argument that is not known.
+            InputError: a text that is not a str (which one), an argument that is not known, or an
+                output that would replace the open file that is read.
+            TableError: an output that cannot be written.
             JobError: a folder of another job, a changed input, model or option (which), another
                 process at work on it, or a disk that is full.
             MissingExtra: parquet without pyarrow.
@@ -296,9 +310,11 @@ class BiEncoder:
                 Task(
                     "encode",
                     settings,
+                    "texts",
                     check_texts,
-                    lambda part, first: self._sentence_vectors(part, first, wanted, bar),
-                    lambda part, vectors: {"text": part, "vector": vectors},
+                    lambda part, where: self._sentence_vectors(part, where, wanted, bar),
+                    lambda vectors: {"vector": vectors},
+                    "a vector",
                 ),
                 texts,
                 path,
@@ -307,19 +323,24 @@ class BiEncoder:
         return done
 
     def _sentence_vectors(
-        self, texts: list[str], first: int | None, wanted: Wanted, bar: Bar
+        self,
+        texts: list[str],
+        where: Callable[[int], str],
+        wanted: Wanted,
+        bar: Bar,
+        cost: Cost | None = None,
     ) -> tuple[Vectors, Cuts]:
-        """The vectors of all texts, or of a part that begins with the text number `first`."""
-        cut, whole = CutCounter(texts, self.max_length, wanted.long, first or 0), first is None
+        """The vectors of all texts, or of a part, whose text i a message calls `where(i)`."""
+        cut = CutCounter(texts, self.max_length, wanted.long, where)
         unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         if wanted.long == "chunk":
             chunk = partial(chunked, self._tokenizer, wanted.prompt)
             skip = self._skip(wanted.prompt)
-            computed = self._sentences.pooled(list(unique), chunk, bar, skip=skip, whole=whole)
+            computed = self._sentences.pooled(list(unique), chunk, bar, skip=skip, cost=cost)
         else:
             computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
             for batch, vectors in self._compute(
-                self._sentences, list(unique), wanted.prompt, cut, bar, whole=whole
+                self._sentences, list(unique), wanted.prompt, cut, bar, cost
             ):
                 computed[batch.rows] = vectors
         found = finish(
@@ -334,12 +355,29 @@ class BiEncoder:
             bar.update(len(texts) - len(unique))
         return found, cut.cuts()
 
+    def encode_part(
+        self, texts: list[str], where: Callable[[int], str], bar: Bar
+    ) -> tuple[Vectors, Cuts]:
+        """The vectors of a part of a job, which itself tells what was cut from all its parts.
+
+        Args:
+            texts: strings, checked.
+            where: what a message calls text i.
+            bar: told how many are done.
+
+        Returns:
+            float32 (n, dim), as `encode` gives by default, and what was cut.
+        """
+        wanted = self._options.wanted(None, None, None, None, "float32", "truncate")
+        return self._sentence_vectors(texts, where, wanted, bar)
+
     def _token_vectors(
         self, texts: list[str], prefix: str, long: str, bar: Bar
     ) -> tuple[list[Vectors], Cuts]:
         cut = CutCounter(texts, self.max_length, long)
         unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        states = _ragged(self._compute(self._tokens(), list(unique), prefix, cut, bar))
+        pipeline = self._tokens()
+        states = _ragged(self._compute(pipeline, list(unique), prefix, cut, bar, Cost()))
         return [states[unique[text]].copy() for text in texts], cut.cuts()
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
@@ -378,12 +416,17 @@ class BiEncoder:
         wanted = self._options.wanted(
             prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
         )
-        first, cuts = 0, Cuts()
+        first, cuts, halves = 0, Cuts(), HalfPairs()
+        cost = None if total is None else Cost()
         with progress_bar(total, "texts", progress) as bar:
             for part in parts:
-                found, cut = self._sentence_vectors(check_texts(part, first), first, wanted, bar)
+                if total is not None and cost is not None:
+                    cost.after = max(0, total - first - len(part))
+                texts = check_texts(part, first, halves=halves)
+                found, cut = self._sentence_vectors(texts, "texts[{}]".format, wanted, bar, cost)
                 first, cuts = first + len(part), cuts + cut
                 yield found
+        halves.warn()
         cuts.report(self.max_length)
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
@@ -430,29 +473,19 @@ class BiEncoder:
         prefix: str,
         cut: CutCounter[str],
         bar: Bar,
-        *,
-        whole: bool = True,
+        cost: Cost | None,
     ) -> Iterator[tuple[Batch, Array]]:
         """The computed batches of different texts, each behind a prompt."""
 
         def tokenize(some: Sequence[str]) -> Tokens:
             return self._tokenizer([prefix + text for text in some] if prefix else some)
 
-        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix), whole=whole)
+        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix), cost=cost)
 
     def _skip(self, prefix: str) -> int:
         """How many first tokens the pooling leaves out."""
         leave_out = prefix and not self._pooling.include_prompt
         return self._tokenizer.prompt_length(prefix) if leave_out else 0
-
-    def _tokens(self) -> Pipeline:
-        with self._token_lock:
-            if self._token_pipeline is None:
-                engine = open_engine(
-                    self._checkpoint, "tokens", precision=self.precision, **self._engine_options
-                )
-                self._token_pipeline = Pipeline(engine)
-            return self._token_pipeline
 
 
 def _pooling(checkpoint: Checkpoint, asked: str | None) -> Pooling:

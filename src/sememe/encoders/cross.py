@@ -4,15 +4,17 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import flag, one_of, whole_number
 from sememe.checkpoint import Scoring, read, write
 from sememe.encoders.fingerprint import fingerprint
-from sememe.encoders.options import one_of
-from sememe.encoders.pipeline import Pipeline
+from sememe.encoders.habits import Opened, explained
+from sememe.encoders.pipeline import Cost, Pipeline
 from sememe.encoders.truncation import CutCounter, Cuts
 from sememe.encoders.vectors import softmax
 from sememe.engines import Array, load_ahead, open_engine
@@ -23,6 +25,7 @@ from sememe.text.pairs import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
+    from sememe.jobs import FileRows
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Hit:
     text: str
 
 
-class CrossEncoder:
+class CrossEncoder(Opened):
     """A cross-encoder: pairs of texts in, scores out.
 
     Args:
@@ -63,6 +66,7 @@ class CrossEncoder:
         array([0.87], dtype=float32)
     """
 
+    @explained
     def __init__(
         self,
         model: str | os.PathLike[str],
@@ -73,6 +77,7 @@ class CrossEncoder:
         trust_remote_code: bool = False,
     ) -> None:
         load_ahead(engine)
+        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
         self._checkpoint = read(model)
         if self._checkpoint.scoring is None:
             kind = self._checkpoint.kind
@@ -81,14 +86,11 @@ class CrossEncoder:
             raise CheckpointError(f"{self._checkpoint.directory} is a {kind}: {mend}.")
         self._scoring: Scoring = self._checkpoint.scoring
         self._tokenizer = PairTokenizer(self._checkpoint)
+        options: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
         opened = open_engine(
-            self._checkpoint,
-            "scores",
-            precision=precision,
-            engine=engine,
-            device=device,
-            trust_remote_code=trust_remote_code,
+            self._checkpoint, "scores", precision=precision, engine=engine, **options
         )
+        self._arguments = {**options, "precision": opened.precision, "engine": opened.name}
         self._pipeline = Pipeline(opened, "Scoring {:,} pairs")
 
     @property
@@ -114,6 +116,7 @@ class CrossEncoder:
         engine = self._pipeline.engine
         return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, scoring)
 
+    @explained
     def score(
         self,
         pairs: Sequence[str] | Iterable[Sequence[str]],
@@ -141,15 +144,17 @@ class CrossEncoder:
         Raises:
             InputError: a row that is not two str, or whose first text is blank (which one).
         """
+        raw, symmetric = flag("raw", raw), flag("symmetric", symmetric)
         _check(truncate, symmetric)
         single = isinstance(pairs, tuple) and len(pairs) == 2 and isinstance(pairs[0], str)
         given = cast(Iterable[Sequence[str]], [pairs] if single else pairs)
         listed = check_pairs(given)
         with progress_bar(len(listed) * (1 + symmetric), "pairs", progress) as bar:
-            found, cuts = self._scores(listed, None, raw, symmetric, truncate, bar)
+            found, cuts = self._scores(listed, raw, symmetric, truncate, bar, Cost())
         cuts.report(self.max_length, "pair")
         return np.asarray(found[0] if single else found)
 
+    @explained
     def rank(
         self,
         query: str,
@@ -178,19 +183,21 @@ class CrossEncoder:
                 f"This model has the labels {', '.join(self.labels)}, so no one score to rank by; "
                 "take the column you mean from score()."
             )
-        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise InputError(f"top_k={top_k!r} is no positive number.")
+        if top_k is not None:
+            top_k = whole_number("top_k", top_k)
         if not isinstance(query, str) or not query.strip():
             raise InputError(f"query is {query!r}; a text that is not blank is needed.")
-        texts = check_texts(documents)
+        query = check_texts([query], name="query")[0]
+        texts = check_texts(documents, name="documents")
         pairs = [(query, text) for text in texts]
         scores = self.score(pairs, truncate="document", progress=progress)
         order = np.argsort(-scores, kind="stable")[:top_k]
         return [Hit(int(i), float(scores[i]), texts[i]) for i in order]
 
+    @explained
     def score_to(
         self,
-        pairs: Iterable[Sequence[str]],
+        pairs: "Iterable[Sequence[str]] | FileRows",
         path: str | os.PathLike[str],
         *,
         raw: bool = False,
@@ -201,7 +208,8 @@ class CrossEncoder:
         """Score any number of pairs to disk in bounded memory; killed, it goes on where it was.
 
         Args:
-            pairs: any iterable of (first, second), read once, never held as a whole.
+            pairs: any iterable of (first, second), read once, never held as a whole. (The command
+                passes the rows of a file, of which all columns are kept.)
             path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
                 second and score (of several labels, a column each), `x.npy` for an array, or a
                 folder of parquet shards.
@@ -211,12 +219,15 @@ class CrossEncoder:
             progress: see `score`; the bar shows the rate, for the number of pairs is not known.
 
         Raises:
-            InputError: a row that is not two texts (which one), or another suffix.
-            JobError: as `BiEncoder.encode_to`.
+            InputError: a row that is not two texts, or whose first text is blank (which one), or
+                another suffix.
+            TableError: as `BiEncoder.encode_to`, as all that follow.
+            JobError: a job that cannot go on.
             MissingExtra: parquet without pyarrow.
         """
         from sememe.encoders.disk import SCORES, Task, to_disk
 
+        raw, symmetric = flag("raw", raw), flag("symmetric", symmetric)
         _check(truncate, symmetric)
         settings = {
             "fingerprint": self.fingerprint,
@@ -229,9 +240,11 @@ class CrossEncoder:
             task = Task(
                 "score",
                 settings,
+                "pairs",
                 check_pairs,
-                lambda part, first: self._scores(part, first, raw, symmetric, truncate, bar),
+                lambda part, _: self._scores(part, raw, symmetric, truncate, bar),
                 self._columns,
+                "a score",
                 SCORES,
             )
             done, cuts = to_disk(task, pairs, path)
@@ -251,28 +264,26 @@ class CrossEncoder:
         """
         write(self._checkpoint, directory)
 
-    def _columns(self, pairs: list[Pair], scores: Array) -> dict[str, Any]:
-        texts = {"first": [a for a, _ in pairs], "second": [b for _, b in pairs]}
+    def _columns(self, scores: Array) -> dict[str, Any]:
         if len(self.labels) == 1:
-            return {**texts, "score": scores}
-        names = [f"score {label}" if label in texts else label for label in self.labels]
-        return {**texts, **dict(zip(names, np.ascontiguousarray(scores.T), strict=True))}
+            return {"score": scores}
+        return dict(zip(self.labels, np.ascontiguousarray(scores.T), strict=True))
 
     def _scores(
         self,
         pairs: list[Pair],
-        first: int | None,
         raw: bool,
         symmetric: bool,
         truncate: str,
         bar: Bar,
+        cost: Cost | None = None,
     ) -> tuple[Array, Cuts]:
         orders = [pairs, [(b, a) for a, b in pairs]] if symmetric else [pairs]
         unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
-        cut, whole = CutCounter(pairs, self.max_length), first is None
+        cut = CutCounter(pairs, self.max_length)
         logits = np.empty((len(unique), len(self.labels)), np.float32)
         tokenize = partial(self._tokenizer, truncate=cast(Truncate, truncate))
-        for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar, whole=whole):
+        for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar, cost=cost):
             logits[batch.rows] = values
         bar.update(len(pairs) * len(orders) - len(unique))
         scores = logits if raw else _activated(logits, self._scoring.activation)

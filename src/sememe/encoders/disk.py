@@ -1,6 +1,6 @@
 """Results of any number of texts or pairs on disk: shard by shard, each computed on its own.
 
-A result's last bits depend on the texts that it is padded with. Shards are cut by the texts alone
+A result's last bits depend on the texts that it is padded with. Shards are cut by the input alone
 and computed apart, so whoever is killed and goes on ends with the same bytes.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from io import IOBase
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic
@@ -19,9 +20,20 @@ import numpy as np
 from sememe.encoders.pipeline import Item
 from sememe.encoders.truncation import Cuts
 from sememe.encoders.vectors import Vectors
-from sememe.errors import CostWarning, InputError, JobError, TableError, warn
-from sememe.jobs import Job, flat
-from sememe.tables import join_parquet, output_format, replacing, write_table
+from sememe.errors import CostWarning, InputError, JobError, SememeWarning, TableError, warn
+from sememe.jobs import FileRows, Job, Part, flat
+from sememe.tables import (
+    BlankCells,
+    Source,
+    cell,
+    check_destination,
+    join_parquet,
+    new_column,
+    replacing,
+    write_table,
+)
+from sememe.tables.parquet import require_pyarrow
+from sememe.text import HalfPairs, as_list, refuse_tables
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
 _SLOW_PART_SECONDS = 30
@@ -38,18 +50,24 @@ class Task(Generic[Item]):
     Attributes:
         kind: the job's kind, as its manifest says it.
         settings: JSON values, all that the results depend on beside the items.
+        items: what the items are called: texts or pairs.
         check: the items of a part as a list, or InputError; it is given the first one's number.
-        compute: a part, and its first item's number, to an array of one row an item.
-        columns: a part and its results as the columns of a table.
+        compute: items, and what a message calls item i, to an array of one row an item.
+        results: an array as columns by name.
+        result: what an item without text has not, such as "a vector".
         forms: which of the suffixes the results can be written as.
+        blank: whether a blank text that is no file's has a result.
     """
 
     kind: str
     settings: Mapping[str, Any]
-    check: Callable[[Iterable[Any], int], list[Item]]
-    compute: Callable[[list[Item], int], tuple[Vectors, Cuts]]
-    columns: Callable[[list[Item], Vectors], Mapping[str, Any]]
+    items: str
+    check: Callable[..., list[Item]]
+    compute: Callable[[list[Item], Callable[[int], str]], tuple[Vectors, Cuts]]
+    results: Callable[[Vectors], Mapping[str, Any]]
+    result: str
     forms: tuple[str, ...] = VECTORS
+    blank: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,19 +79,30 @@ class OnDisk:
         rows: how many texts or pairs.
         dim: how many numbers each (bytes, where vectors are binary).
         found: how many of them were found finished, and not computed again.
+        blank: how many of them have no text, and so no result.
     """
 
     path: Path
     rows: int
     dim: int
     found: int
+    blank: int = 0
 
 
-def check_output(path: str | os.PathLike[str], forms: tuple[str, ...] = VECTORS) -> str:
+def check_output(
+    path: str | os.PathLike[str],
+    forms: tuple[str, ...] = VECTORS,
+    source: str | os.PathLike[str] | None = None,
+) -> str:
     """The form, of those that can be, which a path asks for.
 
+    Args:
+        path: where results go.
+        forms: the suffixes that can be.
+        source: the file that is read, if there is one.
+
     Raises:
-        InputError: another suffix.
+        InputError: another suffix, or the source would be overwritten.
         TableError: nothing can be written there.
         MissingExtra: parquet without pyarrow.
     """
@@ -82,93 +111,214 @@ def check_output(path: str | os.PathLike[str], forms: tuple[str, ...] = VECTORS)
     if suffix not in forms:
         known = ", ".join(form for form in forms if form)
         raise InputError(f"{path}: results go into {known}, or a folder (no suffix).")
-    if suffix != ".npy":
-        output_format(target.absolute().parent / "any.parquet" if not suffix else target)
-    elif not target.absolute().parent.is_dir():
-        raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
+    if source is not None and os.fspath(source) != "-":
+        place = Path(source).resolve()
+        if place == target.resolve():
+            raise InputError(f"{path} would overwrite {source}, which is read; give another name.")
+        if _job_folder(target, suffix) in (place, *place.parents):
+            raise InputError(
+                f"{source} lies in {_job_folder(target, suffix)}, where the output's shards go; "
+                "give another output."
+            )
+    if suffix in (".parquet", ""):
+        require_pyarrow()
+    if target.is_dir():
+        if not os.access(target, os.W_OK | os.X_OK):
+            raise TableError(f"{path} cannot be written: you may not write into it")
+    else:
+        check_destination(target)
     return suffix
 
 
+def _job_folder(target: Path, form: str) -> Path:
+    """Where the shards go: the target, or of a single file a folder beside it."""
+    file = target.resolve()
+    return file.with_name(file.name + ".job") if form else file
+
+
 def to_disk(
-    task: Task[Item], items: Iterable[Any], path: str | os.PathLike[str]
+    task: Task[Item], items: Iterable[Any] | FileRows, path: str | os.PathLike[str]
 ) -> tuple[OnDisk, Cuts]:
     """Compute items shard by shard, or only those that are not finished, and join the shards."""
-    form, target = check_output(path, task.forms), Path(path)
-    file = target.resolve()
-    folder = file.with_name(file.name + ".job") if form else target
-    settings = {**task.settings, "form": form, "shard": [SHARD_TEXTS, _SHARD_CHARACTERS]}
-    empty = task.compute([], 0)[0]
+    rows = items if isinstance(items, FileRows) else _Items(task, items)
+    form, target = check_output(path, task.forms, rows.path), Path(path)
+    output = _Output(task, form)
+    settings = {**task.settings, **rows.settings, "form": form}
+    settings["shard"] = [SHARD_TEXTS, _SHARD_CHARACTERS]
+    empty = task.compute([], str)[0]
+    folder = _job_folder(target, form) if form else target
     with Job.opened(folder, task.kind, settings) as job:
-        rows, cuts, shards = _shards(job, task, items, form or ".parquet")
+        count, cuts, shards = _shards(job, output, rows)
         if form:
-            _join(target, folder, shards, lambda path: _write(task, [], empty, path))
+            _join(target, folder, shards, lambda path: output.write(rows.empty(), empty, path))
             job.remove()
+    output.warn()
+    if rows.blanks.count and form == ".npy":
+        own = 'the vector of ""' if output.blank_results else "NaN"
+        rows.blanks.warn(f"and written as {own}: .npy has no empty value")
+    else:
+        rows.blanks.warn(f"and without {task.result}")
     dim = empty.shape[1] if empty.ndim > 1 else 1
-    return OnDisk(target, rows, dim, job.found), cuts
+    return OnDisk(target, count, dim, job.found, rows.blanks.count), cuts
 
 
 def _shards(
-    job: Job, task: Task[Item], items: Iterable[Any], suffix: str
+    job: Job, output: "_Output[Item]", rows: "FileRows | _Items[Item]"
 ) -> tuple[int, Cuts, list[Path]]:
-    number, rows, cuts = -1, 0, Cuts()
+    number, count, cuts, slow = -1, 0, Cuts(), False
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
-        for number, part in enumerate(_parts(task, items)):
-            if not job.has(number, part):
+        for number, part in enumerate(rows.parts(SHARD_TEXTS, _SHARD_CHARACTERS)):
+            if not job.has(number, part.identity):
                 started = time.perf_counter()
-                values, cut = task.compute(part, rows)  # while the part before is being written
-                _say_rate(len(part), time.perf_counter() - started)
+                values, cut = output.compute(part)  # while the part before is being written
+                slow = slow or _say_rate(len(part.items), time.perf_counter() - started)
                 cuts += cut
-                write = partial(_write, task, part, values)
+                write = partial(output.write, part, values)
                 if written:
                     written.result()
-                written = writer.submit(job.write, number, part, suffix, write)
-            rows += len(part)
+                written = writer.submit(job.write, number, part.identity, output.suffix, write)
+            count += len(part.items)
         if written:
             written.result()
-    return rows, cuts, job.finish(number + 1)
+    return count, cuts, job.finish(number + 1)
 
 
-def _say_rate(count: int, seconds: float) -> None:
-    """How many there are is not known, so of slow work it is said once how fast it is."""
-    if seconds > _SLOW_PART_SECONDS:
+def _say_rate(count: int, seconds: float) -> bool:
+    """How many there are is not known, so of slow work it is said how fast it is."""
+    slow = seconds > _SLOW_PART_SECONDS
+    if slow:
         hours = 1e6 / count * seconds / 3600
         warn(
             f"This computes about {count / seconds:,.0f} a second, a million in {hours:.1f} h.",
             CostWarning,
-            once=True,
         )
+    return slow
 
 
-def _parts(task: Task[Item], items: Iterable[Any]) -> Iterator[list[Item]]:
-    if isinstance(items, str):
-        raise InputError("A single string was given: give a list, or any iterable.")
-    try:
-        source = iter(items)
-    except TypeError:
-        raise InputError(f"A {type(items).__name__} was given; pass an iterable.") from None
-    first = 0
-    while part := task.check(_some(source), first):
-        yield part
-        first += len(part)
+class _Items(Generic[Item]):
+    """Texts or pairs from Python, which have no other columns."""
+
+    def __init__(self, task: Task[Item], items: Iterable[Any]) -> None:
+        self._task: Task[Item] = task
+        self._axes = 2 if task.items == "pairs" else 1
+        refuse_tables(items, task.items, self._axes)
+        if hasattr(items, "to_pylist") or hasattr(items, "tolist"):
+            items = as_list(items, task.items, self._axes)
+        self._items = items
+        name = getattr(items, "name", None) if isinstance(items, IOBase) else None
+        self.path = name if isinstance(name, str) else None  # of an open file
+        self.settings: dict[str, Any] = {}
+        self.blanks = BlankCells("text")
+
+    def empty(self) -> Part[Item]:
+        """A part without rows."""
+        return Part([], self._columns([]), [], str, [])
+
+    def parts(self, most: int, characters: int) -> Iterator[Part[Item]]:
+        """Yield the items in parts of at most so many, fewer where they are long."""
+        source, first, halves = iter(self._items), 0, HalfPairs()
+        while items := self._task.check(_some(source, most, characters), first, halves=halves):
+            where = partial(_where, self._task.items, first)
+            blank: list[int] = []
+            if not self._task.blank:
+                texts: list[Any] = items
+                numbers = range(first + 1, first + len(items) + 1)
+                blank = self.blanks.add(texts, Source(self._task.items, "row", numbers))
+            yield Part(items, self._columns(items), blank, where, items)
+            first += len(items)
+        halves.warn()
+
+    def _columns(self, items: list[Any]) -> dict[str, Any]:
+        if self._task.items == "texts":
+            return {"text": items}
+        return {"first": [a for a, _ in items], "second": [b for _, b in items]}
 
 
-def _some(source: Iterator[Any]) -> Iterator[Any]:
+def _where(name: str, first: int, row: int) -> str:
+    return f"{name}[{first + row}]"
+
+
+def _some(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:
     """As many items as make a part: fewer, where they are long."""
     total = 0
-    for item in islice(source, SHARD_TEXTS):
+    for item in islice(source, most):
         yield item  # and is checked by whoever takes it
         total += sum(len(text) for text in flat([item]) if isinstance(text, str))
-        if total > _SHARD_CHARACTERS:
+        if total > characters:
             return
 
 
-def _write(task: Task[Item], part: list[Item], values: Vectors, path: Path) -> None:
-    if path.suffix.lower() != ".npy":
-        write_table(path, task.columns(part, values))
-        return
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, values)
+class _Output(Generic[Item]):
+    """Computes parts and writes them in one form; what that form cannot hold is counted."""
+
+    def __init__(self, task: Task[Item], form: str) -> None:
+        self._task: Task[Item] = task
+        self.suffix = form or ".parquet"
+        self._replaced = 0
+        # A score of nothing is NaN, a vector is bytes where it is binary.
+        self.blank_results = form == ".npy" and task.kind == "encode"
+
+    def compute(self, part: Part[Item]) -> tuple[Vectors, Cuts]:
+        """The results of a part's items that have a text."""
+        rows = self._rows(part)
+        items = [part.items[row] for row in rows]
+        return self._task.compute(items, lambda i: part.where(rows[i]))
+
+    def write(self, part: Part[Item], values: Vectors, path: Path) -> None:
+        """Write a part and its results, with empty values where there is no text."""
+        rows, count = self._rows(part), len(part.items)
+        if self.suffix == ".npy":
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                whole = _spread(values, rows, count)
+                np.save(file, whole.filled(np.nan) if len(rows) < count else values)
+            return
+        columns = dict(part.columns)
+        for name, column in self._task.results(values).items():
+            columns[new_column(name, columns)] = _spread(column, rows, count)
+        if self.suffix in (".csv", ".tsv"):
+            columns = {
+                str(cell(name, self.suffix)): self._cells(column)
+                for name, column in columns.items()
+            }
+        write_table(path, columns)
+
+    def warn(self) -> None:
+        """Tell once of characters that could not be written."""
+        if self._replaced:
+            what, by = "a NUL character", "U+FFFD"
+            if self.suffix == ".tsv":
+                what, by = "a tab, a line break or a NUL character", "a space, or U+FFFD for NUL,"
+            warn(
+                f"{self._replaced:,} cells have {what} in them, which {self.suffix} cannot hold; "
+                f"{by} is written in its place. .jsonl and .parquet hold it.",
+                SememeWarning,
+            )
+
+    def _rows(self, part: Part[Item]) -> list[int]:
+        blank = set() if self.blank_results else set(part.blank)
+        return [row for row in range(len(part.items)) if row not in blank]
+
+    def _cells(self, column: Any) -> Any:
+        if isinstance(column, np.ndarray):
+            return column
+        cells = [cell(value, self.suffix) for value in column]
+        pairs = zip(column, cells, strict=True)
+        self._replaced += sum(isinstance(old, str) and old != new for old, new in pairs)
+        return cells
+
+
+def _spread(values: Any, rows: list[int], count: int) -> Any:
+    """The values of some rows as a column of all, whose other rows are masked, in a list None."""
+    if len(rows) == count:
+        return values
+    if not isinstance(values, np.ndarray):
+        known = dict(zip(rows, values, strict=True))
+        return [known.get(row) for row in range(count)]
+    whole = np.zeros((count, *values.shape[1:]), values.dtype)
+    mask = np.ones(whole.shape, bool)
+    whole[rows], mask[rows] = values, False
+    return np.ma.MaskedArray(whole, mask)
 
 
 def _join(
@@ -184,7 +334,8 @@ def _join(
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "
-            "the disk full?), the same command writes the file."
+            "the disk full?), the same command writes the file.",
+            unavailable=error.unavailable,
         ) from error
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from sememe.arguments import flag, one_of, whole_number
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling
 from sememe.encoders.vectors import DTYPES
@@ -60,7 +61,7 @@ class Options:
         one_of("dtype", dtype, DTYPES)
         one_of("long", long, LONG)
         kept = self._kept(truncate_dim, dtype)
-        unit = self._checkpoint.normalized if normalize is None else normalize
+        unit = self._checkpoint.normalized if normalize is None else flag("normalize", normalize)
         limit = self._limit(unit, kept or self._whole) if dtype == "int8" else 0
         return Wanted(self.prompt(prompt_name, prompt), unit, kept, dtype, long, limit)
 
@@ -69,22 +70,17 @@ class Options:
         if prompt is not None and name is not None:
             raise InputError("Pass prompt= or prompt_name=, not both.")
         if prompt is not None:
-            return check_texts([prompt])[0]
+            return check_texts([prompt], name="prompt")[0]
         prompts = self._checkpoint.prompts
         name = name or self._checkpoint.default_prompt_name
         if name is not None and name not in prompts:
             known = ", ".join(sorted(prompts)) or "none"
             raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {known}.")
-        return prompts[name] if name else ""
+        return check_texts([prompts[name]], name="prompt")[0] if name else ""
 
     def _kept(self, truncate_dim: int | None, dtype: str) -> int | None:
-        if truncate_dim is not None and not (
-            isinstance(truncate_dim, int) and 0 < truncate_dim <= self._whole
-        ):
-            raise InputError(
-                f"truncate_dim={truncate_dim!r} is no number between 1 and the model's "
-                f"{self._whole}."
-            )
+        if truncate_dim is not None:
+            truncate_dim = whole_number("truncate_dim", truncate_dim, most=self._whole)
         kept = truncate_dim or self._checkpoint.truncate_dim
         if dtype == "binary" and (left := kept or self._whole) % 8:
             raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {left}.')
@@ -113,9 +109,3 @@ class Options:
 
             return table_ranges(self._checkpoint.static.table)
         return find_ranges(self._checkpoint.weights.sha256)
-
-
-def one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse an argument that is none of those known."""
-    if value not in known:
-        raise InputError(f"{argument}={value!r} is not known; there are {', '.join(known)}.")

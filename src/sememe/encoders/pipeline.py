@@ -14,6 +14,7 @@ import numpy as np
 from sememe.encoders.truncation import CutCounter
 from sememe.engines import Array, Engine
 from sememe.errors import CostWarning, warn
+from sememe.processes import submit
 from sememe.progress import Bar, minutes
 from sememe.text import Batch, Chunks, Tokens, batches
 
@@ -28,6 +29,18 @@ _LONG_JOB_SECONDS = 60
 
 Item = TypeVar("Item", str, tuple[str, str])
 Read = TypeVar("Read", Tokens, Chunks)
+
+
+class Cost:
+    """What is said of a job that takes long: once, in however many parts it comes.
+
+    Attributes:
+        after: how many items come after the part that is being computed.
+    """
+
+    def __init__(self) -> None:
+        self.after = 0
+        self.said = False
 
 
 class Pipeline:
@@ -52,16 +65,16 @@ class Pipeline:
         bar: Bar,
         *,
         skip: int = 0,
-        whole: bool = True,
+        cost: Cost | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
         """Yield computed batches of different items, counting what is cut and what is done.
 
-        Of items that are not the `whole` job, it is not said how long they take.
+        Without a `cost`, it is not said how long they take.
         """
         for first, tokens in tokenized(items, tokenize):
             cut.add(tokens, items[first : first + len(tokens.lengths)])
-            left = len(items) - first if whole else 0
-            for batch, values in self.run(first, tokens, skip=skip, remaining=left):
+            left = len(items) - first + cost.after if cost else 0
+            for batch, values in self.run(first, tokens, skip=skip, remaining=left, cost=cost):
                 yield batch, values
                 bar.update(len(batch.rows))
 
@@ -72,7 +85,7 @@ class Pipeline:
         bar: Bar,
         *,
         skip: int = 0,
-        whole: bool = True,
+        cost: Cost | None = None,
     ) -> Array:
         """The vectors of texts of any length: means of their windows', weighted by their tokens.
 
@@ -84,8 +97,9 @@ class Pipeline:
             count, done = len(chunks.share), len(chunks.first)
             windows = np.empty((count, self.engine.dim), np.float32)
             begins = np.isin(np.arange(count), chunks.first)
-            left = (len(texts) - first) * count // done if whole else 0
-            for batch, values in self.run(first, chunks.tokens, skip=skip, remaining=left):
+            left = (len(texts) - first + cost.after) * count // done if cost else 0
+            computed = self.run(first, chunks.tokens, skip=skip, remaining=left, cost=cost)
+            for batch, values in computed:
                 windows[batch.rows - first] = values
                 bar.update(int(begins[batch.rows - first].sum()))
             weighted = windows * chunks.share[:, None]
@@ -93,11 +107,18 @@ class Pipeline:
         return found
 
     def run(
-        self, first: int, tokens: Tokens, *, skip: int = 0, remaining: int = 0
+        self,
+        first: int,
+        tokens: Tokens,
+        *,
+        skip: int = 0,
+        remaining: int = 0,
+        cost: Cost | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
         """Compute one window, batch by batch; rows are counted from `first`."""
+        cost = cost or Cost()
         if first == 0:
-            self._say_cost(tokens, remaining)
+            self._say_cost(tokens, remaining, cost)
         # A small job is shared between the streams, in batches of few lengths and little padding;
         # in as many on every machine, since how a text is padded decides its last bits.
         share = int(tokens.lengths.sum()) // _BATCHES + 1
@@ -109,13 +130,14 @@ class Pipeline:
             done += int(batch.lengths.sum())
             if not self._rate and done >= _TIMED_TOKENS:
                 self._rate = done / (time.perf_counter() - started)
-                self._say_cost(tokens, remaining)
+                self._say_cost(tokens, remaining, cost)
 
-    def _say_cost(self, tokens: Tokens, remaining: int) -> None:
-        if not self._rate:
+    def _say_cost(self, tokens: Tokens, remaining: int, cost: Cost) -> None:
+        if not self._rate or cost.said:
             return
         seconds = remaining * float(tokens.lengths.mean()) / self._rate
         if seconds > _LONG_JOB_SECONDS:
+            cost.said = True
             what = self._work.format(remaining)
             warn(f"{what} will take about {minutes(seconds)}.", CostWarning)
 
@@ -128,7 +150,7 @@ def tokenized(
         start, upcoming = 0, None
         for size in _windows(items):
             current = upcoming
-            upcoming = (start, ahead.submit(tokenize, items[start : start + size]))
+            upcoming = (start, submit(ahead, tokenize, items[start : start + size]))
             start += size
             if current:
                 yield current[0], current[1].result()

@@ -30,3 +30,4 @@ class StaticEncoder(BiEncoder):
 
     def __init__(self, model: str | os.PathLike[str]) -> None:
         super().__init__(model, engine="static")
+        self._arguments = {}

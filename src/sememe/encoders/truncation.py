@@ -1,6 +1,6 @@
 """Say what truncation took: every cut text or pair is counted, and told of once."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -37,13 +37,17 @@ class Cuts:
 
 
 class CutCounter(Generic[Item]):
-    """Counts the tokens that truncation takes from some items, of which `first` is the number."""
+    """Counts the tokens that truncation takes from some items; `where` says what item i is."""
 
     def __init__(
-        self, items: Sequence[Item], max_length: int, long: str = "truncate", first: int = 0
+        self,
+        items: Sequence[Item],
+        max_length: int,
+        long: str = "truncate",
+        where: Callable[[int], str] = "texts[{}]".format,
     ) -> None:
         self._items = items
-        self._first = first
+        self._where = where
         self._max_length = max_length
         self._refuse = long == "error"
         self._lost: dict[Item, int] = {}
@@ -53,7 +57,7 @@ class CutCounter(Generic[Item]):
         for row in np.flatnonzero(tokens.cut).tolist():
             if self._refuse:
                 raise InputError(
-                    f"texts[{self._first + self._items.index(unique[row])}] has "
+                    f"{self._where(self._items.index(unique[row]))} has "
                     f"{int(tokens.lengths[row] + tokens.cut[row]):,} tokens and the model reads "
                     f'{self._max_length}; shorten it, or pass long="chunk" or long="truncate".'
                 )

@@ -7,23 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.errors import InputError, MissingExtra
+from sememe.encoders.opening import as_encoder, as_scorer
+from sememe.errors import InputError
+from sememe.extras import importing
 from sememe.search import Hit, Index, Row
 from sememe.search.index import Where
 from sememe.search.opening import Place
 from sememe.search.rows import check_ids, known_ids, new_rows
 from sememe.search.store import Id
+from sememe.text import as_list
 
-try:
+with importing("langchain_core", purpose="LangChain's adapters"):
     from langchain_core.callbacks import Callbacks
     from langchain_core.documents import BaseDocumentCompressor, Document
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables import run_in_executor
     from langchain_core.vectorstores import VectorStore
     from langchain_core.vectorstores.utils import maximal_marginal_relevance
-    from pydantic import ConfigDict
-except ImportError as error:
-    raise MissingExtra("LangChain's adapters need it: pip install langchain-core") from error
+    from pydantic import ConfigDict, field_validator
 
 # Metadata's own `id` and `text` get another name: in an index these are the document's.
 _PREFIX = "metadata."
@@ -35,7 +36,7 @@ class SememeEmbeddings(Embeddings):
     """A bi-encoder, by its name or open; queries and documents each get their prompt."""
 
     def __init__(self, model: str | BiEncoder) -> None:
-        self.encoder = model if isinstance(model, BiEncoder) else BiEncoder(model)
+        self.encoder = as_encoder(model)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector a text."""
@@ -92,6 +93,7 @@ class SememeVectorStore(VectorStore):
         """Add documents, or put them in the place of those with the same ids; the last one counts.
 
         Where there is no id, text and metadata make one: a document that comes twice is there once.
+        Blank documents are left out, and a warning says which.
         InputError for unequal numbers, and what `Index.upsert` refuses; then nothing is written.
         """
         return self._put(*_listed(texts, metadatas, ids))
@@ -152,11 +154,19 @@ class SememeVectorStore(VectorStore):
 
 
 class SememeReranker(BaseDocumentCompressor):
-    """The `top_n` best documents (None: all), with the score in `metadata["relevance_score"]`."""
+    """The `top_n` best documents (None: all), with the score in `metadata["relevance_score"]`.
+
+    `model` is a cross-encoder, or its name.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     model: CrossEncoder
     top_n: int | None = 3
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _open(cls, model: CrossEncoder | str) -> CrossEncoder:
+        return as_scorer(model, "model")
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None  # noqa: ARG002
@@ -172,8 +182,10 @@ def _listed(
     texts: Iterable[str], metadatas: Metadatas, ids: Sequence[str | None] | None
 ) -> tuple[list[str], list[Row]]:
     """An id for each document, and the rows to store; InputError for what cannot be stored."""
-    listed = list(texts)
-    details, given = metadatas or [{} for _ in listed], ids or [None for _ in listed]
+    listed = as_list(texts, "texts")
+    details = [] if metadatas is None else as_list(metadatas, "metadatas")
+    given = [] if ids is None else as_list(ids, "ids")
+    details, given = details or [{} for _ in listed], given or [None for _ in listed]
     if not len(listed) == len(details) == len(given):
         raise InputError(f"{len(listed)} texts, {len(details)} metadatas, {len(given)} ids.")
     rows = new_rows(listed, metadata=[_stored(metadata or {}) for metadata in details])

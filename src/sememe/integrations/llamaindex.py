@@ -4,15 +4,15 @@ from asyncio import to_thread
 from typing import Any
 
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.errors import InputError, MissingExtra
+from sememe.encoders.opening import as_encoder, as_scorer
+from sememe.errors import InputError
+from sememe.extras import importing
 
-try:
+with importing("llama_index.core", purpose="LlamaIndex' adapters"):
     from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-    from llama_index.core.bridge.pydantic import Field, PrivateAttr
+    from llama_index.core.bridge.pydantic import Field, PrivateAttr, field_validator
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-except ImportError as error:
-    raise MissingExtra("LlamaIndex' adapters need it: pip install llama-index-core") from error
 
 
 class SememeEmbedding(BaseEmbedding):
@@ -21,7 +21,7 @@ class SememeEmbedding(BaseEmbedding):
     _encoder: BiEncoder = PrivateAttr()
 
     def __init__(self, model_name: str | BiEncoder, **settings: Any) -> None:
-        encoder = model_name if isinstance(model_name, BiEncoder) else BiEncoder(model_name)
+        encoder = as_encoder(model_name)
         # The most that LlamaIndex allows: an encoder sorts and packs texts itself.
         super().__init__(model_name=encoder.model, **{"embed_batch_size": 2048, **settings})
         self._encoder = encoder
@@ -51,10 +51,18 @@ class SememeEmbedding(BaseEmbedding):
 
 
 class SememeReranker(BaseNodePostprocessor):
-    """Keep the `top_n` nodes (None: all) that a cross-encoder finds best, with its scores."""
+    """Keep the `top_n` nodes (None: all) that a cross-encoder finds best, with its scores.
+
+    `model` is the cross-encoder, or its name.
+    """
 
     model: CrossEncoder = Field(exclude=True)
     top_n: int | None = 3
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _open(cls, model: CrossEncoder | str) -> CrossEncoder:
+        return as_scorer(model, "model")
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None

@@ -10,13 +10,11 @@ from sememe.clustering import cluster
 from sememe.clustering.grouping import Granularity
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import Vectors
-from sememe.errors import InputError, MissingExtra
-from sememe.text import check_texts
+from sememe.extras import importing
+from sememe.text import check_texts, refuse_tables
 
-try:
+with importing("sklearn", purpose="scikit-learn's adapters"):
     from sklearn import base
-except ImportError as error:
-    raise MissingExtra("scikit-learn's adapters need it: pip install scikit-learn") from error
 
 
 class _OfTexts(base.BaseEstimator):  # type: ignore[misc]
@@ -93,9 +91,8 @@ class SentenceClusterer(base.ClusterMixin, _OfTexts):  # type: ignore[misc]
 
 
 def _texts(given: Any) -> list[str]:
-    if len(getattr(given, "shape", (0,))) != 1:
-        raise InputError(f"X has the shape {given.shape}; give texts: one column of a table.")
-    return check_texts(given.tolist() if hasattr(given, "tolist") else given)
+    refuse_tables(given, "X")
+    return check_texts(given.tolist() if hasattr(given, "tolist") else given, name="X")
 
 
 @lru_cache(maxsize=2)  # a search over parameters clones estimators by the dozen

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sememe.errors import JobError, TableError
+from sememe.errors import JobError, TableError, is_unavailable
 from sememe.jobs.manifest import NAME, Manifest, Shard, read_manifest
 
 _LOCK = ".lock"
@@ -57,16 +57,21 @@ class Job:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise JobError(f"{folder} cannot be made: {error.strerror}.") from None
+            raise JobError(
+                f"{folder} cannot be made: {error.strerror}.", unavailable=is_unavailable(error)
+            ) from None
         lock = FileLock(folder / _LOCK, timeout=0)
         try:
             lock.acquire()
         except Timeout:
             raise JobError(
-                f"Another process is at work in {folder}. Wait for it, or give another output."
+                f"Another process is at work in {folder}. Wait for it, or give another output.",
+                unavailable=True,
             ) from None
         except OSError as error:
-            raise JobError(f"{folder} cannot be written: {error.strerror}.") from None
+            raise JobError(
+                f"{folder} cannot be written: {error.strerror}.", unavailable=is_unavailable(error)
+            ) from None
         try:
             yield cls(folder, _manifest(folder, kind, dict(settings)))
         finally:
@@ -112,7 +117,8 @@ class Job:
         except (TableError, OSError) as error:
             raise JobError(
                 f"{str(error).rstrip('.')}. {self._rows():,} texts are safe in {self.folder}: once "
-                "this is mended (is the disk full?), the same command goes on from there."
+                "this is mended (is the disk full?), the same command goes on from there.",
+                unavailable=is_unavailable(error),
             ) from error
 
     def finish(self, shards: int) -> list[Path]:
@@ -160,7 +166,7 @@ def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
         try:
             manifest.save(folder)
         except TableError as error:
-            raise JobError(f"{error}.") from None
+            raise JobError(f"{error}.", unavailable=error.unavailable) from None
         return manifest
     if manifest.kind != kind:
         raise JobError(

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from sememe.neighbors.exact import Neighbors, nearest
 from sememe.neighbors.vectors import unit
+from sememe.progress import progress_bar
 
 RECALL = 0.97
 """What is aimed at on the sample; a little is lost on the others."""
@@ -34,12 +35,13 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-def self_join(rows: Floats, k: int) -> Neighbors:
+def self_join(rows: Floats, k: int, progress: bool | None = None) -> Neighbors:
     """The k nearest other rows of each unit row: exact for few, approximate from 30,000 on.
 
     Args:
         rows: float32 (n, dim), of unit length.
         k: how many neighbours.
+        progress: a bar from 30,000 on: True, False, or None for one on a terminal.
 
     Returns:
         Neighbors whose `recall` says which share of the true neighbours was found in the sample.
@@ -66,8 +68,10 @@ def self_join(rows: Floats, k: int) -> Neighbors:
         indices[own], similarity[own] = _joined(lists, own, nearby[own], k)
 
     # While one thread multiplies, the other one chooses.
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(join, _parts(len(rows))))
+    parts = list(_parts(len(rows)))
+    with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:
+        for part, _ in zip(parts, threads.map(join, parts), strict=True):
+            bar.update(part.stop - part.start)
     found = [np.isin(truth[i], indices[row]).mean() for i, row in enumerate(chosen)]
     return Neighbors(indices, similarity, float(np.mean(found)))
 

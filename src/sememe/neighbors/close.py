@@ -50,8 +50,10 @@ class ClosePairs(NamedTuple):
 _NONE = ClosePairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
-def closer_than(rows: ArrayLike, threshold: float) -> ClosePairs:
+def closer_than(rows: ArrayLike, threshold: float, progress: bool | None = None) -> ClosePairs:
     """All pairs of unit rows, float32 (n, dim), whose inner product is at least `threshold`.
+
+    `progress`: a bar: True, False, or None for one on a terminal.
 
     Raises:
         InputError: rows that are no such array, or more than `MOST` such pairs.
@@ -61,13 +63,13 @@ def closer_than(rows: ArrayLike, threshold: float) -> ClosePairs:
         >>> found.first.tolist(), found.second.tolist()
         ([1], [2])
     """
-    return _searched(checked(rows), _Found(threshold)).best()
+    return _searched(checked(rows), _Found(threshold), progress).best()
 
 
-def closest(rows: ArrayLike, count: int) -> ClosePairs:
+def closest(rows: ArrayLike, count: int, progress: bool | None = None) -> ClosePairs:
     """The `count` pairs of unit rows, float32 (n, dim), with the greatest inner products.
 
-    Where there are fewer pairs, all of them.
+    Where there are fewer pairs, all of them. `progress` is `closer_than`'s.
 
     Raises:
         InputError: rows that are no such array, or more than `MOST` pairs asked for.
@@ -88,13 +90,13 @@ def closest(rows: ArrayLike, count: int) -> ClosePairs:
     passing = _EXPECTED + 2 * wanted * len(known) // max(1, every)
     while True:  # seldom twice: where the sample is not like the rest
         least = float(known[passing]) - _slack(base) if passing < len(known) else -np.inf
-        found = _searched(base, _Found(least, wanted))
+        found = _searched(base, _Found(least, wanted), progress)
         if len(found) >= wanted:
             return found.best()
         passing *= 8
 
 
-def _searched(rows: Floats, found: "_Found") -> "_Found":
+def _searched(rows: Floats, found: "_Found", progress: bool | None) -> "_Found":
     """Look at all pairs of rows, and add those above the bar."""
     if len(rows) < 2:
         return found
@@ -112,7 +114,7 @@ def _searched(rows: Floats, found: "_Found") -> "_Found":
         warn(f"{said} {minutes(seconds)}.", CostWarning)
     # Early rows have more later ones: taken from both ends, the work goes on evenly.
     rest = sorted(range(_ROWS, len(rows), _ROWS), key=lambda row: -abs(2 * row - len(rows)))
-    with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts") as bar:
+    with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:
         for _ in threads.map(search, rest):  # while one thread multiplies, the other one looks
             bar.update(_ROWS)
     return found

@@ -1,25 +1,31 @@
 """Find the texts that mean (nearly) the same: all pairs of them, exactly, in linear memory."""
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sememe.arguments import real_number, whole_number
+from sememe.checkpoint import DEFAULT_MODEL
 from sememe.errors import InputError
 from sememe.neighbors import ClosePairs, checked, closer_than, closest, unit
 from sememe.pairs.result import Pairs
 from sememe.pairs.suggestion import suggested
-from sememe.text import Encoder, check_texts
+from sememe.progress import counted
+from sememe.text import Encoder, check_texts, rows_with_text
 
 _ROUNDING = 1e-6
+_CONSEQUENCE = "and in no pair"
 
 
 def find_pairs(
     texts: Iterable[str],
-    encoder: Encoder,
+    encoder: Encoder | str | os.PathLike[str] = DEFAULT_MODEL,
     *,
     threshold: float | None = None,
     top: int | None = None,
+    progress: bool | None = None,
 ) -> Pairs:
     """Find the texts that say (nearly) the same.
 
@@ -28,11 +34,13 @@ def find_pairs(
 
     Args:
         texts: the texts. A copy of a text is paired, with score 1, with its first copy alone; a
-            blank text says nothing, and is in no pair.
-        encoder: anything with `.encode(texts)`, such as a `BiEncoder`.
+            blank text is no text: it is not encoded, and is in no pair.
+        encoder: a bi-encoder's name or directory, or anything with `.encode(texts)`, such as a
+            `BiEncoder`.
         threshold: the least cosine of a pair, above -1 and up to 1. Without it and without `top`
             one is suggested from the texts' own similarities, and `Pairs.why` says how.
         top: so many pairs, the closest ones.
+        progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
         Pairs: `first`, `second` int32 (pairs,), `score` float32 (pairs,), to six decimals,
@@ -41,6 +49,7 @@ def find_pairs(
     Raises:
         InputError: a text that is not a string, what is no encoder, both arguments or one out of
             its range, more than 20 million pairs, or vectors that are not finite.
+        ModelNotFound: there is no model of that name.
 
     Example:
         >>> class Letters:
@@ -50,15 +59,16 @@ def find_pairs(
         >>> found.first.tolist(), found.second.tolist()
         ([0], [1])
     """
+    from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
+
     listed = check_texts(texts)
-    _check(threshold, top)
-    if isinstance(encoder, str) or not callable(getattr(encoder, "encode", None)):
-        raise InputError(
-            f"encoder is {repr(encoder)[:60]}; give what has encode(texts), such as "
-            'sememe.BiEncoder("all-MiniLM-L6-v2").'
-        )
-    vectors = encoder.encode(listed) if listed else np.empty((0, 0), np.float32)
-    return pair_vectors(vectors, listed, threshold=threshold, top=top)
+    threshold, top = _options(threshold, top)
+    encoder = as_encoder(encoder)
+    filled = rows_with_text(listed, _CONSEQUENCE)
+    vectors = np.empty((0, 0), np.float32)
+    if filled:
+        vectors = encoded(encoder, [listed[row] for row in filled], progress)
+    return _paired(_unit(vectors, len(filled)), filled, listed, threshold, top, progress)
 
 
 def pair_vectors(
@@ -67,14 +77,16 @@ def pair_vectors(
     *,
     threshold: float | None = None,
     top: int | None = None,
+    progress: bool | None = None,
 ) -> Pairs:
     """Do what `find_pairs` does with vectors that are there already.
 
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
-        texts: the n texts. Of identical ones the first vector counts.
+        texts: the n texts. Of identical ones the first vector counts, of blank ones none.
         threshold: see `find_pairs`.
         top: see `find_pairs`.
+        progress: see `find_pairs`.
 
     Raises:
         InputError: as in `find_pairs`, or when there are not as many vectors as texts.
@@ -84,28 +96,39 @@ def pair_vectors(
         [0.9950000047683716]
     """
     listed = check_texts(texts)
-    _check(threshold, top)
-    rows = _unit(vectors)
-    if len(rows) != len(listed):
-        raise InputError(f"{len(rows)} vectors for {len(listed)} texts: give one vector a text.")
+    threshold, top = _options(threshold, top)
+    points = _unit(vectors, len(listed))
+    filled = rows_with_text(listed, _CONSEQUENCE)
+    if len(filled) < len(listed):
+        points = points[filled]
+    return _paired(points, filled, listed, threshold, top, progress)
+
+
+def _paired(
+    points: NDArray[np.float32],
+    filled: list[int],
+    texts: list[str],
+    threshold: float | None,
+    top: int | None,
+    progress: bool | None,
+) -> Pairs:
+    """The pairs among the texts at `filled`, the rows that are not blank, by their unit vectors."""
     seen: dict[str, int] = {}
-    original = np.array(
-        [seen.setdefault(text, row) if text.strip() else -1 for row, text in enumerate(listed)],
-        np.int64,
-    )
-    different, why = np.flatnonzero(original == np.arange(len(listed))), None
-    if len(different) < len(rows):
-        rows = rows[different]
+    original = np.full(len(texts), -1, np.int64)
+    original[filled] = [seen.setdefault(texts[row], row) for row in filled]
+    different, why = np.flatnonzero(original == np.arange(len(texts))), None
+    if len(different) < len(points):
+        points = points[original[filled] == filled]
     if top is not None:
-        found = closest(rows, top)
+        found = closest(points, top, progress)
     else:
         if threshold is None:
-            threshold, why = suggested(rows)
-        found = closer_than(rows, threshold)
+            threshold, why = suggested(points)
+        found = closer_than(points, threshold, progress)
     first, second, score = _with_copies(found, different, original)
     if threshold is None:
         threshold = float(score[:top].min(initial=1))
-    return Pairs(first[:top], second[:top], score[:top], listed, threshold, why)
+    return Pairs(first[:top], second[:top], score[:top], texts, threshold, why)
 
 
 def _with_copies(
@@ -121,19 +144,23 @@ def _with_copies(
     return ClosePairs(first[order], second[order], score[order])
 
 
-def _unit(vectors: ArrayLike) -> NDArray[np.float32]:
+def _unit(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
     """Rows of unit length: where they are, the very array: a copy could be most of memory."""
     rows = checked(vectors)
+    if len(rows) != texts:
+        raise InputError(
+            f"{counted(len(rows), 'vector')} for {counted(texts, 'text')}: give one vector a text."
+        )
     squares = np.einsum("ij,ij->i", rows, rows)
     return rows if (np.abs(squares - 1) < _ROUNDING).all() else unit(rows)
 
 
-def _check(threshold: object, top: object) -> None:
+def _options(threshold: object, top: object) -> tuple[float | None, int | None]:
     if threshold is not None and top is not None:
         raise InputError("threshold= and top= were both given: give one of them at most.")
-    if threshold is not None and not (
-        isinstance(threshold, int | float | np.number) and -1 < threshold <= 1
-    ):
-        raise InputError(f"threshold={threshold!r}: give a cosine above -1 and up to 1, as 0.8.")
-    if top is not None and not (isinstance(top, int | np.integer) and top >= 1):
-        raise InputError(f"top={top!r}: give a whole number of at least 1.")
+    return (
+        None if threshold is None else real_number(
+            "threshold", threshold, above=-1, most=1, example=0.8
+        ),
+        None if top is None else whole_number("top", top),
+    )  # fmt: skip

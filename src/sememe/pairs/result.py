@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from sememe.progress import counted
+
 
 @dataclass(frozen=True)
 class Group:
@@ -73,7 +75,8 @@ class Pairs:
         return len(self.first)
 
     def __repr__(self) -> str:
-        return f"<Pairs: {len(self)} among {len(self.texts)} texts, {self.threshold:.3f} and above>"
+        texts = counted(sum(bool(text.strip()) for text in self.texts), "text")
+        return f"<Pairs: {len(self):,} among {texts}, {self.threshold:.3f} and above>"
 
     def groups(self) -> list[Group]:
         """The connected components of the pairs, the largest first; of equals, the earliest first.

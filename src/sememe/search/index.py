@@ -1,14 +1,18 @@
 """An index: texts that are found by meaning, by their words, or by both, next week too."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
 from types import TracebackType
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import one_of, whole_number
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.encoders.options import one_of
+from sememe.encoders.opening import as_encoder, as_scorer
 from sememe.errors import InputError, SememeError, StoreError
 from sememe.neighbors import checked, unit
 from sememe.progress import counted
@@ -19,6 +23,7 @@ from sememe.search.opening import Place, create_store, open_store
 from sememe.search.rows import check_ids, new_rows, same
 from sememe.search.store import About, Id, Match, Row, Store, Vectors
 from sememe.search.where import parse
+from sememe.text import as_list, check_texts, rows_with_text
 
 MODES = ("dense", "bm25", "hybrid")
 LANGUAGES = ("english", "simple")
@@ -28,6 +33,7 @@ _MOST = 2**31 - 1  # texts; no index has so many
 _STEP = 2_000  # texts that are encoded and written together: what a kill can cost
 
 Where = str | Mapping[str, object] | None
+Model = str | os.PathLike[str]
 
 
 class Index:
@@ -45,14 +51,19 @@ class Index:
 
     def __init__(self, store: Store, encoder: BiEncoder | None) -> None:
         self._store, self._encoder = store, encoder
+        self._rerankers: dict[str, CrossEncoder] = {}
+        self._locks: dict[int, Lock] = {}  # by process: a fork may copy one that a thread holds
 
     @classmethod
-    def create(cls, place: Place, encoder: BiEncoder, *, language: str = "english") -> "Index":
+    def create(
+        cls, place: Place, encoder: BiEncoder | Model, *, language: str = "english"
+    ) -> "Index":
         """Make an index without texts.
 
         Args:
             place: a folder that is new or empty, or `postgresql://user@host/database/name`.
-            encoder: a bi-encoder; its fingerprint is stored, and checked on every opening.
+            encoder: a bi-encoder, or its name; its fingerprint is stored, and checked on every
+                opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
 
         Raises:
@@ -60,16 +71,17 @@ class Index:
             StoreError: it cannot be written.
         """
         one_of("language", language, LANGUAGES)
+        encoder = as_encoder(encoder)
         return cls(create_store(place, _about(encoder, language)), encoder)
 
     @classmethod
-    def open(cls, place: Place, encoder: BiEncoder | None = None) -> "Index":
+    def open(cls, place: Place, encoder: BiEncoder | Model | None = None) -> "Index":
         """Open an index.
 
         Args:
             place: as it was created.
-            encoder: the one that it was made with. None opens it by the name that is stored, when
-                it is first needed.
+            encoder: the one that it was made with, or another name of it. None opens it by the
+                name that is stored, when it is first needed.
 
         Raises:
             StoreError: there is none, it is damaged, or it was made with another encoder.
@@ -77,7 +89,10 @@ class Index:
         store = open_store(place)
         if encoder is not None:
             try:
-                _check_encoder(store.place, store.about(), encoder)
+                about = store.about()
+                if isinstance(encoder, str | os.PathLike):
+                    encoder = _opened_as(about, encoder)
+                _check_encoder(store.place, about, encoder)
             except SememeError:
                 store.close()
                 raise
@@ -91,14 +106,22 @@ class Index:
     @property
     def encoder(self) -> BiEncoder:
         """The encoder, opened by its stored name if none was given."""
-        if self._encoder is None:
-            about = self._store.about()
-            encoder = BiEncoder(
-                about.model, engine=about.engine, precision=about.precision, pooling=about.pooling
-            )
-            _check_encoder(self.place, about, encoder)
-            self._encoder = encoder
-        return self._encoder
+        with self._opening():
+            if self._encoder is None:
+                about = self._store.about()
+                encoder = _opened_as(about, about.model)
+                _check_encoder(self.place, about, encoder)
+                self._encoder = encoder
+            return self._encoder
+
+    @property
+    def id_column(self) -> str | None:
+        """The column of files that `sememe index` takes ids from; "" for none, None if unknown."""
+        return self._store.about().id_column
+
+    @id_column.setter
+    def id_column(self, name: str) -> None:
+        self._store.set_about(replace(self._store.about(), id_column=name))
 
     def __len__(self) -> int:
         return len(self._store)
@@ -118,11 +141,15 @@ class Index:
         self.close()
 
     def fields(self) -> dict[str, set[str]]:
-        """The keys of the metadata, each with the types of its values, by JSON's names.
+        """What `where=` knows: `id`, `text` and the keys of the metadata, with their types.
 
-        They are `string`, `number`, `boolean`, `null`, `array` and `object`.
+        They have JSON's names: `string`, `number`, `boolean`, `null`, `array` and `object`.
         """
         return self._store.fields()
+
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+        """The ids under which texts are in the index, by text; it reads all texts there are."""
+        return self._store.ids_of(check_texts(texts))
 
     def add(
         self,
@@ -136,7 +163,7 @@ class Index:
         """Add texts. What is there already is not encoded again, so a call that was killed goes on.
 
         Args:
-            texts: any iterable of str.
+            texts: any iterable of str. Blank ones are left out, and a warning says which.
             ids: your own, str or int, one a text. Without them, each is made of the text itself:
                 the same texts in the same order have the same ids.
             metadata: a dict a text, kept as JSON keeps it (a tuple becomes a list); `where=`
@@ -145,7 +172,7 @@ class Index:
             progress: see `BiEncoder.encode`.
 
         Returns:
-            The ids, one a text.
+            The ids, one a text; that of a blank text is not in the index.
 
         Raises:
             InputError: a text, id or metadata that cannot be stored (which row), an id that comes
@@ -189,7 +216,7 @@ class Index:
         top_k: int = 10,
         mode: str = "dense",
         where: Where = None,
-        rerank: CrossEncoder | None = None,
+        rerank: CrossEncoder | Model | None = None,
         candidates: int = _CANDIDATES,
     ) -> list[Hit]:
         """Find the texts that answer a query, best first.
@@ -200,9 +227,10 @@ class Index:
             mode: `dense` compares meaning, `bm25` words, `hybrid` fuses the ranks of both.
             where: keep to some texts: `"lang = 'en' AND year >= 2023"`, or `{"lang": "en"}`; the
                 whole language is in docs/search.md.
-            rerank: a cross-encoder that reads the query with each candidate, and orders them.
-            candidates: how many it reads, and how many of each ranking `hybrid` fuses; `top_k` at
-                least.
+            rerank: a cross-encoder, or its name, that reads the query with each candidate, and
+                orders them.
+            candidates: how many it reads at the most, and how many of each ranking `hybrid` fuses;
+                `top_k` at least.
 
         Raises:
             InputError: a blank query, a filter with an error (in which column), or an argument out
@@ -223,37 +251,40 @@ class Index:
         top_k: int = 10,
         mode: str = "dense",
         where: Where = None,
-        rerank: CrossEncoder | None = None,
+        rerank: CrossEncoder | Model | None = None,
         candidates: int = _CANDIDATES,
+        progress: bool | None = None,
     ) -> list[list[Hit]]:
-        """Do what `search` does for many queries, encoded together, or for vectors (m, dim)."""
+        """Do what `search` does for many queries together, or for vectors (m, dim).
+
+        The queries are encoded in one go, and so are all pairs scored for `rerank`: what that costs
+        and what was truncated is said once. `progress`: see `BiEncoder.encode`.
+        """
         one_of("mode", mode, MODES)
-        top_k, candidates = _counted("top_k", top_k), _counted("candidates", candidates)
-        if rerank is not None and not isinstance(rerank, CrossEncoder):
-            raise InputError(f"rerank is {_short(rerank)}; give a CrossEncoder.")
+        top_k = min(whole_number("top_k", top_k), _MOST)
+        candidates = min(whole_number("candidates", candidates), _MOST)
         asked, condition = _checked_queries(queries), parse(where)
         if not len(asked):
             return []
-        if not isinstance(asked, list) and (mode != "dense" or rerank):
+        if not isinstance(asked, list) and (mode != "dense" or rerank is not None):
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
-        count = top_k if mode != "hybrid" and rerank is None else max(top_k, candidates)
-        found = self._ranked(asked, count, mode, condition)
-        if rerank is not None:
-            found = [
-                _reranked(rerank, str(query), matches)
-                for query, matches in zip(asked, found, strict=True)
-            ]
+        cross = None if rerank is None else self._reranker(rerank)
+        count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
+        found = self._ranked(asked, count, mode, condition, progress)
+        if cross is not None:
+            found = _reranked(cross, cast(list[str], asked), found, progress)
         return [
             hits(matches[:top_k], query, lambda: self.encoder)
             for query, matches in zip(asked, found, strict=True)
         ]
 
-    def reindex(self, encoder: BiEncoder, *, progress: bool | None = None) -> None:
+    def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.
 
         Searches go on with the old vectors meanwhile. Killed, the same call goes on where it was.
         """
-        about = _about(encoder, self._store.about().language)
+        encoder, old = as_encoder(encoder), self._store.about()
+        about = replace(_about(encoder, old.language), id_column=old.id_column)
         given: list[list[str] | None] = []
         # Whoever stores asks part by part; to the encoder they are one job, told of once.
         vectors = encoder.encode_parts(
@@ -286,11 +317,13 @@ class Index:
         *,
         replace: bool,
     ) -> list[Id]:
-        """Put the rows that are not there as they are; the ids of all."""
-        self._store.check(rows)
+        """Put the rows that have a text and are not there as they are; the ids of all."""
+        with_text = rows_with_text([row.text for row in rows], "and not added")
+        kept = [rows[number] for number in with_text]
+        self._store.check(kept)
         with self._store.writing(progress):
-            there = self._store.get([row.id for row in rows])
-            new = [number for number, row in enumerate(rows) if not same(there.get(row.id), row)]
+            there = self._store.get([row.id for row in kept])
+            new = [n for n in with_text if not same(there.get(rows[n].id), rows[n])]
             other = [number for number in new if rows[number].id in there]
             if other and not replace:
                 raise InputError(
@@ -327,11 +360,34 @@ class Index:
             some = [rows[number] for number in step]
             self._store.put(some, part, fingerprint, replace=replace)
 
-    def _query_vectors(self, queries: list[str] | Vectors, about: About) -> Vectors:
+    def _opening(self) -> Lock:
+        """Held by the thread that opens an encoder, so that others wait and take the same one."""
+        return self._locks.setdefault(os.getpid(), Lock())
+
+    def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
+        if isinstance(rerank, str | os.PathLike):
+            name = os.fspath(rerank)
+            with self._opening():
+                if name not in self._rerankers:
+                    self._rerankers[name] = as_scorer(name, "rerank")
+                rerank = self._rerankers[name]
+        cross = as_scorer(rerank, "rerank")
+        if len(cross.labels) > 1:
+            raise InputError(
+                f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
+                "give a cross-encoder with one label."
+            )
+        return cross
+
+    def _query_vectors(
+        self, queries: list[str] | Vectors, about: About, progress: bool | None
+    ) -> Vectors:
         if isinstance(queries, list):
             # Another process may have encoded all again.
             _check_encoder(self.place, about, self.encoder)
-            return self.encoder.encode_query(queries, normalize=about.measure == "cosine")
+            return self.encoder.encode_query(
+                queries, normalize=about.measure == "cosine", progress=progress
+            )
         if queries.shape[1] != about.dim:
             raise InputError(
                 f"A query of {queries.shape[1]} numbers; vectors here have {about.dim}."
@@ -344,18 +400,19 @@ class Index:
         count: int,
         mode: str,
         where: Condition | None,
+        progress: bool | None,
     ) -> list[list[Match]]:
         near: list[list[Match]] = []
         if mode != "bm25":
             about = self._store.about()
-            vectors = self._query_vectors(queries, about)
+            vectors = self._query_vectors(queries, about, progress)
             near = self._store.nearest(vectors, count, where, about.fingerprint)
         if mode == "dense":
             return near
         words = [self._store.matching(str(query), count, where) for query in queries]
         if mode == "bm25":
             return words
-        return [fused(both) for both in zip(near, words, strict=True)]
+        return [fused(both)[:count] for both in zip(near, words, strict=True)]
 
 
 def _about(encoder: BiEncoder, language: str) -> About:
@@ -412,10 +469,9 @@ def _check_encoder(place: str, about: About, encoder: BiEncoder) -> None:
         )
 
 
-def _counted(name: str, number: object) -> int:
-    if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
-        raise InputError(f"{name}={number!r}: a whole number from 1 on is needed.")
-    return min(int(number), _MOST)
+def _opened_as(about: About, model: Model) -> BiEncoder:
+    """A model opened as the index's own encoder was."""
+    return BiEncoder(model, engine=about.engine, precision=about.precision, pooling=about.pooling)
 
 
 def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors:
@@ -423,7 +479,9 @@ def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vect
         raise InputError("queries is a single str; put it into a list, or call search().")
     if not isinstance(queries, Iterable):
         raise InputError(f"queries is {_short(queries)}; give a list of texts, or vectors.")
-    listed = queries if isinstance(queries, np.ndarray) else list(cast(Sequence[Any], queries))
+    listed: Any = queries
+    if not isinstance(queries, np.ndarray):
+        listed = as_list(queries, "queries", axes=getattr(queries, "ndim", 1))
     if len(listed) and not isinstance(listed[0], str) and _is_vector(listed[0]):
         return checked(listed, name="queries")
     for number, query in enumerate(listed):
@@ -445,6 +503,17 @@ def _short(value: object) -> str:
     return repr(value)[:60]
 
 
-def _reranked(cross: CrossEncoder, query: str, matches: list[Match]) -> list[Match]:
-    ranked = cross.rank(query, [match.row.text for match in matches], progress=False)
-    return [Match(matches[hit.index].row, hit.score) for hit in ranked]
+def _reranked(
+    cross: CrossEncoder, queries: list[str], found: list[list[Match]], progress: bool | None
+) -> list[list[Match]]:
+    """Each query's matches by the scores of a cross-encoder, best first."""
+    pairs = [
+        (query, match.row.text)
+        for query, matches in zip(queries, found, strict=True)
+        for match in matches
+    ]
+    scores = iter(cross.score(pairs, truncate="document", progress=progress).tolist())
+    return [
+        sorted((Match(row, next(scores)) for row, _ in matches), key=lambda match: -match.score)
+        for matches in found
+    ]

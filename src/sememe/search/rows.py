@@ -14,7 +14,7 @@ import numpy as np
 
 from sememe.errors import InputError
 from sememe.search.store import Id, Row
-from sememe.text import check_texts
+from sememe.text import as_list, check_texts
 
 _OWN = ("id", "text")  # what a filter calls the index's own columns
 _WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
@@ -66,7 +66,7 @@ def check_ids(ids: Iterable[Id]) -> list[Id]:
     """The ids, numpy's too, as a list of str and int; InputError names the first that is none."""
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise InputError(f"ids is {repr(ids)[:60]}; give a list of ids.")
-    return [_own(own, row) for row, own in enumerate(ids)]
+    return [_own(own, row) for row, own in enumerate(as_list(ids, "ids"))]
 
 
 def known_ids(ids: list[Id], get: Callable[[Iterable[Id]], list[Row]]) -> list[Id]:
@@ -124,7 +124,9 @@ def _as_many(name: str, values: Iterable[Any], count: int) -> list[Any]:
         raise InputError(
             f"{name} is a {type(values).__name__}; give a list with one for each text."
         )
-    listed = list(values)
+    if name == "metadata" and hasattr(values, "to_dict"):
+        raise InputError('metadata is a table: give its rows, such as t.to_dict("records").')
+    listed = as_list(values, name)
     if len(listed) != count:
         raise InputError(f"{len(listed)} {name} for {count} texts: give one for each text.")
     return listed

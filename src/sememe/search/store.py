@@ -42,6 +42,8 @@ class About:
         language: how words are compared: `english` by their stems, `simple` as they are.
         pooling: what the encoder was told to pool by; None for the checkpoint's own.
         engine: what the encoder computed with.
+        id_column: the column of files that ids come from; "" where they are made of the texts,
+            None where it is not known.
     """
 
     model: str
@@ -52,6 +54,7 @@ class About:
     language: str = "english"
     pooling: str | None = None
     engine: str = "auto"
+    id_column: str | None = None
 
 
 class Store(Protocol):
@@ -68,12 +71,20 @@ class Store(Protocol):
         """What the index remembers of itself."""
         ...
 
+    def set_about(self, about: About) -> None:
+        """Remember what differs from `about()` in nothing that vectors depend on."""
+        ...
+
     def __len__(self) -> int:
         """How many rows there are."""
         ...
 
     def fields(self) -> dict[str, set[str]]:
-        """The keys of the metadata, each with the types of its values: JSON's names for them."""
+        """`id`, `text` and the keys of the metadata, with the types of their values, as in JSON."""
+        ...
+
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+        """The ids of the rows with these texts, by text; reads all texts there are."""
         ...
 
     def check(self, rows: Sequence[Row]) -> None:

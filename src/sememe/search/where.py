@@ -59,7 +59,10 @@ def parse(where: str | Mapping[str, object] | None) -> Condition | None:
 
 
 def _has(field: str, value: object) -> Condition:
+    if hasattr(value, "tolist"):  # numpy's numbers, arrays, and columns of a table
+        value = value.tolist()
     values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    values = [each.item() if hasattr(each, "item") else each for each in values]
     wrong = [each for each in values if not _usable(each)]
     if wrong or not isinstance(field, str) or not _usable(field):
         raise InputError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sememe.errors import TableError
+from sememe.errors import TableError, is_unavailable
 
 
 @contextmanager
@@ -29,19 +29,24 @@ def replacing(path: str | os.PathLike[str], folder: Path | None = None) -> Itera
         yield temporary
         temporary.replace(target)
     except OSError as error:
-        raise TableError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise TableError(
+            f"{path} cannot be written: {error.strerror or error}",
+            unavailable=is_unavailable(error),
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def check_destination(path: str | os.PathLike[str]) -> None:
-    """Raise TableError unless `path` is a file, or could be one, in a folder that is there."""
+    """Raise TableError unless `path` is a file that may be replaced, or could be a new one."""
     target = Path(path)
     try:
         if not target.parent.is_dir():
             raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
         if target.exists() and not target.is_file():
             raise TableError(f"{path} cannot be written: it is a folder or a device, not a file")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise TableError(f"{path} cannot be written: it is there and read-only")
         if not os.access(target.resolve().parent, os.W_OK | os.X_OK):
             raise TableError(f"{path} cannot be written: you may not write into {target.parent}")
     except OSError as error:

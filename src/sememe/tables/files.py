@@ -3,15 +3,16 @@
 import gzip
 import io
 import os
+import re
 import shlex
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, cast
 
-from sememe.errors import TableError
+from sememe.errors import TableError, is_unavailable
 from sememe.tables.table import did_you_mean
 
 StrPath = str | os.PathLike[str]
@@ -26,6 +27,15 @@ FORMATS = {
     ".parquet": "parquet",
 }
 _HEAD = 8192
+_DESCRIPTORS = re.compile(r"-|/dev/stdin|/(dev|proc/self)/fd/\d+")
+_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",  # before UTF-16's, which it begins with
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_NOT_IN_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive: unpack it first",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV or as plain text",
@@ -41,13 +51,17 @@ def file_name(path: StrPath) -> str:
 
 
 def input_format(path: StrPath) -> str:
-    """The format to read, by the suffix (a text format may have .gz after it)."""
-    if os.fspath(path) == "-":
-        return "txt"
+    """The format to read, by the suffix (a text format may have .gz after it).
+
+    Standard input and pipes without a suffix are lines of text. No pipe is opened: what is read
+    from it once is gone.
+    """
     suffix = Path(path).suffix.lower()
     known = FORMATS.get(Path(Path(path).stem).suffix.lower() if suffix == ".gz" else suffix)
     if known and (suffix, known) != (".gz", "parquet"):
         return known
+    if _DESCRIPTORS.fullmatch(os.fspath(path)) or _is_fifo(path):
+        return "txt"
     with open_bytes(path) as stream:
         kind = _looks_like(stream.read(_HEAD))
     raise TableError(
@@ -60,27 +74,47 @@ def input_format(path: StrPath) -> str:
 def open_bytes(path: StrPath) -> Iterator[IO[bytes]]:
     """Open a file that is not empty; whatever is wrong with it becomes a TableError."""
     name = file_name(path)
+    compressed = Path(path).suffix.lower() == ".gz"
     try:
-        with _open(path) as stream:
-            if not stream.read(1):
+        with _open(path) as raw, gzip.open(raw) if compressed else nullcontext(raw) as opened:
+            stream = cast(IO[bytes], opened)
+            head = stream.read(len(_LFS_POINTER))
+            if not head:
                 raise TableError(f"{name} is empty")
+            if head == _LFS_POINTER:
+                raise TableError(
+                    f"{name} is a Git LFS pointer, which only names the file: git lfs pull, in its "
+                    "repository, fetches the file itself"
+                )
             stream.seek(0)
             yield stream
     except FileNotFoundError:
         raise TableError(_missing(Path(path))) from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TableError(f"{name} cannot be read: {reason}") from error
+        raise TableError(
+            f"{name} cannot be read: {reason}", unavailable=is_unavailable(error)
+        ) from error
 
 
 def _open(path: StrPath) -> IO[bytes]:
     if os.fspath(path) == "-":
+        if sys.stdin is None:
+            raise TableError("standard input is closed, so nothing can be read from it")
         return io.BytesIO(sys.stdin.buffer.read())
     if Path(path).is_dir():
         raise TableError(f"{path} is a folder: give one of the files in it")
-    if Path(path).suffix.lower() == ".gz":
-        return cast(IO[bytes], gzip.open(path))
+    with Path(path).open("rb") as stream:
+        if not stream.seekable():  # a pipe: what is read from it once is gone
+            return io.BytesIO(stream.read())
     return Path(path).open("rb")
+
+
+def _is_fifo(path: StrPath) -> bool:
+    try:
+        return Path(path).is_fifo()
+    except OSError:
+        return False  # and to open it tells why
 
 
 def _missing(path: Path) -> str:
@@ -95,17 +129,17 @@ def _missing(path: Path) -> str:
 
 @contextmanager
 def open_text(path: StrPath) -> Iterator[IO[str]]:
-    """Open UTF-8, or UTF-16 with a byte order mark; line ends are left as they are."""
+    """Open UTF-8, or UTF-16 or UTF-32 with a byte order mark; line ends are left as they are."""
     with open_bytes(path) as stream:
         head = stream.read(_HEAD)
         stream.seek(0)
-        wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+        encoding = next((code for mark, code in _MARKS.items() if head.startswith(mark)), "")
         kind = _looks_like(head)
-        if kind or (b"\0" in head and not wide):
+        if kind or (b"\0" in head and not encoding):
             raise TableError(
                 f"{file_name(path)} looks binary, not text{kind and f': it is {kind}'}"
             )
-        lines = io.TextIOWrapper(stream, "utf-16" if wide else "utf-8-sig", newline="")
+        lines = io.TextIOWrapper(stream, encoding or "utf-8-sig", newline="")
         try:
             yield lines
         except UnicodeDecodeError as error:
@@ -113,12 +147,30 @@ def open_text(path: StrPath) -> Iterator[IO[str]]:
             offset = stream.tell() - len(error.object) + error.start
             stream.seek(0)
             line = stream.read(offset).decode(lines.encoding).count("\n") + 1
-            source = shlex.quote(os.fspath(path))
             raise TableError(
                 f"{file_name(path)}, line {line}: byte 0x{stream.read(1).hex()} at offset {offset} "
-                f"is not UTF-{16 if wide else 8}; save the file as UTF-8, or, if it is in Latin-1, "
-                f"convert it: iconv -f latin1 -t utf-8 {source} > utf8{Path(path).suffix}"
+                f"is not {encoding.upper() or 'UTF-8'}; save the file as UTF-8"
+                + ("" if encoding else _conversion(path, stream))
             ) from None
+
+
+def _conversion(path: StrPath, stream: IO[bytes]) -> str:
+    """Half a sentence: how to convert the file, by the bytes from the first that is not UTF-8."""
+    stream.seek(-1, os.SEEK_CUR)
+    rest = set[int]()
+    while chunk := stream.read(_HEAD):
+        rest.update(chunk)
+    if rest & _NOT_IN_CP1252:
+        return ""  # neither of the two
+    # Curly quotes, dashes and the euro are control characters in Latin-1, which no text has.
+    name, code = (
+        ("Windows-1252", "cp1252") if rest & {*range(0x80, 0xA0)} else ("Latin-1", "latin1")
+    )
+    source = shlex.quote(os.fspath(path))
+    return (
+        f", or, if it is in {name}, convert it: iconv -f {code} -t utf-8 {source} > "
+        f"utf8{Path(path).suffix}"
+    )
 
 
 def _looks_like(head: bytes) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from sememe.errors import MissingExtra, TableError
+from sememe.errors import TableError
+from sememe.extras import importing
 from sememe.tables.table import Columns, Pick, Source, Table
 
 _BATCH_ROWS = 65_536
@@ -15,35 +17,112 @@ _BATCH_ROWS = 65_536
 
 def require_pyarrow() -> Any:
     """The pyarrow module, or MissingExtra with the command that installs it."""
-    try:
+    with importing("pyarrow", purpose="parquet files"):
         import pyarrow.parquet
-    except ImportError:
-        raise MissingExtra('parquet files need pyarrow: pip install "sememe[parquet]"') from None
     return pyarrow
 
 
+class ArrowColumn(Sequence[Any]):
+    """A column of parquet, as Arrow has it until somebody asks for Python values.
+
+    `write_table` writes it to parquet with the type, the nullability and the metadata it had.
+    """
+
+    def __init__(self, values: Any, field: Any, file: str) -> None:
+        self._arrow = values  # an Array or a ChunkedArray
+        self.field = field
+        self._file = file
+
+    @cached_property
+    def _values(self) -> list[Any]:
+        with _one_error(f"{self._file}: {_named([self.field.name])} cannot be read"):
+            return _python_values(self._arrow)
+
+    def take(self, rows: Sequence[int]) -> "ArrowColumn":
+        """The column of these rows (from 0) alone."""
+        with _one_error(f"{self._file}: {_named([self.field.name])} cannot be read"):
+            return ArrowColumn(_take(self._arrow, rows), self.field, self._file)
+
+    def __arrow_array__(self, type: Any = None) -> Any:  # what `pyarrow.array` looks for
+        return self._arrow if type is None else self._arrow.cast(type)
+
+    def __len__(self) -> int:
+        return len(self._arrow)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._values[i]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._values == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+def _take(arrow: Any, rows: Sequence[int]) -> Any:
+    pa = require_pyarrow()
+    numbers = np.asarray(rows, np.int64)
+    try:
+        return arrow.take(numbers)
+    except pa.ArrowException:  # views, and more text than 32 bits can count
+        whole = pa.chunked_array([arrow]) if isinstance(arrow, pa.Array) else arrow
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+        parts = [whole.slice(run[0], len(run)) for run in runs if len(run)]
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], arrow.type)
+
+
+def _python_values(arrow: Any) -> list[Any]:
+    """Values as Python has them, which counts no nanoseconds: times that need them are texts."""
+    pa = require_pyarrow()
+    kind = arrow.type
+    if getattr(kind, "unit", "") == "ns":
+        micro = {
+            "timestamp": pa.timestamp("us", getattr(kind, "tz", None)),
+            "duration": pa.duration("us"),
+            "time64": pa.time64("us"),
+        }
+        try:
+            arrow = arrow.cast(micro[str(kind).partition("[")[0]])
+        except pa.ArrowInvalid:
+            arrow = arrow.cast(pa.string())
+    values: list[Any] = arrow.to_pylist()
+    return values
+
+
 def read_parquet(stream: IO[bytes], file: str, pick: Pick, size: float) -> Iterator[Table]:
-    """Yield the columns that `pick` takes from the schema, as Python values, `size` rows a time."""
+    """Yield the columns that `pick` takes from the schema, in Arrow, `size` rows a time."""
     pa = require_pyarrow()
     with _one_error(f"{file} cannot be read as parquet"):
         data = pa.parquet.ParquetFile(stream)
-    names, rows = data.schema_arrow.names, data.metadata.num_rows
-    if not (names and rows):
+    schema, rows = data.schema_arrow, data.metadata.num_rows
+    if not (schema.names and rows):
         raise TableError(f"{file} has a schema but no rows")
-    picked = list(pick(names) if pick else names)
+    picked = list(pick(schema.names) if pick else schema.names)
     if size != float("inf"):
-        start = 1
+        start = 0
         with _one_error(f"{file}: {_named(picked)} cannot be read"):
             for batch in data.iter_batches(int(size), columns=picked):
-                block = {name: batch.column(name).to_pylist() for name in picked}
-                yield Table(block, Source(file, "row", range(start, start + len(batch))))
-                start += len(batch)
+                block = {
+                    name: ArrowColumn(batch.column(name), schema.field(name), file)
+                    for name in picked
+                }
+                end = start + len(batch)
+                if end > start:  # a row group may have no row
+                    yield Table(block, Source(file, "row", range(start + 1, end + 1), start))
+                start = end
         return
-    columns: dict[str, list[object]] = {name: [] for name in picked}
-    for name, values in columns.items():  # one at a time: so an error names the column
+    columns = {}
+    for name in picked:  # one at a time: so an error names the column
         with _one_error(f"{file}: {_named([name])} cannot be read"):
-            for batch in data.iter_batches(_BATCH_ROWS, columns=[name]):  # Arrow holds one of them
-                values += batch.column(name).to_pylist()
+            field = schema.field(name)
+            batches = data.iter_batches(_BATCH_ROWS, columns=[name])
+            chunks = [batch.column(name) for batch in batches]
+            columns[name] = ArrowColumn(pa.chunked_array(chunks, field.type), field, file)
     yield Table(columns, Source(file, "row", range(1, rows + 1)))
 
 
@@ -54,21 +133,51 @@ def _named(columns: Sequence[str]) -> str:
 def write_parquet(path: Path, columns: Columns) -> None:
     """Write columns; a 2-D array becomes a column of fixed-size lists."""
     pa = require_pyarrow()
-    arrays = {}
+    arrays, fields = [], []
     for name, values in columns.items():
         with _one_error(f'the column "{name}" does not fit in parquet'):
-            if isinstance(values, np.ndarray) and values.ndim == 2:
-                flat = pa.array(values.ravel())
-                arrays[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-            else:
-                known = len(values) or isinstance(values, np.ndarray)
-                arrays[name] = pa.array(values, None if known else pa.string())
+            arrays.append(_arrow(values))
+            field = getattr(values, "field", None)
+            fields.append(field.with_name(name) if field else pa.field(name, arrays[-1].type))
     # Vectors do not compress; to try takes longer than to write them.
     plain = [name for name, values in columns.items() if getattr(values, "ndim", 1) == 1]
-    pa.parquet.write_table(pa.table(arrays), path, use_dictionary=plain, compression={
+    table = pa.table(arrays, pa.schema(fields))
+    pa.parquet.write_table(table, path, use_dictionary=plain, compression={
         f"{name}{'' if name in plain else '.list.element'}": "zstd" if name in plain else "none"
         for name in columns
     })  # fmt: skip
+
+
+def _arrow(values: Any) -> Any:
+    """The values in Arrow: null where a row of a masked array is masked, text if all are None."""
+    pa = require_pyarrow()
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        array = pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(values)), values.shape[1])
+        if not isinstance(values, np.ma.MaskedArray):
+            return array
+        masked = np.ma.getmaskarray(values).any(axis=1)
+        return array.take(pa.array(np.arange(len(values)), mask=masked))
+    typed = isinstance(values, ArrowColumn) or getattr(values, "dtype", None) not in (None, object)
+    return pa.array(values, None if typed or any(v is not None for v in values) else pa.string())
+
+
+def arrow_column(name: str, values: Sequence[Any], kind: str) -> ArrowColumn:
+    """Python values as a column of one of Arrow's types: "string", "int64", "float64", "bool"."""
+    pa = require_pyarrow()
+    field = pa.field(name, pa.type_for_alias(kind))
+    return ArrowColumn(pa.array(values, field.type), field, f'the column "{name}"')
+
+
+def joined(columns: Sequence[ArrowColumn]) -> ArrowColumn:
+    """Columns of one file, end to end, as one."""
+    pa = require_pyarrow()
+    chunks = [
+        chunk
+        for array in map(pa.array, columns)
+        for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])
+    ]
+    field = columns[0].field
+    return ArrowColumn(pa.chunked_array(chunks, field.type), field, f'the column "{field.name}"')
 
 
 def join_parquet(path: Path, parts: Sequence[Path]) -> None:

@@ -2,15 +2,19 @@
 
 import json
 import reprlib
+import shlex
 from collections.abc import Iterator
 from math import inf
 from typing import IO
 
-from sememe.errors import TableError
+from sememe.errors import SememeWarning, TableError, warn
+from sememe.progress import counted
 from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Pick, Source, Table, Texts, choose_column, choose_pair
+from sememe.tables.table import Pick, Table, Texts, choose_column, choose_pair, tables_of
+
+_EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
 def read_texts(path: StrPath, column: str | None = None) -> Texts:
@@ -33,7 +37,7 @@ def read_texts(path: StrPath, column: str | None = None) -> Texts:
 def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> Iterator[list[str]]:
     """Yield the texts that `read_texts` gives, `size` at a time, with the same errors.
 
-    Only standard input is held in memory as a whole.
+    Only standard input and pipes are held in memory as a whole.
 
     >>> for texts in stream_texts("faq.csv", column="question"):   # doctest: +SKIP
     ...     print(len(texts))
@@ -75,10 +79,11 @@ def read_table(path: StrPath) -> Table:
 
 
 def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterator[Table]:
-    """Yield tables of `size` rows, with the columns that `pick` takes from the file's names.
+    """Yield tables of up to `size` rows, with the columns that `pick` takes from the file's names.
 
-    Each table's `source` goes on counting where the one before it ended. Raises TableError for
-    anything that cannot be read.
+    All tables have the same columns: those of jsonl are the keys of all lines, for which the file
+    is read once before. Each table's `source` goes on counting where the one before it ended.
+    Raises TableError for anything that cannot be read.
 
     >>> for table in stream_table("pairs.csv", lambda names: names[:2]):   # doctest: +SKIP
     ...     print(table.source.where(0), table.columns)
@@ -90,75 +95,74 @@ def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterat
         return
     with open_text(path) as lines:
         if file_format == "txt":
-            yield from _read_lines(lines, file, pick, size)
+            tables = _read_lines(lines, file, pick, size)
         elif file_format == "jsonl":
-            yield from _read_json_lines(lines, file, pick, size)
+            tables = _read_json_lines(lines, file, pick, size)
         else:
             delimiter = "\t" if file_format == "tsv" else None
-            yield from read_delimited(lines, file, pick, size, delimiter)
+            tables = read_delimited(lines, file, pick, size, delimiter)
+        first = next(tables, None)
+        if first is None:
+            raise TableError(f"{file} has {_EMPTY.get(file_format, 'a header but no rows')}")
+        yield first
+        yield from tables
 
 
 def _read_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[Table]:
-    if pick:
-        pick(["text"])  # refuses a --column that a txt file cannot have
-    texts: list[object] = []
-    rows: list[int] = []
-    some = False
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            texts.append(line.rstrip("\r\n"))
-            rows.append(number)
-        if len(rows) >= size:
-            yield Table({"text": texts}, Source(file, "line", rows))
-            texts, rows, some = [], [], True
-    if rows:
-        yield Table({"text": texts}, Source(file, "line", rows))
-    elif not some:
-        raise TableError(f"{file} has no text: every line is blank")
+    names = pick(["text"]) if pick else ["text"]  # refuses a --column that txt cannot have
+    rows = ((number, [line.rstrip("\r\n")]) for number, line in enumerate(lines, 1) if line.strip())
+    return tables_of(names, rows, size, file)
 
 
 def _read_json_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[Table]:
-    columns: dict[str, list[object]] = {}
-    picked = None
-    rows: list[int] = []
+    """Read twice: the keys of all lines are the columns, whichever line has them first."""
+    halves: list[int] = []
+    names = list(dict.fromkeys(key for _, row in _records(lines, file, halves) for key in row))
+    if halves and names:
+        warn(
+            f"{file}: {counted(len(halves), 'line')} with half of a surrogate pair (first: line "
+            f"{halves[0]}), which is no character; it is read as U+FFFD",
+            SememeWarning,
+        )
+    picked = pick(names) if pick and names else names
+    lines.seek(0)
+    rows = ((number, list(map(row.get, picked))) for number, row in _records(lines, file, []))
+    return tables_of(picked, rows, size, file)
+
+
+def _records(
+    lines: IO[str], file: str, halves: list[int]
+) -> Iterator[tuple[int, dict[str, object]]]:
+    """Each line's object and number; the numbers of lines with half a character are appended."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        record = _record(line, f"{file}, line {number}")
-        if pick and picked is None:
-            picked = pick(list(record))
-        for name in picked or record:
-            if name not in columns:
-                columns[name] = [None] * len(rows)
-        for name, values in columns.items():
-            values.append(record.get(name))
-        rows.append(number)
-        if len(rows) >= size:
-            yield Table(columns, Source(file, "line", rows))
-            columns, rows = {name: [] for name in columns}, []
-    if rows:
-        yield Table(columns, Source(file, "line", rows))
-    elif not columns:
-        raise TableError(f"{file} has no rows: every line is blank")
-
-
-def _record(line: str, where: str) -> dict[str, object]:
-    try:
-        value = json.loads(line)
-        if "\\ud" in line or "\\uD" in line:  # half of a surrogate pair cannot be encoded
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        raise TableError(
-            f"{where}, column {error.colno}: not valid JSON ({error.msg}); "
-            'each line must be one whole object, such as {"text": "..."}'
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{where}: this JSON cannot be used ({error})") from None
-    if isinstance(value, str):
-        return {"text": value}
-    if isinstance(value, dict) and value:
-        return value
-    raise TableError(
-        f"{where}: expected an object with keys, or a string, found {reprlib.repr(value)} "
-        "(jq -c '.[]' FILE writes a JSON array as one object a line)"
-    )
+        if line.lstrip().startswith("["):
+            raise TableError(
+                f"{file}, line {number}: a JSON array begins here, and a line of .jsonl is one "
+                'object, such as {"text": "..."}; '
+                f"jq -c '.[]' {shlex.quote(file)} > rows.jsonl writes one object a line"
+            )
+        try:
+            value = json.loads(line)
+            if "\\ud" in line or "\\uD" in line:  # an escape: a pair, or half of one
+                text = json.dumps(value, ensure_ascii=False)
+                readable = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                if readable != text:
+                    halves.append(number)
+                    value = json.loads(readable)
+        except json.JSONDecodeError as error:
+            raise TableError(
+                f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}); "
+                'each line must be one whole object, such as {"text": "..."}'
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise TableError(f"{file}, line {number}: this JSON cannot be used ({error})") from None
+        if isinstance(value, str):
+            value = {"text": value}
+        if not (isinstance(value, dict) and value):
+            raise TableError(
+                f"{file}, line {number}: expected an object with keys, or a string, found "
+                f"{reprlib.repr(value)}"
+            )
+        yield number, value

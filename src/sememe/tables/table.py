@@ -2,8 +2,10 @@
 
 import difflib
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import inf
 from typing import Any, cast
 
 import numpy.typing as npt
@@ -30,13 +32,15 @@ class Source:
     """Where values came from, so that a later error can name the place.
 
     `rows` is the file's own number, from 1, of each row; empty where they simply count up. `first`
-    is how many rows of the file stood before these.
+    is how many rows of the file stood before these; `records` is the record number of each, where
+    they do not count up from there.
     """
 
     file: str
     unit: str = "row"
     rows: Sequence[int] = ()
     first: int = 0
+    records: Sequence[int] = ()
 
     def where(self, i: int) -> str:
         """The place of row `i` (from 0), such as "faq.csv, line 7"."""
@@ -51,7 +55,12 @@ class Source:
 
         A row of csv is one record, however many lines its cells have.
         """
-        return self.first + i + 1
+        return self.records[i] if self.records else self.first + i + 1
+
+    def take(self, rows: Sequence[int]) -> "Source":
+        """The source of these rows (from 0) alone; each keeps its place and its record number."""
+        numbers, records = ([of(i) for i in rows] for of in (self.number, self.record))
+        return replace(self, rows=numbers, records=records)
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,32 @@ class Texts:
 class Table:
     """Columns of equal length, by name; a key that a line of jsonl does not have is None.
 
+    Those of parquet are Arrow's (`ArrowColumn`): Python values to who reads them, and written to
+    parquet again with the type that they had.
+
     >>> Table({"id": ["1", "2"], "Text": ["hello", "world"]}).text_column()
     ['hello', 'world']
     """
 
-    columns: dict[str, list[object]]
+    columns: Mapping[str, Sequence[object]]
     source: Source = Source("the table")
 
-    def column(self, name: str) -> list[object]:
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def take(self, rows: Sequence[int]) -> "Table":
+        """The rows of these numbers (from 0), in their order, whose places are still known.
+
+        >>> Table({"text": ["a", "b", "c"]}).take([2, 0]).columns
+        {'text': ['c', 'a']}
+        """
+        columns = {
+            name: values.take(rows) if hasattr(values, "take") else [values[i] for i in rows]
+            for name, values in self.columns.items()
+        }
+        return Table(columns, self.source.take(rows))
+
+    def column(self, name: str) -> Sequence[object]:
         """The values of one column; TableError if there is none of that name."""
         return self.columns[choose_column(list(self.columns), name, self.source.file)]
 
@@ -85,11 +112,11 @@ class Table:
     def text_column(self, name: str | None = None) -> list[str]:
         """The texts of one column (None: the only one, or the one named like a text).
 
-        A missing cell is "", as a blank one may be: no text (see `BlankCells`). Raises TableError
-        if there is no such column, or if a value in it is not a text.
+        A missing cell, null or NaN, is "", as a blank one may be: no text (see `BlankCells`).
+        Raises TableError if there is no such column, or if a value in it is not a text.
         """
         name = self.text_name(name)
-        texts = ["" if value is None else value for value in self.columns[name]]
+        texts = ["" if _is_missing(value) else value for value in self.columns[name]]
         for i, value in enumerate(texts):
             if not isinstance(value, str):
                 raise TableError(
@@ -97,6 +124,24 @@ class Table:
                     f"it a text, or remove the {self.source.unit}"
                 )
         return cast(list[str], texts)
+
+
+def tables_of(
+    names: Sequence[str], rows: Iterator[tuple[int, Sequence[object]]], size: float, file: str
+) -> Iterator[Table]:
+    """Tables of up to `size` rows from rows that come one by one, each with its line's number."""
+    first = 0
+    while True:
+        columns: dict[str, list[object]] = {name: [] for name in names}
+        numbers: list[int] = []
+        for number, cells in islice(rows, None if size == inf else int(size)):
+            for values, cell in zip(columns.values(), cells, strict=True):
+                values.append(cell)
+            numbers.append(number)
+        if not numbers:
+            return
+        yield Table(columns, Source(file, "line", numbers, first))
+        first += len(numbers)
 
 
 class BlankCells:
@@ -136,6 +181,10 @@ class BlankCells:
                 f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
                 SememeWarning,
             )
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def choose_column(names: Sequence[str], column: str | None, file: str) -> str:

@@ -2,10 +2,14 @@
 
 import csv
 import json
+import re
 import reprlib
-from collections.abc import Callable, Iterator
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterator
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +18,8 @@ from sememe.tables.atomic import check_destination, replacing
 from sememe.tables.files import FORMATS, StrPath
 from sememe.tables.parquet import require_pyarrow, write_parquet
 from sememe.tables.table import Columns
+
+_UNWRITABLE, _BREAKS = re.compile("[\0\ud800-\udfff]"), re.compile("\r\n|[\t\r\n]")
 
 
 def output_format(path: StrPath) -> str:
@@ -37,9 +43,11 @@ def output_format(path: StrPath) -> str:
 def write_table(path: StrPath, columns: Columns) -> None:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
-    A column is a sequence or an array of shape (n,); in jsonl and parquet also (n, dim), one
-    vector a row. None is an empty cell in csv and tsv. txt takes a single column of texts that
-    are neither blank nor hold a line break. Raises TableError for what the format cannot hold.
+    A column is a sequence, or an array of shape (n,); in jsonl and parquet also (n, dim), one
+    vector a row. None is an empty cell in csv and tsv, and so is a row of a numpy masked array
+    that is masked. A cell of tsv holds no tab and no line break; txt takes a single column of
+    texts that are neither blank nor hold a line break. Raises TableError for what the format
+    cannot hold.
 
     >>> write_table("scores.csv", {"text": ["a", "b"], "score": [0.5, 1.0]})   # doctest: +SKIP
     """
@@ -50,13 +58,52 @@ def write_table(path: StrPath, columns: Columns) -> None:
             if file_format == "parquet":
                 write_parquet(temporary, columns)
             else:
-                _write_lines(temporary, _LINES[file_format](columns))
+                values = {name: _with_none(column) for name, column in columns.items()}
+                _write_lines(temporary, _LINES[file_format](values))
         except UnicodeEncodeError as error:
             text = reprlib.repr(error.object)
             problem = f"{text} has half of a surrogate pair in it, which is not a character"
             raise TableError(f"{path} cannot be written: {problem}") from None
         except TableError as error:
             raise TableError(f"{path} cannot be written: {error}") from None
+
+
+def cell(value: object, suffix: str = ".csv") -> object:
+    """A value as csv or tsv can hold it.
+
+    NUL and halves of surrogate pairs become U+FFFD, lists and dicts JSON, bytes base64; in tsv,
+    tabs and line breaks become spaces.
+
+    >>> cell({"lang": ["en"]})
+    '{"lang": ["en"]}'
+    """
+    if isinstance(value, list | tuple | dict):
+        value = json.dumps(value, ensure_ascii=False, default=_plain)
+    elif isinstance(value, bytes):
+        value = _plain(value)
+    if not isinstance(value, str):
+        return value
+    value = _UNWRITABLE.sub("\ufffd", value)
+    return _BREAKS.sub(" ", value) if suffix == ".tsv" else value
+
+
+def new_column(name: str, columns: Collection[str]) -> str:
+    """A name for a column that is added to others: where it is taken, with `sememe_` before it.
+
+    >>> new_column("label", {"text", "label"})
+    'sememe_label'
+    """
+    while name in columns:
+        name = f"sememe_{name}"
+    return name
+
+
+def _with_none(values: Any) -> Any:
+    """The values; those of a masked array as a list, with None for each row that is masked."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    masks = np.ma.getmaskarray(values)
+    return [None if mask.any() else v for v, mask in zip(values.data, masks, strict=True)]
 
 
 def _check_shapes(columns: Columns, most_axes: int) -> None:
@@ -108,13 +155,25 @@ def _delimited(columns: Columns, delimiter: str) -> Iterator[str]:
     # The writer keeps its \r\n, without which it would not quote a cell with a lone \r in it.
     writer = csv.writer(_Echo(), delimiter=delimiter)
     # A header with another delimiter in it is quoted, or a reader would take that one for its own.
-    ambiguous = any(mark in name for name in columns for mark in ";\t")
+    ambiguous = any(mark in name for name in columns for mark in ";\t|")
     header = csv.writer(
         _Echo(), delimiter=delimiter, quoting=csv.QUOTE_ALL if ambiguous else csv.QUOTE_MINIMAL
     )
     yield header.writerow(columns)
     for row in zip(*columns.values(), strict=True):
         yield writer.writerow(row)
+
+
+def _tab_separated(columns: Columns) -> Iterator[str]:
+    """What has a tab or a line break is refused: no reader knows whether quotes are quotes here."""
+    for number, line in enumerate(_delimited(columns, "\t")):
+        if line.count("\t") >= len(columns) or "\n" in line or "\r" in line:
+            where = f"row {number}" if number else "the header"
+            raise TableError(
+                f"{where}, {reprlib.repr(line)}, has a tab or a line break in a cell, which tsv "
+                "cannot hold; .csv can"
+            )
+        yield line
 
 
 def _json_lines(columns: Columns) -> Iterator[str]:
@@ -130,12 +189,16 @@ def _plain(value: object) -> object:
         return float(str(value))  # 0.1, not the 0.10000000149011612 of a float32 made double
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, Decimal) or hasattr(value, "isoformat"):  # dates and times
+        return str(value)
     raise TableError(f"jsonl holds no {type(value).__name__}; make it a text or a number")
 
 
 _LINES: dict[str, Callable[[Columns], Iterator[str]]] = {
     "txt": _txt,
     "csv": partial(_delimited, delimiter=","),
-    "tsv": partial(_delimited, delimiter="\t"),
+    "tsv": _tab_separated,
     "jsonl": _json_lines,
 }

@@ -1,7 +1,14 @@
 """Text to batches: check, tokenise, sort by length, pack under a token budget."""
 
 from sememe.text.batches import Batch, Rows, batches, pack
-from sememe.text.check import as_list, check_pairs, check_texts, refuse_tables
+from sememe.text.check import (
+    HalfPairs,
+    as_list,
+    check_pairs,
+    check_texts,
+    refuse_tables,
+    rows_with_text,
+)
 from sememe.text.chunks import Chunks, chunked
 from sememe.text.encoder import Encoder
 from sememe.text.pairs import Pair, PairTokenizer
@@ -14,6 +21,7 @@ __all__ = [
     "Batch",
     "Chunks",
     "Encoder",
+    "HalfPairs",
     "Pair",
     "PairTokenizer",
     "Rows",
@@ -27,5 +35,6 @@ __all__ = [
     "chunked",
     "pack",
     "refuse_tables",
+    "rows_with_text",
     "sentences",
 ]

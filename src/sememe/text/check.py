@@ -5,36 +5,90 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sememe.arguments import shown
-from sememe.errors import InputError, SememeWarning, warn
+from sememe.errors import BlankWarning, InputError, SememeWarning, warn
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+_NAMED = 3  # blank texts, in a note
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def check_texts(texts: Iterable[str], first: int = 0, name: str = "texts") -> list[str]:
+class HalfPairs:
+    """Texts with half of a surrogate pair: it is replaced, they are counted, and told of once."""
+
+    def __init__(self) -> None:
+        self._seen = self._broken = 0
+        self._first = ""
+
+    def replaced(self, texts: list[str], where: Callable[[int], str]) -> list[str]:
+        """The texts, with U+FFFD for each half; `where` says what a message calls text i."""
+        self._seen += len(texts)
+        if all(text.isascii() or not SURROGATE.search(text) for text in texts):
+            return texts
+        texts = [_PAIR.sub(_joined, text) for text in texts]
+        for index, text in enumerate(texts):
+            if SURROGATE.search(text):
+                texts[index] = SURROGATE.sub("\ufffd", text)
+                self._first = self._first or where(index)
+                self._broken += 1
+        return texts
+
+    def warn(self) -> None:
+        """Warn once of all of them."""
+        if self._broken:
+            warn(
+                f"{self._broken} of {self._seen} texts (first: {self._first}) hold half of a "
+                "surrogate pair, which is no character; it was read as U+FFFD.",
+                SememeWarning,
+            )
+
+
+def check_texts(
+    texts: Iterable[str], first: int = 0, name: str = "texts", halves: HalfPairs | None = None
+) -> list[str]:
     """Return the texts as a list; InputError names the first one that is not a str.
 
     `first` is the number of the first text, where these are only some of many; `name` is how
     messages call the argument. The two halves of a surrogate pair (an emoji in UTF-16) are joined.
     Half of a pair is no character and cannot be encoded: it is replaced by U+FFFD, and one warning
-    says in how many texts.
+    says in how many texts. A job in parts passes `halves`, and warns at its end.
     """
     listed = as_list(texts, name)
     for index, text in enumerate(listed):
         if not isinstance(text, str):
             raise _no_text(f"{name}[{first + index}]", text)
-    return _without_surrogates(listed, lambda i: f"{name}[{first + i}]")
+    return _without_halves(listed, lambda i: f"{name}[{first + i}]", halves)
+
+
+def rows_with_text(texts: Sequence[str], consequence: str, name: str = "texts") -> list[int]:
+    """The rows of the texts that are not blank; one BlankWarning says where the others are.
+
+    `consequence` ends the sentence: "and in no cluster".
+    """
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    if blank := len(texts) - len(rows):
+        places = [f"{name}[{row}]" for row, text in enumerate(texts) if not text.strip()]
+        warn(
+            f"{blank:,} of {len(texts):,} {name} {'is' if blank == 1 else 'are'} blank "
+            f"({', '.join(places[:_NAMED])}{', …' * (blank > _NAMED)}) {consequence}.",
+            BlankWarning,
+        )
+    return rows
 
 
 def check_pairs(
-    pairs: Iterable[Sequence[str]], first: int = 0, name: str = "pairs"
+    pairs: Iterable[Sequence[str]],
+    first: int = 0,
+    name: str = "pairs",
+    halves: HalfPairs | None = None,
 ) -> list[tuple[str, str]]:
     """Return the pairs as a list of tuples; InputError names the first one that is none.
 
     A blank first text is refused: whatever it is scored against, the score means nothing. An array
     of shape (n, 2) is n pairs.
     """
-    listed = as_list(pairs, name, axes=2)
+    listed = [
+        pair.tolist() if hasattr(pair, "tolist") else pair for pair in as_list(pairs, name, axes=2)
+    ]
     for index, pair in enumerate(listed, first):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(
@@ -46,8 +100,7 @@ def check_pairs(
         if not pair[0].strip():
             raise InputError(f"{name}[{index}][0] is blank; there is nothing to compare with.")
     flat = [text for pair in listed for text in pair]
-    if not all(text.isascii() for text in flat):
-        flat = _without_surrogates(flat, lambda i: f"{name}[{first + i // 2}][{i % 2}]")
+    flat = _without_halves(flat, lambda i: f"{name}[{first + i // 2}][{i % 2}]", halves)
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 
@@ -82,9 +135,14 @@ def refuse_tables(values: object, name: str, axes: int = 1) -> None:
         raise InputError(f"{name} is {article} {kind}; give an iterable of str.")
 
 
-def _no_text(where: str, value: object) -> InputError:
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NA or NaT."""
     absent = isinstance(value, float) and value != value
-    if value is None or absent or type(value).__name__ in ("NAType", "NaTType"):
+    return value is None or absent or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _no_text(where: str, value: object) -> InputError:
+    if is_missing(value):
         return InputError(
             f"{where} is missing ({value!r}): leave it out, as in [text for text in texts if "
             'isinstance(text, str)], or write "" in its place.'
@@ -95,19 +153,13 @@ def _no_text(where: str, value: object) -> InputError:
     )
 
 
-def _without_surrogates(texts: list[str], where: Callable[[int], str]) -> list[str]:
-    if not any(not text.isascii() and SURROGATE.search(text) for text in texts):
-        return texts
-    texts = [_PAIR.sub(_joined, text) for text in texts]
-    broken = [i for i, text in enumerate(texts) if SURROGATE.search(text)]
-    if broken:
-        for index in broken:
-            texts[index] = SURROGATE.sub("\ufffd", texts[index])
-        warn(
-            f"{len(broken)} of {len(texts)} texts (first: {where(broken[0])}) hold half of "
-            "a surrogate pair, which is no character; it was read as U+FFFD.",
-            SememeWarning,
-        )
+def _without_halves(
+    texts: list[str], where: Callable[[int], str], halves: HalfPairs | None
+) -> list[str]:
+    counter = halves or HalfPairs()
+    texts = counter.replaced(texts, where)
+    if halves is None:
+        counter.warn()
     return texts
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
 from sememe.errors import CheckpointError, InputError
+from sememe.text.check import check_texts
 from sememe.text.tokens import Ints, Tokenizer, Tokens
 
 Pair = tuple[str, str]
@@ -46,7 +47,7 @@ class PairTokenizer:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._tokenizer = Tokenizer(checkpoint, special=False)
         self._frame = _frame(self._tokenizer)
-        self._prompt = checkpoint.default_prompt
+        self._prompt = check_texts([checkpoint.default_prompt], name="prompt")[0]
         self.max_length = checkpoint.max_length
         known = f"{self._tokenizer.sha256} {self._frame.first_type}"
         self.sha256 = hashlib.sha256(known.encode()).hexdigest()

@@ -5,6 +5,7 @@ default model's file says 128 where the model reads 256.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,11 +16,37 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.files import read_json
+from sememe.checkpoint.files import lfs_pointer, read_json
 from sememe.errors import CheckpointError
+from sememe.processes import native_code
 from sememe.text.growth import check_growth
 
 Ints = npt.NDArray[np.int32]
+
+_PARALLEL = "TOKENIZERS_PARALLELISM"
+_parallel: list[str | None] = []
+"""What the environment said of it before the forks that are going on."""
+
+
+def _before_fork() -> None:
+    # Where nothing is said, older versions of tokenizers print five lines in every child.
+    _parallel.append(os.environ.get(_PARALLEL))
+    os.environ.setdefault(_PARALLEL, "false")
+
+
+def _in_parent() -> None:
+    if _parallel.pop(0) is None:
+        os.environ.pop(_PARALLEL, None)
+
+
+def _in_child() -> None:
+    # The library's threads have stayed in the parent, and "true" would wait for them for ever.
+    os.environ[_PARALLEL] = "false"
+    _parallel.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 @dataclass(frozen=True)
@@ -115,14 +142,16 @@ class Tokenizer:
 
     def _encoded(self, texts: Sequence[str]) -> tuple[list[Any], Ints, Ints]:
         """The library's encodings, their ids end to end, and how many each has."""
-        encodings = self._tokenizer.encode_batch_fast(
-            list(texts), add_special_tokens=self._add_special
-        )
+        with native_code():
+            encodings = self._tokenizer.encode_batch_fast(
+                list(texts), add_special_tokens=self._add_special
+            )
         return encodings, *self._flat([encoding.ids for encoding in encodings])
 
     def encodings(self, texts: Sequence[str]) -> list[Any]:
         """The library's own `Encoding` of each text, which knows where its tokens stand in it."""
-        encodings = list(self._tokenizer.encode_batch(texts))
+        with native_code():
+            encodings = list(self._tokenizer.encode_batch(texts))
         self._check_lengths(np.array([len(encoding.ids) for encoding in encodings], np.int32))
         return encodings
 
@@ -189,6 +218,8 @@ def _load(checkpoint: Checkpoint) -> tuple[Path, Any]:
         except CheckpointError:
             raise
         except Exception as error:  # the Rust side raises plain Exception
+            if pointer := lfs_pointer(path):
+                raise CheckpointError(pointer) from None
             raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
     raise CheckpointError(
         f"{place}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "

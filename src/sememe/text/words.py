@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.static import UNLIMITED
+from sememe.processes import PerProcess
 from sememe.text.tokens import Ints, Tokenizer, Tokens
 
 UNKNOWN = -1
@@ -55,24 +56,14 @@ class StaticTokenizer(Tokenizer):
         across = any(token.normalized or " " in token.content for token in added)
         self._apart = not across and _apart(self._tokenizer)
         self._joining = [_SPACE, *(token.content for token in added)]
-        self._lock = Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        """No word is known; from here on, all arrays are by the words' numbers."""
-        self._characters = 0
-        self._numbers: dict[str, int] = {}
-        self._ids: Ints = np.zeros(0, np.int32)
-        self._lengths: Ints = np.zeros(0, np.int32)
-        self._starts: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        # A text with such a word is read whole: two spaces, or an added token, join words.
-        self._whole: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._words = PerProcess(_Words)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
         if self._apart and texts:
-            with self._lock:
-                tokens = self._by_word(texts)
+            words = self._words()
+            with words.lock:
+                tokens = self._by_word(words, texts)
         else:
             tokens = super().__call__(texts)
         kept = np.minimum(tokens.lengths, self.max_length)
@@ -83,38 +74,55 @@ class StaticTokenizer(Tokenizer):
         ids[ids == self._unknown] = UNKNOWN
         return encodings, ids, lengths
 
-    def _by_word(self, texts: Sequence[str]) -> Tokens:
+    def _by_word(self, known: "_Words", texts: Sequence[str]) -> Tokens:
         words = " ".join(texts).split(" ")
-        self._learn(words)
-        numbers = np.fromiter(map(self._numbers.__getitem__, words), np.intp, len(words))
-        sizes = self._lengths[numbers]
+        self._learn(known, words)
+        numbers = np.fromiter(map(known.numbers.__getitem__, words), np.intp, len(words))
+        sizes = known.lengths[numbers]
         ends = np.cumsum(sizes, dtype=np.int64)
-        shift = self._starts[numbers] + sizes - ends
-        ids = self._ids[np.repeat(shift, sizes) + np.arange(ends[-1])]
+        shift = known.starts[numbers] + sizes - ends
+        ids = known.ids[np.repeat(shift, sizes) + np.arange(ends[-1])]
         last = np.cumsum([text.count(" ") + 1 for text in texts]) - 1
         lengths = np.diff(ends[last], prepend=0).astype(np.int32)
         starts = ends[last] - lengths
-        rows = np.unique(np.searchsorted(last, np.flatnonzero(self._whole[numbers])))
+        rows = np.unique(np.searchsorted(last, np.flatnonzero(known.whole[numbers])))
         if len(rows):
             _, others, lengths[rows] = self._encoded([texts[row] for row in rows])
             starts[rows] = len(ids) + np.cumsum(lengths[rows]) - lengths[rows]
             ids = np.concatenate([ids, others])
         return Tokens(ids, lengths, starts, np.zeros(len(texts), np.int64))
 
-    def _learn(self, words: list[str]) -> None:
-        if self._characters > _MOST_CHARACTERS:
-            self._forget()
-        new = list(set(words) - self._numbers.keys())
+    def _learn(self, known: "_Words", words: list[str]) -> None:
+        if known.characters > _MOST_CHARACTERS:
+            known.forget()
+        new = list(set(words) - known.numbers.keys())
         if not new:
             return
         _, ids, lengths = self._encoded(new)
         whole = (not word or any(part in word for part in self._joining) for word in new)
-        self._starts = np.append(self._starts, len(self._ids) + np.cumsum(lengths) - lengths)
-        self._ids = np.append(self._ids, ids)
-        self._lengths = np.append(self._lengths, lengths)
-        self._whole = np.append(self._whole, np.fromiter(whole, bool, len(new)))
-        self._numbers |= zip(new, range(len(self._numbers), len(self._starts)), strict=True)
-        self._characters += sum(map(len, new))
+        known.starts = np.append(known.starts, len(known.ids) + np.cumsum(lengths) - lengths)
+        known.ids = np.append(known.ids, ids)
+        known.lengths = np.append(known.lengths, lengths)
+        known.whole = np.append(known.whole, np.fromiter(whole, bool, len(new)))
+        known.numbers |= zip(new, range(len(known.numbers), len(known.starts)), strict=True)
+        known.characters += sum(map(len, new))
+
+
+class _Words:
+    """The words that were tokenised in this process; all arrays are by the words' numbers."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        self.characters = 0
+        self.numbers: dict[str, int] = {}
+        self.ids: Ints = np.zeros(0, np.int32)
+        self.lengths: Ints = np.zeros(0, np.int32)
+        self.starts: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        # A text with such a word is read whole: two spaces, or an added token, join words.
+        self.whole: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
 
 
 def _apart(tokenizer: Any) -> bool:

@@ -7,7 +7,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sememe.errors import MissingExtra
+from sememe.extras import importing
 
 if TYPE_CHECKING:
     from sememe.training.outcome import Outcome as Outcome
@@ -45,12 +45,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sememe.training' has no attribute {name!r}")
-    try:
+    with importing("torch", "transformers", "accelerate", purpose="training"):
         import accelerate as _accelerate  # noqa: F401
         import torch as _torch  # noqa: F401
         import transformers as _transformers  # noqa: F401
-    except ImportError:
-        raise MissingExtra(
-            'Training needs torch, transformers and accelerate: pip install "sememe[train]"'
-        ) from None
     return getattr(import_module(_HOMES[name]), name)

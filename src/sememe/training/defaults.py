@@ -6,7 +6,8 @@ import numpy as np
 
 from sememe.errors import InputError
 from sememe.training.data import Examples
-from sememe.training.losses import BI, CROSS
+from sememe.training.losses import BI, CROSS, check_options
+from sememe.training.losses.margin_mse import REACH
 from sememe.training.measures import which_is_alike
 from sememe.training.record import Choice, asked_first
 
@@ -29,6 +30,8 @@ _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
 _BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
 _EXAMPLES_SEEN = 20_000
+_WIDE = 0.95
+"""So many of a teacher's margins become differences of cosines of at most 1."""
 
 
 def choose(
@@ -36,8 +39,10 @@ def choose(
 ) -> list[Choice]:
     """The loss, batch size, learning rate and epochs: what was given, else what suits the data.
 
+    `given["loss_options"]` are the loss's; none of its own where neither user nor data need any.
+
     Raises:
-        InputError: a loss that is not known, or not for this kind of data.
+        InputError: a loss that is not known, or not for this kind of data; an option it has not.
     """
     known, losses = (CROSS, _CROSS_LOSS) if cross else (BI, _BI_LOSS)
     loss, why = losses.get(examples.kind) or _for_labels(examples, cross, alike)
@@ -66,7 +71,21 @@ def choose(
     ]
     if each:
         suited.append(Choice("per_label", each, "so that each text has others of its label"))
+    if options := given.get("loss_options") or {}:
+        check_options(loss, known[loss], options)
+        given = {**given, "loss_options": dict(options)}
+        suited.append(Choice("loss_options", {}, ""))
+    elif loss == "margin-mse" and not cross and (scale := _scale(examples)):
+        why = "the teacher's scores are logits: divided by it, they are within cosines' reach"
+        suited.append(Choice("loss_options", {"scale": scale}, why))
     return asked_first(suited, given)
+
+
+def _scale(examples: Examples) -> float | None:
+    """What to divide a teacher's scores by, if its margins are out of cosines' reach."""
+    scores = np.asarray(examples.targets)
+    margins = np.abs(scores[:, :1] - scores[:, 1:])
+    return round(float(np.quantile(margins, _WIDE)), 3) if margins.max() > REACH else None
 
 
 def _by_label(labels: int, batch_size: int, each: int | None) -> tuple[int, int]:
@@ -79,7 +98,8 @@ def _for_labels(examples: Examples, cross: bool, alike: int | None) -> tuple[str
     if examples.kind == "labelled texts":
         raise InputError(
             f"{examples.name} has single texts with labels, and a cross-encoder reads pairs; "
-            "sememe train classifier learns labels, and sememe train bi vectors that tell them."
+            "sememe train classifier learns labels, and sememe train bi learns vectors that tell "
+            "them apart."
         )
     if alike is not None and len(examples.labels) == 2:
         if cross:

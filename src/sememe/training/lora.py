@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from sememe.errors import InputError, MissingExtra
+from sememe.arguments import whole_number
+from sememe.extras import importing
 
 
 def adapt(transformer: Any, rank: int) -> None:
@@ -14,12 +15,9 @@ def adapt(transformer: Any, rank: int) -> None:
         MissingExtra: peft is not installed.
         InputError: a rank below 1.
     """
-    try:
+    with importing("peft", purpose="lora="):
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError:
-        raise MissingExtra('lora= needs peft: pip install "sememe[train]"') from None
-    if not isinstance(rank, int) or rank < 1:
-        raise InputError(f"lora={rank!r}: the rank of the matrices must be at least 1.")
+    rank = whole_number("lora", rank)
     base = transformer.base_model
     within = {id(module) for module in base.modules()}
     linear = [

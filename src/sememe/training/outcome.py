@@ -1,11 +1,14 @@
 """What came of a training run, and whether the model is better for it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sememe.errors import CheckpointError, JobError, TableError
 from sememe.metrics import Comparison, Interval
 from sememe.reports import training as page
 from sememe.tables import replacing
@@ -27,6 +30,7 @@ class Outcome:
         last: the same of the weights that were saved.
         further: other measurements of these weights.
         words: how the two figures are called, and what is better kept if the first is lower.
+        sample: which examples they are of.
     """
 
     directory: Path
@@ -38,6 +42,7 @@ class Outcome:
     last: Measurement | None
     further: tuple[Measurement, ...] = ()
     words: tuple[str, str, str] = ("after", "before", "the model that you had")
+    sample: str = "held out"
 
     @cached_property
     def before(self) -> Interval | None:
@@ -69,7 +74,7 @@ class Outcome:
         further = "".join(f"; {each.metric} {_shown(each.interval())}" for each in self.further)
         figures = (
             f"{self.last.metric} {_shown(self.after)} {after}, {_shown(self.before)} {before}, on "
-            f"{count} examples held out; difference {100 * found.difference:+.1f} "
+            f"{count} examples {self.sample}; difference {100 * found.difference:+.1f} "
             f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), p = {found.p:.2g}{further}"
         )
         if self.better:
@@ -79,6 +84,25 @@ class Outcome:
         if self.history.best == 0:
             return f"Not better: no step improved it, so none was kept ({figures})."
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
+
+
+@contextmanager
+def kept_safe(target: Path, work: Path) -> Iterator[None]:
+    """Say of a result that cannot be written where it was to be, and where its training goes on.
+
+    Raises:
+        JobError: in place of what the block raises where it writes, as on a full disk.
+    """
+    try:
+        yield
+    except (OSError, CheckpointError, TableError) as error:
+        cause = error.__cause__ or error
+        reason = getattr(cause, "strerror", None) or cause
+        state = f"goes on from the state in {work}" if any(work.glob("*.pt")) else "begins again"
+        raise JobError(
+            f"{target} cannot be written: {reason}. Once this is mended (is the disk full?), the "
+            f"same call {state}."
+        ) from error
 
 
 def write_outcome(outcome: Outcome, directory: Path) -> None:

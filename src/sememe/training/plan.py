@@ -1,12 +1,13 @@
 """What a run will do: its data, what is held out of them, and the choices that were made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import ceil
 from typing import Any
 
 import numpy as np
 
+from sememe.arguments import real_number, whole_number
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
 from sememe.tables.table import did_you_mean
 from sememe.training.data import Data, Examples, hold_out, load, split
@@ -18,7 +19,7 @@ from sememe.training.settings import Settings
 _EVALUATIONS = 4
 """At least so many in all: the best weights may come before the end."""
 _SETTINGS = [field.name for field in fields(Settings)]
-_OTHERS = ("loss", "weights", "score_range", "positive", "lora", "progress")
+_OTHERS = ("loss", "loss_options", "weights", "score_range", "positive", "lora", "progress")
 _WITHOUT_EFFECT = ("device", "save_minutes", "log", "log_directory")
 """On what comes out: a run may go on with others."""
 
@@ -53,6 +54,10 @@ class Plan:
         """What was chosen."""
         return next(choice.value for choice in self.choices[part] if choice.name == name)
 
+    def loss_options(self, part: int) -> dict[str, Any]:
+        """What a data set's loss is made with, beside its defaults."""
+        return next((c.value for c in self.choices[part] if c.name == "loss_options"), {})
+
     def targets(self, part: int) -> Examples:
         """A data set with its targets as its loss takes them."""
         examples = self.parts[part]
@@ -71,6 +76,7 @@ class Plan:
         return {
             **self.sources,
             "losses": [self.value("loss", i) for i in range(len(self.parts))],
+            "loss_options": [self.loss_options(i) for i in range(len(self.parts))],
             "positive": self.alikes,
             "weights": list(self.weights),
             "lora": self.lora,
@@ -92,15 +98,20 @@ def make_plan(
     loaded = [load(each, score_range=options.get("score_range")) for each in _several(data)]
     alikes = _alikes(loaded, options.get("positive"))
     given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
-    Settings(**given)  # raises where one cannot be
+    checked = Settings(**given)
+    options = {**options, **{name: getattr(checked, name) for name in given}}
+    if options.get("lora") is not None:
+        options["lora"] = whole_number("lora", options["lora"])
     if dev is not None and not (isinstance(dev, str) and dev == "none"):
-        dev = load(dev, score_range=options.get("score_range"))
+        dev = load(dev, score_range=options.get("score_range"), like=loaded[0])
     sources = {
         "data": [part.digest() for part in loaded],
         "dev": dev.digest() if isinstance(dev, Examples) else dev,
     }
     parts, dev_part, test = _held_out(loaded, dev, options.get("seed") or 0)
-    weights = options.get("weights") or [None] * len(parts)
+    weights = options.get("weights")
+    weights = [None] * len(parts) if weights is None else list(weights)
+    weights = [each if each is None else real_number("weights", each, above=0) for each in weights]
     if len(weights) != len(parts):
         raise InputError(f"{len(weights)} weights for {len(parts)} data sets; give one for each.")
     choices = [
@@ -108,6 +119,7 @@ def make_plan(
         for part, alike in zip(parts, alikes, strict=True)
     ]
     chosen = {c.name: c.value for c in choices[0]}
+    chosen.pop("loss_options", None)
     labels = len(parts[0].labels) if chosen.pop("loss") == "cross-entropy" else 1
     for held in (dev_part, test):
         if held is not None:
@@ -119,15 +131,17 @@ def make_plan(
 
 
 def _several(data: Data | Sequence[Data]) -> list[Any]:
-    if isinstance(data, list | tuple) and data and not _is_row(data[0]):
+    if isinstance(data, list | tuple) and data and not any(map(_is_row, data)):
         return list(data)
     return [data]
 
 
 def _is_row(item: Any) -> bool:
-    """Whether a dict holds values, and not columns of them."""
-    columns = (list, tuple, np.ndarray)
-    return isinstance(item, dict) and not any(isinstance(x, columns) for x in item.values())
+    """Whether a dict holds values, and not columns of them; a label may be a list by mistake."""
+    return isinstance(item, Mapping) and not all(
+        isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        for value in item.values()
+    )
 
 
 def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:

@@ -26,9 +26,9 @@ def asked_first(suited: Iterable[Choice], given: Mapping[str, Any]) -> list[Choi
 
 def say(choices: Iterable[Choice]) -> None:
     """Say what was chosen and why, but for what the user asked for."""
-    chosen = [f"{c.name} {c.value} ({c.why})" for c in dict.fromkeys(choices) if c.why != ASKED]
+    chosen = [f"{c.name} {c.value} ({c.why})" for c in choices if c.why != ASKED]
     if chosen:
-        warn(f"Chosen for these data: {'; '.join(chosen)}.", ChoiceWarning)
+        warn(f"Chosen for these data: {'; '.join(dict.fromkeys(chosen))}.", ChoiceWarning)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from sememe.arguments import whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
 from sememe.encoders.vectors import unit
@@ -21,7 +22,7 @@ from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss
 from sememe.training.losses.matryoshka import Matryoshka
 from sememe.training.measures import Compute, Measurement, measure_bi, measure_cross
-from sememe.training.outcome import Outcome, write_outcome
+from sememe.training.outcome import Outcome, kept_safe, write_outcome
 from sememe.training.plan import Plan, make_plan
 from sememe.training.towers import BiTower, CrossTower, TextTower
 from sememe.training.trainer import Objective, Trainer
@@ -40,6 +41,7 @@ def train_bi(
     model: StrPath = DEFAULT_MODEL,
     dev: Data | None = None,
     loss: str | None = None,
+    loss_options: Mapping[str, Any] | None = None,
     matryoshka: Sequence[int] | None = None,
     **options: Any,
 ) -> Outcome:
@@ -59,6 +61,7 @@ def train_bi(
             most; "none" measures nothing.
         loss: triplet, contrastive, ranking, cosent, cosine-mse, softmax, margin-mse, kl,
             batch-ranking, batch-hard or batch-semi-hard; docs/losses.md says which when.
+        loss_options: what the loss is made with, such as {"margin": 0.3}; docs/losses.md has them.
         matryoshka: sizes, such as (384, 128, 64), to which the vectors can be cut afterwards
             (Kusupati et al., 2022).
         **options: those of `sememe.training.settings.Settings` (epochs, batch_size, learning_rate,
@@ -80,18 +83,20 @@ def train_bi(
         Better: Spearman 84.1 (82.0 to 86.0) after, 79.3 (76.7 to 81.6) before, p = 0.001.
     """
     target, checkpoint = _begun(output, model)
-    plan = make_plan(data, dev, {"loss": loss, **options}, cross=False)
+    dims = [whole_number("matryoshka", dim) for dim in (() if matryoshka is None else matryoshka)]
+    plan = make_plan(
+        data, dev, {"loss": loss, "loss_options": loss_options, **options}, cross=False
+    )
     torch.manual_seed(plan.settings.seed)  # of LoRA's matrices, of a loss's own weights
-    tower = BiTower(checkpoint, lora=options.get("lora"))
+    tower = BiTower(checkpoint, lora=plan.lora)
 
-    def made(name: str, examples: Examples) -> Loss:
+    def made(name: str, examples: Examples, options: dict[str, Any]) -> Loss:
         sizes = (tower.dim, len(examples.labels)) if name == "softmax" else ()
-        made = BI[name].loss(*sizes)
-        return Matryoshka(made, matryoshka) if matryoshka else made
+        made = BI[name].loss(*sizes, **options)
+        return Matryoshka(made, dims) if dims else made
 
     measuring = partial(measure_bi, alike=plan.alikes[0])
-    dims = {"matryoshka": list(matryoshka or ())}
-    return _train(plan, tower, made, measuring, tower.encode, target, dims)
+    return _train(plan, tower, made, measuring, tower.encode, target, {"matryoshka": dims})
 
 
 def train_cross(
@@ -101,6 +106,7 @@ def train_cross(
     model: StrPath = DEFAULT_MODEL,
     dev: Data | None = None,
     loss: str | None = None,
+    loss_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Outcome:
     """Train a cross-encoder on pairs, triplets, scores or labels of pairs, as `train_bi` does.
@@ -114,13 +120,15 @@ def train_cross(
         model: where to start from: a cross-encoder, a bi-encoder or a regular transformer.
         dev: see `train_bi`.
         loss: bce, mse, cross-entropy, ranking or margin-mse.
+        loss_options: see `train_bi`.
         **options: see `train_bi`.
 
     Example:
         >>> done = train_cross("scored.csv", "my-cross-encoder", epochs=4)   # doctest: +SKIP
     """
     target, checkpoint = _begun(output, model)
-    plan = make_plan(data, dev, {"loss": loss, **options}, cross=True)
+    given = {"loss": loss, "loss_options": loss_options, **options}
+    plan = make_plan(data, dev, given, cross=True)
     name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.parts))}
     labels = {part.labels for part in plan.parts} if name == "cross-entropy" else set()
     if len(names) > 1 or len(labels) > 1:
@@ -133,11 +141,15 @@ def train_cross(
         checkpoint,
         _scoring(checkpoint, plan.parts[0], name),
         negatives=_NEGATIVES if name == "ranking" else 0,
-        lora=options.get("lora"),
+        lora=plan.lora,
     )
     before = _cosines(checkpoint) if checkpoint.scoring is None and tower.dim == 1 else tower.encode
     measuring = partial(measure_cross, alike=plan.alikes[0])
-    return _train(plan, tower, lambda name, _: CROSS[name].loss(), measuring, before, target, {})
+
+    def made(name: str, _: Examples, options: dict[str, Any]) -> Loss:
+        return CROSS[name].loss(**options)
+
+    return _train(plan, tower, made, measuring, before, target, {})
 
 
 def _begun(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
@@ -151,7 +163,7 @@ def _begun(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
 def _train(
     plan: Plan,
     tower: TextTower,
-    made: Callable[[str, Examples], Loss],
+    made: Callable[[str, Examples, dict[str, Any]], Loss],
     measuring: Measuring,
     before: Compute,
     target: Path,
@@ -163,7 +175,7 @@ def _train(
     # Of several processes one keeps the state.
     main = int(os.environ.get("RANK", 0)) == 0
     objectives = [
-        Objective(plan.targets(i), made(plan.value("loss", i), part), weight)
+        Objective(plan.targets(i), made(plan.value("loss", i), part, plan.loss_options(i)), weight)
         for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
     ]
     chosen, judged = plan.dev, plan.test
@@ -189,7 +201,8 @@ def _train(
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
-            _save(tower, outcome, folder / "model")
+            with kept_safe(target, folder):
+                _save(tower, outcome, folder / "model")
             trainer.forget()
             job.remove()
     return outcome

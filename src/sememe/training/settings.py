@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from sememe.errors import InputError, MissingExtra
+from sememe.arguments import one_of, real_number, whole_number
+from sememe.errors import MissingExtra
 
 TRACKERS = ("tensorboard", "wandb")
 _WHOLE = {"batch_size": 2, "per_label": 0, "seed": 0, "evaluations": 1, "patience": 1}
-_LEAST = dict.fromkeys(
-    ("epochs", "learning_rate", "warmup", "weight_decay", "max_norm", "save_minutes"), 0
-)
+_ABOVE_0 = ("epochs", "learning_rate", "max_norm")
+_FROM_0 = {"warmup": 1, "weight_decay": None, "save_minutes": None}
 
 
 @dataclass(frozen=True)
@@ -52,24 +52,21 @@ class Settings:
     log_directory: str = "logs"
 
     def __post_init__(self) -> None:
-        for name, low in {**_WHOLE, **_LEAST}.items():
-            value, whole = getattr(self, name), name in _WHOLE
-            if name == "patience" and value is None:
-                continue
-            limit = 2**63 if whole else float("inf")
-            if not isinstance(value, int if whole else (int, float)) or not low <= value < limit:
-                number = "whole number" if whole else "number"
-                raise InputError(f"{name}={value!r}: a {number} from {low} on is needed.")
-        if min(self.epochs, self.learning_rate, self.max_norm) == 0:
-            raise InputError(
-                "epochs, learning_rate and max_norm must be above 0, or nothing is learned."
-            )
-        if self.warmup > 1:
-            raise InputError(f"warmup={self.warmup} is a share of all steps: from 0 to 1.")
-        if self.precision not in ("auto", "f32", "bf16"):
-            raise InputError(f"precision={self.precision!r}: training knows auto, f32 and bf16.")
-        if self.log not in (None, *TRACKERS):
-            raise InputError(f"log={self.log!r} is not known; there are {', '.join(TRACKERS)}.")
+        checked: dict[str, float] = {
+            name: whole_number(name, getattr(self, name), least=least, most=2**63 - 1)
+            for name, least in _WHOLE.items()
+            if (name, getattr(self, name)) != ("patience", None)
+        }
+        for name in _ABOVE_0:
+            checked[name] = real_number(name, getattr(self, name), above=0)
+        for name, most in _FROM_0.items():
+            checked[name] = real_number(name, getattr(self, name), least=0, most=most)
+        for name, value in checked.items():
+            if not isinstance(getattr(self, name), int | float):  # numpy's, which JSON cannot hold
+                object.__setattr__(self, name, value)
+        one_of("precision", self.precision, ("auto", "f32", "bf16"))
+        if self.log is not None:
+            one_of("log", self.log, TRACKERS)
         if self.log and find_spec(self.log) is None:
             raise MissingExtra(f"log={self.log!r} needs {self.log}: pip install {self.log}")
 

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ import torch
 from accelerate import Accelerator
 
 from sememe.engines.torch.device import choose_device, choose_precision, narrowest
-from sememe.errors import CostWarning, InputError, SememeWarning, warn
-from sememe.progress import minutes, progress_bar
+from sememe.errors import CostWarning, InputError, JobError, SememeWarning, warn
+from sememe.progress import is_terminal, minutes, progress_bar
 from sememe.training.data import Batches, Rows
 from sememe.training.losses.loss import Loss
 from sememe.training.record import History
@@ -95,6 +96,7 @@ class Trainer:
         self._file = None if folder is None else folder / "state.pt"
         self.history = History()
         self._best: dict[str, Any] | None = None
+        self._ended = False
 
     @property
     def steps(self) -> int:
@@ -115,11 +117,11 @@ class Trainer:
         if first == 0:
             self._evaluate(0)
         self._tower.train()
-        shown = sys.stderr.isatty() if progress is None else progress
+        shown = is_terminal(sys.stderr) if progress is None else progress
         shown = shown and self._accelerator.is_main_process
         with progress_bar(self.steps, "steps", shown) as bar:
             bar.update(first)
-            for step in range(first, self.steps):
+            for step in range(first, first if self._ended else self.steps):
                 if step == first + 1:
                     started = time.monotonic()  # the first step loads what is loaded on use
                 if step == first + _TIMED:
@@ -135,6 +137,10 @@ class Trainer:
                     saved = time.monotonic()
         if self._best is not None:
             self._tower.load_state_dict(self._best, strict=False)
+        if not self._ended:
+            self._ended, self._best = True, None
+            with suppress(JobError):  # no room: the result may still have some, and is saved next
+                self._save()
         if self._settings.log:
             self._accelerator.end_training()
         return self.history
@@ -174,7 +180,7 @@ class Trainer:
         return True
 
     def _stopped(self, step: int, rate: float) -> None:
-        what = f"Loss or gradient is no number at step {step + 1} (learning rate {rate:.1e})"
+        what = f"Loss or gradient is not a number at step {step + 1} (learning rate {rate:.1e})"
         if self.history.best:  # neither none nor the one before the first step
             warn(f"{what}; training ended there, with the best weights so far.", SememeWarning)
             return
@@ -217,7 +223,7 @@ class Trainer:
         if self._file is not None and self._accelerator.is_main_process:
             state = {
                 "modules": _state(self._modules),
-                "optimizer": self._optimizer.state_dict(),
+                "optimizer": None if self._ended else self._optimizer.state_dict(),
                 "history": asdict(self.history),
                 "best": self._best,
             }
@@ -232,7 +238,9 @@ class Trainer:
         if self._file is None or (state := load(self._file)) is None:
             return
         self._modules.load_state_dict(state["modules"], strict=False)
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._ended = state["optimizer"] is None
+        if not self._ended:
+            self._optimizer.load_state_dict(state["optimizer"])
         self.history, self._best = History(**state["history"]), state["best"]
 
 

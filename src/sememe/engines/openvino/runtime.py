@@ -4,7 +4,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,24 @@ from sememe.engines.openvino.precision import choose_precision, multiplies_bf16
 from sememe.engines.openvino.quantized import Int8Products
 from sememe.engines.openvino.silence import openvino
 from sememe.engines.ranges import Ranges
+from sememe.processes import PerProcess, before_fork, native_code, submit
 from sememe.text import Batch
 
 # Other budgets were a few per cent faster or slower (docs/decisions/token-budget.md).
 _BUDGET = 1024
 
 
-@cache
-def core() -> openvino.Core:
-    """The one OpenVINO core of this process."""
-    return openvino.Core()
+core = PerProcess(openvino.Core)
+"""The one OpenVINO core of this process."""
+
+
+@before_fork
+def _free_idle_threads() -> None:
+    """Free the threads of engines that are closed: a child would be given them, and wait.
+
+    OpenVINO keeps them for the next engine, until any of its CPU plugins is unloaded.
+    """
+    openvino.Core().get_property("CPU", "AVAILABLE_DEVICES")
 
 
 class OpenVinoEngine:
@@ -78,7 +85,7 @@ class OpenVinoEngine:
         pending: deque[tuple[Batch, Future[Array]]] = deque()
         try:
             for batch in batches:
-                pending.append((batch, self._workers.submit(self._infer, batch)))
+                pending.append((batch, submit(self._workers, self._infer, batch)))
                 if len(pending) > 2 * self.streams:
                     done, future = pending.popleft()
                     yield done, future.result()
@@ -90,12 +97,13 @@ class OpenVinoEngine:
                 future.cancel()
 
     def _infer(self, batch: Batch) -> Array:
-        request = self._request()
-        # Started and awaited, not inferred: only an asynchronous start uses the streams' threads.
-        request.start_async(self._feeds(batch), share_inputs=True)
-        request.wait()
-        found: Array = request.get_output_tensor(0).data.astype(np.float32, copy=True)
-        return found
+        with native_code():
+            request = self._request()
+            # Started and awaited, not inferred: only an asynchronous start uses the streams.
+            request.start_async(self._feeds(batch), share_inputs=True)
+            request.wait()
+            found: Array = request.get_output_tensor(0).data.astype(np.float32, copy=True)
+            return found
 
     def _request(self) -> Any:
         if not hasattr(self._local, "request"):

@@ -2,6 +2,7 @@
 
 import torch
 
+from sememe.cache import first_time
 from sememe.engines.processor import features
 from sememe.errors import ChoiceWarning, InputError, warn
 
@@ -21,11 +22,16 @@ def choose_device(asked: str | None) -> torch.device:
     asked = there[0] if asked is None else "cuda:0" if asked == "cuda" else asked
     if asked not in there:
         raise InputError(f"device={asked!r} is not there; there are: {', '.join(there)}.")
+    if asked.startswith("cuda") and torch.cuda._is_in_bad_fork():
+        raise InputError(
+            f"device={asked!r}: a forked process cannot use the GPU that its parent uses; start "
+            'processes by multiprocessing.get_context("spawn").'
+        )
     return torch.device(asked)
 
 
 def choose_precision(asked: str, device: torch.device) -> tuple[str, torch.dtype]:
-    """Turn what was asked for into f32, bf16 or f16; `auto` says once what it took.
+    """Turn what was asked for into f32, bf16 or f16; `auto` says once a machine what it took.
 
     Raises:
         InputError: a precision that is not known, or not on this device.
@@ -40,12 +46,13 @@ def choose_precision(asked: str, device: torch.device) -> tuple[str, torch.dtype
         raise InputError('precision="f16" is for GPUs; on the cpu there are f32 and bf16.')
     if asked == "auto":
         asked, why = narrowest(device)
-        warn(
-            f'precision="auto" took {asked}: {why}. precision="{asked}" takes the same without '
-            "saying so.",
-            ChoiceWarning,
-            once=True,
-        )
+        if first_time(f"precision-torch-{asked}"):
+            warn(
+                f'Computing in {asked}: {why}. precision="f32" (--precision f32) computes '
+                "exactly. This is said once on this machine.",
+                ChoiceWarning,
+                once=True,
+            )
     return asked, _DTYPES[asked]
 
 

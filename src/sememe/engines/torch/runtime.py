@@ -1,5 +1,6 @@
 """Run batches through a torch module, on the device it lies on."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,10 +18,12 @@ from sememe.engines.torch.flat import flattened
 from sememe.engines.torch.head import Tensor
 from sememe.engines.torch.load import load_transformer
 from sememe.errors import CheckpointError, InputError
+from sememe.processes import native_code
 from sememe.text import Batch
 
 # Raised whenever a change to this engine would change its vectors.
 _VERSION = "torch-1"
+_PROCESS = os.getpid()
 _BUDGETS = {"cpu": 1024, "mps": 16_384, "cuda": 16_384}
 
 
@@ -39,6 +42,8 @@ class TorchEngine:
         device: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
+        if os.getpid() != _PROCESS:  # torch's threads have stayed in the parent
+            torch.set_num_threads(1)
         self.device = choose_device(device)
         self.precision, dtype = choose_precision(precision, self.device)
         self.budget, self.streams = _BUDGETS[self.device.type], 1
@@ -92,7 +97,7 @@ class TorchEngine:
         if batch.second is not None and (batch.second < batch.lengths).any():
             fed.append(batch.second)
         moved = [torch.from_numpy(x).to(self.device) for x in fed]
-        with self._lock, torch.inference_mode():
+        with native_code(), self._lock, torch.inference_mode():
             return self._encoder(*moved, skip=batch.skip)
 
 

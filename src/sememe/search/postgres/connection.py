@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import RLock
 from typing import Any, TypeVar
+from weakref import WeakSet
 
-from sememe.errors import MissingExtra, StoreError
+from sememe.errors import StoreError
+from sememe.extras import importing
 from sememe.search.postgres.place import Place
 
 Run = Callable[..., list[list[Any]]]
@@ -25,16 +27,13 @@ class _Failed(Exception):
         super().__init__(". ".join(part.rstrip(".") for part in said if part))
         self.code: str = answer.get("C", "")
         self.lost = not self.code or self.code.startswith(_LOST)
+        self.unavailable = self.lost or self.code.startswith("53")  # no room, on disk or in memory
 
 
 def require_pg8000() -> Any:
     """pg8000 as the DB-API has it, or MissingExtra with the command that installs it."""
-    try:
+    with importing("pg8000", purpose="an index in PostgreSQL"):
         import pg8000.dbapi
-    except ImportError:
-        raise MissingExtra(
-            'an index in PostgreSQL needs pg8000: pip install "sememe[postgres]"'
-        ) from None
     return pg8000.dbapi
 
 
@@ -49,7 +48,8 @@ class Connection:
         self._place, self._ready = place, ready
         self._pg8000 = require_pg8000()
         self._open: Any = None
-        self._lock, self._process = RLock(), os.getpid()
+        self._lock = RLock()
+        _connections.add(self)
 
     def run(self, sql: str, params: Sequence[object] = ()) -> list[list[Any]]:
         """What one statement gives that may be run twice."""
@@ -76,9 +76,11 @@ class Connection:
             opened, self._open = self._open, None
             opened.close()
 
+    def forget(self) -> None:
+        """Begin without a connection, as a forked process has to: the socket is its parent's."""
+        self._open, self._lock = None, RLock()
+
     def _trying(self, work: Callable[[], T]) -> T:
-        if self._process != os.getpid():  # forked: the socket is the parent's
-            self._open, self._lock, self._process = None, RLock(), os.getpid()
         with self._lock:
             while True:
                 fresh = self._open is None
@@ -91,7 +93,9 @@ class Connection:
                     self.close()
                     if fresh or not failed.lost:
                         undone = "; nothing of this step was written, call again" * failed.lost
-                        raise StoreError(f"{self._place.url}: {failed}{undone}.") from None
+                        raise StoreError(
+                            f"{self._place.url}: {failed}{undone}.", unavailable=failed.unavailable
+                        ) from None
                 except BaseException:
                     self.close()
                     raise
@@ -107,7 +111,9 @@ class Connection:
         except (self._pg8000.Error, OSError, UnicodeError) as error:
             failed = _Failed(error)
             said = failed if failed.code else error
-            raise StoreError(f"{self._place.url} cannot be opened: {said}.") from None
+            raise StoreError(
+                f"{self._place.url} cannot be opened: {said}.", unavailable=failed.unavailable
+            ) from None
         opened.autocommit = True
         return opened
 
@@ -131,6 +137,19 @@ class Connection:
                 raise
             raise StoreError(
                 f"{self._place.url}: the connection was lost while this step was committed, so all "
-                "of it was written or nothing; the same call goes on from there."
+                "of it was written or nothing; the same call goes on from there.",
+                unavailable=True,
             ) from None
         return result
+
+
+_connections: WeakSet[Connection] = WeakSet()
+
+
+def _after_fork() -> None:
+    for connection in list(_connections):
+        connection.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

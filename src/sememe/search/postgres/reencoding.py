@@ -1,6 +1,7 @@
 """New vectors for every row: in another table, which then takes the place of the first."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from struct import pack
 from typing import Any
@@ -80,5 +81,6 @@ def _end(run: Run, about: About, encode: Encode) -> None:
     run(_GONE)
     run("drop table vectors")
     run("alter table next rename to vectors")
+    column = schema.read_about(run)["current"].id_column  # which may be new since the beginning
     run("delete from about")
-    schema.write_about(run, "current", about)
+    schema.write_about(run, "current", replace(about, id_column=column))

@@ -1,8 +1,10 @@
 """The store of a shared index: PostgreSQL with pgvector."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from hashlib import md5
 from typing import Self
 
 from sememe.errors import StoreError
@@ -69,16 +71,36 @@ class PostgresStore:
         """What the index remembers of itself."""
         return schema.read_about(self._link.run)["current"]
 
+    def set_about(self, about: About) -> None:
+        """Remember it."""
+        self._link.transact(partial(writing.set_about, about=about))
+
     def __len__(self) -> int:
         [[count]] = self._link.run("select count(*) from rows")
         return int(count)
 
     def fields(self) -> dict[str, set[str]]:
         """Of all rows; reads their metadata."""
-        sql = "select distinct e.key, jsonb_typeof(value) from rows, jsonb_each(metadata) as e"
-        found: dict[str, set[str]] = {}
+        sql = (
+            "select distinct 'id', jsonb_typeof(id) from rows union all select 'text', 'string'"
+            " union all select distinct e.key, jsonb_typeof(value) from rows,"
+            " jsonb_each(metadata) as e"
+        )
+        found: dict[str, set[str]] = {"id": set()}
         for key, kind in self._link.run(sql):
             found.setdefault(key, set()).add(kind)
+        return found
+
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+        """Compares the hashes of all texts."""
+        hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
+        sql = (
+            "select text, id from rows where md5(text) in"
+            " (select jsonb_array_elements_text(%s::jsonb)) order by key"
+        )
+        found: dict[str, list[Id]] = {}
+        for text, own in self._link.run(sql, [json.dumps(hashes)]):
+            found.setdefault(text, []).append(own)
         return found
 
     def check(self, rows: Sequence[Row]) -> None:

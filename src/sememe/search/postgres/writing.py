@@ -2,7 +2,8 @@
 
 from sememe.errors import InputError, StoreError
 from sememe.search.postgres.connection import Run
-from sememe.search.postgres.schema import read_about
+from sememe.search.postgres.schema import read_about, write_about
+from sememe.search.store import About
 
 # Held to the end of a transaction: many may add at once, and nobody while one writes otherwise.
 _LOCK = "select pg_advisory_xact_lock{}('rows'::regclass::oid::bigint)"
@@ -41,6 +42,13 @@ def put(run: Run, records: list[bytes], fingerprint: str, replace: bool, place: 
         raise InputError(
             f"Another row with the id {other[0][0]!r} is in {place}: upsert() replaces it."
         )
+
+
+def set_about(run: Run, about: About) -> None:
+    """Remember it, unless the index was given another encoder meanwhile."""
+    run(ALONE)
+    if read_about(run)["current"].fingerprint == about.fingerprint:
+        write_about(run, "current", about)
 
 
 def delete(run: Run, ids: str) -> int:

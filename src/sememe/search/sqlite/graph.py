@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import sys
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.errors import ChoiceWarning, StoreError, warn
+from sememe.errors import ChoiceWarning, StoreError, is_unavailable, warn
+from sememe.extras import importing
 from sememe.neighbors import scan
 
 FOLDER = "neighbors"
@@ -139,7 +141,8 @@ class Graph:
             with suppress(OSError):
                 temporary.unlink()
             raise StoreError(
-                f"{folder} cannot be written: {' '.join(str(error).split())}"
+                f"{folder} cannot be written: {' '.join(str(error).split())}",
+                unavailable=is_unavailable(error),
             ) from None
         size = temporary.stat().st_size
         name = f"{secrets.token_hex(4)}-{self.last}-{len(self)}-{size}.hnsw"
@@ -195,13 +198,19 @@ def _faiss() -> Any:
 
 def _has_faiss() -> bool:
     try:
-        _faiss()
-    except ImportError:
-        warn(
-            "Without faiss every search compares all vectors. For searches of a fraction of a "
-            'millisecond: pip install "sememe[search]"',
-            ChoiceWarning,
-            once=True,
-        )
+        with importing("faiss", purpose="searches that take less than a millisecond"):
+            _faiss()
+    except ImportError as error:
+        warn(f"Every search compares all vectors: {error}", ChoiceWarning, once=True)
         return False
     return True
+
+
+def _after_fork() -> None:
+    """FAISS' other threads did not survive the fork, and it would wait for them for ever."""
+    if faiss := sys.modules.get("faiss"):
+        faiss.omp_set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

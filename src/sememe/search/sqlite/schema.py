@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sememe.errors import StoreError
+from sememe.errors import StoreError, is_unavailable
 from sememe.search.store import About
 
 FILE = "data.sqlite"
@@ -94,10 +94,13 @@ def said(folder: Path) -> Iterator[None]:
         }
         for sign, mend in mends.items():
             if sign in str(error):
-                raise StoreError(mend) from error
+                passes = sign in ("full", "disk I/O", "locked")
+                raise StoreError(mend, unavailable=passes) from error
         raise StoreError(
             f"{folder} is damaged ({error}): copy it again or take it from a backup; sqlite3's "
             ".recover saves what can be read."
         ) from error
     except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror or error}.") from error
+        raise StoreError(
+            f"{folder}: {error.strerror or error}.", unavailable=is_unavailable(error)
+        ) from error

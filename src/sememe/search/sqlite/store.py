@@ -14,7 +14,7 @@ from threading import RLock
 from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
-from sememe.errors import ChoiceWarning, InputError, StoreError, warn
+from sememe.errors import ChoiceWarning, InputError, StoreError, is_unavailable, warn
 from sememe.search.conditions import SQLITE, Condition
 from sememe.search.sqlite.finding import marks, nearest_rows, parts, read_rows, row
 from sememe.search.sqlite.growth import settle
@@ -53,17 +53,17 @@ class SQLiteStore:
         """
         folder = Path(place).absolute()
         with said(folder):
-            if taken := in_the_way(folder):
-                raise InputError(
-                    f"{folder} is there already ({taken}): open it, or make the index in a new "
-                    "folder."
-                )
+            _refuse_existing(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder.parent, prefix=".sememe-") as temporary:
                 whole = Path(temporary) / "index"
                 whole.mkdir()
                 create_file(whole / FILE, about)
-                take_name(whole, folder)
+                try:
+                    take_name(whole, folder)
+                except OSError:
+                    _refuse_existing(folder)  # another process made one meanwhile
+                    raise
         return cls(folder)
 
     @classmethod
@@ -75,15 +75,36 @@ class SQLiteStore:
         """What the index remembers of itself."""
         return self._file.read(get_about)
 
+    def set_about(self, about: About) -> None:
+        """Remember it."""
+        with self._transaction() as connection:
+            set_state(connection, "about", json.dumps(asdict(about)))
+
     def __len__(self) -> int:
         return self._file.read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
 
     def fields(self) -> dict[str, set[str]]:
         """Of all rows; reads their metadata."""
-        sql = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
-        found: dict[str, set[str]] = {}
+        sql = (
+            "SELECT DISTINCT 'id', typeof(id) FROM texts UNION ALL SELECT 'text', 'text' UNION ALL "
+            "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
+        )
+        found: dict[str, set[str]] = {"id": set()}
         for key, kind in self._file.read(lambda connection: connection.execute(sql).fetchall()):
             found.setdefault(key, set()).add(_TYPES.get(kind, kind))
+        return found
+
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+        """Compares all texts."""
+        wanted, found = set(texts), dict[str, list[Id]]()
+
+        def look(connection: sqlite3.Connection) -> None:
+            found.clear()
+            for text, own in connection.execute("SELECT text, id FROM texts ORDER BY key"):
+                if text in wanted:
+                    found.setdefault(text, []).append(own)
+
+        self._file.read(look)
         return found
 
     def check(self, rows: Sequence[Row]) -> None:
@@ -246,11 +267,13 @@ class SQLiteStore:
         except Timeout:
             raise StoreError(
                 f"Another process, or another Index in this one, is writing to {self.place}; try "
-                "again when it is done. Searches go on meanwhile."
+                "again when it is done. Searches go on meanwhile.",
+                unavailable=True,
             ) from None
         except OSError as error:
             raise StoreError(
-                f"{self.place} cannot be written: {error.strerror or error}."
+                f"{self.place} cannot be written: {error.strerror or error}.",
+                unavailable=is_unavailable(error),
             ) from None
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
@@ -272,6 +295,13 @@ class SQLiteStore:
                 "compact() brings it up to date.",
                 ChoiceWarning,
             )
+
+
+def _refuse_existing(folder: Path) -> None:
+    if taken := in_the_way(folder):
+        raise InputError(
+            f"{folder} is there already ({taken}): open it, or make the index in a new folder."
+        )
 
 
 def _delete(connection: sqlite3.Connection, ids: list[Id]) -> int:

@@ -137,6 +137,8 @@ def _labelled(part: Rows) -> TypeGuard[Examples]:
 def _shares(weights: Sequence[float], batches: Ints) -> Ints:
     given = np.asarray(weights, float)
     if given.shape != batches.shape or not (np.isfinite(given) & (given > 0)).all():
-        raise InputError(f"{len(batches)} data sets take as many weights above 0, not {weights}")
+        raise InputError(
+            f"weights={weights}: give a number above 0 for each of the {len(batches)} data sets."
+        )
     shares: Ints = np.maximum(1, np.rint(given / given.sum() * batches.sum())).astype(np.int64)
     return shares

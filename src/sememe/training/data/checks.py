@@ -1,16 +1,17 @@
 """What training cannot use is refused here, with its place and what to do about it."""
 
 import math
+import numbers
 import re
 import reprlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
-from sememe.text.check import SURROGATE
+from sememe.text.check import SURROGATE, is_missing
 from sememe.training.data.kinds import Layout
 
 _SLACK = 1e-6  # a cosine in float32 may come out a little above 1
@@ -23,18 +24,31 @@ _UNLIKE_ALIKE = {
 def texts_of(table: Table, layout: Layout) -> list[tuple[str, ...]]:
     """The texts of each row; TableError for one that is missing, empty, or a false negative."""
     names = list(layout.texts.values())
-    rows = list(zip(*map(table.text_column, names), strict=True))
+    rows = list(zip(*(_texts(table, name) for name in names), strict=True))
     for i, texts in enumerate(rows):
-        for name, text in zip(names, texts, strict=True):
-            if not text.strip():
-                raise _refusal(table, i, name, "is empty", "a text")
-            if not text.isascii() and SURROGATE.search(text):
-                raise _refusal(table, i, name, "has half of a surrogate pair", "a whole text")
         for name, negative in zip(names[2:], texts[2:], strict=True):
             if negative in texts[:2]:
                 found = f'is the same text as "{names[texts.index(negative)]}"'
                 raise _refusal(table, i, name, found, "another text")
     return rows
+
+
+def _texts(table: Table, name: str) -> Iterator[str]:
+    for i, value in enumerate(table.columns[name]):
+        if is_missing(value):
+            raise _refusal(table, i, name, "is missing", "a text")
+        if not isinstance(value, str):
+            raise _refusal(table, i, name, f"is {reprlib.repr(value)}, not a text", "a text")
+        if not value.strip():
+            raise _refusal(table, i, name, "is empty", "a text")
+        if not value.isascii() and SURROGATE.search(value):
+            try:  # whole pairs are joined
+                value = value.encode("utf-16", "surrogatepass").decode("utf-16")
+            except UnicodeDecodeError:
+                raise _refusal(
+                    table, i, name, "has half of a surrogate pair", "a whole text"
+                ) from None
+        yield value
 
 
 def scores_of(table: Table, name: str) -> Iterator[float]:
@@ -46,21 +60,33 @@ def scores_of(table: Table, name: str) -> Iterator[float]:
             score = math.nan
         if not math.isfinite(score):
             problem = f"is {reprlib.repr(value)}, not a number"
-            found = "is missing" if value in (None, "") else problem
+            found = "is missing" if is_missing(value) or value == "" else problem
             raise _refusal(table, i, name, found, "a number")
         yield score
 
 
-def labels_of(table: Table, name: str) -> Iterator[str]:
-    """A column of labels, by name; TableError for a value that is missing or a fraction."""
+def labels_of(table: Table, name: str, known: Container[str] = ()) -> Iterator[str]:
+    """A column of labels, by name.
+
+    Raises TableError for a value that is missing, several labels or a fraction, or, of those to
+    measure on, not `known` in training.
+    """
     for i, value in enumerate(table.columns[name]):
-        label = "" if value is None or value != value else str(value).strip()
-        label = re.sub(r"^(-?\d+)\.0+$", r"\1", label)  # pandas makes floats of whole numbers
+        label = "" if is_missing(value) else str(value).strip()
         if not label:
             raise _refusal(table, i, name, "is missing", "a label")
-        if re.fullmatch(r"-?\d*\.\d+", label):
-            found = f"is {label}, a fraction and not a class"
-            raise _refusal(table, i, name, found, 'a class, call the column "score"')
+        if isinstance(value, bytes) or not isinstance(value, str | numbers.Number | np.bool_):
+            problem = f"is of type {type(value).__name__}, {reprlib.repr(value)}"
+            if isinstance(value, Iterable) and not isinstance(value, bytes):
+                problem += "; several labels for one text are not supported"
+            raise _refusal(table, i, name, problem, "one label, as a str or a whole number")
+        label = re.sub(r"^(-?\d+)\.0+$", r"\1", label)  # pandas makes floats of whole numbers
+        if re.fullmatch(r"-?\d*\.\d+|-?inf|-?\d[\d.]*e-\d+", label):
+            problem = f"is {label}, a fraction and not a class"
+            raise _refusal(table, i, name, problem, 'a class, call the column "score"')
+        if known and label not in known:
+            problem = f'is "{label}", a label that no training example has'
+            raise _refusal(table, i, name, problem, "one that they have")
         yield label
 
 

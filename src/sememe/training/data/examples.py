@@ -16,7 +16,7 @@ from sememe.training.data.kinds import Kind, layout_of
 from sememe.training.data.sources import Data, read_blocks
 from sememe.training.data.spool import Spool
 
-_FEWEST = 4
+_FEWEST, _FEWEST_MEASURED = 4, 2
 
 
 class Example(NamedTuple):
@@ -95,20 +95,24 @@ def load(
     *,
     score_range: tuple[float, float] | None = None,
     folder: str | os.PathLike[str] | None = None,
+    like: "Examples | None" = None,
 ) -> Examples:
     """Read and check training data, which may be larger than memory.
 
     Args:
         data: a csv, tsv, jsonl or parquet file; with `datasets` installed a folder, or a data set
             of the Hub, "org/name:config@split" (a file of that name goes first; without @split it
-            is train); a dict of columns; a list of dicts; or a `Table`.
+            is train); a DataFrame; a dict of columns; a list of dicts; or a `Table`.
         score_range: the lowest and highest score there can be, which become 0 and 1. None: scores
             from 0 to 1, or -1 to 1, stay as they are; those from 0 to 5 are divided by 5.
         folder: where the texts are laid out on disk; None is the system's temporary folder.
+        like: the examples that are trained on, if these are to measure on: of the same kind, with
+            the same labels, of which some may be rare or absent here.
 
     Raises:
         TableError: columns that make no kind, or more than one; a value that cannot be used.
-        InputError: too few rows, scores or labels that are all the same, a scale not known.
+        InputError: too few rows, scores or labels that are all the same, a scale not known;
+            another kind of data than `like`.
         MissingExtra: a data set without `datasets`, parquet without pyarrow.
         JobError: no room for the texts.
 
@@ -119,26 +123,36 @@ def load(
     """
     if score_range and not score_range[0] < score_range[1]:
         raise InputError(f"a score range goes from low to high, not {score_range}")
-    layout, n, values, codes = None, 0, array("d"), dict[str, int]()
+    known = () if like is None else like.labels
+    codes = {label: code for code, label in enumerate(known)}
+    layout, n, values, name = None, 0, array("d"), ""
     for table in read_blocks(data):
         if layout is None:
             name, layout = table.source.file, layout_of(table.columns, table.source.file)
+            if like is not None and layout.kind != like.kind:
+                raise InputError(
+                    f"{name} holds {layout.kind}, and {like.name} {like.kind}: what is measured on "
+                    "needs the columns of what is trained on."
+                )
             spool = Spool(len(layout.texts), folder)
         rows = checks.texts_of(table, layout)
         spool.write(rows, table.source.rows or range(1, len(rows) + 1))
         n += len(rows)
         if "label" in layout.targets:
-            labels = checks.labels_of(table, layout.targets["label"])
+            labels = checks.labels_of(table, layout.targets["label"], codes if known else ())
             values.extend(codes.setdefault(label, len(codes)) for label in labels)
         else:
             scores = (checks.scores_of(table, column) for column in layout.targets.values())
             values.extend(score for row in zip(*scores, strict=True) for score in row)
-    if layout is None or n < _FEWEST:
-        raise InputError(f"{name if n else data}: {n} rows; training needs {_FEWEST} at the least")
+    fewest, use = (_FEWEST, "training") if like is None else (_FEWEST_MEASURED, "measuring")
+    if layout is None or n < fewest:
+        raise InputError(
+            f"{name or 'the data'}: {n} row{'' if n == 1 else 's'}; {use} needs at least {fewest}"
+        )
     spool.seal()
     columns, unit = tuple(layout.texts), table.source.unit
     examples = Examples(layout.kind, columns, name, (), None, unit, spool, np.arange(n))
-    examples = _with_targets(examples, np.frombuffer(values), list(codes), score_range)
+    examples = _with_targets(examples, np.frombuffer(values), list(codes), score_range, like)
     _say_what_is_odd(examples)
     return examples
 
@@ -148,14 +162,17 @@ def _with_targets(
     values: npt.NDArray[np.float64],
     names: list[str],
     score_range: tuple[float, float] | None,
+    like: Examples | None,
 ) -> Examples:
+    if like is not None and like.labels:
+        return replace(examples, labels=like.labels, targets=values.astype(np.int32))
     if names:
         labels, targets = checks.classes(values, names, examples.name)
         return replace(examples, labels=labels, targets=targets)
     if not values.size:
         return examples
-    if values.min() == values.max():
-        raise InputError(f"{examples.name}: every score is {values[0]:g}; nothing is to be learned")
+    if like is None and values.min() == values.max():
+        raise InputError(f"{examples.name}: every score is {values[0]:g}: nothing to learn")
     if examples.kind == "taught triplets":
         return replace(examples, targets=values.reshape(len(examples), -1).astype(np.float32))
     scores = checks.scaled(values, score_range, examples.name, examples.where)
@@ -166,8 +183,8 @@ def _say_what_is_odd(examples: Examples) -> None:
     keys, targets = examples.keys(), examples.targets
     if "anchor" in examples.columns and (same := np.flatnonzero(keys[:, 0] == keys[:, 1])).size:
         warn(
-            f"{examples.where(same[0])}, and {same.size} of {len(keys)} rows in all, have one text "
-            "as anchor and positive, from which nothing is learned",
+            f"{same.size} of {len(keys)} rows of {examples.name} have the same text as anchor and "
+            f"positive, from which nothing is learned (first: {examples.where(same[0])})",
             SememeWarning,
         )
     if examples.labels and targets is not None:
@@ -175,7 +192,8 @@ def _say_what_is_odd(examples: Examples) -> None:
         before = first[group.ravel()]
         if (other := np.flatnonzero(targets != targets[before])).size:
             warn(
-                f"{examples.where(other[0])}, and {other.size} of {len(keys)} rows in all, give a "
-                f"text another label than before ({examples.where(before[other[0]])})",
+                f"{other.size} of {len(keys)} rows of {examples.name} give a text another label "
+                f"than a row before (first: {examples.where(other[0])}, after "
+                f"{examples.where(before[other[0]])})",
                 SememeWarning,
             )

@@ -18,9 +18,10 @@ _WORD = re.compile(
 )
 _PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("query", "document"))
 _OFFER = (
-    "anchor, positive[, negative[, negative_2, …]], with a teacher's scores also positive_score, "
-    "negative_score[, negative_2_score, …]; query, document; sentence1, sentence2 (or premise, "
-    "hypothesis, or query, document) and either score or label; text, label"
+    "Training reads these: anchor and positive, perhaps with negative, negative_2, …, and then "
+    "perhaps a teacher's positive_score, negative_score, negative_2_score, …; query and document; "
+    "sentence1 and sentence2 (or premise and hypothesis, or query and document) with score or "
+    "label; text and label."
 )
 
 
@@ -58,12 +59,33 @@ def layout_of(names: Iterable[str], file: str) -> Layout:
             return Layout(
                 kind, *({word: known[word] for word in each} for each in (texts, targets))
             )
-    found, used = (", ".join(f'"{name}"' for name in each) for each in (names, known.values()))
-    raise TableError(
-        f"{file} has the columns {found}, and {used or 'none of them'} make no one kind of "
-        f"training data. What does: {_OFFER}. Rename the columns that are meant, and remove any "
-        "that is too many"
+    raise TableError(f"{file} has the columns {_listed(names)}. {_problem(known)} {_OFFER}")
+
+
+def _problem(known: dict[str, str]) -> str:
+    """Why known names make no kind, and which columns to add or to leave out."""
+    if not known:
+        return "None of these names says what they hold; rename those that training is to read."
+    negatives = sum(map(bool, map(_NEGATIVE.fullmatch, known)))
+    kinds = {(*texts, *targets): kind for kind, texts, targets in _possible(negatives)}
+    complete = [names for names in kinds if known.keys() >= {*names}]
+    complete = [names for names in complete if not any({*names} < {*other} for other in complete)]
+    if len(complete) > 1:
+        fits = " and ".join(f"{kinds[names]} ({', '.join(names)})" for names in complete)
+        return f"They fit {fits}; keep the columns of one, and rename or remove the others."
+    nearest = min(kinds, key=lambda names: len(known.keys() ^ {*names}))
+    missing = [name for name in nearest if name not in known]
+    extra = [name for word, name in known.items() if word not in nearest]
+    advice = " and ".join(
+        f"{verb} {_listed(columns)}"
+        for verb, columns in (("add", missing), ("rename or remove", extra))
+        if columns
     )
+    return f"To train on {kinds[nearest]}, {advice}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _possible(negatives: int) -> list[tuple[Kind, tuple[str, ...], tuple[str, ...]]]:

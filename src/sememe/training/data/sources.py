@@ -2,17 +2,34 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sememe.errors import InputError, MissingExtra, TableError
+from sememe.arguments import shown
+from sememe.errors import InputError, TableError
+from sememe.extras import importing
 from sememe.tables import Source, Table, stream_table
 from sememe.tables.files import FORMATS, file_name
+from sememe.text.check import as_list
 from sememe.training.data.kinds import layout_of
 
-# A path, a data set ("org/name:config@split"), a dict of columns, a list of dicts, or a Table.
-Data = str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Table
+
+class Frame(Protocol):
+    """A DataFrame or a table of pandas, polars or pyarrow."""
+
+    @property
+    def columns(self) -> Any:
+        """Its columns' names; of pyarrow the columns, and `column_names` has the names."""
+        ...
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """One column."""
+        ...
+
+
+# A path, a data set ("org/name:config@split"), a frame, a dict of columns, dicts of rows, a Table.
+Data = str | os.PathLike[str] | Frame | Mapping[str, Any] | Iterable[Mapping[str, Any]] | Table
 
 _SPEC = re.compile(r"([^:@]+)(?::([^:@]+))?(?:@(.+))?")
 _ON_THE_HUB = re.compile(r"\w[\w.-]*/[\w.-]+")
@@ -37,13 +54,9 @@ def _is_data_set(path: Path) -> bool:
 
 
 def _from_data_set(spec: re.Match[str]) -> Iterator[Table]:
-    try:
+    purpose = f"data sets of the Hub and folders (there is no file {spec[0]})"
+    with importing("datasets", purpose=purpose):
         import datasets
-    except ImportError:
-        raise MissingExtra(
-            f"there is no file {spec[0]}; folders and the Hub's data sets need datasets: "
-            "pip install datasets"
-        ) from None
     try:
         data = datasets.load_dataset(spec[1], spec[2], split=spec[3] or "train")
     except (ValueError, OSError, RuntimeError, datasets.exceptions.DatasetsError) as error:
@@ -65,17 +78,36 @@ def _named(values: list[Any], feature: Any) -> list[object]:
 
 
 def _table(data: Any) -> Table:
-    if isinstance(data, Mapping):
-        columns = {str(name): list(values) for name, values in data.items()}
-    elif isinstance(data, Sequence) and all(isinstance(row, Mapping) for row in data):
-        names = dict.fromkeys(name for row in data for name in row)
-        columns = {str(name): [row.get(name) for row in data] for name in names}
+    names = data if isinstance(data, Mapping) else getattr(data, "column_names", None)
+    names = getattr(data, "columns", None) if names is None else names
+    if names is not None:
+        features = getattr(data, "features", None) if hasattr(data, "column_names") else None
+        columns = {
+            str(name): _named(as_list(data[name], str(name)), (features or {}).get(name))
+            for name in names
+        }
+    elif isinstance(data, Iterable) and not isinstance(data, bytes):
+        columns = _columns(list(data))
     else:
         raise InputError(
-            f"the data are a {type(data).__name__}; pass a path, the name of a data set, a dict of "
-            'columns or a list of dicts (of a pandas DataFrame: frame.to_dict("list"))'
+            f"the data are of type {type(data).__name__}; give a path, the name of a data set, a "
+            "DataFrame, a dict of columns or a list of dicts"
         )
     lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) != 1:
-        raise InputError(f"the data must be columns of one length, not {lengths or 'none at all'}")
+    if not lengths:
+        raise InputError("the data are empty")
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"the columns of the data differ in length: {lengths}")
     return Table(columns, Source("the data", "index", range(max(lengths.values()))))
+
+
+def _columns(rows: list[Any]) -> dict[str, list[object]]:
+    """Rows as columns: those that any of the rows has."""
+    for i, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise InputError(
+                f"the data, index {i}: {shown(row)} is no row; give a dict with the columns' "
+                'names, such as {"text": "...", "label": "..."}'
+            )
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {str(name): [row.get(name) for row in rows] for name in names}

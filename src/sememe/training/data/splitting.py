@@ -20,32 +20,27 @@ def hold_out(
     examples: Examples,
     dev: Data | Examples | None,
     seed: int = 0,
-    score_range: tuple[float, float] | None = None,
 ) -> tuple[Examples, Examples | None]:
     """Examples to train on, and those to measure on.
 
     Args:
         examples: what there is.
-        dev: what to measure on; None holds out a fifth of the examples, 2,000 at the most; "none"
-            measures nothing.
+        dev: what to measure on, loaded like `examples` if it is loaded; None holds out a fifth of
+            the examples, 2,000 at the most; "none" measures nothing.
         seed: decides which are held out.
-        score_range: as `load`'s.
 
     Raises:
-        InputError: examples to measure on that are of another kind, or have other labels.
+        TableError, InputError: examples to measure on that are of another kind, or have a label
+            that training does not know.
     """
     if isinstance(dev, str) and dev == "none":
         return examples, None
     if dev is None:
         size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(examples))))
         return split(examples, size, seed)
-    held = dev if isinstance(dev, Examples) else load(dev, score_range=score_range)
-    if held.kind != examples.kind or held.labels != examples.labels:
-        raise InputError(
-            f"{held.name} holds {held.kind} {list(held.labels) or ''}, and {examples.name} "
-            f"{examples.kind} {list(examples.labels) or ''}; the two must agree."
-        )
-    return examples, held
+    if isinstance(dev, Examples):
+        return examples, dev
+    return examples, load(dev, like=examples)
 
 
 def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Examples]:
@@ -81,8 +76,8 @@ def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Exa
             break
     if columns < width:
         warn(
-            f"too many rows of {examples.name} hang together by texts they share: "
-            f"{_SHARED[columns]} part may be in the other part too",
+            f"too many rows of {examples.name} share texts with each other: {_SHARED[columns]} "
+            "part may be in the other part too",
             ChoiceWarning,
         )
     return examples.subset(np.flatnonzero(~held)), examples.subset(np.flatnonzero(held))

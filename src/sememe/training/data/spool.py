@@ -11,7 +11,7 @@ from tempfile import TemporaryFile, gettempdir
 
 import numpy as np
 
-from sememe.errors import JobError
+from sememe.errors import JobError, is_unavailable
 
 
 class Spool:
@@ -56,8 +56,9 @@ class Spool:
             yield
         except OSError as error:
             raise JobError(
-                f"the examples cannot be laid out in {self._folder}: {error.strerror or error}; "
-                "name a folder with more room in the environment variable TMPDIR"
+                f"the examples cannot be written to {self._folder}: {error.strerror or error}; "
+                "name a folder with more room in the environment variable TMPDIR",
+                unavailable=is_unavailable(error),
             ) from error
 
 

@@ -1,9 +1,13 @@
 """Losses, one idea a file, and their names on the command line."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from sememe.errors import InputError
+from sememe.tables.table import did_you_mean
 from sememe.training.losses.batch_ranking import BatchRankingLoss
 from sememe.training.losses.batch_triplet import BatchTripletLoss
 from sememe.training.losses.contrastive import ContrastiveLoss
@@ -30,6 +34,26 @@ class Entry:
 
     loss: Callable[..., Loss]
     kinds: tuple[str, ...]
+
+    def options(self) -> list[str]:
+        """The names of the options that the user may set."""
+        parameters = inspect.signature(self.loss).parameters.values()
+        named = [each.name for each in parameters if each.kind == each.POSITIONAL_OR_KEYWORD]
+        return [name for name in named if name not in ("dim", "labels", "mining")]
+
+
+def check_options(name: str, entry: Entry, options: Mapping[str, Any]) -> None:
+    """InputError for an option that a loss does not have, or a value that it cannot take."""
+    names = entry.options()
+    for option in options:
+        if option not in names:
+            listed = f"it has {', '.join(names)}" if names else "it has none"
+            raise InputError(
+                f"{option} is no option of the loss {name}{did_you_mean(option, names)}; {listed}."
+            )
+    if options:
+        sizes = {"dim": 1, "labels": 2} if entry.loss is SoftmaxLoss else {}
+        entry.loss(**sizes, **options)
 
 
 BI = {

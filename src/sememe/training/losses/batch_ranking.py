@@ -3,8 +3,9 @@
 import torch
 from torch.nn import functional
 
+from sememe.arguments import real_number
 from sememe.training.losses.batch_triplet import sides
-from sememe.training.losses.loss import Loss, Outputs, Tensor, cosines, number
+from sememe.training.losses.loss import Loss, Outputs, Tensor, cosines
 
 
 class BatchRankingLoss(Loss):
@@ -26,7 +27,7 @@ class BatchRankingLoss(Loss):
 
     def __init__(self, scale: float = 20.0):
         super().__init__()
-        self.scale = number("scale", scale)
+        self.scale = real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of labelled vectors."""

@@ -2,7 +2,8 @@
 
 import torch
 
-from sememe.training.losses.loss import Outputs, Tensor, cosines, one_of
+from sememe.arguments import one_of
+from sememe.training.losses.loss import Outputs, Tensor, cosines
 from sememe.training.losses.triplet import TripletLoss
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
+from sememe.arguments import real_number
 from sememe.errors import InputError
-from sememe.training.losses.loss import Loss, Outputs, Tensor, number, paired_cosines
+from sememe.training.losses.loss import Loss, Outputs, Tensor, paired_cosines
 
 
 class ContrastiveLoss(Loss):
@@ -22,7 +23,7 @@ class ContrastiveLoss(Loss):
 
     def __init__(self, margin: float = 0.5):
         super().__init__()
-        self.margin = number("margin", margin, zero=True)
+        self.margin = real_number("margin", margin, least=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of pairs."""

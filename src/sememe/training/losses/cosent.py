@@ -2,7 +2,8 @@
 
 import torch
 
-from sememe.training.losses.loss import Loss, Outputs, Tensor, number, paired_cosines
+from sememe.arguments import real_number
+from sememe.training.losses.loss import Loss, Outputs, Tensor, paired_cosines
 
 
 class CoSENTLoss(Loss):
@@ -22,7 +23,7 @@ class CoSENTLoss(Loss):
 
     def __init__(self, scale: float = 20.0):
         super().__init__()
-        self.scale = number("scale", scale)
+        self.scale = real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of scored pairs."""

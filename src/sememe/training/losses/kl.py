@@ -3,7 +3,8 @@
 import torch
 from torch.nn import functional
 
-from sememe.training.losses.loss import Loss, Outputs, Tensor, number, paired_cosines
+from sememe.arguments import real_number
+from sememe.training.losses.loss import Loss, Outputs, Tensor, paired_cosines
 
 
 class KLLoss(Loss):
@@ -28,8 +29,8 @@ class KLLoss(Loss):
 
     def __init__(self, temperature: float = 1.0, scale: float = 20.0):
         super().__init__()
-        self.temperature = number("temperature", temperature)
-        self.scale = number("scale", scale)
+        self.temperature = real_number("temperature", temperature, above=0)
+        self.scale = real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of taught triplets."""

@@ -1,13 +1,10 @@
 """What a loss is: the outputs of a batch in, one number out."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-
-from sememe.errors import InputError
 
 Tensor = Any  # torch's types are not read
 
@@ -56,17 +53,3 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
 def paired_cosines(a: Tensor, b: Tensor) -> Tensor:
     """Cosine of each vector of a (..., dim) with the one of b in the same place: (...)."""
     return torch.sum(unit(a) * unit(b), dim=-1)
-
-
-def number(name: str, value: float, *, zero: bool = False) -> float:
-    """The value, if it is above 0 (or 0 itself, where `zero` is fine), else an InputError."""
-    if not (0 < value < float("inf") or (zero and value == 0)):
-        raise InputError(f"{name} must be {'0 or more' if zero else 'above 0'}, not {value!r}")
-    return value
-
-
-def one_of(name: str, value: str, choices: Iterable[str]) -> str:
-    """The value, if it is among the choices, else an InputError that names them."""
-    if value not in choices:
-        raise InputError(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}")
-    return value

@@ -3,8 +3,12 @@
 import torch
 from torch.nn import functional
 
+from sememe.arguments import one_of, real_number
 from sememe.errors import InputError
-from sememe.training.losses.loss import Loss, Outputs, Tensor, one_of, unit
+from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
+
+REACH = 2
+"""No two cosines lie farther apart."""
 
 
 def margin_mse(scores: Tensor, taught: Tensor) -> Tensor:
@@ -22,9 +26,11 @@ class MarginMSELoss(Loss):
     Cross-Architecture Knowledge Distillation (dot products, a teacher's logits).
 
     Args, else an InputError:
-        similarity: "cosine", for vectors compared by their cosines and a teacher whose scores are
-            probabilities (margins out of their reach: an InputError); or "dot", for vectors whose
-            length counts too, and a teacher's logits.
+        similarity: "cosine", for vectors that are compared by their cosines; or "dot", for vectors
+            whose length counts too.
+        scale: what the teacher's scores are divided by, above 0, so that cosines can reach the
+            margins of logits; None takes them as they are, and margins beyond 2, which no cosines
+            have, are an InputError.
 
     >>> outputs = Outputs(
     ...     [torch.eye(2), torch.eye(2), torch.eye(2).flip(0)],
@@ -35,9 +41,10 @@ class MarginMSELoss(Loss):
     tensor(0.2500)
     """
 
-    def __init__(self, similarity: str = "cosine"):
+    def __init__(self, similarity: str = "cosine", scale: float | None = None):
         super().__init__()
         self.similarity = one_of("similarity", similarity, ("cosine", "dot"))
+        self.scale = None if scale is None else real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of taught triplets."""
@@ -45,9 +52,11 @@ class MarginMSELoss(Loss):
         if self.similarity == "cosine":
             vectors = unit(vectors)
             widest = float((taught[:, :1] - taught).abs().max())
-            if widest > 2:
+            if self.scale is None and widest > REACH:
                 raise InputError(
-                    f"The teacher's scores of one row lie {widest:.3g} apart, and two cosines 2 at"
-                    ' most: give its probabilities, or take margin-mse with similarity="dot"'
+                    f"A teacher's scores of one row lie {widest:.3g} apart, and two cosines at "
+                    f"most {REACH}: give margin-mse the option scale={widest:.3g}, or "
+                    'similarity="dot"'
                 )
-        return margin_mse(torch.sum(vectors[:, :1] * vectors[:, 1:], dim=-1), taught)
+        similarities = torch.sum(vectors[:, :1] * vectors[:, 1:], dim=-1)
+        return margin_mse(similarities, taught / (self.scale or 1))

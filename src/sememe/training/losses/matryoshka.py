@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from torch.nn import functional
 
+from sememe.arguments import real_number, whole_number
 from sememe.errors import InputError
-from sememe.training.losses.loss import Loss, Outputs, Tensor, number
+from sememe.training.losses.loss import Loss, Outputs, Tensor
 
 
 class Matryoshka(Loss):
@@ -31,12 +32,15 @@ class Matryoshka(Loss):
 
     def __init__(self, loss: Loss, dims: Sequence[int], weights: Sequence[float] | None = None):
         super().__init__()
-        if not dims or dims[-1] < 1 or any(a <= b for a, b in pairwise(dims)):
-            raise InputError(f"dims must decrease and be 1 or more, such as 256 128, not {dims}")
+        dims = [whole_number("dims", dim) for dim in dims]
+        if not dims or any(a <= b for a, b in pairwise(dims)):
+            raise InputError(f"dims must decrease, such as 256 128, not {dims}")
         if weights is not None and len(weights) != len(dims):
             raise InputError(f"{len(dims)} dims need as many weights, not {len(weights)}")
-        self.loss, self.dims = loss, list(dims)
-        self.weights = [number("weights", weight) for weight in weights or [1.0] * len(dims)]
+        self.loss, self.dims = loss, dims
+        self.weights = [
+            real_number("weights", weight, above=0) for weight in weights or [1.0] * len(dims)
+        ]
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of whatever the loss within takes."""

@@ -3,7 +3,8 @@
 import torch
 from torch.nn import functional
 
-from sememe.training.losses.loss import Loss, Outputs, Tensor, number, unit
+from sememe.arguments import flag, real_number
+from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
 
 # Scores held at once: larger batches are computed in blocks of rows.
 BLOCK = 2**20
@@ -33,7 +34,8 @@ class RankingLoss(Loss):
 
     def __init__(self, scale: float = 20.0, symmetric: bool = False):
         super().__init__()
-        self.scale, self.symmetric = number("scale", scale), symmetric
+        self.scale = real_number("scale", scale, above=0)
+        self.symmetric = flag("symmetric", symmetric)
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of pairs, or of triplets."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sememe.errors import InputError
+from sememe.arguments import whole_number
 from sememe.training.losses.loss import Loss, Outputs, Tensor
 
 
@@ -25,8 +25,7 @@ class SoftmaxLoss(Loss):
 
     def __init__(self, dim: int, labels: int):
         super().__init__()
-        if dim < 1 or labels < 2:
-            raise InputError(f"Needs a dim of 1 and 2 labels at least, not {dim} and {labels}")
+        dim, labels = whole_number("dim", dim), whole_number("labels", labels, least=2)
         self.classifier = nn.Linear(3 * dim, labels)
 
     def forward(self, outputs: Outputs) -> Tensor:

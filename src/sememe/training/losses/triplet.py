@@ -2,7 +2,8 @@
 
 import torch
 
-from sememe.training.losses.loss import Loss, Outputs, Tensor, number, one_of, paired_cosines
+from sememe.arguments import one_of, real_number
+from sememe.training.losses.loss import Loss, Outputs, Tensor, paired_cosines
 
 MARGINS = {"cosine": 0.5, "euclidean": 1.0}
 
@@ -27,7 +28,9 @@ class TripletLoss(Loss):
     def __init__(self, margin: float | None = None, distance: str = "cosine"):
         super().__init__()
         self.distance = one_of("distance", distance, MARGINS)
-        self.margin = number("margin", MARGINS[distance] if margin is None else margin, zero=True)
+        self.margin = real_number(
+            "margin", MARGINS[distance] if margin is None else margin, least=0
+        )
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of triplets."""

@@ -1,0 +1,88 @@
+"""All commands: parse, run, and one line for a note or an error."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+
+import sememe
+from sememe.cli import (
+    classifying,
+    clustering,
+    comparing,
+    doctor,
+    encoding,
+    indexing,
+    models,
+    pairing,
+    quantizing,
+    scoring,
+    searching,
+    training,
+)  # fmt: skip
+from sememe.cli.parser import Parser, check_input, show_help
+from sememe.errors import SememeError, SememeWarning
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run a command and return its exit code; what was wrong is one line on standard error."""
+    try:
+        options = _options(arguments)
+    except SystemExit as leaving:  # argparse has shown the help, or said what was wrong
+        return int(leaving.code or 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SememeWarning)
+        warnings.showwarning = _Notes()
+        try:
+            check_input(options)
+            code: int = options.run(options)
+            return code
+        except SememeError as error:
+            print(f"sememe: {error}", file=sys.stderr)
+            return 1 if error.unavailable else 2
+        except BrokenPipeError:  # the reader of a pipe has seen enough; files are written
+            return 0
+        except OSError as error:
+            print(f"sememe: stopped: {error}", file=sys.stderr)
+            return 1
+        except MemoryError:
+            print("sememe: stopped: there is not enough memory", file=sys.stderr)
+            return 1
+
+
+class _Notes:
+    """Shows warnings as notes, each text once."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def __call__(self, message: Warning | str, *_: object, **__: object) -> None:
+        text = str(message)
+        if text not in self._shown:
+            self._shown.add(text)
+            print(f"note: {text}", file=sys.stderr)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # A QUERY of several words; Python 3.11's argparse leaves one behind options over, too.
+    if hasattr(options, "query") and not any(word.startswith("-") for word in rest):
+        words = [*([] if options.query is None else [options.query]), *rest]
+        options.query, rest = " ".join(words) if words else None, []
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
+    parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
+    show_help(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for room in (
+        clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
+        training, models, quantizing, doctor,
+    ):  # fmt: skip
+        room.add_commands(commands)
+    return parser

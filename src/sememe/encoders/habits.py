@@ -1,0 +1,115 @@
+"""What bi- and cross-encoders share: how they are pickled, and answers to older habits.
+
+Who comes from sentence-transformers calls some things by other names; the error says ours.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from sememe.errors import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_LEAVE_OUT = "leave it out: texts are packed by their tokens, and all cores compute"
+_OPENED = "it is said when the model is opened"
+_LOGITS = "raw=True gives the logits, to apply it to"
+_CHECKPOINT = "the checkpoint says it; max_length shows it"
+_ARGUMENTS = {
+    "activation_fct": _LOGITS,
+    "activation_fn": _LOGITS,
+    "apply_softmax": _LOGITS,
+    "backend": "it is engine=",
+    "batch_size": _LEAVE_OUT,
+    "cache_folder": "the environment variable HF_HUB_CACHE says it",
+    "chunk_size": _LEAVE_OUT,
+    "convert_to_numpy": "leave it out: an array comes out",
+    "convert_to_tensor": "an array comes out, and torch.from_numpy makes a tensor of it",
+    "device": _OPENED,
+    "max_length": _CHECKPOINT,
+    "max_seq_length": _CHECKPOINT,
+    "model_kwargs": "precision=, engine= and device= say what computes",
+    "model_name_or_path": "it is model=",
+    "normalize_embeddings": "it is normalize=",
+    "num_workers": _LEAVE_OUT,
+    "output_value": 'it is output=, "sentence" or "tokens"',
+    "pool": _LEAVE_OUT,
+    "precision": "it is dtype=; what to compute in is said when the model is opened",
+    "return_documents": "leave it out: hits have their text",
+    "revision": 'it stands behind the name: "org/name@revision"',
+    "sentences": "it is texts=, or pairs=",
+    "show_progress_bar": "it is progress=",
+    "truncate_dim": "encode() takes it",
+}
+_METHODS = {
+    "encode_multi_process": "encode(texts), which computes on all cores",
+    "fit": "sememe.train_bi or sememe.train_cross",
+    "get_embedding_dimension": "dim",
+    "get_max_seq_length": "max_length",
+    "get_sentence_embedding_dimension": "dim",
+    "max_seq_length": "max_length, which the checkpoint says",
+    "predict": "score(pairs)",
+    "save_pretrained": "save(directory)",
+    "similarity_fn_name": "measure",
+    "start_multi_process_pool": "encode(texts), which computes on all cores",
+    "to": "device=, when it is opened",
+}
+_SEE = "docs/migration.md has both side by side."
+
+
+def explained(method: Callable[P, R]) -> Callable[P, R]:
+    """Turn the TypeError of an unknown argument into an InputError that says what to write."""
+    code = method.__code__
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    name = method.__name__
+
+    @wraps(method)
+    def called(*arguments: P.args, **options: P.kwargs) -> R:
+        callee = type(arguments[0]).__name__ if name == "__init__" else name
+        for option in options.keys() - {*names}:
+            raise InputError(f"{callee}() has no {option}=: {_answer(option, names)}")
+        if len(arguments) > code.co_argcount:
+            named = ", ".join(f"{option}=" for option in names[code.co_argcount - 1 :])
+            raise InputError(
+                f"{callee}() takes {' and '.join(names[: code.co_argcount - 1])} by place, and "
+                f"the rest by name: {named}."
+            )
+        return method(*arguments, **options)
+
+    return called
+
+
+def _answer(option: str, names: tuple[str, ...]) -> str:
+    if option in _ARGUMENTS:
+        return f"{_ARGUMENTS[option]}. {_SEE}"
+    if close := get_close_matches(option, names, 1):
+        return f"did you mean {close[0]}=?"
+    return f"there are {', '.join(f'{name}=' for name in names)}."
+
+
+class Opened:
+    """A model that was opened by a name; pickled, it is what opens it again.
+
+    Attributes:
+        model: what opens it again: its name, or its directory.
+    """
+
+    model: str
+    _arguments: dict[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The precision that was taken, not "auto": vectors are the same in every process.
+        return partial(type(self), **self._arguments), (self.model,)
+
+    if not TYPE_CHECKING:  # or type checkers would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f": it is {_METHODS[name]}. {_SEE}" if name in _METHODS else "."
+            raise AttributeError(f"{type(self).__name__} has no {name}{hint}", name=name, obj=self)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in _METHODS and not hasattr(type(self), name):  # it would change nothing
+                getattr(self, name)
+            super().__setattr__(name, value)

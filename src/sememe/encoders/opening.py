@@ -1,0 +1,76 @@
+"""Wherever an encoder is an argument, a model's name is one too."""
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sememe.arguments import shown
+from sememe.encoders.bi import BiEncoder
+from sememe.encoders.cross import CrossEncoder
+from sememe.errors import InputError
+from sememe.text import Encoder
+
+Kind = TypeVar("Kind", bound=Encoder)
+
+
+def as_encoder(encoder: Kind | str | os.PathLike[str]) -> Kind | BiEncoder:
+    """The encoder itself, or the bi-encoder that a name or a folder opens.
+
+    Raises:
+        InputError: it is neither.
+        ModelNotFound: there is no model of that name.
+        CheckpointError: the model cannot be read, or is a cross-encoder.
+
+    Example:
+        >>> as_encoder(BiEncoder("all-MiniLM-L6-v2", precision="f32")).dim
+        384
+    """
+    if isinstance(encoder, str | os.PathLike):
+        return BiEncoder(encoder)
+    if not isinstance(encoder, type) and callable(getattr(encoder, "encode", None)):
+        return encoder
+    if callable(getattr(encoder, "score", None)):
+        problem = f"encoder is a {type(encoder).__name__}, which scores pairs and has no vectors"
+    else:
+        problem = f"encoder={shown(encoder)} is no encoder"
+    raise InputError(
+        f'{problem}: give a bi-encoder\'s name, such as "all-MiniLM-L6-v2", or what has '
+        "encode(texts), such as sememe.BiEncoder(...)."
+    )
+
+
+def as_scorer(scorer: CrossEncoder | str | os.PathLike[str], name: str = "cross") -> CrossEncoder:
+    """The cross-encoder itself, or the one that a name or a folder opens.
+
+    Args:
+        scorer: the cross-encoder, or its name.
+        name: how messages call the argument.
+
+    Raises:
+        InputError: it is neither.
+        ModelNotFound: there is no model of that name.
+        CheckpointError: the model cannot be read, or is no cross-encoder.
+    """
+    if isinstance(scorer, str | os.PathLike):
+        return CrossEncoder(scorer)
+    if isinstance(scorer, CrossEncoder):
+        return scorer
+    raise InputError(
+        f"{name} is {shown(scorer)}; give a CrossEncoder, or the name of one, such as "
+        '"cross-encoder/ms-marco-MiniLM-L6-v2".'
+    )
+
+
+def encoded(encoder: Encoder, texts: list[str], progress: bool | None) -> Any:
+    """The texts' vectors; `progress` goes to encoders that take it."""
+    if progress is None or not _takes_progress(encoder.encode):
+        return encoder.encode(texts)
+    return encoder.encode(texts, progress=progress)  # type: ignore[call-arg]
+
+
+def _takes_progress(encode: Callable[..., Any]) -> bool:
+    try:
+        return "progress" in inspect.signature(encode).parameters
+    except ValueError:  # compiled, and without a signature
+        return False

@@ -1,0 +1,101 @@
+"""Optional packages: which feature needs which, and errors that tell a missing from a broken one.
+
+sememe may be installed from a checkout, a wheel or a registry, so the commands that messages give
+name the packages themselves: that works with all of them.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from sememe.errors import BrokenInstall, MissingExtra, SememeError
+
+EXTRAS = {
+    "parquet": ("pyarrow",),
+    "torch": ("torch", "transformers"),
+    "search": ("faiss",),
+    "postgres": ("pg8000",),
+    "train": ("torch", "transformers", "accelerate", "peft", "sklearn"),
+}
+"""The modules that each extra of sememe's brings."""
+
+_REQUIREMENTS = {
+    "accelerate": "accelerate>=1.2",
+    "faiss": "faiss-cpu>=1.11",
+    "langchain_core": "langchain-core",
+    "llama_index.core": "llama-index-core",
+    "peft": "peft>=0.14",
+    "pg8000": "pg8000>=1.31",
+    "pyarrow": "pyarrow>=16",
+    "sklearn": "scikit-learn>=1.5",
+    "torch": "torch>=2.6",
+    "transformers": "transformers>=4.48",
+}
+"""What pip calls a module, and the oldest version that works; others go by their own name."""
+
+
+@contextmanager
+def importing(*modules: str, purpose: str) -> Iterator[None]:
+    """Around the import of optional modules, and nothing else.
+
+    Args:
+        modules: all that the imports need, by the names they are imported by.
+        purpose: the feature that needs them, as messages call it.
+
+    Raises:
+        MissingExtra: one of them is not installed; the message is the command that installs it.
+        BrokenInstall: they are installed, but cannot be imported; the cause is kept.
+
+    Example:
+        >>> with importing("pyarrow", purpose="parquet files"):
+        ...     import pyarrow.parquet
+    """
+    try:
+        yield
+    except SememeError:
+        raise
+    except Exception as error:  # a broken native library raises anything: OSError, RuntimeError
+        absent = [module for module in modules if not is_installed(module)]
+        if absent:
+            raise MissingExtra(
+                f"{_named(absent)} not installed; needed for {purpose}: {install_line(absent)}"
+            ) from None
+        lines = str(error).strip().splitlines() or ["no reason was given"]
+        raise BrokenInstall(
+            f"{_named(modules)} installed, but cannot be imported for {purpose} "
+            f"({type(error).__name__}: {lines[0].rstrip('.')}). Install again what is broken: "
+            f"{install_line(modules, '--force-reinstall ')}"
+        ) from error
+
+
+def is_installed(module: str) -> bool:
+    """Whether there is a module of this name; it is not imported, and may be broken."""
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+    except ValueError:  # it is being imported, or was made by hand
+        return True
+
+
+def requirement(module: str) -> str:
+    """What pip calls a module, with the oldest version that works."""
+    return _REQUIREMENTS.get(module, module)
+
+
+def install_line(modules: Iterable[str], options: str = "") -> str:
+    """The command that installs modules, for any way in which sememe itself was installed.
+
+    >>> install_line(["pyarrow"])
+    'pip install "pyarrow>=16"'
+    """
+    names = [requirement(module) for module in modules]
+    quoted = [f'"{name}"' if ">" in name else name for name in names]
+    return f"pip install {options}{' '.join(quoted)}"
+
+
+def _named(modules: Iterable[str]) -> str:
+    """The packages' names, and the verb that goes with them."""
+    names = [requirement(module).partition(">")[0] for module in modules]
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{listed} {'are' if len(names) > 1 else 'is'}"

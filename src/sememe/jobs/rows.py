@@ -1,0 +1,175 @@
+"""The rows of a file as a job takes them: part by part, each with all its columns."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sememe.errors import SememeWarning
+from sememe.tables import ArrowColumn, BlankCells, Table, stream_table
+from sememe.tables.files import StrPath, input_format
+from sememe.tables.parquet import arrow_column, joined
+
+Item = TypeVar("Item", str, tuple[str, str])
+
+_EXACT = 2**53  # whole numbers up to here are floats without loss
+
+
+@dataclass(frozen=True)
+class Part(Generic[Item]):
+    """Rows that are computed together.
+
+    Attributes:
+        items: a text or a pair a row.
+        columns: what is written before the results, by name.
+        blank: the rows, from 0, that have no text, and so no result.
+        where: what a message calls row i.
+        identity: a text, or a tuple of texts, a row: all that the output depends on.
+    """
+
+    items: list[Item]
+    columns: Mapping[str, Any]
+    blank: Sequence[int]
+    where: Callable[[int], str]
+    identity: Sequence[str | tuple[str, ...]]
+
+
+class FileRows:
+    """The rows of a file, each a text or a pair, with all columns that the file has.
+
+    The first rows are read at once, so that a file that cannot be read is told of before a model
+    is loaded. Only what cannot be read twice (standard input, pipes) is held in memory as a whole.
+
+    Args:
+        path: the file; `-` for lines on standard input.
+        choose: from the names of all columns, those of the texts: one, or two of pairs.
+        form: the suffix of what is written, "" for a folder of parquet files.
+
+    Raises:
+        TableError: as `read_table`.
+    """
+
+    def __init__(
+        self, path: StrPath, choose: Callable[[Sequence[str]], Sequence[str]], form: str
+    ) -> None:
+        def pick(names: Sequence[str]) -> Sequence[str]:
+            self.texts = list(choose(names))
+            return self.texts if form == ".npy" else names  # which holds results alone
+
+        self.path = path
+        tables = stream_table(path, pick)
+        self._first = next(tables)
+        self._tables = chain([self._first], tables)
+        self._kinds: dict[str, _Kind] = {}
+        if form in ("", ".parquet") and input_format(path) == "jsonl":
+            self._find_kinds()
+        self.blanks = BlankCells('" or "'.join(self.texts))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the output depends on beside the rows, as a job's settings."""
+        kinds = {
+            name: str(values.field.type) if isinstance(values, ArrowColumn) else ""
+            for name, values in self._columns([self._first.take([])]).items()
+        }
+        return {
+            "texts": self.texts,
+            "columns": [f"{n} {kind}".strip() for n, kind in kinds.items()],
+        }
+
+    def empty(self) -> Part[Any]:
+        """A part without rows."""
+        return Part([], self._columns([self._first.take([])]), [], str, [])
+
+    def parts(self, most: int, characters: int) -> Iterator[Part[Any]]:
+        """Yield the rows in parts of at most so many, fewer where they are long."""
+        pieces: list[Table] = []
+        identity: list[tuple[str, ...]] = []
+        size = 0
+        for table in self._tables:
+            start = 0
+            shown = [map(repr, column) for column in table.columns.values()]
+            for row, values in enumerate(zip(*shown, strict=True)):
+                identity.append(values)
+                size += sum(map(len, values))
+                if len(identity) == most or size > characters:
+                    yield self._part([*pieces, table.take(range(start, row + 1))], identity)
+                    pieces, identity, size, start = [], [], 0, row + 1
+            if start < len(table):
+                pieces.append(table.take(range(start, len(table))))
+        if pieces:
+            yield self._part(pieces, identity)
+
+    def _part(self, pieces: list[Table], identity: list[tuple[str, ...]]) -> Part[Any]:
+        items: list[Any] = []
+        blank: list[int] = []
+        for table in pieces:
+            rows = list(zip(*(table.text_column(name) for name in self.texts), strict=True))
+            shortest = [min(row, key=lambda text: bool(text.strip())) for row in rows]
+            blank += [len(items) + row for row in self.blanks.add(shortest, table.source)]
+            items += rows if len(self.texts) > 1 else [text for (text,) in rows]
+        places = [table.source.where(row) for table in pieces for row in range(len(table))]
+        return Part(items, self._columns(pieces), blank, places.__getitem__, identity)
+
+    def _columns(self, pieces: list[Table]) -> dict[str, Any]:
+        columns: dict[str, Any] = {}
+        for name in pieces[0].columns:
+            values: list[Any] = [table.columns[name] for table in pieces]
+            if isinstance(values[0], ArrowColumn):
+                columns[name] = joined(values)
+            elif name in self._kinds:
+                columns[name] = self._kinds[name].column(name, list(chain(*values)))
+            else:
+                columns[name] = list(chain(*values))
+        return columns
+
+    def _find_kinds(self) -> None:
+        """One type of parquet a column of jsonl, which holds the values of all lines."""
+        if Path(self.path).is_file():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
+                for table in stream_table(self.path):
+                    self._add_kinds(table)
+            return
+        tables = list(self._tables)
+        for table in tables:
+            self._add_kinds(table)
+        self._tables = chain(tables)
+
+    def _add_kinds(self, table: Table) -> None:
+        for name, values in table.columns.items():
+            self._kinds.setdefault(name, _Kind()).add(values)
+
+
+class _Kind:
+    """The type in parquet of a column of JSON values: texts, booleans, numbers, else JSON texts."""
+
+    def __init__(self) -> None:
+        self._types: set[type] = set()
+        self._largest = 0
+
+    def add(self, values: Sequence[Any]) -> None:
+        self._types |= set(map(type, values)) - {type(None)}
+        if int in self._types:
+            whole = (abs(value) for value in values if type(value) is int)
+            self._largest = max(self._largest, *whole, 0)
+
+    def column(self, name: str, values: list[Any]) -> ArrowColumn:
+        """The values, in Arrow."""
+        kind = "string"
+        if self._types == {bool}:
+            kind = "bool"
+        elif self._types == {int} and self._largest < 2**63:
+            kind = "int64"
+        elif self._types in ({float}, {int, float}) and self._largest <= _EXACT:
+            kind = "float64"
+            values = [None if value is None else float(value) for value in values]
+        elif self._types - {str}:
+            values = [
+                v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+                for v in values
+            ]
+        return arrow_column(name, values, kind)
