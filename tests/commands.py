@@ -3,8 +3,8 @@
 import io
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 from sememe.cli import main
 
@@ -23,12 +23,17 @@ def sememe(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedP
             code = main(line)
         except SystemExit as exit_:
             code = exit_.code if isinstance(exit_.code, int) else 1
-    written = [streams[name].buffer.getvalue().decode() for name in ("stdout", "stderr")]  # type: ignore[attr-defined]
+    written = [_written(streams[name]) for name in ("stdout", "stderr")]
     return subprocess.CompletedProcess(line, code, *written)
 
 
+def _written(stream: io.TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
+
+
 @contextmanager
-def _replaced(streams: dict[str, io.TextIOWrapper]) -> Iterator[None]:
+def _replaced(streams: Mapping[str, object]) -> Iterator[None]:
     before = {name: getattr(sys, name) for name in streams}
     try:
         for name, stream in streams.items():

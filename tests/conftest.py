@@ -28,8 +28,7 @@ settings.load_profile("sememe")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server or a browser; keep torch to one thread, for tests run in parallel.
-    """
+    """Mark what needs a server or a browser; keep torch to a thread, for tests run in parallel."""
     for item in items:
         for name in ("postgres", "browser"):
             if name in getattr(item, "fixturenames", ()):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands import sememe
-from sememe.cli.main import parse
+from sememe.cli.commands import parse
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]

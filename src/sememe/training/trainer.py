@@ -20,10 +20,10 @@ from accelerate import Accelerator
 
 from sememe.engines.torch.device import choose_device, choose_precision, narrowest
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, warn
+from sememe.evaluation.choices import History
 from sememe.progress import is_terminal, minutes, progress_bar
-from sememe.training.data import Batches, Rows
+from sememe.training.batches import Batches, Rows
 from sememe.training.losses.loss import Loss
-from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.state import load, save
 from sememe.training.steps import Stepper
