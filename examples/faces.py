@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from sememe.training import Objective, Settings, Tower, Trainer
-from sememe.training.data import Example
+from sememe.data import Example
 from sememe.training.losses.triplet import TripletLoss
-from sememe.training.measures import Measurement
-from sememe.training.outcome import Outcome, write_outcome
+from sememe.evaluation.measures import Measurement
+from sememe.evaluation.outcome import Outcome, write_outcome
 
 UNSEEN = 8
 Array = npt.NDArray[Any]

@@ -1,16 +1,22 @@
-"""What many tests share: one tiny checkpoint, and an encoder on it."""
+"""Fixtures that many tests share: one tiny checkpoint, and an encoder on it.
+
+Nothing here imports torch or a database: with the extra `test` alone, the tests of the rooms that
+need neither run.
+"""
 
 import importlib.util
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
 from sememe import BiEncoder
-from tiny_models import Tiny, make_checkpoint
+
+if TYPE_CHECKING:
+    from tiny_models import Tiny
 
 pytest_plugins = ["postgres_server"]
-torch.set_num_threads(1)
 
 # A busy machine is no failure, and fixtures here are never changed by a test.
 settings.register_profile(
@@ -21,9 +27,21 @@ settings.register_profile(
 settings.load_profile("sememe")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server or a browser; keep torch to a thread, for tests run in parallel."""
+    for item in items:
+        for name in ("postgres", "browser"):
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
     """A normalising checkpoint with prompts, as sentence-transformers 2.x wrote it."""
+    from tiny_models import make_checkpoint
+
     return make_checkpoint(
         tmp_path_factory.mktemp("models") / "tiny",
         head=["normalize"],
@@ -32,7 +50,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 
 @pytest.fixture(scope="session")
-def encoder(tiny: Tiny) -> BiEncoder:
+def encoder(tiny: "Tiny") -> BiEncoder:
     """An encoder on `tiny`, in float32."""
     return BiEncoder(tiny.directory, precision="f32")
 

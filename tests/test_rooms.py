@@ -13,14 +13,16 @@ SOURCE = Path(sememe.__file__).parent
 # From the ground up; the rooms of one floor don't know each other.
 FLOORS = [
     {"errors", "processes"},
-    {"arguments", "extras", "progress"},
+    {"arguments", "extras", "progress", "protocols"},
+    {"costs"},
     {"tables"},
     {"jobs", "cache"},
     {"neighbors", "metrics", "reports"},
     {"checkpoint"},
     {"text"},
-    {"engines"},
+    {"data", "engines"},
     {"encoders"},
+    {"evaluation"},
     {"training"},
     {"clustering", "classification", "pairs", "search"},
     {"integrations"},

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "BiEncoder": "sememe.encoders",

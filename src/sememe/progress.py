@@ -58,8 +58,3 @@ def progress_bar(
 def counted(number: int, noun: str) -> str:
     """A number of things, for people: 1 text, 2,000 texts."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def minutes(seconds: float) -> str:
-    """About how long, for people."""
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

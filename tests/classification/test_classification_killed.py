@@ -111,7 +111,7 @@ def test_what_was_learned_outlives_a_kill_and_a_full_disk(
 
 def test_a_probe_appears_with_its_report_or_not_at_all(tiny: Tiny, tmp_path: Path) -> None:
     output = tmp_path / "c"
-    before = "import sememe.training.outcome; sememe.training.outcome.write_outcome = kill"
+    before = "import sememe.evaluation.outcome; sememe.evaluation.outcome.write_outcome = kill"
     assert run(tiny, output, before, how="probe").wait() == -signal.SIGKILL
     assert not output.exists()
     full = run(tiny, output, "learning._Run.outcome = fill_the_disk", how="probe")

@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sememe.training.data import LabelPairs, load
+from sememe.data import load
+from sememe.training.label_pairs import LabelPairs
 
 
 def pairs_of(sizes: list[int], rounds: int, seed: int) -> LabelPairs:

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from sklearn.metrics import accuracy_score, f1_score
 
 import sememe
-from sememe.training.data import load, split
+from sememe.data import load, split
 from tiny_models import Linear, Tiny, make_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from sememe.training.data import Example
+from sememe.data import Example
+from sememe.evaluation.choices import History
 from sememe.training.losses.cosent import CoSENTLoss
 from sememe.training.losses.softmax import SoftmaxLoss
-from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.towers import Part, Tower
 from sememe.training.trainer import Objective, Trainer

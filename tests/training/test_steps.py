@@ -8,17 +8,17 @@ import pytest
 import torch
 from accelerate import Accelerator
 from gradients import assert_alike, gradients
-from training_tables import table
 
 from sememe.checkpoint import Scoring, read
+from sememe.data import load
 from sememe.training import towers
-from sememe.training.data import load
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.matryoshka import Matryoshka
 from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
 from tiny_models import HIDDEN, make_checkpoint
+from training_tables import table
 
 BI_LOSSES = [
     (name, kind) for name, entry in BI.items() for kind in entry.kinds

@@ -9,12 +9,11 @@ import torch
 from accelerate import Accelerator
 from gradients import assert_alike, gradients
 from training_processes import together
-from training_tables import table, write_csv
 
 import sememe
 from sememe.checkpoint import Scoring, read
+from sememe.data import load
 from sememe.training import towers
-from sememe.training.data import load
 from sememe.training.losses import BI
 from sememe.training.losses.cross import ScoreBCELoss
 from sememe.training.losses.ranking import RankingLoss
@@ -24,6 +23,7 @@ from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
 from sememe.training.trainer import Objective, Trainer
 from tiny_models import HIDDEN, make_checkpoint, random_bert
+from training_tables import table, write_csv
 
 STILL: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SETTINGS = Settings(epochs=2, batch_size=5, learning_rate=1e-3, precision="f32", device="cpu")

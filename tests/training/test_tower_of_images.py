@@ -11,15 +11,15 @@ from accelerate import Accelerator
 from gradients import assert_alike, gradients
 from torch import nn
 
+from sememe.data import Example
 from sememe.errors import InputError
+from sememe.evaluation.choices import History
 from sememe.metrics import average_precision
 from sememe.training import Objective, Settings, Tower, Trainer
-from sememe.training.data import Example
 from sememe.training.losses.batch_triplet import BatchTripletLoss
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.ranking import RankingLoss
 from sememe.training.losses.triplet import TripletLoss
-from sememe.training.record import History
 from sememe.training.steps import Stepper
 
 Array = npt.NDArray[Any]

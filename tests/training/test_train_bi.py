@@ -13,7 +13,7 @@ from training_tables import KINDS, table, texts, write_csv
 
 import sememe
 from sememe.errors import ChoiceWarning, InputError
-from sememe.training.measures import measure_bi
+from sememe.evaluation.measures import measure_bi
 from sememe.training.plan import make_plan
 from static_models import make_model2vec, word_pieces
 from tiny_models import make_checkpoint

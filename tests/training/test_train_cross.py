@@ -14,7 +14,7 @@ from training_tables import KINDS, Table, table, write_csv
 import sememe
 from sememe.checkpoint import read
 from sememe.errors import InputError
-from sememe.training.measures import measure_bi, measure_cross
+from sememe.evaluation.measures import measure_bi, measure_cross
 from sememe.training.plan import make_plan
 from tiny_models import make_cross_encoder
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_tables import KINDS, Table, table, write_csv
 
 from sememe.cli.training import _loss_option
+from sememe.data import load
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError
-from sememe.training.data import Batches, load
+from sememe.evaluation.choices import ASKED
+from sememe.training.batches import Batches
 from sememe.training.defaults import choose
 from sememe.training.losses import BI, CROSS
 from sememe.training.plan import Plan, make_plan
-from sememe.training.record import ASKED
+from training_tables import KINDS, Table, table, write_csv
 
 TABLES = {kind: load(table(kind, 60)) for kind in KINDS}
 CASES = [(kind, cross) for kind in KINDS for cross in (False, True)][:-1]

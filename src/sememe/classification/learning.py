@@ -22,9 +22,9 @@ from sememe.errors import InputError
 from sememe.metrics import f1
 
 if TYPE_CHECKING:
-    from sememe.training.data import Data, Examples
-    from sememe.training.outcome import Outcome
-    from sememe.training.record import Choice, History
+    from sememe.data import Data, Examples
+    from sememe.evaluation.choices import Choice, History
+    from sememe.evaluation.outcome import Outcome
 
 HOWS = ("auto", "probe", "few-shot", "fine-tune")
 _LEAST_TO_CHOOSE = 10
@@ -50,7 +50,7 @@ def train_classifier(
     """Train a classifier, and say how often it is right about texts that it has not seen.
 
     Args:
-        data: with the columns text and label; see `sememe.training.data.load`.
+        data: with the columns text and label; see `sememe.data.load`.
         output: a new or empty folder for the classifier, which `Classifier` opens.
         how: "probe", a logistic regression on the encoder's vectors as they are (seconds, no
             torch); "few-shot", the same after the encoder has learned by contrast which texts
@@ -83,8 +83,8 @@ def train_classifier(
         >>> print(done.verdict)                                       # doctest: +SKIP
         Better: accuracy 93.8 (91.2 to 96.2) by few-shot, 90.4 (87.1 to 93.8) by the probe, …
     """
-    from sememe.training.data import hold_out, load, split
-    from sememe.training.record import ASKED, Choice, say
+    from sememe.data import hold_out, load, split
+    from sememe.evaluation.choices import ASKED, Choice, say
     from sememe.training.settings import Settings
 
     one_of("how", how, HOWS)
@@ -163,7 +163,7 @@ class _Run:
 
     def probe(self, checkpoint: Checkpoint) -> _Learned:
         """A logistic regression on a checkpoint's vectors."""
-        from sememe.training.record import Choice, History
+        from sememe.evaluation.choices import Choice, History
 
         encoder, labels = self.opened(checkpoint), self.examples.labels
         vectors, targets = encoder.encode(_texts(self.examples)), np.asarray(self.examples.targets)
@@ -205,7 +205,7 @@ class _Run:
 
     def saved(self, learned: _Learned, probe: _Learned) -> "Outcome":
         """The outcome, which is saved with the classifier, both or neither."""
-        from sememe.training.outcome import kept_safe, write_outcome
+        from sememe.evaluation.outcome import kept_safe, write_outcome
 
         outcome = self.outcome(learned, probe)
         with kept_safe(self.target, work_folder(self.target)):
@@ -214,8 +214,8 @@ class _Run:
 
     def outcome(self, learned: _Learned, probe: _Learned) -> "Outcome":
         """How right it is, beside the probe; the probe, beside saying one label of every text."""
-        from sememe.training.measures import Measurement
-        from sememe.training.outcome import Outcome
+        from sememe.evaluation.measures import Measurement
+        from sememe.evaluation.outcome import Outcome
 
         title = f"{self.checkpoint.name} on {self.examples.name}, {learned.head.how}"
         told = self.target, title, learned.choices, learned.precision, learned.history

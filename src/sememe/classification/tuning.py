@@ -14,8 +14,8 @@ from sememe.errors import InputError
 from sememe.jobs import Job
 
 if TYPE_CHECKING:
-    from sememe.training.data import Examples
-    from sememe.training.record import Choice, History
+    from sememe.data import Examples
+    from sememe.evaluation.choices import Choice, History
 
 _CHOSEN: Mapping[str, tuple[tuple[str, Any, str], ...]] = {
     "few-shot": (
@@ -65,12 +65,12 @@ def tuned(
         JobError: a run that was begun otherwise, or a disk that is full.
         MissingExtra: without torch or accelerate.
     """
+    from sememe.evaluation.choices import say
+    from sememe.evaluation.outcome import kept_safe
     from sememe.training import BiTower, Objective, Trainer
-    from sememe.training.data import LabelPairs
+    from sememe.training.label_pairs import LabelPairs
     from sememe.training.losses.label import LabelLoss
     from sememe.training.losses.ranking import RankingLoss
-    from sememe.training.outcome import kept_safe
-    from sememe.training.record import say
     from sememe.training.settings import Settings
 
     choices, seed = _choices(how, len(examples), options), options["seed"]
@@ -113,7 +113,7 @@ def work_folder(target: Path) -> Path:
 
 
 def _choices(how: str, count: int, options: Mapping[str, Any]) -> "list[Choice]":
-    from sememe.training.record import Choice, asked_first
+    from sememe.evaluation.choices import Choice, asked_first
 
     epochs = round(min(_MOST_EPOCHS, _SEEN[how] / count), 2)
     suited = (*_CHOSEN[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))

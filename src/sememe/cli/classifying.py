@@ -80,7 +80,7 @@ def add_train_command(kinds: "Commands") -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from sememe.training.outcome import summary
+    from sememe.evaluation.outcome import summary
 
     names = ("how", "model", "dev", "epochs", "batch_size", "learning_rate", "device", "seed")
     given = {name: getattr(options, name) for name in names}

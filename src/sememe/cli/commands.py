@@ -27,7 +27,7 @@ from sememe.errors import SememeError, SememeWarning
 def run(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code; what was wrong is one line on standard error."""
     try:
-        options = _options(arguments)
+        options = parse(arguments)
     except SystemExit as leaving:  # argparse has shown the help, or said what was wrong
         return int(leaving.code or 0)
     with warnings.catch_warnings():
@@ -63,7 +63,8 @@ class _Notes:
             print(f"note: {text}", file=sys.stderr)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command, with what runs it as `run`; SystemExit where they are wrong."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     # A QUERY of several words; Python 3.11's argparse leaves one behind options over, too.

@@ -96,7 +96,7 @@ def _loss_option(text: str) -> tuple[str, Any]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.training.outcome import summary
+    from sememe.evaluation.outcome import summary
 
     given: dict[str, Any] = {name: getattr(options, name) for name in _OPTIONS}
     given["loss_options"] = dict(options.loss_option or ())

@@ -2,6 +2,6 @@
 
 from sememe.clustering.grouping import cluster, cluster_vectors
 from sememe.clustering.result import Cluster, Clusters
-from sememe.text import Encoder
+from sememe.protocols import Encoder
 
 __all__ = ["Cluster", "Clusters", "Encoder", "cluster", "cluster_vectors"]

@@ -5,9 +5,10 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from sememe.costs import duration
 from sememe.errors import CostWarning, warn
 from sememe.neighbors import nearest
-from sememe.progress import counted, minutes
+from sememe.progress import counted
 
 _COSTLY = 20_000  # texts: below, it is less than a minute
 _TIMED = 2000  # texts compared with one another, to know how fast this machine is
@@ -38,7 +39,7 @@ def _warn(vectors: NDArray[np.float32], comparisons: float, message: str) -> Non
         return
     seconds = min(_seconds(vectors[:_TIMED]) for _ in range(3)) * comparisons / _TIMED**2
     if seconds > _LONG_SECONDS:
-        warn(message.format(minutes(seconds)), CostWarning)
+        warn(message.format(duration(seconds)), CostWarning)
 
 
 def _seconds(vectors: NDArray[np.float32]) -> float:

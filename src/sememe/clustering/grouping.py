@@ -20,7 +20,8 @@ from sememe.clustering.terms import described
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, self_join, unit
 from sememe.progress import counted
-from sememe.text import Encoder, check_texts, rows_with_text
+from sememe.protocols import Encoder
+from sememe.text import check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
 

@@ -9,7 +9,7 @@ from sememe.arguments import shown
 from sememe.encoders.bi import BiEncoder
 from sememe.encoders.cross import CrossEncoder
 from sememe.errors import InputError
-from sememe.text import Encoder
+from sememe.protocols import Encoder
 
 Kind = TypeVar("Kind", bound=Encoder)
 

@@ -11,11 +11,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from sememe.costs import duration
 from sememe.encoders.truncation import CutCounter
 from sememe.engines import Array, Engine
 from sememe.errors import CostWarning, warn
 from sememe.processes import submit
-from sememe.progress import Bar, minutes
+from sememe.progress import Bar
 from sememe.text import Batch, Chunks, Tokens, batches
 
 _TIMED_TOKENS = 8192
@@ -139,7 +140,7 @@ class Pipeline:
         if seconds > _LONG_JOB_SECONDS:
             cost.said = True
             what = self._work.format(remaining)
-            warn(f"{what} will take about {minutes(seconds)}.", CostWarning)
+            warn(f"{what} will take about {duration(seconds)}.", CostWarning)
 
 
 def tokenized(

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sememe.costs import duration
 from sememe.errors import CostWarning, InputError, warn
 from sememe.neighbors.vectors import checked
-from sememe.progress import minutes, progress_bar
+from sememe.progress import progress_bar
 
 MOST = 20_000_000
 """So many pairs are kept at the most: they take a gigabyte while they are sorted."""
@@ -111,7 +112,7 @@ def _searched(rows: Floats, found: "_Found", progress: bool | None) -> "_Found":
     seconds = (time.perf_counter() - started) * len(rows) / _ROWS / 2
     if seconds > _LONG_SECONDS:
         said = f"To compare {len(rows):,} texts with one another will take about"
-        warn(f"{said} {minutes(seconds)}.", CostWarning)
+        warn(f"{said} {duration(seconds)}.", CostWarning)
     # Early rows have more later ones: taken from both ends, the work goes on evenly.
     rest = sorted(range(_ROWS, len(rows), _ROWS), key=lambda row: -abs(2 * row - len(rows)))
     with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:

@@ -13,7 +13,8 @@ from sememe.neighbors import ClosePairs, checked, closer_than, closest, unit
 from sememe.pairs.result import Pairs
 from sememe.pairs.suggestion import suggested
 from sememe.progress import counted
-from sememe.text import Encoder, check_texts, rows_with_text
+from sememe.protocols import Encoder
+from sememe.text import check_texts, rows_with_text
 
 _ROUNDING = 1e-6
 _CONSEQUENCE = "and in no pair"

@@ -10,7 +10,6 @@ from sememe.text.check import (
     rows_with_text,
 )
 from sememe.text.chunks import Chunks, chunked
-from sememe.text.encoder import Encoder
 from sememe.text.pairs import Pair, PairTokenizer
 from sememe.text.sentences import sentences
 from sememe.text.tokens import Tokenizer, Tokens
@@ -20,7 +19,6 @@ __all__ = [
     "UNKNOWN",
     "Batch",
     "Chunks",
-    "Encoder",
     "HalfPairs",
     "Pair",
     "PairTokenizer",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sememe.extras import importing
 
 if TYPE_CHECKING:
-    from sememe.training.outcome import Outcome as Outcome
+    from sememe.evaluation.outcome import Outcome as Outcome
     from sememe.training.runs import train_bi as train_bi
     from sememe.training.runs import train_cross as train_cross
     from sememe.training.settings import Settings as Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BiTower": "sememe.training.towers",
     "Objective": "sememe.training.trainer",
-    "Outcome": "sememe.training.outcome",
+    "Outcome": "sememe.evaluation.outcome",
     "Settings": "sememe.training.settings",
     "Tower": "sememe.training.towers",
     "Trainer": "sememe.training.trainer",

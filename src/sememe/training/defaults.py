@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from sememe.data import Examples
 from sememe.errors import InputError
-from sememe.training.data import Examples
+from sememe.evaluation.choices import Choice, asked_first
+from sememe.evaluation.measures import which_is_alike
 from sememe.training.losses import BI, CROSS, check_options
 from sememe.training.losses.margin_mse import REACH
-from sememe.training.measures import which_is_alike
-from sememe.training.record import Choice, asked_first
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),

@@ -13,16 +13,16 @@ import torch
 from sememe.arguments import whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
+from sememe.data import Examples
+from sememe.data.sources import Data
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
+from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
+from sememe.evaluation.outcome import Outcome, kept_safe, write_outcome
 from sememe.jobs import Job
-from sememe.training.data import Examples
-from sememe.training.data.sources import Data
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss
 from sememe.training.losses.matryoshka import Matryoshka
-from sememe.training.measures import Compute, Measurement, measure_bi, measure_cross
-from sememe.training.outcome import Outcome, kept_safe, write_outcome
 from sememe.training.plan import Plan, make_plan
 from sememe.training.towers import BiTower, CrossTower, TextTower
 from sememe.training.trainer import Objective, Trainer
@@ -54,7 +54,7 @@ def train_bi(
 
     Args:
         data: a file, a data set of the Hub, a dict of columns or a list of dicts, or a list of
-            several of them (see `sememe.training.data.load` for the columns).
+            several of them (see `sememe.data.load` for the columns).
         output: a new or empty folder for the checkpoint, training.html and training.json.
         model: where to start from: a bi-encoder or a regular transformer.
         dev: examples to measure on, as `data`; None holds out a fifth of the data, 2,000 at the

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from sememe.costs import duration
 from sememe.engines.torch.device import choose_device, choose_precision, narrowest
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, warn
-from sememe.progress import is_terminal, minutes, progress_bar
-from sememe.training.data import Batches, Rows
+from sememe.evaluation.choices import History
+from sememe.progress import is_terminal, progress_bar
+from sememe.training.batches import Batches, Rows
 from sememe.training.losses.loss import Loss
-from sememe.training.record import History
 from sememe.training.settings import Settings
 from sememe.training.state import load, save
 from sememe.training.steps import Stepper
@@ -148,7 +149,7 @@ class Trainer:
     def _say_cost(self, seconds: float, done: int) -> None:
         left = seconds * (self.steps - done)
         if left > _LONG_RUN_SECONDS and self._accelerator.is_main_process:
-            warn(f"{self.steps:,} steps will take about {minutes(left)}.", CostWarning)
+            warn(f"{self.steps:,} steps will take about {duration(left)}.", CostWarning)
 
     def _one(self, step: int) -> bool:
         """One step; False where the loss is no number, and the best so far is what there is."""

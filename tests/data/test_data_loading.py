@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from processes import run_python
+from sememe.data import Example, load
 from sememe.errors import InputError, JobError, MissingExtra, TableError
 from sememe.tables import Source, Table, stream_table, write_table
-from sememe.training.data import Example, load
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PAIRS = {
@@ -176,7 +176,7 @@ def test_a_large_file_is_not_held_in_memory(tmp_path: Path) -> None:
     assert path.stat().st_size > 80e6
     ran = run_python(f"""
         from pathlib import Path
-        from sememe.training.data import load
+        from sememe.data import load
 
         def peak():
             status = Path("/proc/self/status").read_text()

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sememe.arguments import shown
+from sememe.data.kinds import layout_of
 from sememe.errors import InputError, TableError
 from sememe.extras import importing
 from sememe.tables import Source, Table, stream_table
 from sememe.tables.files import FORMATS, file_name
 from sememe.text.check import as_list
-from sememe.training.data.kinds import layout_of
 
 
 class Frame(Protocol):

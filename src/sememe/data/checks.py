@@ -9,10 +9,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sememe.data.kinds import Layout
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
 from sememe.text.check import SURROGATE, is_missing
-from sememe.training.data.kinds import Layout
 
 _SLACK = 1e-6  # a cosine in float32 may come out a little above 1
 _UNLIKE_ALIKE = {

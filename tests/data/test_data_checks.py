@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
 import pytest
 
+from sememe.data import load
+from sememe.data.checks import place_of_alike
 from sememe.errors import ChoiceWarning, InputError, SememeError, SememeWarning, TableError
 from sememe.tables import write_table
-from sememe.training.data import load
-from sememe.training.data.checks import place_of_alike
 
 NAN = float("nan")
 SEVERAL = "several labels for one text are not supported"

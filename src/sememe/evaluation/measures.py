@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.metrics import Comparison, Interval, average_precision, interval, paired_test, spearman
-from sememe.training.data import Examples
 
 Floats = npt.NDArray[Any]
 Compute = Callable[[Sequence[Any]], Floats]

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sememe.data import checks
+from sememe.data.kinds import Kind, layout_of
+from sememe.data.sources import Data, read_blocks
+from sememe.data.spool import Spool
 from sememe.errors import InputError, SememeWarning, warn
-from sememe.training.data import checks
-from sememe.training.data.kinds import Kind, layout_of
-from sememe.training.data.sources import Data, read_blocks
-from sememe.training.data.spool import Spool
 
 _FEWEST, _FEWEST_MEASURED = 4, 2
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sememe.data import Examples, load
 from sememe.errors import InputError
-from sememe.training.data import Batch, Batches, Examples, load
+from sememe.training.batches import Batch, Batches
 
 BASE = load({"anchor": [f"a{i}" for i in range(300)], "positive": [f"p{i}" for i in range(300)]})
 

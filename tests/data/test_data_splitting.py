@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sememe.data import Examples, load, split
 from sememe.errors import ChoiceWarning, InputError
-from sememe.training.data import Examples, load, split
 
 
 def of_pairs(pairs: list[tuple[int, int]]) -> Examples:

@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from sememe.data.examples import Example, Examples
 from sememe.errors import InputError
-from sememe.training.data.examples import Example, Examples
 
 Ints = npt.NDArray[np.int64]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sememe.data import load
+from sememe.data.kinds import layout_of
 from sememe.errors import TableError
 from sememe.tables import write_table
-from sememe.training.data import load
-from sememe.training.data.kinds import layout_of
 
 TEXTS = {name: [f"{name} number {i}" for i in range(6)] for name in (
     "anchor", "positive", "negative", "negative_2", "negative_3", "sentence1", "sentence2",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sememe.training.data.examples import Example, Examples
+from sememe.data.examples import Example, Examples
 
 
 class LabelPairs:

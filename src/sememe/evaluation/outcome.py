@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sememe.errors import CheckpointError, JobError, TableError
+from sememe.evaluation.choices import Choice, History
+from sememe.evaluation.measures import Measurement
 from sememe.metrics import Comparison, Interval
 from sememe.reports import training as page
 from sememe.tables import replacing
-from sememe.training.measures import Measurement
-from sememe.training.record import Choice, History
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, average_precision_score
-from training_tables import KINDS, table
 
+from sememe.data import Examples, load
 from sememe.errors import InputError
-from sememe.training.data import Examples, load
-from sememe.training.measures import measure_bi, measure_cross
+from sememe.evaluation.measures import measure_bi, measure_cross
+from training_tables import KINDS, table
 
 TABLES = {kind: load(table(kind, 30, seed=5)) for kind in KINDS}
 seeds = st.integers(0, 2**32 - 1)

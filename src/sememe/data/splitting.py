@@ -5,9 +5,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from sememe.data.examples import Examples, load
+from sememe.data.sources import Data
 from sememe.errors import ChoiceWarning, InputError, warn
-from sememe.training.data.examples import Examples, load
-from sememe.training.data.sources import Data
 
 Ints = npt.NDArray[np.int64]
 

@@ -1,0 +1,1 @@
+"""How good a model is: its figure on held-out examples, an interval, a paired test, a verdict."""

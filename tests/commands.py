@@ -1,0 +1,44 @@
+"""Run the command `sememe` in this process: as a shell sees it, without the seconds of a start."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sememe.cli import main
+
+
+def sememe(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+    """Run a command with pipes for its streams; what matters of a real process is tested apart."""
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    streams = {
+        "stdin": io.TextIOWrapper(io.BytesIO(given), "utf-8"),
+        "stdout": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
+        "stderr": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
+    }
+    line = [str(argument) for argument in arguments]
+    with _replaced(streams):
+        try:
+            code = main(line)
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else 1
+    written = [_written(streams[name]) for name in ("stdout", "stderr")]
+    return subprocess.CompletedProcess(line, code, *written)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
+
+
+@contextmanager
+def _replaced(streams: Mapping[str, object]) -> Iterator[None]:
+    before = {name: getattr(sys, name) for name in streams}
+    try:
+        for name, stream in streams.items():
+            setattr(sys, name, stream)
+        yield
+    finally:
+        for name, stream in before.items():
+            setattr(sys, name, stream)
