@@ -23,7 +23,7 @@ def sememe(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedP
         "stderr": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
     }
     line = [str(argument) for argument in arguments]
-    with _replaced(streams), patch.dict("sememe.errors._said", clear=True):
+    with _replaced(streams), patch.dict("sememe.errors._warned", clear=True):
         try:
             code = main(line)
         except SystemExit as exit_:

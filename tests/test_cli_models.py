@@ -104,7 +104,7 @@ def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> No
 def test_doctor_says_what_a_person_and_a_machine_need() -> None:
     done = sememe("doctor")
     assert done.returncode == 0, done.stderr
-    for what in ("processor", "products", "auto takes", "openvino", "model"):
+    for what in ("processor", "products", "auto chooses", "openvino", "model"):
         assert what in done.stdout
     found = json.loads(sememe("doctor", "--json").stdout)
     assert found["cores"] >= 1
@@ -131,12 +131,12 @@ def test_doctor_says_how_to_get_what_is_not_here(tmp_path: Path) -> None:
     )
     *lines, code, found, code_of_json = ran.stdout.splitlines()
     assert (code, code_of_json) == ("0", "0")
-    assert "precision   auto takes nothing yet: no transformer is here" in lines
+    assert "precision   auto chooses nothing yet: no transformer is here" in lines
     assert "this checkpoint" not in ran.stdout
     missing = json.loads(found)["missing"]
     assert missing == {
         "a model": "sememe pull all-MiniLM-L6-v2",
-        "searches of a fraction of a millisecond in large indexes": 'pip install "faiss-cpu>=1.11"',
+        "fast searches in large indexes": 'pip install "faiss-cpu>=1.11"',
         "indexes in PostgreSQL": 'pip install "pg8000>=1.31"',
         "training encoders and classifiers": 'pip install "peft>=0.14"',
     }
