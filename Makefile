@@ -25,7 +25,7 @@ test: .venv/dev docs
 
 # Built with the tests, so that the docstrings can always be rendered.
 docs: .venv/dev
-	.venv/bin/pdoc --docformat google --output-directory site sememe '!sememe.cli'
+	.venv/bin/pdoc --docformat google --output-directory site sememe sememe.clustering sememe.neighbors sememe.pairs sememe.tables sememe.training
 
 quick: .venv/dev
 	.venv/bin/pytest $(PARALLEL) -m "not slow and not kill and not postgres and not browser"
