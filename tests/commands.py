@@ -5,20 +5,25 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from unittest.mock import patch
 
 from sememe.cli import main
 
 
 def sememe(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
-    """Run a command with pipes for its streams; what matters of a real process is tested apart."""
-    given = stdin.encode() if isinstance(stdin, str) else stdin
+    """Run a command with pipes for its streams, as if nothing had run before it.
+
+    Closed streams, signals and the environment that libraries read when they are imported need a
+    process of their own.
+    """
+    content = stdin.encode() if isinstance(stdin, str) else stdin
     streams = {
-        "stdin": io.TextIOWrapper(io.BytesIO(given), "utf-8"),
+        "stdin": io.TextIOWrapper(io.BytesIO(content), "utf-8"),
         "stdout": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
         "stderr": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
     }
     line = [str(argument) for argument in arguments]
-    with _replaced(streams):
+    with _replaced(streams), patch.dict("sememe.errors._warned", clear=True):
         try:
             code = main(line)
         except SystemExit as exit_:

@@ -5,6 +5,7 @@ need neither run.
 """
 
 import importlib.util
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from sememe import BiEncoder
 
 if TYPE_CHECKING:
     from tiny_models import Tiny
+
+# Read when huggingface_hub is imported. Tests of the network start processes of their own.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 pytest_plugins = ["postgres_server"]
 

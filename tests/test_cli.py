@@ -1,4 +1,4 @@
-"""The commands as a user runs them: real processes, real files, the real default model."""
+"""The commands as a user runs them: real files, the real default model."""
 
 import csv
 import json
@@ -11,18 +11,13 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from commands import sememe
 from processes import run_python
 from sememe.cli import commands
 from sememe.jobs import Job
 from tiny_models import Tiny
 
 OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
-
-
-def sememe(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "sememe.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
 
 
 @pytest.fixture(scope="module")

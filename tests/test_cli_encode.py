@@ -1,14 +1,14 @@
-"""`sememe encode` as a user runs it: real processes, real files, the real default model."""
+"""`sememe encode` as a user runs it: real files, the real default model."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
+import commands
 from sememe.tables import read_table
 
 OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
@@ -17,8 +17,7 @@ pytestmark = pytest.mark.usefixtures("default_model")
 
 
 def sememe(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sememe.cli", *arguments, "--precision", "f32"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return commands.sememe(*arguments, "--precision", "f32")
 
 
 def test_a_file_of_texts_becomes_a_file_of_vectors(tmp_path: Path) -> None:

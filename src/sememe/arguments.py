@@ -103,9 +103,9 @@ def one_of(name: str, value: Choice, choices: Iterable[Choice]) -> Choice:
     >>> one_of("mode", "dense", ("dense", "bm25"))
     'dense'
     """
-    listed = list(choices)
-    if not any(value is choice or value == choice for choice in listed):
-        names = ", ".join(map(str, listed))
+    values = list(choices)
+    if not any(value is choice or value == choice for choice in values):
+        names = ", ".join(map(str, values))
         raise InputError(f"{name}={shown(value)} is not known; there are {names}.")
     return value
 

@@ -1,4 +1,4 @@
-"""Where sememe keeps what it made or fetched once: models, activation ranges, notes it gave."""
+"""Where sememe keeps models, activation ranges, and which notes it has shown."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ def cache_directory() -> Path:
     >>> cache_directory().is_absolute()
     True
     """
-    if said := os.environ.get("SEMEME_CACHE"):
-        return Path(said).expanduser().absolute()
+    if directory := os.environ.get("SEMEME_CACHE"):
+        return Path(directory).expanduser().absolute()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "sememe"
     if sys.platform == "win32":

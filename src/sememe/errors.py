@@ -1,4 +1,4 @@
-"""Typed exceptions and warnings: everything sememe says when something is not as it should be.
+"""Typed exceptions and warnings: what sememe raises when something is wrong.
 
 An error that the user can mend is a `SememeError`; the command line prints it as one line and
 exits with code 2, or with 1 where nothing is wrong with the input. A notice (a guess, a truncation,
@@ -121,15 +121,15 @@ def is_unavailable(error: BaseException) -> bool:
     )
 
 
-_said: dict[str, object] = {}
+_warned: dict[str, object] = {}
 
 
 def warn(message: str, category: type[SememeWarning], *, once: bool = False) -> None:
     """Warn from the caller's own line; with `once`, the same message is given once a process."""
     if once:
         # In one step, without a lock, which a forked process could inherit locked.
-        here = object()
-        if _said.setdefault(message, here) is not here:
+        token = object()
+        if _warned.setdefault(message, token) is not token:
             return
     warnings.warn(message, category, stacklevel=_frames_inside() + 1)
 

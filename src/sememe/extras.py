@@ -1,4 +1,4 @@
-"""Optional packages: which feature needs which, and errors that tell a missing from a broken one.
+"""Optional packages: which feature needs which; errors for a missing one and for a broken one.
 
 sememe may be installed from a checkout, a wheel or a registry, so the commands that messages give
 name the packages themselves: that works with all of them.
@@ -97,5 +97,5 @@ def install_line(modules: Iterable[str], options: str = "") -> str:
 def _named(modules: Iterable[str]) -> str:
     """The packages' names, and the verb that goes with them."""
     names = [requirement(module).partition(">")[0] for module in modules]
-    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"{listed} {'are' if len(names) > 1 else 'is'}"
+    text = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{text} {'are' if len(names) > 1 else 'is'}"

@@ -1,4 +1,4 @@
-"""What rooms ask of one another's objects: yours are as good as sememe's, if they can do this."""
+"""The one method that rooms need from an encoder or a scorer: sememe's own, or yours."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -15,4 +15,4 @@ class Scorer(Protocol):
     """Scores pairs of texts: a `CrossEncoder`, or your own."""
 
     def score(self, pairs: Sequence[tuple[str, str]], /) -> Any:
-        """Scores, float (n,), the higher the more alike, or the better the answer."""
+        """Scores, float (n,), higher for texts that are more similar, or for better answers."""

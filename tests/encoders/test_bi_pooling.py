@@ -14,7 +14,7 @@ from tiny_models import make_checkpoint, write_json
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errors, "_said", {})
+    monkeypatch.setattr(errors, "_warned", {})
 
 
 def said(folder: Path, **options: Any) -> list[SememeWarning]:

@@ -393,7 +393,7 @@ def test_auto_takes_a_precision_and_says_so(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
-    monkeypatch.setattr(errors, "_said", {})
+    monkeypatch.setattr(errors, "_warned", {})
     with pytest.warns(ChoiceWarning, match=r"^Computing in (bf16|f32): .* computes exactly"):
         engine = open_engine(read(tiny.directory), Pooling(), engine="torch", device="cpu")
     assert engine.precision in ("bf16", "f32")

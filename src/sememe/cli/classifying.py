@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.encoding import say_done, text_rows
+from sememe.cli.encoding import print_summary, text_rows
 from sememe.cli.parser import (
     add_command,
     add_engine,
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
     classifier = sememe.Classifier(options.model, **engine_options(options))
     done = classifier.predict_to(texts, options.output, proba=options.proba)
     fingerprint = classifier.fingerprint if options.json else ""
-    say_done(done, ("texts", f"labels of {done.dim}"), started, fingerprint)
+    print_summary(done, ("texts", f"labels of {done.dim}"), started, fingerprint)
     return 0
 
 

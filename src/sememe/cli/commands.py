@@ -28,8 +28,8 @@ def run(arguments: Sequence[str] | None) -> int:
     """Run a command and return its exit code; what was wrong is one line on standard error."""
     try:
         options = parse(arguments)
-    except SystemExit as leaving:  # argparse has shown the help, or said what was wrong
-        return int(leaving.code or 0)
+    except SystemExit as exit_:  # argparse has printed the help, or the error
+        return int(exit_.code or 0)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SememeWarning)
         warnings.showwarning = _Notes()

@@ -1,4 +1,4 @@
-"""`sememe doctor`: what this machine can do, what is here, and what is missing for what."""
+"""`sememe doctor`: what this machine can do, what is installed, and what is missing."""
 
 import argparse
 import importlib.metadata
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.models import described, found_models, line_of
+from sememe.cli.models import describe, format_model
 from sememe.cli.parser import add_command, add_json, print_json
 from sememe.extras import EXTRAS, install_line, is_installed, requirement
 
@@ -21,9 +21,9 @@ _SHOWN = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16
 _MINILM = (384, 1536)
 _PURPOSES = {
     "parquet": "parquet files",
-    "search": "searches of a fraction of a millisecond in large indexes",
+    "search": "fast searches in large indexes",
     "postgres": "indexes in PostgreSQL",
-    "torch": "GPUs and further architectures",
+    "torch": "GPUs and more architectures",
     "train": "training encoders and classifiers",
 }
 
@@ -33,10 +33,10 @@ def add_commands(commands: "Commands") -> None:
     parser = add_command(
         commands,
         "doctor",
-        summary="see what this machine can do, and what is missing for what",
-        description="Show the processor's features, how fast it multiplies matrices, the precision "
-        "that auto takes and why, versions, optional packages, caches, models, and what is missing "
-        "for what. Takes a few seconds; the network is not touched.",
+        summary="see what this machine can do, and what is missing",
+        description="Show the processor's features, how fast it multiplies matrices, which "
+        "precision auto chooses and why, versions, optional packages, caches and models, and how "
+        "to install what is missing. Takes a few seconds and never uses the network.",
         examples="sememe doctor\nsememe doctor --json > doctor.json",
     )
     add_json(parser, "the findings")
@@ -44,15 +44,16 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    found = _examined()
+    findings = _examine()
     if options.json:
-        print_json(found)
+        print_json(findings)
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(_lines(findings)))
     return 0
 
 
-def _examined() -> dict[str, Any]:
+def _examine() -> dict[str, Any]:
+    from sememe.checkpoint.installed import installed_models
     from sememe.engines import find_ranges
     from sememe.engines.openvino.cores import usable_cores
     from sememe.engines.openvino.precision import automatic
@@ -60,7 +61,7 @@ def _examined() -> dict[str, Any]:
     from sememe.engines.openvino.runtime import core
     from sememe.engines.processor import features
 
-    models = found_models()
+    models = installed_models()
     example = next((m for m in models if m.checkpoint and m.checkpoint.static is None), None)
     auto: dict[str, str | None] = {
         "model": None,
@@ -88,7 +89,7 @@ def _examined() -> dict[str, Any]:
             extra: dict(_package(module) for module in modules) for extra, modules in EXTRAS.items()
         },
         "caches": _caches(),
-        "models": [described(model) for model in models],
+        "models": [describe(model) for model in models],
         "missing": _missing(any(model.checkpoint for model in models)),
     }
 
@@ -120,10 +121,10 @@ def _size(directory: Path) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def _missing(model: bool) -> dict[str, str]:
-    """What cannot be done here, and the command that mends it."""
+def _missing(has_model: bool) -> dict[str, str]:
+    """What cannot be done yet, and the command that installs what it needs."""
     missing = {}
-    if not model:
+    if not has_model:
         missing["a model"] = "sememe pull all-MiniLM-L6-v2"
     for extra, modules in EXTRAS.items():
         if absent := [module for module in modules if not is_installed(module)]:
@@ -131,26 +132,30 @@ def _missing(model: bool) -> dict[str, str]:
     return missing
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    rates = ", ".join(f"{name} {rate}" for name, rate in found["gflops"].items())
-    auto = found["auto"]
+def _lines(findings: dict[str, Any]) -> list[str]:
+    rates = ", ".join(f"{name} {rate}" for name, rate in findings["gflops"].items())
+    auto = findings["auto"]
     precision = f"{auto['precision']} for {auto['model']}" if auto["model"] else "nothing yet"
     lines = [
-        f"processor   {found['processor']}, {found['cores']} cores",
-        f"features    {', '.join(found['features']) or 'none that matter here'}",
+        f"processor   {findings['processor']}, {findings['cores']} cores",
+        f"features    {', '.join(findings['features']) or 'none that matter to sememe'}",
         f"products    {rates} (GFLOP/s, all cores, 1,024 rows of {_MINILM[0]})",
-        f"precision   auto takes {precision}: {auto['why']}",
-        f"versions    {_listed(found['versions'])}",
+        f"precision   auto chooses {precision}: {auto['why']}",
+        f"versions    {_join(findings['versions'])}",
     ]
     lines += [
-        f"extra       {_PURPOSES[extra]}: {_listed(versions)}"
-        for extra, versions in found["extras"].items()
+        f"extra       {_PURPOSES[extra]}: {_join(versions)}"
+        for extra, versions in findings["extras"].items()
     ]
-    lines += [f"cache       {path}: {size / 1e6:.0f} MB" for path, size in found["caches"].items()]
-    lines += [f"model       {line_of(model)}" for model in found["models"]]
-    lines += [f"missing     for {what}: {mend}" for what, mend in found["missing"].items()]
+    lines += [
+        f"cache       {path}: {size / 1e6:.0f} MB" for path, size in findings["caches"].items()
+    ]
+    lines += [f"model       {format_model(model)}" for model in findings["models"]]
+    lines += [
+        f"missing     for {purpose}: {command}" for purpose, command in findings["missing"].items()
+    ]
     return lines
 
 
-def _listed(versions: dict[str, str | None]) -> str:
+def _join(versions: dict[str, str | None]) -> str:
     return ", ".join(f"{name} {version or '(missing)'}" for name, version in versions.items())

@@ -34,9 +34,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "encode",
         summary="turn a file of sentences into vectors, however many there are",
-        description="Encode a file of sentences to disk: all its columns stay, with the vectors "
-        "beside them (.npy holds vectors alone). Interrupted, the same command goes on where it "
-        "was, and its output is the same as without the interruption.",
+        description="Encode a file of sentences to disk. The output keeps all columns and adds the "
+        "vectors (.npy holds the vectors alone). If the command is interrupted, run it again: it "
+        "resumes where it stopped, and the output is the same.",
         examples=_EXAMPLES,
     )
     add_input(parser)
@@ -48,9 +48,11 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--truncate-dim", metavar="N", type=int,
                         help="keep the first N components")  # fmt: skip
     parser.add_argument("--long", choices=("truncate", "chunk", "error"), default="truncate",
-                        help="what to do with a text over the model's length: cut it, read it "
-                        "whole in windows, or stop (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--prompt-name", metavar="P", help="put this prompt of the model's first")
+                        help="what to do with a text longer than the model reads: cut it, read it "
+                        "in windows, or stop (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--prompt-name", metavar="P", help="put this prompt of the model before each text"
+    )
     add_json(parser, "a summary")
     parser.set_defaults(run=_run)
 
@@ -61,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     texts = text_rows(options, VECTORS)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
-    done = encoder.encode_to(
+    result = encoder.encode_to(
         texts,
         options.output,
         dtype=options.dtype,
@@ -69,33 +71,42 @@ def _run(options: argparse.Namespace) -> int:
         prompt_name=options.prompt_name,
         long=options.long,
     )
-    what = f"vectors of {done.dim}"
-    say_done(done, ("texts", what), started, encoder.fingerprint if options.json else "")
+    fingerprint = encoder.fingerprint if options.json else ""
+    print_summary(result, ("texts", f"vectors of {result.dim}"), started, fingerprint)
     return 0
 
 
 def text_rows(options: argparse.Namespace, forms: tuple[str, ...]) -> "FileRows":
-    """The rows of a file of texts, opened when it is known that the output can be written."""
+    """The rows of a file of texts, opened once the output is known to be writable."""
     from sememe.encoders.disk import check_output
     from sememe.jobs import FileRows
     from sememe.tables import choose_column, file_name
 
     check_outputs([options.file], {"-o": options.output})
-    form = check_output(options.output, forms, options.file)
+    output_format = check_output(options.output, forms, options.file)
     name = file_name(options.file)
     choose = lambda names: [choose_column(names, options.column, name)]  # noqa: E731
-    return FileRows(options.file, choose, form)
+    return FileRows(options.file, choose, output_format)
 
 
-def say_done(done: "OnDisk", what: tuple[str, str], started: float, fingerprint: str) -> None:
-    """Say what is on disk now and, where a fingerprint is given, print it all as JSON."""
+def print_summary(
+    result: "OnDisk", nouns: tuple[str, str], started: float, fingerprint: str
+) -> None:
+    """Print what is on disk now; with a fingerprint, as JSON too.
+
+    Args:
+        result: what the job wrote.
+        nouns: what was read, and what was written.
+        started: when the command started, by `time.perf_counter`.
+        fingerprint: the encoder's, or "" for no JSON.
+    """
     seconds = time.perf_counter() - started
     if fingerprint:
-        said = {**asdict(done), "path": str(done.path), "seconds": round(seconds, 3)}
-        print_json({**said, "fingerprint": fingerprint})
-    items, results = what
-    found = f" ({done.found:,} of them were finished before)" if done.found else ""
+        summary = {**asdict(result), "path": str(result.path), "seconds": round(seconds, 3)}
+        print_json({**summary, "fingerprint": fingerprint})
+    items, values = nouns
+    resumed = f" ({result.found:,} of them were finished before)" if result.found else ""
     print(
-        f"{done.rows:,} {items}{found}, {results}, in {seconds:.1f} s: {done.path}",
+        f"{result.rows:,} {items}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
         file=sys.stderr,
     )

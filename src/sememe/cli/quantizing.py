@@ -22,9 +22,9 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "quantize",
         summary="measure the int8 ranges of a model, once",
-        description="Measure a model's int8 ranges on texts in 35 languages that come with sememe "
-        "(or on yours), and keep them in the cache. From then on --precision int8 works with "
-        "that model, and auto takes it where it is good enough.",
+        description="Measure a model's int8 ranges on texts in 35 languages that come with sememe, "
+        "or on your own, and keep them in the cache. After that --precision int8 works with the "
+        "model, and auto chooses it if it is accurate enough.",
         examples=_EXAMPLES,
     )
     parser.add_argument("model", metavar="MODEL", help="a directory, a name or a Hub id")
@@ -42,11 +42,11 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("--column does nothing without --texts: leave it out.")
     texts = read_texts(options.texts, options.column).texts if options.texts else None
     ranges, path = sememe.quantize(options.model, texts=texts, source=options.texts or "")
-    found = ranges.fidelity
+    fidelity = ranges.fidelity
     if options.json:
-        print_json({**asdict(found), "digest": ranges.digest, "file": str(path)})
+        print_json({**asdict(fidelity), "digest": ranges.digest, "file": str(path)})
     else:
-        what = "texts" if found.measure == "cosine" else "pairs"
-        where = f"on {found.texts} {what} held back ({found.source})"
-        print(f"int8 to float32, {where}: {found}\nkept in {path}")
+        noun = "texts" if fidelity.measure == "cosine" else "pairs"
+        where = f"on {fidelity.texts} {noun} held back ({fidelity.source})"
+        print(f"int8 to float32, {where}: {fidelity}\nkept in {path}")
     return 0

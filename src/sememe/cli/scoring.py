@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.encoding import say_done
+from sememe.cli.encoding import print_summary
 from sememe.cli.parser import add_command, add_engine, add_json, check_outputs, engine_options
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "score",
         summary="score a file of pairs of texts, however many there are",
-        description="Score pairs of texts with a cross-encoder: all columns of the file stay, with "
-        "the scores beside them (.npy holds scores alone). Interrupted, the same command goes on "
-        "where it was, and its output is the same as without the interruption.",
+        description="Score pairs of texts with a cross-encoder. The output keeps all columns and "
+        "adds the scores (.npy holds the scores alone). If the command is interrupted, run it "
+        "again: it resumes where it stopped, and the output is the same.",
         examples=_EXAMPLES,
     )
     parser.add_argument("file", metavar="PAIRS", help="csv, tsv, jsonl or parquet")
-    parser.add_argument("--columns", metavar=("FIRST", "SECOND"), nargs=2, help="the columns with "
-                        "the pairs (default: two that are named like one)")  # fmt: skip
+    parser.add_argument("--columns", metavar=("FIRST", "SECOND"), nargs=2, help="the two columns "
+                        "of a pair (default: two with the usual names)")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="x.parquet, x.csv, "
                         "x.tsv, x.jsonl, x.npy, or a folder for parquet shards")  # fmt: skip
     parser.add_argument("--model", metavar="M", required=True,
@@ -40,8 +40,8 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--symmetric", action="store_true",
                         help="score both orders and take the mean")  # fmt: skip
     parser.add_argument("--truncate", choices=("longest", "document"), default="longest",
-                        help="which text of a pair that is too long is cut: the longer one, or the "
-                        "second (default: %(default)s)")  # fmt: skip
+                        help="which text of a pair to cut if it is too long: the longer one, or "
+                        "the second (default: %(default)s)")  # fmt: skip
     add_json(parser, "a summary")
     parser.set_defaults(run=_run)
 
@@ -53,17 +53,19 @@ def _run(options: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     check_outputs([options.file], {"-o": options.output})
-    form = check_output(options.output, SCORES, options.file)
+    output_format = check_output(options.output, SCORES, options.file)
     name = file_name(options.file)
-    pairs = FileRows(options.file, lambda names: choose_pair(names, options.columns, name), form)
+    pairs = FileRows(
+        options.file, lambda names: choose_pair(names, options.columns, name), output_format
+    )
     cross = sememe.CrossEncoder(options.model, **engine_options(options))
-    done = cross.score_to(
+    result = cross.score_to(
         pairs,
         options.output,
         raw=options.raw,
         symmetric=options.symmetric,
         truncate=options.truncate,
     )
-    what = "scores" if done.dim == 1 else f"scores of {done.dim} labels"
-    say_done(done, ("pairs", what), started, cross.fingerprint if options.json else "")
+    noun = "scores" if result.dim == 1 else f"scores of {result.dim} labels"
+    print_summary(result, ("pairs", noun), started, cross.fingerprint if options.json else "")
     return 0
