@@ -13,7 +13,7 @@ from sememe.checkpoint import read
 from sememe.checkpoint.modules import POOLING_MODES, Pooling
 from sememe.engines import open_engine
 from sememe.engines.openvino.graph import ARCHITECTURES
-from sememe.engines.openvino.mpnet import bucket
+from sememe.engines.openvino.post_norm import bucket
 from sememe.errors import CheckpointError
 from sememe.text import PairTokenizer, Tokenizer, batches
 from tiny_architectures import KINDS, Made, break_attention, make

@@ -16,10 +16,9 @@ from processes import run_python
 from reference import cosine_distance
 from sememe import BiEncoder
 from sememe.checkpoint import read
-from sememe.engines.openvino import silence
-from sememe.engines.openvino.precision import automatic
-from sememe.engines.openvino.quantized import LEVELS, int8_weight, steps
-from sememe.engines.processor import multiplies_int8
+from sememe.engines import openvino
+from sememe.engines.openvino.int8 import LEVELS, int8_weight, steps
+from sememe.engines.processor import automatic, multiplies_int8
 from sememe.engines.ranges import Ranges, find_ranges
 from sememe.errors import CheckpointError, InputError
 from tiny_architectures import make
@@ -45,7 +44,7 @@ def kept(tiny: Tiny, folder: Path) -> Path:
 def rounded_to_int8(encoder: BiEncoder) -> list[bool]:
     """Of each product with weights: whether it is computed in int8."""
     engine = encoder._sentences.engine
-    nodes = engine._opened()._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
+    nodes = engine._engine()._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
     return [
         node.get_rt_info()["runtimePrecision"].astype(str).lower() in ("u8", "i8")
         for node in nodes
@@ -113,7 +112,7 @@ def test_too_few_texts_are_refused(tiny: Tiny) -> None:
 
 
 def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> None:
-    core = silence.openvino.Core()
+    core = openvino.openvino.Core()
     good = replace(measured, fidelity=replace(measured.fidelity, mean=0.999, least=0.99))
     assert automatic(core, good, "mean").precision == "int8"
     for mean, least in ((0.99, 0.98), (0.999, 0.9)):

@@ -14,7 +14,7 @@ from processes import run_python
 from sememe.checkpoint import read
 from sememe.checkpoint.modules import Pooling
 from sememe.engines import Engine, open_engine
-from sememe.engines.openvino.precision import choose_precision
+from sememe.engines.processor import choose_precision
 from sememe.errors import InputError
 from sememe.text import Batch
 from tiny_models import HIDDEN, Tiny, make_checkpoint

@@ -22,10 +22,10 @@ from sememe import BiEncoder, CrossEncoder, errors
 from sememe.checkpoint import Checkpoint, read
 from sememe.checkpoint.modules import POOLING_MODES, Pooling
 from sememe.engines import Output, open_engine
-from sememe.engines.torch import TorchEngine
-from sememe.engines.torch.encoder import Encoder, probe
-from sememe.engines.torch.flat import Flat, flattened
+from sememe.engines.torch.head import TransformerWithHead, probe
 from sememe.engines.torch.load import load_transformer
+from sememe.engines.torch.runtime import TorchEngine
+from sememe.engines.torch.speed import Unpadded, unpadded
 from sememe.errors import CheckpointError, ChoiceWarning, InputError
 from sememe.text import Batch
 from tiny_models import TEXTS, VOCABULARY, WORDS, Linear, Tiny, edit_json, make_checkpoint
@@ -274,7 +274,7 @@ def test_where_memory_runs_out_a_batch_is_halved(tmp_path: Path, output: Output)
     engine = on_cpu(read(tmp_path), output)
     given = batch(0, [2, 9, 3], [2, 3], [2, 7, 7, 8, 3], [2], [4, 4], second=[2, 1, 3, 1, 1])
     ((_, expected),) = engine.run([given])
-    small = engine._encoder = Small(engine._encoder)
+    small = engine._module = Small(engine._module)
     ((_, found),) = engine.run([given])
     assert found.shape == expected.shape
     for row, length in enumerate(given.lengths if output == "tokens" else [None] * 5):
@@ -316,7 +316,7 @@ def test_gradients_flow_into_every_weight(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, pooling=MODES, head=[Linear(8), "normalize", Linear(4)])
     checkpoint, pooling = read(tmp_path), Pooling(MODES)
     transformer = load_transformer(checkpoint, pooling, torch.float32, trust_remote_code=False)
-    encoder = Encoder(checkpoint, pooling, transformer, 32)
+    encoder = TransformerWithHead(checkpoint, pooling, transformer, 32)
     encoder(torch.tensor([[2, 9, 3], [2, 3, 0]]), torch.tensor([3, 2])).square().sum().backward()
     without = {n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.any()}
     assert all(".pooler." in name for name in without)
@@ -332,13 +332,13 @@ needs_5 = pytest.mark.skipif(
 
 @needs_5
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "modernbert", "qwen2", "roberta"])
-def test_a_flattened_batch_gives_the_padded_one_s_states(tmp_path: Path, kind: str) -> None:
+def test_an_unpadded_batch_gives_the_padded_one_s_states(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind)
     engine = on_cpu(read(tmp_path), "tokens")
     given = batch(0, [2, *range(40, 70), 3], [2, 3], [2, 50, 51, 3], [7])
     ((_, padded),) = engine.run([given])
-    flat = engine._encoder.transformer = flattened(engine._encoder.transformer)
-    assert isinstance(flat, Flat)
+    bare = engine._module.transformer = unpadded(engine._module.transformer)
+    assert isinstance(bare, Unpadded)
     ((_, found),) = engine.run([given])
     for row, length in enumerate(given.lengths):
         np.testing.assert_allclose(found[row, :length], padded[row, :length], atol=2e-5)
@@ -346,24 +346,24 @@ def test_a_flattened_batch_gives_the_padded_one_s_states(tmp_path: Path, kind: s
 
 @needs_5
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
-def test_a_flattened_classifier_gives_the_padded_one_s_scores(tmp_path: Path, kind: str) -> None:
+def test_an_unpadded_classifier_gives_the_padded_one_s_scores(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind, labels=3)
     engine = on_cpu(read(tmp_path), "scores")
     given = batch(0, [2, *range(40, 60), 3], [2, 50, 3, 51, 3], [2, 60, 3, 3], second=[9, 3, 3])
     ((_, padded),) = engine.run([given])
-    flat = flattened(engine._encoder.transformer)
-    assert isinstance(flat.base_model, Flat)
+    bare = unpadded(engine._module.transformer)
+    assert isinstance(bare.base_model, Unpadded)
     ((_, found),) = engine.run([given])
     np.testing.assert_allclose(found, padded, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["albert", "deberta-v2", "mpnet", "t5"])
-def test_an_architecture_that_cannot_be_flattened_stays_as_it_is(tmp_path: Path, kind: str) -> None:
+def test_an_architecture_that_needs_padding_stays_as_it_is(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind)
-    transformer = on_cpu(read(tmp_path), "tokens")._encoder.transformer
+    transformer = on_cpu(read(tmp_path), "tokens")._module.transformer
     with torch.inference_mode():
         before = transformer(**probe(transformer, 9))[0]
-        assert flattened(transformer) is transformer
+        assert unpadded(transformer) is transformer
         assert torch.equal(transformer(**probe(transformer, 9))[0], before)
 
 

@@ -52,6 +52,14 @@ class Dense:
     bias: bool
     activation: str
 
+    def check_input(self, size: int) -> None:
+        """Refuse vectors of another size than in_features."""
+        if self.in_features != size:
+            raise CheckpointError(
+                f"{self.folder / 'config.json'}: in_features is {self.in_features}, but the module "
+                f"before gives vectors of {size}."
+            )
+
 
 @dataclass(frozen=True)
 class Normalize:

@@ -54,11 +54,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _examined() -> dict[str, Any]:
     from sememe.engines import find_ranges
-    from sememe.engines.openvino.cores import usable_cores
-    from sememe.engines.openvino.precision import automatic
-    from sememe.engines.openvino.products import product_rate
-    from sememe.engines.openvino.runtime import core
-    from sememe.engines.processor import features
+    from sememe.engines.openvino.runtime import core, product_rate
+    from sememe.engines.processor import automatic, features, usable_cores
 
     models = found_models()
     example = next((m for m in models if m.checkpoint and m.checkpoint.static is None), None)
