@@ -193,7 +193,7 @@ MODULES: dict[str, tuple[Damage, list[str]]] = {
     "no type": (module(type=None), ["HERE/modules.json: the module None cannot be read"]),
     "another module": (
         module(type="sentence_transformers.models.LSTM"),
-        ["the module 'sentence_transformers.models.LSTM' cannot be read here"],
+        ["the module 'sentence_transformers.models.LSTM' cannot be read"],
     ),
     "no pooling config": (
         missing("1_Pooling/config.json"),
@@ -313,7 +313,7 @@ def test_a_module_outside_the_checkpoint_is_not_followed(
 def test_a_module_that_names_code_is_not_run(tmp_path: Path) -> None:
     make_checkpoint(tmp_path)
     module(type="os.system", path="touch run")(tmp_path)
-    assert "HERE/modules.json: the module 'os.system' cannot be read here" in refusal(tmp_path)
+    assert "HERE/modules.json: the module 'os.system' cannot be read" in refusal(tmp_path)
 
 
 def test_a_module_with_a_known_last_name_is_not_imported(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from processes import run_python
-from sememe.checkpoint.complete import missing_files, unknown_files
+from sememe.checkpoint.find import missing_files, unknown_files
 from tiny_models import Linear, make_checkpoint, make_cross_encoder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -167,7 +167,7 @@ def test_pull_fetches_the_rest(snapshot: Path, hub: tuple[str, list[str]], tmp_p
 def test_the_list_of_models_says_what_is_missing(snapshot: Path, tmp_path: Path) -> None:
     (snapshot / "1_Pooling" / "config.json").unlink()
     code = """
-    from sememe.checkpoint.installed import installed_models
+    from sememe.checkpoint.pull import installed_models
     print([model.problem for model in installed_models() if model.place == "hub"])
     """
     said, _ = run(tmp_path / "cache", code=code)
