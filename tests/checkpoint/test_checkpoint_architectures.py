@@ -75,9 +75,9 @@ def refusal(made: Made) -> str:
 def test_a_huge_size_is_refused(made: Made, key: str, value: int) -> None:
     key = OWN_NAMES.get(made.kind, {}).get(key, key)
     edit_json(made.encoder / "config.json", **{key: value})
-    said = refusal(made)
+    message = refusal(made)
     told = (key, "the config implies", "is missing", "layer_types must name")
-    assert any(part in said for part in told), said
+    assert any(part in message for part in told), message
 
 
 def test_layers_beyond_the_config_s_are_refused(made: Made) -> None:
@@ -135,12 +135,12 @@ MODERN: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize("kind", ["modernbert"], indirect=True)
-@pytest.mark.parametrize(("changes", "said"), MODERN)
+@pytest.mark.parametrize(("changes", "message"), MODERN)
 def test_a_broken_modernbert_says_what_is_wrong(
-    made: Made, changes: dict[str, object], said: str
+    made: Made, changes: dict[str, object], message: str
 ) -> None:
     edit_json(made.encoder / "config.json", **changes)
-    assert said in refusal(made)
+    assert message in refusal(made)
 
 
 @pytest.mark.parametrize("kind", ["bert"], indirect=True)

@@ -18,9 +18,9 @@ def test_a_process_bound_to_one_processor_uses_one(tiny: Tiny) -> None:
         import numpy as np, sememe
         from sememe.engines.processor import usable_cores
         encoder = sememe.BiEncoder({str(tiny.directory)!r}, precision="f32")
-        found = encoder.encode([f"wind {{i}}" for i in range(99)])
+        result = encoder.encode([f"wind {{i}}" for i in range(99)])
         print(usable_cores(), encoder._sentences.engine.streams, len(os.sched_getaffinity(0)))
-        print(found.shape, np.isfinite(found).all())
+        print(result.shape, np.isfinite(result).all())
         """
     )
     assert ran.stdout.splitlines() == ["1 1 1", "(99, 32) True"]

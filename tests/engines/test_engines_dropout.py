@@ -22,11 +22,11 @@ from sememe.engines.torch.speed import (
 def test_the_rate_is_right_and_the_mean_stays(rate: float) -> None:
     torch.manual_seed(0)
     ones = torch.ones(400_000)
-    found = dropout(ones, rate)
-    zeros = (found == 0).float().mean().item()
+    result = dropout(ones, rate)
+    zeros = (result == 0).float().mean().item()
     assert abs(zeros - rate) < 1 / 512 + 0.003  # rounded to a 256th, and chance
-    assert abs(found.mean().item() - 1) < 0.01
-    (kept,) = found[found != 0].unique()
+    assert abs(result.mean().item() - 1) < 0.01
+    (kept,) = result[result != 0].unique()
     assert kept.item() == pytest.approx(1 / (1 - zeros), rel=0.03)
 
 
@@ -45,10 +45,10 @@ def test_gradients_flow_only_where_values_were_kept(
 ) -> None:
     torch.manual_seed(seed)
     x = torch.ones(shape, dtype=dtype, requires_grad=True)
-    found = dropout(x, 0.5)
-    assert (found.shape, found.dtype) == (x.shape, dtype)
-    found.sum().backward()
-    assert torch.equal(x.grad, found.detach())
+    result = dropout(x, 0.5)
+    assert (result.shape, result.dtype) == (x.shape, dtype)
+    result.sum().backward()
+    assert torch.equal(x.grad, result.detach())
     assert set(x.grad.flatten().tolist()) <= {0.0, 2.0}
 
 
@@ -97,7 +97,7 @@ def attended(rate: float, window: int | None = None, causal: bool = False) -> tu
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, 4, sum(LENGTHS), 6) for _ in range(3))
     ends = torch.tensor([0, *LENGTHS]).cumsum(0).int()
-    found, _ = _attention(
+    result, _ = _attention(
         torch.nn.Module(), q, k, v, None, dropout=rate, scaling=0.3, is_causal=causal,
         cu_seq_lens_q=ends, max_length_q=max(LENGTHS), sliding_window=window,
     )  # fmt: skip
@@ -113,26 +113,26 @@ def attended(rate: float, window: int | None = None, causal: bool = False) -> tu
                 q[:, :, own], k[:, :, own], v[:, :, own], attn_mask=mask, scale=0.3
             )
         )
-    return found, torch.cat(alone, 2).transpose(1, 2)
+    return result, torch.cat(alone, 2).transpose(1, 2)
 
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("window", [None, 3])
 def test_without_dropout_unpadded_attention_is_torch_s(window: int | None, causal: bool) -> None:
-    found, expected = attended(0.0, window, causal)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    result, expected = attended(0.0, window, causal)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("window", [None, 3])
 def test_dropout_that_drops_nothing_is_torch_s_too(window: int | None) -> None:
     # 1e-9 goes the way of dropout, and rounds to none at all.
-    found, expected = attended(1e-9, window)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    result, expected = attended(1e-9, window)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_changes_attention() -> None:
-    found, expected = attended(0.2)
-    assert (found - expected).abs().max() > 0.05
+    result, expected = attended(0.2)
+    assert (result - expected).abs().max() > 0.05
 
 
 def test_an_unpadded_model_drops_out_in_training_alone() -> None:
