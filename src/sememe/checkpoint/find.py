@@ -274,7 +274,7 @@ def missing_files(directory: Path) -> list[str]:
 
 
 def unknown_files(directory: Path) -> list[str]:
-    """Files that are not there, and of which the Hub has not said that there are none."""
+    """Missing files that the repository may have or not, as the Hub has not answered yet."""
     paths = [directory / "config_sentence_transformers.json"]
     if (directory / "modules.json").is_file():
         for _, kind, folder in listed_modules(directory)[:1]:
@@ -294,7 +294,7 @@ def unknown_files(directory: Path) -> list[str]:
 
 
 def remember_absent(directory: Path, names: list[str]) -> None:
-    """Keep that the Hub has no such files; where that cannot be written, it is asked again."""
+    """Note that the Hub has no such files; without the note, it is asked again."""
     for name in names:
         marker = _marker(directory, name)
         try:

@@ -67,7 +67,7 @@ class Normalize:
 
 
 def parse_pooling(modes: object, source: str) -> tuple[str, ...]:
-    """Check pooling modes given by name; CheckpointError lists the modes that are known."""
+    """Pooling modes by their names; CheckpointError lists those that exist."""
     parts = modes if isinstance(modes, list | tuple) else str(modes).split("+")
     # 5.4 and later call one mode by a longer name.
     names = tuple(str(mode).strip().removesuffix("_tokens") for mode in parts)

@@ -33,7 +33,7 @@ LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 
 _FACE = "config_sentence_transformers.json"
 
-# They count positions from the one behind the pad token's id, which was 1 wherever it is not said.
+# They count positions from behind the pad token's id, which was 1 where the config has none.
 _BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
@@ -42,7 +42,7 @@ class Checkpoint:
     """A model directory, read and checked, its weights still on disk.
 
     Attributes:
-        name: what it was asked for as.
+        name: the name or path it was opened by.
         directory: where it is.
         transformer: the folder with config.json, the weights and the tokenizer.
         config: the transformer's config.json.
@@ -94,7 +94,7 @@ class Checkpoint:
 
     @property
     def default_prompt(self) -> str:
-        """The prompt that is put in front where no other one is asked for."""
+        """The prompt that is put in front by default."""
         return self.prompts[self.default_prompt_name] if self.default_prompt_name else ""
 
     @property

@@ -32,7 +32,7 @@ core = PerProcess(openvino.Core)
 
 @before_fork
 def _free_idle_threads() -> None:
-    """Free the threads of engines that are closed: a child would be given them, and wait.
+    """Free the threads of engines that are closed: a child would inherit them, and wait.
 
     OpenVINO keeps them for the next engine, until any of its CPU plugins is unloaded.
     """
@@ -112,7 +112,7 @@ class OpenVinoEngine:
         return self._local.request
 
 
-def _compile(model: openvino.Model, hint: str, streams: int) -> Any:
+def _compile(model: openvino.Model, hint: str, streams: int, *, pinned: bool = False) -> Any:
     return core().compile_model(
         model,
         "CPU",
@@ -120,8 +120,8 @@ def _compile(model: openvino.Model, hint: str, streams: int) -> Any:
             "INFERENCE_PRECISION_HINT": hint,
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": streams,
-            # Pinning would ignore the affinity that the process was given.
-            "ENABLE_CPU_PINNING": False,
+            # Pinning would ignore the affinity of the process.
+            "ENABLE_CPU_PINNING": pinned,
         },
     )
 
@@ -159,7 +159,7 @@ def product_rate(
         node = product(node, str(i), weight)
     hint = "f32" if precision == "int8" else precision
     model = openvino.Model([node], [parameter], "products")
-    queue = openvino.AsyncInferQueue(_compile(model, hint, cores), cores)
+    queue = openvino.AsyncInferQueue(_compile(model, hint, cores, pinned=True), cores)
     batch = random.standard_normal((rows, hidden), np.float32)
     best = 0.0
     for _ in range(3):
