@@ -31,8 +31,6 @@ SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What architectures call the number of their layers."""
 
-_FACE = "config_sentence_transformers.json"
-
 # They count positions from behind the pad token's id, which was 1 where the config has none.
 _BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
@@ -129,18 +127,34 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: it cannot be read; the message names the file and the key.
     """
     directory = find(model)
+    face = directory / "config_sentence_transformers.json"
+    face_config = read_json(face, optional=True)
     if (static := find_static(directory)) is not None:
-        return _read_static(os.fspath(model), directory, static)
+        return Checkpoint(
+            name=os.fspath(model),
+            directory=directory,
+            transformer=static.stored,
+            config=static.config | static.sizes,
+            pooling=Pooling(),
+            head=(Normalize(),) if static.normalized else (),
+            max_length=static.max_length,
+            first_position=0,
+            lowercase=False,
+            static=static,
+            **_face(face, face_config),
+        )
     transformer, pooling, head = _modules(directory)
-    if not (transformer / "config.json").is_file():
+    path = transformer / "config.json"
+    if not path.is_file():
         raise CheckpointError(_why_no_model(transformer))
-    config = read_json(transformer / "config.json")
-    limits = _sentence_config(transformer)
-    first = _first_position(transformer / "config.json", config)
-    face = read_json(directory / _FACE, optional=True)
+    config = read_json(path)
+    # sentence_bert_config.json; before 2.0 also sentence_roberta_config.json and the like.
+    limit_files = sorted(transformer.glob("sentence_*_config.json"))
+    limits = read_json(limit_files[0]) if limit_files else {}
+    first = _first_position(path, config)
     scoring = None
     if pooling is None and _is_classifier(directory, config, limits):
-        scoring = read_scoring(transformer / "config.json", config, face)
+        scoring = read_scoring(path, config, face_config)
     return Checkpoint(
         name=os.fspath(model),
         directory=directory,
@@ -152,7 +166,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
         scoring=scoring,
-        **_face(directory / _FACE, face),
+        **_face(face, face_config),
     )
 
 
@@ -169,30 +183,14 @@ def _why_no_model(folder: Path) -> str:
     )
 
 
-def _read_static(name: str, directory: Path, static: Static) -> Checkpoint:
-    return Checkpoint(
-        name=name,
-        directory=directory,
-        transformer=static.stored,
-        config=static.config | static.sizes,
-        pooling=Pooling(),
-        head=(Normalize(),) if static.normalized else (),
-        max_length=static.max_length,
-        first_position=0,
-        lowercase=False,
-        static=static,
-        **_face(directory / _FACE, read_json(directory / _FACE, optional=True)),
-    )
-
-
 def _is_classifier(directory: Path, config: dict[str, Any], limits: dict[str, Any]) -> bool:
     """Whether a transformer without a pooling scores: the three layouts of cross-encoders."""
-    if (directory / "modules.json").is_file():  # from sentence-transformers 5.4 on
-        if limits.get("transformer_task") == "sequence-classification":
-            return True
-        listing = directory / "modules.json"
-        raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
-    return names_classifier(config)
+    listing = directory / "modules.json"
+    if not listing.is_file():
+        return names_classifier(config)
+    if limits.get("transformer_task") == "sequence-classification":  # from 5.4 on
+        return True
+    raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
 
 
 def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
@@ -248,12 +246,6 @@ def _face(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         "similarity": similarity,
         "truncate_dim": truncate_dim,
     }
-
-
-def _sentence_config(transformer: Path) -> dict[str, Any]:
-    # sentence_bert_config.json; before 2.0 also sentence_roberta_config.json and the like.
-    paths = sorted(transformer.glob("sentence_*_config.json"))
-    return read_json(paths[0]) if paths else {}
 
 
 def _first_position(path: Path, config: dict[str, Any]) -> int:
