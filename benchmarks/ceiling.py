@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from peers import Peer
-from sememe.engines.openvino.products import product_rate
+from sememe.engines.openvino.runtime import product_rate
 
 
 def operations_per_token(config: Mapping[str, Any]) -> int:

@@ -75,9 +75,9 @@ def refusal(made: Made) -> str:
 def test_a_huge_size_is_refused(made: Made, key: str, value: int) -> None:
     key = OWN_NAMES.get(made.kind, {}).get(key, key)
     edit_json(made.encoder / "config.json", **{key: value})
-    said = refusal(made)
-    told = (key, "the config implies", "is missing", "layer_types must say")
-    assert any(part in said for part in told), said
+    message = refusal(made)
+    told = (key, "the config implies", "is missing", "layer_types must name")
+    assert any(part in message for part in told), message
 
 
 def test_layers_beyond_the_config_s_are_refused(made: Made) -> None:
@@ -109,11 +109,11 @@ def test_positions_that_begin_beyond_the_table_are_refused(made: Made, pad: obje
 
 
 MODERN: list[tuple[dict[str, object], str]] = [
-    ({"layer_types": ["full_attention"] * 3}, "layer_types must say full_attention or"),
-    ({"layer_types": ["full_attention"] * 3 + ["causal"]}, "layer_types must say"),
+    ({"layer_types": ["full_attention"] * 3}, "layer_types must name full_attention or"),
+    ({"layer_types": ["full_attention"] * 3 + ["causal"]}, "layer_types must name"),
     ({"layer_types": None, "num_hidden_layers": HUGE}, "'layers.4.attn_norm.weight' is missing"),
-    ({"layer_types": "full_attention"}, "layer_types must say"),
-    ({"layer_types": [[]] * 4}, "layer_types must say"),
+    ({"layer_types": "full_attention"}, "layer_types must name"),
+    ({"layer_types": [[]] * 4}, "layer_types must name"),
     ({"layer_types": None, "global_attn_every_n_layers": 0}, "global_attn_every_n_layers is 0"),
     ({"rope_parameters": [1]}, "config.json: rope_parameters is [1]; an object"),
     ({"rope_parameters": {"rope_theta": 1e4}}, "rope_theta is 10000.0; only None"),
@@ -135,12 +135,12 @@ MODERN: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize("kind", ["modernbert"], indirect=True)
-@pytest.mark.parametrize(("changes", "said"), MODERN)
+@pytest.mark.parametrize(("changes", "message"), MODERN)
 def test_a_broken_modernbert_says_what_is_wrong(
-    made: Made, changes: dict[str, object], said: str
+    made: Made, changes: dict[str, object], message: str
 ) -> None:
     edit_json(made.encoder / "config.json", **changes)
-    assert said in refusal(made)
+    assert message in refusal(made)
 
 
 @pytest.mark.parametrize("kind", ["bert"], indirect=True)

@@ -31,7 +31,7 @@ ROWS = len(VOCABULARY)
 
 
 def refusal(folder: Path) -> str:
-    """What is said of a checkpoint, less the folder; always one line."""
+    """The refusal of a checkpoint, less the folder; always one line."""
     with pytest.raises(CheckpointError) as caught:
         BiEncoder(folder, precision="f32").encode(["a wind"])
     message = str(caught.value)
@@ -193,7 +193,7 @@ MODULES: dict[str, tuple[Damage, list[str]]] = {
     "no type": (module(type=None), ["HERE/modules.json: the module None cannot be read"]),
     "another module": (
         module(type="sentence_transformers.models.LSTM"),
-        ["the module 'sentence_transformers.models.LSTM' cannot be read here"],
+        ["the module 'sentence_transformers.models.LSTM' cannot be read"],
     ),
     "no pooling config": (
         missing("1_Pooling/config.json"),
@@ -258,9 +258,9 @@ def test_a_broken_checkpoint_says_what_is_wrong_and_where(
 ) -> None:
     make_checkpoint(tmp_path, head=[Linear(8)])
     damage(tmp_path)
-    said = refusal(tmp_path)
+    message = refusal(tmp_path)
     for part in expected:
-        assert part in said
+        assert part in message
 
 
 def test_a_folder_with_nothing_in_it(tmp_path: Path) -> None:
@@ -281,16 +281,16 @@ def test_a_broken_setting_beside_a_vocabulary_is_called_by_its_name(tmp_path: Pa
 
 def test_a_tokenizer_that_knows_more_than_the_model(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, bert=random_bert(vocab_size=60))
-    said = refusal(tmp_path)
-    assert "HERE/tokenizer.json: the token 'wind' has the id" in said
-    assert "the model knows 60" in said
+    message = refusal(tmp_path)
+    assert "HERE/tokenizer.json: the token 'wind' has the id" in message
+    assert "the model knows 60" in message
 
 
 def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, shards=3)
     (tmp_path / "model-00002-of-00003.safetensors").unlink()
-    said = refusal(tmp_path)
-    assert "HERE/model-00002-of-00003.safetensors: this part of the weights is missing" in said
+    message = refusal(tmp_path)
+    assert "HERE/model-00002-of-00003.safetensors: this part of the weights is missing" in message
 
 
 # --- hostile ones ---
@@ -313,7 +313,7 @@ def test_a_module_outside_the_checkpoint_is_not_followed(
 def test_a_module_that_names_code_is_not_run(tmp_path: Path) -> None:
     make_checkpoint(tmp_path)
     module(type="os.system", path="touch run")(tmp_path)
-    assert "HERE/modules.json: the module 'os.system' cannot be read here" in refusal(tmp_path)
+    assert "HERE/modules.json: the module 'os.system' cannot be read" in refusal(tmp_path)
 
 
 def test_a_module_with_a_known_last_name_is_not_imported(
@@ -345,9 +345,9 @@ def test_a_pickle_is_refused_unopened_with_a_way_out(tmp_path: Path, name: str) 
     make_checkpoint(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     (tmp_path / name).write_bytes(pickle.dumps(_Trap(tmp_path / "run")))
-    said = refusal(tmp_path)
-    assert f"HERE/{name}: these weights are a pickle" in said
-    assert "convert it once: python -c" in said
+    message = refusal(tmp_path)
+    assert f"HERE/{name}: these weights are a pickle" in message
+    assert "convert it once: python -c" in message
     assert not (tmp_path / "run").exists()
     pickle.loads((tmp_path / name).read_bytes())
     assert (tmp_path / "run").exists(), "the trap itself does not work"
@@ -363,8 +363,8 @@ def test_a_pickled_cross_encoder_keeps_its_head_by_the_advice(tmp_path: Path) ->
         CrossEncoder(old)
     advice = str(caught.value).rpartition("convert it once: python -c ")[2].strip("'")
     run_python(advice.replace("OLD", str(old)).replace("NEW", str(new)), HF_HUB_OFFLINE="1")
-    found = CrossEncoder(new, precision="f32").score([("a wind", "the power")])
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    result = CrossEncoder(new, precision="f32").score([("a wind", "the power")])
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_an_adapter_says_how_to_merge_it(tmp_path: Path) -> None:

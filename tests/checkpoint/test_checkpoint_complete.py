@@ -1,4 +1,4 @@
-"""A model that is only in part in the Hub's cache: it is fetched, or it is said what is missing."""
+"""A model only partly in the Hub's cache: it is fetched, or the missing files are named."""
 
 import http.server
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from processes import run_python
-from sememe.checkpoint.complete import missing_files, unknown_files
+from sememe.checkpoint.find import missing_files, unknown_files
 from tiny_models import Linear, make_checkpoint, make_cross_encoder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -56,8 +56,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.answer(json.dumps(listed).encode())
         elif path.startswith("/api/models/org/tiny"):
             siblings = [{"rfilename": name} for name in files]
-            said = {"id": "org/tiny", "sha": SHA, "siblings": siblings}
-            self.answer(json.dumps(said).encode())
+            message = {"id": "org/tiny", "sha": SHA, "siblings": siblings}
+            self.answer(json.dumps(message).encode())
         elif file:
             self.answer(file.read_bytes())
         else:
@@ -130,18 +130,20 @@ def test_without_the_hub_it_is_said_what_is_missing(
 ) -> None:
     (snapshot / name).unlink()
     (snapshot / name).symlink_to(tmp_path / "a-blob-that-never-came")
-    said, _ = run(tmp_path / "cache")
-    assert said.startswith("ModelNotFound The model 'org/tiny' is only in part in the Hub's cache")
-    assert f"{name} is missing" in said
-    assert said.endswith("sememe pull org/tiny")
+    message, _ = run(tmp_path / "cache")
+    assert message.startswith(
+        "ModelNotFound The model 'org/tiny' is only in part in the Hub's cache"
+    )
+    assert f"{name} is missing" in message
+    assert message.endswith("sememe pull org/tiny")
 
 
 def test_without_the_hub_a_length_that_may_be_another_is_no_secret(
     snapshot: Path, tmp_path: Path
 ) -> None:
     (snapshot / "sentence_bert_config.json").unlink()
-    said, notes = run(tmp_path / "cache")
-    assert said == "48"
+    message, notes = run(tmp_path / "cache")
+    assert message == "48"
     assert "GuessWarning: org/tiny: sentence_bert_config.json is not in the Hub's cache" in notes
 
 
@@ -167,11 +169,11 @@ def test_pull_fetches_the_rest(snapshot: Path, hub: tuple[str, list[str]], tmp_p
 def test_the_list_of_models_says_what_is_missing(snapshot: Path, tmp_path: Path) -> None:
     (snapshot / "1_Pooling" / "config.json").unlink()
     code = """
-    from sememe.checkpoint.installed import installed_models
+    from sememe.checkpoint.pull import installed_models
     print([model.problem for model in installed_models() if model.place == "hub"])
     """
-    said, _ = run(tmp_path / "cache", code=code)
-    assert "1_Pooling/config.json is missing; fetch it: sememe pull org/tiny" in said
+    message, _ = run(tmp_path / "cache", code=code)
+    assert "1_Pooling/config.json is missing; fetch it: sememe pull org/tiny" in message
 
 
 @pytest.mark.parametrize("make", [make_cross_encoder, partial(make_checkpoint, layout="plain")])
@@ -188,5 +190,5 @@ def test_models_without_modules_miss_nothing(
 )
 @pytest.mark.usefixtures("snapshot")
 def test_a_name_that_is_nearly_right(tmp_path: Path, name: str, meant: str) -> None:
-    said, _ = run(tmp_path / "cache", code=LENGTH.replace("org/tiny", name))
-    assert f"Did you mean {meant}?" in said
+    message, _ = run(tmp_path / "cache", code=LENGTH.replace("org/tiny", name))
+    assert f"Did you mean {meant}?" in message

@@ -39,8 +39,8 @@ def test_a_directory(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_is_no_model(tiny: Tiny) -> None:
-    said = refusal(tiny.directory / "config.json")
-    assert "config.json is a file; a model is a directory" in said
+    message = refusal(tiny.directory / "config.json")
+    assert "config.json is a file; a model is a directory" in message
 
 
 @pytest.mark.parametrize(

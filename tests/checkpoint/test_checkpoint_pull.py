@@ -42,8 +42,8 @@ class Registry(http.server.BaseHTTPRequestHandler):
         elif self.html:
             self.answer("text/html", f'<a href="{address}#sha256=0">{WHEEL}</a>'.encode())
         else:
-            said = {"files": [{"url": "/x.tar.gz"}, {"url": address}]}
-            self.answer("application/vnd.pypi.simple.v1+json", json.dumps(said).encode())
+            message = {"files": [{"url": "/x.tar.gz"}, {"url": address}]}
+            self.answer("application/vnd.pypi.simple.v1+json", json.dumps(message).encode())
 
     def answer(self, kind: str, body: bytes) -> None:
         self.send_response(200)

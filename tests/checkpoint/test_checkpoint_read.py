@@ -15,17 +15,17 @@ def test_every_layout_says_the_same(tmp_path: Path, layout: Layout) -> None:
     tiny = make_checkpoint(
         tmp_path, layout=layout, pooling=["cls", "mean_sqrt_len"], head=[Linear(8), "normalize"]
     )
-    found = read(tmp_path)
-    assert found.directory == tmp_path
-    assert found.transformer == tiny.transformer
-    assert found.pooling == Pooling(("cls", "mean_sqrt_len"))
-    dense, last = found.head
+    result = read(tmp_path)
+    assert result.directory == tmp_path
+    assert result.transformer == tiny.transformer
+    assert result.pooling == Pooling(("cls", "mean_sqrt_len"))
+    dense, last = result.head
     assert dense == Dense(tmp_path / "2_Dense", 2 * HIDDEN, 8, bias=True, activation="Tanh")
     assert last == Normalize()
-    assert found.normalized
-    assert found.max_length == 32
-    assert found.prompts == {}
-    assert found.similarity == "cosine"
+    assert result.normalized
+    assert result.max_length == 32
+    assert result.prompts == {}
+    assert result.similarity == "cosine"
 
 
 @pytest.mark.parametrize("layout", ["2.x", "6.x"])
@@ -40,19 +40,19 @@ def test_what_stands_around_the_modules(tmp_path: Path, layout: Layout) -> None:
         truncate_dim=7,
         casing="lowered",
     )
-    found = read(tmp_path)
-    assert found.pooling == Pooling(("mean",), include_prompt=False)
-    assert found.prompts == {"q": "question: ", "d": ""}
-    assert (found.default_prompt_name, found.similarity) == ("q", "dot")
-    assert (found.truncate_dim, found.lowercase, found.normalized) == (7, True, False)
+    result = read(tmp_path)
+    assert result.pooling == Pooling(("mean",), include_prompt=False)
+    assert result.prompts == {"q": "question: ", "d": ""}
+    assert (result.default_prompt_name, result.similarity) == ("q", "dot")
+    assert (result.truncate_dim, result.lowercase, result.normalized) == (7, True, False)
 
 
 def test_a_plain_transformer_does_not_say_how_to_pool(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, layout="plain")
-    found = read(tmp_path)
-    assert found.pooling is None
-    assert found.head == ()
-    assert found.max_length == 32
+    result = read(tmp_path)
+    assert result.pooling is None
+    assert result.head == ()
+    assert result.max_length == 32
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_dense_without_an_activation_is_a_tanh_as_sentence_transformers_reads_
 
 
 @pytest.mark.parametrize(
-    ("said", "modes"),
+    ("message", "modes"),
     [
         ("mean", ("mean",)),
         ("cls+max", ("cls", "max")),
@@ -128,11 +128,11 @@ def test_a_dense_without_an_activation_is_a_tanh_as_sentence_transformers_reads_
         (["lasttoken", "weightedmean"], ("lasttoken", "weightedmean")),
     ],
 )
-def test_pooling_modes_by_name(said: str | list[str], modes: tuple[str, ...]) -> None:
-    assert parse_pooling(said, "here") == modes
+def test_pooling_modes_by_name(message: str | list[str], modes: tuple[str, ...]) -> None:
+    assert parse_pooling(message, "here") == modes
 
 
-@pytest.mark.parametrize("said", ["median", "mean+", "", [], ["cls", 3], 3, None])
-def test_pooling_modes_that_are_not_known(said: object) -> None:
+@pytest.mark.parametrize("message", ["median", "mean+", "", [], ["cls", 3], 3, None])
+def test_pooling_modes_that_are_not_known(message: object) -> None:
     with pytest.raises(CheckpointError, match=r"^here: .* there are cls, max, mean,"):
-        parse_pooling(said, "here")
+        parse_pooling(message, "here")

@@ -24,9 +24,9 @@ def saved(folder: Path, **tensors: torch.Tensor) -> Weights:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_every_type_becomes_float32(tmp_path: Path, dtype: torch.dtype) -> None:
     values = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).to(dtype)
-    found = saved(tmp_path, first=torch.ones(2), x=values).get("x", (3, 4))
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, values.to(torch.float32).numpy())
+    result = saved(tmp_path, first=torch.ones(2), x=values).get("x", (3, 4))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, values.to(torch.float32).numpy())
 
 
 def test_a_type_that_is_no_float_is_refused(tmp_path: Path) -> None:

@@ -57,11 +57,11 @@ def test_a_saved_encoder_is_the_same_encoder(tmp_path: Path, made: dict[str, Any
     assert saved.fingerprint == encoder.fingerprint
     np.testing.assert_array_equal(saved.encode(TEXTS), encoder.encode(TEXTS))
     here = Path()
-    expected, found = (
+    expected, result = (
         replace(read(tmp_path / name), name="", directory=here, transformer=here, head=())
         for name in ("a", "b")
     )
-    assert found == expected
+    assert result == expected
 
 
 def test_int8_ranges_are_kept_for_the_copied_weights(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_new_weights_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
         made.directory / "2_Dense": {f"linear.{name}": x.numpy() for name, x in linear.items()},
     }
     write(read(tmp_path / "a"), tmp_path / "c", places)
-    found = opened(tmp_path / "c").encode(TEXTS)
-    np.testing.assert_array_equal(found, opened(tmp_path / "b").encode(TEXTS))
+    result = opened(tmp_path / "c").encode(TEXTS)
+    np.testing.assert_array_equal(result, opened(tmp_path / "b").encode(TEXTS))
 
 
 def test_a_saved_model_says_what_it_is(tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ def test_a_module_behind_the_table_that_is_not_read(folder: Path, tmp_path: Path
     modules = json.loads((tmp_path / "modules.json").read_text())
     modules[1]["type"] = "sentence_transformers.models.Dense"
     (tmp_path / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(CheckpointError, match="behind a StaticEmbedding, sememe reads a Normalize"):
+    with pytest.raises(CheckpointError, match="after a StaticEmbedding, sememe reads a Normalize"):
         StaticEncoder(tmp_path)
 
 

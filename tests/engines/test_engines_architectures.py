@@ -13,7 +13,7 @@ from sememe.checkpoint import read
 from sememe.checkpoint.modules import POOLING_MODES, Pooling
 from sememe.engines import open_engine
 from sememe.engines.openvino.graph import ARCHITECTURES
-from sememe.engines.openvino.mpnet import bucket
+from sememe.engines.openvino.post_norm import bucket
 from sememe.errors import CheckpointError
 from sememe.text import PairTokenizer, Tokenizer, batches
 from tiny_architectures import KINDS, Made, break_attention, make
@@ -33,13 +33,13 @@ def states(made: Made, *texts: list[str]) -> list[np.ndarray]:
     """transformers' own last hidden states, without those of padding."""
     fed = made.fed(*texts)
     with torch.no_grad():
-        found = made.model.base_model(**fed).last_hidden_state.numpy()
+        result = made.model.base_model(**fed).last_hidden_state.numpy()
     lengths = fed["attention_mask"].sum(1).tolist()
-    return [text[:length] for text, length in zip(found, lengths, strict=True)]
+    return [text[:length] for text, length in zip(result, lengths, strict=True)]
 
 
-def farthest(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    return max(float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True))
+def farthest(result: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    return max(float(np.abs(a - b).max()) for a, b in zip(result, expected, strict=True))
 
 
 def test_all_architectures_are_tried() -> None:
@@ -51,33 +51,33 @@ def test_token_vectors_equal_transformers(made: Made) -> None:
     encoder = BiEncoder(made.encoder, precision="f32", pooling="mean")
     assert encoder.max_length == made.max_length
     with pytest.warns(match="longer"):
-        found = encoder.encode(texts, output="tokens")
-    assert max(map(len, found)) == made.max_length
-    assert farthest(found, states(made, texts)) < NEAR
+        result = encoder.encode(texts, output="tokens")
+    assert max(map(len, result)) == made.max_length
+    assert farthest(result, states(made, texts)) < NEAR
 
 
 def test_token_vectors_of_pairs_equal_transformers(made: Made) -> None:
     checkpoint = read(made.classifier)
     engine = open_engine(checkpoint, "tokens", precision="f32")
     tokens = PairTokenizer(checkpoint)(PAIRS)
-    found = {
+    result = {
         int(row): values[:length]
         for batch, computed in engine.run(batches(tokens, np.arange(len(PAIRS)), 512))
         for row, length, values in zip(batch.rows, batch.lengths, computed, strict=True)
     }
-    assert max(map(len, found.values())) == made.max_length
+    assert max(map(len, result.values())) == made.max_length
     expected = states(made, *([pair[side] for pair in PAIRS] for side in (0, 1)))
-    assert farthest([found[row] for row in range(len(PAIRS))], expected) < NEAR
+    assert farthest([result[row] for row in range(len(PAIRS))], expected) < NEAR
 
 
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 def test_logits_equal_transformers(made: Made) -> None:
-    found = CrossEncoder(made.classifier, precision="f32").score(PAIRS, raw=True)
+    result = CrossEncoder(made.classifier, precision="f32").score(PAIRS, raw=True)
     with torch.no_grad():
         fed = made.fed(*([pair[side] for pair in PAIRS] for side in (0, 1)))
         expected = made.model(**fed).logits.numpy()
-    assert found.shape == (len(PAIRS), 3)
-    assert np.abs(found - expected).max() < NEAR
+    assert result.shape == (len(PAIRS), 3)
+    assert np.abs(result - expected).max() < NEAR
     assert expected.std() > 0.1
 
 
@@ -99,8 +99,8 @@ def test_what_stands_in_the_padding_does_not_matter(made: Made) -> None:
     assert padding.any()
     for pad in (1, 2, 30):
         batch.ids[padding] = pad
-        ((_, found),) = engine.run([batch])
-        assert np.abs(found - expected).max() < 1e-5
+        ((_, result),) = engine.run([batch])
+        assert np.abs(result - expected).max() < 1e-5
 
 
 # --- pooler ---
@@ -108,10 +108,10 @@ def test_what_stands_in_the_padding_does_not_matter(made: Made) -> None:
 
 def test_the_pooler_is_transformers(tmp_path: Path) -> None:
     made = make(tmp_path, "bert")
-    found = BiEncoder(made.encoder, precision="f32", pooling="pooler").encode(TEXTS)
+    result = BiEncoder(made.encoder, precision="f32", pooling="pooler").encode(TEXTS)
     with torch.no_grad():
         expected = made.model.base_model(**made.fed(TEXTS)).pooler_output.numpy()
-    assert np.abs(found - expected).max() < NEAR
+    assert np.abs(result - expected).max() < NEAR
 
 
 def test_a_checkpoint_without_a_pooler_says_so(tmp_path: Path) -> None:
@@ -165,8 +165,10 @@ def test_both_generations_of_modernbert_s_config_are_read(modern: Made, generati
                 global_rope_theta=5000.0,
                 local_rope_theta=300.0,
             )
-    found = BiEncoder(modern.encoder, precision="f32", pooling="mean").encode(LONG, output="tokens")
-    assert farthest(found, states(modern, LONG)) < NEAR
+    result = BiEncoder(modern.encoder, precision="f32", pooling="mean").encode(
+        LONG, output="tokens"
+    )
+    assert farthest(result, states(modern, LONG)) < NEAR
     pairs = [(a, b) for a in LONG for b in TEXTS]
     scores = CrossEncoder(modern.classifier, precision="f32").score(pairs, raw=True)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from processes import run_python
-from sememe.engines.openvino.cores import usable_cores
+from sememe.engines.processor import usable_cores
 from tiny_models import Tiny
 
 
@@ -16,11 +16,11 @@ def test_a_process_bound_to_one_processor_uses_one(tiny: Tiny) -> None:
         import os
         os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
         import numpy as np, sememe
-        from sememe.engines.openvino.cores import usable_cores
+        from sememe.engines.processor import usable_cores
         encoder = sememe.BiEncoder({str(tiny.directory)!r}, precision="f32")
-        found = encoder.encode([f"wind {{i}}" for i in range(99)])
+        result = encoder.encode([f"wind {{i}}" for i in range(99)])
         print(usable_cores(), encoder._sentences.engine.streams, len(os.sched_getaffinity(0)))
-        print(found.shape, np.isfinite(found).all())
+        print(result.shape, np.isfinite(result).all())
         """
     )
     assert ran.stdout.splitlines() == ["1 1 1", "(99, 32) True"]

@@ -9,25 +9,30 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from transformers import BertConfig, BertModel
 
-from sememe.engines.torch.dropout import QuickDropout, dropped, quicken
-from sememe.engines.torch.flat import _attention, flattened
+from sememe.engines.torch.speed import (
+    QuickDropout,
+    _attention,
+    dropout,
+    quicken_dropout,
+    unpadded,
+)
 
 
 @pytest.mark.parametrize("rate", [0.004, 0.1, 0.5, 0.9])
 def test_the_rate_is_right_and_the_mean_stays(rate: float) -> None:
     torch.manual_seed(0)
     ones = torch.ones(400_000)
-    found = dropped(ones, rate)
-    zeros = (found == 0).float().mean().item()
+    result = dropout(ones, rate)
+    zeros = (result == 0).float().mean().item()
     assert abs(zeros - rate) < 1 / 512 + 0.003  # rounded to a 256th, and chance
-    assert abs(found.mean().item() - 1) < 0.01
-    (kept,) = found[found != 0].unique()
+    assert abs(result.mean().item() - 1) < 0.01
+    (kept,) = result[result != 0].unique()
     assert kept.item() == pytest.approx(1 / (1 - zeros), rel=0.03)
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, 1.0), (1.0, 0.0)])
-def test_all_or_nothing_is_dropped(rate: float, expected: float) -> None:
-    assert torch.equal(dropped(torch.ones(9), rate), torch.full((9,), expected))
+def test_all_or_nothing_is_dropout(rate: float, expected: float) -> None:
+    assert torch.equal(dropout(torch.ones(9), rate), torch.full((9,), expected))
 
 
 @given(
@@ -40,10 +45,10 @@ def test_gradients_flow_only_where_values_were_kept(
 ) -> None:
     torch.manual_seed(seed)
     x = torch.ones(shape, dtype=dtype, requires_grad=True)
-    found = dropped(x, 0.5)
-    assert (found.shape, found.dtype) == (x.shape, dtype)
-    found.sum().backward()
-    assert torch.equal(x.grad, found.detach())
+    result = dropout(x, 0.5)
+    assert (result.shape, result.dtype) == (x.shape, dtype)
+    result.sum().backward()
+    assert torch.equal(x.grad, result.detach())
     assert set(x.grad.flatten().tolist()) <= {0.0, 2.0}
 
 
@@ -51,18 +56,18 @@ def test_torch_s_seed_is_all_that_decides() -> None:
     x = torch.ones(1000)
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first, second = dropped(x, 0.3), dropped(x, 0.3)
+    first, second = dropout(x, 0.3), dropout(x, 0.3)
     assert not torch.equal(first, second)
     torch.set_rng_state(state)
-    assert torch.equal(dropped(x, 0.3), first)
-    assert torch.equal(dropped(x, 0.3), second)
+    assert torch.equal(dropout(x, 0.3), first)
+    assert torch.equal(dropout(x, 0.3), second)
     torch.manual_seed(2)
-    assert not torch.equal(dropped(x, 0.3), first)
+    assert not torch.equal(dropout(x, 0.3), first)
 
 
 def test_neighbours_are_dropped_independently() -> None:
     torch.manual_seed(0)
-    zeros = (dropped(torch.ones(200_000), 0.5) == 0).float()
+    zeros = (dropout(torch.ones(200_000), 0.5) == 0).float()
     for step in (1, 2, 8, 64):
         both = (zeros[step:] * zeros[:-step]).mean().item()
         assert abs(both - 0.25) < 0.005, step
@@ -72,7 +77,7 @@ def test_every_dropout_within_a_module_is_quickened() -> None:
     bert = BertModel(BertConfig(hidden_size=8, num_attention_heads=2, intermediate_size=8,
                                 num_hidden_layers=2, vocab_size=20))  # fmt: skip
     before = sum(type(module) is torch.nn.Dropout for module in bert.modules())
-    quicken(bert)
+    quicken_dropout(bert)
     quick = [module for module in bert.modules() if type(module) is QuickDropout]
     assert len(quick) == before > 4
     assert {module.p for module in quick} == {0.1}
@@ -82,18 +87,18 @@ def test_every_dropout_within_a_module_is_quickened() -> None:
     assert not torch.equal(quick[0].train()(x), x)
 
 
-# --- flat attention ---
+# --- attention without padding ---
 
 LENGTHS = [5, 1, 8]
 
 
-def attended(dropout: float, window: int | None = None, causal: bool = False) -> tuple[Any, Any]:
+def attended(rate: float, window: int | None = None, causal: bool = False) -> tuple[Any, Any]:
     """Attention of three texts in one row, and torch's own of each text by itself."""
     torch.manual_seed(0)
     q, k, v = (torch.randn(1, 4, sum(LENGTHS), 6) for _ in range(3))
     ends = torch.tensor([0, *LENGTHS]).cumsum(0).int()
-    found, _ = _attention(
-        torch.nn.Module(), q, k, v, None, dropout=dropout, scaling=0.3, is_causal=causal,
+    result, _ = _attention(
+        torch.nn.Module(), q, k, v, None, dropout=rate, scaling=0.3, is_causal=causal,
         cu_seq_lens_q=ends, max_length_q=max(LENGTHS), sliding_window=window,
     )  # fmt: skip
     alone = []
@@ -108,40 +113,40 @@ def attended(dropout: float, window: int | None = None, causal: bool = False) ->
                 q[:, :, own], k[:, :, own], v[:, :, own], attn_mask=mask, scale=0.3
             )
         )
-    return found, torch.cat(alone, 2).transpose(1, 2)
+    return result, torch.cat(alone, 2).transpose(1, 2)
 
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("window", [None, 3])
-def test_without_dropout_flat_attention_is_torch_s(window: int | None, causal: bool) -> None:
-    found, expected = attended(0.0, window, causal)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+def test_without_dropout_unpadded_attention_is_torch_s(window: int | None, causal: bool) -> None:
+    result, expected = attended(0.0, window, causal)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("window", [None, 3])
 def test_dropout_that_drops_nothing_is_torch_s_too(window: int | None) -> None:
     # 1e-9 goes the way of dropout, and rounds to none at all.
-    found, expected = attended(1e-9, window)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    result, expected = attended(1e-9, window)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_changes_attention() -> None:
-    found, expected = attended(0.2)
-    assert (found - expected).abs().max() > 0.05
+    result, expected = attended(0.2)
+    assert (result - expected).abs().max() > 0.05
 
 
-def test_a_flattened_model_drops_out_in_training_alone() -> None:
+def test_an_unpadded_model_drops_out_in_training_alone() -> None:
     torch.manual_seed(0)
     config = BertConfig(hidden_size=16, num_attention_heads=2, intermediate_size=16,
                         num_hidden_layers=1, vocab_size=30, hidden_dropout_prob=0.0)  # fmt: skip
-    flat = flattened(BertModel(config).eval())
+    bare = unpadded(BertModel(config).eval())
     ids = torch.randint(5, 30, (2, 6))
     fed = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.no_grad():
-        still = flat(**fed)[0]
-        assert torch.equal(flat(**fed)[0], still)
-        flat.train()  # only attention drops out here
-        draws = torch.stack([flat(**fed)[0] for _ in range(200)])
+        still = bare(**fed)[0]
+        assert torch.equal(bare(**fed)[0], still)
+        bare.train()  # only attention drops out here
+        draws = torch.stack([bare(**fed)[0] for _ in range(200)])
     assert (draws[0] - still).abs().max() > 1e-3
     # LayerNorm bends the mean a little.
     assert (draws.mean(0) - still).abs().mean() < 0.1 * (draws - still).abs().mean() + 0.01

@@ -16,10 +16,9 @@ from processes import run_python
 from reference import cosine_distance
 from sememe import BiEncoder
 from sememe.checkpoint import read
-from sememe.engines.openvino import silence
-from sememe.engines.openvino.precision import automatic
-from sememe.engines.openvino.quantized import LEVELS, int8_weight, steps
-from sememe.engines.processor import multiplies_int8
+from sememe.engines import openvino
+from sememe.engines.openvino.int8 import LEVELS, int8_weight, steps
+from sememe.engines.processor import automatic, multiplies_int8
 from sememe.engines.ranges import Ranges, find_ranges
 from sememe.errors import CheckpointError, InputError
 from tiny_architectures import make
@@ -45,7 +44,7 @@ def kept(tiny: Tiny, folder: Path) -> Path:
 def rounded_to_int8(encoder: BiEncoder) -> list[bool]:
     """Of each product with weights: whether it is computed in int8."""
     engine = encoder._sentences.engine
-    nodes = engine._opened()._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
+    nodes = engine._engine()._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
     return [
         node.get_rt_info()["runtimePrecision"].astype(str).lower() in ("u8", "i8")
         for node in nodes
@@ -54,10 +53,10 @@ def rounded_to_int8(encoder: BiEncoder) -> list[bool]:
 
 
 def test_ranges_come_back_as_they_were_kept(measured: Ranges, tiny: Tiny) -> None:
-    found = find_ranges(read(tiny.directory).weights.sha256)
-    assert found is not None
-    assert (found.digest, found.fidelity) == (measured.digest, measured.fidelity)
-    assert found.fidelity.texts == 40
+    result = find_ranges(read(tiny.directory).weights.sha256)
+    assert result is not None
+    assert (result.digest, result.fidelity) == (measured.digest, measured.fidelity)
+    assert result.fidelity.texts == 40
 
 
 def test_the_same_texts_give_the_same_ranges(measured: Ranges, tiny: Tiny) -> None:
@@ -67,8 +66,8 @@ def test_the_same_texts_give_the_same_ranges(measured: Ranges, tiny: Tiny) -> No
 
 def test_int8_is_as_near_to_float32_as_the_fidelity_says(measured: Ranges, tiny: Tiny) -> None:
     exact = BiEncoder(tiny.directory, precision="f32").encode(TEXTS[::5])
-    found = BiEncoder(tiny.directory, precision="int8").encode(TEXTS[::5])
-    distance = cosine_distance(found, exact)
+    result = BiEncoder(tiny.directory, precision="int8").encode(TEXTS[::5])
+    distance = cosine_distance(result, exact)
     assert 1 - distance.mean() == pytest.approx(measured.fidelity.mean, abs=2e-3)
     assert 0 < distance.mean() < 0.02, "equal vectors would mean that nothing was rounded"
 
@@ -113,7 +112,7 @@ def test_too_few_texts_are_refused(tiny: Tiny) -> None:
 
 
 def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> None:
-    core = silence.openvino.Core()
+    core = openvino.openvino.Core()
     good = replace(measured, fidelity=replace(measured.fidelity, mean=0.999, least=0.99))
     assert automatic(core, good, "mean").precision == "int8"
     for mean, least in ((0.99, 0.98), (0.999, 0.9)):
@@ -126,17 +125,19 @@ def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> No
 
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:100]), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
         (lambda path: path.write_bytes(_of_another_version(path)), "format '9'"),
     ],
 )
-def test_damaged_ranges_are_told_of(tiny: Tiny, tmp_path: Path, damage: object, said: str) -> None:
+def test_damaged_ranges_are_told_of(
+    tiny: Tiny, tmp_path: Path, damage: object, message: str
+) -> None:
     path = kept(tiny, tmp_path)
     damage(path)  # type: ignore[operator]
-    with pytest.raises(CheckpointError, match=said) as caught:
+    with pytest.raises(CheckpointError, match=message) as caught:
         BiEncoder(tiny.directory, precision="int8")
     assert "sememe quantize MODEL" in str(caught.value)
 
@@ -171,8 +172,8 @@ def test_the_default_model_ships_ranges_that_auto_takes(default_model: str, tmp_
 def test_the_default_model_in_int8_is_near_float32(default_model: str) -> None:
     texts = ["Nuclear power is dangerous!", "Where is my card?", "ein Satz", "x" * 50, ""]
     exact = BiEncoder(default_model, precision="f32").encode(texts)
-    found = BiEncoder(default_model, precision="int8").encode(texts)
-    assert cosine_distance(found, exact).max() < 0.03
+    result = BiEncoder(default_model, precision="int8").encode(texts)
+    assert cosine_distance(result, exact).max() < 0.03
 
 
 def test_the_command_keeps_and_shows_the_fidelity(tiny: Tiny, tmp_path: Path) -> None:
@@ -185,10 +186,10 @@ def test_the_command_keeps_and_shows_the_fidelity(tiny: Tiny, tmp_path: Path) ->
         """,
         SEMEME_CACHE=str(tmp_path),
     )
-    said = json.loads(ran.stdout)
-    assert said["texts"] == 40
-    assert said["source"] == str(texts)
-    assert Path(said["file"]) == kept(tiny, tmp_path)
+    message = json.loads(ran.stdout)
+    assert message["texts"] == 40
+    assert message["source"] == str(texts)
+    assert Path(message["file"]) == kept(tiny, tmp_path)
 
 
 weights = arrays.arrays(

@@ -14,7 +14,7 @@ from processes import run_python
 from sememe.checkpoint import read
 from sememe.checkpoint.modules import Pooling
 from sememe.engines import Engine, open_engine
-from sememe.engines.openvino.precision import choose_precision
+from sememe.engines.processor import choose_precision
 from sememe.errors import InputError
 from sememe.text import Batch
 from tiny_models import HIDDEN, Tiny, make_checkpoint
@@ -35,10 +35,10 @@ def engine(tiny: Tiny) -> Engine:
 
 def test_batches_come_back_in_their_order_whatever_their_size(engine: Engine) -> None:
     given = [batch(i, *[[2, 5 + i % 60, 3] * (1 + 11 * (i % 2))] * (1 + i % 3)) for i in range(40)]
-    found = list(engine.run(given))
-    assert [id(each) for each, _ in found] == [id(each) for each in given]
-    assert all(values.shape == (len(each.rows), HIDDEN) for each, values in found)
-    assert all(values.dtype == np.float32 for _, values in found)
+    result = list(engine.run(given))
+    assert [id(each) for each, _ in result] == [id(each) for each in given]
+    assert all(values.shape == (len(each.rows), HIDDEN) for each, values in result)
+    assert all(values.dtype == np.float32 for _, values in result)
 
 
 def test_results_are_the_caller_s_own(engine: Engine) -> None:
@@ -84,9 +84,9 @@ def test_a_text_without_any_token_is_finite(tiny: Tiny) -> None:
     checkpoint = read(tiny.directory)
     modes = ("mean", "cls", "max", "mean_sqrt_len", "weightedmean", "lasttoken")
     engine = open_engine(checkpoint, Pooling(modes), precision="f32")
-    ((_, found),) = engine.run([batch(0, [], [2, 9, 3])])
-    assert found.shape == (2, 6 * HIDDEN)
-    assert np.isfinite(found).all()
+    ((_, result),) = engine.run([batch(0, [], [2, 9, 3])])
+    assert result.shape == (2, 6 * HIDDEN)
+    assert np.isfinite(result).all()
 
 
 def test_without_a_pooling_it_gives_token_vectors(tiny: Tiny) -> None:

@@ -22,10 +22,10 @@ from sememe import BiEncoder, CrossEncoder, errors
 from sememe.checkpoint import Checkpoint, read
 from sememe.checkpoint.modules import POOLING_MODES, Pooling
 from sememe.engines import Output, open_engine
-from sememe.engines.torch import TorchEngine
-from sememe.engines.torch.encoder import Encoder, probe
-from sememe.engines.torch.flat import Flat, flattened
+from sememe.engines.torch.head import TransformerWithHead, probe
 from sememe.engines.torch.load import load_transformer
+from sememe.engines.torch.runtime import TorchEngine
+from sememe.engines.torch.speed import Unpadded, unpadded
 from sememe.errors import CheckpointError, ChoiceWarning, InputError
 from sememe.text import Batch
 from tiny_models import TEXTS, VOCABULARY, WORDS, Linear, Tiny, edit_json, make_checkpoint
@@ -108,33 +108,33 @@ def test_vectors_are_openvino_s(tmp_path: Path, include_prompt: bool) -> None:
         prompts={"query": "the power : "},
     )
     expected = BiEncoder(tmp_path, precision="f32", engine="openvino")
-    found = BiEncoder(tmp_path, precision="f32", engine="torch", device="cpu")
-    assert found.dim == 8
-    assert found.fingerprint != expected.fingerprint
+    result = BiEncoder(tmp_path, precision="f32", engine="torch", device="cpu")
+    assert result.dim == 8
+    assert result.fingerprint != expected.fingerprint
     for options in ({}, {"prompt_name": "query"}, {"normalize": False}):
         np.testing.assert_allclose(
-            found.encode(TEXTS, **options), expected.encode(TEXTS, **options), atol=1e-5
+            result.encode(TEXTS, **options), expected.encode(TEXTS, **options), atol=1e-5
         )
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_each_pooling_is_openvino_s(tiny: Tiny, mode: str) -> None:
-    found, expected = (
+    result, expected = (
         BiEncoder(tiny.directory, precision="f32", engine=engine, pooling=mode, device="cpu")
         for engine in ("torch", "openvino")
     )
     np.testing.assert_allclose(
-        found.encode(TEXTS, normalize=False), expected.encode(TEXTS, normalize=False), atol=2e-5
+        result.encode(TEXTS, normalize=False), expected.encode(TEXTS, normalize=False), atol=2e-5
     )
 
 
 def test_token_vectors_are_openvino_s(tiny: Tiny) -> None:
-    found, expected = (
+    result, expected = (
         BiEncoder(tiny.directory, precision="f32", engine=engine, device="cpu")
         for engine in ("torch", "openvino")
     )
     for a, b in zip(
-        found.encode(TEXTS, output="tokens"), expected.encode(TEXTS, output="tokens"), strict=True
+        result.encode(TEXTS, output="tokens"), expected.encode(TEXTS, output="tokens"), strict=True
     ):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
@@ -142,19 +142,19 @@ def test_token_vectors_are_openvino_s(tiny: Tiny) -> None:
 @pytest.mark.parametrize("labels", [1, 3])
 def test_scores_are_openvino_s(tmp_path: Path, labels: int) -> None:
     save(tmp_path, "bert", labels=labels)
-    found, expected = (
+    result, expected = (
         CrossEncoder(tmp_path, precision="f32", engine=engine, device="cpu")
         for engine in ("torch", "openvino")
     )
     np.testing.assert_allclose(
-        found.score(PAIRS, raw=True), expected.score(PAIRS, raw=True), atol=1e-5
+        result.score(PAIRS, raw=True), expected.score(PAIRS, raw=True), atol=1e-5
     )
 
 
 def test_a_text_without_any_token_is_finite(tiny: Tiny) -> None:
     engine = on_cpu(read(tiny.directory), Pooling(MODES))
-    ((_, found),) = engine.run([batch(0, [], [2, 9, 3])])
-    assert np.isfinite(found).all()
+    ((_, result),) = engine.run([batch(0, [], [2, 9, 3])])
+    assert np.isfinite(result).all()
 
 
 # --- the same as transformers ---
@@ -208,10 +208,10 @@ def test_a_text_has_one_vector_in_any_company(tiny: Tiny, company: list[str], te
     assert cosine_distance(encoder.encode(text), among).max() <= 1e-6
 
 
-def opened(tiny: Tiny, found: list[BiEncoder] = []) -> BiEncoder:  # noqa: B006, one for all examples
-    if not found:
-        found.append(BiEncoder(tiny.directory, precision="f32", engine="torch", device="cpu"))
-    return found[0]
+def opened(tiny: Tiny, result: list[BiEncoder] = []) -> BiEncoder:  # noqa: B006, one for all examples
+    if not result:
+        result.append(BiEncoder(tiny.directory, precision="f32", engine="torch", device="cpu"))
+    return result[0]
 
 
 def test_a_text_has_one_vector_in_bf16_too(tiny: Tiny) -> None:
@@ -227,16 +227,16 @@ def test_eight_threads_at_once(tiny: Tiny) -> None:
     encoder = opened(tiny)
     expected = encoder.encode(TEXTS)
     with ThreadPoolExecutor(8) as threads:
-        for found in threads.map(lambda _: encoder.encode(TEXTS), range(24)):
-            np.testing.assert_array_equal(found, expected)
+        for result in threads.map(lambda _: encoder.encode(TEXTS), range(24)):
+            np.testing.assert_array_equal(result, expected)
 
 
 def test_batches_come_back_in_their_order(engine: TorchEngine) -> None:
     given = [batch(i, *[[2, 5 + i, 3] * (1 + 5 * (i % 2))] * (1 + i % 3)) for i in range(20)]
-    found = list(engine.run(given))
-    assert [id(each) for each, _ in found] == [id(each) for each in given]
-    assert all(values.shape == (len(each.rows), engine.dim) for each, values in found)
-    assert all(values.dtype == np.float32 for _, values in found)
+    result = list(engine.run(given))
+    assert [id(each) for each, _ in result] == [id(each) for each in given]
+    assert all(values.shape == (len(each.rows), engine.dim) for each, values in result)
+    assert all(values.dtype == np.float32 for _, values in result)
 
 
 def test_an_error_is_its_caller_s_and_leaves_the_engine_usable(engine: TorchEngine) -> None:
@@ -274,11 +274,11 @@ def test_where_memory_runs_out_a_batch_is_halved(tmp_path: Path, output: Output)
     engine = on_cpu(read(tmp_path), output)
     given = batch(0, [2, 9, 3], [2, 3], [2, 7, 7, 8, 3], [2], [4, 4], second=[2, 1, 3, 1, 1])
     ((_, expected),) = engine.run([given])
-    small = engine._encoder = Small(engine._encoder)
-    ((_, found),) = engine.run([given])
-    assert found.shape == expected.shape
+    small = engine._module = Small(engine._module)
+    ((_, result),) = engine.run([given])
+    assert result.shape == expected.shape
     for row, length in enumerate(given.lengths if output == "tokens" else [None] * 5):
-        np.testing.assert_allclose(found[row, :length], expected[row, :length], atol=1e-5)
+        np.testing.assert_allclose(result[row, :length], expected[row, :length], atol=1e-5)
     small.least = 0
     with pytest.raises(InputError, match="cpu has no memory left for one text of 5 tokens"):
         list(engine.run([given]))
@@ -316,7 +316,7 @@ def test_gradients_flow_into_every_weight(tmp_path: Path) -> None:
     make_checkpoint(tmp_path, pooling=MODES, head=[Linear(8), "normalize", Linear(4)])
     checkpoint, pooling = read(tmp_path), Pooling(MODES)
     transformer = load_transformer(checkpoint, pooling, torch.float32, trust_remote_code=False)
-    encoder = Encoder(checkpoint, pooling, transformer, 32)
+    encoder = TransformerWithHead(checkpoint, pooling, transformer, 32)
     encoder(torch.tensor([[2, 9, 3], [2, 3, 0]]), torch.tensor([3, 2])).square().sum().backward()
     without = {n for n, p in encoder.named_parameters() if p.grad is None or not p.grad.any()}
     assert all(".pooler." in name for name in without)
@@ -332,38 +332,38 @@ needs_5 = pytest.mark.skipif(
 
 @needs_5
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "modernbert", "qwen2", "roberta"])
-def test_a_flattened_batch_gives_the_padded_one_s_states(tmp_path: Path, kind: str) -> None:
+def test_an_unpadded_batch_gives_the_padded_one_s_states(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind)
     engine = on_cpu(read(tmp_path), "tokens")
     given = batch(0, [2, *range(40, 70), 3], [2, 3], [2, 50, 51, 3], [7])
     ((_, padded),) = engine.run([given])
-    flat = engine._encoder.transformer = flattened(engine._encoder.transformer)
-    assert isinstance(flat, Flat)
-    ((_, found),) = engine.run([given])
+    bare = engine._module.transformer = unpadded(engine._module.transformer)
+    assert isinstance(bare, Unpadded)
+    ((_, result),) = engine.run([given])
     for row, length in enumerate(given.lengths):
-        np.testing.assert_allclose(found[row, :length], padded[row, :length], atol=2e-5)
+        np.testing.assert_allclose(result[row, :length], padded[row, :length], atol=2e-5)
 
 
 @needs_5
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta"])
-def test_a_flattened_classifier_gives_the_padded_one_s_scores(tmp_path: Path, kind: str) -> None:
+def test_an_unpadded_classifier_gives_the_padded_one_s_scores(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind, labels=3)
     engine = on_cpu(read(tmp_path), "scores")
     given = batch(0, [2, *range(40, 60), 3], [2, 50, 3, 51, 3], [2, 60, 3, 3], second=[9, 3, 3])
     ((_, padded),) = engine.run([given])
-    flat = flattened(engine._encoder.transformer)
-    assert isinstance(flat.base_model, Flat)
-    ((_, found),) = engine.run([given])
-    np.testing.assert_allclose(found, padded, atol=2e-5)
+    bare = unpadded(engine._module.transformer)
+    assert isinstance(bare.base_model, Unpadded)
+    ((_, result),) = engine.run([given])
+    np.testing.assert_allclose(result, padded, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["albert", "deberta-v2", "mpnet", "t5"])
-def test_an_architecture_that_cannot_be_flattened_stays_as_it_is(tmp_path: Path, kind: str) -> None:
+def test_an_architecture_that_needs_padding_stays_as_it_is(tmp_path: Path, kind: str) -> None:
     save(tmp_path, kind)
-    transformer = on_cpu(read(tmp_path), "tokens")._encoder.transformer
+    transformer = on_cpu(read(tmp_path), "tokens")._module.transformer
     with torch.inference_mode():
         before = transformer(**probe(transformer, 9))[0]
-        assert flattened(transformer) is transformer
+        assert unpadded(transformer) is transformer
         assert torch.equal(transformer(**probe(transformer, 9))[0], before)
 
 
@@ -371,7 +371,7 @@ def test_an_architecture_that_cannot_be_flattened_stays_as_it_is(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"device": "cuda"}, r"device='cuda:0' is not there; there are: .*cpu"),
         ({"device": "cpu:1", "engine": "torch"}, r"device='cpu:1' is not there"),
@@ -382,10 +382,10 @@ def test_an_architecture_that_cannot_be_flattened_stays_as_it_is(tmp_path: Path,
     ],
     ids=str,
 )
-def test_what_cannot_be_had(tiny: Tiny, options: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_had(tiny: Tiny, options: dict[str, Any], message: str) -> None:
     if options.get("device") == "cuda" and torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         open_engine(read(tiny.directory), Pooling(), **{"precision": "f32", **options})
 
 
@@ -417,8 +417,8 @@ def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path, missing: 
     assert ran.stderr == ""
     purposes = ("the architecture 'albert'", "engine='torch'", "device='cuda'")
     for line, purpose in zip(ran.stdout.splitlines(), purposes, strict=True):
-        said = f'{missing} is not installed; needed for {purpose}: pip install "{missing}>='
-        assert line.startswith(said)
+        message = f'{missing} is not installed; needed for {purpose}: pip install "{missing}>='
+        assert line.startswith(message)
 
 
 def test_a_broken_torch_is_not_called_missing_and_its_cause_is_kept(tmp_path: Path) -> None:

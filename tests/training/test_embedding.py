@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sememe.training.embedding import keep_gradients
+from sememe.engines.torch.speed import keep_gradients
 
 
 class Holder(nn.Module):  # type: ignore[misc]

@@ -10,19 +10,19 @@ import pytest
 import sentence_transformers
 import torch
 from safetensors import safe_open
-from training_tables import texts
 from transformers import BertModel
 
 from reference import cosine_distance
 from sememe import BiEncoder, CrossEncoder
 from sememe.checkpoint import Scoring, read
 from sememe.checkpoint.modules import POOLING_MODES
-from sememe.engines.torch.flat import Flat
+from sememe.engines.torch.speed import Unpadded
 from sememe.errors import CheckpointError
 from sememe.training import towers
 from sememe.training.towers import BiTower, CrossTower, Tower
 from tiny_architectures import KINDS, Made, make
 from tiny_models import TEXTS, Linear, edit_json, make_checkpoint, make_cross_encoder, random_bert
+from training_tables import texts
 
 PAIRS = [(a, b) for a in ("nuclear power", "a zebra!") for b in TEXTS]
 MODES = tuple(mode for mode in POOLING_MODES if mode != "pooler")
@@ -72,7 +72,7 @@ def test_a_tower_gives_a_bi_encoder_s_vectors_and_saves_them(
 ) -> None:
     checkpoint = read(made(kind).encoder)
     tower = BiTower(checkpoint)
-    assert isinstance(tower.encoder.transformer, Flat) == (kind in FLATTENED)
+    assert isinstance(tower.encoder.transformer, Unpadded) == (kind in FLATTENED)
     for engine in ("torch", "openvino"):
         expected = vectors(made(kind).encoder, engine)
         np.testing.assert_allclose(tower.encode(TEXTS), expected, atol=1e-5)
@@ -250,7 +250,7 @@ def test_flattening_changes_no_gradient(
         }
 
     flat = gradients()
-    monkeypatch.setattr(towers, "flattened", lambda model: model)
+    monkeypatch.setattr(towers, "unpadded", lambda model: model)
     plain = gradients()
     assert flat.keys() == plain.keys()
     for name, expected in plain.items():

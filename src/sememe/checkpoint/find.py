@@ -1,6 +1,10 @@
 """Where a model is: a directory, a package that ships it, sememe's cache, the Hub's, the Hub.
 
-In this order, so that the network is touched last, and never when the model is already here.
+In this order, so that the network is touched last, and never when the model is already here. Other
+tools, or broken downloads, leave parts of a model in the Hub's cache: what must be there is known
+from the files themselves (modules.json lists modules, an index lists shards). Of files that a
+repository may have or not, only the Hub knows: its answer is kept where huggingface_hub keeps it
+too, in the folder `.no_exist` beside the snapshots.
 """
 
 import importlib.util
@@ -12,8 +16,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from sememe.cache import cache_directory
-from sememe.checkpoint.complete import missing_files, remember_absent, unknown_files
-from sememe.checkpoint.files import sha256
+from sememe.checkpoint.files import (
+    INDEX,
+    SINGLE,
+    listed_modules,
+    names_classifier,
+    read_json,
+    sha256,
+)
+from sememe.checkpoint.modules import TRANSFORMERS
 from sememe.errors import CheckpointError, GuessWarning, ModelNotFound, warn
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -24,6 +35,8 @@ FILES = ["*.json", "*.txt", "*.model", "*.py", "*.safetensors"]
 # A name, or organisation/name, and a revision: all else, such as ./x, C:\\x or x/, is a path.
 _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\S+)?")
 _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "merges.txt", "*.model")
+_PICKLES = ("*.bin", "*.pt")
 
 
 @dataclass(frozen=True)
@@ -41,11 +54,11 @@ class Shipped:
     def check(self, directory: Path, mend: str) -> Path:
         """Return the directory; CheckpointError if its weights are not the original ones."""
         weights = directory / self.weights
-        found = sha256(weights) if weights.is_file() else "nothing"
-        if found != self.sha256:
+        digest = sha256(weights) if weights.is_file() else "nothing"
+        if digest != self.sha256:
             raise CheckpointError(
-                f"{weights}: SHA-256 is {found[:12]}…, not the {self.sha256[:12]}… of the original "
-                f"weights. To mend it, {mend}."
+                f"{weights}: SHA-256 is {digest[:12]}…, not the {self.sha256[:12]}… of the "
+                f"original weights. To mend it, {mend}."
             )
         return directory
 
@@ -79,7 +92,7 @@ def find(model: str | os.PathLike[str], *, network: bool = True) -> Path:
     but this machine is searched.
 
     Raises:
-        ModelNotFound: nothing has it; the message says where it was looked for.
+        ModelNotFound: nothing has it; the message says where the search went.
         CheckpointError: an installed package ships other weights than the ones that are known.
 
     Example:
@@ -95,8 +108,8 @@ def find(model: str | os.PathLike[str], *, network: bool = True) -> Path:
     if path.is_file():
         raise ModelNotFound(f"{path} is a file; a model is a directory with a config.json in it.")
     repository, revision, shipped = parse_name(model)
-    if shipped and (here := in_package(shipped) or in_cache(shipped)):
-        return here
+    if shipped and (directory := in_package(shipped) or in_cache(shipped)):
+        return directory
     return on_hub(repository, revision, shipped, network=network)
 
 
@@ -185,14 +198,14 @@ def _similar(name: str, cache: str) -> str:
     """A question after a model that is on this machine, or can be, under a similar name."""
     folders = Path(cache).glob("models--*--*")
     cached = [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
-    names = [known.removeprefix("sentence-transformers/") for known in (*SHIPPED, *cached)]
-    lowered = {known.lower(): known for known in names if known != name}
+    names = [model.removeprefix("sentence-transformers/") for model in (*SHIPPED, *cached)]
+    lowered = {model.lower(): model for model in names if model != name}
     close = get_close_matches(name.lower(), lowered, 1, cutoff=0.75)
     return f" Did you mean {lowered[close[0]]}?" if close else ""
 
 
 def _fetched(repository: str, revision: str | None) -> tuple[Path | None, str, bool]:
-    """The directory of all of a repository's files, or None and why not; whether the Hub said."""
+    """The directory of a repository, from the Hub; else None and why; whether the Hub answered."""
     import huggingface_hub
 
     try:
@@ -221,7 +234,7 @@ def _is_answer(error: Exception) -> bool:
 def _snapshot(
     repository: str, revision: str | None, *, local: bool
 ) -> tuple[Path | None, str, bool]:
-    """The directory of a repository's files, or None and why not; whether the Hub said so."""
+    """The directory of a repository; else None and why; whether the Hub answered."""
     import huggingface_hub
 
     try:
@@ -240,3 +253,76 @@ def _snapshot(
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(". ")
+
+
+def missing_files(directory: Path) -> list[str]:
+    """The files without which this model cannot be what it is, as far as the others say."""
+    if not (directory / "modules.json").is_file():
+        paths = _missing_in(directory, "config.json", tokenizer=True)
+        return [str(path.relative_to(directory)) for path in paths]
+    paths = []
+    for _, kind, folder in listed_modules(directory):
+        if kind == "Pooling":
+            paths += _absent(folder, "config.json")
+        elif kind == "Dense":
+            paths += _missing_in(folder, "config.json", tokenizer=False)
+        elif kind == "StaticEmbedding":
+            paths += _missing_in(folder, None, tokenizer=True)
+        elif kind in TRANSFORMERS:
+            paths += _missing_in(folder, "config.json", tokenizer=True)
+    return [str(path.relative_to(directory)) for path in paths]
+
+
+def unknown_files(directory: Path) -> list[str]:
+    """Missing files that the repository may have or not, as the Hub has not answered yet."""
+    paths = [directory / "config_sentence_transformers.json"]
+    if (directory / "modules.json").is_file():
+        for _, kind, folder in listed_modules(directory)[:1]:
+            if kind in TRANSFORMERS:
+                paths.append(folder / "tokenizer_config.json")
+                if not any(folder.glob("sentence_*_config.json")):  # of other names before 2.0
+                    paths.append(folder / "sentence_bert_config.json")
+    else:
+        config = read_json(directory / "config.json", optional=True)
+        if config.get("model_type") == "model2vec":
+            return []
+        paths = [directory / "tokenizer_config.json"]
+        if not names_classifier(config):
+            paths.append(directory / "modules.json")
+    names = [str(path.relative_to(directory)) for path in paths if not path.is_file()]
+    return [name for name in names if not _marker(directory, name).is_file()]
+
+
+def remember_absent(directory: Path, names: list[str]) -> None:
+    """Note that the Hub has no such files; without the note, it is asked again."""
+    for name in names:
+        marker = _marker(directory, name)
+        try:
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+        except OSError:
+            return
+
+
+def _marker(directory: Path, name: str) -> Path:
+    """models--org--name/.no_exist/REVISION/FILE, of models--org--name/snapshots/REVISION."""
+    return directory.parent.parent / ".no_exist" / directory.name / name
+
+
+def _missing_in(folder: Path, config: str | None, *, tokenizer: bool) -> list[Path]:
+    has_adapter = (folder / "adapter_config.json").is_file()  # reading says what it is
+    paths = [] if config is None or has_adapter else _absent(folder, config)
+    if not has_adapter and not any(any(folder.glob(name)) for name in _PICKLES):
+        if (folder / INDEX).is_file() and not (folder / SINGLE).is_file():
+            shards = read_json(folder / INDEX).get("weight_map")
+            names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
+            paths += _absent(folder, *sorted(names))
+        else:
+            paths += _absent(folder, SINGLE)
+    if tokenizer and not any(path.is_file() for name in _TOKENIZERS for path in folder.glob(name)):
+        paths.append(folder / _TOKENIZERS[0])
+    return paths
+
+
+def _absent(folder: Path, *names: str) -> list[Path]:
+    return [folder / name for name in names if not (folder / name).is_file()]

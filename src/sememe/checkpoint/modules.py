@@ -52,24 +52,31 @@ class Dense:
     bias: bool
     activation: str
 
+    def check_input(self, size: int) -> None:
+        """Refuse vectors of another size than in_features."""
+        if self.in_features != size:
+            raise CheckpointError(
+                f"{self.folder / 'config.json'}: in_features is {self.in_features}, but the module "
+                f"before gives vectors of {size}."
+            )
+
 
 @dataclass(frozen=True)
 class Normalize:
     """Division by the Euclidean length."""
 
 
-def parse_pooling(modes: object, said_by: str) -> tuple[str, ...]:
-    """Check pooling modes given by name; CheckpointError lists the modes that are known."""
-    listed = modes if isinstance(modes, list | tuple) else str(modes).split("+")
+def parse_pooling(modes: object, source: str) -> tuple[str, ...]:
+    """Pooling modes by their names; CheckpointError lists those that exist."""
+    parts = modes if isinstance(modes, list | tuple) else str(modes).split("+")
     # 5.4 and later call one mode by a longer name.
-    named = tuple(str(mode).strip().removesuffix("_tokens") for mode in listed)
-    wrong = [mode for mode in named if mode not in POOLING_MODES]
-    if wrong or not named:
+    names = tuple(str(mode).strip().removesuffix("_tokens") for mode in parts)
+    if not names or set(names) - set(POOLING_MODES):
         raise CheckpointError(
-            f"{said_by}: the pooling {modes!r} is not known; there are {', '.join(POOLING_MODES)}, "
+            f"{source}: the pooling {modes!r} is not known; there are {', '.join(POOLING_MODES)}, "
             "or several joined by +."
         )
-    return named
+    return names
 
 
 def read_pooling(folder: Path) -> Pooling:
@@ -94,16 +101,16 @@ def pooling_config(pooling: Pooling, size: int) -> dict[str, Any]:
             'pooling="pooler" has no name in the layout that is written; save the model with '
             "another pooling, and open what was saved with this one."
         )
-    in_order = tuple(mode for mode in POOLING_MODES if mode in pooling.modes)
-    if pooling.modes == in_order:
+    config: dict[str, Any] = {"word_embedding_dimension": size}
+    if pooling.modes == tuple(mode for mode in POOLING_MODES if mode in pooling.modes):
         flags = {key: mode in pooling.modes for key, mode in _BOOLEANS.items()}
-        said: dict[str, Any] = {k: on for k, on in flags.items() if on or k not in _LATER}
+        config |= {key: is_on for key, is_on in flags.items() if is_on or key not in _LATER}
     else:  # booleans have no order: readers before 5.4 refuse this
         modes = [mode.replace("sqrt_len", "sqrt_len_tokens") for mode in pooling.modes]
-        said = {"pooling_mode": modes}
+        config["pooling_mode"] = modes
     if not pooling.include_prompt:
-        said["include_prompt"] = False
-    return {"word_embedding_dimension": size, **said}
+        config["include_prompt"] = False
+    return config
 
 
 def read_dense(folder: Path) -> Dense:
@@ -121,10 +128,10 @@ def read_dense(folder: Path) -> Dense:
         raise CheckpointError(
             f"{path}: a Dense with a residual, on token vectors or for scores is not read."
         )
-    before, after = config.get("in_features"), config.get("out_features")
-    if not (isinstance(before, int) and isinstance(after, int) and min(before, after) > 0):
+    inside, outside = config.get("in_features"), config.get("out_features")
+    if not (isinstance(inside, int) and isinstance(outside, int) and min(inside, outside) > 0):
         raise CheckpointError(f"{path}: in_features and out_features must be positive numbers.")
-    return Dense(folder, before, after, bool(config.get("bias", True)), activation)
+    return Dense(folder, inside, outside, bool(config.get("bias", True)), activation)
 
 
 def dense_config(dense: Dense) -> dict[str, Any]:

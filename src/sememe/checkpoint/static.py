@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sememe.checkpoint.files import inside, read_json, read_json_list
-from sememe.checkpoint.weights import Array, Weights
+from sememe.checkpoint.files import Array, Weights, listed_modules, read_json
 from sememe.errors import CheckpointError
 
 UNLIMITED = 2**31 - 1
@@ -52,8 +51,8 @@ class Static:
     @property
     def max_length(self) -> int:
         """The most tokens read of a text."""
-        said = self.config.get("max_length", _MODEL2VEC_LENGTH) if self.model2vec else None
-        return said if isinstance(said, int) and said > 0 else UNLIMITED
+        length = self.config.get("max_length", _MODEL2VEC_LENGTH) if self.model2vec else None
+        return length if isinstance(length, int) and length > 0 else UNLIMITED
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -90,29 +89,20 @@ class Static:
 
 def find_static(directory: Path) -> Static | None:
     """The static encoder in a directory; None if what is there is something else."""
-    if (directory / "modules.json").is_file():
-        return _in_modules(directory, directory / "modules.json")
-    config = _config(directory)
-    if config.get("model_type") == "model2vec":
-        return Static(directory, directory, config, bool(config.get("normalize")))
-    stored, tokenizer = (directory / name for name in _WORDLLAMA)
-    return Static(stored, tokenizer, config, False) if stored.is_file() and not config else None
-
-
-def _in_modules(directory: Path, listing: Path) -> Static | None:
-    modules = read_json_list(listing)
-    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
+    config = read_json(directory / "config.json", optional=True)
+    if not (directory / "modules.json").is_file():
+        if config.get("model_type") == "model2vec":
+            return Static(directory, directory, config, bool(config.get("normalize")))
+        stored, tokenizer = (directory / name for name in _WORDLLAMA)
+        return Static(stored, tokenizer, config, False) if stored.is_file() and not config else None
+    modules = listed_modules(directory)
+    kinds = [module.kind for module in modules]
     if kinds[:1] != ["StaticEmbedding"]:
         return None
     if set(kinds[1:]) - {"Normalize"}:
         raise CheckpointError(
-            f"{listing}: behind a StaticEmbedding, sememe reads a Normalize, not {kinds[1:]}."
+            f"{directory / 'modules.json'}: after a StaticEmbedding, sememe reads a Normalize, not "
+            f"{kinds[1:]}."
         )
-    folder = inside(directory, str(modules[0].get("path", "")), said_by=listing)
-    config = _config(directory)
+    folder = modules[0].folder
     return Static(folder, folder, config, len(kinds) > 1 or bool(config.get("normalize")))
-
-
-def _config(directory: Path) -> dict[str, Any]:
-    path = directory / "config.json"
-    return read_json(path) if path.is_file() else {}

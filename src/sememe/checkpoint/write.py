@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sememe.checkpoint.card import model_card
-from sememe.checkpoint.files import read_json
+from sememe.checkpoint.files import Weights, read_json
 from sememe.checkpoint.modules import Dense, Pooling, dense_config, pooling_config
 from sememe.checkpoint.read import Checkpoint
 from sememe.checkpoint.scoring import scoring_config
 from sememe.checkpoint.static import Static
-from sememe.checkpoint.weights import Weights
 from sememe.errors import CheckpointError, InputError, is_unavailable
 
 _STATIC = ("config.json", "modules.json", "config_sentence_transformers.json")
@@ -35,13 +33,36 @@ _COPIED = (
     "special_tokens_map.json", "tokenizer_config.json", "*.py",
 )  # fmt: skip
 
+_CARD = """\
+---
+library_name: sentence-transformers
+pipeline_tag: {task}
+tags: [sentence-transformers, sememe]
+---
+# A {kind}
+{facts}
+With `import sememe`: `sememe.{ours}`
+
+With `import sentence_transformers`: `sentence_transformers.{theirs}`
+"""
+_BI = {
+    "task": "sentence-similarity",
+    "ours": 'BiEncoder("path/to/this/folder").encode(["a text", "another one"])',
+    "theirs": 'SentenceTransformer("path/to/this/folder").encode(["a text", "another one"])',
+}
+_CROSS = {
+    "task": "text-classification",
+    "ours": 'CrossEncoder("path/to/this/folder").score([("a text", "another one")])',
+    "theirs": 'CrossEncoder("path/to/this/folder").predict([("a text", "another one")])',
+}
+
 
 def write(
     checkpoint: Checkpoint,
     directory: str | os.PathLike[str],
     tensors: Mapping[Path, Tensors] | None = None,
 ) -> None:
-    """Write a checkpoint into a new or empty folder, whole or not at all.
+    """Write a checkpoint into a new or empty folder, completely or not at all.
 
     Args:
         checkpoint: what to write; with another config, pooling or scoring, `dataclasses.replace`d.
@@ -54,8 +75,8 @@ def write(
         InputError: the directory is there and not empty.
         CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
     """
-    with new_folder(check_target(directory)) as whole:
-        _fill(whole, checkpoint, tensors or {})
+    with new_folder(check_target(directory)) as folder:
+        _fill(folder, checkpoint, tensors or {})
 
 
 @contextmanager
@@ -70,20 +91,20 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target.parent, prefix=".sememe-") as temporary:
-            whole = Path(temporary) / "model"
-            yield whole
-            take_name(whole, target)
+            folder = Path(temporary) / "model"
+            yield folder
+            take_name(folder, target)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{target} cannot be written: {error}.", unavailable=is_unavailable(error)
         ) from error
 
 
-def take_name(whole: Path, target: Path) -> None:
+def take_name(folder: Path, target: Path) -> None:
     """Give a folder the name of one that is new or empty."""
     if target.exists():
         target.rmdir()  # not everywhere can a folder take the name of an empty one
-    whole.rename(target)
+    folder.rename(target)
 
 
 def check_target(directory: str | os.PathLike[str]) -> Path:
@@ -96,9 +117,40 @@ def check_target(directory: str | os.PathLike[str]) -> Path:
     return target
 
 
+def _model_card(checkpoint: Checkpoint) -> str:
+    """A README.md: what a checkpoint is and how to open it; nothing that was not read."""
+    base = Path(checkpoint.name).expanduser()
+    facts: dict[str, object] = {
+        "made from": base.resolve().name if base.is_dir() else checkpoint.name,
+    }
+    if checkpoint.static is None:
+        facts["architecture"] = checkpoint.config.get("model_type")
+        facts["maximum length"] = f"{checkpoint.max_length} tokens"
+    if checkpoint.scoring is not None:
+        facts["labels"] = ", ".join(checkpoint.scoring.labels)
+        facts["activation"] = checkpoint.scoring.activation
+    elif checkpoint.static is not None:
+        facts["dimension"] = checkpoint.static.sizes["hidden_size"]
+        facts["normalised"] = "yes" if checkpoint.normalized else "no"
+    elif checkpoint.pooling is not None:
+        modes = checkpoint.pooling.modes
+        sizes = [module.out_features for module in checkpoint.head if isinstance(module, Dense)]
+        size = [checkpoint.hidden_size * len(modes), *sizes][-1]
+        facts["dimension"] = checkpoint.truncate_dim or size
+        facts["pooling"] = "+".join(modes)
+        facts["normalised"] = "yes" if checkpoint.normalized else "no"
+        facts["similarity"] = checkpoint.similarity
+    for name, text in checkpoint.prompts.items():
+        default = ", the default" if name == checkpoint.default_prompt_name else ""
+        facts[f"prompt {name}{default}"] = json.dumps(text)
+    lines = "".join(f"- {name}: {fact}\n" for name, fact in facts.items())
+    use = _CROSS if checkpoint.scoring is not None else _BI
+    return _CARD.format(kind=checkpoint.kind, facts=lines, **use)
+
+
 def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:
     folder.mkdir()
-    (folder / "README.md").write_text(model_card(checkpoint), encoding="utf-8")
+    (folder / "README.md").write_text(_model_card(checkpoint), encoding="utf-8")
     if checkpoint.static is not None:
         _copy_static(folder, checkpoint.directory, checkpoint.static)
         return
@@ -118,10 +170,10 @@ def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors])
 
 def _copy_static(folder: Path, directory: Path, static: Static) -> None:
     """A static encoder in its own library's layout: that library reads it again."""
-    whole = static.tokenizer.is_file()
-    tokenizer = static.tokenizer if whole else static.tokenizer / "tokenizer.json"
-    said = (directory / name for name in _STATIC)
-    for file in [*static.weights.files, tokenizer, *(path for path in said if path.is_file())]:
+    is_file = static.tokenizer.is_file()
+    tokenizer = static.tokenizer if is_file else static.tokenizer / "tokenizer.json"
+    configs = [directory / name for name in _STATIC if (directory / name).is_file()]
+    for file in [*static.weights.files, tokenizer, *configs]:
         _copy(file, folder / file.relative_to(directory))
 
 
@@ -155,15 +207,15 @@ def _write_modules(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, 
         elif isinstance(module, Dense):
             _write_json(place / "config.json", dense_config(module))
             _write_weights(place, module.folder, tensors)
-    listed = [
+    modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for i, (path, kind) in enumerate(places.items())
     ]
-    _write_json(folder / "modules.json", listed)
+    _write_json(folder / "modules.json", modules)
 
 
 def _write_face(folder: Path, checkpoint: Checkpoint) -> None:
-    """What is said of the whole: limits, prompts, and what is done with vectors or scores."""
+    """The model's limits and prompts, and what is done with its vectors or scores."""
     from importlib.metadata import version
 
     limits: dict[str, Any] = {
@@ -186,7 +238,7 @@ def _write_face(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _limit_tokenizer(path: Path, max_length: int) -> None:
-    settings = read_json(path) if path.is_file() else {}
+    settings = read_json(path, optional=True)
     if settings.get("model_max_length") != max_length:
         _write_json(path, {**settings, "model_max_length": max_length})
 

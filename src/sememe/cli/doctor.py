@@ -53,13 +53,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _examine() -> dict[str, Any]:
-    from sememe.checkpoint.installed import installed_models
+    from sememe.checkpoint.pull import installed_models
     from sememe.engines import find_ranges
-    from sememe.engines.openvino.cores import usable_cores
-    from sememe.engines.openvino.precision import automatic
-    from sememe.engines.openvino.products import product_rate
-    from sememe.engines.openvino.runtime import core
-    from sememe.engines.processor import features
+    from sememe.engines.openvino.runtime import core, product_rate
+    from sememe.engines.processor import automatic, features, usable_cores
 
     models = installed_models()
     example = next((m for m in models if m.checkpoint and m.checkpoint.static is None), None)

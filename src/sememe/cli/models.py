@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sememe.cli.parser import add_command, add_json, print_json
 
 if TYPE_CHECKING:
-    from sememe.checkpoint.installed import Installed
+    from sememe.checkpoint.pull import Installed
     from sememe.cli.parser import Commands
 
 
@@ -50,7 +50,7 @@ def _pull(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from sememe.checkpoint.installed import installed_models
+    from sememe.checkpoint.pull import installed_models
 
     models = [describe(model) for model in installed_models()]
     if options.json:

@@ -11,7 +11,6 @@ from sememe.text import Batch
 
 Array = npt.NDArray[np.float32]
 
-
 Output = Pooling | Literal["tokens", "scores"]
 """What an engine gives: a pooled vector a text, all token vectors, or a cross-encoder's logits."""
 
@@ -23,6 +22,11 @@ def output_name(output: Output) -> str:
 
 class Engine(Protocol):
     """A loaded model. Safe to be run from any number of threads at once.
+
+    A new engine is a class whose arguments are (checkpoint, output, *, precision, device,
+    trust_remote_code), which has these attributes and `decisions`, a dict of what it chose among
+    its arguments, with which a forked process opens the same engine again; and a line in
+    `sememe.engines.open.ENGINES`.
 
     Attributes:
         name: openvino, torch or static.

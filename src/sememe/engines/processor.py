@@ -1,11 +1,37 @@
-"""What this processor can multiply in hardware."""
+"""What this processor can compute fast, and which precision follows from that."""
 
+import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sememe.cache import first_time
+from sememe.engines.ranges import Ranges
+from sememe.errors import ChoiceWarning, InputError, warn
+
+PRECISIONS = ("auto", "f32", "bf16", "int8")
+
+# Below these fidelities (mean, least) on held-back calibration texts, `auto` takes no int8.
+_LOWEST = {"cosine": (0.995, 0.97), "correlation": (0.995, 0.7)}
 _CPUINFO = Path("/proc/cpuinfo")
+_TOPOLOGY = Path("/sys/devices/system/cpu")
 # Linux's names for instructions that sum products of 8-bit numbers without saturating.
 _INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+
+
+def usable_cores() -> int:
+    """Physical cores in the process's CPU affinity (two hyper-threads of a core count once)."""
+    if not hasattr(os, "sched_getaffinity"):  # macOS, Windows
+        return max(1, os.cpu_count() or 1)
+    cores = set()
+    for number in os.sched_getaffinity(0):
+        siblings = _TOPOLOGY / f"cpu{number}" / "topology" / "thread_siblings_list"
+        try:
+            cores.add(siblings.read_text())
+        except OSError:  # some containers hide the topology
+            cores.add(str(number))
+    return max(1, len(cores))
 
 
 def features() -> frozenset[str]:
@@ -13,11 +39,13 @@ def features() -> frozenset[str]:
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-        return frozenset({"asimddp"} if apple else ())
-    said = (line.partition(":") for line in lines)
-    names = (value for key, _, value in said if key.strip() in ("flags", "Features"))
-    return frozenset(next(names, "").split())
+        is_apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+        return frozenset({"asimddp"} if is_apple else ())
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
 
 
 def multiplies_int8() -> bool:
@@ -26,3 +54,100 @@ def multiplies_int8() -> bool:
     Without them x86 processors sum 8-bit products in 16 bits, which saturates.
     """
     return bool(_INT8 & features())
+
+
+def multiplies_bf16(core: Any) -> bool:
+    """Whether the processor has bfloat16 products, by OpenVINO's core."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """A precision, and why `auto` takes it on this machine."""
+
+    precision: str
+    why: str
+
+
+def automatic(core: Any, ranges: Ranges | None, output: str) -> PrecisionChoice:
+    """What `auto` takes for an output: the fastest that this processor and these ranges allow."""
+    why_no_int8 = _why_no_int8(ranges, output)
+    if ranges is not None and not why_no_int8:
+        fidelity = ranges.fidelity
+        return PrecisionChoice(
+            "int8",
+            f"this processor has int8 dot products, and the {fidelity.measure} to f32 is "
+            f"{fidelity.mean:.4f} (least {fidelity.least:.4f}) on {fidelity.texts} calibration "
+            "texts",
+        )
+    if multiplies_bf16(core):
+        return PrecisionChoice("bf16", f"this processor has bfloat16 products; {why_no_int8}")
+    return PrecisionChoice("f32", f"this processor has no bfloat16 products; {why_no_int8}")
+
+
+def _why_no_int8(ranges: Ranges | None, output: str) -> str:
+    """Why int8 is not taken; "" where it is."""
+    if not multiplies_int8():
+        return "this processor has no int8 dot products"
+    if ranges is None:
+        return "this checkpoint has no int8 ranges (sememe quantize MODEL makes them)"
+    if ranges.output != output:
+        return f"its int8 ranges were measured for {ranges.output} and not for {output}"
+    fidelity = ranges.fidelity
+    mean, least = _LOWEST[fidelity.measure]
+    if fidelity.mean >= mean and fidelity.least >= least:
+        return ""
+    return (
+        f"int8 is too far from f32 for this model ({fidelity.measure} {fidelity.mean:.4f}, least "
+        f"{fidelity.least:.4f}; {mean} and {least} are needed)"
+    )
+
+
+def choose_precision(precision: str, core: Any, ranges: Ranges | None, output: str) -> str:
+    """f32, bf16 or int8 for the openvino engine; `auto` says once a machine what it took.
+
+    Raises:
+        InputError: an unknown precision, or one that this processor or checkpoint does not allow.
+    """
+    if precision not in PRECISIONS:
+        gpus = ' f16 is for GPUs, with engine="torch".' if precision == "f16" else ""
+        raise InputError(
+            f"precision={precision!r} is not known; there are {', '.join(PRECISIONS)}.{gpus}"
+        )
+    if precision == "bf16" and not multiplies_bf16(core):
+        raise InputError(
+            'precision="bf16" needs a processor with bfloat16 products (AVX512-BF16, AMX or ARM '
+            'BF16), which this one does not have; use precision="f32".'
+        )
+    if precision == "int8" and not multiplies_int8():
+        raise InputError(
+            'precision="int8" needs a processor with int8 dot products (VNNI, AMX or ARM\'s), '
+            'which this one does not have; use precision="f32".'
+        )
+    if precision == "int8" and ranges is None:
+        raise InputError(
+            'precision="int8" needs ranges that were measured for this checkpoint, and there are '
+            "none. Measure them once: sememe quantize MODEL"
+        )
+    if precision != "auto":
+        return precision
+    choice = automatic(core, ranges, output)
+    if first_time(f"precision-{choice.precision}"):
+        warn(_consequence(choice, ranges), ChoiceWarning, once=True)
+    return choice.precision
+
+
+def _consequence(choice: PrecisionChoice, ranges: Ranges | None) -> str:
+    """What `auto`'s choice means to somebody who has never heard of precisions."""
+    if choice.precision == "f32":
+        return f"Computing in f32, the exact precision: {choice.why}."
+    differ = "similarities differ in the fourth decimal"
+    if choice.precision == "int8":
+        differ = "similarities differ in the third decimal"
+        if ranges is not None and ranges.fidelity.measure != "cosine":
+            differ = f"scores correlate to {ranges.fidelity.mean:.3f} with the exact ones"
+    faster = "3 times" if choice.precision == "int8" else "twice"
+    return (
+        f"Computing in {choice.precision}: about {faster} as fast, and {differ}; "
+        'precision="f32" (--precision f32) computes exactly. This is said once on this machine.'
+    )

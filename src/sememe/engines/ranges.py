@@ -23,7 +23,7 @@ _SHIPPED = Path(__file__).parent / "shipped"
 
 @dataclass(frozen=True)
 class InputRange:
-    """The range of what goes into a matrix product, after each channel is divided by its own.
+    """The range of what goes into a matrix product, each channel divided by its smoothing.
 
     Attributes:
         smoothing: float32 (inside,), what each channel is divided by before it is rounded.
@@ -82,10 +82,10 @@ class Ranges:
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(np.array([self.unit, self.pooled], np.float64).tobytes())
-        for name, found in sorted(self.inputs.items()):
+        for name, measured in sorted(self.inputs.items()):
             digest.update(name.encode())
-            digest.update(np.array([found.low, found.high], np.float64).tobytes())
-            digest.update(found.smoothing.tobytes())
+            digest.update(np.array([measured.low, measured.high], np.float64).tobytes())
+            digest.update(measured.smoothing.tobytes())
         object.__setattr__(self, "digest", digest.hexdigest()[:16])
 
 
@@ -102,22 +102,22 @@ def find_ranges(weights_sha256: str) -> Ranges | None:
 
 
 def save_ranges(weights_sha256: str, ranges: Ranges) -> Path:
-    """Keep ranges in the cache, whole or not at all; returns the file."""
+    """Keep ranges in the cache; returns the file, which appears complete or not at all."""
     from safetensors.numpy import save_file
 
     path = _cached(weights_sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
-    said = {
+    metadata = {
         "format": _FORMAT,
         "unit": ranges.unit,
         "pooled": ranges.pooled,
         "fidelity": asdict(ranges.fidelity),
         "output": ranges.output,
-        "bounds": {name: [found.low, found.high] for name, found in ranges.inputs.items()},
+        "bounds": {name: [x.low, x.high] for name, x in ranges.inputs.items()},
     }
-    tensors = {name: found.smoothing for name, found in ranges.inputs.items()}
+    tensors = {name: x.smoothing for name, x in ranges.inputs.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"sememe": json.dumps(said)})
+        save_file(tensors, temporary, metadata={"sememe": json.dumps(metadata)})
     return path
 
 
@@ -130,22 +130,22 @@ def _read(path: Path) -> Ranges:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            said: dict[str, Any] = json.loads((file.metadata() or {})["sememe"])
-            if said["format"] != _FORMAT:
+            metadata: dict[str, Any] = json.loads((file.metadata() or {})["sememe"])
+            if metadata["format"] != _FORMAT:
                 raise CheckpointError(
-                    f"{path}: these ranges have format {said['format']!r}, and this version of "
+                    f"{path}: these ranges have format {metadata['format']!r}, and this version of "
                     f"sememe reads {_FORMAT!r}. Make them again: sememe quantize MODEL"
                 )
             inputs = {
                 name: InputRange(file.get_tensor(name), low, high)
-                for name, (low, high) in said["bounds"].items()
+                for name, (low, high) in metadata["bounds"].items()
             }
-            fidelity = Fidelity(**said["fidelity"])
-            output = said.get("output", "mean")
-            return Ranges(inputs, said["unit"], said["pooled"], fidelity, output)
+            fidelity = Fidelity(**metadata["fidelity"])
+            output = metadata.get("output", "mean")
+            return Ranges(inputs, metadata["unit"], metadata["pooled"], fidelity, output)
+    except CheckpointError:
+        raise
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(
             f"{path}: these ranges cannot be read ({error}). Delete the file and make them again: "
             "sememe quantize MODEL"

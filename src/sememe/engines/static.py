@@ -1,6 +1,7 @@
 """The engine of static encoders: the mean of a text's token vectors, at the speed of memory."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,6 @@ from sememe.engines.ranges import Fidelity, Ranges
 from sememe.errors import InputError
 from sememe.text import UNKNOWN, Batch
 
-_VERSION = "static 1"
-
 
 class StaticEngine:
     """A table of token vectors; see `sememe.engines.Engine` for the contract.
@@ -23,6 +22,7 @@ class StaticEngine:
         CheckpointError: a table that cannot be read.
     """
 
+    name = "static"
     precision = "f32"
     streams = 1
 
@@ -31,50 +31,53 @@ class StaticEngine:
         checkpoint: Checkpoint,
         output: Output,
         *,
-        engine: str = "auto",
         precision: str = "auto",
         device: str | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
+        del trust_remote_code  # there is none
         if checkpoint.static is None:
             raise InputError(
                 f"{checkpoint.directory} is a {checkpoint.kind}, not a static encoder: it has no "
                 "table of token vectors."
             )
-        for argument, value, known in (
-            ("engine", engine, ("auto", "static")),
+        for argument, value, choices in (
             ("precision", precision, ("auto", "f32")),
             ("device", device, (None, "cpu")),
             ("pooling", getattr(output, "modes", ("mean",)), (("mean",),)),
         ):
-            if value not in known:
+            if value not in choices:
                 raise InputError(
                     f"{argument}={value!r}: {checkpoint.directory} is a static encoder, a mean of "
                     f"token vectors in f32; leave {argument}= out."
                 )
+        self.identity = ["static 1"]
+        self.decisions: dict[str, Any] = {}
         self._table = checkpoint.static.table
-        self.name, self.identity = "static", [_VERSION]
-        self._tokens = output == "tokens"
+        self._gives_tokens = output == "tokens"
         self.dim = self._table.shape[1]
         # Token vectors are written out, one by one; a mean reads them where they are.
-        self.budget = 2**13 if self._tokens else 2**17
+        self.budget = 2**13 if self._gives_tokens else 2**17
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:
         """Compute batches in their order."""
         for batch in batches:
-            yield batch, self._states(batch) if self._tokens else self._means(batch)
+            is_token = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
+            counts = is_token & (batch.ids != UNKNOWN)
+            if self._gives_tokens:
+                states: Array = self._table[batch.ids]
+                states[~counts] = 0
+                yield batch, states
+            else:
+                yield batch, self._means(batch.ids, counts)
 
-    def _means(self, batch: Batch) -> Array:
-        known = _known(batch)
-        counts = known.sum(axis=1)
-        ids, ends = batch.ids[known], np.concatenate([[0], np.cumsum(counts)])
-        shape = (len(counts), len(self._table))
-        sums = csr_array((np.ones(len(ids), np.float32), ids, ends), shape=shape) @ self._table
-        return np.asarray(sums / np.maximum(counts, 1)[:, None].astype(np.float32))
-
-    def _states(self, batch: Batch) -> Array:
-        states: Array = self._table[batch.ids]
-        states[~_known(batch)] = 0
-        return states
+    def _means(self, ids: npt.NDArray[np.int32], counts: npt.NDArray[np.bool_]) -> Array:
+        tokens = counts.sum(axis=1)
+        columns, ends = ids[counts], np.concatenate([[0], np.cumsum(tokens)])
+        shape = (len(tokens), len(self._table))
+        ones = np.ones(len(columns), np.float32)
+        sums = csr_array((ones, columns, ends), shape=shape) @ self._table
+        return np.asarray(sums / np.maximum(tokens, 1)[:, None].astype(np.float32))
 
 
 def table_ranges(table: Array) -> Ranges:
@@ -85,9 +88,3 @@ def table_ranges(table: Array) -> Ranges:
     largest, lengths = np.abs(table).max(axis=1), np.linalg.norm(table, axis=1)
     unit = float((largest / np.maximum(lengths, 1e-12)).max())
     return Ranges({}, unit, float(largest.max()), Fidelity(1, 1, 0, "the table itself"))
-
-
-def _known(batch: Batch) -> npt.NDArray[np.bool_]:
-    """Where there is a token of the text, and not an unknown one."""
-    real = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
-    return np.asarray(real & (batch.ids != UNKNOWN))

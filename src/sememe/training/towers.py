@@ -14,13 +14,11 @@ from torch import nn
 
 from sememe.checkpoint import Checkpoint, Scoring, write
 from sememe.checkpoint.modules import Dense, Pooling
-from sememe.engines.torch.dropout import quicken
-from sememe.engines.torch.encoder import Encoder
-from sememe.engines.torch.flat import flattened
+from sememe.engines.torch.head import TransformerWithHead
 from sememe.engines.torch.load import load_transformer
+from sememe.engines.torch.speed import keep_gradients, quicken_dropout, unpadded
 from sememe.errors import InputError
 from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
-from sememe.training.embedding import keep_gradients
 from sememe.training.lora import adapt, merged
 from sememe.training.losses.loss import Tensor
 
@@ -136,9 +134,9 @@ class TextTower(Tower):
         if lora is not None:
             adapt(transformer, lora)
         keep_gradients(transformer)
-        self.encoder = Encoder(checkpoint, output, flattened(transformer), size)
+        self.encoder = TransformerWithHead(checkpoint, output, unpadded(transformer), size)
         self.dim = self.encoder.dim
-        quicken(self)
+        quicken_dropout(self)
 
     def _tokens(self, items: Sequence[Any]) -> Tokens:
         raise NotImplementedError
@@ -160,7 +158,7 @@ class TextTower(Tower):
     def tensors(self) -> dict[Path, dict[str, npt.NDArray[np.float32]]]:
         """All weights, by the checkpoint's folder that they belong to."""
         transformer = merged(self.encoder.transformer).items()
-        # A flattened transformer is one more module, called `base`, around the one it computes.
+        # An unpadded transformer is one more module, called `base`, around the one it computes.
         names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
         if not any("pooler." in name for name in self.checkpoint.weights.names):
             # One that the checkpoint does not have was drawn at random.

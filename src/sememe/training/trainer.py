@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 
 from sememe.costs import duration
-from sememe.engines.torch.device import choose_device, choose_precision, narrowest
+from sememe.engines.torch.runtime import choose_device, choose_precision, narrowest
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, warn
 from sememe.evaluation.choices import History
 from sememe.progress import is_terminal, progress_bar

@@ -1,6 +1,22 @@
-"""The engine for CPUs: graphs written straight from config.json and model.safetensors."""
+"""The engine for CPUs: graphs written straight from config.json and model.safetensors.
 
-from sememe.engines.openvino import silence  # first: before anything imports openvino
-from sememe.engines.openvino.runtime import OpenVinoEngine
+`import openvino` sends an event to Google Analytics through the package `openvino_telemetry`, which
+it installs as a dependency. Where that package cannot be imported, openvino takes a stub of its own
+that sends nothing: so it is hidden while openvino is imported, here, before any other module of
+this folder can import it.
+"""
 
-__all__ = ["OpenVinoEngine", "silence"]
+import sys
+from typing import Any
+
+_TELEMETRY = "openvino_telemetry"
+
+_modules: dict[str, Any] = sys.modules
+_is_hidden = "openvino" not in _modules and _TELEMETRY not in _modules
+if _is_hidden:
+    _modules[_TELEMETRY] = None
+try:
+    import openvino as openvino
+finally:
+    if _is_hidden:
+        del _modules[_TELEMETRY]

@@ -1,22 +1,26 @@
-"""The blocks that transformer graphs are built of, as OpenVINO nodes.
+"""What transformer graphs are built of: a checked config, inputs, and layers as OpenVINO nodes.
 
 A node's shape is written as [b, t, h]: texts, tokens, hidden size.
 """
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import openvino.opset13 as ops
 
-from sememe.checkpoint import Weights
+from sememe.checkpoint import Checkpoint, Weights
 from sememe.errors import CheckpointError
 from sememe.text import Batch
 
 Node = Any  # openvino ships no usable types
 Product = Callable[[Node, str, npt.NDArray[np.float32]], Node]
 """x·Wᵀ of a node, the name of a weight, and the weight (outside, inside)."""
+
+# So that no number becomes infinite in float32.
+_LARGEST = 1e30
 
 # transformers' names for activations; its three tanh approximations of GELU are one function.
 _ACTIVATIONS = {
@@ -49,11 +53,11 @@ def scalar(value: float, dtype: npt.DTypeLike = np.float32) -> Node:
     return constant(np.array(value, dtype))
 
 
-def activation(name: str, x: Node, said_by: str) -> Node:
-    """Apply an activation by its name; CheckpointError lists those that are known."""
+def activation(name: str, x: Node, source: str) -> Node:
+    """Apply an activation that a file names; CheckpointError lists those that are known."""
     if name not in _ACTIVATIONS:
         raise CheckpointError(
-            f"{said_by}: the activation {name!r} is not known; there are "
+            f"{source}: the activation {name!r} is not known; there are "
             f"{', '.join(sorted(_ACTIVATIONS))}."
         )
     return _ACTIVATIONS[name](x)
@@ -62,6 +66,66 @@ def activation(name: str, x: Node, said_by: str) -> Node:
 def float_product(x: Node, _: str, weight: npt.NDArray[np.float32]) -> Node:
     """x·Wᵀ in the precision that the graph is compiled for."""
     return ops.matmul(x, constant(weight), transpose_a=False, transpose_b=True)
+
+
+class Config:
+    """A transformer's config.json, each key checked, each error naming the file and the key."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.file = str(checkpoint.transformer / "config.json")
+        self._values = checkpoint.config
+
+    def part(self, key: str) -> "Config":
+        """The object at a key; an empty one where there is none."""
+        part = copy(self)
+        part.file = f"{self.file}: {key}"
+        part._values = self._values.get(key) or {}
+        if not isinstance(part._values, dict):
+            raise CheckpointError(f"{part.file} is {part._values!r}; an object is needed.")
+        return part
+
+    def size(self, key: str, default: int | None = None) -> int:
+        """A positive whole number; one without a default must be there."""
+        value = self._values.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise CheckpointError(f"{self.file}: {key} is {value!r}; a positive number is needed.")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A positive number."""
+        value = self._values.get(key, default)
+        if not isinstance(value, int | float) or not 0 < value < _LARGEST:
+            raise CheckpointError(f"{self.file}: {key} is {value!r}; a positive number is needed.")
+        return float(value)
+
+    def text(self, key: str, default: str) -> str:
+        """A name."""
+        return str(self._values.get(key, default))
+
+    def flag(self, key: str) -> bool:
+        """Whether something is on; what has no key is off."""
+        return bool(self._values.get(key))
+
+    def layers(self, key: str, weights: Weights, tensor: str) -> int:
+        """The number of layers, where there is no `tensor`, a pattern, of one more."""
+        count = self.size(key)
+        if (more := tensor.format(count)) in weights:
+            raise CheckpointError(f"{self.file}: {key} is {count}, but there is a tensor {more!r}.")
+        return count
+
+    def must_be(self, key: str, value: object) -> None:
+        """Refuse a setting that the graph does not implement."""
+        actual = self._values.get(key)
+        if actual is not None and actual != value:
+            raise CheckpointError(f"{self.file}: {key} is {actual!r}; only {value!r} is read.")
+
+    def must_divide(self, key: str, other: str) -> None:
+        """Refuse two sizes that do not go together."""
+        if self.size(other) % self.size(key):
+            raise CheckpointError(
+                f"{self.file}: {other} ({self.size(other)}) is no multiple of "
+                f"{key} ({self.size(key)})."
+            )
 
 
 class Inputs:
@@ -84,6 +148,13 @@ class Inputs:
         self._row = ops.unsqueeze(self.positions, ints(0))
         self.valid = ops.less(self._row, ops.unsqueeze(self.lengths, ints(1)))
         """[b, t]: true where there is a token, false where there is padding."""
+        counted = self.valid
+        if self.skip is not None:
+            counted = ops.logical_and(
+                counted, ops.unsqueeze(ops.greater_equal(self.positions, self.skip), ints(0))
+            )
+        self.counted = ops.unsqueeze(counted, ints(2))
+        """[b, t, 1]: true where a token is pooled."""
 
     @property
     def parameters(self) -> list[Node]:
@@ -166,3 +237,14 @@ def attention(query: Node, key: Node, value: Node, bias: Node, heads: int, size:
     parts = (split_heads(x, heads, size) for x in (query, key, value))
     mixed = ops.scaled_dot_product_attention(*parts, bias)
     return ops.reshape(ops.transpose(mixed, ints(0, 2, 1, 3)), ints(0, 0, heads * size), True)
+
+
+def first_token(states: Node) -> Node:
+    """The vector of each text's first token: [b, h] of [b, t, h]."""
+    return ops.gather(states, scalar(0, np.int32), scalar(1, np.int32))
+
+
+def weighted_sum(states: Node, weights: Node) -> tuple[Node, Node]:
+    """The sum of token vectors [b, t, h] weighted by [b, t, 1]: [b, h], and of weights: [b, 1]."""
+    total = ops.reduce_sum(ops.multiply(states, weights), ints(1))
+    return total, ops.maximum(ops.reduce_sum(weights, ints(1)), scalar(1e-9))

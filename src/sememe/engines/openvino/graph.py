@@ -1,14 +1,32 @@
-"""From a checkpoint to a graph: its architecture, then what stands behind the transformer."""
+"""From a checkpoint to a graph: its architecture, then the pooling and the modules behind it.
+
+The formulas of the poolings are sentence-transformers' (Reimers and Gurevych, 2019), so that its
+checkpoints give the same vectors.
+"""
 
 from typing import Protocol
 
-from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.modules import Pooling
+import numpy as np
+import openvino
+import openvino.opset13 as ops
+
+from sememe.checkpoint import Checkpoint, Weights
+from sememe.checkpoint.modules import Dense, Normalize, Pooling
 from sememe.engines.engine import Output
-from sememe.engines.openvino import bert, distilbert, electra, modernbert, mpnet, roberta
-from sememe.engines.openvino.blocks import Inputs, Node, Product, float_product
-from sememe.engines.openvino.head import sentence_vectors
-from sememe.engines.openvino.silence import openvino
+from sememe.engines.openvino import modernbert
+from sememe.engines.openvino.blocks import (
+    Inputs,
+    Layers,
+    Node,
+    Product,
+    activation,
+    first_token,
+    float_product,
+    ints,
+    scalar,
+    weighted_sum,
+)
+from sememe.engines.openvino.post_norm import BERT, DISTILBERT, ELECTRA, MPNET, ROBERTA
 from sememe.errors import CheckpointError
 
 # Raised whenever a change to the graphs would change their vectors.
@@ -16,7 +34,7 @@ GRAPH_VERSION = "openvino-2"
 
 
 class Architecture(Protocol):
-    """A module that builds one architecture's graph."""
+    """What builds one architecture's graph."""
 
     def hidden_states(
         self, checkpoint: Checkpoint, inputs: Inputs, product: Product, /
@@ -32,14 +50,14 @@ class Architecture(Protocol):
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "bert": bert,
-    "camembert": roberta,
-    "distilbert": distilbert,
-    "electra": electra,
+    "bert": BERT,
+    "camembert": ROBERTA,
+    "distilbert": DISTILBERT,
+    "electra": ELECTRA,
     "modernbert": modernbert,
-    "mpnet": mpnet,
-    "roberta": roberta,
-    "xlm-roberta": roberta,
+    "mpnet": MPNET,
+    "roberta": ROBERTA,
+    "xlm-roberta": ROBERTA,
 }
 
 
@@ -68,8 +86,78 @@ def build(
     inputs = Inputs(skip=skip, pairs=checkpoint.scoring is not None)
     node, dim = architecture.hidden_states(checkpoint, inputs, product)
     if isinstance(output, Pooling):
-        node, dim = sentence_vectors(checkpoint, output, inputs, node, dim)
+        node, dim = _sentence_vectors(checkpoint, output, inputs, node, dim)
     elif output == "scores" and checkpoint.scoring is not None:
         labels = len(checkpoint.scoring.labels)
         node, dim = architecture.logits(checkpoint, inputs, node, dim, labels), labels
     return inputs, openvino.Model([node], inputs.parameters, "sememe"), dim
+
+
+def _sentence_vectors(
+    checkpoint: Checkpoint, pooling: Pooling, inputs: Inputs, states: Node, size: int
+) -> tuple[Node, int]:
+    """Pool [b, t, size] into [b, dim] and apply the checkpoint's Dense and Normalize modules.
+
+    A Normalize at the very end is left to the caller, who may need the vector as it is.
+    """
+    pooled = [
+        _pooler(checkpoint.weights, states, size)
+        if mode == "pooler"
+        else _pooled(mode, inputs, states)
+        for mode in pooling.modes
+    ]
+    x = pooled[0] if len(pooled) == 1 else ops.concat(pooled, axis=1)
+    size *= len(pooled)
+    for module in checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head:
+        if isinstance(module, Normalize):
+            x = ops.normalize_l2(x, ints(1), 1e-24, "max")
+        else:
+            x, size = _dense(module, x, size)
+    return x, size
+
+
+def _pooled(mode: str, inputs: Inputs, states: Node) -> Node:
+    """The token vectors [b, t, h] that count, as one: [b, h]."""
+    if mode == "max":
+        lowest = scalar(float(np.finfo(np.float32).min))
+        return ops.reduce_max(ops.select(inputs.counted, states, lowest), ints(1))
+    if mode == "lasttoken":
+        last = ops.subtract(inputs.lengths, scalar(1, np.int32))
+        return _token_at(states, ops.maximum(last, scalar(0, np.int32)))
+    if mode == "cls":
+        first = ops.broadcast(scalar(0, np.int32), ops.shape_of(inputs.lengths, "i32"))
+        if inputs.skip is not None:
+            # A prompt's end can melt into the text's first token, and leave nothing after the skip.
+            first = ops.select(ops.less(inputs.skip, inputs.lengths), inputs.skip, first)
+        return _token_at(states, first)
+    weights = ops.convert(inputs.counted, "f32")
+    if mode == "weightedmean":
+        places = ops.convert(ops.add(inputs.positions, scalar(1, np.int32)), "f32")
+        weights = ops.multiply(weights, ops.unsqueeze(places, ints(0, 2)))
+    total, count = weighted_sum(states, weights)
+    return ops.divide(total, ops.sqrt(count) if mode == "mean_sqrt_len" else count)
+
+
+def _token_at(states: Node, index: Node) -> Node:
+    """The token vector at an index [b] of each text: [b, h]."""
+    row = ops.gather(states, ops.unsqueeze(index, ints(1)), scalar(1, np.int32), 1)
+    return ops.squeeze(row, ints(1))
+
+
+def _pooler(weights: Weights, states: Node, size: int) -> Node:
+    # Even where a prompt is left out: the layer was trained on a text's first token.
+    try:
+        layers = Layers(weights, weights.prefix("pooler.dense.weight"))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f'{error} The pooling "pooler" uses that layer; this checkpoint needs another '
+            'pooling, such as "mean".'
+        ) from None
+    return ops.tanh(layers.linear(first_token(states), "pooler.dense", size, size))
+
+
+def _dense(dense: Dense, x: Node, size: int) -> tuple[Node, int]:
+    dense.check_input(size)
+    layers = Layers(Weights(dense.folder), "")
+    x = layers.linear(x, "linear", size, dense.out_features, bias=dense.bias)
+    return activation(dense.activation.lower(), x, str(dense.folder)), dense.out_features

@@ -1,7 +1,9 @@
 """The encoder that normalises behind each sublayer (Vaswani et al., 2017), under any names.
 
-BERT, RoBERTa, ELECTRA, MPNet and DistilBERT are this one encoder; they call its tensors and sizes
-differently, and differ in what is added to its embeddings and its attention.
+BERT (Devlin et al., 2019: MiniLM, BGE, E5 and GTE too), RoBERTa (Liu et al., 2019), XLM-R (Conneau
+et al., 2020), CamemBERT (Martin et al., 2020), ELECTRA (Clark et al., 2020), DistilBERT (Sanh et
+al., 2019) and MPNet (Song et al., 2020) are this one encoder. They call its tensors and sizes
+differently, and differ in what is added to the embeddings and to the attention.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
 from sememe.engines.openvino.blocks import (
+    Config,
     Inputs,
     Layers,
     Node,
@@ -18,18 +21,30 @@ from sememe.engines.openvino.blocks import (
     activation,
     attention,
     constant,
+    first_token,
     ints,
     scalar,
 )
-from sememe.engines.openvino.settings import Settings
 
 _WORDS = "embeddings.word_embeddings"
+_BUCKETS, _FARTHEST = 32, 128
 
 
 @dataclass(frozen=True)
-class Names:
-    """What an architecture calls a layer's tensors and, in config.json, the sizes; first BERT's."""
+class PostNorm:
+    """One architecture: what it calls a layer's tensors and the sizes in config.json; first BERT's.
 
+    Attributes:
+        head: the classification head's first layer, its activation, and its last layer.
+        types: whether a vector for a token's type is added to its embedding.
+        projected: whether embeddings may be smaller than the layers (ELECTRA).
+        relative: whether attention knows how far away a token is (MPNet).
+    """
+
+    head: tuple[str, str, str] = ("pooler.dense", "tanh", "classifier")
+    types: bool = True
+    projected: bool = False
+    relative: bool = False
     layer: str = "encoder.layer"
     query: str = "attention.self.query"
     key: str = "attention.self.key"
@@ -45,70 +60,131 @@ class Names:
     inner_size: str = "intermediate_size"
     act: str = "hidden_act"
 
+    def hidden_states(
+        self, checkpoint: Checkpoint, inputs: Inputs, product: Product
+    ) -> tuple[Node, int]:
+        """Build the encoder: the last hidden states [b, t, h], and h."""
+        config = Config(checkpoint)
+        config.must_be("position_embedding_type", "absolute")
+        config.must_be("is_decoder", False)
+        config.must_divide(self.heads, self.hidden_size)
+        weights = checkpoint.weights
+        prefix = weights.prefix(f"{_WORDS}.weight")
+        base = Layers(weights, prefix)  # what is no encoder layer's always computes in floats
+        x = self._embeddings(config, base, inputs, checkpoint.first_position)
+        bias = inputs.attention_bias()
+        if self.relative:
+            bias = ops.add(bias, self._relative_bias(config, base, inputs))
+        stem = f"{prefix}{self.layer}."
+        count = config.layers(self.layers, weights, stem + "{}." + f"{self.outer}.weight")
+        for index in range(count):
+            x = self._layer(config, Layers(weights, f"{stem}{index}.", product), x, bias)
+        return x, config.size(self.hidden_size)
 
-class PostNorm:
-    """A checkpoint's encoder, to be built in two steps: `embeddings`, then `layers`.
+    def logits(
+        self, checkpoint: Checkpoint, _: Inputs, states: Node, size: int, labels: int
+    ) -> Node:
+        """The first token's vector through a layer, an activation and a last layer: [b, labels]."""
+        hidden, act, last = self.head
+        weights = checkpoint.weights
+        layers = Layers(weights, weights.prefix(f"{hidden}.weight"))
+        x = layers.linear(first_token(states), hidden, size, size)
+        x = activation(act, x, str(weights.directory))
+        return Layers(weights, "").linear(x, last, size, labels)
 
-    Attributes:
-        settings: the checkpoint's config.json.
-        base: the layers that are no encoder layer's; they always compute in floats.
-        hidden: the size of a token vector.
-        heads: the number of attention heads.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, product: Product, names: Names) -> None:
-        self.settings = Settings(checkpoint)
-        self.settings.must_be("position_embedding_type", "absolute")
-        self.settings.must_be("is_decoder", False)
-        self.settings.must_divide(names.heads, names.hidden_size)
-        self.hidden = self.settings.size(names.hidden_size)
-        self.heads = self.settings.size(names.heads)
-        self._checkpoint = checkpoint
-        self._product = product
-        self._names = names
-        self._prefix = checkpoint.weights.prefix(f"{_WORDS}.weight")
-        self._eps = self.settings.number("layer_norm_eps", 1e-12)
-        self.base = Layers(checkpoint.weights, self._prefix)
-
-    def embeddings(self, inputs: Inputs, size: int, *, types: bool = True) -> Node:
-        """The sum of word, position and, where there are any, type vectors: [b, t, size]."""
-        settings, base = self.settings, self.base
-        words = base.embedding(_WORDS, inputs.ids, settings.size("vocab_size"), size)
-        positions = settings.size("max_position_embeddings")
-        table = base.tensor("embeddings.position_embeddings.weight", positions, size)
-        table = table[self._checkpoint.first_position :]
-        kinds = inputs.types() if types else None
-        if types:
-            count = settings.size("type_vocab_size")
+    def _embeddings(self, config: Config, base: Layers, inputs: Inputs, first: int) -> Node:
+        """The sum of word, position and type vectors, normalised: [b, t, hidden]."""
+        hidden = config.size(self.hidden_size)
+        size = config.size("embedding_size") if self.projected else hidden
+        words = base.embedding(_WORDS, inputs.ids, config.size("vocab_size"), size)
+        positions = config.size("max_position_embeddings")
+        table = base.tensor("embeddings.position_embeddings.weight", positions, size)[first:]
+        kinds = inputs.types() if self.types else None
+        if self.types:
+            count = config.size("type_vocab_size")
             vectors = base.tensor("embeddings.token_type_embeddings.weight", count, size)
             # A single text has type 0 throughout: its vector can be added to every position's.
             table = table + vectors[0]
         position = ops.gather(constant(table), inputs.positions, scalar(0, np.int32))
-        summed = ops.add(words, ops.unsqueeze(position, ints(0)))
+        x = ops.add(words, ops.unsqueeze(position, ints(0)))
         if kinds is not None and count > 1:
             more = ops.gather(constant(vectors - vectors[0]), kinds, scalar(0, np.int32))
-            summed = ops.add(summed, more)
-        return base.norm(summed, "embeddings.LayerNorm", size, self._eps)
+            x = ops.add(x, more)
+        x = base.norm(x, "embeddings.LayerNorm", size, _eps(config))
+        return x if size == hidden else base.linear(x, "embeddings_project", size, hidden)
 
-    def layers(self, x: Node, bias: Node) -> Node:
-        """All layers on [b, t, hidden], with a bias [b, 1 or heads, 1 or t, t] of the attention."""
-        names, weights = self._names, self._checkpoint.weights
-        stem = f"{self._prefix}{names.layer}."
-        count = self.settings.layers(names.layers, weights, stem + "{}." + f"{names.outer}.weight")
-        for index in range(count):
-            x = self._layer(Layers(weights, f"{stem}{index}.", self._product), x, bias)
-        return x
-
-    def _layer(self, layers: Layers, x: Node, bias: Node) -> Node:
-        names, settings, size = self._names, self.settings, self.hidden
+    def _layer(self, config: Config, layers: Layers, x: Node, bias: Node) -> Node:
+        """[b, t, h] to the same, the attention biased by [b, 1 or heads, 1 or t, t]."""
+        size, heads, eps = config.size(self.hidden_size), config.size(self.heads), _eps(config)
         query, key, value = (
-            layers.linear(x, name, size, size) for name in (names.query, names.key, names.value)
+            layers.linear(x, name, size, size) for name in (self.query, self.key, self.value)
         )
-        mixed = attention(query, key, value, bias, self.heads, size // self.heads)
-        mixed = layers.linear(mixed, names.mixed, size, size)
-        x = layers.norm(ops.add(mixed, x), names.mixed_norm, size, self._eps)
-        inside = settings.size(names.inner_size)
-        inner = layers.linear(x, names.inner, size, inside)
-        inner = activation(settings.text(names.act, "gelu"), inner, settings.where)
-        outer = layers.linear(inner, names.outer, inside, size)
-        return layers.norm(ops.add(outer, x), names.outer_norm, size, self._eps)
+        mixed = attention(query, key, value, bias, heads, size // heads)
+        mixed = layers.linear(mixed, self.mixed, size, size)
+        x = layers.norm(ops.add(mixed, x), self.mixed_norm, size, eps)
+        inside = config.size(self.inner_size)
+        inner = layers.linear(x, self.inner, size, inside)
+        inner = activation(config.text(self.act, "gelu"), inner, config.file)
+        outer = layers.linear(inner, self.outer, inside, size)
+        return layers.norm(ops.add(outer, x), self.outer_norm, size, eps)
+
+    def _relative_bias(self, config: Config, base: Layers, inputs: Inputs) -> Node:
+        """The bias [1, heads, t, t] of each head for each two positions, the same in all layers."""
+        config.must_be("relative_attention_num_buckets", _BUCKETS)
+        heads = config.size(self.heads)
+        table = base.tensor("encoder.relative_attention_bias.weight", _BUCKETS, heads)
+        distances = range(-_FARTHEST, _FARTHEST + 1)
+        biases = constant(np.ascontiguousarray(table[[bucket(d) for d in distances]]))
+        away = ops.subtract(
+            ops.unsqueeze(inputs.positions, ints(0)), ops.unsqueeze(inputs.positions, ints(1))
+        )
+        rows = ops.add(ops.clamp(away, -_FARTHEST, _FARTHEST), scalar(_FARTHEST, np.int32))
+        bias = ops.gather(biases, rows, scalar(0, np.int32))
+        return ops.unsqueeze(ops.transpose(bias, ints(2, 0, 1)), ints(0))
+
+
+def bucket(distance: int) -> int:
+    """T5's bucket of a distance (Raffel et al., 2020): a side has 8 exact ones, then 8 to 128."""
+    far = abs(distance)
+    if far >= 8:
+        # Two buckets for each doubling: 8 + floor(2 log2(far / 8)), without rounding.
+        far = min(15, 7 + (far * far // 64).bit_length())
+    return far + (16 if distance > 0 else 0)
+
+
+def _eps(config: Config) -> float:
+    return config.number("layer_norm_eps", 1e-12)
+
+
+BERT = PostNorm()
+# Its positions start behind the pad token's id, which is the checkpoint's `first_position`.
+ROBERTA = PostNorm(head=("classifier.dense", "tanh", "classifier.out_proj"))
+ELECTRA = PostNorm(head=("classifier.dense", "gelu", "classifier.out_proj"), projected=True)
+MPNET = PostNorm(
+    head=ROBERTA.head,
+    types=False,
+    relative=True,
+    query="attention.attn.q",
+    key="attention.attn.k",
+    value="attention.attn.v",
+    mixed="attention.attn.o",
+    mixed_norm="attention.LayerNorm",
+)
+DISTILBERT = PostNorm(
+    head=("pre_classifier", "relu", "classifier"),
+    types=False,
+    layer="transformer.layer",
+    query="attention.q_lin",
+    key="attention.k_lin",
+    value="attention.v_lin",
+    mixed="attention.out_lin",
+    mixed_norm="sa_layer_norm",
+    inner="ffn.lin1",
+    outer="ffn.lin2",
+    outer_norm="output_layer_norm",
+    layers="n_layers",
+    hidden_size="dim",
+    heads="n_heads",
+    inner_size="hidden_dim",
+    act="activation",
+)

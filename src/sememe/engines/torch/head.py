@@ -1,11 +1,13 @@
-"""What stands behind the transformer, as torch modules: pooling, dense layers, normalisation.
+"""A transformer and what stands behind it as one torch module: for the engine, and for training.
 
-The formulas are those of the OpenVINO engine's head; here gradients flow through them.
+The formulas of pooling, Dense and Normalize are those of the OpenVINO engine's graph; here
+gradients flow through them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -14,15 +16,66 @@ from torch.nn import functional
 
 from sememe.checkpoint import Checkpoint, Weights
 from sememe.checkpoint.modules import Dense, Normalize, Pooling
+from sememe.engines.engine import Output
 from sememe.errors import CheckpointError
 
 Tensor = Any  # torch's types are not read
 
 
+class TransformerWithHead(nn.Module):  # type: ignore[misc]
+    """Token ids in; pooled vectors, token vectors or logits out, with gradients where needed.
+
+    Args:
+        checkpoint: the model.
+        output: what comes out.
+        transformer: what `load_transformer` gave.
+        size: of a token vector, or the number of logits.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, output: Output, transformer: Any, size: int) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.head = SentenceHead(checkpoint, output, size) if isinstance(output, Pooling) else None
+        self.dim = self.head.dim if self.head else size
+
+    def forward(self, ids: Tensor, lengths: Tensor, second: Tensor = None, skip: int = 0) -> Tensor:
+        """Ids [b, t], lengths [b] and the rest as in `Batch`: float32 [b, dim] or [b, t, size]."""
+        result = self.transformer(**inputs(self.transformer, ids, lengths, second))
+        if self.head is None:
+            return result[0].float()
+        return self.head(result[0], lengths, skip, getattr(result, "pooler_output", None))
+
+
+def inputs(transformer: Any, ids: Tensor, lengths: Tensor, second: Tensor = None) -> dict[str, Any]:
+    """What transformers' models take, for ids that are padded with anything."""
+    config, places = transformer.config, torch.arange(ids.shape[1], device=ids.device)
+    padding = getattr(config, "pad_token_id", None) or 0
+    arguments = {
+        # RoBERTa and its kin count positions by what is not the padding's id.
+        "input_ids": ids.long().masked_fill(places >= lengths[:, None], padding),
+        # A text without any token attends to padding: to nothing at all it would become NaN.
+        "attention_mask": (places < lengths.clamp(min=1)[:, None]).long(),
+    }
+    has_types = "token_type_ids" in signature(transformer.forward).parameters
+    if second is not None and has_types and getattr(config, "type_vocab_size", 2) != 1:
+        arguments["token_type_ids"] = (places >= second[:, None]).long()
+    return arguments
+
+
+def probe(transformer: Any, longest: int) -> dict[str, Any]:
+    """Inputs of three texts of different lengths that say nothing."""
+    config, random = transformer.config, torch.Generator().manual_seed(0)
+    # Half of all positions: it is not known yet from where they count.
+    longest = min(longest, getattr(config, "max_position_embeddings", 2 * longest) // 2)
+    ids = torch.randint(5, config.vocab_size, (3, longest), generator=random)
+    lengths = torch.tensor([longest, longest // 2, longest // 3])
+    return inputs(transformer, ids.to(transformer.device), lengths.to(transformer.device))
+
+
 class SentenceHead(nn.Module):  # type: ignore[misc]
     """Pool token vectors and apply the checkpoint's Dense and Normalize modules, in float32.
 
-    A Normalize at the very end is left to the caller, who may want the vector as it is.
+    A Normalize at the very end is left to the caller, who may need the vector as it is.
 
     Raises:
         CheckpointError: a pooling that is not known here, or a Dense of another size.
@@ -40,7 +93,7 @@ class SentenceHead(nn.Module):  # type: ignore[misc]
         self.layers = nn.Sequential()
         for module in checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head:
             if isinstance(module, Normalize):
-                self.layers.append(_Unit())
+                self.layers.append(_Normalize())
             else:
                 self.layers.append(_dense(module, self.dim))
                 self.dim = module.out_features
@@ -55,18 +108,15 @@ class SentenceHead(nn.Module):  # type: ignore[misc]
         return self.layers(torch.cat(pooled, dim=1))
 
 
-class _Unit(nn.Module):  # type: ignore[misc]
+class _Normalize(nn.Module):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         return functional.normalize(x)
 
 
 def _dense(dense: Dense, size: int) -> nn.Module:
-    if dense.in_features != size:
-        raise CheckpointError(
-            f"{dense.folder / 'config.json'}: in_features is {dense.in_features}, but the module "
-            f"before gives vectors of {size}."
-        )
-    linear, weights = nn.Linear(size, dense.out_features, dense.bias), Weights(dense.folder)
+    dense.check_input(size)
+    linear = nn.Linear(size, dense.out_features, dense.bias)
+    weights = Weights(dense.folder)
     for name, parameter in linear.named_parameters():
         parameter.data = torch.tensor(weights.get(f"linear.{name}", parameter.shape))
     return nn.Sequential(linear, getattr(nn, dense.activation)())

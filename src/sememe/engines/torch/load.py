@@ -25,33 +25,33 @@ def load_transformer(
     trust_remote_code: bool,
     new_labels: int | None = None,
 ) -> Transformer:
-    """The transformer in eval mode, with its classification head where scores are wanted.
+    """The transformer in eval mode, with its classification head where scores are the output.
 
     With `new_labels` the head is a new one, of so many labels, drawn from torch's generator.
 
     Raises:
         CheckpointError: an architecture that is not known, code that was not allowed to run, or
-            weights that transformers cannot load whole.
+            weights that transformers cannot load completely.
     """
-    own_code = _needs_own_code(checkpoint, trust_remote_code)
+    runs_code = _runs_own_code(checkpoint, trust_remote_code)
     _check_layers(checkpoint)
     folder = str(checkpoint.transformer)
-    named = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
+    dtype_name = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
     try:
         with _quietly():
-            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=own_code)
+            config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=runs_code)
             # A checkpoint could name a repository here whose code would be fetched and run.
             config._attn_implementation = None
             if new_labels:
                 config.num_labels = new_labels
-            found, report = _class(config, output).from_pretrained(
+            model, report = _class(config, output).from_pretrained(
                 folder,
                 config=config,
                 use_safetensors=True,  # never a pickle, which could run code
                 output_loading_info=True,
                 ignore_mismatched_sizes=bool(new_labels),
-                trust_remote_code=own_code,
-                **{named: dtype},
+                trust_remote_code=runs_code,
+                **{dtype_name: dtype},
             )
     except Exception as error:  # of any library that a checkpoint's own code may use, too
         reason = " ".join(str(error).split())
@@ -61,15 +61,15 @@ def load_transformer(
         ) from error
     missing = report["missing_keys"]
     if new_labels:
-        _renew_head(found)
-        base = f"{found.base_model_prefix}."
+        _renew_head(model)
+        base = f"{model.base_model_prefix}."
         missing = [name.removeprefix(base) for name in missing if name.startswith(base)]
-    _check_whole(checkpoint, "tokens" if new_labels else output, missing)
-    found.config.use_cache = False
-    return found.eval()
+    _check_complete(checkpoint, "tokens" if new_labels else output, missing)
+    model.config.use_cache = False
+    return model.eval()
 
 
-def _needs_own_code(checkpoint: Checkpoint, trust_remote_code: bool) -> bool:
+def _runs_own_code(checkpoint: Checkpoint, trust_remote_code: bool) -> bool:
     """Whether the checkpoint's code is to run; CheckpointError where it may not, or is not there.
 
     What transformers knows by itself is computed by its own code, whatever is allowed.
@@ -119,14 +119,14 @@ def _renew_head(model: Any) -> None:
         model._init_weights(module)
 
 
-def _check_whole(checkpoint: Checkpoint, output: Output, missing: list[str]) -> None:
+def _check_complete(checkpoint: Checkpoint, output: Output, missing: list[str]) -> None:
     """Refuse what transformers would fill with random numbers, unless nothing is computed of it."""
     pooler = output == "scores" or (isinstance(output, Pooling) and "pooler" in output.modes)
-    lost = sorted(name for name in missing if pooler or not name.startswith("pooler."))
-    if lost:
+    needed = sorted(name for name in missing if pooler or not name.startswith("pooler."))
+    if needed:
         raise CheckpointError(
-            f"{checkpoint.weights.files[0]}: the tensor {lost[0]!r} is missing, as are "
-            f"{len(lost) - 1} more; the weights and the config are not of the same model."
+            f"{checkpoint.weights.files[0]}: the tensor {needed[0]!r} is missing, as are "
+            f"{len(needed) - 1} more; the weights and the config are not of the same model."
         )
 
 

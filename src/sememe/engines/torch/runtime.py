@@ -1,7 +1,6 @@
-"""Run batches through a torch module, on the device it lies on."""
+"""Choose a device and a precision, and run batches through a torch module there."""
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from threading import Lock
@@ -9,15 +8,15 @@ from typing import Any
 
 import torch
 
+from sememe.cache import first_time
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import sha256
 from sememe.engines.engine import Array, Output
-from sememe.engines.torch.device import choose_device, choose_precision
-from sememe.engines.torch.encoder import Encoder, probe
-from sememe.engines.torch.flat import flattened
-from sememe.engines.torch.head import Tensor
+from sememe.engines.processor import features
+from sememe.engines.torch.head import Tensor, TransformerWithHead, probe
 from sememe.engines.torch.load import load_transformer
-from sememe.errors import CheckpointError, InputError
+from sememe.engines.torch.speed import unpadded
+from sememe.errors import CheckpointError, ChoiceWarning, InputError, warn
 from sememe.processes import native_code
 from sememe.text import Batch
 
@@ -25,6 +24,65 @@ from sememe.text import Batch
 _VERSION = "torch-1"
 _PROCESS = os.getpid()
 _BUDGETS = {"cpu": 1024, "mps": 16_384, "cuda": 16_384}
+
+_DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def choose_device(device: str | None) -> torch.device:
+    """A device by its name; for None cuda where there is one, else mps, else the cpu.
+
+    Raises:
+        InputError: it is not there; the message says which are.
+    """
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    devices += ["mps", "cpu"] if torch.backends.mps.is_available() else ["cpu"]
+    name = devices[0] if device is None else "cuda:0" if device == "cuda" else device
+    if name not in devices:
+        raise InputError(f"device={name!r} is not there; there are: {', '.join(devices)}.")
+    if name.startswith("cuda") and torch.cuda._is_in_bad_fork():
+        raise InputError(
+            f"device={name!r}: a forked process cannot use the GPU that its parent uses; start "
+            'processes by multiprocessing.get_context("spawn").'
+        )
+    return torch.device(name)
+
+
+def choose_precision(precision: str, device: torch.device) -> tuple[str, torch.dtype]:
+    """f32, bf16 or f16, and its type; `auto` says once a machine what it took.
+
+    Raises:
+        InputError: a precision that is not known, or not on this device.
+    """
+    names = ", ".join(_DTYPES)
+    if precision == "int8":
+        raise InputError(
+            f'precision="int8" is for engine="openvino"; the torch engine computes in {names}.'
+        )
+    if precision not in ("auto", *_DTYPES):
+        raise InputError(f"precision={precision!r} is not known; there are auto, {names}.")
+    if precision == "f16" and device.type == "cpu":
+        raise InputError('precision="f16" is for GPUs; on the cpu there are f32 and bf16.')
+    if precision == "auto":
+        precision, why = narrowest(device)
+        if first_time(f"precision-torch-{precision}"):
+            warn(
+                f'Computing in {precision}: {why}. precision="f32" (--precision f32) computes '
+                "exactly. This is said once on this machine.",
+                ChoiceWarning,
+                once=True,
+            )
+    return precision, _DTYPES[precision]
+
+
+def narrowest(device: torch.device) -> tuple[str, str]:
+    """The narrowest precision that is known to be good on a device, and why."""
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return ("bf16", "this GPU has it") if has_bf16 else ("f16", "this GPU has no bf16")
+    if device.type == "cpu" and _BF16 & features():
+        return "bf16", "this processor has bfloat16 products"
+    return "f32", f"nothing narrower is known to be good on this {device.type}"
 
 
 class TorchEngine:
@@ -46,7 +104,9 @@ class TorchEngine:
             torch.set_num_threads(1)
         self.device = choose_device(device)
         self.precision, dtype = choose_precision(precision, self.device)
-        self.budget, self.streams = _BUDGETS[self.device.type], 1
+        self.decisions = {"precision": self.precision, "device": str(self.device)}
+        self.budget = _BUDGETS[self.device.type]
+        self.streams = 1
         self.name = "torch"
         self.identity = [_VERSION, self.precision]
         if trust_remote_code:
@@ -54,24 +114,25 @@ class TorchEngine:
         transformer = load_transformer(
             checkpoint, output, dtype, trust_remote_code=trust_remote_code
         ).to(self.device)
-        size = _tried(checkpoint, transformer, self.precision)
+        size = _output_size(checkpoint, transformer, self.precision)
         if self.device.type == "cuda" and self.precision != "f32":
-            transformer = flattened(transformer)
-        self._encoder = Encoder(checkpoint, output, transformer, size).to(self.device).eval()
-        self.dim = self._encoder.dim
+            transformer = unpadded(transformer)
+        module = TransformerWithHead(checkpoint, output, transformer, size)
+        self._module = module.to(self.device).eval()
+        self.dim = module.dim
         self._lock = Lock()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:
         """Compute batches in their order, one ahead of the one that is yielded."""
-        begun: deque[tuple[Batch, Tensor]] = deque()
+        previous: tuple[Batch, Tensor] | None = None
         for batch in batches:
-            begun.append((batch, self._begin(batch)))
             # A GPU computes a batch while the one before is fetched and the next one is packed.
-            if len(begun) > 1:
-                done, found = begun.popleft()
-                yield done, found.cpu().numpy()
-        for done, found in begun:
-            yield done, found.cpu().numpy()
+            current = batch, self._begin(batch)
+            if previous is not None:
+                yield previous[0], previous[1].cpu().numpy()
+            previous = current
+        if previous is not None:
+            yield previous[0], previous[1].cpu().numpy()
 
     def _begin(self, batch: Batch) -> Tensor:
         """The values of a batch, on the device; where memory runs out, half by half."""
@@ -92,13 +153,13 @@ class TorchEngine:
         )
 
     def _compute(self, batch: Batch) -> Tensor:
-        fed = [batch.ids, batch.lengths]
-        # Where all are of the first type, some models are to be told of none.
+        arrays = [batch.ids, batch.lengths]
+        # Where all tokens are of the first type, some models must not be given types.
         if batch.second is not None and (batch.second < batch.lengths).any():
-            fed.append(batch.second)
-        moved = [torch.from_numpy(x).to(self.device) for x in fed]
+            arrays.append(batch.second)
+        moved = [torch.from_numpy(x).to(self.device) for x in arrays]
         with native_code(), self._lock, torch.inference_mode():
-            return self._encoder(*moved, skip=batch.skip)
+            return self._module(*moved, skip=batch.skip)
 
 
 def _part(batch: Batch, part: slice) -> Batch:
@@ -107,19 +168,19 @@ def _part(batch: Batch, part: slice) -> Batch:
     return replace(batch, rows=rows, ids=ids, lengths=lengths, second=second)
 
 
-def _tried(checkpoint: Checkpoint, transformer: Any, precision: str) -> int:
+def _output_size(checkpoint: Checkpoint, transformer: Any, precision: str) -> int:
     """The size of what the transformer gives; CheckpointError if that is nothing to work with."""
     try:
         with torch.inference_mode():
-            found = transformer(**probe(transformer, 3))[0]
+            result = transformer(**probe(transformer, 3))[0]
     except Exception as error:
         raise CheckpointError(
             f"{checkpoint.transformer}: {type(transformer).__name__} gives no token vectors or "
             f"scores of token ids alone ({error}), so it is no sentence encoder."
         ) from error
-    if not found.isfinite().all():
+    if not result.isfinite().all():
         raise CheckpointError(
             f"{checkpoint.transformer}: in {precision} this model computes a NaN or an infinity; "
             "its weights are damaged, or need a wider precision."
         )
-    return int(found.shape[-1])
+    return int(result.shape[-1])
