@@ -10,7 +10,7 @@ from reference import cosine_distance, sentence_vectors
 from sememe import BiEncoder
 from sememe.encoders import bi
 from sememe.errors import InputError
-from sememe.text.sentences import windows
+from sememe.text.long_texts import windows
 from static_models import make_static_embedding, word_pieces
 from tiny_models import TEXTS, make_checkpoint
 

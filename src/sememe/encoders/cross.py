@@ -21,7 +21,7 @@ from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.progress import Bar, progress_bar
 from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
-from sememe.text.pairs import TRUNCATE, Truncate
+from sememe.text.tokenizer import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
