@@ -41,7 +41,7 @@ def values(encoder: Any, kind: str) -> Any:
     if kind == "cross":
         return encoder.score(PAIRS)
     if kind == "tokens":
-        return np.concatenate(encoder.encode(TEXTS, output="tokens"))
+        return np.concatenate(encoder.encode_tokens(TEXTS))
     return encoder.encode(TEXTS)
 
 

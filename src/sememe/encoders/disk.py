@@ -1,7 +1,7 @@
 """Results of any number of texts or pairs on disk: shard by shard, each computed on its own.
 
 A result's last bits depend on the texts that it is padded with. Shards are cut by the input alone
-and computed apart, so whoever is killed and goes on ends with the same bytes.
+and computed apart, so an interrupted job that resumes ends with the same bytes.
 """
 
 import os
@@ -18,7 +18,6 @@ from typing import Any, Generic
 import numpy as np
 
 from sememe.encoders.pipeline import Item
-from sememe.encoders.truncation import Cuts
 from sememe.encoders.vectors import Vectors
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, TableError, warn
 from sememe.jobs import FileRows, Job, Part, flat
@@ -63,7 +62,7 @@ class Task(Generic[Item]):
     settings: Mapping[str, Any]
     items: str
     check: Callable[..., list[Item]]
-    compute: Callable[[list[Item], Callable[[int], str]], tuple[Vectors, Cuts]]
+    compute: Callable[[list[Item], Callable[[int], str]], Vectors]
     results: Callable[[Vectors], Mapping[str, Any]]
     result: str
     forms: tuple[str, ...] = VECTORS
@@ -138,17 +137,17 @@ def _job_folder(target: Path, form: str) -> Path:
 
 def to_disk(
     task: Task[Item], items: Iterable[Any] | FileRows, path: str | os.PathLike[str]
-) -> tuple[OnDisk, Cuts]:
+) -> OnDisk:
     """Compute items shard by shard, or only those that are not finished, and join the shards."""
     rows = items if isinstance(items, FileRows) else _Items(task, items)
     form, target = check_output(path, task.forms, rows.path), Path(path)
     output = _Output(task, form)
     settings = {**task.settings, **rows.settings, "form": form}
     settings["shard"] = [SHARD_TEXTS, _SHARD_CHARACTERS]
-    empty = task.compute([], str)[0]
+    empty = task.compute([], str)
     folder = _job_folder(target, form) if form else target
     with Job.opened(folder, task.kind, settings) as job:
-        count, cuts, shards = _shards(job, output, rows)
+        count, shards = _shards(job, output, rows)
         if form:
             _join(target, folder, shards, lambda path: output.write(rows.empty(), empty, path))
             job.remove()
@@ -159,21 +158,20 @@ def to_disk(
     else:
         rows.blanks.warn(f"and without {task.result}")
     dim = empty.shape[1] if empty.ndim > 1 else 1
-    return OnDisk(target, count, dim, job.found, rows.blanks.count), cuts
+    return OnDisk(target, count, dim, job.found, rows.blanks.count)
 
 
 def _shards(
     job: Job, output: "_Output[Item]", rows: "FileRows | _Items[Item]"
-) -> tuple[int, Cuts, list[Path]]:
-    number, count, cuts, slow = -1, 0, Cuts(), False
+) -> tuple[int, list[Path]]:
+    number, count, slow = -1, 0, False
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
         for number, part in enumerate(rows.parts(SHARD_TEXTS, _SHARD_CHARACTERS)):
             if not job.has(number, part.identity):
                 started = time.perf_counter()
-                values, cut = output.compute(part)  # while the part before is being written
+                values = output.compute(part)  # while the part before is being written
                 slow = slow or _say_rate(len(part.items), time.perf_counter() - started)
-                cuts += cut
                 write = partial(output.write, part, values)
                 if written:
                     written.result()
@@ -181,7 +179,7 @@ def _shards(
             count += len(part.items)
         if written:
             written.result()
-    return count, cuts, job.finish(number + 1)
+    return count, job.finish(number + 1)
 
 
 def _say_rate(count: int, seconds: float) -> bool:
@@ -259,7 +257,7 @@ class _Output(Generic[Item]):
         # A score of nothing is NaN, a vector is bytes where it is binary.
         self.blank_results = form == ".npy" and task.kind == "encode"
 
-    def compute(self, part: Part[Item]) -> tuple[Vectors, Cuts]:
+    def compute(self, part: Part[Item]) -> Vectors:
         """The results of a part's items that have a text."""
         rows = self._rows(part)
         items = [part.items[row] for row in rows]
