@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal unless told otherwise, never in a pipe."""
+"""Progress bars: on a terminal by default, never in a pipe."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -36,15 +36,15 @@ def is_terminal(stream: object) -> bool:
 
 
 def progress_bar(
-    total: int | None, unit: str, wanted: bool | None = None
+    total: int | None, unit: str, progress: bool | None = None
 ) -> AbstractContextManager[Bar]:
     """A bar on standard error with rate and time left; without a total, with the rate alone.
 
-    Without a word from the user, on a terminal and from 1,000 on.
+    With `progress=None`, on a terminal and from 1,000 on.
     """
-    if wanted is None:
-        wanted = is_terminal(sys.stderr) and (total is None or total >= _SHOWN_FROM)
-    if not wanted or sys.stderr is None:  # pythonw and services have no console
+    if progress is None:
+        progress = is_terminal(sys.stderr) and (total is None or total >= _SHOWN_FROM)
+    if not progress or sys.stderr is None:  # pythonw and services have no console
         return nullcontext(_Silent())
     from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector
 

@@ -108,8 +108,8 @@ def check_output(
     target = Path(path)
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix not in forms:
-        known = ", ".join(form for form in forms if form)
-        raise InputError(f"{path}: results go into {known}, or a folder (no suffix).")
+        suffixes = ", ".join(form for form in forms if form)
+        raise InputError(f"{path}: results go into {suffixes}, or a folder (no suffix).")
     if source is not None and os.fspath(source) != "-":
         place = Path(source).resolve()
         if place == target.resolve():
@@ -153,8 +153,8 @@ def to_disk(
             job.remove()
     output.warn()
     if rows.blanks.count and form == ".npy":
-        own = 'the vector of ""' if output.blank_results else "NaN"
-        rows.blanks.warn(f"and written as {own}: .npy has no empty value")
+        written = 'the vector of ""' if output.blank_results else "NaN"
+        rows.blanks.warn(f"and written as {written}: .npy has no empty value")
     else:
         rows.blanks.warn(f"and without {task.result}")
     dim = empty.shape[1] if empty.ndim > 1 else 1
@@ -216,7 +216,7 @@ class _Items(Generic[Item]):
     def parts(self, most: int, characters: int) -> Iterator[Part[Item]]:
         """Yield the items in parts of at most so many, fewer where they are long."""
         source, first, halves = iter(self._items), 0, HalfPairs()
-        while items := self._task.check(_some(source, most, characters), first, halves=halves):
+        while items := self._task.check(_part_of(source, most, characters), first, halves=halves):
             where = partial(_where, self._task.items, first)
             blank: list[int] = []
             if not self._task.blank:
@@ -237,7 +237,7 @@ def _where(name: str, first: int, row: int) -> str:
     return f"{name}[{first + row}]"
 
 
-def _some(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:
+def _part_of(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:
     """As many items as make a part: fewer, where they are long."""
     total = 0
     for item in islice(source, most):
@@ -268,8 +268,8 @@ class _Output(Generic[Item]):
         rows, count = self._rows(part), len(part.items)
         if self.suffix == ".npy":
             with replacing(path) as temporary, temporary.open("wb") as file:
-                whole = _spread(values, rows, count)
-                np.save(file, whole.filled(np.nan) if len(rows) < count else values)
+                spread = _spread(values, rows, count)
+                np.save(file, spread.filled(np.nan) if len(rows) < count else values)
             return
         columns = dict(part.columns)
         for name, column in self._task.results(values).items():
@@ -311,12 +311,13 @@ def _spread(values: Any, rows: list[int], count: int) -> Any:
     if len(rows) == count:
         return values
     if not isinstance(values, np.ndarray):
-        known = dict(zip(rows, values, strict=True))
-        return [known.get(row) for row in range(count)]
-    whole = np.zeros((count, *values.shape[1:]), values.dtype)
-    mask = np.ones(whole.shape, bool)
-    whole[rows], mask[rows] = values, False
-    return np.ma.MaskedArray(whole, mask)
+        by_row = dict(zip(rows, values, strict=True))
+        return [by_row.get(row) for row in range(count)]
+    column = np.zeros((count, *values.shape[1:]), values.dtype)
+    mask = np.ones(column.shape, bool)
+    column[rows] = values
+    mask[rows] = False
+    return np.ma.MaskedArray(column, mask)
 
 
 def _join(
