@@ -36,7 +36,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("bi.encode", (["a"], "query"), {}, "texts by place, and the rest by name: prompt_name="),
         ("bi.encode_query", ("a",), {"batch_size": 1}, "leave it out"),
         ("cross.score", ([("a", "b")],), {"activation_fn": None}, "raw=True"),
-        ("cross.rank", ("a", ["b"]), {"return_documents": True}, "hits have their text"),
+        (
+            "cross.rank",
+            ("a", ["b"]),
+            {"return_documents": True},
+            "ranked documents have their text",
+        ),
         ("cross.rank", ("a", ["b"], 5), {}, "takes query and documents by place"),
     ],
 )

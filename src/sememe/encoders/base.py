@@ -19,7 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _LEAVE_OUT = "leave it out: texts are packed by their tokens, and all cores compute"
-_OPENED = "it is said when the model is opened"
+_OPENED = "pass it when the model is opened"
 _LOGITS = "raw=True gives the logits, to apply it to"
 _TOKENS = "use encode_tokens() for token vectors"
 _CHECKPOINT = "the checkpoint says it; max_length shows it"
@@ -29,7 +29,7 @@ _ARGUMENTS = {
     "apply_softmax": _LOGITS,
     "backend": "it is engine=",
     "batch_size": _LEAVE_OUT,
-    "cache_folder": "the environment variable HF_HUB_CACHE says it",
+    "cache_folder": "set the environment variable HF_HUB_CACHE",
     "chunk_size": _LEAVE_OUT,
     "convert_to_numpy": "leave it out: an array comes out",
     "convert_to_tensor": "an array comes out, and torch.from_numpy makes a tensor of it",
@@ -43,8 +43,8 @@ _ARGUMENTS = {
     "output": _TOKENS,
     "output_value": _TOKENS,
     "pool": _LEAVE_OUT,
-    "precision": "it is dtype=; what to compute in is said when the model is opened",
-    "return_documents": "leave it out: hits have their text",
+    "precision": "it is dtype=; precision= is for opening the model",
+    "return_documents": "leave it out: ranked documents have their text",
     "revision": 'it stands behind the name: "org/name@revision"',
     "sentences": "it is texts=, or pairs=",
     "show_progress_bar": "it is progress=",

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import one_of
-from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read, write
-from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
+from sememe.checkpoint import DEFAULT_MODEL, Weights, read, write
+from sememe.checkpoint.modules import Dense
 from sememe.encoders.base import OpenedModel, explained, fingerprint
 from sememe.encoders.pipeline import Pipeline, Work
 from sememe.encoders.vectors import (
@@ -20,11 +20,12 @@ from sememe.encoders.vectors import (
     OptionChecks,
     VectorOptions,
     Vectors,
+    choose_pooling,
     finish,
     similarity,
 )
 from sememe.engines import Array, load_ahead, open_engine
-from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
+from sememe.errors import CheckpointError, InputError
 from sememe.processes import PerProcess
 from sememe.text import (
     Batch,
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-# RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
-_UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
 
 class BiEncoder(OpenedModel):
@@ -88,14 +87,14 @@ class BiEncoder(OpenedModel):
         load_ahead(engine)
         self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
         self.pooling = pooling
-        """What it was told to pool by; None for the checkpoint's own."""
+        """The `pooling=` it was opened with; None for the checkpoint's own."""
         self._checkpoint = read(model)
         if self._checkpoint.scoring is not None and pooling is None:
             raise CheckpointError(
                 f"{self._checkpoint.directory} is a cross-encoder: it scores pairs and has no "
                 'vectors. Open it with CrossEncoder, or take its transformer with pooling="mean".'
             )
-        self._pooling = _pooling(self._checkpoint, pooling)
+        self._pooling = choose_pooling(self._checkpoint, pooling)
         tokenizer = StaticTokenizer if self._checkpoint.static else Tokenizer
         self._tokenizer = tokenizer(self._checkpoint)
         options: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
@@ -462,62 +461,6 @@ class BiEncoder(OpenedModel):
         return self._tokenizer.prompt_length(prefix) if leave_out else 0
 
 
-def _pooling(checkpoint: Checkpoint, pooling: str | None) -> Pooling:
-    if pooling is not None:
-        default = checkpoint.pooling or Pooling()
-        try:
-            modes = parse_pooling(pooling, "pooling=")
-        except CheckpointError as error:  # but here it is the user who said so
-            raise InputError(str(error)) from None
-        first = {"cls", "pooler"} & {*modes} - {*default.modes}
-        if first and checkpoint.config.get("model_type") in _UNTRAINED_FIRST:
-            warn(
-                f"{checkpoint.directory}: pooling={pooling!r} takes the vector of <s>, which was "
-                "never trained to mean a sentence: RoBERTa has no next-sentence objective. Unless "
-                'you trained it since, take pooling="mean".',
-                UntrainedWarning,
-                once=True,
-            )
-        return Pooling(modes, default.include_prompt)
-    if checkpoint.pooling is not None:
-        return checkpoint.pooling
-    warn(
-        f"{checkpoint.directory} does not say how to pool its token vectors into one; the mean is "
-        'taken. pooling="mean" takes the same without saying so.',
-        GuessWarning,
-        once=True,
-    )
-    return Pooling()
-
-
 def _rows(texts: list[str]) -> dict[str, int]:
     """Different texts in the order in which they first come, each with its row."""
     return {text: row for row, text in enumerate(dict.fromkeys(texts))}
-
-
-class StaticEncoder(BiEncoder):
-    """A vector for each token, and their mean: far faster than a transformer, and coarser.
-
-    It has the face of `BiEncoder`, which opens static encoders too. The vectors are the library's
-    that wrote the checkpoint: model2vec leaves unknown tokens out and reads `max_length` tokens of
-    a text, sentence-transformers as many as tokenizer.json says, WordLlama all. What is cut is
-    counted and told of. A text without a token is a vector of zeros.
-
-    Args:
-        model: a directory, a model's name or a Hub id, as model2vec or sentence-transformers write
-            it, or `wordllama`, the table that the package of this name ships.
-
-    Raises:
-        ModelNotFound: the model is nowhere.
-        CheckpointError: it cannot be read; the message names the file and the tensor.
-        InputError: it is no static encoder.
-
-    Example:
-        >>> encoder = StaticEncoder("wordllama")                 # doctest: +SKIP
-        >>> encoder.encode(["a cat", "a kitten"]).shape          # doctest: +SKIP
-        (2, 256)
-    """
-
-    def __init__(self, model: str | os.PathLike[str]) -> None:
-        super().__init__(model, engine="static")
-        self._arguments = {}

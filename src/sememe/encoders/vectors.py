@@ -10,15 +10,17 @@ import numpy.typing as npt
 
 from sememe.arguments import flag, one_of, whole_number
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.modules import Pooling
+from sememe.checkpoint.modules import Pooling, parse_pooling
 from sememe.engines import Ranges, find_ranges, output_name
-from sememe.errors import CheckpointError, InputError
+from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.text import check_texts
 
 Vectors = npt.NDArray[Any]
 
 DTYPES = ("float32", "float16", "int8", "binary")
 LONG = ("truncate", "chunk", "error")
+# RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
+_UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,39 @@ class OptionChecks:
 
             return table_ranges(self._checkpoint.static.table)
         return find_ranges(self._checkpoint.weights.sha256)
+
+
+def choose_pooling(checkpoint: Checkpoint, pooling: str | None) -> Pooling:
+    """The user's pooling, the checkpoint's, or the mean; one warning where it is a guess.
+
+    Raises:
+        InputError: a pooling that is not known.
+    """
+    if pooling is not None:
+        default = checkpoint.pooling or Pooling()
+        try:
+            modes = parse_pooling(pooling, "pooling=")
+        except CheckpointError as error:  # but here it is the user who said so
+            raise InputError(str(error)) from None
+        first = {"cls", "pooler"} & {*modes} - {*default.modes}
+        if first and checkpoint.config.get("model_type") in _UNTRAINED_FIRST:
+            warn(
+                f"{checkpoint.directory}: pooling={pooling!r} takes the vector of <s>, which was "
+                "never trained to mean a sentence: RoBERTa has no next-sentence objective. Unless "
+                'you trained it since, take pooling="mean".',
+                UntrainedWarning,
+                once=True,
+            )
+        return Pooling(modes, default.include_prompt)
+    if checkpoint.pooling is not None:
+        return checkpoint.pooling
+    warn(
+        f"{checkpoint.directory} does not say how to pool its token vectors into one; the mean is "
+        'taken. pooling="mean" takes the same without saying so.',
+        GuessWarning,
+        once=True,
+    )
+    return Pooling()
 
 
 def finish(
