@@ -31,7 +31,7 @@ def test_encoding_imports_no_torch(tiny: Tiny) -> None:
         f"""
         import sys, sememe
         encoder = sememe.BiEncoder({str(tiny.directory)!r}, precision="f32")
-        encoder.encode(["a"]), encoder.encode(["a"], output="tokens"), encoder.fingerprint
+        encoder.encode(["a"]), encoder.encode_tokens(["a"]), encoder.fingerprint
         print([name for name in ("torch", "transformers", "scipy", "tqdm") if name in sys.modules])
         """
     )

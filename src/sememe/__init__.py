@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from sememe.clustering import cluster as cluster
     from sememe.encoders import BiEncoder as BiEncoder
     from sememe.encoders import CrossEncoder as CrossEncoder
-    from sememe.encoders import Hit as Hit
+    from sememe.encoders import RankedDocument as RankedDocument
     from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
     from sememe.pairs import Pairs as Pairs
     from sememe.pairs import find_pairs as find_pairs
+    from sememe.search import Hit as Hit
     from sememe.search import Index as Index
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
@@ -35,9 +36,10 @@ _HOMES = {
     "Classifier": "sememe.classification",
     "Clusters": "sememe.clustering",
     "CrossEncoder": "sememe.encoders",
-    "Hit": "sememe.encoders",
+    "Hit": "sememe.search",
     "Index": "sememe.search",
     "Pairs": "sememe.pairs",
+    "RankedDocument": "sememe.encoders",
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
     "find_pairs": "sememe.pairs",
@@ -55,6 +57,7 @@ __all__ = [
     "Hit",
     "Index",
     "Pairs",
+    "RankedDocument",
     "StaticEncoder",
     "cluster",
     "errors",

@@ -103,16 +103,16 @@ def test_the_modes_of_pooling_are_far_apart(folder: Path) -> None:
 
 def test_token_states_equal_transformers(folder: Path) -> None:
     tiny = make_checkpoint(folder)
-    found = BiEncoder(folder, precision="f32").encode(TEXTS, output="tokens")
+    found = BiEncoder(folder, precision="f32").encode_tokens(TEXTS)
     assert difference(found, token_states(tiny, TEXTS)) < 1e-4
 
 
 def test_token_states_of_repeated_texts_and_of_one_str(folder: Path) -> None:
     tiny = make_checkpoint(folder)
     encoder = BiEncoder(folder, precision="f32")
-    found = encoder.encode(["a", "wind", "a"], output="tokens")
+    found = encoder.encode_tokens(["a", "wind", "a"])
     assert difference(found, token_states(tiny, ["a", "wind", "a"])) < 1e-4
-    np.testing.assert_array_equal(encoder.encode("a", output="tokens"), found[0])
+    np.testing.assert_array_equal(encoder.encode_tokens("a"), found[0])
 
 
 # --- pooling ---
@@ -213,7 +213,7 @@ def test_truncation_at_the_model_s_length_not_the_tokenizer_s(
     tiny = make_checkpoint(folder, layout=layout, max_length=max_length)
     encoder = BiEncoder(folder, precision="f32")
     with pytest.warns(TruncationWarning):
-        states = encoder.encode([LONG, "a"], output="tokens")
+        states = encoder.encode_tokens([LONG, "a"])
     assert len(states[0]) == encoder.max_length == max_length
     assert difference(states, token_states(tiny, [LONG, "a"])) < 1e-4
     with pytest.warns(TruncationWarning):

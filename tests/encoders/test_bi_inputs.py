@@ -34,7 +34,7 @@ def test_no_texts_give_no_vectors(encoder: BiEncoder) -> None:
     assert encoder.encode([]).shape == (0, encoder.dim)
     assert encoder.encode([], dtype="float16").dtype == np.float16
     assert encoder.encode([], truncate_dim=5).shape == (0, 5)
-    assert encoder.encode([], output="tokens") == []
+    assert encoder.encode_tokens([]) == []
 
 
 def test_the_empty_string_is_a_text_like_any_other(encoder: BiEncoder, tiny: Tiny) -> None:
@@ -134,7 +134,7 @@ def test_normalize_in_the_middle_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"dtype": "int32"}, {"output": "words"}, {"long": "wrap"}, {"prompt_name": "question"}],
+    [{"dtype": "int32"}, {"long": "wrap"}, {"prompt_name": "question"}],
     ids=str,
 )
 def test_an_option_that_is_not_known(encoder: BiEncoder, options: dict[str, str]) -> None:
@@ -222,5 +222,5 @@ def test_similarity_takes_the_checkpoint_s_measure(tmp_path: Path) -> None:
 def test_options_of_sentences_are_refused_for_tokens(
     encoder: BiEncoder, option: dict[str, Any]
 ) -> None:
-    with pytest.raises(InputError, match="are for sentences"):
-        encoder.encode(["a"], output="tokens", **option)
+    with pytest.raises(InputError, match=r"encode_tokens\(\) has no"):
+        encoder.encode_tokens(["a"], **option)

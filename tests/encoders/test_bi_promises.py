@@ -63,9 +63,9 @@ def test_a_text_has_one_vector_from_eight_threads_at_once(encoder: BiEncoder) ->
 def test_tokens_from_eight_threads_at_once(tiny: Tiny) -> None:
     encoder = BiEncoder(tiny.directory, precision="f32")  # its token engine is not open yet
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda text: encoder.encode(text, output="tokens"), TEXTS * 3))
+        found = list(threads.map(lambda text: encoder.encode_tokens(text), TEXTS * 3))
     for text, states in zip(TEXTS * 3, found, strict=True):
-        np.testing.assert_allclose(states, encoder.encode(text, output="tokens"), atol=1e-5)
+        np.testing.assert_allclose(states, encoder.encode_tokens(text), atol=1e-5)
 
 
 def test_an_encoder_opened_twice_gives_the_same_vectors(tiny: Tiny, encoder: BiEncoder) -> None:

@@ -28,7 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("bi.encode", (["a"],), {"normalize_embeddings": True}, "it is normalize="),
         ("bi.encode", (["a"],), {"convert_to_tensor": True}, "torch.from_numpy"),
         ("bi.encode", (["a"],), {"show_progress_bar": True}, "it is progress=.*migration.md"),
-        ("bi.encode", (["a"],), {"output_value": "token_embeddings"}, "it is output="),
+        ("bi.encode", (["a"],), {"output_value": "token_embeddings"}, r"use encode_tokens\(\)"),
         ("bi.encode", (["a"],), {"precision": "int8"}, "it is dtype="),
         ("bi.encode", (), {"sentences": ["a"]}, "it is texts="),
         ("bi.encode", (["a"],), {"normalise": True}, r"did you mean normalize=\?"),
@@ -36,7 +36,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("bi.encode", (["a"], "query"), {}, "texts by place, and the rest by name: prompt_name="),
         ("bi.encode_query", ("a",), {"batch_size": 1}, "leave it out"),
         ("cross.score", ([("a", "b")],), {"activation_fn": None}, "raw=True"),
-        ("cross.rank", ("a", ["b"]), {"return_documents": True}, "hits have their text"),
+        (
+            "cross.rank",
+            ("a", ["b"]),
+            {"return_documents": True},
+            "ranked documents have their text",
+        ),
         ("cross.rank", ("a", ["b"], 5), {}, "takes query and documents by place"),
     ],
 )

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from reference import cosine_distance
 from sememe.checkpoint import read
 from sememe.encoders import pipeline as pipelines
-from sememe.encoders.pipeline import Pipeline, tokenized
-from sememe.encoders.truncation import CutCounter
+from sememe.encoders.pipeline import Pipeline, Work, tokenized
 from sememe.engines import Engine, open_engine
 from sememe.errors import CostWarning
 from sememe.text import Tokenizer
@@ -55,7 +54,10 @@ class Counter:
 def run_all(pipeline: Pipeline, tokenizer: Tokenizer, texts: list[str]) -> np.ndarray:
     found = np.full((len(texts), pipeline.engine.dim), np.nan, np.float32)
     bar = Counter()
-    for batch, vectors in pipeline.values(texts, tokenizer, CutCounter(texts, 99), bar):
+    work = Work[str](None, 99)
+    work.bar = bar
+    work.begin(texts)
+    for batch, vectors in pipeline.values(texts, tokenizer, work):
         assert np.isnan(found[batch.rows]).all(), "a row came twice"
         found[batch.rows] = vectors
     assert bar.done == len(texts)
@@ -118,7 +120,7 @@ def test_a_long_job_says_so_while_it_has_hardly_begun(
 ) -> None:
     ((first, tokens),) = tokenized(many(4500), tokenizer)
     with pytest.warns(CostWarning, match=r"Encoding 90,000,000,000 texts will take about .* h\."):
-        for _ in pipeline.run(first, tokens, remaining=90_000_000_000):
+        for _ in pipeline.run(first, tokens, Work(None, 99), remaining=90_000_000_000):
             pass
 
 
@@ -127,7 +129,7 @@ def test_a_small_job_is_shared_between_the_streams(
 ) -> None:
     texts = many(40)
     ((first, tokens),) = tokenized(texts, tokenizer)
-    computed = [len(batch.rows) for batch, _ in pipeline.run(first, tokens)]
+    computed = [len(batch.rows) for batch, _ in pipeline.run(first, tokens, Work(None, 99))]
     assert sum(computed) == 40
     assert len(computed) >= pipeline.engine.streams
 
@@ -137,7 +139,7 @@ def test_a_job_that_is_given_up_leaves_the_engine_usable(
 ) -> None:
     texts = many(300)
     ((first, tokens),) = tokenized(texts, tokenizer)
-    work = pipeline.run(first, tokens)
+    work = pipeline.run(first, tokens, Work(None, 99))
     next(work)
     work.close()  # type: ignore[attr-defined]
     assert run_all(pipeline, tokenizer, texts).shape == (300, pipeline.engine.dim)

@@ -49,7 +49,7 @@ def values(encoder: Any, kind: str) -> Any:
     if kind == "classifier":
         return encoder.predict_proba([text for text in TEXTS if text])  # a blank text has no label
     if kind == "tokens":
-        return np.concatenate(encoder.encode(TEXTS, output="tokens"))
+        return np.concatenate(encoder.encode_tokens(TEXTS))
     return encoder.encode(TEXTS)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from reference import cosine_distance, sentence_vectors
 from sememe import BiEncoder
-from sememe.encoders import bi
+from sememe.encoders import pipeline
 from sememe.errors import InputError
-from sememe.text.sentences import windows
+from sememe.text.long_texts import windows
 from static_models import make_static_embedding, word_pieces
 from tiny_models import TEXTS, make_checkpoint
 
@@ -38,8 +38,8 @@ def test_texts_that_fit_are_encoded_as_without_it_to_the_bit(encoder: BiEncoder)
     given = [*TEXTS, "wind " * 30, *TEXTS, "a"]
     for options in ({}, {"prompt_name": "query"}, {"dtype": "float16"}, {"dtype": "binary"}):
         fitting = given if options != {"prompt_name": "query"} else TEXTS
-        chunked = encoder.encode(fitting, long="chunk", **options)  # type: ignore[call-overload]
-        plain = encoder.encode(fitting, **options)  # type: ignore[call-overload]
+        chunked = encoder.encode(fitting, long="chunk", **options)  # type: ignore[arg-type]
+        plain = encoder.encode(fitting, **options)  # type: ignore[arg-type]
         np.testing.assert_array_equal(chunked, plain)
     assert encoder.encode([], long="chunk").shape == (0, encoder.dim)
 
@@ -101,14 +101,14 @@ def test_the_bar_counts_texts_not_windows(
         def update(self, n: int) -> None:
             counted.append(n)
 
-    monkeypatch.setattr(bi, "progress_bar", lambda *_: Counting())
+    monkeypatch.setattr(pipeline, "progress_bar", lambda *_: Counting())
     encoder.encode(["a", LONG, LONG, "wind " * 500], long="chunk")
     assert sum(counted) == 4
 
 
 def test_token_vectors_of_windows_are_refused(encoder: BiEncoder) -> None:
     with pytest.raises(InputError, match="a token in two windows has two vectors"):
-        encoder.encode(["a"], output="tokens", long="chunk")
+        encoder.encode_tokens(["a"], long="chunk")
 
 
 def test_a_static_encoder_with_a_limit_reads_a_long_text_whole(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_a_text_has_one_vector_in_any_company(
 
 def test_token_vectors_are_what_the_mean_is_of(static: StaticEncoder) -> None:
     texts = ["wind power", "", "the 日本 bus"]
-    tokens = static.encode(texts, output="tokens")
+    tokens = static.encode_tokens(texts)
     assert [states.shape for states in tokens] == [(2, DIM), (0, DIM), (4, DIM)]
     assert [int((~states.any(axis=1)).sum()) for states in tokens] == [0, 0, 2]  # unknown ones
     means = [states[states.any(axis=1)].mean(axis=0) for states in tokens if len(states)]

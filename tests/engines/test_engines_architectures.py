@@ -51,7 +51,7 @@ def test_token_vectors_equal_transformers(made: Made) -> None:
     encoder = BiEncoder(made.encoder, precision="f32", pooling="mean")
     assert encoder.max_length == made.max_length
     with pytest.warns(match="longer"):
-        result = encoder.encode(texts, output="tokens")
+        result = encoder.encode_tokens(texts)
     assert max(map(len, result)) == made.max_length
     assert farthest(result, states(made, texts)) < NEAR
 
@@ -165,9 +165,7 @@ def test_both_generations_of_modernbert_s_config_are_read(modern: Made, generati
                 global_rope_theta=5000.0,
                 local_rope_theta=300.0,
             )
-    result = BiEncoder(modern.encoder, precision="f32", pooling="mean").encode(
-        LONG, output="tokens"
-    )
+    result = BiEncoder(modern.encoder, precision="f32", pooling="mean").encode_tokens(LONG)
     assert farthest(result, states(modern, LONG)) < NEAR
     pairs = [(a, b) for a in LONG for b in TEXTS]
     scores = CrossEncoder(modern.classifier, precision="f32").score(pairs, raw=True)

@@ -133,9 +133,7 @@ def test_token_vectors_are_openvino_s(tiny: Tiny) -> None:
         BiEncoder(tiny.directory, precision="f32", engine=engine, device="cpu")
         for engine in ("torch", "openvino")
     )
-    for a, b in zip(
-        result.encode(TEXTS, output="tokens"), expected.encode(TEXTS, output="tokens"), strict=True
-    ):
+    for a, b in zip(result.encode_tokens(TEXTS), expected.encode_tokens(TEXTS), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
@@ -188,7 +186,7 @@ def test_auto_takes_torch_where_openvino_cannot_and_says_so_once(tmp_path: Path)
     save(tmp_path, "deberta-v2")
     with pytest.warns(ChoiceWarning, match=r"does not know the architecture 'deberta-v2'"):
         encoder = BiEncoder(tmp_path, precision="f32", pooling="mean")
-    encoder.encode("a", output="tokens")  # a warning would be an error here
+    encoder.encode_tokens("a")  # a warning would be an error here
     with pytest.raises(CheckpointError, match=r"'deberta-v2' is not read; .*engine=\"torch\""):
         BiEncoder(tmp_path, precision="f32", pooling="mean", engine="openvino")
 

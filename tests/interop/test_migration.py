@@ -54,7 +54,7 @@ def assert_same(theirs: Any, ours: Any) -> None:
     elif isinstance(ours, Neighbors):
         assert_array_equal([[hit["corpus_id"] for hit in row] for row in theirs], ours.indices)
         assert_near([[hit["score"] for hit in row] for row in theirs], ours.similarity)
-    elif isinstance(ours, list) and isinstance(ours[0], sememe.Hit):
+    elif isinstance(ours, list) and isinstance(ours[0], sememe.RankedDocument):
         for hit, our in zip(theirs, ours, strict=True):
             assert (hit["corpus_id"], hit.get("text", our.text)) == (our.index, our.text)
             assert_near(hit["score"], our.score)

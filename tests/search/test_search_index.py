@@ -12,7 +12,7 @@ import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignor
 import pytest
 
 from reference import cosine_distance
-from sememe import BiEncoder, CrossEncoder, Index
+from sememe import BiEncoder, CrossEncoder, Index, costs
 from sememe.errors import (
     BlankWarning,
     CostWarning,
@@ -242,22 +242,19 @@ def test_numbers_of_numpy_are_numbers_in_a_search(index: Index) -> None:
         index.search("power", where={"year": np.array([np.nan])})
 
 
-def test_what_is_added_says_what_it_costs_once(encoder: BiEncoder, tmp_path: Path) -> None:
+def test_what_is_added_says_what_it_costs_once(
+    encoder: BiEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = BiEncoder(encoder.model, precision="f32")
-    slow._sentences._rate = 1e-3  # tokens a second
+    other = BiEncoder(make_checkpoint(tmp_path / "other", seed=1).directory, precision="f32")
+    for slow_encoder in (slow, other):  # tokens a second
+        monkeypatch.setitem(costs._rates, slow_encoder._sentences.rate_name, 1e-3)
     texts = [f"a bus {n}" for n in range(2_500)]
     index = Index.create(tmp_path / "index", slow)
-    for work in (lambda: index.add(texts), lambda: index.reindex(encoder_of(tmp_path, slow))):
+    for work in (lambda: index.add(texts), lambda: index.reindex(other)):
         with pytest.warns(CostWarning) as notes:
             work()
         assert [str(note.message)[:20] for note in notes] == ["Encoding 2,500 texts"]
-
-
-def encoder_of(folder: Path, slow: BiEncoder) -> BiEncoder:
-    """Another encoder, as slow."""
-    made = BiEncoder(make_checkpoint(folder / "other", seed=1).directory, precision="f32")
-    made._sentences._rate = slow._sentences._rate
-    return made
 
 
 def test_several_that_make_one_index_at_once_make_one(tmp_path: Path, encoder: BiEncoder) -> None:

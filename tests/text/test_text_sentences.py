@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sememe.text.sentences import windows
+from sememe.text.long_texts import windows
 
 # Words, sentence ends of many scripts, emoji, line ends, and runs without any of them.
 pieces = st.sampled_from(

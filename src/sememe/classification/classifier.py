@@ -13,9 +13,8 @@ from sememe.checkpoint import find
 from sememe.checkpoint.write import check_target, new_folder
 from sememe.classification.head import Floats, Head, read_head
 from sememe.encoders import BiEncoder
-from sememe.encoders.truncation import Cuts
+from sememe.encoders.pipeline import Work
 from sememe.errors import CheckpointError
-from sememe.progress import progress_bar
 from sememe.text import check_texts, rows_with_text
 
 if TYPE_CHECKING:
@@ -118,11 +117,10 @@ class Classifier:
         """
         from sememe.encoders.disk import Task, to_disk
 
-        with progress_bar(None, "texts", progress) as bar:
+        with Work[str](None, self._encoder.max_length, progress) as work:
 
-            def compute(part: list[str], where: Callable[[int], str]) -> tuple[Floats, Cuts]:
-                vectors, cuts = self._encoder.encode_part(part, where, bar)
-                return self._head.probabilities(vectors), cuts
+            def compute(part: list[str], place: Callable[[int], str]) -> Floats:
+                return self._head.probabilities(self._encoder.encode_part(part, place, work))
 
             def results(found: Floats) -> dict[str, Any]:
                 best = [self._head.labels[place] for place in found.argmax(axis=1)]
@@ -142,9 +140,7 @@ class Classifier:
                 FORMS,
                 blank=False,
             )
-            done, cuts = to_disk(task, texts, path)
-        cuts.report(self._encoder.max_length)
-        return done
+            return to_disk(task, texts, path)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the classifier into a new or empty folder, whole or not at all.

@@ -5,24 +5,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import one_of
-from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Weights, read, write
-from sememe.checkpoint.modules import Dense, Pooling, parse_pooling
-from sememe.encoders.fingerprint import fingerprint
-from sememe.encoders.habits import Opened, explained
-from sememe.encoders.options import LONG, Options, Wanted
-from sememe.encoders.pipeline import Cost, Pipeline
-from sememe.encoders.truncation import CutCounter, Cuts
-from sememe.encoders.vectors import Vectors, finish, similarity
+from sememe.checkpoint import DEFAULT_MODEL, Weights, read, write
+from sememe.checkpoint.modules import Dense
+from sememe.encoders.base import OpenedModel, explained, fingerprint
+from sememe.encoders.pipeline import Pipeline, Work
+from sememe.encoders.vectors import (
+    LONG,
+    OptionChecks,
+    VectorOptions,
+    Vectors,
+    choose_pooling,
+    finish,
+    similarity,
+)
 from sememe.engines import Array, load_ahead, open_engine
-from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
+from sememe.errors import CheckpointError, InputError
 from sememe.processes import PerProcess
-from sememe.progress import Bar, progress_bar
 from sememe.text import (
     Batch,
     HalfPairs,
@@ -39,11 +43,9 @@ if TYPE_CHECKING:
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-# RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
-_UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
 
-class BiEncoder(Opened):
+class BiEncoder(OpenedModel):
     """A sentence encoder: texts in, vectors out.
 
     Args:
@@ -86,14 +88,14 @@ class BiEncoder(Opened):
         load_ahead(engine)
         self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
         self.pooling = pooling
-        """What it was told to pool by; None for the checkpoint's own."""
+        """The `pooling=` it was opened with; None for the checkpoint's own."""
         self._checkpoint = read(model)
         if self._checkpoint.scoring is not None and pooling is None:
             raise CheckpointError(
                 f"{self._checkpoint.directory} is a cross-encoder: it scores pairs and has no "
                 'vectors. Open it with CrossEncoder, or take its transformer with pooling="mean".'
             )
-        self._pooling = _pooling(self._checkpoint, pooling)
+        self._pooling = choose_pooling(self._checkpoint, pooling)
         tokenizer = StaticTokenizer if self._checkpoint.static else Tokenizer
         self._tokenizer = tokenizer(self._checkpoint)
         options: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}
@@ -103,9 +105,11 @@ class BiEncoder(Opened):
         )
         options |= {"precision": opened.precision, "engine": opened.name}
         self._arguments = {**options, "pooling": pooling}
-        self._options = Options(checkpoint, self._pooling, opened.dim)
-        self._sentences = Pipeline(opened)
-        self._tokens = PerProcess(lambda: Pipeline(open_engine(checkpoint, "tokens", **options)))
+        self._options = OptionChecks(checkpoint, self._pooling, opened.dim)
+        self._sentences = Pipeline(opened, self.model)
+        self._tokens = PerProcess(
+            lambda: Pipeline(open_engine(checkpoint, "tokens", **options), f"{model} (tokens)")
+        )
 
     @property
     def dim(self) -> int:
@@ -156,33 +160,6 @@ class BiEncoder(Opened):
         engine = self._sentences.engine
         return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, behind)
 
-    @overload
-    def encode(
-        self,
-        texts: str | Iterable[str],
-        *,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        normalize: bool | None = ...,
-        truncate_dim: int | None = ...,
-        dtype: str = ...,
-        output: Literal["sentence"] = ...,
-        long: str = ...,
-        progress: bool | None = ...,
-    ) -> Vectors: ...
-
-    @overload
-    def encode(
-        self,
-        texts: str | Iterable[str],
-        *,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        output: Literal["tokens"],
-        long: str = ...,
-        progress: bool | None = ...,
-    ) -> list[Vectors]: ...
-
     @explained
     def encode(
         self,
@@ -193,10 +170,9 @@ class BiEncoder(Opened):
         normalize: bool | None = None,
         truncate_dim: int | None = None,
         dtype: str = "float32",
-        output: str = "sentence",
         long: str = "truncate",
         progress: bool | None = None,
-    ) -> Any:
+    ) -> Vectors:
         """Encode texts; identical ones are computed once.
 
         Args:
@@ -209,12 +185,11 @@ class BiEncoder(Opened):
                 losses: Kusupati et al., 2022); normalisation comes after.
             dtype: the type of what comes out: `float32`, `float16`, `int8` (n, dim), by a range
                 that belongs to the checkpoint, or `binary`, uint8 (n, dim / 8), a bit a component.
-            output: `sentence`, or `tokens` for a list of (tokens, hidden) arrays, one a text.
             long: what to do with a text over `max_length`: `truncate` (one warning says how many
                 were cut), `error`, or `chunk`, which reads it whole: in windows that overlap and
                 end where sentences do, each behind the prompt. Their vectors, as the checkpoint
                 pools them, are averaged, weighted by their tokens (segments pooled by their mean:
-                Sun et al., 2019). A text that fits comes out as without it. Not for tokens.
+                Sun et al., 2019). A text that fits comes out as without it.
             progress: a progress bar: True, False, or None for one on a terminal.
 
         Returns:
@@ -223,30 +198,57 @@ class BiEncoder(Opened):
         Raises:
             InputError: a text that is not a str (which one), or an argument that is not known.
         """
-        one_of("output", output, ("sentence", "tokens"))
+        items = check_texts([texts] if isinstance(texts, str) else texts)
+        options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
+        with self._work(len(items), progress, long) as work:
+            vectors = self._vectors(items, options, work)
+        single: Vectors = vectors[0] if isinstance(texts, str) else vectors
+        return single
+
+    @explained
+    def encode_tokens(
+        self,
+        texts: str | Iterable[str],
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        long: str = "truncate",
+        progress: bool | None = None,
+    ) -> Any:
+        """The transformer's own vectors: one for each token of a text, special ones included.
+
+        Args:
+            texts: any iterable of str. A single str gives a single array.
+            prompt_name: as `encode`'s, like all that follow.
+            prompt: see `encode`.
+            long: `truncate` or `error`; see `encode`.
+            progress: see `encode`.
+
+        Returns:
+            A list of float32 (tokens, hidden) arrays, one a text.
+
+        Raises:
+            InputError: as `encode`'s, and `long="chunk"`: a token in two windows has two vectors.
+        """
+        if long == "chunk":
+            raise InputError(
+                'encode_tokens(long="chunk"): a token in two windows has two vectors; pass '
+                'long="truncate", or cut the text yourself.'
+            )
         one_of("long", long, LONG)
-        listed = check_texts([texts] if isinstance(texts, str) else texts)
-        if output == "tokens":
-            if (normalize, truncate_dim, dtype) != (None, None, "float32"):
-                raise InputError(
-                    'output="tokens" gives the transformer\'s own vectors; normalize=, '
-                    "truncate_dim= and dtype= are for sentences."
-                )
-            if long == "chunk":
-                raise InputError(
-                    'output="tokens" with long="chunk": a token in two windows has two vectors; '
-                    'take long="truncate", or cut the text yourself.'
-                )
-            prefix = self._options.prompt(prompt_name, prompt)
-            with progress_bar(len(listed), "texts", progress) as bar:
-                states, cuts = self._token_vectors(listed, prefix, long, bar)
-            cuts.report(self.max_length)
-            return states[0] if isinstance(texts, str) else states
-        wanted = self._options.wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
-        with progress_bar(len(listed), "texts", progress) as bar:
-            found, cuts = self._sentence_vectors(listed, "texts[{}]".format, wanted, bar, Cost())
-        cuts.report(self.max_length)
-        return found[0] if isinstance(texts, str) else found
+        items = check_texts([texts] if isinstance(texts, str) else texts)
+        prefix = self._options.prompt(prompt_name, prompt)
+        rows = _rows(items)
+        with self._work(len(items), progress, long) as work:
+            work.begin(items)
+            states = {
+                int(row): values[:length].copy()
+                for batch, padded in self._compute(self._tokens(), list(rows), prefix, work)
+                for row, length, values in zip(batch.rows, batch.lengths, padded, strict=True)
+            }
+            work.end(len(items) - len(rows))
+        arrays = [states[rows[text]].copy() for text in items]
+        return arrays[0] if isinstance(texts, str) else arrays
 
     @explained
     def encode_to(
@@ -262,7 +264,7 @@ class BiEncoder(Opened):
         long: str = "truncate",
         progress: bool | None = None,
     ) -> "OnDisk":
-        """Encode any number of texts to disk in bounded memory; killed, it goes on where it was.
+        """Encode any number of texts to disk in bounded memory; interrupted, it resumes.
 
         Call it again with the same texts, path and options to go on: shards that are finished are
         not computed again, and the result is the same as without the interruption, to the byte.
@@ -300,86 +302,36 @@ class BiEncoder(Opened):
         """
         from sememe.encoders.disk import Task, to_disk
 
-        wanted = self._options.wanted(prompt_name, prompt, normalize, truncate_dim, dtype, long)
+        options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         settings = {
             "fingerprint": self.fingerprint,
             "budget": self._sentences.engine.budget,
-            **asdict(wanted),
+            **asdict(options),
         }
-        with progress_bar(None, "texts", progress) as bar:
-            done, cuts = to_disk(
-                Task(
-                    "encode",
-                    settings,
-                    "texts",
-                    check_texts,
-                    lambda part, where: self._sentence_vectors(part, where, wanted, bar),
-                    lambda vectors: {"vector": vectors},
-                    "a vector",
-                ),
-                texts,
-                path,
+        with self._work(None, progress, long) as work:
+            task = Task(
+                "encode",
+                settings,
+                "texts",
+                check_texts,
+                lambda part, place: self._vectors(part, options, work, place),
+                lambda vectors: {"vector": vectors},
+                "a vector",
             )
-        cuts.report(self.max_length)
-        return done
-
-    def _sentence_vectors(
-        self,
-        texts: list[str],
-        where: Callable[[int], str],
-        wanted: Wanted,
-        bar: Bar,
-        cost: Cost | None = None,
-    ) -> tuple[Vectors, Cuts]:
-        """The vectors of all texts, or of a part, whose text i a message calls `where(i)`."""
-        cut = CutCounter(texts, self.max_length, wanted.long, where)
-        unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        if wanted.long == "chunk":
-            chunk = partial(chunked, self._tokenizer, wanted.prompt)
-            skip = self._skip(wanted.prompt)
-            computed = self._sentences.pooled(list(unique), chunk, bar, skip=skip, cost=cost)
-        else:
-            computed = np.empty((len(unique), self._sentences.engine.dim), np.float32)
-            for batch, vectors in self._compute(
-                self._sentences, list(unique), wanted.prompt, cut, bar, cost
-            ):
-                computed[batch.rows] = vectors
-        found = finish(
-            computed,
-            normalize=wanted.normalize,
-            truncate_dim=wanted.truncate_dim,
-            dtype=wanted.dtype,
-            limit=wanted.limit,
-        )
-        if len(unique) < len(texts):
-            found = found[[unique[text] for text in texts]]
-            bar.update(len(texts) - len(unique))
-        return found, cut.cuts()
+            return to_disk(task, texts, path)
 
     def encode_part(
-        self, texts: list[str], where: Callable[[int], str], bar: Bar
-    ) -> tuple[Vectors, Cuts]:
-        """The vectors of a part of a job, which itself tells what was cut from all its parts.
+        self, texts: list[str], place: Callable[[int], str], work: Work[str]
+    ) -> Vectors:
+        """The vectors of a part of a job, as `encode` gives by default, float32 (n, dim).
 
         Args:
             texts: strings, checked.
-            where: what a message calls text i.
-            bar: told how many are done.
-
-        Returns:
-            float32 (n, dim), as `encode` gives by default, and what was cut.
+            place: how a message calls text i.
+            work: the job's, which warns at its end of what was cut from all its parts.
         """
-        wanted = self._options.wanted(None, None, None, None, "float32", "truncate")
-        return self._sentence_vectors(texts, where, wanted, bar)
-
-    def _token_vectors(
-        self, texts: list[str], prefix: str, long: str, bar: Bar
-    ) -> tuple[list[Vectors], Cuts]:
-        cut = CutCounter(texts, self.max_length, long)
-        unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        pipeline = self._tokens()
-        states = _ragged(self._compute(pipeline, list(unique), prefix, cut, bar, Cost()))
-        return [states[unique[text]].copy() for text in texts], cut.cuts()
+        options = self._options.check(None, None, None, None, "float32", "truncate")
+        return self._vectors(texts, options, work, place)
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
@@ -413,22 +365,18 @@ class BiEncoder(Opened):
             >>> [len(vectors) for vectors in encoder.encode_parts([["a", "b"], ["c"]])]
             [2, 1]
         """
-        prompt = self._as(_DOCUMENT_PROMPTS, {})
-        wanted = self._options.wanted(
+        prompt = self._with_prompt(_DOCUMENT_PROMPTS, {})
+        options = self._options.check(
             prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
         )
-        first, cuts, halves = 0, Cuts(), HalfPairs()
-        cost = None if total is None else Cost()
-        with progress_bar(total, "texts", progress) as bar:
+        first, halves = 0, HalfPairs()
+        with self._work(total, progress) as work:
             for part in parts:
-                if total is not None and cost is not None:
-                    cost.after = max(0, total - first - len(part))
+                work.later = max(0, (total or 0) - first - len(part))
                 texts = check_texts(part, first, halves=halves)
-                found, cut = self._sentence_vectors(texts, "texts[{}]".format, wanted, bar, cost)
-                first, cuts = first + len(part), cuts + cut
-                yield found
-        halves.warn()
-        cuts.report(self.max_length)
+                first += len(part)
+                yield self._vectors(texts, options, work)
+            halves.warn()
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
@@ -453,35 +401,60 @@ class BiEncoder(Opened):
         """
         write(replace(self._checkpoint, pooling=self._pooling, scoring=None), directory)
 
+    def _work(self, total: int | None, progress: bool | None, long: str = "") -> Work[str]:
+        return Work(total, self.max_length, progress, refuses_long=long == "error")
+
+    def _vectors(
+        self,
+        texts: list[str],
+        options: VectorOptions,
+        work: Work[str],
+        place: Callable[[int], str] | None = None,
+    ) -> Vectors:
+        """The vectors of all texts, or of a part, whose text i a message calls `place(i)`."""
+        work.begin(texts, place)
+        rows = _rows(texts)
+        if options.long == "chunk":
+            chunk = partial(chunked, self._tokenizer, options.prompt)
+            skip = self._skip(options.prompt)
+            computed = self._sentences.pooled(list(rows), chunk, work, skip=skip)
+        else:
+            computed = np.empty((len(rows), self._sentences.engine.dim), np.float32)
+            for batch, values in self._compute(self._sentences, list(rows), options.prompt, work):
+                computed[batch.rows] = values
+        vectors = finish(
+            computed,
+            normalize=options.normalize,
+            truncate_dim=options.truncate_dim,
+            dtype=options.dtype,
+            limit=options.limit,
+        )
+        work.end(len(texts) - len(rows))
+        return vectors[[rows[text] for text in texts]] if len(rows) < len(texts) else vectors
+
     def _encode_as(
         self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
     ) -> Vectors:
-        vectors: Vectors = self.encode(texts, **self._as(names, options))
+        vectors: Vectors = self.encode(texts, **self._with_prompt(names, options))
         return vectors
 
-    def _as(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
         """The options, with the first of the prompts that the checkpoint has."""
         if options.get("prompt") is not None or options.get("prompt_name") is not None:
             return options
-        known = next((name for name in names if name in self._checkpoint.prompts), None)
+        name = next((name for name in names if name in self._checkpoint.prompts), None)
         # As in sentence-transformers: a default prompt says nothing of questions or documents.
-        return {**options, **({"prompt_name": known} if known else {"prompt": ""})}
+        return {**options, **({"prompt_name": name} if name else {"prompt": ""})}
 
     def _compute(
-        self,
-        pipeline: Pipeline,
-        texts: list[str],
-        prefix: str,
-        cut: CutCounter[str],
-        bar: Bar,
-        cost: Cost | None,
+        self, pipeline: Pipeline, texts: list[str], prefix: str, work: Work[str]
     ) -> Iterator[tuple[Batch, Array]]:
         """The computed batches of different texts, each behind a prompt."""
 
-        def tokenize(some: Sequence[str]) -> Tokens:
-            return self._tokenizer([prefix + text for text in some] if prefix else some)
+        def tokenize(window: Sequence[str]) -> Tokens:
+            return self._tokenizer([prefix + text for text in window] if prefix else window)
 
-        return pipeline.values(texts, tokenize, cut, bar, skip=self._skip(prefix), cost=cost)
+        return pipeline.values(texts, tokenize, work, skip=self._skip(prefix))
 
     def _skip(self, prefix: str) -> int:
         """How many first tokens the pooling leaves out."""
@@ -489,38 +462,6 @@ class BiEncoder(Opened):
         return self._tokenizer.prompt_length(prefix) if leave_out else 0
 
 
-def _pooling(checkpoint: Checkpoint, asked: str | None) -> Pooling:
-    if asked is not None:
-        own = checkpoint.pooling or Pooling()
-        try:
-            modes = parse_pooling(asked, "pooling=")
-        except CheckpointError as error:  # but here it is the user who said so
-            raise InputError(str(error)) from None
-        first = {"cls", "pooler"} & {*modes} - {*own.modes}
-        if first and checkpoint.config.get("model_type") in _UNTRAINED_FIRST:
-            warn(
-                f"{checkpoint.directory}: pooling={asked!r} takes the vector of <s>, which was "
-                "never trained to mean a sentence: RoBERTa has no next-sentence objective. Unless "
-                'you trained it since, take pooling="mean".',
-                UntrainedWarning,
-                once=True,
-            )
-        return Pooling(modes, own.include_prompt)
-    if checkpoint.pooling is not None:
-        return checkpoint.pooling
-    warn(
-        f"{checkpoint.directory} does not say how to pool its token vectors into one; the mean is "
-        'taken. pooling="mean" takes the same without saying so.',
-        GuessWarning,
-        once=True,
-    )
-    return Pooling()
-
-
-def _ragged(computed: Iterator[tuple[Batch, Array]]) -> dict[int, Array]:
-    """Each text's own token vectors, float32 (tokens, hidden), by row."""
-    return {
-        int(row): states[:length].copy()
-        for batch, values in computed
-        for row, length, states in zip(batch.rows, batch.lengths, values, strict=True)
-    }
+def _rows(texts: list[str]) -> dict[str, int]:
+    """Different texts in the order in which they first come, each with its row."""
+    return {text: row for row, text in enumerate(dict.fromkeys(texts))}

@@ -12,16 +12,13 @@ import numpy.typing as npt
 
 from sememe.arguments import flag, one_of, whole_number
 from sememe.checkpoint import Scoring, read, write
-from sememe.encoders.fingerprint import fingerprint
-from sememe.encoders.habits import Opened, explained
-from sememe.encoders.pipeline import Cost, Pipeline
-from sememe.encoders.truncation import CutCounter, Cuts
+from sememe.encoders.base import OpenedModel, explained, fingerprint
+from sememe.encoders.pipeline import Pipeline, Work
 from sememe.encoders.vectors import softmax
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, InputError
-from sememe.progress import Bar, progress_bar
 from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
-from sememe.text.pairs import TRUNCATE, Truncate
+from sememe.text.tokenizer import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
@@ -29,11 +26,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Hit:
+class RankedDocument:
     """A document that was ranked.
 
     Attributes:
-        index: where it stands among the documents that were given.
+        index: its place among the documents.
         score: of one label; the higher, the better.
         text: the document.
     """
@@ -43,7 +40,7 @@ class Hit:
     text: str
 
 
-class CrossEncoder(Opened):
+class CrossEncoder(OpenedModel):
     """A cross-encoder: pairs of texts in, scores out.
 
     Args:
@@ -91,7 +88,7 @@ class CrossEncoder(Opened):
             self._checkpoint, "scores", precision=precision, engine=engine, **options
         )
         self._arguments = {**options, "precision": opened.precision, "engine": opened.name}
-        self._pipeline = Pipeline(opened, "Scoring {:,} pairs")
+        self._pipeline = Pipeline(opened, self.model, "Scoring {:,} pairs")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -147,12 +144,11 @@ class CrossEncoder(Opened):
         raw, symmetric = flag("raw", raw), flag("symmetric", symmetric)
         _check(truncate, symmetric)
         single = isinstance(pairs, tuple) and len(pairs) == 2 and isinstance(pairs[0], str)
-        given = cast(Iterable[Sequence[str]], [pairs] if single else pairs)
-        listed = check_pairs(given)
-        with progress_bar(len(listed) * (1 + symmetric), "pairs", progress) as bar:
-            found, cuts = self._scores(listed, raw, symmetric, truncate, bar, Cost())
-        cuts.report(self.max_length, "pair")
-        return np.asarray(found[0] if single else found)
+        items = check_pairs(cast(Iterable[Sequence[str]], [pairs] if single else pairs))
+        total = len(items) * (1 + symmetric)
+        with Work[Pair](total, self.max_length, progress, noun="pair") as work:
+            scores = self._scores(items, raw, symmetric, truncate, work)
+        return np.asarray(scores[0] if single else scores)
 
     @explained
     def rank(
@@ -162,7 +158,7 @@ class CrossEncoder(Opened):
         *,
         top_k: int | None = None,
         progress: bool | None = None,
-    ) -> list[Hit]:
+    ) -> list[RankedDocument]:
         """Rank documents by their score against a query, best first.
 
         The query is tokenised once and always read whole: only documents are cut. Of equal scores
@@ -192,7 +188,7 @@ class CrossEncoder(Opened):
         pairs = [(query, text) for text in texts]
         scores = self.score(pairs, truncate="document", progress=progress)
         order = np.argsort(-scores, kind="stable")[:top_k]
-        return [Hit(int(i), float(scores[i]), texts[i]) for i in order]
+        return [RankedDocument(int(i), float(scores[i]), texts[i]) for i in order]
 
     @explained
     def score_to(
@@ -205,7 +201,7 @@ class CrossEncoder(Opened):
         truncate: str = "longest",
         progress: bool | None = None,
     ) -> "OnDisk":
-        """Score any number of pairs to disk in bounded memory; killed, it goes on where it was.
+        """Score any number of pairs to disk in bounded memory; interrupted, it resumes.
 
         Args:
             pairs: any iterable of (first, second), read once, never held as a whole. (The command
@@ -236,20 +232,18 @@ class CrossEncoder(Opened):
             "symmetric": symmetric,
             "truncate": truncate,
         }
-        with progress_bar(None, "pairs", progress) as bar:
+        with Work[Pair](None, self.max_length, progress, noun="pair") as work:
             task = Task(
                 "score",
                 settings,
                 "pairs",
                 check_pairs,
-                lambda part, _: self._scores(part, raw, symmetric, truncate, bar),
+                lambda part, _: self._scores(part, raw, symmetric, truncate, work),
                 self._columns,
                 "a score",
                 SCORES,
             )
-            done, cuts = to_disk(task, pairs, path)
-        cuts.report(self.max_length, "pair")
-        return done
+            return to_disk(task, pairs, path)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the model into a new or empty folder, as `BiEncoder.save` does.
@@ -275,21 +269,20 @@ class CrossEncoder(Opened):
         raw: bool,
         symmetric: bool,
         truncate: str,
-        bar: Bar,
-        cost: Cost | None = None,
-    ) -> tuple[Array, Cuts]:
+        work: Work[Pair],
+    ) -> Array:
         orders = [pairs, [(b, a) for a, b in pairs]] if symmetric else [pairs]
         unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
-        cut = CutCounter(pairs, self.max_length)
+        work.begin(pairs)
         logits = np.empty((len(unique), len(self.labels)), np.float32)
         tokenize = partial(self._tokenizer, truncate=cast(Truncate, truncate))
-        for batch, values in self._pipeline.values(list(unique), tokenize, cut, bar, cost=cost):
+        for batch, values in self._pipeline.values(list(unique), tokenize, work):
             logits[batch.rows] = values
-        bar.update(len(pairs) * len(orders) - len(unique))
+        work.end(len(pairs) * len(orders) - len(unique))
         scores = logits if raw else _activated(logits, self._scoring.activation)
-        given, *turned = (scores[[unique[pair] for pair in order]] for order in orders)
-        found = np.asarray((given + turned[0]) / 2, np.float32) if turned else given
-        return found[:, 0] if len(self.labels) == 1 else found, cut.cuts()
+        forward, *backward = (scores[[unique[pair] for pair in order]] for order in orders)
+        mean = np.asarray((forward + backward[0]) / 2, np.float32) if backward else forward
+        return mean[:, 0] if len(self.labels) == 1 else mean
 
 
 def _check(truncate: str, symmetric: bool) -> None:

@@ -1,7 +1,7 @@
 """Results of any number of texts or pairs on disk: shard by shard, each computed on its own.
 
 A result's last bits depend on the texts that it is padded with. Shards are cut by the input alone
-and computed apart, so whoever is killed and goes on ends with the same bytes.
+and computed apart, so an interrupted job that resumes ends with the same bytes.
 """
 
 import os
@@ -18,7 +18,6 @@ from typing import Any, Generic
 import numpy as np
 
 from sememe.encoders.pipeline import Item
-from sememe.encoders.truncation import Cuts
 from sememe.encoders.vectors import Vectors
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, TableError, warn
 from sememe.jobs import FileRows, Job, Part, flat
@@ -63,7 +62,7 @@ class Task(Generic[Item]):
     settings: Mapping[str, Any]
     items: str
     check: Callable[..., list[Item]]
-    compute: Callable[[list[Item], Callable[[int], str]], tuple[Vectors, Cuts]]
+    compute: Callable[[list[Item], Callable[[int], str]], Vectors]
     results: Callable[[Vectors], Mapping[str, Any]]
     result: str
     forms: tuple[str, ...] = VECTORS
@@ -109,8 +108,8 @@ def check_output(
     target = Path(path)
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix not in forms:
-        known = ", ".join(form for form in forms if form)
-        raise InputError(f"{path}: results go into {known}, or a folder (no suffix).")
+        suffixes = ", ".join(form for form in forms if form)
+        raise InputError(f"{path}: results go into {suffixes}, or a folder (no suffix).")
     if source is not None and os.fspath(source) != "-":
         place = Path(source).resolve()
         if place == target.resolve():
@@ -138,42 +137,41 @@ def _job_folder(target: Path, form: str) -> Path:
 
 def to_disk(
     task: Task[Item], items: Iterable[Any] | FileRows, path: str | os.PathLike[str]
-) -> tuple[OnDisk, Cuts]:
+) -> OnDisk:
     """Compute items shard by shard, or only those that are not finished, and join the shards."""
     rows = items if isinstance(items, FileRows) else _Items(task, items)
     form, target = check_output(path, task.forms, rows.path), Path(path)
     output = _Output(task, form)
     settings = {**task.settings, **rows.settings, "form": form}
     settings["shard"] = [SHARD_TEXTS, _SHARD_CHARACTERS]
-    empty = task.compute([], str)[0]
+    empty = task.compute([], str)
     folder = _job_folder(target, form) if form else target
     with Job.opened(folder, task.kind, settings) as job:
-        count, cuts, shards = _shards(job, output, rows)
+        count, shards = _shards(job, output, rows)
         if form:
             _join(target, folder, shards, lambda path: output.write(rows.empty(), empty, path))
             job.remove()
     output.warn()
     if rows.blanks.count and form == ".npy":
-        own = 'the vector of ""' if output.blank_results else "NaN"
-        rows.blanks.warn(f"and written as {own}: .npy has no empty value")
+        written = 'the vector of ""' if output.blank_results else "NaN"
+        rows.blanks.warn(f"and written as {written}: .npy has no empty value")
     else:
         rows.blanks.warn(f"and without {task.result}")
     dim = empty.shape[1] if empty.ndim > 1 else 1
-    return OnDisk(target, count, dim, job.found, rows.blanks.count), cuts
+    return OnDisk(target, count, dim, job.found, rows.blanks.count)
 
 
 def _shards(
     job: Job, output: "_Output[Item]", rows: "FileRows | _Items[Item]"
-) -> tuple[int, Cuts, list[Path]]:
-    number, count, cuts, slow = -1, 0, Cuts(), False
+) -> tuple[int, list[Path]]:
+    number, count, slow = -1, 0, False
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
         for number, part in enumerate(rows.parts(SHARD_TEXTS, _SHARD_CHARACTERS)):
             if not job.has(number, part.identity):
                 started = time.perf_counter()
-                values, cut = output.compute(part)  # while the part before is being written
+                values = output.compute(part)  # while the part before is being written
                 slow = slow or _say_rate(len(part.items), time.perf_counter() - started)
-                cuts += cut
                 write = partial(output.write, part, values)
                 if written:
                     written.result()
@@ -181,7 +179,7 @@ def _shards(
             count += len(part.items)
         if written:
             written.result()
-    return count, cuts, job.finish(number + 1)
+    return count, job.finish(number + 1)
 
 
 def _say_rate(count: int, seconds: float) -> bool:
@@ -218,7 +216,7 @@ class _Items(Generic[Item]):
     def parts(self, most: int, characters: int) -> Iterator[Part[Item]]:
         """Yield the items in parts of at most so many, fewer where they are long."""
         source, first, halves = iter(self._items), 0, HalfPairs()
-        while items := self._task.check(_some(source, most, characters), first, halves=halves):
+        while items := self._task.check(_part_of(source, most, characters), first, halves=halves):
             where = partial(_where, self._task.items, first)
             blank: list[int] = []
             if not self._task.blank:
@@ -239,7 +237,7 @@ def _where(name: str, first: int, row: int) -> str:
     return f"{name}[{first + row}]"
 
 
-def _some(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:
+def _part_of(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:
     """As many items as make a part: fewer, where they are long."""
     total = 0
     for item in islice(source, most):
@@ -259,7 +257,7 @@ class _Output(Generic[Item]):
         # A score of nothing is NaN, a vector is bytes where it is binary.
         self.blank_results = form == ".npy" and task.kind == "encode"
 
-    def compute(self, part: Part[Item]) -> tuple[Vectors, Cuts]:
+    def compute(self, part: Part[Item]) -> Vectors:
         """The results of a part's items that have a text."""
         rows = self._rows(part)
         items = [part.items[row] for row in rows]
@@ -270,8 +268,8 @@ class _Output(Generic[Item]):
         rows, count = self._rows(part), len(part.items)
         if self.suffix == ".npy":
             with replacing(path) as temporary, temporary.open("wb") as file:
-                whole = _spread(values, rows, count)
-                np.save(file, whole.filled(np.nan) if len(rows) < count else values)
+                spread = _spread(values, rows, count)
+                np.save(file, spread.filled(np.nan) if len(rows) < count else values)
             return
         columns = dict(part.columns)
         for name, column in self._task.results(values).items():
@@ -313,12 +311,13 @@ def _spread(values: Any, rows: list[int], count: int) -> Any:
     if len(rows) == count:
         return values
     if not isinstance(values, np.ndarray):
-        known = dict(zip(rows, values, strict=True))
-        return [known.get(row) for row in range(count)]
-    whole = np.zeros((count, *values.shape[1:]), values.dtype)
-    mask = np.ones(whole.shape, bool)
-    whole[rows], mask[rows] = values, False
-    return np.ma.MaskedArray(whole, mask)
+        by_row = dict(zip(rows, values, strict=True))
+        return [by_row.get(row) for row in range(count)]
+    column = np.zeros((count, *values.shape[1:]), values.dtype)
+    mask = np.ones(column.shape, bool)
+    column[rows] = values
+    mask[rows] = False
+    return np.ma.MaskedArray(column, mask)
 
 
 def _join(

@@ -6,17 +6,16 @@ An item is a text, for a bi-encoder, or a pair of texts, for a cross-encoder.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from sememe.costs import duration
-from sememe.encoders.truncation import CutCounter
+from sememe.costs import rate, record_rate, warn_of_duration
 from sememe.engines import Array, Engine
-from sememe.errors import CostWarning, warn
+from sememe.errors import InputError, TruncationWarning, warn
 from sememe.processes import submit
-from sememe.progress import Bar
+from sememe.progress import Bar, progress_bar
 from sememe.text import Batch, Chunks, Tokens, batches
 
 _TIMED_TOKENS = 8192
@@ -26,22 +25,105 @@ _TIMED_TOKENS = 8192
 _BATCHES, _LEAST_BUDGET = 16, 192
 
 _WINDOW_ITEMS, _WINDOW_CHARACTERS = 16_384, 2_000_000
-_LONG_JOB_SECONDS = 60
 
 Item = TypeVar("Item", str, tuple[str, str])
 Read = TypeVar("Read", Tokens, Chunks)
 
 
-class Cost:
-    """What is said of a job that takes long: once, in however many parts it comes.
+@dataclass(frozen=True)
+class Cuts:
+    """How many items were seen and cut, how many tokens that took, how many from the longest."""
 
-    Attributes:
-        after: how many items come after the part that is being computed.
+    seen: int = 0
+    cut: int = 0
+    tokens: int = 0
+    most: int = 0
+
+    def __add__(self, other: "Cuts") -> "Cuts":
+        most = max(self.most, other.most)
+        return Cuts(self.seen + other.seen, self.cut + other.cut, self.tokens + other.tokens, most)
+
+    def warn(self, max_length: int, noun: str) -> None:
+        """Warn once of all of them."""
+        if self.cut:
+            warn(
+                f"{self.cut:,} of {self.seen:,} {noun}s were longer than the {max_length} tokens "
+                f"the model reads and were cut: {self.tokens:,} tokens were left out, "
+                f"{self.most:,} from the longest {noun}.",
+                TruncationWarning,
+            )
+
+
+class Work(Generic[Item]):
+    """One call's work, in however many parts: its progress bar, what was cut, what it will cost.
+
+    As a context manager, it warns once at the end of all that was cut.
+
+    Args:
+        total: how many items there are; None where it is not known, so neither is the cost.
+        max_length: how many tokens of an item the model reads.
+        progress: True, False, or None for a bar on a terminal.
+        noun: what an item is called: text or pair.
+        refuses_long: whether an item over `max_length` is an error.
     """
 
-    def __init__(self) -> None:
-        self.after = 0
-        self.said = False
+    def __init__(
+        self,
+        total: int | None,
+        max_length: int,
+        progress: bool | None = None,
+        *,
+        noun: str = "text",
+        refuses_long: bool = False,
+    ) -> None:
+        self.bar: Bar
+        self.later = 0
+        """How many items come after the part that is being computed."""
+        self.has_cost = total is not None
+        self.is_announced = False
+        self._context = progress_bar(total, f"{noun}s", progress)
+        self._max_length = max_length
+        self._noun = noun
+        self._refuses_long = refuses_long
+        self._cuts = Cuts()
+        self._items: Sequence[Item] = ()
+
+    def __enter__(self) -> "Work[Item]":
+        self.bar = self._context.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._context.__exit__(kind, error, trace)
+        if error is None:
+            self._cuts.warn(self._max_length, self._noun)
+
+    def begin(self, items: Sequence[Item], place: Callable[[int], str] | None = None) -> None:
+        """Begin a part; `place` is how messages call item i."""
+        self._items = items
+        self._place = place or f"{self._noun}s[{{}}]".format
+        self._tokens_cut: dict[Item, int] = {}
+
+    def add(self, tokens: Tokens, different: Sequence[Item]) -> None:
+        """Count what was cut from different items of the part."""
+        for row in np.flatnonzero(tokens.cut).tolist():
+            if self._refuses_long:
+                raise InputError(
+                    f"{self._place(self._items.index(different[row]))} has "
+                    f"{int(tokens.lengths[row] + tokens.cut[row]):,} tokens and the model reads "
+                    f'{self._max_length}; shorten it, or pass long="chunk" or long="truncate".'
+                )
+            self._tokens_cut[different[row]] = int(tokens.cut[row])
+
+    def end(self, computed: int) -> None:
+        """End a part, of which so many were computed and the others repeat them."""
+        cut = self._tokens_cut
+        tokens = [cut[item] for item in self._items if item in cut] if cut else []
+        self._cuts += Cuts(len(self._items), len(tokens), sum(tokens), max(tokens, default=0))
+        self.bar.update(computed)
+
+    def remaining(self, items: int) -> int:
+        """How many items of the call remain, with so many of the part; 0 if it is not known."""
+        return items + self.later if self.has_cost else 0
 
 
 class Pipeline:
@@ -49,77 +131,72 @@ class Pipeline:
 
     Args:
         engine: what computes.
-        work: what is said of a job that takes long, such as "Encoding {:,} texts".
+        model: by what name the rate is kept for the process.
+        sentence: the beginning of the warning of a long job.
     """
 
-    def __init__(self, engine: Engine, work: str = "Encoding {:,} texts") -> None:
+    def __init__(
+        self, engine: Engine, model: str = "", sentence: str = "Encoding {:,} texts"
+    ) -> None:
         self.engine = engine
-        self._work = work
-        self._rate = 0.0
-        """Tokens a second, once they are measured."""
+        self.rate_name = f"tokens {model} {engine.name} {engine.precision} {engine.dim}"
+        self._sentence = sentence
 
     def values(
         self,
         items: Sequence[Item],
         tokenize: Callable[[Sequence[Item]], Tokens],
-        cut: CutCounter[Item],
-        bar: Bar,
+        work: Work[Item],
         *,
         skip: int = 0,
-        cost: Cost | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
-        """Yield computed batches of different items, counting what is cut and what is done.
-
-        Without a `cost`, it is not said how long they take.
-        """
+        """Yield computed batches of different items, counting what is cut and what is done."""
         for first, tokens in tokenized(items, tokenize):
-            cut.add(tokens, items[first : first + len(tokens.lengths)])
-            left = len(items) - first + cost.after if cost else 0
-            for batch, values in self.run(first, tokens, skip=skip, remaining=left, cost=cost):
+            work.add(tokens, items[first : first + len(tokens.lengths)])
+            remaining = work.remaining(len(items) - first)
+            for batch, values in self.run(first, tokens, work, skip=skip, remaining=remaining):
                 yield batch, values
-                bar.update(len(batch.rows))
+                work.bar.update(len(batch.rows))
 
     def pooled(
         self,
         texts: Sequence[str],
         chunk: Callable[[Sequence[str]], Chunks],
-        bar: Bar,
+        work: Work[str],
         *,
         skip: int = 0,
-        cost: Cost | None = None,
     ) -> Array:
         """The vectors of texts of any length: means of their windows', weighted by their tokens.
 
         Returns:
             float32 (n, dim); of a text that is one window, that window's vector to the bit.
         """
-        found = np.empty((len(texts), self.engine.dim), np.float32)
+        vectors = np.empty((len(texts), self.engine.dim), np.float32)
         for first, chunks in tokenized(texts, chunk):
-            count, done = len(chunks.share), len(chunks.first)
+            count, size = len(chunks.share), len(chunks.first)
             windows = np.empty((count, self.engine.dim), np.float32)
             begins = np.isin(np.arange(count), chunks.first)
-            left = (len(texts) - first + cost.after) * count // done if cost else 0
-            computed = self.run(first, chunks.tokens, skip=skip, remaining=left, cost=cost)
+            remaining = work.remaining(len(texts) - first) * count // size
+            computed = self.run(first, chunks.tokens, work, skip=skip, remaining=remaining)
             for batch, values in computed:
                 windows[batch.rows - first] = values
-                bar.update(int(begins[batch.rows - first].sum()))
+                work.bar.update(int(begins[batch.rows - first].sum()))
             weighted = windows * chunks.share[:, None]
-            found[first : first + done] = np.add.reduceat(weighted, chunks.first)
-        return found
+            vectors[first : first + size] = np.add.reduceat(weighted, chunks.first)
+        return vectors
 
     def run(
         self,
         first: int,
         tokens: Tokens,
+        work: Work[Any],
         *,
         skip: int = 0,
         remaining: int = 0,
-        cost: Cost | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
         """Compute one window, batch by batch; rows are counted from `first`."""
-        cost = cost or Cost()
         if first == 0:
-            self._say_cost(tokens, remaining, cost)
+            self._warn_of_cost(tokens, remaining, work)
         # A small job is shared between the streams, in batches of few lengths and little padding;
         # in as many on every machine, since how a text is padded decides its last bits.
         share = int(tokens.lengths.sum()) // _BATCHES + 1
@@ -129,18 +206,14 @@ class Pipeline:
         for batch, values in self.engine.run(replace(batch, skip=skip) for batch in packed):
             yield replace(batch, rows=batch.rows + first), values
             done += int(batch.lengths.sum())
-            if not self._rate and done >= _TIMED_TOKENS:
-                self._rate = done / (time.perf_counter() - started)
-                self._say_cost(tokens, remaining, cost)
+            if done >= _TIMED_TOKENS and not rate(self.rate_name):
+                record_rate(self.rate_name, done, time.perf_counter() - started)
+                self._warn_of_cost(tokens, remaining, work)
 
-    def _say_cost(self, tokens: Tokens, remaining: int, cost: Cost) -> None:
-        if not self._rate or cost.said:
-            return
-        seconds = remaining * float(tokens.lengths.mean()) / self._rate
-        if seconds > _LONG_JOB_SECONDS:
-            cost.said = True
-            what = self._work.format(remaining)
-            warn(f"{what} will take about {duration(seconds)}.", CostWarning)
+    def _warn_of_cost(self, tokens: Tokens, remaining: int, work: Work[Any]) -> None:
+        if remaining and (speed := rate(self.rate_name)) and not work.is_announced:
+            seconds = remaining * float(tokens.lengths.mean()) / speed
+            work.is_announced = warn_of_duration(self._sentence.format(remaining), seconds)
 
 
 def tokenized(

@@ -50,12 +50,12 @@ def quantize(
     from sememe.engines.openvino.calibrate import calibrate
 
     if texts is None:
-        listed, source = CALIBRATION.read_text(encoding="utf-8").splitlines(), "sememe's own texts"
+        samples, source = CALIBRATION.read_text(encoding="utf-8").splitlines(), "sememe's own texts"
     else:
-        listed = list(dict.fromkeys(check_texts(texts)))
-    if len(listed) < _LEAST_TEXTS:
+        samples = list(dict.fromkeys(check_texts(texts)))
+    if len(samples) < _LEAST_TEXTS:
         raise InputError(
-            f"{len(listed)} different texts are too few to measure ranges on; give at least "
+            f"{len(samples)} different texts are too few to measure ranges on; give at least "
             f"{_LEAST_TEXTS}, better 500, or none at all for sememe's own."
         )
     checkpoint = read(model)
@@ -64,7 +64,7 @@ def quantize(
             f"{checkpoint.directory} is a static encoder, which computes in f32: there is nothing "
             "to quantize."
         )
-    seen, held_back = _tokens(checkpoint, listed)
+    seen, held_back = _tokens(checkpoint, samples)
     output = checkpoint.pooling or Pooling()
     ranges = calibrate(
         checkpoint, "scores" if checkpoint.scoring else output, seen, held_back, source

@@ -1,4 +1,4 @@
-"""Long jobs in shards: killed at any moment, they go on, and end as if nothing had happened."""
+"""Long jobs in shards: interrupted at any moment, they resume and give the same."""
 
 from sememe.jobs.job import Job, flat
 from sememe.jobs.rows import FileRows, Part

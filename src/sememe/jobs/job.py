@@ -1,23 +1,61 @@
 """A folder of shards with a manifest, worked on by one process at a time."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from sememe.errors import JobError, TableError, is_unavailable
-from sememe.jobs.manifest import NAME, Manifest, Shard, read_manifest
+from sememe.tables import replacing
 
+# Readers of a folder of parquet files pass over names that begin so.
+_NAME = "_manifest.json"
+_FORMAT = 1
 _LOCK = ".lock"
 _TEMPORARY = ".sememe-*"
 _PART = "part-"
 
 Write = Callable[[Path], None]
 Item = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished part of the output.
+
+    Attributes:
+        file: its name in the job's folder.
+        rows: how many texts.
+        sha256: of the texts.
+        bytes: the size of the file.
+    """
+
+    file: str
+    rows: int
+    sha256: str
+    bytes: int
+
+
+@dataclass
+class Manifest:
+    """What kind of job it is, all that its output depends on, and its finished shards in order."""
+
+    kind: str
+    settings: dict[str, Any]
+    shards: list[Shard] = field(default_factory=list)
+    finished: bool = False
+
+    def save(self, folder: Path) -> None:
+        """Replace the file, whole or not at all."""
+        with replacing(folder / _NAME) as temporary:
+            description = {"format": _FORMAT, **asdict(self)}
+            temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
 class Job:
@@ -76,7 +114,7 @@ class Job:
             yield cls(folder, _manifest(folder, kind, dict(settings)))
         finally:
             lock.release()
-            if not (folder / NAME).exists():
+            if not (folder / _NAME).exists():
                 (folder / _LOCK).unlink(missing_ok=True)
                 with suppress(OSError):  # somebody else's files are in it
                     folder.rmdir()
@@ -139,7 +177,7 @@ class Job:
         for shard in self._manifest.shards:
             (self.folder / shard.file).unlink(missing_ok=True)
         # Last: shards without a manifest would be somebody else's files.
-        (self.folder / NAME).unlink()
+        (self.folder / _NAME).unlink()
 
     def _rows(self, shards: int | None = None) -> int:
         return sum(shard.rows for shard in self._manifest.shards[:shards])
@@ -154,12 +192,12 @@ class Job:
 
 def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
     """The folder's manifest, checked, or a new one; what no manifest knows of is swept away."""
-    for left in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
-        if left.is_dir():
-            shutil.rmtree(left)
+    for path in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
+        if path.is_dir():
+            shutil.rmtree(path)
         else:
-            left.unlink(missing_ok=True)
-    manifest = read_manifest(folder)
+            path.unlink(missing_ok=True)
+    manifest = _read_manifest(folder)
     if manifest is None:
         _refuse_foreign(folder)
         manifest = Manifest(kind, settings)
@@ -179,11 +217,38 @@ def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
                 f"The job in {folder} was begun with {name} {before!r}, and now it is {now!r}. "
                 "Go on with the same, or delete the folder to begin again, or give another output."
             )
-    known = {shard.file for shard in manifest.shards}
+    finished = {shard.file for shard in manifest.shards}
     for part in folder.glob(f"{_PART}*"):  # written, but the process was killed before it was noted
-        if part.name not in known:
+        if part.name not in finished:
             part.unlink()
     return manifest
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder, None where there is none yet.
+
+    Raises:
+        JobError: it cannot be read, or another version of sememe wrote it.
+    """
+    path = folder / _NAME
+    if not path.is_file():
+        return None
+    mend = f"Delete the folder {folder} to begin again, or give another output."
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        if description["format"] != _FORMAT:
+            raise JobError(
+                f"{path}: this job has format {description['format']}, and this version of sememe "
+                f"goes on with format {_FORMAT}. {mend}"
+            )
+        return Manifest(
+            description["kind"],
+            dict(description["settings"]),
+            [Shard(**shard) for shard in description["shards"]],
+            bool(description["finished"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(f"{path} cannot be read ({error!r}). {mend}") from None
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -154,8 +154,8 @@ class _Kind:
     def add(self, values: Sequence[Any]) -> None:
         self._types |= set(map(type, values)) - {type(None)}
         if int in self._types:
-            whole = (abs(value) for value in values if type(value) is int)
-            self._largest = max(self._largest, *whole, 0)
+            sizes = (abs(value) for value in values if type(value) is int)
+            self._largest = max(self._largest, *sizes, 0)
 
     def column(self, name: str, values: list[Any]) -> ArrowColumn:
         """The values, in Arrow."""

@@ -9,11 +9,9 @@ from sememe.text.check import (
     refuse_tables,
     rows_with_text,
 )
-from sememe.text.chunks import Chunks, chunked
-from sememe.text.pairs import Pair, PairTokenizer
-from sememe.text.sentences import sentences
-from sememe.text.tokens import Tokenizer, Tokens
-from sememe.text.words import UNKNOWN, StaticTokenizer
+from sememe.text.long_texts import Chunks, chunked, sentences
+from sememe.text.static_tokenizer import UNKNOWN, StaticTokenizer
+from sememe.text.tokenizer import Pair, PairTokenizer, Tokenizer, Tokens
 
 __all__ = [
     "UNKNOWN",

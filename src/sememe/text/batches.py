@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sememe.text.tokens import Ints, Tokens
+from sememe.text.tokenizer import Ints, Tokens
 
 Rows = npt.NDArray[np.intp]
 
@@ -54,6 +54,6 @@ def pack(lengths: Ints, budget: int) -> Iterator[Rows]:
 def batches(tokens: Tokens, rows: Rows, budget: int) -> Iterator[Batch]:
     """Yield padded batches of some of the texts."""
     for packed in pack(tokens.lengths[rows], budget):
-        chosen = rows[packed]
-        second = None if tokens.second is None else tokens.second[chosen]
-        yield Batch(chosen, tokens.padded(chosen), tokens.lengths[chosen], second=second)
+        members = rows[packed]
+        second = None if tokens.second is None else tokens.second[members]
+        yield Batch(members, tokens.padded(members), tokens.lengths[members], second=second)

@@ -52,11 +52,11 @@ def check_texts(
     Half of a pair is no character and cannot be encoded: it is replaced by U+FFFD, and one warning
     says in how many texts. A job in parts passes `halves`, and warns at its end.
     """
-    listed = as_list(texts, name)
-    for index, text in enumerate(listed):
+    items = as_list(texts, name)
+    for index, text in enumerate(items):
         if not isinstance(text, str):
             raise _no_text(f"{name}[{first + index}]", text)
-    return _without_halves(listed, lambda i: f"{name}[{first + i}]", halves)
+    return _without_halves(items, lambda i: f"{name}[{first + i}]", halves)
 
 
 def rows_with_text(texts: Sequence[str], consequence: str, name: str = "texts") -> list[int]:
@@ -86,10 +86,10 @@ def check_pairs(
     A blank first text is refused: whatever it is scored against, the score means nothing. An array
     of shape (n, 2) is n pairs.
     """
-    listed = [
+    rows = [
         pair.tolist() if hasattr(pair, "tolist") else pair for pair in as_list(pairs, name, axes=2)
     ]
-    for index, pair in enumerate(listed, first):
+    for index, pair in enumerate(rows, first):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(
                 f"{name}[{index}] is {shown(pair)}; two texts are needed: (first, second)."
@@ -99,7 +99,7 @@ def check_pairs(
                 raise _no_text(f"{name}[{index}][{side}]", text)
         if not pair[0].strip():
             raise InputError(f"{name}[{index}][0] is blank; there is nothing to compare with.")
-    flat = [text for pair in listed for text in pair]
+    flat = [text for pair in rows for text in pair]
     flat = _without_halves(flat, lambda i: f"{name}[{first + i // 2}][{i % 2}]", halves)
     return list(zip(flat[::2], flat[1::2], strict=True))
 
@@ -108,8 +108,8 @@ def as_list(values: Iterable[Any], name: str, axes: int = 1) -> list[Any]:
     """The values as a list; InputError where `refuse_tables` has one."""
     refuse_tables(values, name, axes)
     if hasattr(values, "to_pylist"):  # pyarrow's arrays, which iterate over scalars of their own
-        listed: list[Any] = values.to_pylist()
-        return listed
+        items: list[Any] = values.to_pylist()
+        return items
     if axes == 2 and hasattr(values, "tolist"):  # rows of an array are no sequences
         return list(values.tolist())
     return list(values)

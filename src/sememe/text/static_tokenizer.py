@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.static import UNLIMITED
 from sememe.processes import PerProcess
-from sememe.text.tokens import Ints, Tokenizer, Tokens
+from sememe.text.tokenizer import Ints, Tokenizer, Tokens
 
 UNKNOWN = -1
 """The id of a token that model2vec leaves out."""
@@ -57,6 +57,7 @@ class StaticTokenizer(Tokenizer):
         self._apart = not across and _apart(self._tokenizer)
         self._joining = [_SPACE, *(token.content for token in added)]
         self._words = PerProcess(_Words)
+        self._most_characters = _MOST_CHARACTERS
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
@@ -74,38 +75,40 @@ class StaticTokenizer(Tokenizer):
         ids[ids == self._unknown] = UNKNOWN
         return encodings, ids, lengths
 
-    def _by_word(self, known: "_Words", texts: Sequence[str]) -> Tokens:
-        words = " ".join(texts).split(" ")
-        self._learn(known, words)
-        numbers = np.fromiter(map(known.numbers.__getitem__, words), np.intp, len(words))
-        sizes = known.lengths[numbers]
+    def _by_word(self, words: "_Words", texts: Sequence[str]) -> Tokens:
+        occurrences = " ".join(texts).split(" ")
+        self._learn(words, occurrences)
+        numbers = np.fromiter(
+            map(words.numbers.__getitem__, occurrences), np.intp, len(occurrences)
+        )
+        sizes = words.lengths[numbers]
         ends = np.cumsum(sizes, dtype=np.int64)
-        shift = known.starts[numbers] + sizes - ends
-        ids = known.ids[np.repeat(shift, sizes) + np.arange(ends[-1])]
+        shift = words.starts[numbers] + sizes - ends
+        ids = words.ids[np.repeat(shift, sizes) + np.arange(ends[-1])]
         last = np.cumsum([text.count(" ") + 1 for text in texts]) - 1
         lengths = np.diff(ends[last], prepend=0).astype(np.int32)
         starts = ends[last] - lengths
-        rows = np.unique(np.searchsorted(last, np.flatnonzero(known.whole[numbers])))
+        rows = np.unique(np.searchsorted(last, np.flatnonzero(words.joining[numbers])))
         if len(rows):
             _, others, lengths[rows] = self._encoded([texts[row] for row in rows])
             starts[rows] = len(ids) + np.cumsum(lengths[rows]) - lengths[rows]
             ids = np.concatenate([ids, others])
         return Tokens(ids, lengths, starts, np.zeros(len(texts), np.int64))
 
-    def _learn(self, known: "_Words", words: list[str]) -> None:
-        if known.characters > _MOST_CHARACTERS:
-            known.forget()
-        new = list(set(words) - known.numbers.keys())
+    def _learn(self, words: "_Words", occurrences: list[str]) -> None:
+        if words.characters > self._most_characters:
+            words.forget()
+        new = list(set(occurrences) - words.numbers.keys())
         if not new:
             return
         _, ids, lengths = self._encoded(new)
-        whole = (not word or any(part in word for part in self._joining) for word in new)
-        known.starts = np.append(known.starts, len(known.ids) + np.cumsum(lengths) - lengths)
-        known.ids = np.append(known.ids, ids)
-        known.lengths = np.append(known.lengths, lengths)
-        known.whole = np.append(known.whole, np.fromiter(whole, bool, len(new)))
-        known.numbers |= zip(new, range(len(known.numbers), len(known.starts)), strict=True)
-        known.characters += sum(map(len, new))
+        joining = (not word or any(part in word for part in self._joining) for word in new)
+        words.starts = np.append(words.starts, len(words.ids) + np.cumsum(lengths) - lengths)
+        words.ids = np.append(words.ids, ids)
+        words.lengths = np.append(words.lengths, lengths)
+        words.joining = np.append(words.joining, np.fromiter(joining, bool, len(new)))
+        words.numbers |= zip(new, range(len(words.numbers), len(words.starts)), strict=True)
+        words.characters += sum(map(len, new))
 
 
 class _Words:
@@ -122,7 +125,7 @@ class _Words:
         self.lengths: Ints = np.zeros(0, np.int32)
         self.starts: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         # A text with such a word is read whole: two spaces, or an added token, join words.
-        self.whole: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.joining: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
 
 
 def _apart(tokenizer: Any) -> bool:
@@ -153,6 +156,8 @@ def _apart(tokenizer: Any) -> bool:
 def _unknown(tokenizer: Any) -> int:
     """The unknown token's id; a Unigram model says it only in its file."""
     token = getattr(tokenizer.model, "unk_token", None)
-    said = json.loads(tokenizer.to_str())["model"] if token is None else {}
-    found = said.get("unk_id") if token is None else tokenizer.token_to_id(token)
-    return UNKNOWN if found is None else int(found)
+    if token is None:
+        number = json.loads(tokenizer.to_str())["model"].get("unk_id")
+    else:
+        number = tokenizer.token_to_id(token)
+    return UNKNOWN if number is None else int(number)

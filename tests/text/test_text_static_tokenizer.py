@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Bare
 from tokenizers import pre_tokenizers
 
 from sememe.checkpoint import read
-from sememe.text import UNKNOWN, StaticTokenizer, words
+from sememe.text import UNKNOWN, StaticTokenizer
 from static_models import GIVEN, llama_pairs, make_static_embedding, unigrams, word_pieces
 
 KINDS: dict[str, Callable[[], Bare]] = {
@@ -69,7 +69,7 @@ def test_ids_stay_the_same_from_many_threads_while_words_are_forgotten(
     both: tuple[StaticTokenizer, Bare], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer, bare = both
-    monkeypatch.setattr(words, "_MOST_CHARACTERS", 30)
+    monkeypatch.setattr(tokenizer, "_most_characters", 30)
     parts = [[f"{a} {b}" for b in HARD[i:]] for i, a in enumerate(HARD)]
     expected = [whole(bare, part) for part in parts]
     with ThreadPoolExecutor(8) as threads:

@@ -1,21 +1,27 @@
-"""What bi- and cross-encoders share: how they are pickled, and answers to older habits.
+"""What bi- and cross-encoders share: pickling, fingerprints, and answers to older habits.
 
-Who comes from sentence-transformers calls some things by other names; the error says ours.
+Users of sentence-transformers know some things by other names; the error says ours.
 """
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.scoring import KEYS
+from sememe.engines import Engine
 from sememe.errors import InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _LEAVE_OUT = "leave it out: texts are packed by their tokens, and all cores compute"
-_OPENED = "it is said when the model is opened"
+_OPENED = "pass it when the model is opened"
 _LOGITS = "raw=True gives the logits, to apply it to"
+_TOKENS = "use encode_tokens() for token vectors"
 _CHECKPOINT = "the checkpoint says it; max_length shows it"
 _ARGUMENTS = {
     "activation_fct": _LOGITS,
@@ -23,7 +29,7 @@ _ARGUMENTS = {
     "apply_softmax": _LOGITS,
     "backend": "it is engine=",
     "batch_size": _LEAVE_OUT,
-    "cache_folder": "the environment variable HF_HUB_CACHE says it",
+    "cache_folder": "set the environment variable HF_HUB_CACHE",
     "chunk_size": _LEAVE_OUT,
     "convert_to_numpy": "leave it out: an array comes out",
     "convert_to_tensor": "an array comes out, and torch.from_numpy makes a tensor of it",
@@ -34,10 +40,11 @@ _ARGUMENTS = {
     "model_name_or_path": "it is model=",
     "normalize_embeddings": "it is normalize=",
     "num_workers": _LEAVE_OUT,
-    "output_value": 'it is output=, "sentence" or "tokens"',
+    "output": _TOKENS,
+    "output_value": _TOKENS,
     "pool": _LEAVE_OUT,
-    "precision": "it is dtype=; what to compute in is said when the model is opened",
-    "return_documents": "leave it out: hits have their text",
+    "precision": "it is dtype=; precision= is for opening the model",
+    "return_documents": "leave it out: ranked documents have their text",
     "revision": 'it stands behind the name: "org/name@revision"',
     "sentences": "it is texts=, or pairs=",
     "show_progress_bar": "it is progress=",
@@ -89,7 +96,7 @@ def _answer(option: str, names: tuple[str, ...]) -> str:
     return f"there are {', '.join(f'{name}=' for name in names)}."
 
 
-class Opened:
+class OpenedModel:
     """A model that was opened by a name; pickled, it is what opens it again.
 
     Attributes:
@@ -113,3 +120,25 @@ class Opened:
             if name in _METHODS and not hasattr(type(self), name):  # it would change nothing
                 getattr(self, name)
             super().__setattr__(name, value)
+
+
+def fingerprint(
+    checkpoint: Checkpoint, tokenizer_sha256: str, engine: Engine, behind: Sequence[Any]
+) -> str:
+    """16 hexadecimal digits over all that a result depends on beside the texts.
+
+    Args:
+        checkpoint: the model.
+        tokenizer_sha256: of what the tokenizer was read from.
+        engine: its identity names the precision, the activation ranges and the graphs' version.
+        behind: what stands behind the transformer, as JSON values.
+    """
+    parts = [
+        checkpoint.weights.sha256,
+        tokenizer_sha256,
+        {key: checkpoint.config[key] for key in sorted({*checkpoint.config} - {*KEYS})},
+        [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
+        engine.identity,
+        *behind,
+    ]
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

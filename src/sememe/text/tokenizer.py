@@ -1,27 +1,33 @@
-"""Texts to token ids, by the checkpoint's own tokenizer (Rust, off the GIL).
+"""Texts, and pairs of texts, to token ids, by the checkpoint's own tokenizer (Rust, off the GIL).
 
 The checkpoint's maximum length counts, not the truncation that tokenizer.json may carry: the
 default model's file says 128 where the model reads 256.
+
+Of pairs, each text is tokenised once, however many pairs it is in. What stands before, between and
+behind the two texts, and of which type it is, differs from model to model (`[CLS] a [SEP] b [SEP]`,
+`<s> a </s></s> b </s>`); it is read off the checkpoint's tokenizer.
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.files import lfs_pointer, read_json
-from sememe.errors import CheckpointError
+from sememe.errors import CheckpointError, InputError
 from sememe.processes import native_code
-from sememe.text.growth import check_growth
+from sememe.text.check import check_texts
+from sememe.text.tokenizer_files import load_tokenizer, tokenizer_settings
 
 Ints = npt.NDArray[np.int32]
+Pair = tuple[str, str]
+Truncate = Literal["longest", "document"]
+TRUNCATE = ("longest", "document")
 
 _PARALLEL = "TOKENIZERS_PARALLELISM"
 _parallel: list[str | None] = []
@@ -91,13 +97,12 @@ class Tokenizer:
     """
 
     def __init__(self, checkpoint: Checkpoint, *, special: bool = True) -> None:
-        self.path, self._tokenizer = _load(checkpoint)
-        check_growth(self.path, self._tokenizer)
+        self.path, self._tokenizer = load_tokenizer(checkpoint)
         if checkpoint.lowercase:
             self._lowercase()
         self._add_special = special
         self.max_length = checkpoint.max_length
-        self._known: int | None = checkpoint.config.get("vocab_size")
+        self._vocabulary_size: int | None = checkpoint.config.get("vocab_size")
         self.written_length: int | None = (self._tokenizer.truncation or {}).get("max_length")
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
@@ -164,27 +169,28 @@ class Tokenizer:
     def _flat(self, listed: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
         lengths = np.fromiter(map(len, listed), np.int32, len(listed))
         ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
-        self._check_known(ids)
+        self._check_ids(ids)
         return ids, lengths
 
     def _check_lengths(self, lengths: Ints) -> None:
         if lengths.max(initial=0) > self.max_length:
             raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
 
-    def _check_known(self, ids: Ints) -> None:
+    def _check_ids(self, ids: Ints) -> None:
         # An engine that looks an unknown id up reads past its table's end, and says nothing.
         highest = int(ids.max(initial=0))
-        if self._known is not None and highest >= self._known:
+        if self._vocabulary_size is not None and highest >= self._vocabulary_size:
             token = self._tokenizer.id_to_token(highest)
             raise CheckpointError(
                 f"{self.path}: the token {token!r} has the id {highest}, but the model knows "
-                f"{self._known} tokens; the tokenizer and the weights are not of the same model."
+                f"{self._vocabulary_size} tokens; the tokenizer and the weights are not of the "
+                "same model."
             )
 
     @property
     def gives_types(self) -> bool:
         """Whether the types that it gives to a pair's tokens are meant for the model."""
-        names = _settings(self.path).get("model_input_names")
+        names = tokenizer_settings(self.path).get("model_input_names")
         return not isinstance(names, list) or "token_type_ids" in names
 
     def example_pair(self, first: str, second: str) -> Any:
@@ -198,79 +204,133 @@ class Tokenizer:
         return len(encoding.ids) - closing
 
 
-def _load(checkpoint: Checkpoint) -> tuple[Path, Any]:
-    from tokenizers import Tokenizer
+@dataclass(frozen=True)
+class _Frame:
+    """The special tokens around two texts, and how many tokens before b are of the first type."""
 
-    place = checkpoint.tokenizer
-    whole = place if place.is_file() else place / "tokenizer.json"
-    readers: dict[Path, Callable[[Path], Any]] = {
-        whole: lambda path: Tokenizer.from_file(str(path)),
-        place / "vocab.txt": (
-            _mpnet if checkpoint.config.get("model_type") == "mpnet" else _word_pieces
-        ),
-        place / "merges.txt": _byte_pairs,
-    }
-    for path, read in readers.items():
-        if not path.is_file():
-            continue
-        try:
-            return path, read(path)
-        except CheckpointError:
-            raise
-        except Exception as error:  # the Rust side raises plain Exception
-            if pointer := lfs_pointer(path):
-                raise CheckpointError(pointer) from None
-            raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
-    raise CheckpointError(
-        f"{place}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "
-        "vocab.json and merges.txt for byte-level BPE)."
-    )
+    before: Ints
+    between: Ints
+    behind: Ints
+    first_type: int | None
+    """Of the tokens between: so many belong to the first text; None where all types are 0."""
+
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.between) + len(self.behind)
 
 
-def _settings(tokenizer: Path) -> dict[str, Any]:
-    path = tokenizer.with_name("tokenizer_config.json")
-    return read_json(path) if path.is_file() else {}
+class PairTokenizer:
+    """The tokenizer of a checkpoint, for pairs; its default prompt goes before the first text.
+
+    Raises:
+        CheckpointError: there is no tokenizer, or none that takes pairs.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._tokenizer = Tokenizer(checkpoint, special=False)
+        self._frame = _frame(self._tokenizer)
+        self._prompt = check_texts([checkpoint.default_prompt], name="prompt")[0]
+        self.max_length = checkpoint.max_length
+        identity = f"{self._tokenizer.sha256} {self._frame.first_type}"
+        self.sha256 = hashlib.sha256(identity.encode()).hexdigest()
+        if self.max_length <= self._frame.size:
+            raise CheckpointError(
+                f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "
+                f"room beside the {self._frame.size} special tokens of a pair."
+            )
+
+    def __call__(self, pairs: Sequence[Pair], truncate: Truncate = "longest") -> Tokens:
+        """Tokenise pairs, cutting each to the maximum length and counting what was cut.
+
+        Args:
+            pairs: two texts each.
+            truncate: which text loses tokens where both are too long together: `longest`, the
+                longer one first, or `document`, the second one alone.
+
+        Raises:
+            InputError: a first text that leaves no room for the second one (`document` only).
+        """
+        if self._prompt:
+            pairs = [(self._prompt + first, second) for first, second in pairs]
+        texts = {text: row for row, text in enumerate(dict.fromkeys(t for p in pairs for t in p))}
+        tokens = self._tokenizer(list(texts))
+        first, second = (
+            np.fromiter((texts[pair[side]] for pair in pairs), np.intp, len(pairs))
+            for side in (0, 1)
+        )
+        sizes = tokens.lengths[first], tokens.lengths[second]
+        kept = self._kept(*sizes, pairs, truncate)
+        cut = (sizes[0] - kept[0] + sizes[1] - kept[1]).astype(np.int64)
+        return self._joined(tokens, (first, second), kept, cut)
+
+    def _kept(
+        self, first: Ints, second: Ints, pairs: Sequence[Pair], truncate: Truncate
+    ) -> tuple[Ints, Ints]:
+        """How many tokens of each text stay."""
+        room = self.max_length - self._frame.size
+        if truncate == "document":
+            full = np.flatnonzero(first >= room)
+            if len(full):
+                raise InputError(
+                    f"The query {pairs[full[0]][0][:60]!r} has {first[full[0]]:,} tokens and the "
+                    f"model reads {self.max_length} of query and document together, so nothing of "
+                    'a document would be read; shorten it, or pass truncate="longest".'
+                )
+            return first, np.minimum(second, room - first)
+        # Where both are too long they share the room; of an odd one, the longer gets one more.
+        shorter, longer = np.minimum(first, second), np.maximum(first, second)
+        small = np.minimum(shorter, np.maximum(room // 2, room - longer))
+        large = np.minimum(longer, room - small)
+        swapped = first > second
+        return np.where(swapped, large, small), np.where(swapped, small, large)
+
+    def _joined(
+        self,
+        tokens: Tokens,
+        sides: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
+        kept: tuple[Ints, Ints],
+        cut: npt.NDArray[np.int64],
+    ) -> Tokens:
+        frame = self._frame
+        lengths = (kept[0] + kept[1] + frame.size).astype(np.int32)
+        starts = np.cumsum(lengths, dtype=np.int64) - lengths
+        ids = np.empty(int(lengths.sum()), np.int32)
+        place = starts
+        for special, side in ((frame.before, 0), (frame.between, 1), (frame.behind, None)):
+            ids[place[:, None] + np.arange(len(special))] = special
+            place = place + len(special)
+            if side is not None:
+                within = _counted(kept[side])
+                source = np.repeat(tokens.starts[sides[side]], kept[side]) + within
+                ids[np.repeat(place, kept[side]) + within] = tokens.ids[source]
+                place = place + kept[side]
+        second = lengths
+        if frame.first_type is not None:
+            second = (len(frame.before) + kept[0] + frame.first_type).astype(np.int32)
+        return Tokens(ids, lengths, starts, cut, second)
 
 
-# What follows reads checkpoints from before 2021, which have no tokenizer.json.
+def _counted(sizes: Ints) -> npt.NDArray[np.int64]:
+    """0, 1, … of each size, end to end."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
 
 
-def _word_pieces(vocabulary: Path, **special: str) -> Any:
-    """BERT's own tokenizer from its vocabulary."""
-    from tokenizers import BertWordPieceTokenizer
-
-    config = _settings(vocabulary)
-    return BertWordPieceTokenizer(
-        str(vocabulary),
-        lowercase=bool(config.get("do_lower_case", True)),
-        strip_accents=config.get("strip_accents"),
-        handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
-        **special,
-    )._tokenizer
-
-
-def _mpnet(vocabulary: Path) -> Any:
-    """BERT's tokenizer with RoBERTa's special tokens; its vocabulary has both."""
-    special = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}
-    return _as_roberta(_word_pieces(vocabulary, mask_token="<mask>", **special))
-
-
-def _byte_pairs(merges: Path) -> Any:
-    """RoBERTa's byte-level BPE from its vocabulary and merges."""
-    from tokenizers import AddedToken, ByteLevelBPETokenizer
-
-    spaced = bool(_settings(merges).get("add_prefix_space", False))
-    vocabulary = str(merges.with_name("vocab.json"))
-    tokenizer = ByteLevelBPETokenizer(vocabulary, str(merges), add_prefix_space=spaced)._tokenizer
-    mask = AddedToken("<mask>", lstrip=True)
-    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", mask])
-    return _as_roberta(tokenizer)
-
-
-def _as_roberta(tokenizer: Any) -> Any:
-    """Put `<s> a </s>` around a text, and `<s> a </s></s> b </s>` around two."""
-    from tokenizers.processors import RobertaProcessing
-
-    opening, closing = ((token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>"))
-    tokenizer.post_processor = RobertaProcessing(closing, opening, False, False)
-    return tokenizer
+def _frame(tokenizer: Tokenizer) -> _Frame:
+    encoding = tokenizer.example_pair("a", "a")
+    ids = np.array(encoding.ids, np.int32)
+    sides = encoding.sequence_ids
+    if 0 not in sides or 1 not in sides:
+        raise CheckpointError(f"{tokenizer.path}: this tokenizer does not take pairs of texts.")
+    a, b = sides.index(0), sides.index(1)
+    between = b - sides[:b][::-1].index(0)
+    behind = len(sides) - sides[::-1].index(1)
+    types = encoding.type_ids if tokenizer.gives_types else [0] * len(ids)
+    ones = types.count(1)
+    start = len(types) - ones
+    if types != [0] * start + [1] * ones or (ones and not between <= start <= b):
+        raise CheckpointError(
+            f"{tokenizer.path}: it gives a pair's tokens the types {types}; read are 0 for the "
+            "first text and 1 for the second, or 0 for both."
+        )
+    return _Frame(ids[:a], ids[between:b], ids[behind:], start - between if ones else None)
