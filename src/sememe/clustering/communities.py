@@ -14,7 +14,7 @@ from scipy import sparse
 from sknetwork.clustering import Leiden
 
 from sememe.clustering.cost import warn_of_linkage
-from sememe.neighbors import nearest, unit
+from sememe.neighbors import nearest, normalized
 
 Labels = NDArray[np.int64]
 
@@ -61,7 +61,7 @@ def sums(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
 
 def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS) -> Labels:
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
-    centers = unit(sums(vectors, labels))
+    centers = normalized(sums(vectors, labels))
     for _ in range(rounds):
         closest = _closest(vectors, centers)
         if np.array_equal(closest, labels):
@@ -69,7 +69,7 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
         labels = closest
         total = sums(vectors, labels)
         centers[: len(total)] = np.where(
-            total.any(axis=1, keepdims=True), unit(total), centers[: len(total)]
+            total.any(axis=1, keepdims=True), normalized(total), centers[: len(total)]
         )
     return numbered(labels)
 
@@ -152,7 +152,7 @@ def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> La
     looseness = np.where(size > 1, size - np.linalg.norm(total, axis=1), -np.inf)
     members = np.flatnonzero(labels == looseness.argmax())
     inside = vectors[members]
-    first = (inside @ unit(total)[looseness.argmax()]).argmin()
+    first = (inside @ normalized(total)[looseness.argmax()]).argmin()
     second = (inside @ inside[first]).argmin()
     halves = refined(inside, (inside @ inside[second] > inside @ inside[first]).astype(np.int64))
     if not halves.any():  # smoothing can make different vectors the same

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sememe.neighbors import Neighbors, unit
+from sememe.neighbors import Neighbors, normalized
 
 _SMOOTHINGS = 4
 
@@ -41,5 +41,5 @@ def smoothed(vectors: NDArray[np.float32], graph: sparse.csr_matrix) -> NDArray[
     degree = np.asarray(graph.sum(axis=1), dtype=np.float32)
     mean_of_neighbors = sparse.diags(1 / np.maximum(degree.ravel(), 1)) @ graph
     for _ in range(_SMOOTHINGS):
-        vectors = unit(vectors + mean_of_neighbors @ vectors)
+        vectors = normalized(vectors + mean_of_neighbors @ vectors)
     return vectors

@@ -18,7 +18,7 @@ from sememe.clustering.resolution import RUNS, Grain, grains
 from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
 from sememe.errors import InputError
-from sememe.neighbors import Neighbors, self_join, unit
+from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.progress import counted
 from sememe.protocols import Encoder
 from sememe.text import check_texts, rows_with_text
@@ -128,7 +128,7 @@ def cluster_vectors(
 
 
 def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
-    points = unit(vectors)
+    points = normalized(vectors)
     if len(points) != texts:
         raise InputError(
             f"{counted(len(points), 'vector')} for {counted(texts, 'text')}: give one vector a "

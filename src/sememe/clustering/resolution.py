@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.clustering.communities import Labels, sums
-from sememe.neighbors import Neighbors, unit
+from sememe.neighbors import Neighbors, normalized
 
 _COARSEST, _FINEST = 0.05, 33.0
 _FIRST_RUNS, _LATER_RUNS = 8, 4
@@ -39,7 +39,7 @@ def grains(
         neighbors: the nearest neighbours of each.
         partition: gives the labels (n,) at a resolution.
     """
-    centred = unit(vectors - vectors.mean(axis=0))
+    centred = normalized(vectors - vectors.mean(axis=0))
 
     def at(resolution: float) -> Grain:
         labels = partition(resolution)
@@ -86,10 +86,10 @@ def silhouette(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float
     total = sums(vectors, labels)
     size = np.bincount(labels)[labels]
     rows = np.arange(len(labels))
-    similarity = vectors @ unit(total).T
+    similarity = vectors @ normalized(total).T
     similarity[rows, labels] = -np.inf
     other = similarity.max(axis=1)
-    rest = unit(total[labels] - vectors)
+    rest = normalized(total[labels] - vectors)
     own = np.einsum("ij,ij->i", vectors, rest)
     far_own, far_other = 1 - own, 1 - other
     value = (far_other - far_own) / np.maximum(np.maximum(far_own, far_other), 1e-9)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sememe.clustering.communities import Labels, sums
 from sememe.clustering.result import Cluster
-from sememe.neighbors import unit
+from sememe.neighbors import normalized
 
 _TERMS, _EXAMPLES = 6, 3
 _STEM = 5
@@ -44,7 +44,7 @@ def described(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels
         vectors: their unit vectors, float32 (n, dim).
         labels: int64 (n,), -1 for outliers, which count for nothing here.
     """
-    centers = unit(sums(vectors[labels >= 0], labels[labels >= 0]))
+    centers = normalized(sums(vectors[labels >= 0], labels[labels >= 0]))
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.searchsorted(labels[order], np.arange(len(centers) + 1)))[1:-1]
     terms = class_terms([[texts[row] for row in _spread(rows).tolist()] for rows in members])

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sememe.arguments import real_number, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.errors import InputError
-from sememe.neighbors import ClosePairs, checked, closer_than, closest, unit
+from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, normalized
 from sememe.pairs.result import Pairs
 from sememe.pairs.suggestion import suggested
 from sememe.progress import counted
@@ -147,13 +147,13 @@ def _with_copies(
 
 def _unit(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
     """Rows of unit length: where they are, the very array: a copy could be most of memory."""
-    rows = checked(vectors)
+    rows = as_vectors(vectors)
     if len(rows) != texts:
         raise InputError(
             f"{counted(len(rows), 'vector')} for {counted(texts, 'text')}: give one vector a text."
         )
     squares = np.einsum("ij,ij->i", rows, rows)
-    return rows if (np.abs(squares - 1) < _ROUNDING).all() else unit(rows)
+    return rows if (np.abs(squares - 1) < _ROUNDING).all() else normalized(rows)
 
 
 def _options(threshold: object, top: object) -> tuple[float | None, int | None]:
