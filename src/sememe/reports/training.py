@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
-from sememe.reports.page import shortened, write_page
+from sememe.reports import shortened, write_page
 
 _BUCKETS = 800  # no screen shows more of a curve
 _LONGEST_TEXT = 500
