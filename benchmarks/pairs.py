@@ -166,7 +166,7 @@ def speed(data: Path, size: int, rounds: int) -> None:
 def threshold(data: Path) -> None:
     from sememe import BiEncoder
     from sememe.neighbors import normalized
-    from sememe.pairs.suggestion import suggested
+    from sememe.pairs.search import suggest_threshold
 
     encoder = BiEncoder(_MODEL, precision="f32")
     print("| set | texts | threshold | | precision | recall | F1 |\n|---|---|---|---|---|---|---|")
@@ -180,7 +180,7 @@ def threshold(data: Path) -> None:
         score = np.einsum("ij,ij->i", rows[ends[0]], rows[ends[1]])
         best = max(np.arange(0.3, 1, 0.01), key=lambda at: measured(score >= at, same)[2])
         for at, what in (
-            (suggested(rows)[0], "suggested"),
+            (suggest_threshold(rows)[0], "suggested"),
             (0.8, ""),
             (0.9, ""),
             (best, "best F1"),
