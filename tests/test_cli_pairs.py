@@ -1,15 +1,14 @@
-"""`sememe pairs` as a user runs it: real processes, real files."""
+"""`sememe pairs` as a user runs it, with real files."""
 
 import csv
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from commands import sememe as run
 from sememe import BiEncoder, find_pairs
 from sememe.tables import read_table, write_table
 from tiny_models import Tiny
@@ -24,10 +23,7 @@ TEXTS = [
 ]
 
 
-def sememe(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sememe.cli", "pairs", *map(str, arguments)]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(line, capture_output=True, text=True, check=False, env=env, input=stdin)
+sememe = partial(run, "pairs")
 
 
 @pytest.fixture
