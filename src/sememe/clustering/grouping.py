@@ -49,9 +49,9 @@ def cluster(
 ) -> Clusters:
     """Group texts by meaning, name the groups, and say which texts belong to none.
 
-    With nothing but texts, the number of clusters is found in the data. At most one
-    of the three arguments says more. Identical texts are always together, and equal
-    vectors in the same order give an equal result.
+    By default the number of clusters follows from the data; at most one of `clusters`, `threshold`
+    and `granularity` says otherwise. Identical texts are always together, and equal vectors in the
+    same order give an equal result.
 
     Args:
         texts: the texts. A blank one is no text: it is not encoded, is in no cluster, and changes
@@ -62,7 +62,7 @@ def cluster(
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
             (agglomerative clustering with average linkage).
-        granularity: "coarse" (at most half as many clusters as would be found with nothing given)
+        granularity: "coarse" (at most half as many clusters as there are by default)
             or "fine" (at least twice as many), as far as the graph of near texts goes; or a
             positive resolution of the Leiden method (Traag et al. 2019), from about 0.05 for a
             few clusters to 30 for hundreds.
@@ -74,7 +74,7 @@ def cluster(
 
     Raises:
         InputError: a text that is not a string, what is no encoder, more than one of the three
-            arguments, one out of its range, more clusters asked than there are different texts,
+            arguments, one out of its range, more clusters than there are different texts,
             or vectors that are not finite.
         ModelNotFound: there is no model of that name.
 
@@ -107,15 +107,12 @@ def cluster_vectors(
     granularity: Granularity | None = None,
     progress: bool | None = None,
 ) -> Clusters:
-    """Do what `cluster` does with vectors that are there already.
+    """Do what `cluster` does with vectors that you have already.
 
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
         texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        clusters: see `cluster`.
-        threshold: see `cluster`.
-        granularity: see `cluster`.
-        progress: see `cluster`.
+        clusters, threshold, granularity, progress: see `cluster`.
 
     Raises:
         InputError: as in `cluster`, or when there are not as many vectors as texts.

@@ -28,23 +28,14 @@ _DECIMALS = 6
 
 @dataclass(frozen=True)
 class Sizes:
-    """How the work is divided; nothing in it changes which pairs are returned.
+    """How the work is divided, and how many pairs there may be."""
 
-    Attributes:
-        rows: of one product; with `columns`, 8 MB.
-        columns: of one product.
-        sample: rows from which the number of components is estimated.
-        candidates: pairs computed in full at once.
-        components: how many may be kept.
-        most: pairs that are kept: so many take a gigabyte while they are sorted.
-    """
-
-    rows: int = 1024
+    rows: int = 1024  # of one product; with the columns, 8 MB
     columns: int = 2048
-    sample: int = 2000
-    candidates: int = 2048
-    components: tuple[int, ...] = (16, 32, 64, 96, 128, 192, 256)
-    most: int = 20_000_000
+    sample: int = 2000  # rows from which the number of components is estimated
+    candidates: int = 2048  # pairs computed in full at once
+    components: tuple[int, ...] = (16, 32, 64, 96, 128, 192, 256)  # how many may be kept
+    most: int = 20_000_000  # pairs: so many take a gigabyte while they are sorted
 
 
 SIZES = Sizes()

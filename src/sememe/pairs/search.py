@@ -32,8 +32,8 @@ def find_pairs(
 ) -> Pairs:
     """Find the texts that say (nearly) the same.
 
-    All pairs are found, none is missed by an approximate index. Memory is that of the vectors and
-    of the pairs found. Equal vectors in the same order give an equal result.
+    The search is exact: it misses no pair. Memory is that of the vectors and of the pairs. Equal
+    vectors in the same order give an equal result.
 
     Args:
         texts: the texts. A copy of a text is paired, with score 1, with its first copy alone; a
@@ -82,14 +82,12 @@ def pair_vectors(
     top: int | None = None,
     progress: bool | None = None,
 ) -> Pairs:
-    """Do what `find_pairs` does with vectors that are there already.
+    """Do what `find_pairs` does with vectors that you have already.
 
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
         texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        threshold: see `find_pairs`.
-        top: see `find_pairs`.
-        progress: see `find_pairs`.
+        threshold, top, progress: see `find_pairs`.
 
     Raises:
         InputError: as in `find_pairs`, or when there are not as many vectors as texts.
@@ -149,11 +147,11 @@ def _with_copies(
 
 
 def suggest_threshold(rows: NDArray[np.float32]) -> tuple[float, str]:
-    """The threshold, and a sentence that says how it came about.
+    """A threshold, and a sentence that explains it.
 
-    Two texts taken at random are hardly ever the same thing said twice, so their usual cosine is
-    what this encoder gives to unrelated texts of this kind; it is near 0 for one encoder and 0.7
-    for another. The threshold is a fixed part of the way from there to 1.
+    Two random texts hardly ever say the same, so their median cosine is what this encoder gives to
+    unrelated texts of this kind: about 0 with one encoder, 0.7 with another. The threshold is a
+    fixed part of the way from there to 1.
     """
     if len(rows) < _FEWEST:
         return _WAY, f"too few texts ({len(rows)}) to learn a threshold from: {_WAY} is taken"
