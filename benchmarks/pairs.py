@@ -165,8 +165,8 @@ def speed(data: Path, size: int, rounds: int) -> None:
 
 def threshold(data: Path) -> None:
     from sememe import BiEncoder
-    from sememe.neighbors import unit
-    from sememe.pairs.suggestion import suggested
+    from sememe.neighbors import normalized
+    from sememe.pairs.search import suggest_threshold
 
     encoder = BiEncoder(_MODEL, precision="f32")
     print("| set | texts | threshold | | precision | recall | F1 |\n|---|---|---|---|---|---|---|")
@@ -175,12 +175,12 @@ def threshold(data: Path) -> None:
         same = np.array(columns["label"]) == 1
         texts = list(dict.fromkeys(map(str, [*columns["sentence1"], *columns["sentence2"]])))
         row = {text: i for i, text in enumerate(texts)}
-        rows = unit(encoder.encode(texts))
+        rows = normalized(encoder.encode(texts))
         ends = [[row[str(text)] for text in columns[f"sentence{side}"]] for side in (1, 2)]
         score = np.einsum("ij,ij->i", rows[ends[0]], rows[ends[1]])
         best = max(np.arange(0.3, 1, 0.01), key=lambda at: measured(score >= at, same)[2])
         for at, what in (
-            (suggested(rows)[0], "suggested"),
+            (suggest_threshold(rows)[0], "suggested"),
             (0.8, ""),
             (0.9, ""),
             (best, "best F1"),

@@ -17,7 +17,7 @@ from sememe.clustering import Cluster
 from sememe.clustering.layout import layout_2d
 from sememe.metrics import interval
 from sememe.neighbors import self_join
-from sememe.reports.map import write_map
+from sememe.reports.cluster_map import write_map
 from sememe.tables import read_table
 
 OPINIONS = Path(__file__).parent / "opinions.csv"

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from commands import sememe
 from sememe import BiEncoder, CrossEncoder
 from tiny_models import Tiny, make_checkpoint, make_cross_encoder
 
@@ -15,10 +15,7 @@ DOG = ("my dog is fast", "my canine is rapid", "he has a V8 diesel engine")
 
 
 def compare(*arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sememe.cli", "compare", *map(str, arguments)]
-    return subprocess.run(
-        [*line, "--precision", "f32"], capture_output=True, text=True, check=False
-    )
+    return sememe("compare", *arguments, "--precision", "f32")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Checks of arguments: one wording for each kind of value, one error for each that is wrong."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from math import isfinite
 from operator import index
 from typing import TypeVar
@@ -122,3 +123,14 @@ def flag(name: str, value: object) -> bool:
     if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         return bool(value)
     raise InputError(f"{name}={shown(value)}: give True or False.")
+
+
+def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """A half sentence that offers the most similar of some names, or "" when none is similar.
+
+    >>> did_you_mean("treshold", ["threshold", "top"])
+    ' (did you mean "threshold"?)'
+    """
+    folded = {each.strip().casefold(): each for each in names}
+    similar = get_close_matches(name.strip().casefold(), folded, n=1, cutoff=cutoff)
+    return f' (did you mean "{folded[similar[0]]}"?)' if similar else ""

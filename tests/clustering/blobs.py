@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.neighbors import unit
+from sememe.neighbors import normalized
 
 
 def blobs(
@@ -12,9 +12,9 @@ def blobs(
     """Vectors around one random direction a group, and the group of each, in shuffled order."""
     random = np.random.default_rng(seed)
     truth = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    centers = unit(random.normal(size=(len(sizes), dim)))
-    spread = unit(random.normal(size=(len(truth), dim)))
-    return unit(centers[truth] + noise * spread), truth
+    centers = normalized(random.normal(size=(len(sizes), dim)))
+    spread = normalized(random.normal(size=(len(truth), dim)))
+    return normalized(centers[truth] + noise * spread), truth
 
 
 def agreement(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:

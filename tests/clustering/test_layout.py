@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sememe.clustering.layout import layout_2d
-from sememe.neighbors import Neighbors, nearest, unit
+from sememe.neighbors import Neighbors, nearest, normalized
 
 
 def blobs(sizes: list[int], dim: int = 16, noise: float = 0.15) -> NDArray[np.float32]:
     """Groups of unit vectors around directions at right angles to one another."""
     random = np.random.default_rng(3)
     centers = np.repeat(np.eye(dim)[: len(sizes)], sizes, axis=0)
-    return unit(centers + noise * random.normal(size=centers.shape))
+    return normalized(centers + noise * random.normal(size=centers.shape))
 
 
 def neighbors_of(vectors: NDArray[np.float32], k: int = 8) -> Neighbors:
@@ -47,7 +47,7 @@ def test_groups_of_near_vectors_lie_apart() -> None:
 
 def test_neighbours_on_the_map_are_neighbours_in_the_vectors() -> None:
     angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
-    circle = unit(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    circle = normalized(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     points = layout_2d(circle, neighbors_of(circle))
     distance = np.linalg.norm(points[:, None] - points, axis=2) + 9 * np.eye(200)
     steps = np.abs(distance.argmin(axis=1) - np.arange(200))
@@ -70,7 +70,7 @@ def test_the_widest_direction_is_horizontal() -> None:
 
 
 def test_labels_draw_clusters_apart() -> None:
-    vectors = unit(np.random.default_rng(0).normal(size=(200, 8)))
+    vectors = normalized(np.random.default_rng(0).normal(size=(200, 8)))
     labels = (vectors[:, 0] > 0).astype(np.int64) - (vectors[:, 0] > 0.8)
 
     def separation(points: NDArray[np.float32]) -> float:
@@ -102,7 +102,7 @@ def test_a_far_outlier_does_not_squeeze_the_rest() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5])
 def test_very_few_texts(n: int) -> None:
-    vectors = unit(np.random.default_rng(n).normal(size=(n, 6)))
+    vectors = normalized(np.random.default_rng(n).normal(size=(n, 6)))
     points = layout_2d(vectors, neighbors_of(vectors))
     assert_well_formed(points, n)
     assert all(not np.array_equal(a, b) for a, b in pairwise(points))
@@ -120,6 +120,6 @@ def test_identical_vectors_of_any_dimension_are_spread_out(dim: int) -> None:
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 10), st.integers(0, 2**32 - 1))
 def test_any_vectors_have_a_layout(n: int, dim: int, k: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    vectors = unit(random.integers(-1, 2, size=(n, dim)))  # many equal, some all zero
+    vectors = normalized(random.integers(-1, 2, size=(n, dim)))  # many equal, some all zero
     labels = random.integers(-1, 3, size=n)
     assert_well_formed(layout_2d(vectors, nearest(vectors, k), labels=labels), n)

@@ -91,3 +91,12 @@ def test_map_is_one_file_with_every_text(found: Clusters, tmp_path: Path) -> Non
     written = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "Opinions" in written
     assert all(text in written for text in found.texts if text.isascii())
+
+
+def test_a_notebook_shows_a_table_in_which_no_text_is_markup() -> None:
+    vectors, _ = blobs([5], noise=0.3)
+    texts = [f"<script>alert({row})</script>" for row in range(5)]
+    page = cluster_vectors(vectors, texts, clusters=1)._repr_html_()
+    assert page.startswith("<table><caption>1 cluster of 5 texts, 0 outliers</caption>")
+    assert "&lt;script&gt;alert(" in page
+    assert "<script" not in page

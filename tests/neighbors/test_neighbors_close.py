@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import sememe.neighbors.close as module
+from sememe import costs
 from sememe.errors import CostWarning, InputError
-from sememe.neighbors import ClosePairs, closer_than, closest, unit
+from sememe.neighbors import ClosePairs, closer_than, closest, normalized
+from sememe.neighbors.close import SIZES, Sizes
 
 Floats = NDArray[np.float32]
 
@@ -20,13 +22,13 @@ def rows_of(n: int, dim: int, seed: int, kind: str) -> Floats:
     """Unit rows: at random, in dense bunches, of few different values (ties), or nearly flat."""
     chance = np.random.default_rng(seed)
     if kind == "ties":
-        return unit(chance.integers(-1, 2, (n, dim)))
+        return normalized(chance.integers(-1, 2, (n, dim)))
     rows = chance.normal(size=(n, dim))
     if kind == "bunches":
         rows = rows[chance.integers(0, max(1, n // 8), n)] + 0.2 * chance.normal(size=(n, dim))
     if kind == "flat":  # all but a few components nearly nothing
         rows *= np.where(np.arange(dim) < 3, 1, 1e-4)
-    return unit(rows)
+    return normalized(rows)
 
 
 def by_brute_force(rows: Floats, threshold: float = -2.0, count: int | None = None) -> ClosePairs:
@@ -49,12 +51,8 @@ def assert_equal(found: ClosePairs, expected: ClosePairs) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few hundred rows are cut, shortened and sampled as millions are."""
-    for name, value in {"_ROWS": 32, "_COLUMNS": 64, "_SAMPLE": 40, "_CHECKED": 50}.items():
-        monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(module, "_KEPT", (2, 4, 16))
+# So that a few hundred rows are cut, shortened and sampled as millions are.
+SMALL = Sizes(rows=32, columns=64, sample=40, candidates=50, components=(2, 4, 16))
 
 
 CASES = {
@@ -65,31 +63,28 @@ CASES = {
 }
 
 
-@pytest.mark.usefixtures("small_blocks")
 @settings(max_examples=120)
 @given(threshold=st.floats(-0.5, 1) | st.sampled_from([0.5, 1.0]), **CASES)
 def test_all_pairs_over_a_threshold_are_those_of_brute_force(
     n: int, dim: int, seed: int, kind: str, threshold: float
 ) -> None:
     rows = rows_of(n, dim, seed, kind)
-    assert_equal(closer_than(rows, threshold), by_brute_force(rows, threshold))
+    assert_equal(closer_than(rows, threshold, sizes=SMALL), by_brute_force(rows, threshold))
 
 
-@pytest.mark.usefixtures("small_blocks")
 @settings(max_examples=120)
 @given(count=st.integers(1, 400) | st.just(30_000), **CASES)
 def test_the_closest_pairs_are_those_of_brute_force(
     n: int, dim: int, seed: int, kind: str, count: int
 ) -> None:
     rows = rows_of(n, dim, seed, kind)
-    assert_equal(closest(rows, count), by_brute_force(rows, count=count))
+    assert_equal(closest(rows, count, sizes=SMALL), by_brute_force(rows, count=count))
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_a_threshold_that_is_a_pair_s_own_similarity_keeps_it() -> None:
     rows = rows_of(200, 40, 0, "bunches")
     for similarity in by_brute_force(rows).similarity[:2000:100]:
-        found = closer_than(rows, float(similarity))
+        found = closer_than(rows, float(similarity), sizes=SMALL)
         assert_equal(found, by_brute_force(rows, float(similarity)))
         assert similarity in found.similarity
 
@@ -97,8 +92,8 @@ def test_a_threshold_that_is_a_pair_s_own_similarity_keeps_it() -> None:
 def test_the_blocks_as_they_are_miss_nothing() -> None:
     chance = np.random.default_rng(3)
     middles = chance.normal(size=(400, 128))[chance.integers(0, 400, 2600)]
-    rows = unit((middles + 0.3 * chance.normal(size=(2600, 128))) / (1 + np.arange(128)))
-    short = module._short(rows, 0.9)
+    rows = normalized((middles + 0.3 * chance.normal(size=(2600, 128))) / (1 + np.arange(128)))
+    short = module._short(rows, 0.9, SIZES)
     assert short.shape[1] < rows.shape[1], "or nothing is shown"
     found = closer_than(rows, 0.9)
     assert len(found.first) > 2000
@@ -106,29 +101,27 @@ def test_the_blocks_as_they_are_miss_nothing() -> None:
     assert_equal(closest(rows, 777), by_brute_force(rows, count=777))
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("kind", ["random", "bunches", "ties", "flat"])
 def test_short_vectors_bound_the_products_from_above(kind: str) -> None:
     rows = rows_of(300, 40, 1, kind)
-    short = module._with_rest(rows, np.linalg.qr(rows[:40].T)[0][:, :6].astype(np.float32))
+    axes = np.linalg.qr(rows[:40].T)[0][:, :6].astype(np.float32)
+    short = module._with_rest(rows, axes, SMALL)
     true = rows.astype(np.float64) @ rows.T
     assert (short @ short.T >= true - module._slack(rows)).all()
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_the_sample_may_be_unlike_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of(200, 8, 0, "random")
     rows[::2] = rows[0]  # what the sample holds is all one
-    monkeypatch.setattr(module, "_sample", lambda rows: rows[::5][::2])
-    assert_equal(closest(rows, 6000), by_brute_force(rows, count=6000))
+    monkeypatch.setattr(module, "_sample", lambda rows, _: rows[::5][::2])
+    assert_equal(closest(rows, 6000, sizes=SMALL), by_brute_force(rows, count=6000))
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_the_answer_does_not_depend_on_which_thread_is_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = rows_of(300, 3, 5, "ties")
-    expected = closest(rows, 500)
+    expected = closest(rows, 500, sizes=SMALL)
     chance = np.random.default_rng(0)
 
     class Shuffled(ThreadPoolExecutor):
@@ -137,17 +130,17 @@ def test_the_answer_does_not_depend_on_which_thread_is_first(
 
     monkeypatch.setattr(module, "ThreadPoolExecutor", Shuffled)
     for _ in range(5):
-        assert_equal(closest(rows, 500), expected)
+        assert_equal(closest(rows, 500, sizes=SMALL), expected)
 
 
-def test_too_many_pairs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 1000)
+def test_too_many_pairs_are_refused() -> None:
+    sizes = Sizes(most=1000)
     rows = rows_of(100, 4, 0, "random")
     with pytest.raises(InputError, match=r"more than 1,000 pairs are closer than -0\.9: give"):
-        closer_than(rows, -0.9)
+        closer_than(rows, -0.9, sizes=sizes)
     with pytest.raises(InputError, match="2,000 pairs are more than the 1,000"):
-        closest(rows, 2000)
-    assert len(closest(rows, 1000).first) == 1000
+        closest(rows, 2000, sizes=sizes)
+    assert len(closest(rows, 1000, sizes=sizes).first) == 1000
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -161,6 +154,8 @@ def test_rows_that_are_not_finite_are_refused(bad: float) -> None:
 
 
 def test_long_work_says_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LONG_SECONDS", 0)
-    with pytest.warns(CostWarning, match=r"compare 100 texts with one another will take about \d"):
+    monkeypatch.setattr(costs, "LONG_SECONDS", 0)
+    with pytest.warns(
+        CostWarning, match=r"^Comparing 100 texts with one another will take about \d"
+    ):
         closer_than(rows_of(100, 4, 0, "random"), 0.9)

@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import sememe.neighbors.exact as module
 from sememe.errors import InputError
-from sememe.neighbors import nearest, unit
+from sememe.neighbors import nearest, normalized, scan
 
 
 def random_vectors(n: int, dim: int, seed: int, *, coarse: bool = False) -> NDArray[np.float32]:
@@ -14,7 +13,7 @@ def random_vectors(n: int, dim: int, seed: int, *, coarse: bool = False) -> NDAr
     random = np.random.default_rng(seed)
     if coarse:
         return random.integers(-2, 3, size=(n, dim)).astype(np.float32)
-    return unit(random.normal(size=(n, dim)))
+    return normalized(random.normal(size=(n, dim)))
 
 
 def by_brute_force(
@@ -34,13 +33,15 @@ def by_brute_force(
     dim=st.integers(1, 5),
     k=st.integers(1, 20),
     seed=st.integers(0, 99),
-    asked=st.none() | st.integers(0, 30),
+    query_count=st.none() | st.integers(0, 30),
 )
 def test_equals_brute_force_with_ties_in_order_of_index(
-    n: int, dim: int, k: int, seed: int, asked: int | None
+    n: int, dim: int, k: int, seed: int, query_count: int | None
 ) -> None:
     base = random_vectors(n, dim, seed, coarse=True)
-    queries = None if asked is None else random_vectors(asked, dim, seed + 1, coarse=True)
+    queries = (
+        None if query_count is None else random_vectors(query_count, dim, seed + 1, coarse=True)
+    )
     found = nearest(base, k, queries=queries)
     indices, similarity = by_brute_force(base, k, queries)
     np.testing.assert_array_equal(found.indices, indices)
@@ -49,14 +50,13 @@ def test_equals_brute_force_with_ties_in_order_of_index(
     assert found.similarity.dtype == np.float32
 
 
-def test_result_does_not_depend_on_how_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("skip_self", [True, False])
+def test_result_does_not_depend_on_how_the_work_is_cut(skip_self: bool) -> None:
     base = random_vectors(700, 3, 0, coarse=True)
-    whole = nearest(base, 12)
-    monkeypatch.setattr(module, "_BLOCK_COLUMNS", 64)
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 4 * 64 * 50)
-    cut = nearest(base, 12)
-    np.testing.assert_array_equal(whole.indices, cut.indices)
-    np.testing.assert_array_equal(whole.similarity, cut.similarity)
+    at_once = scan(base, base, 12, skip_self=skip_self)
+    in_blocks = scan(base, base, 12, skip_self=skip_self, block_columns=64, block_bytes=4 * 64 * 50)
+    np.testing.assert_array_equal(at_once[0], in_blocks[0])
+    np.testing.assert_array_equal(at_once[1], in_blocks[1])
 
 
 def test_finds_the_true_neighbors_of_real_valued_vectors() -> None:
@@ -100,7 +100,7 @@ def test_names_the_row_that_is_not_finite(value: float) -> None:
 
 
 def test_large_finite_values_are_not_taken_for_infinite() -> None:
-    assert np.isfinite(unit(np.full((2, 3), 3e38))).all()
+    assert np.isfinite(normalized(np.full((2, 3), 3e38))).all()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,6 @@ def test_bad_input_is_an_input_error(
         nearest(vectors, k, queries=queries)  # type: ignore[arg-type]
 
 
-def test_unit_rows_have_length_one_and_zeros_stay() -> None:
-    rows = unit([[3.0, 4.0], [0.0, 0.0], [1e-30, 0.0]])
+def test_normalized_rows_have_length_one_and_zeros_stay() -> None:
+    rows = normalized([[3.0, 4.0], [0.0, 0.0], [1e-30, 0.0]])
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), [1, 0, 1], rtol=1e-6)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import sememe
 from sememe.errors import BlankWarning, InputError
-from sememe.neighbors import unit
+from sememe.neighbors import normalized
 from sememe.pairs import Pairs, pair_vectors
 from tiny_models import Tiny, make_cross_encoder
 
@@ -28,7 +28,7 @@ class Letters:
 
 def by_hand(texts: list[str], threshold: float) -> Found:
     """Every pair of different texts, and each copy with its first; a blank text is in no pair."""
-    rows = unit(Letters().encode(texts)) if texts else np.empty((0, 4), np.float32)
+    rows = normalized(Letters().encode(texts)) if texts else np.empty((0, 4), np.float32)
     found: Found = []
     for i, j in itertools.combinations([i for i, text in enumerate(texts) if text.strip()], 2):
         first, second = texts.index(texts[i]), texts.index(texts[j])
@@ -86,7 +86,7 @@ def test_of_copies_the_first_vector_counts() -> None:
 
 
 def test_the_vectors_that_are_given_are_not_changed() -> None:
-    vectors = unit(np.random.default_rng(0).normal(size=(30, 5)))
+    vectors = normalized(np.random.default_rng(0).normal(size=(30, 5)))
     before = vectors.copy()
     scaled = pair_vectors(7 * vectors, map(str, range(30)), top=40)
     found = pair_vectors(vectors, map(str, range(30)), top=40)
@@ -232,7 +232,7 @@ def test_fewer_than_two_texts_are_no_pair(texts: list[str]) -> None:
 def two_said_twice(seed: int, background: float) -> tuple[NDArray[np.float64], list[str]]:
     """400 unrelated vectors with a part in common, and the first two of them once more, nearly."""
     chance = np.random.default_rng(seed)
-    apart = unit(chance.normal(size=(400, 64)))
+    apart = normalized(chance.normal(size=(400, 64)))
     rows = np.hstack([np.full((400, 1), (background / (1 - background)) ** 0.5), apart])
     again = rows[:2] + 0.02 * chance.normal(size=(2, 65))
     return np.vstack([rows, again]), [str(i) for i in range(402)]

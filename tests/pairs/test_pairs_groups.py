@@ -95,3 +95,13 @@ def test_they_are_told_in_one_line() -> None:
     pairs = pair_vectors([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], ["a", "b", "c"], threshold=0.9)
     assert repr(pairs) == "<Pairs: 1 among 3 texts, 0.900 and above>"
     assert len(pairs) == 1
+
+
+def test_a_notebook_shows_a_table_in_which_no_text_is_markup() -> None:
+    texts = [f"<script>alert({row})</script>" for row in range(30)]
+    pairs = pair_vectors(np.ones((30, 2)), texts, threshold=0.9)
+    page = pairs._repr_html_()
+    assert page.startswith("<table><caption>435 among 30 texts, 0.900 and above</caption>")
+    assert page.count("<tr>") == 21
+    assert "<td>1.000</td><td>&lt;script&gt;alert(0)" in page
+    assert "<script" not in page

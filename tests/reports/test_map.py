@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pages import data_of
 
 from sememe.errors import InputError, TableError
-from sememe.reports.map import write_map
+from sememe.reports.cluster_map import write_map
 
 
 def array(packed: str, dtype: str) -> list[int]:

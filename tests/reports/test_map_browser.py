@@ -9,7 +9,7 @@ from groups import Group
 from pages import Shown, chromium
 from playwright.sync_api import Browser, expect
 
-from sememe.reports.map import write_map
+from sememe.reports.cluster_map import write_map
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\\ &amp;"
 ARABIC = "القطار متأخر كل صباح"

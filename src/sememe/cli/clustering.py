@@ -5,7 +5,6 @@ import json
 import sys
 import time
 import warnings
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,20 +119,12 @@ def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> N
 
 def write_cells(path: Path, columns: "Columns") -> None:
     """Write columns; what csv or tsv cannot hold is replaced, with one note a format."""
-    from sememe.tables import cell, write_table
+    from sememe.tables import replace_unwritable, write_table
 
     suffix = path.suffix.lower()
-    if suffix in _REPLACED:
-        original, columns = (
-            columns,
-            {
-                str(cell(name, suffix)): [cell(value, suffix) for value in values]
-                for name, values in columns.items()
-            },
-        )
-        before, after = (chain(each, *each.values()) for each in (original, columns))
-        if any(isinstance(old, str) and old != new for old, new in zip(before, after, strict=True)):
-            warn(_REPLACED[suffix], SememeWarning)
+    columns, changed = replace_unwritable(columns, suffix)
+    if changed:
+        warn(_REPLACED[suffix], SememeWarning)
     write_table(path, columns)
 
 

@@ -49,8 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     engine = engine_options(options)
     rows = [_row(model, options.first, options.others, engine) for model in models]
     if options.json:
-        said = {"first": options.first, "others": options.others, "models": rows}
-        print_json(said)
+        print_json({"first": options.first, "others": options.others, "models": rows})
     else:
         print("\n".join(_lines(options.others, rows)))
     return 0
@@ -69,7 +68,7 @@ def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> d
             if len(cross.labels) > 1:
                 scores = [dict(zip(cross.labels, each, strict=True)) for each in scores]
             return {**row, "dim": None, "measure": "score", "values": scores}
-        # The kind says that it is pooled, so the guess need not be told of.
+        # The kind column says that it is pooled: no warning of a guess is needed.
         pooling = "mean" if checkpoint.kind == "regular transformer" else None
         bi = sememe.BiEncoder(checkpoint.directory, pooling=pooling, **engine)
         vectors = bi.encode([first, *others])

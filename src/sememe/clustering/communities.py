@@ -1,10 +1,11 @@
-"""Partitions of texts: by Leiden over their graph, into exactly K, or down to a similarity.
+"""The graph of neighbours, and partitions of texts: by Leiden over it, into K, or by similarity.
 
-Every function here takes unit vectors of different texts and returns int64 labels 0, 1, ... with
-none left out; which texts are outliers, and the order of the clusters, is decided later.
+The partitions take unit vectors of different texts and return int64 labels 0, 1, ... with none left
+out; which texts are outliers, and the order of the clusters, is decided later.
 """
 
 import ctypes
+import math
 import os
 from threading import Lock
 
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sknetwork.clustering import Leiden
 
-from sememe.clustering.cost import warn_of_linkage
-from sememe.neighbors import nearest, unit
+from sememe.neighbors import Neighbors, nearest, normalized
 
 Labels = NDArray[np.int64]
 
@@ -22,7 +22,42 @@ _OVERSHOOT = 3  # communities asked of Leiden for each cluster: united, they eve
 SEARCH_STEPS = 8
 _ROUNDS = 8
 _BLOCK_ROWS = 65_536
+_SMOOTHINGS = 4
 _one_at_a_time = Lock()
+
+
+def neighborhood_size(texts: int) -> int:
+    """How many neighbours each of `texts` texts is linked to: log2 n + 2, 15 for 10,000 texts.
+
+    The logarithm is what a nearest-neighbour graph needs to stay connected inside a cluster, and it
+    keeps small collections, whose clusters have a few texts each, from being linked all to all.
+    """
+    return max(1, min(texts - 1, round(math.log2(max(texts, 2))) + 2))
+
+
+def neighbor_graph(neighbors: Neighbors) -> sparse.csr_matrix:
+    """The symmetric graph of neighbours, float32 (n, n): an edge weighs 1, a mutual one 2."""
+    texts, size = neighbors.indices.shape
+    ones = np.ones(texts * size, dtype=np.float32)
+    starts = np.arange(0, texts * size + 1, size) if size else np.zeros(texts + 1, dtype=np.int64)
+    directed = sparse.csr_matrix((ones, neighbors.indices.ravel(), starts), shape=(texts, texts))
+    return (directed + directed.T).tocsr()
+
+
+def smoothed(vectors: NDArray[np.float32], graph: sparse.csr_matrix) -> NDArray[np.float32]:
+    """Average every unit vector with its neighbours' mean, a few times over.
+
+    What neighbours share stays and what is each text's own fades (the filter of simplified graph
+    convolutions: Wu et al. 2019), so that k-means follows the graph's communities.
+
+    Returns:
+        float32 (n, dim), rows of unit length.
+    """
+    degree = np.asarray(graph.sum(axis=1), dtype=np.float32)
+    mean_of_neighbors = sparse.diags(1 / np.maximum(degree.ravel(), 1)) @ graph
+    for _ in range(_SMOOTHINGS):
+        vectors = normalized(vectors + mean_of_neighbors @ vectors)
+    return vectors
 
 
 def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
@@ -39,12 +74,8 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
     # Its refinement draws from C's rand(), whatever random_state says: unless that is seeded, and
     # nobody draws in between, the same graph gives other communities at the next call.
     with _one_at_a_time:
-        _c_library().srand(0)
+        ctypes.CDLL("ucrtbase" if os.name == "nt" else None).srand(0)
         return numbered(leiden.fit_predict(graph))
-
-
-def _c_library() -> ctypes.CDLL:
-    return ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
 
 
 def numbered(labels: NDArray[np.integer]) -> Labels:
@@ -61,7 +92,7 @@ def sums(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
 
 def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS) -> Labels:
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
-    centers = unit(sums(vectors, labels))
+    centers = normalized(sums(vectors, labels))
     for _ in range(rounds):
         closest = _closest(vectors, centers)
         if np.array_equal(closest, labels):
@@ -69,7 +100,7 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
         labels = closest
         total = sums(vectors, labels)
         centers[: len(total)] = np.where(
-            total.any(axis=1, keepdims=True), unit(total), centers[: len(total)]
+            total.any(axis=1, keepdims=True), normalized(total), centers[: len(total)]
         )
     return numbered(labels)
 
@@ -98,14 +129,14 @@ def _communities_near(count: int, graph: sparse.csr_matrix) -> Labels:
     resolution, best = 1.0, np.zeros(graph.shape[0], dtype=np.int64)
     for _ in range(SEARCH_STEPS):
         labels = communities(graph, resolution)
-        found = labels.max() + 1
-        if abs(np.log(found / count)) < abs(np.log((best.max() + 1) / count)):
+        size = labels.max() + 1
+        if abs(np.log(size / count)) < abs(np.log((best.max() + 1) / count)):
             best = labels
-        if found == count:
+        if size == count:
             break
-        low, high = (resolution, high) if found < count else (low, resolution)
+        low, high = (resolution, high) if size < count else (low, resolution)
         # The number of communities grows about as the square root of the resolution or faster.
-        guess = resolution * (count / found) ** 1.5
+        guess = resolution * (count / size) ** 1.5
         resolution = guess if low < guess < high else (low * high) ** 0.5
     return best
 
@@ -113,8 +144,8 @@ def _communities_near(count: int, graph: sparse.csr_matrix) -> Labels:
 def with_count(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
     """Unite or split clusters until there are `count`."""
     labels = _united(vectors, labels, count)
-    while (found := labels.max() + 1) < count:
-        labels = _split_loosest(vectors, labels, found)
+    while (size := labels.max() + 1) < count:
+        labels = _split_loosest(vectors, labels, size)
     return labels
 
 
@@ -126,14 +157,14 @@ def _united(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
     cost = np.array([_union_costs(total, one) for one in range(len(total))])
     closest = cost.argmin(axis=1)
     for _ in range(len(total) - count):
-        kept = int(cost[every, closest].argmin())
-        gone = int(closest[kept])
-        names[names == gone] = kept
-        total[kept] += total[gone]
-        cost[kept] = np.where(names == every, _union_costs(total, kept), np.inf)
-        cost[:, kept] = cost[kept]
-        cost[gone] = cost[:, gone] = np.inf
-        stale = np.isin(closest, (kept, gone)) | (cost[:, kept] < cost[every, closest])
+        one = int(cost[every, closest].argmin())
+        other = int(closest[one])
+        names[names == other] = one
+        total[one] += total[other]
+        cost[one] = np.where(names == every, _union_costs(total, one), np.inf)
+        cost[:, one] = cost[one]
+        cost[other] = cost[:, other] = np.inf
+        stale = np.isin(closest, (one, other)) | (cost[:, one] < cost[every, closest])
         closest[stale] = cost[stale].argmin(axis=1)
     return numbered(names[labels])
 
@@ -152,7 +183,7 @@ def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> La
     looseness = np.where(size > 1, size - np.linalg.norm(total, axis=1), -np.inf)
     members = np.flatnonzero(labels == looseness.argmax())
     inside = vectors[members]
-    first = (inside @ unit(total)[looseness.argmax()]).argmin()
+    first = (inside @ normalized(total)[looseness.argmax()]).argmin()
     second = (inside @ inside[first]).argmin()
     halves = refined(inside, (inside @ inside[second] > inside @ inside[first]).astype(np.int64))
     if not halves.any():  # smoothing can make different vectors the same
@@ -171,14 +202,13 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
     be anyway: average linkage is reducible). Of the result, the mean cosine over the pairs
     inside each cluster is at least `threshold`, and that of any two clusters is below it.
     """
-    warn_of_linkage(vectors)
     names = np.arange(len(vectors))
     total, size = vectors.astype(np.float32), np.ones((len(vectors), 1), dtype=np.float32)
     while len(total) > 1:
-        found = nearest(total / size, 1)
-        partner, similarity = found.indices[:, 0], found.similarity[:, 0]
-        own = np.arange(len(total))
-        mutual = (partner[partner] == own) & (similarity >= threshold)
+        neighbors = nearest(total / size, 1)
+        partner, similarity = neighbors.indices[:, 0], neighbors.similarity[:, 0]
+        rows = np.arange(len(total))
+        mutual = (partner[partner] == rows) & (similarity >= threshold)
         mutual &= mutual[partner]  # rounding may put the two directions of a pair on either side
         if not mutual.any():
             best = int(similarity.argmax())
@@ -186,6 +216,6 @@ def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
                 break
             mutual[[best, partner[best]]] = True  # rounding broke the symmetry of a tie
             partner[partner[best]] = best
-        merged = numbered(np.where(mutual, np.minimum(own, partner), own))
+        merged = numbered(np.where(mutual, np.minimum(rows, partner), rows))
         total, size, names = sums(total, merged), sums(size, merged), merged[names]
     return names

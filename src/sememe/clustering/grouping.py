@@ -1,6 +1,7 @@
 """From texts to clusters: one pass over the steps that the other files of this room hold."""
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,25 +13,29 @@ from numpy.typing import ArrayLike, NDArray
 from sememe.arguments import real_number, shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering import communities as by
-from sememe.clustering.cost import warn_of_partitions
-from sememe.clustering.graph import neighbor_graph, neighborhood_size, smoothed
+from sememe.clustering.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.clustering.resolution import RUNS, Grain, grains
 from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
+from sememe.costs import rate, record_rate, warn_of_duration
 from sememe.errors import InputError
-from sememe.neighbors import Neighbors, self_join, unit
+from sememe.neighbors import Neighbors, nearest, normalized, self_join
+from sememe.neighbors.approximate import APPROXIMATE_FROM
 from sememe.progress import counted
 from sememe.protocols import Encoder
 from sememe.text import check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
 
-_LARGE = 100_000  # from here on the grain is chosen on a sample, and nothing is smoothed
-_SAMPLE = 20_000
 _BLOCK_ROWS = 65_536
 _SAMPLED_PARTITIONS = 2  # what it costs to partition the sample 12 times, and all texts once
 _CONSEQUENCE = "and in no cluster"
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
+# What clustering costs, in comparisons of two texts. Measured on mixed Gaussians of 384 dimensions,
+# 20,000 and 60,000 (by threshold 40,000), on two busy cores: right within a factor of two.
+_NEIGHBORS, _PARTITION = 20_000, 5_000  # a text
+_LINKAGE = 10  # a pair of texts
+_TIMED = 2000  # texts compared with one another, to know how fast this machine is
 
 
 def cluster(
@@ -44,9 +49,9 @@ def cluster(
 ) -> Clusters:
     """Group texts by meaning, name the groups, and say which texts belong to none.
 
-    With nothing but texts, the number of clusters is found in the data. At most one
-    of the three arguments says more. Identical texts are always together, and equal
-    vectors in the same order give an equal result.
+    By default the number of clusters follows from the data; at most one of `clusters`, `threshold`
+    and `granularity` says otherwise. Identical texts are always together, and equal vectors in the
+    same order give an equal result.
 
     Args:
         texts: the texts. A blank one is no text: it is not encoded, is in no cluster, and changes
@@ -57,7 +62,7 @@ def cluster(
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
             (agglomerative clustering with average linkage).
-        granularity: "coarse" (at most half as many clusters as would be found with nothing given)
+        granularity: "coarse" (at most half as many clusters as there are by default)
             or "fine" (at least twice as many), as far as the graph of near texts goes; or a
             positive resolution of the Leiden method (Traag et al. 2019), from about 0.05 for a
             few clusters to 30 for hundreds.
@@ -69,7 +74,7 @@ def cluster(
 
     Raises:
         InputError: a text that is not a string, what is no encoder, more than one of the three
-            arguments, one out of its range, more clusters asked than there are different texts,
+            arguments, one out of its range, more clusters than there are different texts,
             or vectors that are not finite.
         ModelNotFound: there is no model of that name.
 
@@ -77,20 +82,20 @@ def cluster(
         >>> class Letters:
         ...     def encode(self, texts):
         ...         return [[text.count("a"), text.count("b")] for text in texts]
-        >>> found = cluster(["aaa", "aab", "bbb", "bba"], Letters(), clusters=2)
-        >>> found.labels.tolist()
+        >>> groups = cluster(["aaa", "aab", "bbb", "bba"], Letters(), clusters=2)
+        >>> groups.labels.tolist()
         [0, 0, 1, 1]
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
     texts = check_texts(texts)
-    options = _options(clusters, threshold, granularity, progress)
+    options = check_options(clusters, threshold, granularity, progress)
     encoder = as_encoder(encoder)
     rows = rows_with_text(texts, _CONSEQUENCE)
     filled = [texts[row] for row in rows]
     _check_count(options.clusters, len(set(filled)), len(rows))
     vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0), dtype=np.float32)
-    return _grouped(_points(vectors, len(rows)), rows, texts, options)
+    return group_points(_points(vectors, len(rows)), rows, texts, options)
 
 
 def cluster_vectors(
@@ -102,33 +107,30 @@ def cluster_vectors(
     granularity: Granularity | None = None,
     progress: bool | None = None,
 ) -> Clusters:
-    """Do what `cluster` does with vectors that are there already.
+    """Do what `cluster` does with vectors that you have already.
 
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
         texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        clusters: see `cluster`.
-        threshold: see `cluster`.
-        granularity: see `cluster`.
-        progress: see `cluster`.
+        clusters, threshold, granularity, progress: see `cluster`.
 
     Raises:
         InputError: as in `cluster`, or when there are not as many vectors as texts.
 
     Example:
-        >>> found = cluster_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
-        >>> found.labels.tolist()
+        >>> groups = cluster_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
+        >>> groups.labels.tolist()
         [0, 0, -1]
     """
     texts = check_texts(texts)
-    options = _options(clusters, threshold, granularity, progress)
+    options = check_options(clusters, threshold, granularity, progress)
     points = _points(vectors, len(texts))
     rows = rows_with_text(texts, _CONSEQUENCE)
-    return _grouped(points if len(rows) == len(texts) else points[rows], rows, texts, options)
+    return group_points(points if len(rows) == len(texts) else points[rows], rows, texts, options)
 
 
 def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
-    points = unit(vectors)
+    points = normalized(vectors)
     if len(points) != texts:
         raise InputError(
             f"{counted(len(points), 'vector')} for {counted(texts, 'text')}: give one vector a "
@@ -137,8 +139,8 @@ def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
     return points
 
 
-def _grouped(
-    points: NDArray[np.float32], rows: list[int], texts: list[str], options: "_Options"
+def group_points(
+    points: NDArray[np.float32], rows: list[int], texts: list[str], options: "Options"
 ) -> Clusters:
     """Cluster the texts at `rows`, the ones that are not blank, by their unit vectors."""
     filled = [texts[row] for row in rows]
@@ -153,30 +155,45 @@ def _grouped(
     labels = _largest_first(labels[position])
     groups = described(filled, points, labels)
     if len(rows) < len(texts):
-        some_labels, labels = labels, np.full(len(texts), -1, np.int64)
-        some_points, points = points, np.zeros((len(texts), points.shape[1]), np.float32)
-        labels[rows], points[rows] = some_labels, some_points
+        filled_labels, filled_points = labels, points
+        labels = np.full(len(texts), -1, np.int64)
+        points = np.zeros((len(texts), points.shape[1]), np.float32)
+        labels[rows] = filled_labels
+        points[rows] = filled_points
     return Clusters(labels, texts, groups, points, resolution, why, recall)
 
 
 def _partition(
-    vectors: NDArray[np.float32], options: "_Options", copies: NDArray[np.int64]
+    vectors: NDArray[np.float32], options: "Options", copies: NDArray[np.int64]
 ) -> tuple[by.Labels, float | None, str | None, float]:
     """Labels of the different texts, outliers -1; the resolution, why, the neighbours' recall."""
     if len(vectors) == 0:
         return np.empty(0, dtype=np.int64), None, None, 1.0
     clusters, granularity = options.clusters, options.granularity
     if options.threshold is not None:
+        if len(vectors) >= options.warn_from:
+            warn_of_duration(
+                f"Comparing all of {counted(len(vectors), 'text')} with one another for threshold=",
+                _seconds(vectors, _LINKAGE * float(len(vectors)) ** 2),
+                "granularity= takes much less.",
+            )
         return _without_lone(by.linked(vectors, options.threshold), copies), None, None, 1.0
-    large = len(vectors) > _LARGE
+    large = len(vectors) > options.sampled_from
     if clusters is not None:
         partitions = by.SEARCH_STEPS
     elif granularity is None or isinstance(granularity, str):
         partitions = _SAMPLED_PARTITIONS if large else RUNS
     else:
         partitions = 1
-    warn_of_partitions(vectors, partitions)
-    neighbors = self_join(vectors, neighborhood_size(len(vectors)), options.progress)
+    if len(vectors) >= options.warn_from:
+        work = len(vectors) * (_NEIGHBORS + _PARTITION * partitions)
+        warn_of_duration(f"Clustering {counted(len(vectors), 'text')}", _seconds(vectors, work))
+    neighbors = self_join(
+        vectors,
+        neighborhood_size(len(vectors)),
+        options.progress,
+        approximate_from=options.approximate_from,
+    )
     graph = neighbor_graph(neighbors)
     # Two more copies of a million vectors would not fit beside them.
     smooth = vectors if large else smoothed(vectors, graph)
@@ -190,48 +207,63 @@ def _partition(
 
     if granularity is None or isinstance(granularity, str):
         if large:
-            grain, why = _chosen_on_sample(vectors, granularity)
+            grain, why = _best_on_sample(vectors, granularity, options.sample)
             grain = Grain(grain.resolution, at(grain.resolution), 0.0)
         else:
-            grain, why = _chosen(grains(vectors, neighbors, at), granularity)
+            grain, why = _best_grain(grains(vectors, neighbors, at), granularity)
     else:
         grain, why = Grain(float(granularity), at(float(granularity)), 0.0), None
     labels = _without_far(_without_lone(grain.labels, copies), neighbors, copies)
     return labels, grain.resolution, why, neighbors.recall
 
 
-def _chosen_on_sample(vectors: NDArray[np.float32], granularity: str | None) -> tuple[Grain, str]:
+def _seconds(vectors: NDArray[np.float32], comparisons: float) -> float:
+    """How long so many comparisons take on this machine, which is measured once a process."""
+    work = f"comparisons of two vectors of {vectors.shape[1]}"
+    if not rate(work):
+        sample = vectors[:_TIMED]
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            nearest(sample, 1)
+            seconds.append(time.perf_counter() - started)
+        record_rate(work, len(sample) ** 2, min(seconds))
+    return comparisons / rate(work)
+
+
+def _best_on_sample(
+    vectors: NDArray[np.float32], granularity: str | None, size: int
+) -> tuple[Grain, str]:
     """The grain of a sample: the same resolution gives about the same clusters on all texts."""
-    rows = np.sort(np.random.default_rng(0).choice(len(vectors), _SAMPLE, replace=False))
+    rows = np.sort(np.random.default_rng(0).choice(len(vectors), size, replace=False))
     sample = vectors[rows]
     neighbors = self_join(sample, neighborhood_size(len(sample)))
     graph = neighbor_graph(neighbors)
     smooth = smoothed(sample, graph)
-    found = grains(sample, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
-    grain, why = _chosen(found, granularity)
-    return grain, f"on a sample of {_SAMPLE:,} texts, {why}"
+    tried = grains(sample, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
+    grain, why = _best_grain(tried, granularity)
+    return grain, f"on a sample of {size:,} texts, {why}"
 
 
-def _chosen(found: list[Grain], granularity: str | None) -> tuple[Grain, str]:
-    best = max(found, key=lambda grain: grain.score)
-    tried = (
-        f"of {len(found)} resolutions tried, {found[0].resolution:g} to {found[-1].resolution:g}"
-    )
+def _best_grain(all_grains: list[Grain], granularity: str | None) -> tuple[Grain, str]:
+    best = max(all_grains, key=lambda grain: grain.score)
+    low, high = all_grains[0].resolution, all_grains[-1].resolution
+    tried = f"of {len(all_grains)} resolutions tried, {low:g} to {high:g}"
     if granularity is None:
         return best, f"{tried}, {best.resolution:.2g} gave the tightest and best separated clusters"
     default = f"as many clusters as the default's {best.count:,}"
     if granularity == "coarse":
-        coarser = [grain for grain in found if grain.resolution <= best.resolution]
-        some = [grain for grain in coarser if grain.count] or coarser
-        fit = [grain for grain in some if grain.count <= best.count / 2]
-        bound, last = f"at most half {default}", min(some, key=lambda grain: grain.count)
+        coarser = [grain for grain in all_grains if grain.resolution <= best.resolution]
+        candidates = [grain for grain in coarser if grain.count] or coarser
+        fitting = [grain for grain in candidates if grain.count <= best.count / 2]
+        bound, last = f"at most half {default}", min(candidates, key=lambda grain: grain.count)
     else:
-        finer = [grain for grain in found if grain.resolution >= best.resolution]
-        fit = [grain for grain in finer if grain.count >= best.count * 2]
-        bound, last = f"at least twice {default}", max(finer, key=lambda grain: grain.count)
-    if not fit:
+        candidates = [grain for grain in all_grains if grain.resolution >= best.resolution]
+        fitting = [grain for grain in candidates if grain.count >= best.count * 2]
+        bound, last = f"at least twice {default}", max(candidates, key=lambda grain: grain.count)
+    if not fitting:
         return last, f"{tried}, none gave {bound}; {last.resolution:.2g} came nearest"
-    choice = max(fit, key=lambda grain: grain.score)
+    choice = max(fitting, key=lambda grain: grain.score)
     return choice, f"{tried}, {choice.resolution:.2g} gave the best of those with {bound}"
 
 
@@ -252,21 +284,20 @@ def _without_far(labels: by.Labels, neighbors: Neighbors, copies: NDArray[np.int
     if indices.shape[1] == 0:
         return labels
     distance = np.sqrt(np.maximum(2 - 2 * neighbors.similarity, 0)).mean(axis=1)
-    usual = distance[indices].mean(axis=1)
+    expected = distance[indices].mean(axis=1)
     mutual = np.empty(len(labels), dtype=bool)
     for start in range(0, len(labels), _BLOCK_ROWS):  # neighbours of neighbours: k times as many
-        own = np.arange(start, min(start + _BLOCK_ROWS, len(labels)))
-        mutual[own] = (indices[indices[own]] == own[:, None, None]).any(axis=(1, 2))
-    far = ~mutual & (copies == 1) & (distance > _FAR * usual)
+        rows = np.arange(start, min(start + _BLOCK_ROWS, len(labels)))
+        mutual[rows] = (indices[indices[rows]] == rows[:, None, None]).any(axis=(1, 2))
+    far = ~mutual & (copies == 1) & (distance > _FAR * expected)
     size = np.bincount(labels[labels >= 0], minlength=1)
-    left = np.bincount(labels[(labels >= 0) & ~far], minlength=len(size))
-    return np.where(far & (left[labels] > 0), -1, labels)
+    remaining = np.bincount(labels[(labels >= 0) & ~far], minlength=len(size))
+    return np.where(far & (remaining[labels] > 0), -1, labels)
 
 
 def _largest_first(labels: by.Labels) -> by.Labels:
     """Number the clusters by size, the largest 0; of equals, the one that begins first."""
-    kept = labels[labels >= 0]
-    names, first, size = np.unique(kept, return_index=True, return_counts=True)
+    names, first, size = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
     order = np.lexsort((first, -size))
     renamed = np.full(int(labels.max(initial=-1)) + 2, -1, dtype=np.int64)  # [-1] stays -1
     renamed[names[order]] = np.arange(len(names))
@@ -283,15 +314,12 @@ def _different(
     position = np.empty(len(texts), dtype=np.int64)
     for row, text in enumerate(texts):
         if text not in by_text:
-            by_text[text] = by_vector.setdefault(_digest(vectors[row]), len(first))
+            digest = blake2b(vectors[row].tobytes(), digest_size=16).digest()
+            by_text[text] = by_vector.setdefault(digest, len(first))
             if by_text[text] == len(first):
                 first.append(row)
         position[row] = by_text[text]
     return np.array(first, dtype=np.int64), position
-
-
-def _digest(vector: NDArray[np.float32]) -> bytes:
-    return blake2b(vector.tobytes(), digest_size=16).digest()
 
 
 def _check_count(clusters: int | None, different: int, texts: int) -> None:
@@ -303,23 +331,34 @@ def _check_count(clusters: int | None, different: int, texts: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Options:
-    """The options of `cluster`, checked."""
+class Options:
+    """The options of `cluster`, checked, and from how many texts on the ways of many are taken.
+
+    Attributes:
+        approximate_from: neighbours are approximate.
+        sampled_from: the grain is chosen on a sample of `sample` texts, and nothing is smoothed.
+        warn_from: below, it is less than a minute.
+    """
 
     clusters: int | None
     threshold: float | None
     granularity: Granularity | None
     progress: bool | None
+    approximate_from: int = APPROXIMATE_FROM
+    sampled_from: int = 100_000
+    sample: int = 20_000
+    warn_from: int = 20_000
 
 
-def _options(
+def check_options(
     clusters: object, threshold: object, granularity: object, progress: bool | None
-) -> _Options:
+) -> Options:
+    """The options of `cluster`; InputError where one is wrong, or two exclude each other."""
     values = {"clusters": clusters, "threshold": threshold, "granularity": granularity}
     names = [f"{name}=" for name, value in values.items() if value is not None]
     if len(names) > 1:
         raise InputError(f"{' and '.join(names)} cannot be given together: give one of them.")
-    return _Options(
+    return Options(
         None if clusters is None else whole_number("clusters", clusters),
         None if threshold is None else real_number(
             "threshold", threshold, above=-1, below=1, example=0.7

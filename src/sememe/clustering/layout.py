@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sememe.clustering.graph import neighbor_graph
+from sememe.clustering.communities import neighbor_graph
 from sememe.neighbors import Neighbors
 
 _EPOCHS = 100
@@ -67,9 +67,9 @@ def layout_2d(
     points = start[order] + random.normal(scale=0.01, size=(n, 2)).astype(np.float32) @ [1, 1j]
     if labels is not None:
         graph.data *= _weights_by_label(graph, np.asarray(labels)[order])
-    found = np.empty(n, dtype=np.complex64)
-    found[order] = _settle(points.astype(np.complex64), graph, random)
-    return _framed(np.stack([found.real, found.imag], axis=1))
+    places = np.empty(n, dtype=np.complex64)
+    places[order] = _settle(points.astype(np.complex64), graph, random)
+    return _framed(np.stack([places.real, places.imag], axis=1))
 
 
 def _graph(neighbors: Neighbors) -> Any:
@@ -102,10 +102,10 @@ def _principal(vectors: NDArray[np.float32], components: int) -> NDArray[np.floa
     """The largest principal components, float32 (n, components), the first the largest."""
     centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
-    found = np.zeros((len(vectors), components), dtype=np.float32)
-    kept = directions[:, ::-1][:, :components]
-    found[:, : kept.shape[1]] = centred @ kept
-    return found
+    coordinates = np.zeros((len(vectors), components), dtype=np.float32)
+    largest = directions[:, ::-1][:, :components]
+    coordinates[:, : largest.shape[1]] = centred @ largest
+    return coordinates
 
 
 def _weights_by_label(graph: Any, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.clustering.communities import Labels, sums
-from sememe.neighbors import Neighbors, unit
+from sememe.neighbors import Neighbors, normalized
 
 _COARSEST, _FINEST = 0.05, 33.0
 _FIRST_RUNS, _LATER_RUNS = 8, 4
@@ -39,21 +39,20 @@ def grains(
         neighbors: the nearest neighbours of each.
         partition: gives the labels (n,) at a resolution.
     """
-    centred = unit(vectors - vectors.mean(axis=0))
+    centred = normalized(vectors - vectors.mean(axis=0))
 
     def at(resolution: float) -> Grain:
         labels = partition(resolution)
         return Grain(resolution, labels, score(centred, neighbors, labels))
 
     first = np.geomspace(_COARSEST, _FINEST, _FIRST_RUNS)
-    found = [at(float(resolution)) for resolution in first]
-    best = int(np.argmax([grain.score for grain in found]))
+    tried = [at(float(resolution)) for resolution in first]
+    best = int(np.argmax([grain.score for grain in tried]))
     low, high = first[max(best - 1, 0)], first[min(best + 1, len(first) - 1)]
     between = np.geomspace(low, high, _LATER_RUNS + 3)
-    tried = {round(float(np.log(resolution)), 6) for resolution in first}
-    later = [r for r in between if round(float(np.log(r)), 6) not in tried][:_LATER_RUNS]
-    found += [at(float(resolution)) for resolution in later]
-    return sorted(found, key=lambda grain: grain.resolution)
+    new = [r for r in between if not np.isclose(r, first, rtol=1e-5).any()][:_LATER_RUNS]
+    tried += [at(float(resolution)) for resolution in new]
+    return sorted(tried, key=lambda grain: grain.resolution)
 
 
 def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) -> float:
@@ -86,11 +85,11 @@ def silhouette(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float
     total = sums(vectors, labels)
     size = np.bincount(labels)[labels]
     rows = np.arange(len(labels))
-    similarity = vectors @ unit(total).T
+    similarity = vectors @ normalized(total).T
     similarity[rows, labels] = -np.inf
     other = similarity.max(axis=1)
-    rest = unit(total[labels] - vectors)
-    own = np.einsum("ij,ij->i", vectors, rest)
-    far_own, far_other = 1 - own, 1 - other
-    value = (far_other - far_own) / np.maximum(np.maximum(far_own, far_other), 1e-9)
+    rest = normalized(total[labels] - vectors)
+    inside = 1 - np.einsum("ij,ij->i", vectors, rest)
+    outside = 1 - other
+    value = (outside - inside) / np.maximum(np.maximum(inside, outside), 1e-9)
     return np.asarray(np.where(size > 1, value, 0), dtype=np.float32)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sememe.errors import InputError
 from sememe.extras import importing
 from sememe.progress import counted
+from sememe.reports import html_table
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 _BAR = 12
-_DRAWN = 30_000
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,12 @@ class Clusters:
             "blank": self.blanks.tolist(),
         }
 
-    def save_map(self, path: str | os.PathLike[str], *, title: str = "Clusters") -> None:
+    def save_map(
+        self, path: str | os.PathLike[str], *, title: str = "Clusters", most: int = 30_000
+    ) -> None:
         """Write a map of the texts: one HTML file that opens offline in any browser.
 
-        Of more than 30,000 texts a sample of so many is drawn, and the title says so.
+        Of more than `most` texts a sample of so many is drawn, and the title says so.
 
         Raises:
             InputError: there are no texts to draw.
@@ -122,15 +124,16 @@ class Clusters:
         rows = np.delete(np.arange(len(self.texts)), self.blanks)
         if not len(rows):
             raise InputError("there are no texts to draw a map of.")
-        from sememe.clustering.graph import neighborhood_size
+        from sememe.clustering.communities import neighborhood_size  # on use: with scikit-network
         from sememe.clustering.layout import layout_2d
         from sememe.neighbors import self_join
-        from sememe.reports.map import write_map
+        from sememe.reports.cluster_map import write_map
 
-        if len(rows) > _DRAWN:
-            title = f"{title} ({_DRAWN:,} of {len(rows):,} texts drawn)"
-            rows = np.sort(np.random.default_rng(0).choice(rows, _DRAWN, replace=False))
-        vectors, labels = self.vectors[rows], self.labels[rows]
+        if len(rows) > most:
+            title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
+            rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        vectors = self.vectors[rows]
+        labels = self.labels[rows]
         neighbors = self_join(vectors, neighborhood_size(len(rows)))
         points = layout_2d(vectors, neighbors, labels=labels)
         texts = [self.texts[row] for row in rows]
@@ -138,6 +141,14 @@ class Clusters:
 
     def __repr__(self) -> str:
         return f"<Clusters: {self._counts()}>"
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        rows = [
+            (one.label, f"{one.size:,}", ", ".join(one.terms), " · ".join(one.examples))
+            for one in self.clusters
+        ]
+        return html_table(("cluster", "texts", "terms", "examples"), rows, self._counts())
 
     def __str__(self) -> str:
         """A table as wide as the terminal: size, terms and two examples of each cluster."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from sememe.clustering.communities import Labels, sums
 from sememe.clustering.result import Cluster
-from sememe.neighbors import unit
+from sememe.neighbors import normalized
 
 _TERMS, _EXAMPLES = 6, 3
 _STEM = 5
 _READ = 4000  # texts of a cluster
-_ALIKE = 0.9  # two examples closer than this say the same
+_SIMILAR = 0.9  # two examples closer than this say the same
 # Vowel signs and other combining marks belong to a word, though \w does not count them.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0970-\u109f\u1780-\u17d3"
@@ -44,7 +44,7 @@ def described(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels
         vectors: their unit vectors, float32 (n, dim).
         labels: int64 (n,), -1 for outliers, which count for nothing here.
     """
-    centers = unit(sums(vectors[labels >= 0], labels[labels >= 0]))
+    centers = normalized(sums(vectors[labels >= 0], labels[labels >= 0]))
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.searchsorted(labels[order], np.arange(len(centers) + 1)))[1:-1]
     terms = class_terms([[texts[row] for row in _spread(rows).tolist()] for rows in members])
@@ -84,14 +84,14 @@ def class_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 def _best(count: Counter[str], total: Counter[str], average: float) -> tuple[str, ...]:
     weight = {term: n * math.log1p(average / total[term]) for term, n in count.items()}
     ranked = sorted(weight, key=lambda term: (-weight[term], term))
-    chosen: list[str] = []
+    best: list[str] = []
     for term in ranked[: 10 * _TERMS]:
         stems = _stems(term)
-        if not any(stems <= _stems(other) for other in chosen):
-            chosen.append(term)
-        if len(chosen) == _TERMS:
+        if not any(stems <= _stems(other) for other in best):
+            best.append(term)
+        if len(best) == _TERMS:
             break
-    return tuple(chosen)
+    return tuple(best)
 
 
 def _stems(term: str) -> set[str]:
@@ -101,17 +101,17 @@ def _stems(term: str) -> set[str]:
 
 def _terms(text: str) -> set[str]:
     """The words of a text and its pairs of neighbouring words; a stop word ends a pair."""
-    found: set[str] = set()
+    terms: set[str] = set()
     previous = ""
     for word in _words(text.lower()):
         if word in _STOP or word.endswith("n't") or (len(word) == 1 and word.isascii()):
             previous = ""
             continue
-        found.add(word)
+        terms.add(word)
         if previous and previous != word:
-            found.add(f"{previous} {word}")
+            terms.add(f"{previous} {word}")
         previous = word
-    return found
+    return terms
 
 
 def _words(text: str) -> Iterator[str]:
@@ -130,10 +130,10 @@ def _central(
 ) -> tuple[str, ...]:
     """The texts nearest to the centre, passing over those that repeat one taken before."""
     order = rows[np.argsort(-(vectors[rows] @ center), kind="stable")]
-    chosen: list[int] = []
+    examples: list[int] = []
     for row in order:
-        if not chosen or (vectors[chosen] @ vectors[row]).max() < _ALIKE:
-            chosen.append(int(row))
-        if len(chosen) == _EXAMPLES:
+        if not examples or (vectors[examples] @ vectors[row]).max() < _SIMILAR:
+            examples.append(int(row))
+        if len(examples) == _EXAMPLES:
             break
-    return tuple(texts[row] for row in chosen)
+    return tuple(texts[row] for row in examples)

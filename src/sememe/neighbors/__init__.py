@@ -1,21 +1,25 @@
-"""Nearest neighbours: exact, among many vectors, over small ones; and all pairs that are close."""
+"""Nearest neighbours: exact, or among many vectors; and all pairs that are close."""
 
 from sememe.neighbors.approximate import self_join
 from sememe.neighbors.close import ClosePairs, closer_than, closest
-from sememe.neighbors.exact import Neighbors, merged, nearest, scan
-from sememe.neighbors.small import nearest_small
-from sememe.neighbors.vectors import checked, unit
+from sememe.neighbors.exact import (
+    Neighbors,
+    as_vectors,
+    merge_neighbors,
+    nearest,
+    normalized,
+    scan,
+)
 
 __all__ = [
     "ClosePairs",
     "Neighbors",
-    "checked",
+    "as_vectors",
     "closer_than",
     "closest",
-    "merged",
+    "merge_neighbors",
     "nearest",
-    "nearest_small",
+    "normalized",
     "scan",
     "self_join",
-    "unit",
 ]

@@ -10,102 +10,102 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from sememe.neighbors.exact import Neighbors, nearest
-from sememe.neighbors.vectors import unit
+from sememe.neighbors.exact import Floats, Ints, Neighbors, Rows, nearest, normalized
 from sememe.progress import progress_bar
 
 RECALL = 0.97
-"""What is aimed at on the sample; a little is lost on the others."""
+"""The share of the sample's true neighbours that is aimed at; the others have a little less."""
 
-# Below, to compare all with all is as fast.
 APPROXIMATE_FROM = 30_000
+"""Of fewer vectors, comparing all with all is as fast."""
+
 _LIST = 400  # vectors in a list
 _TRAINED_ON = 32  # vectors a list for k-means
 _ROUNDS = 6
 _SAMPLE = 400
 _MOST_PROBES = 128
-_BLOCK = 32_768
 _QUERIES = 2048  # in one product
 _PENDING = 24  # candidates a row before they are merged
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
-
-def self_join(rows: Floats, k: int, progress: bool | None = None) -> Neighbors:
+def self_join(
+    rows: Floats,
+    k: int,
+    progress: bool | None = None,
+    *,
+    approximate_from: int = APPROXIMATE_FROM,
+    block_rows: int = 32_768,
+) -> Neighbors:
     """The k nearest other rows of each unit row: exact for few, approximate from 30,000 on.
 
     Args:
         rows: float32 (n, dim), of unit length.
         k: how many neighbours.
         progress: a bar from 30,000 on: True, False, or None for one on a terminal.
+        approximate_from: another number than 30,000.
+        block_rows: how many rows are joined at a time.
 
     Returns:
-        Neighbors whose `recall` says which share of the true neighbours was found in the sample.
+        Neighbors whose `recall` says which share of the sample's true neighbours is among them.
 
     Example:
         >>> self_join(np.eye(3, dtype=np.float32), 1).recall
         1.0
     """
-    if len(rows) < APPROXIMATE_FROM:
+    if len(rows) < approximate_from:
         return nearest(rows, k)
     centers = _centers(rows, max(2, len(rows) // _LIST))
-    chosen = np.sort(np.random.default_rng(1).choice(len(rows), _SAMPLE, replace=False))
-    truth = _exact(rows, chosen, k)
-    probes = _probes(rows, centers, chosen, truth)
-    nearby = np.concatenate(
-        [nearest(centers, probes, queries=rows[part]).indices for part in _parts(len(rows))]
-    )
-    lists = _Lists(rows, nearby[:, 0], len(centers))
+    sample = np.sort(np.random.default_rng(1).choice(len(rows), _SAMPLE, replace=False))
+    truth = _true_neighbors(rows, sample, k)
+    probes = _probes(rows, centers, sample, truth)
+    blocks = [slice(at, min(at + block_rows, len(rows))) for at in range(0, len(rows), block_rows)]
+    probed = np.concatenate([nearest(centers, probes, queries=rows[b]).indices for b in blocks])
+    lists = _Lists(rows, probed[:, 0], len(centers))
     indices = np.empty((len(rows), k), np.int32)
     similarity = np.empty((len(rows), k), np.float32)
 
-    def join(part: slice) -> None:
-        own = lists.order[part]
-        indices[own], similarity[own] = _joined(lists, own, nearby[own], k)
+    def join(block: slice) -> None:
+        queries = lists.order[block]
+        indices[queries], similarity[queries] = _joined(lists, queries, probed[queries], k)
 
     # While one thread multiplies, the other one chooses.
-    parts = list(_parts(len(rows)))
     with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:
-        for part, _ in zip(parts, threads.map(join, parts), strict=True):
-            bar.update(part.stop - part.start)
-    found = [np.isin(truth[i], indices[row]).mean() for i, row in enumerate(chosen)]
-    return Neighbors(indices, similarity, float(np.mean(found)))
-
-
-def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK))
+        for block, _ in zip(blocks, threads.map(join, blocks), strict=True):
+            bar.update(block.stop - block.start)
+    recall = np.mean([np.isin(truth[i], indices[row]).mean() for i, row in enumerate(sample)])
+    return Neighbors(indices, similarity, float(recall))
 
 
 def _centers(rows: Floats, count: int) -> Floats:
     """Centres of spherical k-means over a sample, float32 (count, dim)."""
-    chance = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     size = min(len(rows), _TRAINED_ON * count)
-    sample = rows[np.sort(chance.choice(len(rows), size, replace=False))]
-    centers = sample[chance.choice(size, count, replace=False)]
-    ones, every = np.ones(size, np.float32), np.arange(size)
+    sample = rows[np.sort(random.choice(len(rows), size, replace=False))]
+    centers = sample[random.choice(size, count, replace=False)]
+    ones = np.ones(size, np.float32)
     for _ in range(_ROUNDS):
         closest = nearest(centers, 1, queries=sample).indices[:, 0]
-        total = sparse.csr_matrix((ones, (closest, every)), (count, size)) @ sample
+        total = sparse.csr_matrix((ones, (closest, np.arange(size))), (count, size)) @ sample
         used = np.bincount(closest, minlength=count) > 0
-        centers[used] = unit(total[used])
+        centers[used] = normalized(total[used])
     return centers
 
 
-def _exact(rows: Floats, chosen: NDArray[np.int64], k: int) -> Ints:
-    found = nearest(rows, k + 1, queries=rows[chosen]).indices
+def _true_neighbors(rows: Floats, sample: Rows, k: int) -> Ints:
+    neighbors = nearest(rows, k + 1, queries=rows[sample]).indices
     # Without itself; where a copy of it came first, without the last.
-    kept = [[i for i in line if i != row][:k] for line, row in zip(found, chosen, strict=True)]
-    return np.array(kept, np.int32)
+    others = [
+        [i for i in line if i != row][:k] for line, row in zip(neighbors, sample, strict=True)
+    ]
+    return np.array(others, np.int32)
 
 
-def _probes(rows: Floats, centers: Floats, chosen: NDArray[np.int64], truth: Ints) -> int:
-    """How many lists must be searched to find enough of the sample's true neighbours."""
+def _probes(rows: Floats, centers: Floats, sample: Rows, truth: Ints) -> int:
+    """How many lists must be searched for enough of the sample's true neighbours."""
     most = min(_MOST_PROBES, len(centers))
-    order = nearest(centers, most, queries=rows[chosen]).indices
+    order = nearest(centers, most, queries=rows[sample]).indices
     home = nearest(centers, 1, queries=rows[truth.ravel()]).indices.reshape(truth.shape)
     share = np.cumsum((order[:, None, :] == home[:, :, None]).sum(axis=(0, 1))) / truth.size
     enough = np.flatnonzero(share >= RECALL)
@@ -120,35 +120,35 @@ class _Lists:
         self.order = np.argsort(home, kind="stable")
         self.starts = np.searchsorted(home[self.order], np.arange(count + 1))
 
-    def members(self, number: int) -> NDArray[np.int64]:
+    def members(self, number: int) -> Rows:
         return self.order[self.starts[number] : self.starts[number + 1]]
 
 
-def _joined(lists: _Lists, own: NDArray[np.int64], nearby: Ints, k: int) -> tuple[Ints, Floats]:
-    """The k nearest of a block of rows among the members of the lists near to each."""
-    queries = lists.rows[own]
-    best = _Best(len(own), k)
+def _joined(lists: _Lists, queries: Rows, probed: Ints, k: int) -> tuple[Ints, Floats]:
+    """The k nearest of a block of rows among the members of the lists probed for each."""
+    vectors = lists.rows[queries]
+    best = _Best(len(queries), k)
     # A row's own list first: what it gives is the bar that the members of the others must pass.
-    for part in (nearby[:, :1], nearby[:, 1:]):
-        for number, asking in _by_list(part):
+    for part in (probed[:, :1], probed[:, 1:]):
+        for number, positions in _by_list(part):
             members = lists.members(number)
-            inside = lists.rows[members]
-            for start in range(0, len(asking), _QUERIES):
-                asked = asking[start : start + _QUERIES]
-                similarity = queries[asked] @ inside.T
-                similarity[own[asked][:, None] == members] = -np.inf
-                best.offer(asked, members, similarity)
+            member_vectors = lists.rows[members]
+            for start in range(0, len(positions), _QUERIES):
+                block = positions[start : start + _QUERIES]
+                similarity = vectors[block] @ member_vectors.T
+                similarity[queries[block][:, None] == members] = -np.inf
+                best.offer(block, members, similarity)
         best.merge()
     return best.indices, best.similarity
 
 
-def _by_list(nearby: Ints) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Each list that is near to some rows, and these rows."""
-    flat = nearby.ravel()
+def _by_list(probed: Ints) -> Iterator[tuple[int, Rows]]:
+    """Each list that is probed for some rows, and the positions of these rows."""
+    flat = probed.ravel()
     order = np.argsort(flat, kind="stable")
     numbers, starts = np.unique(flat[order], return_index=True)
-    asking = np.split(order // nearby.shape[1], starts[1:]) if len(order) else []
-    yield from zip(numbers.tolist(), asking, strict=True)
+    positions = np.split(order // probed.shape[1], starts[1:]) if len(order) else []
+    yield from zip(numbers.tolist(), positions, strict=True)
 
 
 class _Best:
@@ -157,21 +157,18 @@ class _Best:
     def __init__(self, rows: int, k: int) -> None:
         self.indices = np.full((rows, k), -1, np.int32)
         self.similarity = np.full((rows, k), -np.inf, np.float32)
-        self._waiting: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
+        self._waiting: list[tuple[Rows, Rows, Floats]] = []
         self._count = 0
 
-    def offer(self, asked: NDArray[np.int64], members: NDArray[np.int64], found: Floats) -> None:
-        """Keep what is better than the k-th best so far, of products (asked, members)."""
+    def offer(self, rows: Rows, members: Rows, similarity: Floats) -> None:
+        """Keep what is better than the k-th best so far, of products (rows, members)."""
         k = self.indices.shape[1]
-        bar = self.similarity[asked, -1:]
-        if np.isneginf(bar).any() and k < found.shape[1]:
-            bar = np.maximum(bar, -np.partition(-found, k - 1, axis=1)[:, k - 1 : k])
-        flat = np.flatnonzero(found >= bar)
-        row = flat // found.shape[1]
-        value = found.ravel()[flat]
-        real = value > -np.inf
-        which = members[flat - row * found.shape[1]]
-        self._waiting.append((asked[row[real]], which[real], value[real]))
+        bar = self.similarity[rows, -1:]
+        if np.isneginf(bar).any() and k < len(members):
+            bar = np.maximum(bar, -np.partition(-similarity, k - 1, axis=1)[:, k - 1 : k])
+        flat = np.flatnonzero((similarity >= bar) & (similarity > -np.inf))
+        row, column = np.divmod(flat, len(members))
+        self._waiting.append((rows[row], members[column], similarity.ravel()[flat]))
         self._count += len(flat)
         if self._count > _PENDING * len(self.indices):
             self.merge()
@@ -179,12 +176,12 @@ class _Best:
     def merge(self) -> None:
         """Choose the k best again, of equals those of the lower index."""
         rows, k = self.indices.shape
-        old = np.repeat(np.arange(rows), k)
-        row = np.concatenate([old, *(part[0] for part in self._waiting)])
-        index = np.concatenate([self.indices.ravel(), *(part[1] for part in self._waiting)])
-        value = np.concatenate([self.similarity.ravel(), *(part[2] for part in self._waiting)])
+        current = (np.repeat(np.arange(rows), k), self.indices.ravel(), self.similarity.ravel())
+        row, index, value = map(np.concatenate, zip(current, *self._waiting, strict=True))
         order = np.lexsort((index, -value, row))
         first = np.searchsorted(row[order], np.arange(rows))
-        chosen = order[first[:, None] + np.arange(k)]
-        self.indices, self.similarity = index[chosen].astype(np.int32), value[chosen]
-        self._waiting, self._count = [], 0
+        best = order[first[:, None] + np.arange(k)]
+        self.indices = index[best].astype(np.int32)
+        self.similarity = value[best]
+        self._waiting = []
+        self._count = 0

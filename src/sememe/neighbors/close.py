@@ -9,31 +9,36 @@ that pass it are computed in full. How many components are kept follows from a s
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from sememe.costs import duration
-from sememe.errors import CostWarning, InputError, warn
-from sememe.neighbors.vectors import checked
+from sememe.costs import warn_of_duration
+from sememe.errors import InputError
+from sememe.neighbors.exact import Floats, Ints, Rows, as_vectors
 from sememe.progress import progress_bar
 
-MOST = 20_000_000
-"""So many pairs are kept at the most: they take a gigabyte while they are sorted."""
-
-_ROWS, _COLUMNS = 1024, 2048  # of one product: 8 MB
-_SAMPLE = 2000
-_CHECKED = 2048  # candidates computed in full at once
 _FULL = 20_000.0  # what it costs to compute one candidate, in multiplications of a product
-_KEPT = (16, 32, 64, 96, 128, 192, 256)
 _EXPECTED = 20  # pairs of the sample that must pass before what passes is well estimated
 _DECIMALS = 6
-_LONG_SECONDS = 60
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+
+@dataclass(frozen=True)
+class Sizes:
+    """How the work is divided, and how many pairs there may be."""
+
+    rows: int = 1024  # of one product; with the columns, 8 MB
+    columns: int = 2048
+    sample: int = 2000  # rows from which the number of components is estimated
+    candidates: int = 2048  # pairs computed in full at once
+    components: tuple[int, ...] = (16, 32, 64, 96, 128, 192, 256)  # how many may be kept
+    most: int = 20_000_000  # pairs: so many take a gigabyte while they are sorted
+
+
+SIZES = Sizes()
 
 
 class ClosePairs(NamedTuple):
@@ -48,77 +53,85 @@ class ClosePairs(NamedTuple):
     similarity: Floats
 
 
-_NONE = ClosePairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
-
-
-def closer_than(rows: ArrayLike, threshold: float, progress: bool | None = None) -> ClosePairs:
+def closer_than(
+    rows: ArrayLike, threshold: float, progress: bool | None = None, sizes: Sizes = SIZES
+) -> ClosePairs:
     """All pairs of unit rows, float32 (n, dim), whose inner product is at least `threshold`.
 
     `progress`: a bar: True, False, or None for one on a terminal.
 
     Raises:
-        InputError: rows that are no such array, or more than `MOST` such pairs.
+        InputError: rows that are no such array, or more than 20 million such pairs.
 
     Example:
-        >>> found = closer_than([[1, 0], [0.6, 0.8], [0, 1]], 0.7)
-        >>> found.first.tolist(), found.second.tolist()
+        >>> pairs = closer_than([[1, 0], [0.6, 0.8], [0, 1]], 0.7)
+        >>> pairs.first.tolist(), pairs.second.tolist()
         ([1], [2])
     """
-    return _searched(checked(rows), _Found(threshold), progress).best()
+    pairs = _Pairs(threshold, None, sizes)
+    _search(as_vectors(rows), pairs, progress, sizes)
+    return pairs.best()
 
 
-def closest(rows: ArrayLike, count: int, progress: bool | None = None) -> ClosePairs:
+def closest(
+    rows: ArrayLike, count: int, progress: bool | None = None, sizes: Sizes = SIZES
+) -> ClosePairs:
     """The `count` pairs of unit rows, float32 (n, dim), with the greatest inner products.
 
     Where there are fewer pairs, all of them. `progress` is `closer_than`'s.
 
     Raises:
-        InputError: rows that are no such array, or more than `MOST` pairs asked for.
+        InputError: rows that are no such array, or a count above 20 million.
 
     Example:
         >>> closest([[1, 0], [0.6, 0.8], [0, 1]], 1).similarity.round(3).tolist()
         [0.800000011920929]
     """
-    base = checked(rows)
-    every = len(base) * (len(base) - 1) // 2
-    wanted = min(count, every)
-    if wanted > MOST:
-        raise InputError(f"{count:,} pairs are more than the {MOST:,} that are kept: ask for less.")
-    if wanted < 1:
-        return _NONE
-    sample = _sample(base)
-    known = np.sort((sample @ sample.T)[np.tri(len(sample), k=-1, dtype=bool)])[::-1]
-    passing = _EXPECTED + 2 * wanted * len(known) // max(1, every)
+    base = as_vectors(rows)
+    pairs_in_all = len(base) * (len(base) - 1) // 2
+    count = min(count, pairs_in_all)
+    if count > sizes.most:
+        raise InputError(
+            f"{count:,} pairs are more than the {sizes.most:,} that are kept: ask for less."
+        )
+    sample = _sample(base, sizes)
+    similarities = np.sort((sample @ sample.T)[np.tri(len(sample), k=-1, dtype=bool)])[::-1]
+    passing = _EXPECTED + 2 * count * len(similarities) // max(1, pairs_in_all)
     while True:  # seldom twice: where the sample is not like the rest
-        least = float(known[passing]) - _slack(base) if passing < len(known) else -np.inf
-        found = _searched(base, _Found(least, wanted), progress)
-        if len(found) >= wanted:
-            return found.best()
+        threshold = -np.inf
+        if passing < len(similarities):
+            threshold = float(similarities[passing]) - _slack(base)
+        pairs = _Pairs(threshold, count, sizes)
+        if count > 0:
+            _search(base, pairs, progress, sizes)
+        if len(pairs) >= count:
+            return pairs.best()
         passing *= 8
 
 
-def _searched(rows: Floats, found: "_Found", progress: bool | None) -> "_Found":
-    """Look at all pairs of rows, and add those above the bar."""
+def _search(rows: Floats, pairs: "_Pairs", progress: bool | None, sizes: Sizes) -> None:
+    """Compare all rows with one another, and add the pairs that reach the threshold."""
     if len(rows) < 2:
-        return found
-    short, slack = _short(rows, found.bar), _slack(rows)
+        return
+    short = _short(rows, pairs.threshold, sizes)
+    slack = _slack(rows)
 
-    def search(row: int) -> None:
-        for first, second in _candidates(short, row, found, slack):
-            found.add(*_above(rows, first, second, found.bar))
+    def search_block(start: int) -> None:
+        for first, second in _candidates(short, start, pairs, slack, sizes):
+            similarity = np.einsum("ij,ij->i", rows[first], rows[second]).round(_DECIMALS)
+            close = similarity >= pairs.threshold
+            pairs.add(first[close], second[close], similarity[close])
 
     started = time.perf_counter()
-    search(0)
-    seconds = (time.perf_counter() - started) * len(rows) / _ROWS / 2
-    if seconds > _LONG_SECONDS:
-        said = f"To compare {len(rows):,} texts with one another will take about"
-        warn(f"{said} {duration(seconds)}.", CostWarning)
-    # Early rows have more later ones: taken from both ends, the work goes on evenly.
-    rest = sorted(range(_ROWS, len(rows), _ROWS), key=lambda row: -abs(2 * row - len(rows)))
+    search_block(0)
+    seconds = (time.perf_counter() - started) * len(rows) / sizes.rows / 2
+    warn_of_duration(f"Comparing {len(rows):,} texts with one another", seconds)
+    # Early rows have more later ones: taken from both ends, the work is spread evenly.
+    blocks = range(sizes.rows, len(rows), sizes.rows)
+    order = sorted(blocks, key=lambda start: -abs(2 * start - len(rows)))
     with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:
-        for _ in threads.map(search, rest):  # while one thread multiplies, the other one looks
-            bar.update(_ROWS)
-    return found
+        for _ in threads.map(search_block, order):  # one thread multiplies, the other one chooses
+            bar.update(sizes.rows)
 
 
 def _slack(rows: Floats) -> float:
@@ -126,32 +139,33 @@ def _slack(rows: Floats) -> float:
     return float(10**-_DECIMALS + 2 * rows.shape[1] * np.finfo(np.float32).eps)
 
 
-def _sample(rows: Floats) -> Floats:
-    size = min(len(rows), _SAMPLE)
+def _sample(rows: Floats, sizes: Sizes) -> Floats:
+    size = min(len(rows), sizes.sample)
     return rows[np.linspace(0, len(rows) - 1, size).astype(np.int64)]
 
 
-def _short(rows: Floats, threshold: float) -> Floats:
+def _short(rows: Floats, threshold: float, sizes: Sizes) -> Floats:
     """Vectors (n, kept + 1) whose inner products are, but for rounding, never below the rows'."""
-    if len(rows) <= _SAMPLE:
+    if len(rows) <= sizes.sample:
         return rows
-    sample = _sample(rows)
-    turned = np.linalg.eigh(sample.T.astype(np.float64) @ sample)[1][:, ::-1].astype(np.float32)
+    sample = _sample(rows, sizes)
+    axes = np.linalg.eigh(sample.T.astype(np.float64) @ sample)[1][:, ::-1].astype(np.float32)
     dim = rows.shape[1]
 
     def cost(kept: int) -> float:
-        short = sample if kept == dim else _with_rest(sample, turned[:, :kept])
+        short = sample if kept == dim else _with_rest(sample, axes[:, :kept], sizes)
         return kept + _FULL * float(np.mean(short @ short.T >= threshold))
 
-    kept = min((*(kept for kept in _KEPT if kept < dim), dim), key=cost)
-    return rows if kept == dim else _with_rest(rows, turned[:, :kept])
+    kept = min((*(kept for kept in sizes.components if kept < dim), dim), key=cost)
+    return rows if kept == dim else _with_rest(rows, axes[:, :kept], sizes)
 
 
-def _with_rest(rows: Floats, axes: Floats) -> Floats:
+def _with_rest(rows: Floats, axes: Floats, sizes: Sizes) -> Floats:
     """Components along the axes, and the length of what they leave."""
     short = np.empty((len(rows), axes.shape[1] + 1), np.float32)
-    for start in range(0, len(rows), _CHECKED):
-        block, out = rows[start : start + _CHECKED], short[start : start + _CHECKED]
+    for start in range(0, len(rows), sizes.candidates):
+        part = slice(start, start + sizes.candidates)
+        block, out = rows[part], short[part]
         np.matmul(block, axes, out=out[:, :-1])
         # Not by the difference of two squares: of a short rest that would leave rounding alone.
         out[:, -1] = np.linalg.norm(block - out[:, :-1] @ axes.T, axis=1)
@@ -159,65 +173,61 @@ def _with_rest(rows: Floats, axes: Floats) -> Floats:
 
 
 def _candidates(
-    short: Floats, row: int, found: "_Found", slack: float
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs of a block of rows and all later rows that may be above the bar, some at a time."""
-    block = short[row : row + _ROWS]
-    for column in range(row, len(short), _COLUMNS):
-        products = block @ short[column : column + _COLUMNS].T
-        flat = np.flatnonzero(products >= found.bar - slack)
-        for start in range(0, len(flat), _CHECKED):
-            first, second = np.divmod(flat[start : start + _CHECKED], products.shape[1])
-            later = first + row < second + column
-            yield first[later] + row, second[later] + column
+    short: Floats, start: int, pairs: "_Pairs", slack: float, sizes: Sizes
+) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of a block of rows and all later rows that may reach the threshold, some at a time."""
+    block = short[start : start + sizes.rows]
+    for column in range(start, len(short), sizes.columns):
+        products = block @ short[column : column + sizes.columns].T
+        flat = np.flatnonzero(products >= pairs.threshold - slack)
+        for at in range(0, len(flat), sizes.candidates):
+            first, second = np.divmod(flat[at : at + sizes.candidates], products.shape[1])
+            first, second = first + start, second + column
+            is_later = first < second
+            yield first[is_later], second[is_later]
 
 
-def _above(
-    rows: Floats, first: NDArray[np.int64], second: NDArray[np.int64], bar: float
-) -> ClosePairs:
-    similarity = np.einsum("ij,ij->i", rows[first], rows[second]).round(_DECIMALS)
-    kept = similarity >= bar
-    return ClosePairs(first[kept].astype(np.int32), second[kept].astype(np.int32), similarity[kept])
+class _Pairs:
+    """Pairs that reach the threshold; where only `count` are needed, the threshold rises.
 
-
-class _Found:
-    """Pairs found so far, above a bar; where only so many are wanted, the bar rises.
-
-    What is dropped has so many better pairs, or equal ones of lower rows: so the result does not
+    What is dropped has `count` better pairs, or equal ones of lower rows: so the result does not
     depend on the order in which pairs come.
     """
 
-    def __init__(self, bar: float, wanted: int | None = None) -> None:
-        self.bar = bar
-        self._wanted = wanted
-        self._parts = [_NONE]
-        self._count = 0
+    def __init__(self, threshold: float, count: int | None, sizes: Sizes) -> None:
+        self.threshold = threshold
+        self._count = count
+        self._sizes = sizes
+        empty = np.empty(0, np.int32)
+        self._parts = [ClosePairs(empty, empty, np.empty(0, np.float32))]
+        self._size = 0
         self._lock = Lock()
 
     def __len__(self) -> int:
-        return self._count
+        return self._size
 
-    def add(self, first: Ints, second: Ints, similarity: Floats) -> None:
+    def add(self, first: Rows, second: Rows, similarity: Floats) -> None:
         """Keep pairs; called from several threads."""
         if len(first) == 0:
             return
+        part = ClosePairs(first.astype(np.int32), second.astype(np.int32), similarity)
         with self._lock:
-            self._parts.append(ClosePairs(first, second, similarity))
-            self._count += len(first)
-            if self._wanted is None:
-                if self._count > MOST:
+            self._parts.append(part)
+            self._size += len(first)
+            if self._count is None:
+                if self._size > self._sizes.most:
                     raise InputError(
-                        f"more than {MOST:,} pairs are closer than {self.bar:g}: give a higher "
-                        "threshold, or ask for the closest ones by their number."
+                        f"more than {self._sizes.most:,} pairs are closer than "
+                        f"{self.threshold:g}: give a higher threshold, or ask for the closest "
+                        "ones by their number."
                     )
-            elif self._count > 2 * self._wanted + _CHECKED:
+            elif self._size > 2 * self._count + self._sizes.candidates:
                 self._parts = [self.best()]
-                self._count = self._wanted
-                self.bar = float(self._parts[0].similarity[-1])
+                self._size = self._count
+                self.threshold = float(self._parts[0].similarity[-1])
 
     def best(self) -> ClosePairs:
-        """All, or the best so many, in order."""
-        joined = (np.concatenate(part) for part in zip(*self._parts, strict=True))
-        first, second, similarity = joined
-        order = np.lexsort((second, first, -similarity))[: self._wanted]
+        """All, or the best `count`, in order."""
+        first, second, similarity = map(np.concatenate, zip(*self._parts, strict=True))
+        order = np.lexsort((second, first, -similarity))[: self._count]
         return ClosePairs(first[order], second[order], similarity[order])

@@ -12,11 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
-from sememe.neighbors.vectors import checked
 
-_BLOCK_COLUMNS = 32_768
-_BLOCK_BYTES = 32 * 2**20  # small enough to stay in the cache between the product and the choice
-_GROUPS = 16  # columns looked at together when the k-th best similarity is bounded from below
+BLOCK_COLUMNS = 32_768
+BLOCK_BYTES = 32 * 2**20
+"""Of one block of products: it stays in the cache between the product and the choice."""
+
+_GROUPS = 16  # columns compared together when the k-th best similarity is bounded from below
+_NORMALIZED_ROWS = 65_536  # at once
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,63 @@ class Neighbors:
         recall: which share of the true neighbours is among them, 1 where all were compared.
     """
 
-    indices: NDArray[np.int32]
-    similarity: NDArray[np.float32]
+    indices: Ints
+    similarity: Floats
     recall: float = 1.0
+
+
+def as_vectors(vectors: ArrayLike, *, name: str = "vectors") -> Floats:
+    """A contiguous float32 (n, dim) array of finite numbers; the array itself if it is one.
+
+    Raises:
+        InputError: it is not two-dimensional, or has a NaN or an infinity.
+    """
+    try:
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} are not an array of numbers with rows of one length.") from error
+    if rows.ndim != 2:
+        raise InputError(f"{name} have shape {rows.shape}: give one row a vector, (n, dim).")
+    # One pass over sums first: a NaN or an infinity in a row survives into its sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspects = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
+    bad = suspects[~np.isfinite(rows[suspects]).all(axis=1)]
+    if len(bad):
+        raise InputError(
+            f"row {bad[0]} of the {name} has a value that is not a finite number "
+            f"({len(bad)} such row{'s' * (len(bad) > 1)}): leave it out or encode it again."
+        )
+    return rows
+
+
+def normalized(vectors: ArrayLike) -> Floats:
+    """Vectors scaled to unit length, a new array; a row of zeros, without direction, stays.
+
+    Raises:
+        InputError: as in `nearest`.
+
+    Example:
+        >>> normalized([[3.0, 4.0], [0.0, 0.0]]).round(1).tolist()
+        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    rows = as_vectors(vectors)
+    scaled = np.empty_like(rows)
+    for start in range(0, len(rows), _NORMALIZED_ROWS):  # so that temporary arrays stay small
+        block = slice(start, start + _NORMALIZED_ROWS)
+        largest = np.abs(rows[block]).max(axis=1, keepdims=True, initial=0)
+        # Squares of large values would overflow.
+        out = np.divide(rows[block], np.where(largest > 0, largest, 1), out=scaled[block])
+        length = np.linalg.norm(out, axis=1, keepdims=True)
+        np.divide(out, np.where(length > 0, length, 1), out=out)
+    return scaled
 
 
 def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> Neighbors:
     """Find, by inner product, the `k` vectors nearest to each query, or to each other vector.
 
-    The inner product is the cosine where rows have unit length (see `unit`). Without `queries` the
-    vectors are compared with one another and none is its own neighbour (an identical vector in
-    another row is a neighbour like any other).
+    The inner product is the cosine where rows have unit length (see `normalized`). Without
+    `queries` the vectors are compared with one another and none is its own neighbour (an identical
+    vector in another row is a neighbour like any other).
 
     Args:
         vectors: float (n, dim).
@@ -47,76 +99,64 @@ def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> 
             n - 1 without.
         queries: float (m, dim), or None for the vectors themselves.
 
-    Returns:
-        Neighbors with `indices` int32 and `similarity` float32, both (m, min(k, n)) or
-        (n, min(k, n - 1)).
-
     Raises:
         InputError: k below 1, arrays that are not two-dimensional or not of one dimension, or a
             row with a NaN or an infinity.
 
     Example:
-        >>> found = nearest([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], k=1)
-        >>> found.indices.ravel().tolist()
+        >>> nearest([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], k=1).indices.ravel().tolist()
         [1, 0, 1]
     """
     if k < 1:
         raise InputError(f"k={k}: ask for at least 1 neighbour.")
-    base = checked(vectors)
-    asked = base if queries is None else checked(queries, name="queries")
-    if asked.shape[1] != base.shape[1]:
+    base = as_vectors(vectors)
+    if queries is None:
+        return Neighbors(*scan(base, base, k, skip_self=True))
+    rows = as_vectors(queries, name="queries")
+    if rows.shape[1] != base.shape[1]:
         raise InputError(
-            f"queries have {asked.shape[1]} dimensions and vectors {base.shape[1]}: "
+            f"queries have {rows.shape[1]} dimensions and vectors {base.shape[1]}: "
             "encode both with the same model."
         )
-    return Neighbors(*_scan(asked, base, k, itself=queries is None))
+    return Neighbors(*scan(rows, base, k))
 
 
 def scan(
-    queries: NDArray[np.float32], base: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """What `nearest` finds, of float32 arrays that are known to be finite and of one width."""
-    return _scan(queries, base, k, itself=False)
+    queries: Floats,
+    base: Floats,
+    k: int,
+    *,
+    skip_self: bool = False,
+    block_columns: int = BLOCK_COLUMNS,
+    block_bytes: int = BLOCK_BYTES,
+) -> tuple[Ints, Floats]:
+    """What `nearest` finds, of float32 arrays that are known to be finite and of one width.
 
-
-def _scan(
-    queries: NDArray[np.float32], base: NDArray[np.float32], k: int, *, itself: bool
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    k = max(0, min(k, len(base) - itself))
+    With `skip_self`, the queries are the base, and no row is its own neighbour.
+    """
+    k = max(0, min(k, len(base) - skip_self))
     indices = np.empty((len(queries), k), dtype=np.int32)
     similarity = np.empty((len(queries), k), dtype=np.float32)
     if k == 0:
         return indices, similarity
-    rows = max(1, _BLOCK_BYTES // (4 * min(len(base), _BLOCK_COLUMNS)))
+    rows = max(1, block_bytes // (4 * min(len(base), block_columns)))
     for start in range(0, len(queries), rows):
-        block = slice(start, min(start + rows, len(queries)))
-        own = np.arange(block.start, block.stop) if itself else None
-        indices[block], similarity[block] = _nearest_of_block(queries[block], base, k, own)
+        block = queries[start : start + rows]
+        parts = []
+        for column in range(0, len(base), block_columns):
+            products = block @ base[column : column + block_columns].T
+            if skip_self:
+                diagonal = np.arange(start, start + len(block)) - column
+                inside = np.flatnonzero((diagonal >= 0) & (diagonal < products.shape[1]))
+                products[inside, diagonal[inside]] = -np.inf
+            best = _best_columns(products, min(k, products.shape[1]))
+            parts.append((best + column, np.take_along_axis(products, best, axis=1)))
+        out = slice(start, start + len(block))
+        indices[out], similarity[out] = merge_neighbors(parts, k)
     return indices, similarity
 
 
-def _nearest_of_block(
-    queries: NDArray[np.float32],
-    base: NDArray[np.float32],
-    k: int,
-    itself: NDArray[np.int64] | None,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k best columns of a block of rows; `itself` is the column each row must not get."""
-    parts = []
-    for start in range(0, len(base), _BLOCK_COLUMNS):
-        columns = base[start : start + _BLOCK_COLUMNS]
-        similarity = queries @ columns.T
-        if itself is not None:
-            inside = np.flatnonzero((itself >= start) & (itself < start + len(columns)))
-            similarity[inside, itself[inside] - start] = -np.inf
-        best = _best(similarity, min(k, len(columns)))
-        parts.append((best + start, np.take_along_axis(similarity, best, axis=1)))
-    return merged(parts, k)
-
-
-def merged(
-    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def merge_neighbors(parts: Sequence[tuple[Rows, Floats]], k: int) -> tuple[Rows, Floats]:
     """The k best of each row's neighbours in several parts (indices, similarity), best first."""
     if len(parts) == 1:
         return parts[0]
@@ -126,40 +166,26 @@ def merged(
     return np.take_along_axis(indices, order, 1), np.take_along_axis(similarity, order, 1)
 
 
-def _best(similarity: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def _best_columns(products: Floats, k: int) -> Rows:
     """The columns of the k largest values of each row, largest first, ties by column."""
-    bound = _bound_of_kth(similarity, k)
-    flat = np.flatnonzero(similarity >= bound)
-    if len(flat) > 8 * k * len(similarity):  # many equal values: bound them exactly instead
-        flat = _without_surplus_ties(similarity, k)
-    rows = flat // similarity.shape[1]
-    order = np.lexsort((-similarity.ravel()[flat], rows))
-    first = np.searchsorted(rows, np.arange(len(similarity)))  # sorted by row as it is
-    chosen = flat[order[first[:, None] + np.arange(k)]]
-    return np.asarray(chosen % similarity.shape[1])
-
-
-def _bound_of_kth(similarity: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-    """A lower bound (rows, 1) of each row's k-th largest value, cheap and nearly tight.
-
-    The maxima of disjoint groups of columns are k or more different values of the row, so the k-th
-    largest of them cannot exceed the k-th largest of all; it takes a fraction of the time.
-    """
-    rows, columns = similarity.shape
+    rows, columns = products.shape
+    # The maxima of disjoint groups of columns are k or more values of the row, so their k-th
+    # largest is a lower bound of the row's, nearly tight, in a fraction of the time.
     width = columns // _GROUPS
-    if width < 2 * k:
-        return _kth_largest(similarity, k)
-    maxima = similarity[:, : width * _GROUPS].reshape(rows, _GROUPS, width).max(axis=1)
-    return _kth_largest(maxima, k)
+    values = products
+    if width >= 2 * k:
+        values = products[:, : width * _GROUPS].reshape(rows, _GROUPS, width).max(axis=1)
+    flat = np.flatnonzero(products >= _kth_largest(values, k))
+    if len(flat) > 8 * k * rows:  # many equal values: of each row the first k of them
+        kth = _kth_largest(products, k)
+        equal = products == kth
+        equal &= np.cumsum(equal, axis=1) <= k
+        flat = np.flatnonzero((products > kth) | equal)
+    row = flat // columns
+    order = np.lexsort((-products.ravel()[flat], row))
+    first = np.searchsorted(row, np.arange(rows))  # sorted by row already
+    return np.asarray(flat[order[first[:, None] + np.arange(k)]] % columns)
 
 
-def _kth_largest(values: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+def _kth_largest(values: Floats, k: int) -> Floats:
     return np.partition(values, values.shape[1] - k, axis=1)[:, -k, None]
-
-
-def _without_surplus_ties(similarity: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Flat positions of the values above each row's k-th largest, and of its first k equals."""
-    kth = _kth_largest(similarity, k)
-    equal = similarity == kth
-    equal &= np.cumsum(equal, axis=1) <= k
-    return np.flatnonzero((similarity > kth) | equal)

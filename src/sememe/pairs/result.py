@@ -8,6 +8,9 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from sememe.progress import counted
+from sememe.reports import html_table
+
+_SHOWN = 20  # pairs, in a notebook
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class Pairs:
 
     Example:
         >>> from sememe.pairs import pair_vectors
-        >>> found = pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
-        >>> found.groups(), found.deduplicated().tolist()
+        >>> pairs = pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
+        >>> pairs.groups(), pairs.deduplicated().tolist()
         ([Group(rows=(0, 1))], [0, 2])
     """
 
@@ -75,8 +78,21 @@ class Pairs:
         return len(self.first)
 
     def __repr__(self) -> str:
+        return f"<Pairs: {self._counts()}>"
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows, of the closest 20 pairs."""
+        rows = [
+            (f"{score:.3f}", self.texts[first], self.texts[second])
+            for first, second, score in zip(
+                self.first[:_SHOWN], self.second[:_SHOWN], self.score[:_SHOWN], strict=True
+            )
+        ]
+        return html_table(("score", "first", "second"), rows, self._counts())
+
+    def _counts(self) -> str:
         texts = counted(sum(bool(text.strip()) for text in self.texts), "text")
-        return f"<Pairs: {len(self):,} among {texts}, {self.threshold:.3f} and above>"
+        return f"{len(self):,} among {texts}, {self.threshold:.3f} and above"
 
     def groups(self) -> list[Group]:
         """The connected components of the pairs, the largest first; of equals, the earliest first.
@@ -107,18 +123,19 @@ class Pairs:
     def dropped(self) -> list[Dropped]:
         """The rows that `deduplicated` leaves out, in order, and what stands for each."""
         kept = {row: group.representative for group in self.groups() for row in group.rows}
-        graph, size = self._graph(np.array(sorted(set(kept.values())), np.int32)), len(self.texts)
+        size = len(self.texts)
+        graph = self._graph(np.array(sorted(set(kept.values())), np.int32))
         before = breadth_first_order(graph, size, directed=False)[1].tolist()
         steps = []
         for row in sorted(row for row in kept if kept[row] != row):
-            own, partner = row, before[row]
+            end, partner = row, before[row]
             if partner != kept[row] and self.texts[row] == self.texts[partner]:
-                own, partner = partner, before[partner]  # a copy: what is so of its first copy
-            steps.append((row, partner, min(own, partner) * size + max(own, partner)))
+                end, partner = partner, before[partner]  # a copy: the pair of its first copy
+            steps.append((row, partner, min(end, partner) * size + max(end, partner)))
         number = self.first.astype(np.int64) * size + self.second
         order = np.argsort(number)
-        wanted = np.array([step[2] for step in steps], np.int64)
-        score = self.score[order[np.searchsorted(number, wanted, sorter=order)]].tolist()
+        numbers = np.array([step[2] for step in steps], np.int64)
+        score = self.score[order[np.searchsorted(number, numbers, sorter=order)]].tolist()
         return [
             Dropped(row, kept[row], partner, cosine)
             for (row, partner, _), cosine in zip(steps, score, strict=True)
@@ -126,7 +143,8 @@ class Pairs:
 
     def _graph(self, middle: NDArray[np.int32] | None = None) -> csr_matrix:
         """The pairs as edges, and one node more, which `middle` are joined to."""
-        more, joined = len(self.texts), np.empty(0, np.int32) if middle is None else middle
+        more = len(self.texts)
+        joined = np.empty(0, np.int32) if middle is None else middle
         first = np.concatenate([self.first, joined])
         second = np.concatenate([self.second, np.full(len(joined), more, np.int32)])
         edges = np.ones(len(first), np.int8)  # not the scores: one of 0 would be no edge

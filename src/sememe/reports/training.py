@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
-from sememe.reports.page import shortened, write_page
+from sememe.reports import shortened, write_page
 
 _BUCKETS = 800  # no screen shows more of a curve
 _LONGEST_TEXT = 500
@@ -102,9 +102,9 @@ def write_training(path: str | os.PathLike[str], run: Run) -> None:
         "name": _cut(run.metric),
         "metric": _curve("evaluations", evaluated[:, 0], evaluated[:, 1]),
         "best": _best(run),
-        "verdict": run.verdict and _judged(run.verdict),
+        "verdict": run.verdict and _verdict_rows(run.verdict),
         "examples": [
-            [_cut(one.first), _cut(one.second), *_listed([one.gold, one.before, one.after])]
+            [_cut(one.first), _cut(one.second), *_json_numbers([one.gold, one.before, one.after])]
             for one in run.examples
         ],
     }
@@ -125,16 +125,16 @@ def _curve(name: str, steps: ArrayLike, values: ArrayLike) -> dict[str, list[flo
         totals = np.add.reduceat(np.where(finite, values, 0), starts)
         means = totals / np.add.reduceat(finite.astype(np.float64), starts)
     return {
-        "first": _listed(steps[starts]),
-        "last": _listed(steps[np.append(starts[1:], n)[:buckets] - 1]),
-        "mean": _listed(means),
-        "low": _listed(np.minimum.reduceat(np.where(finite, values, np.inf), starts)),
-        "high": _listed(np.maximum.reduceat(np.where(finite, values, -np.inf), starts)),
-        "smooth": _listed(_smoothed(means)),
+        "first": _json_numbers(steps[starts]),
+        "last": _json_numbers(steps[np.append(starts[1:], n)[:buckets] - 1]),
+        "mean": _json_numbers(means),
+        "low": _json_numbers(np.minimum.reduceat(np.where(finite, values, np.inf), starts)),
+        "high": _json_numbers(np.maximum.reduceat(np.where(finite, values, -np.inf), starts)),
+        "smooth": _json_numbers(_moving_average(means)),
     }
 
 
-def _smoothed(values: NDArray[Any]) -> NDArray[Any]:
+def _moving_average(values: NDArray[Any]) -> NDArray[Any]:
     """A moving average over a twentieth of the curve, the near ones first; gaps stay gaps."""
     if len(values) == 0:
         return values
@@ -148,23 +148,23 @@ def _smoothed(values: NDArray[Any]) -> NDArray[Any]:
 def _best(run: Run) -> list[float | None] | None:
     if run.best is None:
         return None
-    found = dict(run.evaluations)
-    if run.best not in found:
+    values = dict(run.evaluations)
+    if run.best not in values:
         raise InputError(f"step {run.best} was kept, but there is no evaluation at that step.")
-    return _listed([run.best, found[run.best]])
+    return _json_numbers([run.best, values[run.best]])
 
 
-def _judged(verdict: Verdict) -> dict[str, Any]:
+def _verdict_rows(verdict: Verdict) -> dict[str, Any]:
     intervals = {"before": verdict.before, "after": verdict.after, "difference": verdict.difference}
-    rows = {name: _listed([one.value, one.low, one.high]) for name, one in intervals.items()}
-    return {**rows, "p": _listed([verdict.p])[0], "sentence": _cut(verdict.sentence)}
+    rows = {name: _json_numbers([one.value, one.low, one.high]) for name, one in intervals.items()}
+    return {**rows, "p": _json_numbers([verdict.p])[0], "sentence": _cut(verdict.sentence)}
 
 
 def _cut(text: str) -> str:
     return shortened(text, _LONGEST_TEXT)
 
 
-def _listed(values: ArrayLike) -> list[float | None]:
+def _json_numbers(values: ArrayLike) -> list[float | None]:
     """For JSON, which has no NaN and no infinity: they become null."""
-    listed: list[float] = np.asarray(values, dtype=np.float64).tolist()
-    return [value if np.isfinite(value) else None for value in listed]
+    numbers: list[float] = np.asarray(values, dtype=np.float64).tolist()
+    return [number if np.isfinite(number) else None for number in numbers]

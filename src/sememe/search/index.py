@@ -14,7 +14,7 @@ from sememe.arguments import one_of, whole_number
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, as_scorer
 from sememe.errors import InputError, SememeError, StoreError
-from sememe.neighbors import checked, unit
+from sememe.neighbors import as_vectors, normalized
 from sememe.progress import counted
 from sememe.search.conditions import Condition
 from sememe.search.fusion import fused
@@ -435,7 +435,7 @@ def _about(encoder: BiEncoder, language: str) -> About:
 
 
 def _checked_vectors(vectors: npt.ArrayLike, count: int, about: About) -> Vectors:
-    found = checked(vectors)
+    found = as_vectors(vectors)
     if found.shape != (count, about.dim):
         raise InputError(
             f"vectors have the shape {found.shape}; for these texts and this index it has to be "
@@ -446,7 +446,7 @@ def _checked_vectors(vectors: npt.ArrayLike, count: int, about: About) -> Vector
 
 def _scaled(vectors: Vectors, about: About) -> Vectors:
     if about.measure == "cosine":
-        return unit(vectors)
+        return normalized(vectors)
     if np.abs(vectors).max(initial=0) > _LARGEST:
         raise InputError(f"A vector has a number beyond {_LARGEST:.0e}: products would overflow.")
     return vectors
@@ -483,7 +483,7 @@ def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vect
     if not isinstance(queries, np.ndarray):
         listed = as_list(queries, "queries", axes=getattr(queries, "ndim", 1))
     if len(listed) and not isinstance(listed[0], str) and _is_vector(listed[0]):
-        return checked(listed, name="queries")
+        return as_vectors(listed, name="queries")
     for number, query in enumerate(listed):
         if not isinstance(query, str) or not query.strip():
             raise InputError(

@@ -4,12 +4,11 @@ The format follows the file's suffix. Whatever is wrong with a file becomes one 
 names the file, the line (or the row, in parquet) and what to do.
 """
 
-from sememe.tables.atomic import check_destination, replacing
-from sememe.tables.files import file_name
+from sememe.tables.files import check_destination, file_name, replacing
 from sememe.tables.parquet import ArrowColumn, join_parquet
 from sememe.tables.read import read_table, read_texts, stream_pairs, stream_table, stream_texts
 from sememe.tables.table import BlankCells, Source, Table, Texts, choose_column, choose_pair
-from sememe.tables.write import cell, new_column, output_format, write_table
+from sememe.tables.write import cell, new_column, output_format, replace_unwritable, write_table
 
 __all__ = [
     "ArrowColumn",
@@ -27,6 +26,7 @@ __all__ = [
     "output_format",
     "read_table",
     "read_texts",
+    "replace_unwritable",
     "replacing",
     "stream_pairs",
     "stream_table",

@@ -1,9 +1,10 @@
-"""From a path to a stream: which format it is, what the file really holds, how it is encoded."""
+"""Files: which format one has, what it really holds, how it is encoded; and replacing one whole."""
 
 import gzip
 import io
 import os
 import re
+import secrets
 import shlex
 import sys
 import zlib
@@ -12,8 +13,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, cast
 
+from sememe.arguments import did_you_mean
 from sememe.errors import TableError, is_unavailable
-from sememe.tables.table import did_you_mean
 
 StrPath = str | os.PathLike[str]
 
@@ -57,9 +58,10 @@ def input_format(path: StrPath) -> str:
     from it once is gone.
     """
     suffix = Path(path).suffix.lower()
-    known = FORMATS.get(Path(Path(path).stem).suffix.lower() if suffix == ".gz" else suffix)
-    if known and (suffix, known) != (".gz", "parquet"):
-        return known
+    is_compressed = suffix == ".gz"
+    file_format = FORMATS.get(Path(Path(path).stem).suffix.lower() if is_compressed else suffix)
+    if file_format and not (is_compressed and file_format == "parquet"):
+        return file_format
     if _DESCRIPTORS.fullmatch(os.fspath(path)) or _is_fifo(path):
         return "txt"
     with open_bytes(path) as stream:
@@ -119,7 +121,7 @@ def _is_fifo(path: StrPath) -> bool:
 
 def _missing(path: Path) -> str:
     try:
-        guess = did_you_mean(path.name, (near.name for near in path.parent.iterdir()))
+        guess = did_you_mean(path.name, (file.name for file in path.parent.iterdir()))
     except FileNotFoundError:
         guess = f": there is no folder {path.parent}"
     except OSError:
@@ -180,3 +182,47 @@ def _looks_like(head: bytes) -> str:
     if head.startswith(b"PAR1") and b"\0" not in head:
         return ""  # also the name of a gene, which a text may well begin with
     return next((kind for magic, kind in _SIGNATURES.items() if head.startswith(magic)), "")
+
+
+@contextmanager
+def replacing(path: StrPath, folder: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which takes that name when the block ends well.
+
+    If the block raises, or the process dies, whatever stood at `path` is still there unchanged.
+    The temporary name keeps the suffix, and a link is followed to the file that it names. With
+    `folder`, on the same disk, it is there: somebody sweeps that folder after a death.
+    Raises TableError where nothing can be written.
+
+    >>> with replacing("notes.txt") as temporary:   # doctest: +SKIP
+    ...     temporary.write_text("whole or not at all")
+    """
+    check_destination(path)
+    target = Path(path).resolve()
+    name = f".sememe-{secrets.token_hex(8)}{target.suffix}"
+    temporary = (folder or target.parent).resolve() / name
+    try:
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        raise TableError(
+            f"{path} cannot be written: {error.strerror or error}",
+            unavailable=is_unavailable(error),
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_destination(path: StrPath) -> None:
+    """Raise TableError unless `path` is a file that may be replaced, or could be a new one."""
+    target = Path(path)
+    try:
+        if not target.parent.is_dir():
+            raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
+        if target.exists() and not target.is_file():
+            raise TableError(f"{path} cannot be written: it is a folder or a device, not a file")
+        if target.exists() and not os.access(target, os.W_OK):
+            raise TableError(f"{path} cannot be written: it is there and read-only")
+        if not os.access(target.resolve().parent, os.W_OK | os.X_OK):
+            raise TableError(f"{path} cannot be written: you may not write into {target.parent}")
+    except OSError as error:
+        raise TableError(f"{path} cannot be written: {error.strerror or error}") from error

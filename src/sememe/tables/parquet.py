@@ -70,9 +70,9 @@ def _take(arrow: Any, rows: Sequence[int]) -> Any:
     try:
         return arrow.take(numbers)
     except pa.ArrowException:  # views, and more text than 32 bits can count
-        whole = pa.chunked_array([arrow]) if isinstance(arrow, pa.Array) else arrow
+        chunked = pa.chunked_array([arrow]) if isinstance(arrow, pa.Array) else arrow
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
-        parts = [whole.slice(run[0], len(run)) for run in runs if len(run)]
+        parts = [chunked.slice(run[0], len(run)) for run in runs if len(run)]
         return pa.chunked_array([chunk for part in parts for chunk in part.chunks], arrow.type)
 
 

@@ -1,8 +1,7 @@
 """Columns of values, and which of them holds the texts."""
 
-import difflib
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import inf
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import numpy.typing as npt
 
+from sememe.arguments import did_you_mean
 from sememe.errors import SememeWarning, TableError, warn
 
 # What can be written: by column name, values or an array of shape (n,) or (n, dim).
@@ -145,7 +145,7 @@ def tables_of(
 
 
 class BlankCells:
-    """Counts the cells of a column that hold no text, and tells of them once.
+    """Counts the cells of a column that hold no text, and warns of them once.
 
     >>> blanks = BlankCells("text")
     >>> blanks.add(["hello", " "], Source("faq.csv", "line", [2, 3]))
@@ -194,18 +194,18 @@ def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
     """
     if column is None and len(names) == 1:
         return names[0]
-    alike = {_fold(name): name for name in reversed(names)}
-    for wanted in _TEXT_NAMES if column is None else (column,):
-        if wanted in names:
-            return wanted
-        if _fold(wanted) in alike:
-            return alike[_fold(wanted)]
-    listed = ", ".join(f'"{name}"' for name in names)
+    by_folded_name = {_fold(name): name for name in reversed(names)}
+    for name in _TEXT_NAMES if column is None else (column,):
+        if name in names:
+            return name
+        if _fold(name) in by_folded_name:
+            return by_folded_name[_fold(name)]
+    columns = ", ".join(f'"{name}"' for name in names)
     if column is not None:
         guess = did_you_mean(column, names)
-        raise TableError(f'{file} has no column "{column}"{guess}; its columns are {listed}')
+        raise TableError(f'{file} has no column "{column}"{guess}; its columns are {columns}')
     raise TableError(
-        f"{file} has the columns {listed}, and none is called {', '.join(_TEXT_NAMES[:-1])} or "
+        f"{file} has the columns {columns}, and none is called {', '.join(_TEXT_NAMES[:-1])} or "
         f"{_TEXT_NAMES[-1]}: say which to read with --column NAME (in Python, column=...)"
     )
 
@@ -219,23 +219,16 @@ def choose_pair(
         if first == second:
             raise TableError(f'{file}: "{first}" was given as both columns; a pair needs two')
         return first, second
-    alike = {_fold(name): name for name in reversed(names)}
+    by_folded_name = {_fold(name): name for name in reversed(names)}
     for first, second in PAIR_NAMES:
-        if first in alike and second in alike:
-            return alike[first], alike[second]
-    listed = ", ".join(f'"{name}"' for name in names)
+        if first in by_folded_name and second in by_folded_name:
+            return by_folded_name[first], by_folded_name[second]
+    all_names = ", ".join(f'"{name}"' for name in names)
     raise TableError(
-        f"{file} has the columns {listed}, and no two are named like a pair (sentence1 and "
+        f"{file} has the columns {all_names}, and no two are named like a pair (sentence1 and "
         "sentence2, query and document, …): say which to read with --columns FIRST SECOND (in "
         "Python, columns=(first, second))"
     )
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A half sentence that offers the nearest known name, or "" when none is near."""
-    folded = {_fold(each): each for each in known}
-    near = difflib.get_close_matches(_fold(name), folded, n=1)
-    return f' (did you mean "{folded[near[0]]}"?)' if near else ""
 
 
 def _fold(name: str) -> str:

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from sememe.errors import TableError
-from sememe.tables.atomic import check_destination, replacing
-from sememe.tables.files import FORMATS, StrPath
+from sememe.tables.files import FORMATS, StrPath, check_destination, replacing
 from sememe.tables.parquet import require_pyarrow, write_parquet
 from sememe.tables.table import Columns
 
@@ -85,6 +84,33 @@ def cell(value: object, suffix: str = ".csv") -> object:
         return value
     value = _UNWRITABLE.sub("\ufffd", value)
     return _BREAKS.sub(" ", value) if suffix == ".tsv" else value
+
+
+def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, int]:
+    """Columns as a file of this suffix can hold them, and how many texts had to be changed.
+
+    Only csv and tsv cannot hold every text: see `cell`. Arrays stay as they are.
+
+    >>> replace_unwritable({"text": ["a\\tb", "c"]}, ".tsv")
+    ({'text': ['a b', 'c']}, 1)
+    """
+    if suffix not in (".csv", ".tsv"):
+        return columns, 0
+    changed = 0
+
+    def writable(value: object) -> object:
+        nonlocal changed
+        result = cell(value, suffix)
+        changed += isinstance(value, str) and result != value
+        return result
+
+    result = {
+        str(writable(name)): values
+        if isinstance(values, np.ndarray)
+        else [writable(value) for value in values]
+        for name, values in columns.items()
+    }
+    return result, changed
 
 
 def new_column(name: str, columns: Collection[str]) -> str:

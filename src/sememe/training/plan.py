@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from sememe.arguments import real_number, whole_number
+from sememe.arguments import did_you_mean, real_number, whole_number
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
 from sememe.evaluation.choices import Choice, say
 from sememe.evaluation.measures import check_measurable
-from sememe.tables.table import did_you_mean
 from sememe.training.defaults import OF_ALIKE, choose
 from sememe.training.settings import Settings
 

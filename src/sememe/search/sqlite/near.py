@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.neighbors import merged, scan
+from sememe.neighbors import merge_neighbors, scan
 from sememe.search.sqlite.graph import FOLDER, Graph, Keys, Vectors, open_graph
 from sememe.search.sqlite.schema import parse_about
 from sememe.search.store import About
@@ -76,7 +76,7 @@ class Near:
         found = [] if self._graph is None else [self._graph.nearest(queries, count)]
         if len(self._keys) or not found:
             found.append(_flat(queries, count, self._keys, self._rows))
-        return merged(found, count)
+        return merge_neighbors(found, count)
 
     def exact(self, queries: Vectors, count: int, among: Keys) -> tuple[Keys, Vectors]:
         """The same of the vectors with the given keys, ascending, all of them compared."""
@@ -87,8 +87,8 @@ class Near:
             parts = [(keys[late], self._rows[np.searchsorted(self._keys, keys[late])])]
             if self._graph is not None:
                 parts.append((keys[~late], self._graph.vectors(keys[~late])))
-            found.append(merged([_flat(queries, count, *part) for part in parts], count))
-        return merged(found, count)
+            found.append(merge_neighbors([_flat(queries, count, *part) for part in parts], count))
+        return merge_neighbors(found, count)
 
 
 def read_vectors(

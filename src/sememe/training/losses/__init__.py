@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sememe.arguments import did_you_mean
 from sememe.errors import InputError
-from sememe.tables.table import did_you_mean
 from sememe.training.losses.batch_ranking import BatchRankingLoss
 from sememe.training.losses.batch_triplet import BatchTripletLoss
 from sememe.training.losses.contrastive import ContrastiveLoss

@@ -9,15 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from sememe.arguments import real_number, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.errors import InputError
-from sememe.neighbors import ClosePairs, checked, closer_than, closest, unit
+from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, normalized
 from sememe.pairs.result import Pairs
-from sememe.pairs.suggestion import suggested
 from sememe.progress import counted
 from sememe.protocols import Encoder
 from sememe.text import check_texts, rows_with_text
 
 _ROUNDING = 1e-6
 _CONSEQUENCE = "and in no pair"
+_SAMPLE = 2000  # texts from which a threshold is suggested
+_FEWEST = 20  # below, they tell nothing
+_WAY = 0.7  # from unrelated to equal
 
 
 def find_pairs(
@@ -30,8 +32,8 @@ def find_pairs(
 ) -> Pairs:
     """Find the texts that say (nearly) the same.
 
-    All pairs are found, none is missed by an approximate index. Memory is that of the vectors and
-    of the pairs found. Equal vectors in the same order give an equal result.
+    The search is exact: it misses no pair. Memory is that of the vectors and of the pairs. Equal
+    vectors in the same order give an equal result.
 
     Args:
         texts: the texts. A copy of a text is paired, with score 1, with its first copy alone; a
@@ -56,20 +58,20 @@ def find_pairs(
         >>> class Letters:
         ...     def encode(self, texts):
         ...         return [[text.count("a"), text.count("b")] for text in texts]
-        >>> found = find_pairs(["aaab", "aab", "b"], Letters(), threshold=0.9)
-        >>> found.first.tolist(), found.second.tolist()
+        >>> pairs = find_pairs(["aaab", "aab", "b"], Letters(), threshold=0.9)
+        >>> pairs.first.tolist(), pairs.second.tolist()
         ([0], [1])
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
-    listed = check_texts(texts)
+    texts = check_texts(texts)
     threshold, top = _options(threshold, top)
     encoder = as_encoder(encoder)
-    filled = rows_with_text(listed, _CONSEQUENCE)
+    filled = rows_with_text(texts, _CONSEQUENCE)
     vectors = np.empty((0, 0), np.float32)
     if filled:
-        vectors = encoded(encoder, [listed[row] for row in filled], progress)
-    return _paired(_unit(vectors, len(filled)), filled, listed, threshold, top, progress)
+        vectors = encoded(encoder, [texts[row] for row in filled], progress)
+    return _pairs(_points(vectors, len(filled)), filled, texts, threshold, top, progress)
 
 
 def pair_vectors(
@@ -80,14 +82,12 @@ def pair_vectors(
     top: int | None = None,
     progress: bool | None = None,
 ) -> Pairs:
-    """Do what `find_pairs` does with vectors that are there already.
+    """Do what `find_pairs` does with vectors that you have already.
 
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
         texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        threshold: see `find_pairs`.
-        top: see `find_pairs`.
-        progress: see `find_pairs`.
+        threshold, top, progress: see `find_pairs`.
 
     Raises:
         InputError: as in `find_pairs`, or when there are not as many vectors as texts.
@@ -96,16 +96,16 @@ def pair_vectors(
         >>> pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], top=1).score.round(3).tolist()
         [0.9950000047683716]
     """
-    listed = check_texts(texts)
+    texts = check_texts(texts)
     threshold, top = _options(threshold, top)
-    points = _unit(vectors, len(listed))
-    filled = rows_with_text(listed, _CONSEQUENCE)
-    if len(filled) < len(listed):
+    points = _points(vectors, len(texts))
+    filled = rows_with_text(texts, _CONSEQUENCE)
+    if len(filled) < len(texts):
         points = points[filled]
-    return _paired(points, filled, listed, threshold, top, progress)
+    return _pairs(points, filled, texts, threshold, top, progress)
 
 
-def _paired(
+def _pairs(
     points: NDArray[np.float32],
     filled: list[int],
     texts: list[str],
@@ -114,46 +114,65 @@ def _paired(
     progress: bool | None,
 ) -> Pairs:
     """The pairs among the texts at `filled`, the rows that are not blank, by their unit vectors."""
-    seen: dict[str, int] = {}
+    first_rows: dict[str, int] = {}
     original = np.full(len(texts), -1, np.int64)
-    original[filled] = [seen.setdefault(texts[row], row) for row in filled]
-    different, why = np.flatnonzero(original == np.arange(len(texts))), None
+    original[filled] = [first_rows.setdefault(texts[row], row) for row in filled]
+    different = np.flatnonzero(original == np.arange(len(texts)))
     if len(different) < len(points):
         points = points[original[filled] == filled]
+    why = None
     if top is not None:
-        found = closest(points, top, progress)
+        pairs = closest(points, top, progress)
     else:
         if threshold is None:
-            threshold, why = suggested(points)
-        found = closer_than(points, threshold, progress)
-    first, second, score = _with_copies(found, different, original)
+            threshold, why = suggest_threshold(points)
+        pairs = closer_than(points, threshold, progress)
+    first, second, score = _with_copies(pairs, different, original)
     if threshold is None:
         threshold = float(score[:top].min(initial=1))
     return Pairs(first[:top], second[:top], score[:top], texts, threshold, why)
 
 
 def _with_copies(
-    found: ClosePairs, different: NDArray[np.int64], original: NDArray[np.int64]
+    pairs: ClosePairs, different: NDArray[np.int64], original: NDArray[np.int64]
 ) -> ClosePairs:
     """Pairs of different texts, and each copy with its original (a blank text has none: -1)."""
     copies = np.flatnonzero((original >= 0) & (original != np.arange(len(original))))
-    first = np.concatenate([original[copies], different[found.first]]).astype(np.int32)
-    second = np.concatenate([copies, different[found.second]]).astype(np.int32)
+    first = np.concatenate([original[copies], different[pairs.first]]).astype(np.int32)
+    second = np.concatenate([copies, different[pairs.second]]).astype(np.int32)
     ones = np.ones(len(copies), np.float32)
-    score = np.concatenate([ones, found.similarity])
+    score = np.concatenate([ones, pairs.similarity])
     order = np.lexsort((second, first, -score))
     return ClosePairs(first[order], second[order], score[order])
 
 
-def _unit(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
+def suggest_threshold(rows: NDArray[np.float32]) -> tuple[float, str]:
+    """A threshold, and a sentence that explains it.
+
+    Two random texts hardly ever say the same, so their median cosine is what this encoder gives to
+    unrelated texts of this kind: about 0 with one encoder, 0.7 with another. The threshold is a
+    fixed part of the way from there to 1.
+    """
+    if len(rows) < _FEWEST:
+        return _WAY, f"too few texts ({len(rows)}) to learn a threshold from: {_WAY} is taken"
+    sample = rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)]
+    unrelated = float(np.median((sample @ sample.T)[np.tri(len(sample), k=-1, dtype=bool)]))
+    threshold = round(unrelated + _WAY * (1 - unrelated), 3)
+    return threshold, (
+        f"two of these texts taken at random usually have a cosine of {unrelated:.2f}; "
+        f"{threshold:.3f} is {_WAY:.0%} of the way from there to 1"
+    )
+
+
+def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
     """Rows of unit length: where they are, the very array: a copy could be most of memory."""
-    rows = checked(vectors)
+    rows = as_vectors(vectors)
     if len(rows) != texts:
         raise InputError(
             f"{counted(len(rows), 'vector')} for {counted(texts, 'text')}: give one vector a text."
         )
     squares = np.einsum("ij,ij->i", rows, rows)
-    return rows if (np.abs(squares - 1) < _ROUNDING).all() else unit(rows)
+    return rows if (np.abs(squares - 1) < _ROUNDING).all() else normalized(rows)
 
 
 def _options(threshold: object, top: object) -> tuple[float | None, int | None]:

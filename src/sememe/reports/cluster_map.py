@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.errors import InputError
-from sememe.reports.page import shortened, write_page
+from sememe.reports import shortened, write_page
 
 _SCRIPTS = ("map-texts.js", "map-canvas.js", "map-panel.js")
 _LONGEST_TEXT = 1_000
