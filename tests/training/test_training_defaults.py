@@ -24,7 +24,7 @@ CASES = [(kind, cross) for kind in KINDS for cross in (False, True)][:-1]
 
 
 def chosen(examples: Any, *, cross: bool = False, **given: Any) -> dict[str, Any]:
-    choices = choose(examples, given, cross=cross, alike=examples.alike)
+    choices = choose(examples, given, cross=cross, alike=examples.positive_label)
     return {choice.name: choice.value for choice in choices}
 
 
@@ -37,7 +37,7 @@ def plan_of(data: Any, dev: Any = None, *, cross: bool = False, **options: Any) 
 
 @pytest.mark.parametrize(("kind", "cross"), CASES)
 def test_every_kind_of_data_gets_a_loss_that_takes_it(kind: str, cross: bool) -> None:
-    choices = choose(TABLES[kind], {}, cross=cross, alike=TABLES[kind].alike)
+    choices = choose(TABLES[kind], {}, cross=cross, alike=TABLES[kind].positive_label)
     values = {choice.name: choice.value for choice in choices}
     assert kind in (CROSS if cross else BI)[values["loss"]].kinds
     assert {"loss", "batch_size", "learning_rate", "epochs"} <= values.keys()

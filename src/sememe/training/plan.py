@@ -150,7 +150,7 @@ def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:
         listed, names = ", ".join(labels) or "none", ", ".join(part.name for part in loaded)
         raise InputError(f"positive={positive!r} is no label of {names}: it has {listed}.")
     return [
-        part.labels.index(str(positive)) if str(positive) in part.labels else part.alike
+        part.labels.index(str(positive)) if str(positive) in part.labels else part.positive_label
         for part in loaded
     ]
 

@@ -13,8 +13,7 @@ import torch
 from sememe.arguments import whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
-from sememe.data import Examples
-from sememe.data.sources import Data
+from sememe.data import Data, Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
