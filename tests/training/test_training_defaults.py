@@ -11,7 +11,7 @@ import pytest
 from sememe.cli.training import _loss_option
 from sememe.data import load
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError
-from sememe.evaluation.choices import ASKED
+from sememe.evaluation.outcome import ON_REQUEST
 from sememe.training.batches import Batches
 from sememe.training.defaults import choose
 from sememe.training.losses import BI, CROSS
@@ -121,7 +121,7 @@ def test_what_is_given_wins_and_is_called_so() -> None:
     given: dict[str, Any] = {"loss": "triplet", "batch_size": 5, "learning_rate": 1e-3, "epochs": 7}
     choices = choose(TABLES["triplets"], given, cross=False, alike=None)
     assert {choice.name: choice.value for choice in choices} == given
-    assert {choice.why for choice in choices} == {ASKED}
+    assert {choice.why for choice in choices} == {ON_REQUEST}
     plan = plan_of(table("triplets", 60), **given, seed=3, patience=2, evaluations=5)
     settings = plan.settings
     assert (settings.batch_size, settings.learning_rate, settings.epochs) == (5, 1e-3, 7)

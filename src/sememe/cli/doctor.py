@@ -23,6 +23,8 @@ _PURPOSES = {
     "parquet": "parquet files",
     "search": "searches of a fraction of a millisecond in large indexes",
     "postgres": "indexes in PostgreSQL",
+    "classify": "training classifiers",
+    "evaluate": "measuring rankings, labels and clusters",
     "torch": "GPUs and further architectures",
     "train": "training encoders and classifiers",
 }

@@ -178,7 +178,7 @@ class Examples:
 
     @property
     def positive_label(self) -> int | None:
-        """Of labelled pairs, the place of the label that means "alike"; None if that isn't plain."""
+        """Of labelled pairs, the place of the label that means "alike"; None if it isn't plain."""
         return checks.positive_label(self.labels) if self.kind == "labelled pairs" else None
 
     def where(self, i: int) -> str:

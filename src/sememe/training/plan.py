@@ -10,8 +10,8 @@ import numpy as np
 from sememe.arguments import real_number, whole_number
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
-from sememe.evaluation.choices import Choice, say
 from sememe.evaluation.measures import check_measurable
+from sememe.evaluation.outcome import Choice, report_choices
 from sememe.tables.table import did_you_mean
 from sememe.training.defaults import OF_ALIKE, choose
 from sememe.training.settings import Settings
@@ -68,7 +68,7 @@ class Plan:
 
     def say(self) -> None:
         """Say what was chosen and why."""
-        say(choice for choices in self.choices for choice in choices)
+        report_choices(choice for choices in self.choices for choice in choices)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
