@@ -117,9 +117,9 @@ def train_classifier(
         judged, choosing = split(held, len(held) // 2, settings.seed)
         trial = replace(run, held=choosing).outcome(learned, probe)
         run = replace(run, held=judged, sample="held out, by which nothing was chosen")
-        chosen = learned if trial.better else probe
-        report_choices([Choice("how", chosen.head.how, f"{tried} was tried; {trial.verdict}")])
-        return run.saved(chosen, probe)
+        best = learned if trial.better else probe
+        report_choices([Choice("how", best.head.how, f"{tried} was tried; {trial.verdict}")])
+        return run.saved(best, probe)
 
 
 @dataclass(frozen=True)
