@@ -26,7 +26,7 @@ import numpy as np
 import sememe
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.checkpoint.find import find
-from sememe.classification.probe import fit
+from sememe.classification.training import fit_probe as fit
 from sememe.tables import read_table
 
 _EACH = 8

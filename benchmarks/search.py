@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import ir_measures
 import numpy as np
 import numpy.typing as npt
+from ir_measures import nDCG
 
 from sememe import BiEncoder, Index
-from sememe.metrics import ndcg
 from sememe.neighbors import nearest
 from sememe.search.index import MODES
 from sememe.tables import read_table
@@ -85,7 +86,7 @@ def quality(data: Path) -> None:
                     query: {str(hit.id): 1 / rank for rank, hit in enumerate(ranked, 1)}
                     for query, ranked in zip(queries, hits, strict=True)
                 }
-                found[mode] = float(100 * ndcg(run, qrels, k=10).mean())
+                found[mode] = 100 * ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10]
             index.close()
         found["published"] = published(data) if name == "scifact" else ""
         cells = [name, *(found[column] for column in _COLUMNS)]

@@ -17,7 +17,7 @@ FLOORS = [
     {"costs"},
     {"tables"},
     {"jobs", "cache"},
-    {"neighbors", "metrics", "reports"},
+    {"neighbors", "reports"},
     {"checkpoint"},
     {"text"},
     {"data", "engines"},

@@ -15,6 +15,8 @@ EXTRAS = {
     "torch": ("torch", "transformers"),
     "search": ("faiss",),
     "postgres": ("pg8000",),
+    "classify": ("sklearn",),
+    "evaluate": ("ir_measures", "sklearn"),
     "train": ("torch", "transformers", "accelerate", "peft", "sklearn"),
 }
 """The modules that each extra of sememe's brings."""
@@ -22,6 +24,7 @@ EXTRAS = {
 _REQUIREMENTS = {
     "accelerate": "accelerate>=1.2",
     "faiss": "faiss-cpu>=1.11",
+    "ir_measures": "ir-measures>=0.3",
     "langchain_core": "langchain-core",
     "llama_index.core": "llama-index-core",
     "peft": "peft>=0.14",

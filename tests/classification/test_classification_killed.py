@@ -16,7 +16,11 @@ import sememe
 from sememe.errors import JobError
 from tiny_models import Tiny
 
-pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning"),
+    pytest.mark.slow,
+    pytest.mark.kill,
+]
 
 
 def test_a_killed_run_is_gone_on_with(tiny: Tiny, tmp_path: Path) -> None:
@@ -50,7 +54,7 @@ def test_a_killed_run_is_gone_on_with(tiny: Tiny, tmp_path: Path) -> None:
 TRAIN = """
 import os, resource, signal, sys
 import sememe
-from sememe.classification import learning
+from sememe.classification import training as learning
 
 def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -8,7 +8,7 @@ import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignor
 import pytest
 
 from sememe.data import load
-from sememe.data.checks import place_of_alike
+from sememe.data.checks import positive_label
 from sememe.errors import ChoiceWarning, InputError, SememeError, SememeWarning, TableError
 from sememe.tables import write_table
 
@@ -200,7 +200,7 @@ def test_labels_are_sorted_numbers_as_numbers(labels: Any, names: tuple[str, ...
     assert examples.targets is not None
     assert examples.targets.dtype == np.int32
     assert examples.targets.tolist() == [1, 0, 1, 0]
-    assert examples.alike is None  # of texts, nothing is alike
+    assert examples.positive_label is None  # of texts, nothing is alike
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,12 @@ def test_labels_are_sorted_numbers_as_numbers(labels: Any, names: tuple[str, ...
     ],
 )  # fmt: skip
 def test_which_label_means_alike(labels: tuple[str, ...], alike: int | None) -> None:
-    assert place_of_alike(labels) == alike
+    assert positive_label(labels) == alike
 
 
 def test_labelled_pairs_know_which_label_means_alike() -> None:
     data = {"sentence1": list("abcd"), "sentence2": list("efgh"), "label": [1, 0, 0, 1]}
-    assert load(data).alike == 1
+    assert load(data).positive_label == 1
 
 
 # ----- what is odd, and said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sememe.data import load
-from sememe.data.kinds import layout_of
+from sememe.data.reading import layout_of
 from sememe.errors import TableError
 from sememe.tables import write_table
 

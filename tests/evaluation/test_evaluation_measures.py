@@ -67,7 +67,7 @@ def test_labelled_pairs_are_measured_by_average_precision(alike: int) -> None:
     assert found.value == pytest.approx(expected)
 
 
-def test_labels_that_do_not_say_which_is_alike_are_asked_for() -> None:
+def test_labels_that_do_not_say_unclear_positive_label_are_asked_for() -> None:
     for measure in (measure_bi, measure_cross):
         with pytest.raises(InputError, match=r"has the labels 0, 1: say which .* --positive LABEL"):
             measure(TABLES["labelled pairs"], encoder_or_score)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pages import data_of
 
 from sememe.errors import InputError, TableError
-from sememe.reports.training import Example, Interval, Run, Verdict, write_training
+from sememe.reports.training import Example, Run, Verdict, write_training
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror=alert(1)>{{script}}\u2028"
 NOTHING = Run("nothing", [], [], [], [])
@@ -35,9 +35,7 @@ def run_of(losses: list[float]) -> Run:
 
 
 def test_holds_the_verdict_the_choices_the_evaluations_and_the_examples(tmp_path: Path) -> None:
-    verdict = Verdict(
-        Interval(0.7, 0.6, 0.8), Interval(0.9, 0.8, 1.0), Interval(0.2, 0.1, 0.3), 0.01, "Better."
-    )
+    verdict = Verdict((0.7, 0.6, 0.8), (0.9, 0.8, 1.0), (0.2, 0.1, 0.3), 0.01, "Better.")
     examples = [Example("a", "b", 1, 0.2, 0.8)]
     evaluations = [(0, 0.7), (2, 0.9), (3, 0.8)]
     held = written(
@@ -130,7 +128,7 @@ def test_a_million_steps_make_a_small_page(tmp_path: Path) -> None:
 def test_texts_are_data_and_never_markup(tmp_path: Path, texts: str) -> None:
     tags = []
     for text in ("x", texts):
-        interval = Interval(0.5, np.nan, np.nan)
+        interval = (0.5, np.nan, np.nan)
         run = replace(
             SHORT,
             title=text,

@@ -8,7 +8,7 @@ import pytest
 from pages import Shown, chromium
 from playwright.sync_api import Browser, expect
 
-from sememe.reports.training import Example, Interval, Run, Verdict, write_training
+from sememe.reports.training import Example, Run, Verdict, write_training
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\\ &amp;"
 STEPS = np.arange(1, 101)
@@ -57,9 +57,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evaluations=[(0, 0.7), (25, 0.8), (50, 0.85), (75, 0.84), (100, 0.83)],
         best=50,
         verdict=Verdict(
-            before=Interval(0.7, 0.65, 0.75),
-            after=Interval(0.85, 0.81, 0.88),
-            difference=Interval(0.15, 0.11, 0.19),
+            before=(0.7, 0.65, 0.75),
+            after=(0.85, 0.81, 0.88),
+            difference=(0.15, 0.11, 0.19),
             p=0.0002,
             sentence="Better, and not by chance.",
         ),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sememe.data import Example
-from sememe.evaluation.choices import History
+from sememe.evaluation.outcome import History
 from sememe.training.losses.cosent import CoSENTLoss
 from sememe.training.losses.softmax import SoftmaxLoss
 from sememe.training.settings import Settings

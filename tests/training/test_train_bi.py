@@ -51,7 +51,9 @@ def test_every_kind_of_data_makes_a_better_model(tmp_path: Path, model: Path, ki
     held = make_plan(data, None, dict(QUICK), cross=False).test
     assert held is not None
     for found, saved in ((done.first, model), (done.last, tmp_path / "made")):
-        again = measure_bi(held, sememe.BiEncoder(saved, precision="f32").encode, held.alike)
+        again = measure_bi(
+            held, sememe.BiEncoder(saved, precision="f32").encode, held.positive_label
+        )
         assert again.metric == found.metric
         assert again.value == pytest.approx(found.value, abs=1e-3)
 

@@ -52,12 +52,12 @@ def test_every_kind_of_pairs_makes_a_cross_encoder(tmp_path: Path, model: Path, 
     def raw(pairs: Any) -> Any:
         return cross.score(pairs, raw=True).reshape(len(pairs), -1)
 
-    again = measure_cross(held, raw, held.alike)
+    again = measure_cross(held, raw, held.positive_label)
     assert again.metric == done.last.metric
     assert again.value == pytest.approx(done.last.value)
     if kind in BETTER:
         encoder = sememe.BiEncoder(model, precision="f32")
-        before = measure_bi(held, encoder.encode, held.alike)
+        before = measure_bi(held, encoder.encode, held.positive_label)
         assert done.first.value == pytest.approx(before.value, abs=1e-3)
 
     said = json.loads((tmp_path / "made" / "training.json").read_text())

@@ -13,7 +13,7 @@ from points import DIM, Points, objectives, pairs, quality, run
 from torch import nn
 
 from sememe.errors import InputError, MissingExtra, SememeWarning
-from sememe.evaluation.choices import History
+from sememe.evaluation.outcome import History
 from sememe.training.losses.cosine_mse import CosineMSELoss
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.softmax import SoftmaxLoss

@@ -15,7 +15,7 @@ from points import Points, quality, run, write
 from training_processes import finish, start
 
 from sememe.errors import JobError
-from sememe.evaluation.choices import History
+from sememe.evaluation.outcome import History
 from sememe.training.state import load, save
 
 

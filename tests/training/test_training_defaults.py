@@ -11,7 +11,7 @@ import pytest
 from sememe.cli.training import _loss_option
 from sememe.data import load
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError
-from sememe.evaluation.choices import ASKED
+from sememe.evaluation.outcome import ON_REQUEST
 from sememe.training.batches import Batches
 from sememe.training.defaults import choose
 from sememe.training.losses import BI, CROSS
@@ -24,7 +24,7 @@ CASES = [(kind, cross) for kind in KINDS for cross in (False, True)][:-1]
 
 
 def chosen(examples: Any, *, cross: bool = False, **given: Any) -> dict[str, Any]:
-    choices = choose(examples, given, cross=cross, alike=examples.alike)
+    choices = choose(examples, given, cross=cross, alike=examples.positive_label)
     return {choice.name: choice.value for choice in choices}
 
 
@@ -37,7 +37,7 @@ def plan_of(data: Any, dev: Any = None, *, cross: bool = False, **options: Any) 
 
 @pytest.mark.parametrize(("kind", "cross"), CASES)
 def test_every_kind_of_data_gets_a_loss_that_takes_it(kind: str, cross: bool) -> None:
-    choices = choose(TABLES[kind], {}, cross=cross, alike=TABLES[kind].alike)
+    choices = choose(TABLES[kind], {}, cross=cross, alike=TABLES[kind].positive_label)
     values = {choice.name: choice.value for choice in choices}
     assert kind in (CROSS if cross else BI)[values["loss"]].kinds
     assert {"loss", "batch_size", "learning_rate", "epochs"} <= values.keys()
@@ -121,7 +121,7 @@ def test_what_is_given_wins_and_is_called_so() -> None:
     given: dict[str, Any] = {"loss": "triplet", "batch_size": 5, "learning_rate": 1e-3, "epochs": 7}
     choices = choose(TABLES["triplets"], given, cross=False, alike=None)
     assert {choice.name: choice.value for choice in choices} == given
-    assert {choice.why for choice in choices} == {ASKED}
+    assert {choice.why for choice in choices} == {ON_REQUEST}
     plan = plan_of(table("triplets", 60), **given, seed=3, patience=2, evaluations=5)
     settings = plan.settings
     assert (settings.batch_size, settings.learning_rate, settings.epochs) == (5, 1e-3, 7)

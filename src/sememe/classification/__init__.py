@@ -1,6 +1,6 @@
 """Labels for texts: a bi-encoder's vectors, and one linear layer behind them."""
 
 from sememe.classification.classifier import Classifier
-from sememe.classification.learning import train_classifier
+from sememe.classification.training import train_classifier
 
 __all__ = ["Classifier", "train_classifier"]

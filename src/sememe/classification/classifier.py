@@ -1,19 +1,24 @@
 """The classifier: opened from its folder, it labels texts without torch."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sememe.checkpoint import find
+from sememe.checkpoint.files import Weights
+from sememe.checkpoint.files import read_json
 from sememe.checkpoint.write import check_target, new_folder
-from sememe.classification.head import Floats, Head, read_head
 from sememe.encoders import BiEncoder
 from sememe.encoders.pipeline import Work
+from sememe.encoders.vectors import softmax
 from sememe.errors import CheckpointError
 from sememe.text import check_texts, rows_with_text
 
@@ -21,8 +26,12 @@ if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
     from sememe.jobs import FileRows
 
+Floats = npt.NDArray[np.float32]
+
 FORMS = (".csv", ".tsv", ".jsonl", ".parquet", "")
 """What `predict_to` writes: the suffixes of files, "" for a folder of shards."""
+_WEIGHTS, _FACTS = "classifier.safetensors", "classifier.json"
+_FORMAT = 1
 
 
 class Classifier:
@@ -53,12 +62,12 @@ class Classifier:
         engine: str = "auto",
         device: str | None = None,
     ) -> None:
-        found = find(directory)
-        self._head = read_head(found)
-        self._encoder = BiEncoder(found, precision=precision, engine=engine, device=device)
+        folder = find(directory)
+        self._head = read_head(folder)
+        self._encoder = BiEncoder(folder, precision=precision, engine=engine, device=device)
         if self._encoder.dim != self._head.weight.shape[1]:
             raise CheckpointError(
-                f"{found}: the encoder gives vectors of {self._encoder.dim}, and the classifier "
+                f"{folder}: the encoder gives vectors of {self._encoder.dim}, and the classifier "
                 f"takes {self._head.weight.shape[1]}; they are not of the same training."
             )
 
@@ -70,9 +79,9 @@ class Classifier:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits: of the encoder's fingerprint, the layer and the labels."""
-        said = repr((self._encoder.fingerprint, self._head.labels)).encode()
+        names = repr((self._encoder.fingerprint, self._head.labels)).encode()
         layer = self._head.weight.tobytes() + self._head.bias.tobytes()
-        return hashlib.sha256(said + layer).hexdigest()[:16]
+        return hashlib.sha256(names + layer).hexdigest()[:16]
 
     def predict_proba(self, texts: Iterable[str], *, progress: bool | None = None) -> Floats:
         """The probability of every label: float32 (n, labels), rows that sum to 1.
@@ -82,18 +91,18 @@ class Classifier:
         Raises:
             InputError: a text that is not a str (which one).
         """
-        listed = check_texts(texts)
-        rows = rows_with_text(listed, "and without a label")
-        vectors = self._encoder.encode([listed[row] for row in rows], progress=progress)
-        found = np.full((len(listed), len(self._head.labels)), np.nan, np.float32)
-        found[rows] = self._head.probabilities(vectors)
-        return found
+        texts = check_texts(texts)
+        rows = rows_with_text(texts, "and without a label")
+        vectors = self._encoder.encode([texts[row] for row in rows], progress=progress)
+        probabilities = np.full((len(texts), len(self._head.labels)), np.nan, np.float32)
+        probabilities[rows] = self._head.probabilities(vectors)
+        return probabilities
 
     def predict(self, texts: Iterable[str], *, progress: bool | None = None) -> list[str | None]:
         """The most probable label of each text, None for a blank one; else as `predict_proba`."""
-        found = self.predict_proba(texts, progress=progress)
-        blank = np.isnan(found).any(axis=1)
-        best = np.where(blank, -1, found.argmax(axis=1)).tolist()
+        probabilities = self.predict_proba(texts, progress=progress)
+        is_blank = np.isnan(probabilities).any(axis=1)
+        best = np.where(is_blank, -1, probabilities.argmax(axis=1)).tolist()
         return [None if place < 0 else self._head.labels[place] for place in best]
 
     def predict_to(
@@ -104,7 +113,7 @@ class Classifier:
         proba: bool = False,
         progress: bool | None = None,
     ) -> "OnDisk":
-        """Label any number of texts to disk in bounded memory; killed, it goes on where it was.
+        """Label any number of texts to disk in bounded memory; interrupted, it resumes.
 
         Args:
             texts: any iterable of str, read once, never held as a whole. (The command passes the
@@ -122,11 +131,11 @@ class Classifier:
             def compute(part: list[str], place: Callable[[int], str]) -> Floats:
                 return self._head.probabilities(self._encoder.encode_part(part, place, work))
 
-            def results(found: Floats) -> dict[str, Any]:
-                best = [self._head.labels[place] for place in found.argmax(axis=1)]
-                named = {"label": best, "probability": found.max(axis=1, initial=0)}
-                each = zip(self._head.labels, np.ascontiguousarray(found.T), strict=True)
-                return named | {f"probability {name}": p for name, p in each if proba}
+            def columns(values: Floats) -> dict[str, Any]:
+                best = [self._head.labels[place] for place in values.argmax(axis=1)]
+                most_probable = {"label": best, "probability": values.max(axis=1, initial=0)}
+                each = zip(self._head.labels, np.ascontiguousarray(values.T), strict=True)
+                return most_probable | {f"probability {name}": p for name, p in each if proba}
 
             settings = {"fingerprint": self.fingerprint, "proba": proba}
             task = Task(
@@ -135,7 +144,7 @@ class Classifier:
                 "texts",
                 check_texts,
                 compute,
-                results,
+                columns,
                 "a label",
                 FORMS,
                 blank=False,
@@ -153,11 +162,68 @@ class Classifier:
 
 
 def save(
-    encoder: BiEncoder, head: Head, target: Path, finish: Callable[[Path], None] | None = None
+    encoder: BiEncoder, head: "Head", target: Path, finish: Callable[[Path], None] | None = None
 ) -> None:
     """Write an encoder, the layer beside it, and what `finish` adds, whole or not at all."""
-    with new_folder(target) as whole:
-        encoder.save(whole)
-        head.write(whole)
+    with new_folder(target) as folder:
+        encoder.save(folder)
+        head.write(folder)
         if finish is not None:
-            finish(whole)
+            finish(folder)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear layer over vectors.
+
+    Attributes:
+        labels: their names.
+        how: probe, few-shot or fine-tune.
+        weight: float32 (labels, dim).
+        bias: float32 (labels,).
+    """
+
+    labels: tuple[str, ...]
+    how: str
+    weight: Floats
+    bias: Floats
+
+    def probabilities(self, vectors: Floats) -> Floats:
+        """Softmax of the layer over vectors (n, dim): float32 (n, labels)."""
+        return softmax(vectors @ self.weight.T + self.bias)
+
+    def write(self, directory: Path) -> None:
+        """Put both files into a folder."""
+        from safetensors.numpy import save_file
+
+        # safetensors writes memory as it lies, and scikit-learn's lies by columns.
+        layer = {"weight": np.ascontiguousarray(self.weight), "bias": self.bias}
+        save_file(layer, directory / _WEIGHTS)
+        facts = {"format": _FORMAT, "how": self.how, "labels": self.labels}
+        text = json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+        (directory / _FACTS).write_text(text, encoding="utf-8")
+
+
+def read_head(directory: Path) -> Head:
+    """Read the layer of a classifier; CheckpointError says the file and what is wrong with it."""
+    path = directory / _FACTS
+    if not path.is_file():
+        raise CheckpointError(
+            f"{directory} has no {_FACTS}, so it is not a classifier; sememe train classifier "
+            "DATA -o DIR makes one."
+        )
+    facts = read_json(path)
+    labels = facts.get("labels")
+    if facts.get("format") != _FORMAT or not isinstance(labels, list):
+        raise CheckpointError(
+            f"{path}: the format is {facts.get('format')!r}, and this version of sememe reads "
+            f"{_FORMAT}, with a list of labels."
+        )
+    weights = Weights(directory / _WEIGHTS)
+    dim = weights.shape("weight")[-1]
+    return Head(
+        tuple(map(str, labels)),
+        str(facts.get("how")),
+        weights.get("weight", (len(labels), dim)),
+        weights.get("bias", (len(labels),)),
+    )

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sememe.checkpoint import Checkpoint
-from sememe.classification.head import Floats, Head
+from sememe.classification.classifier import Floats, Head
 from sememe.errors import InputError
 from sememe.jobs import Job
 
 if TYPE_CHECKING:
     from sememe.data import Examples
-    from sememe.evaluation.choices import Choice, History
+    from sememe.evaluation.outcome import Choice, History
 
 _CHOSEN: Mapping[str, tuple[tuple[str, Any, str], ...]] = {
     "few-shot": (
@@ -65,8 +65,7 @@ def tuned(
         JobError: a run that was begun otherwise, or a disk that is full.
         MissingExtra: without torch or accelerate.
     """
-    from sememe.evaluation.choices import say
-    from sememe.evaluation.outcome import kept_safe
+    from sememe.evaluation.outcome import report_choices, saving_explained
     from sememe.training import BiTower, Objective, Trainer
     from sememe.training.label_pairs import LabelPairs
     from sememe.training.losses.label import LabelLoss
@@ -74,8 +73,8 @@ def tuned(
     from sememe.training.settings import Settings
 
     choices, seed = _choices(how, len(examples), options), options["seed"]
-    chosen = {choice.name: choice.value for choice in choices if choice.name != "loss"}
-    settings = Settings(**chosen, seed=seed, device=options["device"])
+    values = {choice.name: choice.value for choice in choices if choice.name != "loss"}
+    settings = Settings(**values, seed=seed, device=options["device"])
     if how == "few-shot":
         rounds = ceil(settings.epochs)
         settings = replace(settings, epochs=settings.epochs / rounds)
@@ -83,11 +82,11 @@ def tuned(
     else:
         loss = LabelLoss(probe.weight, probe.bias, normalize=checkpoint.normalized)
         objective = Objective(examples, loss)
-    known = {"how": how, "model": checkpoint.weights.sha256, "data": examples.digest(), **chosen}
-    say(choices)
+    identity = {"how": how, "model": checkpoint.weights.sha256, "data": examples.digest(), **values}
+    report_choices(choices)
     work = work_folder(target)
     folder = work / "encoder"
-    with Job.opened(work, "train classifier", {**known, "seed": seed}) as job:
+    with Job.opened(work, "train classifier", {**identity, "seed": seed}) as job:
         tower = BiTower(checkpoint)
         trainer = Trainer(tower, [objective], settings, folder=work)
         try:
@@ -98,7 +97,7 @@ def tuned(
             raise
         learned = [x.detach().cpu().numpy() for x in objective.loss.parameters()]
         layer = (learned[0], learned[1]) if learned else None
-        with kept_safe(target, work):
+        with saving_explained(target, work):
             shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
             tower.save(folder)
         yield Tuned(folder, choices, history, trainer.precision, layer)
@@ -113,8 +112,8 @@ def work_folder(target: Path) -> Path:
 
 
 def _choices(how: str, count: int, options: Mapping[str, Any]) -> "list[Choice]":
-    from sememe.evaluation.choices import Choice, asked_first
+    from sememe.evaluation.outcome import Choice, with_requests
 
     epochs = round(min(_MOST_EPOCHS, _SEEN[how] / count), 2)
     suited = (*_CHOSEN[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))
-    return asked_first((Choice(*each) for each in suited), options)
+    return with_requests((Choice(*each) for each in suited), options)

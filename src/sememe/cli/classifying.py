@@ -83,8 +83,8 @@ def _train(options: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
 
     names = ("how", "model", "dev", "epochs", "batch_size", "learning_rate", "device", "seed")
-    given = {name: getattr(options, name) for name in names}
-    done = sememe.train_classifier(options.data, options.output, **given)
+    arguments = {name: getattr(options, name) for name in names}
+    done = sememe.train_classifier(options.data, options.output, **arguments)
     if options.json:
         print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the classifier", file=sys.stderr)

@@ -23,6 +23,8 @@ _PURPOSES = {
     "parquet": "parquet files",
     "search": "fast searches in large indexes",
     "postgres": "indexes in PostgreSQL",
+    "classify": "training classifiers",
+    "evaluate": "measuring rankings, labels and clusters",
     "torch": "GPUs and more architectures",
     "train": "training encoders and classifiers",
 }

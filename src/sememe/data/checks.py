@@ -1,4 +1,4 @@
-"""What training cannot use is refused here, with its place and what to do about it."""
+"""Values that examples cannot hold are refused, with their place and what to do about it."""
 
 import math
 import numbers
@@ -9,31 +9,31 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sememe.data.kinds import Layout
+from sememe.data.reading import Layout
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
 from sememe.text.check import SURROGATE, is_missing
 
-_SLACK = 1e-6  # a cosine in float32 may come out a little above 1
-_UNLIKE_ALIKE = {
+_ROUNDING = 1e-6  # a cosine in float32 may come out a little above 1
+_NO_AND_YES = {
     ("0", "1"), ("-1", "1"), ("false", "true"), ("no", "yes"), ("different", "same"),
     ("dissimilar", "similar"),
 }  # fmt: skip
 
 
-def texts_of(table: Table, layout: Layout) -> list[tuple[str, ...]]:
+def read_texts(table: Table, layout: Layout) -> list[tuple[str, ...]]:
     """The texts of each row; TableError for one that is missing, empty, or a false negative."""
     names = list(layout.texts.values())
-    rows = list(zip(*(_texts(table, name) for name in names), strict=True))
+    rows = list(zip(*(_column_of_texts(table, name) for name in names), strict=True))
     for i, texts in enumerate(rows):
         for name, negative in zip(names[2:], texts[2:], strict=True):
             if negative in texts[:2]:
-                found = f'is the same text as "{names[texts.index(negative)]}"'
-                raise _refusal(table, i, name, found, "another text")
+                problem = f'is the same text as "{names[texts.index(negative)]}"'
+                raise _refusal(table, i, name, problem, "another text")
     return rows
 
 
-def _texts(table: Table, name: str) -> Iterator[str]:
+def _column_of_texts(table: Table, name: str) -> Iterator[str]:
     for i, value in enumerate(table.columns[name]):
         if is_missing(value):
             raise _refusal(table, i, name, "is missing", "a text")
@@ -42,34 +42,32 @@ def _texts(table: Table, name: str) -> Iterator[str]:
         if not value.strip():
             raise _refusal(table, i, name, "is empty", "a text")
         if not value.isascii() and SURROGATE.search(value):
-            try:  # whole pairs are joined
+            try:  # the two halves of a pair are joined
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16")
             except UnicodeDecodeError:
-                raise _refusal(
-                    table, i, name, "has half of a surrogate pair", "a whole text"
-                ) from None
+                problem = "has half of a surrogate pair"
+                raise _refusal(table, i, name, problem, "a whole text") from None
         yield value
 
 
-def scores_of(table: Table, name: str) -> Iterator[float]:
-    """A column of numbers; TableError for a value that is missing or none."""
+def read_scores(table: Table, name: str) -> Iterator[float]:
+    """A column of numbers; TableError for a value that is missing or no number."""
     for i, value in enumerate(table.columns[name]):
         try:
             score = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             score = math.nan
         if not math.isfinite(score):
-            problem = f"is {reprlib.repr(value)}, not a number"
-            found = "is missing" if is_missing(value) or value == "" else problem
-            raise _refusal(table, i, name, found, "a number")
+            is_empty = is_missing(value) or value == ""
+            problem = "is missing" if is_empty else f"is {reprlib.repr(value)}, not a number"
+            raise _refusal(table, i, name, problem, "a number")
         yield score
 
 
-def labels_of(table: Table, name: str, known: Container[str] = ()) -> Iterator[str]:
+def read_labels(table: Table, name: str, allowed: Container[str] = ()) -> Iterator[str]:
     """A column of labels, by name.
 
-    Raises TableError for a value that is missing, several labels or a fraction, or, of those to
-    measure on, not `known` in training.
+    Raises TableError for a value that is missing, several labels, a fraction, or not `allowed`.
     """
     for i, value in enumerate(table.columns[name]):
         label = "" if is_missing(value) else str(value).strip()
@@ -84,31 +82,31 @@ def labels_of(table: Table, name: str, known: Container[str] = ()) -> Iterator[s
         if re.fullmatch(r"-?\d*\.\d+|-?inf|-?\d[\d.]*e-\d+", label):
             problem = f"is {label}, a fraction and not a class"
             raise _refusal(table, i, name, problem, 'a class, call the column "score"')
-        if known and label not in known:
+        if allowed and label not in allowed:
             problem = f'is "{label}", a label that no training example has'
             raise _refusal(table, i, name, problem, "one that they have")
         yield label
 
 
-def _refusal(table: Table, i: int, name: str, found: str, give: str) -> TableError:
-    where = table.source.where(i)
-    return TableError(f'{where}: "{name}" {found}; give it {give}, or remove the row')
+def _refusal(table: Table, i: int, name: str, problem: str, remedy: str) -> TableError:
+    place = table.source.where(i)
+    return TableError(f'{place}: "{name}" {problem}; give it {remedy}, or remove the row')
 
 
-def scaled(
+def scale_scores(
     scores: npt.NDArray[np.float64],
     span: tuple[float, float] | None,
     file: str,
     where: Callable[[int], str],
 ) -> npt.NDArray[np.float32]:
-    """Scores (n,) as targets from 0 to 1; on their own scale where they look like cosines.
+    """Scores (n,) as targets from 0 to 1; unchanged where they look like cosines.
 
-    Raises InputError for a score outside the span, or without one if there is no telling the scale.
+    Raises InputError for a score outside the span, or, without a span, a scale that is not clear.
     """
     lowest, highest = scores.min(), scores.max()
     guesses = ((0, 1), (-1, 1), (0, 5)) if span is None else (span,)
     for low, high in guesses:
-        outside = np.flatnonzero((scores < low - _SLACK) | (scores > high + _SLACK))
+        outside = np.flatnonzero((scores < low - _ROUNDING) | (scores > high + _ROUNDING))
         if not outside.size:
             break
     else:
@@ -128,7 +126,7 @@ def scaled(
     return np.clip((scores - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def classes(
+def number_labels(
     codes: npt.NDArray[np.float64], names: Sequence[str], file: str
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
     """Sort `names`, and turn codes (n,), places among the unsorted, into int32 places (n,).
@@ -140,12 +138,12 @@ def classes(
         raise InputError(f'{file}: every label is "{labels[0]}"; at least two are needed')
     places = {label: place for place, label in enumerate(labels)}
     targets = np.array([places[name] for name in names], np.int32)[codes.astype(np.int64)]
-    lone = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) == 1)]
-    if lone:
+    singles = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) == 1)]
+    if singles:
         raise InputError(
-            f"{file}: of {len(labels)} labels {len(lone)} have one example only, so that nothing "
-            f"can be held out to measure on: {', '.join(lone[:3])}{', …' * (len(lone) > 3)}; add "
-            "examples, or remove those rows"
+            f"{file}: of {len(labels)} labels {len(singles)} have one example only, so that "
+            f"nothing can be held out to measure on: {', '.join(singles[:3])}"
+            f"{', …' * (len(singles) > 3)}; add examples, or remove those rows"
         )
     return labels, targets
 
@@ -154,10 +152,10 @@ def _numbers_first(label: str) -> tuple[float, str]:
     return (int(label) if re.fullmatch(r"-?[0-9]+", label) else math.inf, label)
 
 
-def place_of_alike(labels: Sequence[str]) -> int | None:
-    """Which of two labels says that a pair is alike; None if that is not plain."""
+def positive_label(labels: Sequence[str]) -> int | None:
+    """Which of two labels means that the texts of a pair are alike; None if that is not plain."""
     words = [re.sub("[_-](?!1$)", " ", label.casefold()) for label in labels]
     for place, (yes, no) in enumerate((words, words[::-1]) if len(words) == 2 else ()):
-        if (no, yes) in _UNLIKE_ALIKE or no in (f"not {yes}", f"non {yes}"):
+        if (no, yes) in _NO_AND_YES or no in (f"not {yes}", f"non {yes}"):
             return place
     return None

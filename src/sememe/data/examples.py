@@ -1,26 +1,28 @@
-"""Examples to train on: loaded from anywhere, checked once, and read by number."""
+"""Examples to train and measure on: loaded from anywhere, checked once, read by number."""
 
+import json
+import mmap
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from tempfile import TemporaryFile, gettempdir
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.data import checks
-from sememe.data.kinds import Kind, layout_of
-from sememe.data.sources import Data, read_blocks
-from sememe.data.spool import Spool
-from sememe.errors import InputError, SememeWarning, warn
+from sememe.data.reading import Data, Kind, layout_of, read_blocks
+from sememe.errors import InputError, JobError, SememeWarning, is_unavailable, warn
 
-_FEWEST, _FEWEST_MEASURED = 4, 2
+_FEWEST_TO_TRAIN, _FEWEST_TO_MEASURE = 4, 2
 
 
 class Example(NamedTuple):
-    """Texts (or what else a tower reads), one a column; what the loss is to find of them, if any.
+    """Texts (or what else a tower reads), one a column, and what a loss compares with, if any.
 
     The target is their score, their label's place, or a teacher's scores.
     """
@@ -29,75 +31,14 @@ class Example(NamedTuple):
     target: float | int | tuple[float, ...] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Rows of training data, by number; the texts lie on disk.
-
-    Attributes:
-        kind: "pairs", "triplets", "taught triplets", "scored pairs", "labelled pairs" or
-            "labelled texts".
-        columns: what the texts of a row are, such as ("anchor", "positive", "negative").
-        name: the file, or whatever else they came from.
-        labels: the names of the labels, sorted, numbers as such; () where there are none.
-        targets: scores, float32 (n,); a teacher's scores, float32 (n, columns - 1); places among
-            the labels, int32 (n,); None where the kind has none.
-    """
-
-    kind: Kind
-    columns: tuple[str, ...]
-    name: str
-    labels: tuple[str, ...]
-    targets: npt.NDArray[Any] | None
-    _unit: str
-    _spool: Spool
-    _rows: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, i: int) -> Example:
-        target = None if self.targets is None else self.targets[i].tolist()
-        texts = self._spool.texts(self._rows[i])
-        return Example(texts, tuple(target) if isinstance(target, list) else target)
-
-    def __iter__(self) -> Iterator[Example]:
-        return map(self.__getitem__, range(len(self)))
-
-    @property
-    def alike(self) -> int | None:
-        """Of labelled pairs, the place of the label that says "alike"; None if it is not plain."""
-        return checks.place_of_alike(self.labels) if self.kind == "labelled pairs" else None
-
-    def where(self, i: int) -> str:
-        """The place of example `i`, such as "faq.csv, line 7"."""
-        return f"{self.name}, {self._unit} {self._spool.lines[self._rows[i]]}"
-
-    def keys(self, indices: Any = slice(None)) -> npt.NDArray[np.int64]:
-        """Int64 (n, columns): one key for one text, in every process and data set."""
-        return np.asarray(self._spool.keys[self._rows[indices]])
-
-    def digest(self) -> str:
-        """Of all texts and targets, as hexadecimal digits."""
-        digest = blake2b(np.ascontiguousarray(self.keys()).tobytes(), digest_size=16)
-        if self.targets is not None:
-            digest.update(np.ascontiguousarray(self.targets).tobytes())
-        return digest.hexdigest()
-
-    def subset(self, indices: npt.ArrayLike) -> "Examples":
-        """Some of the examples, in the order of `indices`; no text is copied."""
-        taken = np.asarray(indices, np.int64)
-        targets = None if self.targets is None else self.targets[taken]
-        return replace(self, targets=targets, _rows=self._rows[taken])
-
-
 def load(
     data: Data,
     *,
     score_range: tuple[float, float] | None = None,
     folder: str | os.PathLike[str] | None = None,
     like: "Examples | None" = None,
-) -> Examples:
-    """Read and check training data, which may be larger than memory.
+) -> "Examples":
+    """Read and check labelled data, which may be larger than memory.
 
     Args:
         data: a csv, tsv, jsonl or parquet file; with `datasets` installed a folder, or a data set
@@ -105,14 +46,14 @@ def load(
             is train); a DataFrame; a dict of columns; a list of dicts; or a `Table`.
         score_range: the lowest and highest score there can be, which become 0 and 1. None: scores
             from 0 to 1, or -1 to 1, stay as they are; those from 0 to 5 are divided by 5.
-        folder: where the texts are laid out on disk; None is the system's temporary folder.
+        folder: where the texts are kept on disk; None is the system's temporary folder.
         like: the examples that are trained on, if these are to measure on: of the same kind, with
-            the same labels, of which some may be rare or absent here.
+            the same labels, of which some may be rare or absent in `data`.
 
     Raises:
         TableError: columns that make no kind, or more than one; a value that cannot be used.
-        InputError: too few rows, scores or labels that are all the same, a scale not known;
-            another kind of data than `like`.
+        InputError: too few rows, scores or labels that are all the same, a scale that is not
+            clear; another kind of data than `like`.
         MissingExtra: a data set without `datasets`, parquet without pyarrow.
         JobError: no room for the texts.
 
@@ -123,8 +64,8 @@ def load(
     """
     if score_range and not score_range[0] < score_range[1]:
         raise InputError(f"a score range goes from low to high, not {score_range}")
-    known = () if like is None else like.labels
-    codes = {label: code for code, label in enumerate(known)}
+    allowed = () if like is None else like.labels
+    codes = {label: code for code, label in enumerate(allowed)}
     layout, n, values, name = None, 0, array("d"), ""
     for table in read_blocks(data):
         if layout is None:
@@ -135,39 +76,41 @@ def load(
                     "needs the columns of what is trained on."
                 )
             spool = Spool(len(layout.texts), folder)
-        rows = checks.texts_of(table, layout)
+        rows = checks.read_texts(table, layout)
         spool.write(rows, table.source.rows or range(1, len(rows) + 1))
         n += len(rows)
         if "label" in layout.targets:
-            labels = checks.labels_of(table, layout.targets["label"], codes if known else ())
+            labels = checks.read_labels(table, layout.targets["label"], codes if allowed else ())
             values.extend(codes.setdefault(label, len(codes)) for label in labels)
         else:
-            scores = (checks.scores_of(table, column) for column in layout.targets.values())
-            values.extend(score for row in zip(*scores, strict=True) for score in row)
-    fewest, use = (_FEWEST, "training") if like is None else (_FEWEST_MEASURED, "measuring")
+            columns = (checks.read_scores(table, column) for column in layout.targets.values())
+            values.extend(score for scores in zip(*columns, strict=True) for score in scores)
+    fewest, use = (
+        (_FEWEST_TO_TRAIN, "training") if like is None else (_FEWEST_TO_MEASURE, "measuring")
+    )
     if layout is None or n < fewest:
         raise InputError(
             f"{name or 'the data'}: {n} row{'' if n == 1 else 's'}; {use} needs at least {fewest}"
         )
     spool.seal()
-    columns, unit = tuple(layout.texts), table.source.unit
-    examples = Examples(layout.kind, columns, name, (), None, unit, spool, np.arange(n))
+    unit = table.source.unit
+    examples = Examples(layout.kind, tuple(layout.texts), name, (), None, unit, spool, np.arange(n))
     examples = _with_targets(examples, np.frombuffer(values), list(codes), score_range, like)
-    _say_what_is_odd(examples)
+    _warn_of_contradictions(examples)
     return examples
 
 
 def _with_targets(
-    examples: Examples,
+    examples: "Examples",
     values: npt.NDArray[np.float64],
     names: list[str],
     score_range: tuple[float, float] | None,
-    like: Examples | None,
-) -> Examples:
+    like: "Examples | None",
+) -> "Examples":
     if like is not None and like.labels:
         return replace(examples, labels=like.labels, targets=values.astype(np.int32))
     if names:
-        labels, targets = checks.classes(values, names, examples.name)
+        labels, targets = checks.number_labels(values, names, examples.name)
         return replace(examples, labels=labels, targets=targets)
     if not values.size:
         return examples
@@ -175,11 +118,11 @@ def _with_targets(
         raise InputError(f"{examples.name}: every score is {values[0]:g}: nothing to learn")
     if examples.kind == "taught triplets":
         return replace(examples, targets=values.reshape(len(examples), -1).astype(np.float32))
-    scores = checks.scaled(values, score_range, examples.name, examples.where)
+    scores = checks.scale_scores(values, score_range, examples.name, examples.where)
     return replace(examples, targets=scores)
 
 
-def _say_what_is_odd(examples: Examples) -> None:
+def _warn_of_contradictions(examples: "Examples") -> None:
     keys, targets = examples.keys(), examples.targets
     if "anchor" in examples.columns and (same := np.flatnonzero(keys[:, 0] == keys[:, 1])).size:
         warn(
@@ -197,3 +140,118 @@ def _say_what_is_odd(examples: Examples) -> None:
                 f"{examples.where(before[other[0]])})",
                 SememeWarning,
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows of labelled data, by number; the texts are on disk.
+
+    Attributes:
+        kind: "pairs", "triplets", "taught triplets", "scored pairs", "labelled pairs" or
+            "labelled texts".
+        columns: what the texts of a row are, such as ("anchor", "positive", "negative").
+        name: the file, or whatever else they came from.
+        labels: the names of the labels, sorted, numbers as such; () where there are none.
+        targets: scores, float32 (n,); a teacher's scores, float32 (n, columns - 1); places among
+            the labels, int32 (n,); None where the kind has none.
+    """
+
+    kind: Kind
+    columns: tuple[str, ...]
+    name: str
+    labels: tuple[str, ...]
+    targets: npt.NDArray[Any] | None
+    _unit: str
+    _spool: "Spool"
+    _rows: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> Example:
+        target = None if self.targets is None else self.targets[i].tolist()
+        texts = self._spool.texts(self._rows[i])
+        return Example(texts, tuple(target) if isinstance(target, list) else target)
+
+    def __iter__(self) -> Iterator[Example]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def positive_label(self) -> int | None:
+        """Of labelled pairs, the place of the label that means "alike"; None if it isn't plain."""
+        return checks.positive_label(self.labels) if self.kind == "labelled pairs" else None
+
+    def where(self, i: int) -> str:
+        """The place of example `i`, such as "faq.csv, line 7"."""
+        return f"{self.name}, {self._unit} {self._spool.lines[self._rows[i]]}"
+
+    def keys(self, indices: Any = slice(None)) -> npt.NDArray[np.int64]:
+        """Int64 (n, columns): one key for one text, in every process and data set."""
+        return np.asarray(self._spool.keys[self._rows[indices]])
+
+    def digest(self) -> str:
+        """Of all texts and targets, as hexadecimal digits."""
+        digest = blake2b(np.ascontiguousarray(self.keys()).tobytes(), digest_size=16)
+        if self.targets is not None:
+            digest.update(np.ascontiguousarray(self.targets).tobytes())
+        return digest.hexdigest()
+
+    def subset(self, indices: npt.ArrayLike) -> "Examples":
+        """The examples at `indices`, in that order; no text is copied."""
+        rows = np.asarray(indices, np.int64)
+        targets = None if self.targets is None else self.targets[rows]
+        return replace(self, targets=targets, _rows=self._rows[rows])
+
+
+class Spool:
+    """Rows of texts in unlinked files: written in blocks, then sealed and read by number.
+
+    Once sealed it has `lines`, int64 (rows,), each row's number in its source, and `keys`, int64
+    (rows, columns), a hash of each text that is the same in every process.
+    """
+
+    def __init__(self, columns: int, folder: str | os.PathLike[str] | None) -> None:
+        self._folder = folder or gettempdir()
+        self._index_width = columns + 2
+        self._end = 0
+        with self._full_disk_explained():
+            self._records = TemporaryFile(dir=folder)  # noqa: SIM115
+            self._index = TemporaryFile(dir=folder)  # noqa: SIM115
+
+    def write(self, rows: Iterable[tuple[str, ...]], lines: Iterable[int]) -> None:
+        """Add rows of texts, and the number of each in its source."""
+        with self._full_disk_explained():
+            for texts, line in zip(rows, lines, strict=True):
+                record = json.dumps(texts, ensure_ascii=False).encode() + b"\n"
+                self._records.write(record)
+                self._index.write(array("q", [self._end, line, *map(_key, texts)]).tobytes())
+                self._end += len(record)
+
+    def seal(self) -> None:
+        """End the writing, after at least one row."""
+        with self._full_disk_explained(), self._records, self._index:  # a map outlives its file
+            self._records.flush()
+            self._index.flush()
+            self._bytes = mmap.mmap(self._records.fileno(), 0, access=mmap.ACCESS_READ)
+            index = np.memmap(self._index, np.int64, "r").reshape(-1, self._index_width)
+        self._starts, self.lines, self.keys = index[:, 0], index[:, 1], index[:, 2:]
+
+    def texts(self, row: int) -> tuple[str, ...]:
+        """The texts of one row; safe from several threads."""
+        start = int(self._starts[row])
+        return tuple(json.loads(self._bytes[start : self._bytes.find(b"\n", start)]))
+
+    @contextmanager
+    def _full_disk_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise JobError(
+                f"the examples cannot be written to {self._folder}: {error.strerror or error}; "
+                "name a folder with more room in the environment variable TMPDIR",
+                unavailable=is_unavailable(error),
+            ) from error
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)

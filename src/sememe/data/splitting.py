@@ -6,7 +6,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sememe.data.examples import Examples, load
-from sememe.data.sources import Data
+from sememe.data.reading import Data
 from sememe.errors import ChoiceWarning, InputError, warn
 
 Ints = npt.NDArray[np.int64]
@@ -17,21 +17,19 @@ _HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 
 
 def hold_out(
-    examples: Examples,
-    dev: Data | Examples | None,
-    seed: int = 0,
+    examples: Examples, dev: Data | Examples | None, seed: int = 0
 ) -> tuple[Examples, Examples | None]:
     """Examples to train on, and those to measure on.
 
     Args:
-        examples: what there is.
-        dev: what to measure on, loaded like `examples` if it is loaded; None holds out a fifth of
-            the examples, 2,000 at the most; "none" measures nothing.
+        examples: all that there are.
+        dev: examples to measure on; None holds out a fifth of `examples`, 2,000 at the most;
+            "none" measures nothing.
         seed: decides which are held out.
 
     Raises:
         TableError, InputError: examples to measure on that are of another kind, or have a label
-            that training does not know.
+            that no training example has.
     """
     if isinstance(dev, str) and dev == "none":
         return examples, None
@@ -44,14 +42,14 @@ def hold_out(
 
 
 def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Examples]:
-    """Examples to train on and examples held out, each in the file's order; a seed gives one split.
+    """Examples to train on and examples held out, each in the file's order; one split a seed.
 
     Rows that share a text, directly or by way of others, stay together; labels keep their
     proportions. Where too many rows hang together for that, negatives may be shared, and if that
     does not help any text: a ChoiceWarning says so.
 
     Args:
-        examples: what to divide.
+        examples: the examples to divide.
         size: how many to hold out: a number, or a fraction as a float below 1. It may be a little
             fewer, where groups of rows do not add up to it.
         seed: decides which.
@@ -60,19 +58,18 @@ def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Exa
         InputError: a size that leaves one part empty.
     """
     n = len(examples)
-    wanted = max(1, round(size * n)) if 0 < size < 1 else int(size)
-    if not 0 < wanted < n:
+    count = max(1, round(size * n)) if 0 < size < 1 else int(size)
+    if not 0 < count < n:
         raise InputError(
             f"{size} of the {n} examples of {examples.name} cannot be held out; give a fraction "
             f"between 0 and 1, or a number from 1 to {n - 1}"
         )
-    labelled = examples.targets is not None and examples.labels
-    strata = np.asarray(examples.targets, np.int64) if labelled else np.zeros(n, np.int64)
+    strata = np.asarray(examples.targets if examples.labels else np.zeros(n), np.int64)
     width = len(examples.columns)
     for columns in sorted({width, min(width, 2), 0}, reverse=True):
-        groups = _connected(examples.keys()[:, :columns])
-        held = _held_out(groups, strata, wanted, np.random.default_rng(seed))
-        if 2 * held.sum() >= wanted:
+        groups = _connected_rows(examples.keys()[:, :columns])
+        is_held_out = _choose_groups(groups, strata, count, np.random.default_rng(seed))
+        if 2 * is_held_out.sum() >= count:
             break
     if columns < width:
         warn(
@@ -80,10 +77,13 @@ def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Exa
             "part may be in the other part too",
             ChoiceWarning,
         )
-    return examples.subset(np.flatnonzero(~held)), examples.subset(np.flatnonzero(held))
+    return (
+        examples.subset(np.flatnonzero(~is_held_out)),
+        examples.subset(np.flatnonzero(is_held_out)),
+    )
 
 
-def _connected(keys: Ints) -> Ints:
+def _connected_rows(keys: Ints) -> Ints:
     """The number of each row's group; rows that share a key are in one group."""
     n, columns = keys.shape
     texts, place = np.unique(keys, return_inverse=True)
@@ -93,10 +93,10 @@ def _connected(keys: Ints) -> Ints:
     return groups
 
 
-def _held_out(
-    groups: Ints, strata: Ints, wanted: int, rng: np.random.Generator
+def _choose_groups(
+    groups: Ints, strata: Ints, count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Which rows to hold out: whole groups, as many of every stratum, `wanted` at the most."""
+    """Which rows to hold out: complete groups, as many of every stratum, `count` at the most."""
     sizes = np.bincount(groups)
     stratum_of = np.zeros_like(sizes)
     stratum_of[groups] = strata
@@ -106,9 +106,10 @@ def _held_out(
     order = order[np.argsort(stratum_of[order], kind="stable")]
     stratum = stratum_of[order]
     totals = np.bincount(stratum, sizes[order])
-    through = np.cumsum(sizes[order]) - sizes[order] / 2 - (np.cumsum(totals) - totals)[stratum]
-    chosen, left = np.zeros(len(sizes), bool), wanted
-    for group in order[np.lexsort((rng.random(len(order)), through / totals[stratum]))]:
-        if sizes[group] <= left:
-            chosen[group], left = True, left - sizes[group]
-    return chosen[groups]
+    position = np.cumsum(sizes[order]) - sizes[order] / 2 - (np.cumsum(totals) - totals)[stratum]
+    is_held_out = np.zeros(len(sizes), bool)
+    for group in order[np.lexsort((rng.random(len(order)), position / totals[stratum]))]:
+        if sizes[group] <= count:
+            is_held_out[group] = True
+            count -= sizes[group]
+    return is_held_out[groups]

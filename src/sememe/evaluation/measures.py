@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
-from sememe.metrics import Comparison, Interval, average_precision, interval, paired_test, spearman
+from sememe.evaluation.bootstrap import Comparison, Interval, interval, paired_test
 
 Floats = npt.NDArray[Any]
 Compute = Callable[[Sequence[Any]], Floats]
@@ -53,12 +53,15 @@ class Measurement:
         return paired_test(self.statistic, self.values, before.values, *self.gold)
 
 
-def measure_bi(examples: Examples, encode: Compute, alike: int | None = None) -> Measurement:
+def measure_bi(
+    examples: Examples, encode: Compute, positive_label: int | None = None
+) -> Measurement:
     """Measure a bi-encoder by cosines.
 
-    Spearman of scored pairs; average precision of labelled pairs, the label `alike` being what is
-    looked for; mean reciprocal rank of each anchor's positive among all; accuracy of triplets
-    (whether the positive is nearer than every negative), of labelled texts with one triplet each.
+    Spearman of scored pairs; average precision of labelled pairs, where `positive_label` is the
+    place of the label that means alike; mean reciprocal rank of each anchor's positive among all;
+    accuracy of triplets (whether the positive is nearer than every negative), of labelled texts
+    with one triplet each.
     """
     if examples.kind == "labelled texts":
         return _triplets(_label_triplets(examples), encode)
@@ -67,11 +70,13 @@ def measure_bi(examples: Examples, encode: Compute, alike: int | None = None) ->
     first, second = zip(*(example.texts for example in examples), strict=True)
     if examples.kind == "pairs":
         return _retrieval(examples, encode)
-    a, b = _unit(encode(first)), _unit(encode(second))
-    return _pairs(examples, (a * b).sum(1), alike)
+    a, b = _normalized(encode(first)), _normalized(encode(second))
+    return _pairs(examples, (a * b).sum(1), positive_label)
 
 
-def measure_cross(examples: Examples, score: Compute, alike: int | None = None) -> Measurement:
+def measure_cross(
+    examples: Examples, score: Compute, positive_label: int | None = None
+) -> Measurement:
     """Measure a cross-encoder by its scores, as `measure_bi` does.
 
     Labelled pairs by accuracy where there is a logit a label; pairs and triplets by the reciprocal
@@ -80,20 +85,20 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     if examples.kind in ("scored pairs", "labelled pairs"):
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
-            right = np.arange(len(logits)), examples.targets
-            chosen = logits[right]
-            logits[right] = -np.inf
-            return Measurement("accuracy", np.mean, chosen > logits.max(1))
-        return _pairs(examples, logits[:, 0], alike)
+            true = np.arange(len(logits)), examples.targets
+            true_logits = logits[true]
+            logits[true] = -np.inf
+            return Measurement("accuracy", np.mean, true_logits > logits.max(1))
+        return _pairs(examples, logits[:, 0], positive_label)
     random, documents = np.random.default_rng(0), [example.texts[1] for example in examples]
-    known: dict[str, set[str]] = {}
-    for query, *own in (example.texts for example in examples):
-        known.setdefault(query, set()).update(own)
+    documents_of: dict[str, set[str]] = {}
+    for query, *judged in (example.texts for example in examples):
+        documents_of.setdefault(query, set()).update(judged)
     pairs, counts = [], []
-    for query, *own in (example.texts for example in examples):
+    for query, *judged in (example.texts for example in examples):
         others = [documents[i] for i in random.permutation(len(documents))[: 2 * _CANDIDATES]]
-        others = [text for text in dict.fromkeys(others) if text not in known[query]]
-        candidates = [*own, *others][:_CANDIDATES]
+        others = [text for text in dict.fromkeys(others) if text not in documents_of[query]]
+        candidates = [*judged, *others][:_CANDIDATES]
         pairs += [(query, text) for text in candidates]
         counts.append(len(candidates))
     scores = score(pairs)[:, 0]
@@ -105,18 +110,20 @@ def measure_cross(examples: Examples, score: Compute, alike: int | None = None) 
     return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks))
 
 
-def check_measurable(examples: Examples, alike: int | None, *, cross: bool, labels: int) -> None:
+def check_measurable(
+    examples: Examples, positive_label: int | None, *, cross: bool, labels: int
+) -> None:
     """Whether any model could be judged by the examples, here one that gives random numbers.
 
     Raises:
         InputError: they are too few, or too much alike.
     """
     random, size = np.random.default_rng(0), labels if cross else 2
-    found = (measure_cross if cross else measure_bi)(
-        examples, lambda items: random.normal(size=(len(items), size)), alike
+    measurement = (measure_cross if cross else measure_bi)(
+        examples, lambda items: random.normal(size=(len(items), size)), positive_label
     )
     try:
-        interval(found.statistic, found.values, *found.gold, resamples=200)
+        interval(measurement.statistic, measurement.values, *measurement.gold, resamples=200)
     except InputError:
         raise InputError(
             f"{len(examples)} examples of {examples.name} are held out to measure on: too few, or "
@@ -125,16 +132,16 @@ def check_measurable(examples: Examples, alike: int | None, *, cross: bool, labe
         ) from None
 
 
-def _pairs(examples: Examples, scores: Floats, alike: int | None) -> Measurement:
+def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Measurement:
     if examples.kind == "scored pairs":
-        return Measurement("Spearman", _spearman, scores, (np.asarray(examples.targets),))
-    if alike is None:
-        raise which_is_alike(examples)
-    relevant = np.asarray(examples.targets) == alike
+        return Measurement("Spearman", spearman, scores, (np.asarray(examples.targets),))
+    if positive_label is None:
+        raise unclear_positive_label(examples)
+    relevant = np.asarray(examples.targets) == positive_label
     return Measurement("average precision", average_precision, scores, (relevant,))
 
 
-def which_is_alike(examples: Examples) -> InputError:
+def unclear_positive_label(examples: Examples) -> InputError:
     """That it must be said which label means that two texts are alike."""
     return InputError(
         f"{examples.name} has the labels {', '.join(examples.labels)}: say which of them means "
@@ -143,13 +150,49 @@ def which_is_alike(examples: Examples) -> InputError:
     )
 
 
-def _spearman(scores: Floats, gold: Floats) -> float:
-    """Also of a model that has collapsed: scores that are all the same have no order."""
-    return spearman(scores, gold) if np.ptp(scores) else 0.0
+def spearman(scores: Floats, gold: Floats) -> float:
+    """Spearman's rank correlation; 0 for scores that are all the same, NaN for such a gold."""
+    from scipy.stats import rankdata
+
+    if not np.isfinite(scores).all():
+        raise InputError("a score is not a finite number: the model gives nothing to measure.")
+    if np.ptp(gold) == 0:
+        return float("nan")
+    if np.ptp(scores) == 0:
+        return 0.0  # a model that has collapsed gives no order
+    x, y = (rankdata(values) - (len(gold) + 1) / 2 for values in (scores, gold))
+    return float(x @ y / np.sqrt((x @ x) * (y @ y)))  # 1 exactly where the ranks are the same
+
+
+# scikit-learn has the next two as well, but checks its input so long that the bootstrap, which
+# takes them thousands of times, would need ten seconds in place of a half.
+
+
+def average_precision(scores: Floats, relevant: Floats) -> float:
+    """The mean, over the relevant items, of the precision where each comes in; ties come together.
+
+    NaN where only relevant items or none are there.
+    """
+    if not np.isfinite(scores).all():
+        raise InputError("a score is not a finite number: the model gives nothing to measure.")
+    if np.ptp(relevant.astype(int)) == 0:
+        return float("nan")
+    _, place = np.unique(-scores, return_inverse=True)
+    items = np.bincount(place).cumsum()
+    hits = np.bincount(place, weights=relevant).cumsum()
+    return float((np.diff(hits, prepend=0) * hits / items).sum() / hits[-1])
+
+
+def macro_f1(predicted: Floats, gold: Floats) -> float:
+    """The mean F1 of the classes, whole numbers from 0, that are predicted or true of any item."""
+    size = 1 + int(max(predicted.max(), gold.max()))
+    hits = np.bincount(gold[predicted == gold], minlength=size)
+    totals = np.bincount(predicted, minlength=size) + np.bincount(gold, minlength=size)
+    return float((2 * hits[totals > 0] / totals[totals > 0]).mean())
 
 
 def _triplets(rows: Sequence[tuple[str, ...]], encode: Compute) -> Measurement:
-    anchor, *others = (_unit(encode(column)) for column in zip(*rows, strict=True))
+    anchor, *others = (_normalized(encode(column)) for column in zip(*rows, strict=True))
     positive, *negatives = ((anchor * other).sum(1) for other in others)
     right = positive > np.max(negatives, axis=0) + _TIE
     return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
@@ -177,20 +220,20 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     anchors, positives = zip(*(example.texts for example in examples), strict=True)
     documents = list(dict.fromkeys(positives))
     place = {text: i for i, text in enumerate(documents)}
-    own = np.array([place[text] for text in positives])
-    known: dict[str, list[int]] = {}
-    for text, document in zip(anchors, own, strict=True):
-        known.setdefault(text, []).append(int(document))
-    queries, found = _unit(encode(anchors)), _unit(encode(documents))
+    answers = np.array([place[text] for text in positives])
+    answers_of: dict[str, list[int]] = {}
+    for text, answer in zip(anchors, answers, strict=True):
+        answers_of.setdefault(text, []).append(int(answer))
+    queries, vectors = _normalized(encode(anchors)), _normalized(encode(documents))
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
-        scores = found @ query
-        threshold = scores[own[i]] - _TIE
-        scores[known[anchors[i]]] = -np.inf  # another right answer is no mistake
+        scores = vectors @ query
+        threshold = scores[answers[i]] - _TIE
+        scores[answers_of[anchors[i]]] = -np.inf  # another right answer is no mistake
         ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)
     return Measurement(f"MRR@{_RANKED}", np.mean, values)
 
 
-def _unit(vectors: Floats) -> Floats:
+def _normalized(vectors: Floats) -> Floats:
     return unit(vectors.astype(np.float64))  # ties are told from near misses

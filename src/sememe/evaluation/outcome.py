@@ -1,19 +1,61 @@
-"""What came of a training run, and whether the model is better for it."""
+"""What came of a training run: its choices, its history, and whether the model is better."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sememe.errors import CheckpointError, JobError, TableError
-from sememe.evaluation.choices import Choice, History
+from sememe.errors import CheckpointError, ChoiceWarning, JobError, TableError, warn
+from sememe.evaluation.bootstrap import Comparison, Interval
 from sememe.evaluation.measures import Measurement
-from sememe.metrics import Comparison, Interval
 from sememe.reports import training as page
 from sememe.tables import replacing
+
+ON_REQUEST = "asked for"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting, its value and why it has it."""
+
+    name: str
+    value: Any
+    why: str
+
+
+def with_requests(defaults: Iterable[Choice], options: Mapping[str, Any]) -> list[Choice]:
+    """The defaults, those that the user passed an option for replaced by it."""
+    requests = {name: value for name, value in options.items() if value is not None}
+    return [
+        Choice(c.name, requests[c.name], ON_REQUEST) if c.name in requests else c for c in defaults
+    ]
+
+
+def report_choices(choices: Iterable[Choice]) -> None:
+    """Warn of what was chosen and why, without what the user asked for."""
+    reasons = [f"{c.name} {c.value} ({c.why})" for c in choices if c.why != ON_REQUEST]
+    if reasons:
+        warn(f"Chosen for these data: {'; '.join(dict.fromkeys(reasons))}.", ChoiceWarning)
+
+
+@dataclass
+class History:
+    """What happened.
+
+    Attributes:
+        losses: of every step.
+        rates: the learning rate of every step.
+        evaluations: after how many steps, and what was measured.
+        best: the index of the best evaluation; None without any.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    evaluations: list[tuple[int, float]] = field(default_factory=list)
+    best: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,17 +111,17 @@ class Outcome:
         """One sentence."""
         if not (self.last and self.before and self.after and self.comparison):
             return "Nothing was held out, so it is not known whether the model is better."
-        found, count = self.comparison, len(self.last.values)
+        test, count = self.comparison, len(self.last.values)
         after, before, kept = self.words
-        further = "".join(f"; {each.metric} {_shown(each.interval())}" for each in self.further)
+        further = "".join(f"; {each.metric} {_percent(each.interval())}" for each in self.further)
         figures = (
-            f"{self.last.metric} {_shown(self.after)} {after}, {_shown(self.before)} {before}, on "
-            f"{count} examples {self.sample}; difference {100 * found.difference:+.1f} "
-            f"({100 * found.low:+.1f} to {100 * found.high:+.1f}), p = {found.p:.2g}{further}"
+            f"{self.last.metric} {_percent(self.after)} {after}, {_percent(self.before)} {before}, "
+            f"on {count} examples {self.sample}; difference {100 * test.difference:+.1f} "
+            f"({100 * test.low:+.1f} to {100 * test.high:+.1f}), p = {test.p:.2g}{further}"
         )
         if self.better:
             return f"Better: {figures}."
-        if found.high < 0:
+        if test.high < 0:
             return f"Worse: {figures}. Keep {kept}."
         if self.history.best == 0:
             return f"Not better: no step improved it, so none was kept ({figures})."
@@ -87,8 +129,8 @@ class Outcome:
 
 
 @contextmanager
-def kept_safe(target: Path, work: Path) -> Iterator[None]:
-    """Say of a result that cannot be written where it was to be, and where its training goes on.
+def saving_explained(target: Path, work: Path) -> Iterator[None]:
+    """Explain that a result cannot be written, and where its training resumes.
 
     Raises:
         JobError: in place of what the block raises where it writes, as on a full disk.
@@ -146,18 +188,18 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _shown(figure: Interval) -> str:
+def _percent(figure: Interval) -> str:
     return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
 
 
 def _verdict(outcome: Outcome) -> page.Verdict | None:
     if not (outcome.before and outcome.after and outcome.comparison):
         return None
-    found = outcome.comparison
+    before, after, test = outcome.before, outcome.after, outcome.comparison
     return page.Verdict(
-        page.Interval(**asdict(outcome.before)),
-        page.Interval(**asdict(outcome.after)),
-        page.Interval(found.difference, found.low, found.high),
-        found.p,
+        (before.value, before.low, before.high),
+        (after.value, after.low, after.high),
+        (test.difference, test.low, test.high),
+        test.p,
         outcome.verdict,
     )

@@ -14,23 +14,19 @@ from sememe.reports import shortened, write_page
 _BUCKETS = 800  # no screen shows more of a curve
 _LONGEST_TEXT = 500
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A measured value and its 95 % interval; what is not known is NaN."""
-
-    value: float
-    low: float
-    high: float
+Figure = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The metric before and after training, the paired difference, its p value, and a sentence."""
+    """The metric before and after training, the paired difference, its p value, and a sentence.
 
-    before: Interval
-    after: Interval
-    difference: Interval
+    Figures are a value and its 95 % interval, (value, low, high); what is not known is NaN.
+    """
+
+    before: Figure
+    after: Figure
+    difference: Figure
     p: float
     sentence: str
 
@@ -156,7 +152,7 @@ def _best(run: Run) -> list[float | None] | None:
 
 def _verdict_rows(verdict: Verdict) -> dict[str, Any]:
     intervals = {"before": verdict.before, "after": verdict.after, "difference": verdict.difference}
-    rows = {name: _json_numbers([one.value, one.low, one.high]) for name, one in intervals.items()}
+    rows = {name: _json_numbers(one) for name, one in intervals.items()}
     return {**rows, "p": _json_numbers([verdict.p])[0], "sentence": _cut(verdict.sentence)}
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from sememe.data import Examples
 from sememe.errors import InputError
-from sememe.evaluation.choices import Choice, asked_first
-from sememe.evaluation.measures import which_is_alike
+from sememe.evaluation.measures import unclear_positive_label
+from sememe.evaluation.outcome import Choice, with_requests
 from sememe.training.losses import BI, CROSS, check_options
 from sememe.training.losses.margin_mse import REACH
 
@@ -48,7 +48,7 @@ def choose(
     loss, why = losses.get(examples.kind) or _for_labels(examples, cross, alike)
     loss = _checked(given.get("loss") or loss, examples, known)
     if alike is None and examples.kind == "labelled pairs" and loss in OF_ALIKE:
-        raise which_is_alike(examples)
+        raise unclear_positive_label(examples)
     ranks, count = loss == "ranking", len(examples)
     batch, small = (_IN_BATCH, "the batch holds the negatives") if ranks else (16, "as in SBERT")
     each = 0
@@ -78,7 +78,7 @@ def choose(
     elif loss == "margin-mse" and not cross and (scale := _scale(examples)):
         why = "the teacher's scores are logits: divided by it, they are within cosines' reach"
         suited.append(Choice("loss_options", {"scale": scale}, why))
-    return asked_first(suited, given)
+    return with_requests(suited, given)
 
 
 def _scale(examples: Examples) -> float | None:

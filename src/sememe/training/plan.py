@@ -10,8 +10,8 @@ import numpy as np
 from sememe.arguments import did_you_mean, real_number, whole_number
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
-from sememe.evaluation.choices import Choice, say
 from sememe.evaluation.measures import check_measurable
+from sememe.evaluation.outcome import Choice, report_choices
 from sememe.training.defaults import OF_ALIKE, choose
 from sememe.training.settings import Settings
 
@@ -67,7 +67,7 @@ class Plan:
 
     def say(self) -> None:
         """Say what was chosen and why."""
-        say(choice for choices in self.choices for choice in choices)
+        report_choices(choice for choices in self.choices for choice in choices)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
@@ -149,7 +149,7 @@ def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:
         listed, names = ", ".join(labels) or "none", ", ".join(part.name for part in loaded)
         raise InputError(f"positive={positive!r} is no label of {names}: it has {listed}.")
     return [
-        part.labels.index(str(positive)) if str(positive) in part.labels else part.alike
+        part.labels.index(str(positive)) if str(positive) in part.labels else part.positive_label
         for part in loaded
     ]
 

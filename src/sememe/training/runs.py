@@ -13,12 +13,11 @@ import torch
 from sememe.arguments import whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
-from sememe.data import Examples
-from sememe.data.sources import Data
+from sememe.data import Data, Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
-from sememe.evaluation.outcome import Outcome, kept_safe, write_outcome
+from sememe.evaluation.outcome import Outcome, saving_explained, write_outcome
 from sememe.jobs import Job
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss
@@ -95,7 +94,7 @@ def train_bi(
         made = BI[name].loss(*sizes, **options)
         return Matryoshka(made, dims) if dims else made
 
-    measuring = partial(measure_bi, alike=plan.alikes[0])
+    measuring = partial(measure_bi, positive_label=plan.alikes[0])
     return _train(plan, tower, made, measuring, tower.encode, target, {"matryoshka": dims})
 
 
@@ -144,7 +143,7 @@ def train_cross(
         lora=plan.lora,
     )
     before = _cosines(checkpoint) if checkpoint.scoring is None and tower.dim == 1 else tower.encode
-    measuring = partial(measure_cross, alike=plan.alikes[0])
+    measuring = partial(measure_cross, positive_label=plan.alikes[0])
 
     def made(name: str, _: Examples, options: dict[str, Any]) -> Loss:
         return CROSS[name].loss(**options)
@@ -201,7 +200,7 @@ def _train(
         title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
-            with kept_safe(target, folder):
+            with saving_explained(target, folder):
                 _save(tower, outcome, folder / "model")
             trainer.forget()
             job.remove()

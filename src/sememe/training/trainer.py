@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from sememe.costs import duration
 from sememe.engines.torch.runtime import choose_device, choose_precision, narrowest
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, warn
-from sememe.evaluation.choices import History
+from sememe.evaluation.outcome import History
 from sememe.progress import is_terminal, progress_bar
 from sememe.training.batches import Batches, Rows
 from sememe.training.losses.loss import Loss

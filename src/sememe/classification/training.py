@@ -1,6 +1,7 @@
 """A classifier from labelled texts: the probe first, then what costs more, if it is better."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,28 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sememe.arguments import one_of
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.write import check_target
-from sememe.classification.classifier import save
-from sememe.classification.head import Head
-from sememe.classification.probe import fit
+from sememe.classification.classifier import Floats, Head, save
 from sememe.classification.tuning import tuned, work_folder
 from sememe.encoders import BiEncoder
 from sememe.errors import InputError
-from sememe.metrics import f1
+from sememe.extras import importing
 
 if TYPE_CHECKING:
     from sememe.data import Data, Examples
-    from sememe.evaluation.choices import Choice, History
-    from sememe.evaluation.outcome import Outcome
+    from sememe.evaluation.outcome import Choice, History, Outcome
 
 HOWS = ("auto", "probe", "few-shot", "fine-tune")
 _LEAST_TO_CHOOSE = 10
 """Fewer examples held out than these show no difference: one half chooses, one half judges."""
 _FEW = 64
 """Up to so many examples a label auto tries few-shot, and beyond fine-tuning."""
+
+_CS = [0.1, 1.0, 10.0, 100.0]
+_DEFAULT_C = 10.0
+"""Of vectors of length 1, where cross-validation cannot tell."""
+_FOLDS, _MOST_IN_FOLDS, _ITERATIONS = 5, 5000, 1000
 
 
 def train_classifier(
@@ -84,7 +88,7 @@ def train_classifier(
         Better: accuracy 93.8 (91.2 to 96.2) by few-shot, 90.4 (87.1 to 93.8) by the probe, …
     """
     from sememe.data import hold_out, load, split
-    from sememe.evaluation.choices import ASKED, Choice, say
+    from sememe.evaluation.outcome import ON_REQUEST, Choice, report_choices
     from sememe.training.settings import Settings
 
     one_of("how", how, HOWS)
@@ -101,9 +105,9 @@ def train_classifier(
         )
     examples, held = hold_out(loaded, dev, settings.seed)
     run = _Run(checkpoint, examples, held, target, {**options, "progress": progress})
-    tried, why = (how, ASKED) if how != "auto" else run.worth_trying()
+    tried, why = (how, ON_REQUEST) if how != "auto" else run.worth_trying()
     probe = run.probe(checkpoint)
-    say([Choice("how", tried, why), *probe.choices])
+    report_choices([Choice("how", tried, why), *probe.choices])
     if tried == "probe":
         return run.saved(probe, probe)
     with run.tuned(tried, probe) as learned:
@@ -113,9 +117,9 @@ def train_classifier(
         judged, choosing = split(held, len(held) // 2, settings.seed)
         trial = replace(run, held=choosing).outcome(learned, probe)
         run = replace(run, held=judged, sample="held out, by which nothing was chosen")
-        chosen = learned if trial.better else probe
-        say([Choice("how", chosen.head.how, f"{tried} was tried; {trial.verdict}")])
-        return run.saved(chosen, probe)
+        best = learned if trial.better else probe
+        report_choices([Choice("how", best.head.how, f"{tried} was tried; {trial.verdict}")])
+        return run.saved(best, probe)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ class _Run:
 
     def probe(self, checkpoint: Checkpoint) -> _Learned:
         """A logistic regression on a checkpoint's vectors."""
-        from sememe.evaluation.choices import Choice, History
+        from sememe.evaluation.outcome import Choice, History
 
         encoder, labels = self.opened(checkpoint), self.examples.labels
         vectors, targets = encoder.encode(_texts(self.examples)), np.asarray(self.examples.targets)
@@ -172,7 +176,7 @@ class _Run:
                 f"{self.examples.name}: all examples of {labels[min(missing)]!r} would be held "
                 "out; add other texts with this label, or give --dev FILE."
             )
-        weight, bias, c = fit(vectors, targets, seed=self.options["seed"])
+        weight, bias, c = fit_probe(vectors, targets, seed=self.options["seed"])
         choices = [Choice("C", c, "of the probe, by cross-validation")]
         head = Head(labels, "probe", weight, bias)
         return _Learned(encoder, head, choices, History(), encoder.precision)
@@ -205,37 +209,82 @@ class _Run:
 
     def saved(self, learned: _Learned, probe: _Learned) -> "Outcome":
         """The outcome, which is saved with the classifier, both or neither."""
-        from sememe.evaluation.outcome import kept_safe, write_outcome
+        from sememe.evaluation.outcome import saving_explained, write_outcome
 
         outcome = self.outcome(learned, probe)
-        with kept_safe(self.target, work_folder(self.target)):
+        with saving_explained(self.target, work_folder(self.target)):
             save(learned.encoder, learned.head, self.target, partial(write_outcome, outcome))
         return outcome
 
     def outcome(self, learned: _Learned, probe: _Learned) -> "Outcome":
-        """How right it is, beside the probe; the probe, beside saying one label of every text."""
-        from sememe.evaluation.measures import Measurement
+        """Its accuracy against the probe's; the probe's, against the most frequent label."""
+        from sememe.evaluation.measures import Measurement, macro_f1
         from sememe.evaluation.outcome import Outcome
 
         title = f"{self.checkpoint.name} on {self.examples.name}, {learned.head.how}"
-        told = self.target, title, learned.choices, learned.precision, learned.history
+        facts = self.target, title, learned.choices, learned.precision, learned.history
         if self.held is None:
-            return Outcome(*told, None, None)
-        gold, found = np.asarray(self.held.targets), learned.places(self.held)
+            return Outcome(*facts, None, None)
+        gold, predicted = np.asarray(self.held.targets), learned.places(self.held)
         if learned is probe:
-            usual = np.bincount(np.asarray(self.examples.targets)).argmax()
-            before = np.full(len(gold), usual)
+            most_frequent = np.bincount(np.asarray(self.examples.targets)).argmax()
+            before = np.full(len(gold), most_frequent)
             words = "by the probe", "by saying the most frequent label", "to that label"
         else:
             before = probe.places(self.held)
             words = f"by {learned.head.how}", "by the probe", "the probe"
         first, last = (
             Measurement("accuracy", np.mean, (places == gold).astype(float))
-            for places in (before, found)
+            for places in (before, predicted)
         )
-        further = (Measurement("macro F1", f1, found, (gold,)),)
-        return Outcome(*told, first, last, further, words, self.sample)
+        further = (Measurement("macro F1", macro_f1, predicted, (gold,)),)
+        return Outcome(*facts, first, last, further, words, self.sample)
 
 
 def _texts(examples: "Examples") -> list[str]:
     return [example.texts[0] for example in examples]
+
+
+def fit_probe(
+    vectors: Floats, targets: npt.NDArray[np.int32], *, seed: int = 0
+) -> tuple[Floats, Floats, float]:
+    """Logistic regression on vectors that stay as they are (Alain & Bengio, 2016).
+
+    Vectors (n, dim) and places among the labels give weight (labels, dim), bias (labels,) and C,
+    the inverse of the penalty on large weights: the one whose probabilities of the true labels are
+    best in cross-validation. Every label has an example.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+    """
+    with importing("sklearn", purpose="training a classifier"):
+        from sklearn.linear_model import LogisticRegression
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that many labels look like numbers
+        c = _best_c(vectors, targets, seed)
+        model = LogisticRegression(C=c, max_iter=_ITERATIONS).fit(vectors, targets)
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:  # of two labels scikit-learn keeps the difference
+        weight, bias = np.vstack([0 * weight, weight]), np.append(0 * bias, bias)
+    return np.asarray(weight, np.float32), np.asarray(bias, np.float32), c
+
+
+def _best_c(vectors: Floats, targets: npt.NDArray[np.int32], seed: int) -> float:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    rows = np.random.default_rng(seed).permutation(len(targets))[:_MOST_IN_FOLDS]
+    # A label with one example is either not learned or not tested.
+    rows = rows[np.bincount(targets[rows])[targets[rows]] > 1]
+    counts = np.unique(targets[rows], return_counts=True)[1]
+    if len(counts) < 2:
+        return _DEFAULT_C
+    folds = StratifiedKFold(min(_FOLDS, counts.min()), shuffle=True, random_state=seed)
+    search = GridSearchCV(
+        LogisticRegression(max_iter=_ITERATIONS),
+        {"C": _CS},
+        scoring="neg_log_loss",
+        cv=folds,
+        refit=False,
+    )
+    return float(search.fit(vectors[rows], targets[rows]).best_params_["C"])

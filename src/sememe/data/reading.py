@@ -1,0 +1,215 @@
+"""Tables from anywhere, and which kind of labelled data the names of their columns make."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from sememe.arguments import shown
+from sememe.errors import InputError, TableError
+from sememe.extras import importing
+from sememe.tables import Source, Table, stream_table
+from sememe.tables.files import FORMATS, file_name
+from sememe.text.check import as_list
+
+
+class Frame(Protocol):
+    """A DataFrame or a table of pandas, polars or pyarrow."""
+
+    @property
+    def columns(self) -> Any:
+        """Its columns' names; of pyarrow the columns, and `column_names` has the names."""
+        ...
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """One column."""
+        ...
+
+
+# A path, a data set ("org/name:config@split"), a frame, a dict of columns, dicts of rows, a Table.
+Data = str | os.PathLike[str] | Frame | Mapping[str, Any] | Iterable[Mapping[str, Any]] | Table
+Kind = Literal[
+    "pairs", "triplets", "taught triplets", "scored pairs", "labelled pairs", "labelled texts"
+]
+
+_DATA_SET = re.compile(r"([^:@]+)(?::([^:@]+))?(?:@(.+))?")
+_ON_THE_HUB = re.compile(r"\w[\w.-]*/[\w.-]+")
+_BLOCK_ROWS = 4096
+
+_NEGATIVE = re.compile(r"negative(_\d+)?")
+_WORD = re.compile(
+    rf"anchor|(positive|{_NEGATIVE.pattern})(_score)?|sentence[12]|premise|hypothesis|query"
+    "|document|text|score|label"
+)
+_PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("query", "document"))
+_KINDS_OF_COLUMNS = (
+    "Training reads these: anchor and positive, perhaps with negative, negative_2, …, and then "
+    "perhaps a teacher's positive_score, negative_score, negative_2_score, …; query and document; "
+    "sentence1 and sentence2 (or premise and hypothesis, or query and document) with score or "
+    "label; text and label."
+)
+
+
+def read_blocks(data: Data) -> Iterator[Table]:
+    """Yield the columns that make examples, some rows at a time; others are not read."""
+    if isinstance(data, str | os.PathLike):
+        spec = _DATA_SET.fullmatch(os.fspath(data))
+        if spec and not Path(data).is_file() and _is_data_set(Path(spec[1])):
+            return _blocks_of_data_set(spec)
+        return stream_table(
+            data, lambda names: layout_of(names, file_name(data)).columns, _BLOCK_ROWS
+        )
+    table = data if isinstance(data, Table) else _table_in_memory(data)
+    names = layout_of(table.columns, table.source.file).columns
+    return iter([Table({name: table.columns[name] for name in names}, table.source)])
+
+
+def _is_data_set(path: Path) -> bool:
+    has_suffix_of_file = FORMATS.keys() & {suffix.lower() for suffix in path.suffixes}
+    return path.is_dir() or (not has_suffix_of_file and bool(_ON_THE_HUB.fullmatch(str(path))))
+
+
+def _blocks_of_data_set(spec: re.Match[str]) -> Iterator[Table]:
+    purpose = f"data sets of the Hub and folders (there is no file {spec[0]})"
+    with importing("datasets", purpose=purpose):
+        import datasets
+    try:
+        data = datasets.load_dataset(spec[1], spec[2], split=spec[3] or "train")
+    except (ValueError, OSError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise TableError(
+            f"there is no file {spec[0]}, and as a data set (org/name:config@split) it cannot be "
+            f"read: {' '.join(str(error).split())}"
+        ) from error
+    data = data.select_columns(layout_of(data.column_names, spec[0]).columns)
+    for start in range(0, len(data), _BLOCK_ROWS):
+        block = data[start : start + _BLOCK_ROWS]
+        columns = {name: _class_names(block[name], data.features[name]) for name in block}
+        numbers = range(start + 1, len(data) + 1)[:_BLOCK_ROWS]
+        yield Table(columns, Source(spec[0], "row", numbers))
+
+
+def _class_names(values: list[Any], feature: Any) -> list[object]:
+    """Values, those of a ClassLabel as the names they stand for; its -1 stands for none."""
+    names = getattr(feature, "names", None)
+    return [names[v] if v is not None and v >= 0 else None for v in values] if names else values
+
+
+def _table_in_memory(data: Any) -> Table:
+    names = data if isinstance(data, Mapping) else getattr(data, "column_names", None)
+    names = getattr(data, "columns", None) if names is None else names
+    if names is not None:
+        features = getattr(data, "features", None) if hasattr(data, "column_names") else None
+        columns = {
+            str(name): _class_names(as_list(data[name], str(name)), (features or {}).get(name))
+            for name in names
+        }
+    elif isinstance(data, Iterable) and not isinstance(data, bytes):
+        columns = _columns(list(data))
+    else:
+        raise InputError(
+            f"the data are of type {type(data).__name__}; give a path, the name of a data set, a "
+            "DataFrame, a dict of columns or a list of dicts"
+        )
+    lengths = {name: len(values) for name, values in columns.items()}
+    if not lengths:
+        raise InputError("the data are empty")
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"the columns of the data differ in length: {lengths}")
+    return Table(columns, Source("the data", "index", range(max(lengths.values()))))
+
+
+def _columns(rows: list[Any]) -> dict[str, list[object]]:
+    """Rows as columns: those that any of the rows has."""
+    for i, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise InputError(
+                f"the data, index {i}: {shown(row)} is no row; give a dict with the columns' "
+                'names, such as {"text": "...", "label": "..."}'
+            )
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {str(name): [row.get(name) for row in rows] for name in names}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A kind, and the table's name of each column that is read for it."""
+
+    kind: Kind
+    texts: dict[str, str]
+    targets: dict[str, str]
+
+    @property
+    def columns(self) -> list[str]:
+        """The table's names of all columns that are read."""
+        return [*self.texts.values(), *self.targets.values()]
+
+
+def layout_of(names: Iterable[str], file: str) -> Layout:
+    """The one layout that uses every meaningful name, whatever its case and outer spaces.
+
+    Other names are left alone; negative_1 means negative. Raises TableError where the meaningful
+    names make no kind, or more than one.
+    """
+    names = list(names)
+    name_of: dict[str, str] = {}
+    for name in names:
+        word = re.sub(r"^negative_1(?=_score$|$)", "negative", name.strip().casefold())
+        if word in name_of:
+            raise TableError(
+                f'{file}: the columns "{name_of[word]}" and "{name}" both mean {word}; rename one'
+            )
+        if _WORD.fullmatch(word):
+            name_of[word] = name
+    layouts = _layouts(sum(1 for word in name_of if _NEGATIVE.fullmatch(word)))
+    for kind, texts, targets in layouts:
+        if name_of.keys() == {*texts, *targets}:
+            return Layout(
+                kind,
+                {word: name_of[word] for word in texts},
+                {word: name_of[word] for word in targets},
+            )
+    kinds = {(*texts, *targets): kind for kind, texts, targets in layouts}
+    raise TableError(
+        f"{file} has the columns {_quoted(names)}. {_problem(name_of, kinds)} {_KINDS_OF_COLUMNS}"
+    )
+
+
+def _layouts(negatives: int) -> list[tuple[Kind, tuple[str, ...], tuple[str, ...]]]:
+    """The kinds there are with so many negatives: their texts and their targets."""
+    more = (f"negative_{number}" for number in range(2, negatives + 1))
+    triplet = ("anchor", "positive", "negative", *more)
+    return [
+        ("pairs", triplet[:2], ()),
+        ("pairs", _PAIRS[-1], ()),
+        ("triplets", triplet, ()),
+        ("taught triplets", triplet, tuple(f"{word}_score" for word in triplet[1:])),
+        *(("scored pairs", pair, ("score",)) for pair in _PAIRS),
+        *(("labelled pairs", pair, ("label",)) for pair in _PAIRS),
+        ("labelled texts", ("text",), ("label",)),
+    ]
+
+
+def _problem(name_of: dict[str, str], kinds: dict[tuple[str, ...], Kind]) -> str:
+    """Why the names make no kind, and which columns to add or to leave out."""
+    if not name_of:
+        return "None of these names says what they hold; rename those that training is to read."
+    complete = [words for words in kinds if name_of.keys() >= {*words}]
+    complete = [words for words in complete if not any({*words} < {*other} for other in complete)]
+    if len(complete) > 1:
+        fits = " and ".join(f"{kinds[words]} ({', '.join(words)})" for words in complete)
+        return f"They fit {fits}; keep the columns of one, and rename or remove the others."
+    nearest = min(kinds, key=lambda words: len(name_of.keys() ^ {*words}))
+    missing = [word for word in nearest if word not in name_of]
+    extra = [name for word, name in name_of.items() if word not in nearest]
+    advice = " and ".join(
+        f"{verb} {_quoted(columns)}"
+        for verb, columns in (("add", missing), ("rename or remove", extra))
+        if columns
+    )
+    return f"To train on {kinds[nearest]}, {advice}."
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
