@@ -30,8 +30,8 @@ from scipy.stats import spearmanr
 from peers import Peer, interleave, report
 from sememe.checkpoint import DEFAULT_MODEL, Scoring, read
 from sememe.checkpoint.find import find
-from sememe.tables import read_table
 from sememe.data import load
+from sememe.tables import read_table
 from sememe.training.losses import BI, CROSS
 from sememe.training.settings import Settings
 from sememe.training.towers import BiTower, CrossTower

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from sememe.training import Objective, Settings, Tower, Trainer
 from sememe.data import Example
-from sememe.training.losses.triplet import TripletLoss
 from sememe.evaluation.measures import Measurement
 from sememe.evaluation.outcome import Outcome, write_outcome
+from sememe.training import Objective, Settings, Tower, Trainer
+from sememe.training.losses.pairs import TripletLoss
 
 UNSEEN = 8
 Array = npt.NDArray[Any]

@@ -10,8 +10,7 @@ from torch import nn
 
 from sememe.data import Example
 from sememe.evaluation.choices import History
-from sememe.training.losses.cosent import CoSENTLoss
-from sememe.training.losses.softmax import SoftmaxLoss
+from sememe.training.losses.pairs import CoSENTLoss, SoftmaxLoss
 from sememe.training.settings import Settings
 from sememe.training.towers import Part, Tower
 from sememe.training.trainer import Objective, Trainer

@@ -13,8 +13,7 @@ from sememe.checkpoint import Scoring, read
 from sememe.data import load
 from sememe.training import towers
 from sememe.training.losses import BI, CROSS
-from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.matryoshka import Matryoshka
+from sememe.training.losses.loss import Loss, Matryoshka, Outputs
 from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
 from tiny_models import HIDDEN, make_checkpoint

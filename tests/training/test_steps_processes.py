@@ -16,8 +16,7 @@ from sememe.data import load
 from sememe.training import towers
 from sememe.training.losses import BI
 from sememe.training.losses.cross import ScoreBCELoss
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.softmax import SoftmaxLoss
+from sememe.training.losses.pairs import RankingLoss, SoftmaxLoss
 from sememe.training.settings import Settings
 from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower

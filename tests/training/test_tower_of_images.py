@@ -16,10 +16,9 @@ from sememe.errors import InputError
 from sememe.evaluation.choices import History
 from sememe.metrics import average_precision
 from sememe.training import Objective, Settings, Tower, Trainer
-from sememe.training.losses.batch_triplet import BatchTripletLoss
+from sememe.training.losses.batches import BatchTripletLoss
 from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.triplet import TripletLoss
+from sememe.training.losses.pairs import RankingLoss, TripletLoss
 from sememe.training.steps import Stepper
 
 Array = npt.NDArray[Any]

@@ -14,9 +14,8 @@ from torch import nn
 
 from sememe.errors import InputError, MissingExtra, SememeWarning
 from sememe.evaluation.choices import History
-from sememe.training.losses.cosine_mse import CosineMSELoss
 from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.softmax import SoftmaxLoss
+from sememe.training.losses.pairs import CosineMSELoss, SoftmaxLoss
 from sememe.training.settings import Settings
 from sememe.training.towers import Tower
 from sememe.training.trainer import Objective, Trainer

@@ -69,8 +69,8 @@ def tuned(
     from sememe.evaluation.outcome import kept_safe
     from sememe.training import BiTower, Objective, Trainer
     from sememe.training.label_pairs import LabelPairs
-    from sememe.training.losses.label import LabelLoss
-    from sememe.training.losses.ranking import RankingLoss
+    from sememe.training.losses.batches import LabelLoss
+    from sememe.training.losses.pairs import RankingLoss
     from sememe.training.settings import Settings
 
     choices, seed = _choices(how, len(examples), options), options["seed"]

@@ -9,7 +9,7 @@ from sememe.errors import InputError
 from sememe.evaluation.choices import Choice, asked_first
 from sememe.evaluation.measures import which_is_alike
 from sememe.training.losses import BI, CROSS, check_options
-from sememe.training.losses.margin_mse import REACH
+from sememe.training.losses.taught import REACH
 
 _BI_LOSS = {
     "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),

@@ -21,8 +21,7 @@ from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure
 from sememe.evaluation.outcome import Outcome, kept_safe, write_outcome
 from sememe.jobs import Job
 from sememe.training.losses import BI, CROSS
-from sememe.training.losses.loss import Loss
-from sememe.training.losses.matryoshka import Matryoshka
+from sememe.training.losses.loss import Loss, Matryoshka
 from sememe.training.plan import Plan, make_plan
 from sememe.training.towers import BiTower, CrossTower, TextTower
 from sememe.training.trainer import Objective, Trainer

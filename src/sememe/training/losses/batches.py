@@ -1,10 +1,12 @@
-"""Triplets found in a batch of labelled texts: the batch-hard and the semi-hard ones."""
+"""Losses of labelled texts: pairs and triplets are found within the batch."""
 
 import torch
+from torch import nn
+from torch.nn import functional
 
-from sememe.arguments import one_of
-from sememe.training.losses.loss import Outputs, Tensor, cosines
-from sememe.training.losses.triplet import TripletLoss
+from sememe.arguments import one_of, real_number
+from sememe.training.losses.loss import Loss, Outputs, Tensor, cosines, unit
+from sememe.training.losses.pairs import TripletLoss
 
 
 class BatchTripletLoss(TripletLoss):
@@ -72,3 +74,63 @@ def _semi_hard(distances: Tensor, negative: Tensor) -> Tensor:
     farthest = negative.sum(1, keepdim=True) - 1
     chosen = torch.minimum(beyond, farthest).clamp(min=0)
     return distances.gather(1, order.gather(1, chosen))
+
+
+class BatchRankingLoss(Loss):
+    """Mean over anchors and positives of log(1 + Σₙ exp(s (cos(a, n) − cos(a, p)))).
+
+    Columns: vectors; targets: their labels. Positives have the anchor's label, negatives another
+    (never the same text, however it is labelled). It is multiple negatives ranking with labels: a
+    smooth batch-hard, in which every positive and every negative has a say, the near ones the most.
+    Paper: Khosla et al. 2020, Supervised Contrastive Learning; here an anchor's other positives
+    are not among what its positive is to beat.
+
+    Args, else an InputError:
+        scale: s, the inverse of the temperature; above 0.
+
+    >>> outputs = Outputs([torch.eye(3)], torch.tensor([0, 0, 1]), torch.arange(3)[:, None])
+    >>> BatchRankingLoss()(outputs)  # positive and negative are equally near: log(2)
+    tensor(0.6931)
+    """
+
+    def __init__(self, scale: float = 20.0):
+        super().__init__()
+        self.scale = real_number("scale", scale, above=0)
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss of labelled vectors."""
+        scores = self.scale * cosines(outputs.columns[0], outputs.columns[0])
+        positive, negative = sides(outputs)
+        to_beat = scores.masked_fill(~negative, -torch.inf).logsumexp(1, keepdim=True)
+        losses = functional.softplus(to_beat - scores)[positive]
+        return losses.sum() / max(len(losses), 1)
+
+
+class LabelLoss(Loss):
+    """Mean of −log softmax(W v + b) at the label.
+
+    Columns: texts; targets: their labels. W and b are the loss's own parameters. Where they begin
+    as those of a probe on the vectors as they were, the encoder is not torn down by the gradients
+    of a random layer (Kumar et al. 2022, Fine-Tuning can Distort Pretrained Features).
+
+    Args:
+        weight: float32 (labels, dim); of longer vectors the first dim components are taken.
+        bias: float32 (labels,).
+        normalize: whether v has length 1.
+
+    >>> loss = LabelLoss(torch.eye(2), torch.zeros(2), normalize=True)
+    >>> loss(Outputs([torch.tensor([[3.0, 0.0]])], torch.tensor([0]), torch.zeros(1, 1)))
+    tensor(0.3133, grad_fn=<NllLossBackward0>)
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, normalize: bool):
+        super().__init__()
+        self.weight, self.bias = (nn.Parameter(torch.as_tensor(x).clone()) for x in (weight, bias))
+        self.normalize = normalize
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss of labelled texts."""
+        vectors = outputs.columns[0][:, : self.weight.shape[1]]
+        vectors = unit(vectors) if self.normalize else vectors
+        logits = functional.linear(vectors, self.weight, self.bias)
+        return functional.cross_entropy(logits, outputs.targets)
