@@ -11,7 +11,7 @@ from torch import nn
 from sememe.data import Example
 from sememe.evaluation.choices import History
 from sememe.training.losses.pairs import CoSENTLoss, SoftmaxLoss
-from sememe.training.settings import Settings
+from sememe.training.settings import TrainingSettings
 from sememe.training.towers import Part, Tower
 from sememe.training.trainer import Objective, Trainer
 
@@ -73,7 +73,11 @@ def run(
     said = {"epochs": 6, "batch_size": 8, "learning_rate": 0.02, "precision": "f32",
             "evaluations": 2, "device": "cpu", "save_minutes": 0}  # fmt: skip
     trainer = Trainer(
-        tower, objectives(), Settings(**{**said, **settings}), measure=quality, folder=folder
+        tower,
+        objectives(),
+        TrainingSettings(**{**said, **settings}),
+        measure=quality,
+        folder=folder,
     )
     history = trainer.run()
     return history, tower.state_dict()

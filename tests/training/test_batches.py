@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sememe.data import Examples, load
 from sememe.errors import InputError
-from sememe.training.batches import Batch, Batches
+from sememe.training.batches import Batches, BatchRows
 
 BASE = load({"anchor": [f"a{i}" for i in range(300)], "positive": [f"p{i}" for i in range(300)]})
 
@@ -24,7 +24,7 @@ def labelled(counts: list[int]) -> Examples:
     return load({"text": [f"text {i}" for i in range(len(labels))], "label": labels})
 
 
-def listed(batches: list[Batch]) -> list[tuple[int, list[int]]]:
+def listed(batches: list[BatchRows]) -> list[tuple[int, list[int]]]:
     return [(part, rows.tolist()) for part, rows in batches]
 
 

@@ -15,7 +15,7 @@ from sememe.data import Example
 from sememe.errors import InputError
 from sememe.evaluation.choices import History
 from sememe.metrics import average_precision
-from sememe.training import Objective, Settings, Tower, Trainer
+from sememe.training import Objective, Tower, Trainer, TrainingSettings
 from sememe.training.losses.batches import BatchTripletLoss
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.pairs import RankingLoss, TripletLoss
@@ -93,7 +93,7 @@ def train(
     tower: Tower, examples: Any, loss: Loss, folder: Path | None = None, **settings: Any
 ) -> History:
     said = {"batch_size": 16, "learning_rate": 0.003, "precision": "f32", "device": "cpu"}
-    given = Settings(**{**said, "save_minutes": 0, **settings})
+    given = TrainingSettings(**{**said, "save_minutes": 0, **settings})
     return Trainer(tower, [Objective(examples, loss)], given, folder=folder).run()
 
 

@@ -16,7 +16,7 @@ from sememe.errors import InputError, MissingExtra, SememeWarning
 from sememe.evaluation.choices import History
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.pairs import CosineMSELoss, SoftmaxLoss
-from sememe.training.settings import Settings
+from sememe.training.settings import TrainingSettings
 from sememe.training.towers import Tower
 from sememe.training.trainer import Objective, Trainer
 
@@ -35,7 +35,9 @@ def trained(
 ) -> History:
     said = {"batch_size": 8, "precision": "f32", "learning_rate": 0.02, "device": "cpu"}
     objective = Objective(pairs(count), loss)
-    return Trainer(tower, [objective], Settings(**{**said, **settings}), measure=measure).run()
+    return Trainer(
+        tower, [objective], TrainingSettings(**{**said, **settings}), measure=measure
+    ).run()
 
 
 def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -60,7 +62,7 @@ def test_a_loss_s_own_weights_learn_too() -> None:
     loss = SoftmaxLoss(DIM, 2)
     before = loss.classifier.weight.detach().clone()
     objective = Objective(pairs(40, "labels"), loss)
-    settings = Settings(batch_size=8, learning_rate=0.01, precision="f32", device="cpu")
+    settings = TrainingSettings(batch_size=8, learning_rate=0.01, precision="f32", device="cpu")
     Trainer(Points(), [objective], settings).run()
     assert not torch.equal(loss.classifier.weight, before)
 
@@ -101,7 +103,7 @@ def test_the_rate_rises_in_the_warm_up_and_falls_to_nothing() -> None:
     history = trained(Points(), CosineMSELoss(), epochs=4, warmup=0.2, learning_rate=0.1)
     up, down = [0.025, 0.05, 0.075, 0.1], [0.1 * left / 16 for left in range(16, 0, -1)]
     np.testing.assert_allclose(history.rates, up + down, rtol=1e-9)
-    assert Settings(warmup=0).rate(0, 10) == Settings(warmup=0).learning_rate
+    assert TrainingSettings(warmup=0).rate(0, 10) == TrainingSettings(warmup=0).learning_rate
     history = trained(Points(), CosineMSELoss(), epochs=1, warmup=1, learning_rate=0.1)
     np.testing.assert_allclose(history.rates, [0.02, 0.04, 0.06, 0.08, 0.1], rtol=1e-9)
 
@@ -245,7 +247,7 @@ def test_bf16_learns_and_keeps_weights_in_f32() -> None:
 
 
 def test_auto_takes_what_the_processor_is_good_at() -> None:
-    trainer = Trainer(Points(), objectives(), Settings(precision="auto", device="cpu"))
+    trainer = Trainer(Points(), objectives(), TrainingSettings(precision="auto", device="cpu"))
     assert trainer.precision in ("f32", "bf16")
 
 
@@ -272,7 +274,7 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
     if importlib.util.find_spec("wandb"):
         pytest.skip("it is installed here")
     with pytest.raises(MissingExtra, match=r"log='wandb' needs wandb: pip install wandb"):
-        Settings(log="wandb")
+        TrainingSettings(log="wandb")
 
 
 # --- settings ---
@@ -302,9 +304,9 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
 )
 def test_settings_that_lead_nowhere_are_refused(name: str, value: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Settings(**{name: value})
+        TrainingSettings(**{name: value})
 
 
 def test_a_device_that_is_not_there_is_said() -> None:
     with pytest.raises(InputError, match=r"device='cuda:99' is not there; there are: .*cpu"):
-        Trainer(Points(), objectives(), Settings(device="cuda:99"))
+        Trainer(Points(), objectives(), TrainingSettings(device="cuda:99"))

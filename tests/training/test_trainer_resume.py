@@ -16,7 +16,7 @@ from training_processes import finish, start
 
 from sememe.errors import JobError
 from sememe.evaluation.choices import History
-from sememe.training.state import load, save
+from sememe.training.trainer import load_state, save_state
 
 
 @cache
@@ -41,7 +41,7 @@ def test_it_goes_on_after_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     stop_after(at, tmp_path, monkeypatch)
-    assert len(load(tmp_path / "state.pt")["history"]["losses"]) == at  # type: ignore[index]
+    assert len(load_state(tmp_path / "state.pt")["history"]["losses"]) == at  # type: ignore[index]
     # Another model, and another generator: all that counts is in the state.
     torch.manual_seed(99)
     assert_as_uninterrupted(*run(tmp_path, tower=Points(seed=8)))
@@ -51,11 +51,11 @@ def stop_after(steps: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     from sememe.training import trainer
 
     def stopping(path: Path, state: dict[str, Any]) -> None:
-        save(path, state)
+        save_state(path, state)
         if len(state["history"]["losses"]) == steps:
             raise Stopped
 
-    monkeypatch.setattr(trainer, "save", stopping)
+    monkeypatch.setattr(trainer, "save_state", stopping)
     with pytest.raises(Stopped):
         run(folder)
     monkeypatch.undo()

@@ -68,14 +68,14 @@ def tuned(
     from sememe.evaluation.choices import say
     from sememe.evaluation.outcome import kept_safe
     from sememe.training import BiTower, Objective, Trainer
-    from sememe.training.label_pairs import LabelPairs
+    from sememe.training.batches import LabelPairs
     from sememe.training.losses.batches import LabelLoss
     from sememe.training.losses.pairs import RankingLoss
-    from sememe.training.settings import Settings
+    from sememe.training.settings import TrainingSettings
 
     choices, seed = _choices(how, len(examples), options), options["seed"]
     chosen = {choice.name: choice.value for choice in choices if choice.name != "loss"}
-    settings = Settings(**chosen, seed=seed, device=options["device"])
+    settings = TrainingSettings(**chosen, seed=seed, device=options["device"])
     if how == "few-shot":
         rounds = ceil(settings.epochs)
         settings = replace(settings, epochs=settings.epochs / rounds)

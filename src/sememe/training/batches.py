@@ -26,7 +26,7 @@ class Rows(Protocol):
         ...
 
 
-class Batch(NamedTuple):
+class BatchRows(NamedTuple):
     """The rows of one batch, int64 (size,), all of one part."""
 
     part: int
@@ -78,7 +78,7 @@ class Batches:
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> BatchRows:
         if not 0 <= step < self._steps:
             raise IndexError(f"step {step} of {self._steps}")
         epoch, place = divmod(step, self.per_epoch)
@@ -86,9 +86,9 @@ class Batches:
         # Shares do not change, so they tell how many turns the part has had in earlier epochs.
         cycle, nth = divmod(epoch * int(self._shares[part]) + turn, int(self._batches[part]))
         end = None if nth + 1 == self._batches[part] else (nth + 1) * self._size
-        return Batch(part, self._rows(part, cycle)[nth * self._size : end])
+        return BatchRows(part, self._rows(part, cycle)[nth * self._size : end])
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[BatchRows]:
         return map(self.__getitem__, range(self._steps))
 
     def _count(self, part: Rows) -> int:
@@ -142,3 +142,37 @@ def _shares(weights: Sequence[float], batches: Ints) -> Ints:
         )
     shares: Ints = np.maximum(1, np.rint(given / given.sum() * batches.sum())).astype(np.int64)
     return shares
+
+
+class LabelPairs:
+    """Labelled texts as pairs: each text in turn, beside another of its label drawn at random.
+
+    The target of a pair is its label, by which a ranking loss knows that texts of the same label
+    are no negatives; those of other labels come with the batch. A pair follows from its number and
+    the seed alone.
+
+    Args:
+        examples: labelled texts.
+        rounds: how many pairs each of them begins.
+        seed: decides which.
+    """
+
+    def __init__(self, examples: Examples, rounds: int, seed: int = 0) -> None:
+        self._examples, self._rounds, self._seed = examples, rounds, seed
+        self._labels = np.asarray(examples.targets)
+        self._order = np.argsort(self._labels, kind="stable")
+        self._places = np.argsort(self._order)
+        self._sizes = np.bincount(self._labels)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+
+    def __len__(self) -> int:
+        return self._rounds * len(self._examples)
+
+    def __getitem__(self, i: int) -> Example:
+        row = i % len(self._examples)
+        start, size = (each[self._labels[row]] for each in (self._starts, self._sizes))
+        # Some places further on in the label's circle: never itself, unless it is alone.
+        step = np.random.default_rng([self._seed, i]).integers(1, max(size, 2))
+        other = self._order[start + (self._places[row] - start + step) % size]
+        first, target = self._examples[row]
+        return Example((*first, *self._examples[other].texts), target)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from sememe.arguments import whole_number
 from sememe.checkpoint import Checkpoint, Scoring, write
 from sememe.checkpoint.modules import Dense, Pooling
 from sememe.engines.torch.dropout import quicken
@@ -19,9 +20,9 @@ from sememe.engines.torch.encoder import Encoder
 from sememe.engines.torch.flat import flattened
 from sememe.engines.torch.load import load_transformer
 from sememe.errors import InputError
+from sememe.extras import importing
 from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
 from sememe.training.embedding import keep_gradients
-from sememe.training.lora import adapt, merged
 from sememe.training.losses.loss import Tensor
 
 TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 32_768}
@@ -134,7 +135,7 @@ class TextTower(Tower):
         self.kind = type(transformer).__name__
         self.checkpoint = checkpoint
         if lora is not None:
-            adapt(transformer, lora)
+            _adapt(transformer, lora)
         keep_gradients(transformer)
         self.encoder = Encoder(checkpoint, output, flattened(transformer), size)
         self.dim = self.encoder.dim
@@ -159,7 +160,7 @@ class TextTower(Tower):
 
     def tensors(self) -> dict[Path, dict[str, npt.NDArray[np.float32]]]:
         """All weights, by the checkpoint's folder that they belong to."""
-        transformer = merged(self.encoder.transformer).items()
+        transformer = _merged(self.encoder.transformer).items()
         # A flattened transformer is one more module, called `base`, around the one it computes.
         names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
         if not any("pooler." in name for name in self.checkpoint.weights.names):
@@ -266,3 +267,40 @@ def _inputs(batch: Batch) -> tuple[Any, ...]:
     second = batch.second
     fed = [batch.ids, batch.lengths, *([second] if second is not None else [])]
     return tuple(torch.from_numpy(x) for x in fed)
+
+
+def _adapt(transformer: Any, rank: int) -> None:
+    """Freeze a transformer but its head, and put LoRA's matrices beside each linear layer."""
+    with importing("peft", purpose="lora="):
+        from peft import LoraConfig, inject_adapter_in_model
+    rank = whole_number("lora", rank)
+    base = transformer.base_model
+    base_modules = {id(module) for module in base.modules()}
+    linear = [
+        name
+        for name, module in transformer.named_modules()
+        if isinstance(module, nn.Linear) and id(module) in base_modules
+    ]
+    base_parameters = {id(parameter) for parameter in base.parameters()}
+    head = [
+        parameter for parameter in transformer.parameters() if id(parameter) not in base_parameters
+    ]
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
+    inject_adapter_in_model(config, transformer)
+    for parameter in head:  # peft freezes all but its own, and this one is new
+        parameter.requires_grad_(True)
+
+
+def _merged(transformer: Any) -> dict[str, Any]:
+    """A transformer's state with LoRA's matrices, if there are any, merged into its weights."""
+    adapted = [module for module in transformer.modules() if hasattr(module, "unmerge")]
+    for module in adapted:
+        module.merge()
+    state = {
+        name.replace(".base_layer.", "."): tensor.clone() if adapted else tensor
+        for name, tensor in transformer.state_dict().items()
+        if ".lora_" not in name
+    }
+    for module in adapted:
+        module.unmerge()
+    return state
