@@ -1,5 +1,6 @@
 """What is chosen for the user suits the data, has a reason, and gives way to what was asked."""
 
+import inspect
 import json
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sememe.cli.training import _loss_option
+import sememe
+from sememe.cli.training import _OPTIONS, _loss_option
 from sememe.data import load
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError
 from sememe.evaluation.choices import ASKED
@@ -328,6 +330,13 @@ def test_measures_that_could_tell_nothing_are_refused() -> None:
 def test_bad_options_are_said(option: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         plan_of([table("pairs", 40), table("pairs", 40, seed=1)], "none", **option)
+
+
+@pytest.mark.parametrize("train", [sememe.train_bi, sememe.train_cross])
+def test_the_command_line_takes_every_option(train: Any) -> None:
+    parameters = set(inspect.signature(train).parameters)
+    apart = {"data", "output", "loss_options", "matryoshka", "progress"}
+    assert parameters - apart == set(_OPTIONS)
 
 
 def test_bad_data_are_said() -> None:
