@@ -38,7 +38,7 @@ class Batches:
 
     Without `weights` every row comes once an epoch. A part's last batch may be short; a row that
     would be alone in it joins the batch before. With `weights` an epoch has about as many batches,
-    and a part that is through begins anew in another order.
+    and a part that has ended begins again in another order.
 
     Args:
         parts: the data sets.
@@ -66,7 +66,10 @@ class Batches:
     ) -> None:
         if batch_size < 1 or not epochs > 0 or not min(map(len, parts), default=0):
             raise InputError("batch_size, epochs and the length of every data set must be above 0")
-        self._parts, self._size, self._seed, self._per_label = parts, batch_size, seed, per_label
+        self._parts = parts
+        self._size = batch_size
+        self._seed = seed
+        self._per_label = per_label
         self._batches = np.array([self._count(part) for part in parts])
         self._shares = self._batches if weights is None else _shares(weights, self._batches)
         self.per_epoch = int(self._shares.sum())
@@ -135,12 +138,14 @@ def _labelled(part: Rows) -> TypeGuard[Examples]:
 
 
 def _shares(weights: Sequence[float], batches: Ints) -> Ints:
-    given = np.asarray(weights, float)
-    if given.shape != batches.shape or not (np.isfinite(given) & (given > 0)).all():
+    relative = np.asarray(weights, float)
+    if relative.shape != batches.shape or not (np.isfinite(relative) & (relative > 0)).all():
         raise InputError(
             f"weights={weights}: give a number above 0 for each of the {len(batches)} data sets."
         )
-    shares: Ints = np.maximum(1, np.rint(given / given.sum() * batches.sum())).astype(np.int64)
+    shares: Ints = np.maximum(1, np.rint(relative / relative.sum() * batches.sum())).astype(
+        np.int64
+    )
     return shares
 
 

@@ -84,8 +84,8 @@ class Plan:
         """A data set with its targets as its loss takes them."""
         examples = self.datasets[dataset]
         if examples.kind == "labelled pairs" and self.value("loss", dataset) in OF_ALIKE:
-            alike = np.asarray(examples.targets) == self.positives[dataset]
-            return replace(examples, targets=alike.astype(np.float32))
+            is_positive = np.asarray(examples.targets) == self.positives[dataset]
+            return replace(examples, targets=is_positive.astype(np.float32))
         return examples
 
     def say(self) -> None:

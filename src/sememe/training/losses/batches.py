@@ -40,17 +40,19 @@ class BatchTripletLoss(TripletLoss):
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of labelled vectors."""
-        distances = self._all(outputs.columns[0])
+        distances = self._distances(outputs.columns[0])
         positive, negative = sides(outputs)
         if self.mining == "hard":
             anchors = positive.any(1)
-            near = distances.masked_fill(~negative, torch.inf).amin(1)[anchors]
-            far = distances.masked_fill(~positive, -torch.inf).amax(1)[anchors]
+            to_negative = distances.masked_fill(~negative, torch.inf).amin(1)[anchors]
+            to_positive = distances.masked_fill(~positive, -torch.inf).amax(1)[anchors]
         else:
-            near, far = _semi_hard(distances, negative)[positive], distances[positive]
-        return torch.relu(far - near + self.margin).sum() / max(len(far), 1)
+            to_negative = _semi_hard(distances, negative)[positive]
+            to_positive = distances[positive]
+        losses = torch.relu(to_positive - to_negative + self.margin)
+        return losses.sum() / max(len(losses), 1)
 
-    def _all(self, vectors: Tensor) -> Tensor:
+    def _distances(self, vectors: Tensor) -> Tensor:
         """Distances between all vectors (n, dim): (n, n)."""
         if self.distance == "cosine":
             return 1 - cosines(vectors, vectors)
@@ -61,9 +63,9 @@ class BatchTripletLoss(TripletLoss):
 def sides(outputs: Outputs) -> tuple[Tensor, Tensor]:
     """Each anchor's positives and negatives, bool (n, n); without a negative it has neither."""
     labels, keys = outputs.targets, outputs.keys
-    alike = labels[:, None] == labels
-    negative = ~alike & (keys != keys.T)
-    return alike.fill_diagonal_(False) & negative.any(1, keepdim=True), negative
+    same_label = labels[:, None] == labels
+    negative = ~same_label & (keys != keys.T)
+    return same_label.fill_diagonal_(False) & negative.any(1, keepdim=True), negative
 
 
 def _semi_hard(distances: Tensor, negative: Tensor) -> Tensor:
@@ -72,8 +74,8 @@ def _semi_hard(distances: Tensor, negative: Tensor) -> Tensor:
     nearest_first, order = fixed.masked_fill(~negative, torch.inf).sort(1)
     beyond = torch.searchsorted(nearest_first, fixed, right=True)
     farthest = negative.sum(1, keepdim=True) - 1
-    chosen = torch.minimum(beyond, farthest).clamp(min=0)
-    return distances.gather(1, order.gather(1, chosen))
+    places = torch.minimum(beyond, farthest).clamp(min=0)
+    return distances.gather(1, order.gather(1, places))
 
 
 class BatchRankingLoss(Loss):

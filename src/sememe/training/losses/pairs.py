@@ -136,15 +136,15 @@ class ContrastiveLoss(Loss):
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of pairs."""
-        alike = outputs.targets
-        if not ((alike == 0) | (alike == 1)).all():
+        labels = outputs.targets
+        if not ((labels == 0) | (labels == 1)).all():
             raise InputError(
                 "The contrastive loss knows the labels 1 (alike) and 0 (not), and these are others;"
                 " for more labels take softmax, for scores cosent"
             )
         distances = 1 - paired_cosines(*outputs.columns)
-        short = torch.relu(self.margin - distances)
-        return 0.5 * torch.where(alike == 1, distances, short).square().mean()
+        gaps = torch.relu(self.margin - distances)
+        return 0.5 * torch.where(labels == 1, distances, gaps).square().mean()
 
 
 class CoSENTLoss(Loss):
