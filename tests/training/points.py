@@ -70,12 +70,12 @@ def run(
 ) -> tuple[History, dict[str, Any]]:
     """Train; what happened, and all weights."""
     tower = Points() if tower is None else tower
-    said = {"epochs": 6, "batch_size": 8, "learning_rate": 0.02, "precision": "f32",
+    defaults = {"epochs": 6, "batch_size": 8, "learning_rate": 0.02, "precision": "f32",
             "evaluations": 2, "device": "cpu", "save_minutes": 0}  # fmt: skip
     trainer = Trainer(
         tower,
         objectives(),
-        TrainingSettings(**{**said, **settings}),
+        TrainingSettings(**{**defaults, **settings}),
         measure=quality,
         folder=folder,
     )

@@ -92,9 +92,9 @@ def verified(tower: Tower) -> float:
 def train(
     tower: Tower, examples: Any, loss: Loss, folder: Path | None = None, **settings: Any
 ) -> History:
-    said = {"batch_size": 16, "learning_rate": 0.003, "precision": "f32", "device": "cpu"}
-    given = TrainingSettings(**{**said, "save_minutes": 0, **settings})
-    return Trainer(tower, [Objective(examples, loss)], given, folder=folder).run()
+    defaults = {"batch_size": 16, "learning_rate": 0.003, "precision": "f32", "device": "cpu"}
+    options = TrainingSettings(**{**defaults, "save_minutes": 0, **settings})
+    return Trainer(tower, [Objective(examples, loss)], options, folder=folder).run()
 
 
 @pytest.mark.parametrize(

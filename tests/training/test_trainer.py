@@ -33,10 +33,10 @@ def scripted(values: list[float]) -> Any:
 def trained(
     tower: Tower, loss: Loss, measure: Any = None, count: int = 40, **settings: Any
 ) -> History:
-    said = {"batch_size": 8, "precision": "f32", "learning_rate": 0.02, "device": "cpu"}
+    defaults = {"batch_size": 8, "precision": "f32", "learning_rate": 0.02, "device": "cpu"}
     objective = Objective(pairs(count), loss)
     return Trainer(
-        tower, [objective], TrainingSettings(**{**said, **settings}), measure=measure
+        tower, [objective], TrainingSettings(**{**defaults, **settings}), measure=measure
     ).run()
 
 
@@ -281,7 +281,7 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("epochs", 0, "give a number above 0"),
         ("learning_rate", 0.0, "give a number above 0"),
@@ -302,8 +302,8 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
         ("log", "mlflow", "log='mlflow' is not known; there are tensorboard, wandb"),
     ],
 )
-def test_settings_that_lead_nowhere_are_refused(name: str, value: Any, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_settings_that_lead_nowhere_are_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         TrainingSettings(**{name: value})
 
 

@@ -80,6 +80,8 @@ def test_it_goes_on_from_the_last_state_saved(
     assert_as_uninterrupted(*run(tmp_path))
 
 
+@pytest.mark.kill
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_kill_9_at_random_moments(tmp_path: Path, seed: int) -> None:
     chance, state, kills = random.Random(seed), tmp_path / "state.pt", 0
@@ -118,12 +120,14 @@ def test_a_full_disk_leaves_the_state_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_after(20, tmp_path, monkeypatch)
-    state, said = (tmp_path / "state.pt").read_bytes(), tmp_path / "said.txt"
+    state, message = (tmp_path / "state.pt").read_bytes(), tmp_path / "message.txt"
     for room in (1000, len(state) // 2, len(state) - 1):
-        assert finish(start(write_on_a_full_disk, tmp_path, said, room)) == [0]
-        assert re.search(r"/state\.pt cannot be written(: File too large)?\. The", said.read_text())
-        assert "is the disk full?" in said.read_text()
-        assert "\n" not in said.read_text()
+        assert finish(start(write_on_a_full_disk, tmp_path, message, room)) == [0]
+        assert re.search(
+            r"/state\.pt cannot be written(: File too large)?\. The", message.read_text()
+        )
+        assert "is the disk full?" in message.read_text()
+        assert "\n" not in message.read_text()
         assert (tmp_path / "state.pt").read_bytes() == state
         assert len(list(tmp_path.iterdir())) == 2, "nothing half-written is left"
     assert_as_uninterrupted(*run(tmp_path))

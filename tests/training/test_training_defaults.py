@@ -51,9 +51,9 @@ def test_another_loss_is_refused_with_those_that_fit(kind: str, cross: bool) -> 
     losses = CROSS if cross else BI
     fitting = ", ".join(name for name, entry in losses.items() if kind in entry.kinds)
     other = next(name for name, entry in losses.items() if kind not in entry.kinds)
-    for name, said in ((other, f"is not for {kind}"), ("bananas", "is not known")):
+    for name, message in ((other, f"is not for {kind}"), ("bananas", "is not known")):
         with pytest.raises(
-            InputError, match=rf"The loss '{name}' {said}; .* there are {fitting}\."
+            InputError, match=rf"The loss '{name}' {message}; .* there are {fitting}\."
         ):
             chosen(TABLES[kind], cross=cross, loss=name)
 
@@ -292,8 +292,8 @@ def test_examples_of_another_kind_are_no_measure(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rows", [8, 10])
 def test_too_few_to_hold_out_is_said_before_any_work(kind: str, rows: int) -> None:
-    said = r"held out to measure on: too few, .*\(--dev none|hold out more of it"
-    with pytest.raises(InputError, match=said):
+    message = r"held out to measure on: too few, .*\(--dev none|hold out more of it"
+    with pytest.raises(InputError, match=message):
         plan_of(table(kind, rows))
     assert plan_of(table(kind, rows), "none").datasets
 
@@ -309,7 +309,7 @@ def test_measures_that_could_tell_nothing_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [
         ({"epochs": 0}, "epochs=0: give a number above 0"),
         ({"epochs": "2"}, "epochs='2': give a number above 0"),
@@ -327,8 +327,8 @@ def test_measures_that_could_tell_nothing_are_refused() -> None:
         ({"loss": "cosent"}, r"'cosent' is not for pairs; the data holds pairs"),
     ],
 )
-def test_bad_options_are_said(option: dict[str, Any], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bad_options_are_said(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         plan_of([table("pairs", 40), table("pairs", 40, seed=1)], "none", **option)
 
 

@@ -85,7 +85,7 @@ class Stepper:
             return self.tower(*(x.to(device) for x in part.inputs)).float()
 
     def _gathered(self, leaf: Tensor, shape: tuple[int, int]) -> Tensor:
-        """The outputs of all processes in the order of the batch; those of this one have gradients."""
+        """All processes' outputs in the order of the batch; those of this one have gradients."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         if world == 1:
             return leaf
