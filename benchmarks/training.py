@@ -33,7 +33,7 @@ from sememe.checkpoint.find import find
 from sememe.data import load
 from sememe.tables import read_table
 from sememe.training.losses import BI, CROSS
-from sememe.training.settings import Settings
+from sememe.training.settings import TrainingSettings
 from sememe.training.towers import BiTower, CrossTower
 from sememe.training.trainer import Objective, Trainer
 
@@ -60,7 +60,7 @@ class Ours:
         names = _COLUMNS.get(self.task, _SCORED)
         examples = load(dict(zip(names, zip(*rows, strict=True), strict=True)))
         loss = {"bi": BI["cosent"], "cross": CROSS["bce"], "nli": BI["ranking"]}[self.task].loss()
-        settings = Settings(
+        settings = TrainingSettings(
             epochs=epochs, batch_size=batch_size, learning_rate=_RATES[self.task], seed=seed,
             warmup=warmup, weight_decay=0, precision=self._precision, device="cpu",
         )  # fmt: skip

@@ -18,8 +18,8 @@ from torch import nn
 from sememe.data import Example
 from sememe.evaluation.measures import Measurement
 from sememe.evaluation.outcome import Outcome, write_outcome
-from sememe.training import Objective, Settings, Tower, Trainer
-from sememe.training.losses.triplet import TripletLoss
+from sememe.training import Objective, Tower, Trainer, TrainingSettings
+from sememe.training.losses.pairs import TripletLoss
 
 UNSEEN = 8
 Array = npt.NDArray[Any]
@@ -111,7 +111,7 @@ def verify(encode: Any, images: Array, people: Array, unseen: Array, most: int =
 def run(images: Array, people: Array, unseen: Array, seed: int) -> Outcome:
     """Train a tower on the people who are not to be unseen, and verify before and after."""
     torch.manual_seed(seed)
-    tower, settings = FaceTower(), Settings(batch_size=32, learning_rate=5e-4, seed=seed)
+    tower, settings = FaceTower(), TrainingSettings(batch_size=32, learning_rate=5e-4, seed=seed)
     triplets = Triplets(images[~unseen], people[~unseen], 600 * settings.batch_size, seed)
     trainer = Trainer(tower, [Objective(triplets, TripletLoss(margin=0.3))], settings)
     before = verify(tower.encode, images, people, unseen)

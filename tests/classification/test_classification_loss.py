@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from sememe.training.losses.label import LabelLoss
+from sememe.training.losses.batches import LabelLoss
 from sememe.training.losses.loss import Outputs
 
 RANDOM = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sememe.data import load
-from sememe.training.label_pairs import LabelPairs
+from sememe.training.batches import LabelPairs
 
 
 def pairs_of(sizes: list[int], rounds: int, seed: int) -> LabelPairs:

@@ -10,9 +10,8 @@ from torch import nn
 
 from sememe.data import Example
 from sememe.evaluation.outcome import History
-from sememe.training.losses.cosent import CoSENTLoss
-from sememe.training.losses.softmax import SoftmaxLoss
-from sememe.training.settings import Settings
+from sememe.training.losses.pairs import CoSENTLoss, SoftmaxLoss
+from sememe.training.settings import TrainingSettings
 from sememe.training.towers import Part, Tower
 from sememe.training.trainer import Objective, Trainer
 
@@ -71,10 +70,14 @@ def run(
 ) -> tuple[History, dict[str, Any]]:
     """Train; what happened, and all weights."""
     tower = Points() if tower is None else tower
-    said = {"epochs": 6, "batch_size": 8, "learning_rate": 0.02, "precision": "f32",
+    defaults = {"epochs": 6, "batch_size": 8, "learning_rate": 0.02, "precision": "f32",
             "evaluations": 2, "device": "cpu", "save_minutes": 0}  # fmt: skip
     trainer = Trainer(
-        tower, objectives(), Settings(**{**said, **settings}), measure=quality, folder=folder
+        tower,
+        objectives(),
+        TrainingSettings(**{**defaults, **settings}),
+        measure=quality,
+        folder=folder,
     )
     history = trainer.run()
     return history, tower.state_dict()

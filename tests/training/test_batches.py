@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sememe.data import Examples, load
 from sememe.errors import InputError
-from sememe.training.batches import Batch, Batches
+from sememe.training.batches import Batches, BatchRows
 
 BASE = load({"anchor": [f"a{i}" for i in range(300)], "positive": [f"p{i}" for i in range(300)]})
 
@@ -24,7 +24,7 @@ def labelled(counts: list[int]) -> Examples:
     return load({"text": [f"text {i}" for i in range(len(labels))], "label": labels})
 
 
-def listed(batches: list[Batch]) -> list[tuple[int, list[int]]]:
+def listed(batches: list[BatchRows]) -> list[tuple[int, list[int]]]:
     return [(part, rows.tolist()) for part, rows in batches]
 
 
@@ -64,18 +64,18 @@ def test_a_resumed_job_sees_the_same_tail(
     def fresh() -> Batches:
         return Batches(parts, size, weights=weights, seed=seed, epochs=3)
 
-    whole, start = listed(list(fresh())), int(at * (len(fresh()) - 1))
+    expected, start = listed(list(fresh())), int(at * (len(fresh()) - 1))
     resumed = fresh()
-    assert listed([resumed[step] for step in range(start, len(resumed))]) == whole[start:]
-    assert listed([fresh()[start]]) == [whole[start]]
+    assert listed([resumed[step] for step in range(start, len(resumed))]) == expected[start:]
+    assert listed([fresh()[start]]) == [expected[start]]
 
 
 def test_batches_of_labels_resume_too() -> None:
     parts = [labelled([20, 30, 15, 9]), labelled([10] * 8)]
-    whole = listed(list(Batches(parts, 6, per_label=2, seed=4, epochs=5)))
-    for start in range(0, len(whole), 7):
+    expected = listed(list(Batches(parts, 6, per_label=2, seed=4, epochs=5)))
+    for start in range(0, len(expected), 7):
         fresh = Batches(parts, 6, per_label=2, seed=4, epochs=5)
-        assert listed([fresh[step] for step in range(start, len(fresh))]) == whole[start:]
+        assert listed([fresh[step] for step in range(start, len(fresh))]) == expected[start:]
 
 
 def test_epochs_and_seeds_differ_in_order() -> None:
@@ -113,8 +113,8 @@ def test_a_part_of_small_weight_is_not_left_out() -> None:
 
 
 def test_a_fraction_of_an_epoch() -> None:
-    whole = listed(list(Batches([of_length(100)], 10, epochs=2)))
-    assert listed(list(Batches([of_length(100)], 10, epochs=1.5))) == whole[:15]
+    expected = listed(list(Batches([of_length(100)], 10, epochs=2)))
+    assert listed(list(Batches([of_length(100)], 10, epochs=1.5))) == expected[:15]
     assert len(Batches([of_length(100)], 10, epochs=0.001)) == 1
 
 
@@ -160,15 +160,15 @@ def test_labels_come_equally_often_whatever_their_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "per_label", "said"),
+    ("size", "per_label", "message"),
     [
         (6, 4, "has 1.5 labels; with the 3 of the data that must be a whole number from 2 to 3"),
         (8, 2, "a batch of 8 with 2 of each label has 4 labels"),
         (4, 4, "has 1 labels"),
     ],
 )
-def test_labels_that_do_not_fit_a_batch(size: int, per_label: int, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_labels_that_do_not_fit_a_batch(size: int, per_label: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Batches([labelled([9, 9, 9])], size, per_label=per_label)
 
 

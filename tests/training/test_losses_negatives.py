@@ -7,12 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sememe.training.losses import ranking
-from sememe.training.losses.batch_ranking import BatchRankingLoss
-from sememe.training.losses.batch_triplet import BatchTripletLoss
+from sememe.training.losses.batches import BatchRankingLoss, BatchTripletLoss
 from sememe.training.losses.cross import CandidateRankingLoss
 from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.ranking import RankingLoss
+from sememe.training.losses.pairs import RankingLoss
 
 both_ways = pytest.mark.parametrize("symmetric", [False, True])
 
@@ -76,13 +74,11 @@ def test_blocks_of_rows_are_the_batch_at_once(
     n: int, block: int, seed: int, symmetric: bool
 ) -> None:
     keys = torch.randint(2 * n, (n, 3), generator=torch.Generator().manual_seed(seed)).tolist()
-    loss, gradients = RankingLoss(symmetric=symmetric), []
-    with pytest.MonkeyPatch.context() as patch:
-        for scores in (ranking.BLOCK, block):
-            patch.setattr(ranking, "BLOCK", scores)
-            outputs = of_pairs(keys)
-            loss(outputs).backward()
-            gradients.append(torch.stack([column.grad for column in outputs.columns]))
+    gradients = []
+    for block_size in (2**20, block):
+        outputs = of_pairs(keys)
+        RankingLoss(symmetric=symmetric, block_size=block_size)(outputs).backward()
+        gradients.append(torch.stack([column.grad for column in outputs.columns]))
     torch.testing.assert_close(gradients[0], gradients[1])
 
 

@@ -10,19 +10,18 @@ from hypothesis import strategies as st
 from loss_data import BI_CASES, DIM, LABELS, Case, arrays, random_outputs
 
 from sememe.errors import InputError
-from sememe.training.losses.batch_ranking import BatchRankingLoss
-from sememe.training.losses.batch_triplet import BatchTripletLoss
-from sememe.training.losses.contrastive import ContrastiveLoss
-from sememe.training.losses.cosent import CoSENTLoss
-from sememe.training.losses.cosine_mse import CosineMSELoss
+from sememe.training.losses.batches import BatchRankingLoss, BatchTripletLoss
 from sememe.training.losses.cross import CandidateMarginMSELoss
-from sememe.training.losses.kl import KLLoss
-from sememe.training.losses.loss import Loss, Outputs, paired_cosines
-from sememe.training.losses.margin_mse import MarginMSELoss
-from sememe.training.losses.matryoshka import Matryoshka
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.softmax import SoftmaxLoss
-from sememe.training.losses.triplet import TripletLoss
+from sememe.training.losses.loss import Loss, Matryoshka, Outputs, paired_cosines
+from sememe.training.losses.pairs import (
+    ContrastiveLoss,
+    CoSENTLoss,
+    CosineMSELoss,
+    RankingLoss,
+    SoftmaxLoss,
+    TripletLoss,
+)
+from sememe.training.losses.taught import KLLoss, MarginMSELoss
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,16 @@ from loss_data import random_outputs
 from sentence_transformers.sentence_transformer import losses as theirs
 from sentence_transformers.util import pairwise_cos_sim
 
-from sememe.training.losses.batch_triplet import BatchTripletLoss
-from sememe.training.losses.contrastive import ContrastiveLoss
-from sememe.training.losses.cosent import CoSENTLoss
-from sememe.training.losses.cosine_mse import CosineMSELoss
-from sememe.training.losses.kl import KLLoss
+from sememe.training.losses.batches import BatchTripletLoss
 from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.margin_mse import MarginMSELoss
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.triplet import TripletLoss
+from sememe.training.losses.pairs import (
+    ContrastiveLoss,
+    CoSENTLoss,
+    CosineMSELoss,
+    RankingLoss,
+    TripletLoss,
+)
+from sememe.training.losses.taught import KLLoss, MarginMSELoss
 
 Distances = theirs.BatchHardTripletLossDistanceFunction
 Metric = theirs.TripletDistanceMetric

@@ -13,8 +13,7 @@ from sememe.checkpoint import Scoring, read
 from sememe.data import load
 from sememe.training import towers
 from sememe.training.losses import BI, CROSS
-from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.matryoshka import Matryoshka
+from sememe.training.losses.loss import Loss, Matryoshka, Outputs
 from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
 from tiny_models import HIDDEN, make_checkpoint
@@ -59,11 +58,11 @@ def assert_same_in_parts(
     tokens: int,
 ) -> None:
     """A batch's loss and gradients are the same when a part holds so few tokens."""
-    whole = stepper(tower)(loss, columns, targets)
+    expected_loss = stepper(tower)(loss, columns, targets)
     expected = gradients(tower, loss)
     monkeypatch.setitem(towers.TOKENS, "cpu", tokens)
     assert len(tower.parts([item for column in columns for item in column])) > 2
-    assert stepper(tower)(loss, columns, targets) == pytest.approx(whole, rel=1e-5)
+    assert stepper(tower)(loss, columns, targets) == pytest.approx(expected_loss, rel=1e-5)
     assert_alike(gradients(tower, loss), expected)
 
 
@@ -136,10 +135,10 @@ def test_gradients_add_up(folder: Path) -> None:
 def test_matryoshka_is_cached_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tower, loss = BiTower(read(folder)).eval(), Matryoshka(made("cosent", HIDDEN), [HIDDEN, 8])
     columns, targets = batch(tower, "scored pairs")
-    whole = stepper(tower)(loss, columns, targets)
+    expected_loss = stepper(tower)(loss, columns, targets)
     expected = gradients(tower)
     monkeypatch.setitem(towers.TOKENS, "cpu", 40)
-    assert stepper(tower)(loss, columns, targets) == pytest.approx(whole, rel=1e-5)
+    assert stepper(tower)(loss, columns, targets) == pytest.approx(expected_loss, rel=1e-5)
     assert_alike(gradients(tower), expected)
 
 

@@ -16,9 +16,8 @@ from sememe.data import load
 from sememe.training import towers
 from sememe.training.losses import BI
 from sememe.training.losses.cross import ScoreBCELoss
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.softmax import SoftmaxLoss
-from sememe.training.settings import Settings
+from sememe.training.losses.pairs import RankingLoss, SoftmaxLoss
+from sememe.training.settings import TrainingSettings
 from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
 from sememe.training.trainer import Objective, Trainer
@@ -26,7 +25,9 @@ from tiny_models import HIDDEN, make_checkpoint, random_bert
 from training_tables import table, write_csv
 
 STILL: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-SETTINGS = Settings(epochs=2, batch_size=5, learning_rate=1e-3, precision="f32", device="cpu")
+SETTINGS = TrainingSettings(
+    epochs=2, batch_size=5, learning_rate=1e-3, precision="f32", device="cpu"
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sklearn.metrics import average_precision_score
 import torch
 from accelerate import Accelerator
 from gradients import assert_alike, gradients
+from sklearn.metrics import average_precision_score
 from torch import nn
 
 from sememe.data import Example
 from sememe.errors import InputError
 from sememe.evaluation.outcome import History
-from sememe.training import Objective, Settings, Tower, Trainer
-from sememe.training.losses.batch_triplet import BatchTripletLoss
+from sememe.training import Objective, Tower, Trainer, TrainingSettings
+from sememe.training.losses.batches import BatchTripletLoss
 from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.triplet import TripletLoss
+from sememe.training.losses.pairs import RankingLoss, TripletLoss
 from sememe.training.steps import Stepper
 
 Array = npt.NDArray[Any]
@@ -94,9 +93,9 @@ def verified(tower: Tower) -> float:
 def train(
     tower: Tower, examples: Any, loss: Loss, folder: Path | None = None, **settings: Any
 ) -> History:
-    said = {"batch_size": 16, "learning_rate": 0.003, "precision": "f32", "device": "cpu"}
-    given = Settings(**{**said, "save_minutes": 0, **settings})
-    return Trainer(tower, [Objective(examples, loss)], given, folder=folder).run()
+    defaults = {"batch_size": 16, "learning_rate": 0.003, "precision": "f32", "device": "cpu"}
+    options = TrainingSettings(**{**defaults, "save_minutes": 0, **settings})
+    return Trainer(tower, [Objective(examples, loss)], options, folder=folder).run()
 
 
 @pytest.mark.parametrize(

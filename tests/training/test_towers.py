@@ -199,8 +199,8 @@ def test_a_bi_encoder_is_given_a_new_head(
     cross = CrossEncoder(tmp_path / "saved", precision="f32")
     assert cross.labels == labels
     np.testing.assert_allclose(logits(tmp_path / "saved"), tower.encode(PAIRS), atol=1e-5)
-    found = cross.score(PAIRS)
-    assert 0 <= found.min() < found.max() <= 1
+    scores = cross.score(PAIRS)
+    assert 0 <= scores.min() < scores.max() <= 1
 
 
 def test_other_labels_need_a_new_head_and_the_same_do_not(tmp_path: Path) -> None:
@@ -285,9 +285,9 @@ def test_parts_hold_each_item_once_under_the_budget(
     assert len(parts) > 5
     assert sorted(np.concatenate([part.rows for part in parts])) == list(range(len(given)))
     assert all(part.inputs[0].numel() <= 60 for part in parts)
-    found = tower.encode(given)
+    encoded = tower.encode(given)
     monkeypatch.undo()
-    np.testing.assert_allclose(found, tower.encode(given), atol=1e-5)
+    np.testing.assert_allclose(encoded, tower.encode(given), atol=1e-5)
 
 
 def test_a_query_is_scored_against_others_documents_never_its_own(tmp_path: Path) -> None:
@@ -332,8 +332,8 @@ class Numbers(Tower):
 
 
 def test_any_tower_encodes() -> None:
-    found = Numbers().encode([1.0, 2.0, 3.0])
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, [[1, 2], [2, 4], [3, 6]])
+    encoded = Numbers().encode([1.0, 2.0, 3.0])
+    assert encoded.dtype == np.float32
+    np.testing.assert_array_equal(encoded, [[1, 2], [2, 4], [3, 6]])
     with pytest.raises(ValueError, match="nothing to encode"):
         Numbers().encode([])

@@ -60,8 +60,8 @@ def test_every_kind_of_pairs_makes_a_cross_encoder(tmp_path: Path, model: Path, 
         before = measure_bi(held, encoder.encode, held.positive_label)
         assert done.first.value == pytest.approx(before.value, abs=1e-3)
 
-    said = json.loads((tmp_path / "made" / "training.json").read_text())
-    assert (said["better"], said["verdict"]) == (done.better, done.verdict)
+    report = json.loads((tmp_path / "made" / "training.json").read_text())
+    assert (report["better"], report["verdict"]) == (done.better, done.verdict)
     assert (tmp_path / "made" / "training.html").is_file()
     theirs = sentence_transformers.CrossEncoder(str(tmp_path / "made"), device="cpu")
     expected = theirs.predict(PAIRS, activation_fn=torch.nn.Identity())
@@ -100,9 +100,9 @@ def test_classes_of_pairs_get_a_logit_each(tmp_path: Path, model: Path) -> None:
     assert done.last.metric == "accuracy"
     cross = sememe.CrossEncoder(tmp_path / "made", precision="f32")
     assert cross.labels == tuple(names)
-    found = cross.score(PAIRS)
-    assert found.shape == (len(PAIRS), 3)
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    probabilities = cross.score(PAIRS)
+    assert probabilities.shape == (len(PAIRS), 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_a_cross_encoder_goes_on_from_its_own_head(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_data_sets_that_need_different_heads_or_candidates_are_refused(
         ([scored, triplets], "bce, ranking of the data and the data: a cross-encoder takes one"),
         ([named(40, ["a", "b", "c"]), named(44, ["d", "e", "f"])], "cross-entropy of .* one set"),
     ]
-    for data, said in several:
-        with pytest.raises(InputError, match=said):
+    for data, message in several:
+        with pytest.raises(InputError, match=message):
             sememe.train_cross(data, tmp_path / "made", model=model, dev="none")
     assert list(tmp_path.iterdir()) == []
 

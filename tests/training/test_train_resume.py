@@ -38,8 +38,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(base: Path, output: Path, kind: str = "bi", **options: Any) -> None:
     work = sememe.train_bi if kind == "bi" else sememe.train_cross
-    given = {**OPTIONS, **({"matryoshka": (32, 8)} if kind == "bi" else {"lora": 2}), **options}
-    work(base / "data.csv", output, model=base / "model", **given)
+    merged = {**OPTIONS, **({"matryoshka": (32, 8)} if kind == "bi" else {"lora": 2}), **options}
+    work(base / "data.csv", output, model=base / "model", **merged)
 
 
 def assert_as_uninterrupted(base: Path, output: Path, kind: str) -> None:
@@ -47,8 +47,10 @@ def assert_as_uninterrupted(base: Path, output: Path, kind: str) -> None:
     assert {path.name for path in expected.iterdir()} == {path.name for path in output.iterdir()}
     weights = "model.safetensors"
     assert (output / weights).read_bytes() == (expected / weights).read_bytes()
-    found, said = (json.loads((f / "training.json").read_text()) for f in (output, expected))
-    assert {**found, "directory": ""} == {**said, "directory": ""}
+    report, expected_report = (
+        json.loads((f / "training.json").read_text()) for f in (output, expected)
+    )
+    assert {**report, "directory": ""} == {**expected_report, "directory": ""}
     assert not output.with_name(f"{output.name}.training").exists()
 
 
@@ -56,6 +58,8 @@ def stamp(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
+@pytest.mark.kill
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bi", "cross"])
 def test_kill_9_at_random_moments(base: Path, tmp_path: Path, kind: str) -> None:
     chance, output, kills = random.Random(kind), tmp_path / "made", 0
@@ -90,7 +94,7 @@ def stop_midway(base: Path, output: Path, kind: str = "bi") -> None:
 def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
     output = tmp_path / "made"
     stop_midway(base, output)
-    for name, value, said in (
+    for name, value, message in (
         ("epochs", 2, "begun with epochs 4, and now it is 2"),
         ("seed", 4, "begun with seed 3, and now it is 4"),
         ("loss", "cosine-mse", r"begun with losses \['cosent'\], and now it is \['cosine-mse'\]"),
@@ -99,7 +103,7 @@ def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
         ("dev", "none", "begun with dev None, and now it is 'none'"),
         ("weights", [2], r"begun with weights \[1.0\], and now it is \[2.0\]"),
     ):
-        with pytest.raises(JobError, match=said) as raised:
+        with pytest.raises(JobError, match=message) as raised:
             train(base, output, "bi", **{name: value})
         assert "made.training" in str(raised.value)
         assert "delete the folder to begin again" in str(raised.value)
@@ -112,13 +116,13 @@ def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
 def test_training_that_has_ended_is_kept_until_its_result_is_there(
     base: Path, tmp_path: Path
 ) -> None:
-    output, said, state = tmp_path / "made", tmp_path / "said.txt", tmp_path / "made.training"
+    output, message, state = tmp_path / "made", tmp_path / "message.txt", tmp_path / "made.training"
     at = "sememe.training.runs.Outcome"
     assert finish(start(die_while_saving, base, output, at, 60)) == [-signal.SIGKILL]
     before = (state / "state.pt").read_bytes()
-    assert finish(start(full_at_the_end, base, output, said)) == [0]
-    assert said.read_text().startswith(f"JobError: {output} cannot be written: ")
-    assert said.read_text().endswith(f"the same call goes on from the state in {state}.")
+    assert finish(start(full_at_the_end, base, output, message)) == [0]
+    assert message.read_text().startswith(f"JobError: {output} cannot be written: ")
+    assert message.read_text().endswith(f"the same call goes on from the state in {state}.")
     assert (state / "state.pt").read_bytes() == before
     assert not output.exists()
     train(base, output, save_minutes=60)
@@ -126,7 +130,7 @@ def test_training_that_has_ended_is_kept_until_its_result_is_there(
     assert_as_uninterrupted(base, output, "bi")
 
 
-def full_at_the_end(base: Path, output: Path, said: Path) -> None:
+def full_at_the_end(base: Path, output: Path, message: Path) -> None:
     """`train`, where the disk is full when the result is saved."""
     runs: Any = import_module("sememe.training.runs")
     save, room = runs._save, (base / "model" / "model.safetensors").stat().st_size // 2
@@ -141,30 +145,30 @@ def full_at_the_end(base: Path, output: Path, said: Path) -> None:
         train(base, output, save_minutes=60)
     except SememeError as error:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-        said.write_text(f"{type(error).__name__}: {error}")
+        message.write_text(f"{type(error).__name__}: {error}")
 
 
-def on_a_full_disk(base: Path, output: Path, said: Path, room: int) -> None:
-    """`train`, where no file may grow beyond so many bytes; the error goes to `said`."""
+def on_a_full_disk(base: Path, output: Path, message: Path, room: int) -> None:
+    """`train`, where no file may grow beyond so many bytes; the error goes to `message`."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
     try:
         train(base, output)
     except SememeError as error:
-        said.write_text(f"{type(error).__name__}: {error}")
+        message.write_text(f"{type(error).__name__}: {error}")
 
 
 def test_a_full_disk_is_said_and_loses_nothing(base: Path, tmp_path: Path) -> None:
-    output, said = tmp_path / "made", tmp_path / "said.txt"
+    output, message = tmp_path / "made", tmp_path / "message.txt"
     stop_midway(base, output)
     state = tmp_path / "made.training" / "state.pt"
     before = state.read_bytes()
     room = len(before) // 2
-    assert finish(start(on_a_full_disk, base, output, said, room)) == [0]
-    assert said.read_text().startswith("JobError: ")
-    assert "state.pt cannot be written" in said.read_text()
-    assert "the same call goes on from there" in said.read_text()
-    assert "\n" not in said.read_text()
+    assert finish(start(on_a_full_disk, base, output, message, room)) == [0]
+    assert message.read_text().startswith("JobError: ")
+    assert "state.pt cannot be written" in message.read_text()
+    assert "the same call goes on from there" in message.read_text()
+    assert "\n" not in message.read_text()
     assert state.read_bytes() == before
     assert not output.exists()
     train(base, output)

@@ -14,10 +14,9 @@ from torch import nn
 
 from sememe.errors import InputError, MissingExtra, SememeWarning
 from sememe.evaluation.outcome import History
-from sememe.training.losses.cosine_mse import CosineMSELoss
 from sememe.training.losses.loss import Loss, Outputs
-from sememe.training.losses.softmax import SoftmaxLoss
-from sememe.training.settings import Settings
+from sememe.training.losses.pairs import CosineMSELoss, SoftmaxLoss
+from sememe.training.settings import TrainingSettings
 from sememe.training.towers import Tower
 from sememe.training.trainer import Objective, Trainer
 
@@ -34,9 +33,11 @@ def scripted(values: list[float]) -> Any:
 def trained(
     tower: Tower, loss: Loss, measure: Any = None, count: int = 40, **settings: Any
 ) -> History:
-    said = {"batch_size": 8, "precision": "f32", "learning_rate": 0.02, "device": "cpu"}
+    defaults = {"batch_size": 8, "precision": "f32", "learning_rate": 0.02, "device": "cpu"}
     objective = Objective(pairs(count), loss)
-    return Trainer(tower, [objective], Settings(**{**said, **settings}), measure=measure).run()
+    return Trainer(
+        tower, [objective], TrainingSettings(**{**defaults, **settings}), measure=measure
+    ).run()
 
 
 def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -61,7 +62,7 @@ def test_a_loss_s_own_weights_learn_too() -> None:
     loss = SoftmaxLoss(DIM, 2)
     before = loss.classifier.weight.detach().clone()
     objective = Objective(pairs(40, "labels"), loss)
-    settings = Settings(batch_size=8, learning_rate=0.01, precision="f32", device="cpu")
+    settings = TrainingSettings(batch_size=8, learning_rate=0.01, precision="f32", device="cpu")
     Trainer(Points(), [objective], settings).run()
     assert not torch.equal(loss.classifier.weight, before)
 
@@ -102,7 +103,7 @@ def test_the_rate_rises_in_the_warm_up_and_falls_to_nothing() -> None:
     history = trained(Points(), CosineMSELoss(), epochs=4, warmup=0.2, learning_rate=0.1)
     up, down = [0.025, 0.05, 0.075, 0.1], [0.1 * left / 16 for left in range(16, 0, -1)]
     np.testing.assert_allclose(history.rates, up + down, rtol=1e-9)
-    assert Settings(warmup=0).rate(0, 10) == Settings(warmup=0).learning_rate
+    assert TrainingSettings(warmup=0).rate(0, 10) == TrainingSettings(warmup=0).learning_rate
     history = trained(Points(), CosineMSELoss(), epochs=1, warmup=1, learning_rate=0.1)
     np.testing.assert_allclose(history.rates, [0.02, 0.04, 0.06, 0.08, 0.1], rtol=1e-9)
 
@@ -246,7 +247,7 @@ def test_bf16_learns_and_keeps_weights_in_f32() -> None:
 
 
 def test_auto_takes_what_the_processor_is_good_at() -> None:
-    trainer = Trainer(Points(), objectives(), Settings(precision="auto", device="cpu"))
+    trainer = Trainer(Points(), objectives(), TrainingSettings(precision="auto", device="cpu"))
     assert trainer.precision in ("f32", "bf16")
 
 
@@ -273,14 +274,14 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
     if importlib.util.find_spec("wandb"):
         pytest.skip("it is installed here")
     with pytest.raises(MissingExtra, match=r"log='wandb' needs wandb: pip install wandb"):
-        Settings(log="wandb")
+        TrainingSettings(log="wandb")
 
 
 # --- settings ---
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("epochs", 0, "give a number above 0"),
         ("learning_rate", 0.0, "give a number above 0"),
@@ -301,11 +302,11 @@ def test_a_tracker_that_is_not_installed_is_said() -> None:
         ("log", "mlflow", "log='mlflow' is not known; there are tensorboard, wandb"),
     ],
 )
-def test_settings_that_lead_nowhere_are_refused(name: str, value: Any, said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        Settings(**{name: value})
+def test_settings_that_lead_nowhere_are_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainingSettings(**{name: value})
 
 
 def test_a_device_that_is_not_there_is_said() -> None:
     with pytest.raises(InputError, match=r"device='cuda:99' is not there; there are: .*cpu"):
-        Trainer(Points(), objectives(), Settings(device="cuda:99"))
+        Trainer(Points(), objectives(), TrainingSettings(device="cuda:99"))

@@ -16,7 +16,7 @@ from training_processes import finish, start
 
 from sememe.errors import JobError
 from sememe.evaluation.outcome import History
-from sememe.training.state import load, save
+from sememe.training.trainer import load_state, save_state
 
 
 @cache
@@ -41,7 +41,7 @@ def test_it_goes_on_after_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     stop_after(at, tmp_path, monkeypatch)
-    assert len(load(tmp_path / "state.pt")["history"]["losses"]) == at  # type: ignore[index]
+    assert len(load_state(tmp_path / "state.pt")["history"]["losses"]) == at  # type: ignore[index]
     # Another model, and another generator: all that counts is in the state.
     torch.manual_seed(99)
     assert_as_uninterrupted(*run(tmp_path, tower=Points(seed=8)))
@@ -51,11 +51,11 @@ def stop_after(steps: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     from sememe.training import trainer
 
     def stopping(path: Path, state: dict[str, Any]) -> None:
-        save(path, state)
+        save_state(path, state)
         if len(state["history"]["losses"]) == steps:
             raise Stopped
 
-    monkeypatch.setattr(trainer, "save", stopping)
+    monkeypatch.setattr(trainer, "save_state", stopping)
     with pytest.raises(Stopped):
         run(folder)
     monkeypatch.undo()
@@ -80,6 +80,8 @@ def test_it_goes_on_from_the_last_state_saved(
     assert_as_uninterrupted(*run(tmp_path))
 
 
+@pytest.mark.kill
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_kill_9_at_random_moments(tmp_path: Path, seed: int) -> None:
     chance, state, kills = random.Random(seed), tmp_path / "state.pt", 0
@@ -118,12 +120,14 @@ def test_a_full_disk_leaves_the_state_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_after(20, tmp_path, monkeypatch)
-    state, said = (tmp_path / "state.pt").read_bytes(), tmp_path / "said.txt"
+    state, message = (tmp_path / "state.pt").read_bytes(), tmp_path / "message.txt"
     for room in (1000, len(state) // 2, len(state) - 1):
-        assert finish(start(write_on_a_full_disk, tmp_path, said, room)) == [0]
-        assert re.search(r"/state\.pt cannot be written(: File too large)?\. The", said.read_text())
-        assert "is the disk full?" in said.read_text()
-        assert "\n" not in said.read_text()
+        assert finish(start(write_on_a_full_disk, tmp_path, message, room)) == [0]
+        assert re.search(
+            r"/state\.pt cannot be written(: File too large)?\. The", message.read_text()
+        )
+        assert "is the disk full?" in message.read_text()
+        assert "\n" not in message.read_text()
         assert (tmp_path / "state.pt").read_bytes() == state
         assert len(list(tmp_path.iterdir())) == 2, "nothing half-written is left"
     assert_as_uninterrupted(*run(tmp_path))

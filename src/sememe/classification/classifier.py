@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import find
-from sememe.checkpoint.files import Weights
-from sememe.checkpoint.files import read_json
+from sememe.checkpoint.files import Weights, read_json
 from sememe.checkpoint.write import check_target, new_folder
 from sememe.encoders import BiEncoder
 from sememe.encoders.pipeline import Work

@@ -89,14 +89,16 @@ def train_classifier(
     """
     from sememe.data import hold_out, load, split
     from sememe.evaluation.outcome import ON_REQUEST, Choice, report_choices
-    from sememe.training.settings import Settings
+    from sememe.training.settings import TrainingSettings
 
     one_of("how", how, HOWS)
     options: dict[str, Any] = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
         "device": device,
     }  # fmt: skip
-    settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    settings = TrainingSettings(
+        **{name: value for name, value in options.items() if value is not None}
+    )
     options = {name: value and getattr(settings, name) for name, value in options.items()}
     target, checkpoint, loaded = check_target(output), read(model), load(data)
     if loaded.kind != "labelled texts":

@@ -67,14 +67,14 @@ def tuned(
     """
     from sememe.evaluation.outcome import report_choices, saving_explained
     from sememe.training import BiTower, Objective, Trainer
-    from sememe.training.label_pairs import LabelPairs
-    from sememe.training.losses.label import LabelLoss
-    from sememe.training.losses.ranking import RankingLoss
-    from sememe.training.settings import Settings
+    from sememe.training.batches import LabelPairs
+    from sememe.training.losses.batches import LabelLoss
+    from sememe.training.losses.pairs import RankingLoss
+    from sememe.training.settings import TrainingSettings
 
     choices, seed = _choices(how, len(examples), options), options["seed"]
     values = {choice.name: choice.value for choice in choices if choice.name != "loss"}
-    settings = Settings(**values, seed=seed, device=options["device"])
+    settings = TrainingSettings(**values, seed=seed, device=options["device"])
     if how == "few-shot":
         rounds = ceil(settings.epochs)
         settings = replace(settings, epochs=settings.epochs / rounds)

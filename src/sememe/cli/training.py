@@ -1,4 +1,4 @@
-"""`sememe train`: an encoder of one's own, and whether it is better."""
+"""`sememe train bi` and `sememe train cross`: the options of train_bi and train_cross."""
 
 import argparse
 import sys
@@ -23,8 +23,9 @@ _COLUMNS = (
     "and so on; query and document; sentence1, sentence2 and score or label; text and label."
 )
 _OPTIONS = (
-    "loss", "epochs", "batch_size", "learning_rate", "precision", "device", "seed", "evaluations",
-    "patience", "lora", "weights", "positive", "log", "log_directory",
+    "model", "dev", "loss", "epochs", "batch_size", "per_label", "learning_rate", "warmup",
+    "weight_decay", "max_norm", "evaluations", "patience", "lora", "weights", "score_range",
+    "positive", "precision", "device", "seed", "save_minutes", "log", "log_directory",
 )  # fmt: skip
 
 
@@ -75,13 +76,28 @@ def _add_choices(parser: Parser) -> None:
     parser.add_argument("--score-range", metavar=("LOW", "HIGH"), type=float, nargs=2,
                         help="the lowest and the highest score there can be")  # fmt: skip
     parser.add_argument("--positive", metavar="LABEL", help="the label of texts that are alike")
+    parser.add_argument("--per-label", metavar="N", type=int,
+                        help="texts of each label in a batch; 0 for any number")  # fmt: skip
+    parser.add_argument("--warmup", metavar="SHARE", type=float, default=0.1, help="share of "
+                        "steps in which the learning rate rises (default: %(default)s)"
+                        )  # fmt: skip
+    parser.add_argument("--weight-decay", metavar="W", type=float, default=0.01,
+                        help="of AdamW (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--max-norm", metavar="N", type=float, default=1.0,
+                        help="longest gradient (default: %(default)s)")  # fmt: skip
     parser.add_argument("--patience", metavar="N", type=int,
-                        help="end after so many evaluations without a better one")  # fmt: skip
-    parser.add_argument("--evaluations", metavar="N", type=int, help="so many an epoch")
+                        help="stop after N evaluations without a better one")  # fmt: skip
+    parser.add_argument(
+        "--evaluations", metavar="N", type=int, help="how often an epoch to measure"
+    )
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
                         help="what to compute in (default: %(default)s)")  # fmt: skip
     parser.add_argument("--log", choices=("tensorboard", "wandb"), help="log the losses there too")
-    parser.add_argument("--log-directory", metavar="DIR")
+    parser.add_argument("--log-directory", metavar="DIR", default="logs",
+                        help="where to log (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--save-minutes", metavar="N", type=float, default=5, help="how often to "
+                        "save the state, from which a run resumes (default: %(default)s)"
+                        )  # fmt: skip
 
 
 def _loss_option(text: str) -> tuple[str, Any]:
@@ -95,18 +111,18 @@ def _loss_option(text: str) -> tuple[str, Any]:
         return name, {"true": True, "false": False}.get(value.casefold(), value)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
 
-    given: dict[str, Any] = {name: getattr(options, name) for name in _OPTIONS}
-    given["loss_options"] = dict(options.loss_option or ())
-    if options.score_range:
-        given["score_range"] = tuple(options.score_range)
-    if options.kind == "bi":
-        given["matryoshka"] = options.matryoshka
-    train = sememe.train_bi if options.kind == "bi" else sememe.train_cross
-    done = train(options.data, options.output, model=options.model, dev=options.dev, **given)
-    if options.json:
-        print_json(summary(done))
-    print(f"{done.verdict}\n{options.output}: the model and training.html", file=sys.stderr)
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    options["loss_options"] = dict(arguments.loss_option or ())
+    if arguments.score_range:
+        options["score_range"] = tuple(arguments.score_range)
+    if arguments.kind == "bi":
+        options["matryoshka"] = arguments.matryoshka
+    train = sememe.train_bi if arguments.kind == "bi" else sememe.train_cross
+    outcome = train(arguments.data, arguments.output, **options)
+    if arguments.json:
+        print_json(summary(outcome))
+    print(f"{outcome.verdict}\n{arguments.output}: the model and training.html", file=sys.stderr)
     return 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sememe.evaluation.outcome import Outcome as Outcome
     from sememe.training.runs import train_bi as train_bi
     from sememe.training.runs import train_cross as train_cross
-    from sememe.training.settings import Settings as Settings
+    from sememe.training.settings import TrainingSettings as TrainingSettings
     from sememe.training.towers import BiTower as BiTower
     from sememe.training.towers import Tower as Tower
     from sememe.training.trainer import Objective as Objective
@@ -23,7 +23,7 @@ _HOMES = {
     "BiTower": "sememe.training.towers",
     "Objective": "sememe.training.trainer",
     "Outcome": "sememe.evaluation.outcome",
-    "Settings": "sememe.training.settings",
+    "TrainingSettings": "sememe.training.settings",
     "Tower": "sememe.training.towers",
     "Trainer": "sememe.training.trainer",
     "train_bi": "sememe.training.runs",
@@ -34,9 +34,9 @@ __all__ = [
     "BiTower",
     "Objective",
     "Outcome",
-    "Settings",
     "Tower",
     "Trainer",
+    "TrainingSettings",
     "train_bi",
     "train_cross",
 ]

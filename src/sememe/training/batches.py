@@ -26,7 +26,7 @@ class Rows(Protocol):
         ...
 
 
-class Batch(NamedTuple):
+class BatchRows(NamedTuple):
     """The rows of one batch, int64 (size,), all of one part."""
 
     part: int
@@ -38,7 +38,7 @@ class Batches:
 
     Without `weights` every row comes once an epoch. A part's last batch may be short; a row that
     would be alone in it joins the batch before. With `weights` an epoch has about as many batches,
-    and a part that is through begins anew in another order.
+    and a part that has ended begins again in another order.
 
     Args:
         parts: the data sets.
@@ -66,7 +66,10 @@ class Batches:
     ) -> None:
         if batch_size < 1 or not epochs > 0 or not min(map(len, parts), default=0):
             raise InputError("batch_size, epochs and the length of every data set must be above 0")
-        self._parts, self._size, self._seed, self._per_label = parts, batch_size, seed, per_label
+        self._parts = parts
+        self._size = batch_size
+        self._seed = seed
+        self._per_label = per_label
         self._batches = np.array([self._count(part) for part in parts])
         self._shares = self._batches if weights is None else _shares(weights, self._batches)
         self.per_epoch = int(self._shares.sum())
@@ -78,7 +81,7 @@ class Batches:
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> BatchRows:
         if not 0 <= step < self._steps:
             raise IndexError(f"step {step} of {self._steps}")
         epoch, place = divmod(step, self.per_epoch)
@@ -86,9 +89,9 @@ class Batches:
         # Shares do not change, so they tell how many turns the part has had in earlier epochs.
         cycle, nth = divmod(epoch * int(self._shares[part]) + turn, int(self._batches[part]))
         end = None if nth + 1 == self._batches[part] else (nth + 1) * self._size
-        return Batch(part, self._rows(part, cycle)[nth * self._size : end])
+        return BatchRows(part, self._rows(part, cycle)[nth * self._size : end])
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[BatchRows]:
         return map(self.__getitem__, range(self._steps))
 
     def _count(self, part: Rows) -> int:
@@ -135,10 +138,46 @@ def _labelled(part: Rows) -> TypeGuard[Examples]:
 
 
 def _shares(weights: Sequence[float], batches: Ints) -> Ints:
-    given = np.asarray(weights, float)
-    if given.shape != batches.shape or not (np.isfinite(given) & (given > 0)).all():
+    relative = np.asarray(weights, float)
+    if relative.shape != batches.shape or not (np.isfinite(relative) & (relative > 0)).all():
         raise InputError(
             f"weights={weights}: give a number above 0 for each of the {len(batches)} data sets."
         )
-    shares: Ints = np.maximum(1, np.rint(given / given.sum() * batches.sum())).astype(np.int64)
+    shares: Ints = np.maximum(1, np.rint(relative / relative.sum() * batches.sum())).astype(
+        np.int64
+    )
     return shares
+
+
+class LabelPairs:
+    """Labelled texts as pairs: each text in turn, beside another of its label drawn at random.
+
+    The target of a pair is its label, by which a ranking loss knows that texts of the same label
+    are no negatives; those of other labels come with the batch. A pair follows from its number and
+    the seed alone.
+
+    Args:
+        examples: labelled texts.
+        rounds: how many pairs each of them begins.
+        seed: decides which.
+    """
+
+    def __init__(self, examples: Examples, rounds: int, seed: int = 0) -> None:
+        self._examples, self._rounds, self._seed = examples, rounds, seed
+        self._labels = np.asarray(examples.targets)
+        self._order = np.argsort(self._labels, kind="stable")
+        self._places = np.argsort(self._order)
+        self._sizes = np.bincount(self._labels)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+
+    def __len__(self) -> int:
+        return self._rounds * len(self._examples)
+
+    def __getitem__(self, i: int) -> Example:
+        row = i % len(self._examples)
+        start, size = (each[self._labels[row]] for each in (self._starts, self._sizes))
+        # Some places further on in the label's circle: never itself, unless it is alone.
+        step = np.random.default_rng([self._seed, i]).integers(1, max(size, 2))
+        other = self._order[start + (self._places[row] - start + step) % size]
+        first, target = self._examples[row]
+        return Example((*first, *self._examples[other].texts), target)

@@ -1,4 +1,4 @@
-"""What a run will do: its data, what is held out of them, and the choices that were made."""
+"""What a run will do: its data, what is held out of them, and each choice with its reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -7,20 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from sememe.arguments import did_you_mean, real_number, whole_number
+from sememe.arguments import real_number, whole_number
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
-from sememe.evaluation.measures import check_measurable
-from sememe.evaluation.outcome import Choice, report_choices
-from sememe.training.defaults import OF_ALIKE, choose
-from sememe.training.settings import Settings
+from sememe.evaluation.measures import check_measurable, unclear_positive_label
+from sememe.evaluation.outcome import Choice, report_choices, with_requests
+from sememe.training.losses import BI, CROSS, Entry, check_options
+from sememe.training.losses.taught import REACH
+from sememe.training.settings import TrainingSettings
 
+_BI_LOSS = {
+    "pairs": ("ranking", "pairs: each anchor's positive is to beat all others of the batch"),
+    "triplets": ("ranking", "triplets: the positive is to beat its negatives and all others'"),
+    "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
+    "scored pairs": ("cosent", "scores: pairs are to come in their order"),
+    "labelled texts": ("batch-ranking", "labels: a text's own are to beat all others of the batch"),
+}
+_CROSS_LOSS = {
+    "pairs": ("ranking", "pairs: each query's document is to beat others of the batch"),
+    "triplets": ("ranking", "triplets: the positive is to beat its negatives and others"),
+    "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
+    "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
+}
+OF_ALIKE = ("contrastive", "bce")
+"""Of labelled pairs, these learn whether two texts are alike."""
+_IN_BATCH = 64
+"""More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
+_BY_LABEL, _LEAST_OF_A_LABEL = 32, 4
+_EXAMPLES_SEEN = 20_000
+_WIDE = 0.95
+"""So many of a teacher's margins become differences of cosines of at most 1."""
 _EVALUATIONS = 4
 """At least so many in all: the best weights may come before the end."""
-_SETTINGS = [field.name for field in fields(Settings)]
-_OTHERS = ("loss", "loss_options", "weights", "score_range", "positive", "lora", "progress")
+_SETTINGS = [field.name for field in fields(TrainingSettings)]
 _WITHOUT_EFFECT = ("device", "save_minutes", "log", "log_directory")
-"""On what comes out: a run may go on with others."""
+"""A run may resume with other values of these."""
 
 
 @dataclass(frozen=True)
@@ -28,41 +49,43 @@ class Plan:
     """All that is decided before the first step.
 
     Attributes:
-        parts: the examples of each data set.
+        datasets: the examples of each.
         choices: for each data set; all but the loss are the first one's.
         settings: of the trainer.
         dev: examples by which the best weights are chosen, if any.
         test: examples by which the model is judged, if any.
-        alikes: of each data set, the place of the label that means that two texts are alike.
+        positives: of each data set, the place of the label that means that two texts are alike.
         weights: how often each data set is drawn.
-        sources: what tells the data, and the examples to measure on, from others.
+        sources: digests of the data and of the examples to measure on.
+        lora: the rank of LoRA's matrices, if any.
+        progress: whether to show bars.
     """
 
-    parts: list[Examples]
+    datasets: list[Examples]
     choices: list[list[Choice]]
-    settings: Settings
+    settings: TrainingSettings
     dev: Examples | None
     test: Examples | None
-    alikes: list[int | None]
+    positives: list[int | None]
     weights: list[float | None]
     sources: dict[str, Any]
     lora: int | None
     progress: bool | None
 
-    def value(self, name: str, part: int = 0) -> Any:
-        """What was chosen."""
-        return next(choice.value for choice in self.choices[part] if choice.name == name)
+    def value(self, name: str, dataset: int = 0) -> Any:
+        """The value of a choice."""
+        return next(choice.value for choice in self.choices[dataset] if choice.name == name)
 
-    def loss_options(self, part: int) -> dict[str, Any]:
+    def loss_options(self, dataset: int) -> dict[str, Any]:
         """What a data set's loss is made with, beside its defaults."""
-        return next((c.value for c in self.choices[part] if c.name == "loss_options"), {})
+        return next((c.value for c in self.choices[dataset] if c.name == "loss_options"), {})
 
-    def targets(self, part: int) -> Examples:
+    def targets(self, dataset: int) -> Examples:
         """A data set with its targets as its loss takes them."""
-        examples = self.parts[part]
-        if examples.kind == "labelled pairs" and self.value("loss", part) in OF_ALIKE:
-            alike = np.asarray(examples.targets) == self.alikes[part]
-            return replace(examples, targets=alike.astype(np.float32))
+        examples = self.datasets[dataset]
+        if examples.kind == "labelled pairs" and self.value("loss", dataset) in OF_ALIKE:
+            is_positive = np.asarray(examples.targets) == self.positives[dataset]
+            return replace(examples, targets=is_positive.astype(np.float32))
         return examples
 
     def say(self) -> None:
@@ -71,65 +94,162 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
-        said = {name: getattr(self.settings, name) for name in _SETTINGS}
         return {
             **self.sources,
-            "losses": [self.value("loss", i) for i in range(len(self.parts))],
-            "loss_options": [self.loss_options(i) for i in range(len(self.parts))],
-            "positive": self.alikes,
+            "losses": [self.value("loss", i) for i in range(len(self.datasets))],
+            "loss_options": [self.loss_options(i) for i in range(len(self.datasets))],
+            "positive": self.positives,
             "weights": list(self.weights),
             "lora": self.lora,
-            **{name: value for name, value in said.items() if name not in _WITHOUT_EFFECT},
+            **{
+                name: getattr(self.settings, name)
+                for name in _SETTINGS
+                if name not in _WITHOUT_EFFECT
+            },
         }
 
 
 def make_plan(
-    data: Data | Sequence[Data], dev: Any, options: dict[str, Any], *, cross: bool
+    data: Data | Sequence[Data], dev: Any, options: Mapping[str, Any], *, cross: bool
 ) -> Plan:
-    """Load and check everything, and choose what was not said; raises before any work is done."""
-    known = (*_SETTINGS, *_OTHERS)
-    for name in options:
-        if name not in known:
-            raise InputError(
-                f"{name} is no option of training{did_you_mean(name, known)}; there are "
-                f"{', '.join(known)}."
-            )
-    loaded = [load(each, score_range=options.get("score_range")) for each in _several(data)]
-    alikes = _alikes(loaded, options.get("positive"))
-    given = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
-    checked = Settings(**given)
-    options = {**options, **{name: getattr(checked, name) for name in given}}
+    """Load and check everything, and choose the rest; raises before any work is done."""
+    score_range = options.get("score_range")
+    loaded = [load(source, score_range=score_range) for source in _sources(data)]
+    positives = _positives(loaded, options.get("positive"))
+    requested = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
+    checked = TrainingSettings(**requested)
+    options = {**options, **{name: getattr(checked, name) for name in requested}}
     if options.get("lora") is not None:
         options["lora"] = whole_number("lora", options["lora"])
     if dev is not None and not (isinstance(dev, str) and dev == "none"):
-        dev = load(dev, score_range=options.get("score_range"), like=loaded[0])
+        dev = load(dev, score_range=score_range, like=loaded[0])
     sources = {
-        "data": [part.digest() for part in loaded],
+        "data": [examples.digest() for examples in loaded],
         "dev": dev.digest() if isinstance(dev, Examples) else dev,
     }
-    parts, dev_part, test = _held_out(loaded, dev, options.get("seed") or 0)
-    weights = options.get("weights")
-    weights = [None] * len(parts) if weights is None else list(weights)
-    weights = [each if each is None else real_number("weights", each, above=0) for each in weights]
-    if len(weights) != len(parts):
-        raise InputError(f"{len(weights)} weights for {len(parts)} data sets; give one for each.")
+    datasets, dev_half, test_half = _hold_out(loaded, dev, checked.seed)
     choices = [
-        choose(part, options, cross=cross, alike=alike)
-        for part, alike in zip(parts, alikes, strict=True)
+        choose(examples, options, cross=cross, positive=positive)
+        for examples, positive in zip(datasets, positives, strict=True)
     ]
-    chosen = {c.name: c.value for c in choices[0]}
-    chosen.pop("loss_options", None)
-    labels = len(parts[0].labels) if chosen.pop("loss") == "cross-entropy" else 1
-    for held in (dev_part, test):
+    values = {choice.name: choice.value for choice in choices[0]}
+    labels = len(datasets[0].labels) if values["loss"] == "cross-entropy" else 1
+    for held in (dev_half, test_half):
         if held is not None:
-            check_measurable(held, alikes[0], cross=cross, labels=labels)
-    evaluations = ceil(_EVALUATIONS / chosen["epochs"])
-    settings = Settings(**{"evaluations": evaluations, **given, **chosen})
-    others = sources, options.get("lora"), options.get("progress")
-    return Plan(parts, choices, settings, dev_part, test, alikes, weights, *others)
+            check_measurable(held, positives[0], cross=cross, labels=labels)
+    evaluations = {"evaluations": ceil(_EVALUATIONS / values["epochs"])}
+    values = {name: value for name, value in values.items() if name in _SETTINGS}
+    return Plan(
+        datasets,
+        choices,
+        TrainingSettings(**{**evaluations, **requested, **values}),
+        dev_half,
+        test_half,
+        positives,
+        _weights(options.get("weights"), len(datasets)),
+        sources,
+        options.get("lora"),
+        options.get("progress"),
+    )
 
 
-def _several(data: Data | Sequence[Data]) -> list[Any]:
+def choose(
+    examples: Examples, options: Mapping[str, Any], *, cross: bool, positive: int | None
+) -> list[Choice]:
+    """The loss, batch size, learning rate and epochs: the user's options, else what suits the data.
+
+    Choices have `per_label` and `loss_options` only where the user or the data need them.
+
+    Raises:
+        InputError: a loss that does not exist, or is not for this kind of data; a bad option of it.
+    """
+    losses, defaults = (CROSS, _CROSS_LOSS) if cross else (BI, _BI_LOSS)
+    loss, reason = defaults.get(examples.kind) or _for_labels(examples, cross, positive)
+    loss = _checked(options.get("loss") or loss, examples, losses)
+    if positive is None and examples.kind == "labelled pairs" and loss in OF_ALIKE:
+        raise unclear_positive_label(examples)
+    count = len(examples)
+    epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))
+    suited = [
+        Choice("loss", loss, reason),
+        *_batch(examples, loss, options),
+        _learning_rate(examples, cross, with_lora=bool(options.get("lora"))),
+        Choice("epochs", epochs, f"about {_EXAMPLES_SEEN:,} examples seen, of {count:,}"),
+    ]
+    if any(choice.name == "per_label" for choice in suited):  # which has the user's sizes in it
+        options = {**options, "batch_size": None, "per_label": None}
+    if loss_options := options.get("loss_options") or {}:
+        check_options(loss, losses[loss], loss_options)
+        options = {**options, "loss_options": dict(loss_options)}
+        suited.append(Choice("loss_options", {}, ""))
+    elif loss == "margin-mse" and not cross and (scale := _scale(examples)):
+        reason = "the teacher's scores are logits: divided by it, they are within cosines' reach"
+        suited.append(Choice("loss_options", {"scale": scale}, reason))
+    return with_requests(suited, {k: v for k, v in options.items() if k != "loss_options" or v})
+
+
+def _batch(examples: Examples, loss: str, options: Mapping[str, Any]) -> list[Choice]:
+    """The batch's size; of labelled texts also how many of each label are in it."""
+    size, each = options.get("batch_size"), options.get("per_label")
+    if examples.kind == "labelled texts" and each != 0:
+        labels = len(np.unique(np.asarray(examples.targets)))
+        size = size or _BY_LABEL
+        labels = min(labels, max(2, size // (each or _LEAST_OF_A_LABEL)))
+        each = each or max(2, size // labels)
+        return [
+            Choice("batch_size", labels * each, f"{each} texts of each of {labels} labels"),
+            Choice("per_label", each, "so that each text has others of its label"),
+        ]
+    size, reason = 16, "as in SBERT"
+    if loss == "ranking":
+        size, reason = _IN_BATCH, "the batch holds the negatives"
+    return [Choice("batch_size", min(size, max(2, len(examples) // 2)), reason)]
+
+
+def _learning_rate(examples: Examples, cross: bool, *, with_lora: bool) -> Choice:
+    rate, reason = (5e-5, "usual for cross-encoders") if cross else (2e-5, "usual for bi-encoders")
+    if examples.kind == "labelled texts":
+        rate, reason = 5e-5, "labels are learned better than with 2e-5"
+    if with_lora:
+        rate, reason = 10 * rate, "ten times the usual, as LoRA trains few weights"
+    return Choice("learning_rate", rate, reason)
+
+
+def _scale(examples: Examples) -> float | None:
+    """What to divide a teacher's scores by, if its margins are out of cosines' reach."""
+    scores = np.asarray(examples.targets)
+    margins = np.abs(scores[:, :1] - scores[:, 1:])
+    return round(float(np.quantile(margins, _WIDE)), 3) if margins.max() > REACH else None
+
+
+def _for_labels(examples: Examples, cross: bool, positive: int | None) -> tuple[str, str]:
+    if examples.kind == "labelled texts":
+        raise InputError(
+            f"{examples.name} has single texts with labels, and a cross-encoder reads pairs; "
+            "sememe train classifier learns labels, and sememe train bi learns vectors that tell "
+            "them apart."
+        )
+    if positive is not None and len(examples.labels) == 2:
+        if cross:
+            return "bce", "two labels: the probability that a pair is alike"
+        return "contrastive", "two labels: pairs that are alike come together, others part"
+    if cross:
+        return "cross-entropy", f"{len(examples.labels)} labels: a score each"
+    return "softmax", f"{len(examples.labels)} labels: told from both vectors, as in SBERT"
+
+
+def _checked(loss: str, examples: Examples, losses: Mapping[str, Entry]) -> str:
+    fitting = [name for name, entry in losses.items() if examples.kind in entry.kinds]
+    if loss not in fitting:
+        problem = "is not known" if loss not in losses else f"is not for {examples.kind}"
+        raise InputError(
+            f"The loss {loss!r} {problem}; {examples.name} holds {examples.kind}, for which there "
+            f"are {', '.join(fitting)}."
+        )
+    return loss
+
+
+def _sources(data: Data | Sequence[Data]) -> list[Any]:
     if isinstance(data, list | tuple) and data and not any(map(_is_row, data)):
         return list(data)
     return [data]
@@ -143,30 +263,41 @@ def _is_row(item: Any) -> bool:
     )
 
 
-def _alikes(loaded: list[Examples], positive: Any) -> list[int | None]:
-    labels = {label: None for part in loaded for label in part.labels}
+def _positives(loaded: list[Examples], positive: Any) -> list[int | None]:
+    labels = {label: None for examples in loaded for label in examples.labels}
     if positive is not None and str(positive) not in labels:
-        listed, names = ", ".join(labels) or "none", ", ".join(part.name for part in loaded)
-        raise InputError(f"positive={positive!r} is no label of {names}: it has {listed}.")
+        names = ", ".join(examples.name for examples in loaded)
+        raise InputError(
+            f"positive={positive!r} is no label of {names}: it has {', '.join(labels) or 'none'}."
+        )
     return [
         part.labels.index(str(positive)) if str(positive) in part.labels else part.positive_label
         for part in loaded
     ]
 
 
-def _held_out(
+def _weights(weights: Sequence[Any] | None, count: int) -> list[float | None]:
+    if weights is None:
+        return [None] * count
+    checked = [w if w is None else real_number("weights", w, above=0) for w in weights]
+    if len(checked) != count:
+        raise InputError(f"{len(checked)} weights for {count} data sets; give one for each.")
+    return checked
+
+
+def _hold_out(
     loaded: list[Examples], dev: Examples | str | None, seed: int
 ) -> tuple[list[Examples], Examples | None, Examples | None]:
     first, held = hold_out(loaded[0], dev, seed)
     if held is None:
         return loaded, None, None
     if dev is None:
-        loaded = [first, *(_without(part, held) for part in loaded[1:])]
+        loaded = [first, *(_without(examples, held) for examples in loaded[1:])]
     else:
-        for part in loaded:
-            if shared := int(_sharing(part, held).sum()):
+        for examples in loaded:
+            if shared := int(_sharing(examples, held).sum()):
                 warn(
-                    f"{shared} of {len(part)} rows of {part.name} have a text that is in "
+                    f"{shared} of {len(examples)} rows of {examples.name} have a text that is in "
                     f"{held.name} too: the figures may be better than on new texts.",
                     SememeWarning,
                 )

@@ -20,16 +20,14 @@ from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure
 from sememe.evaluation.outcome import Outcome, saving_explained, write_outcome
 from sememe.jobs import Job
 from sememe.training.losses import BI, CROSS
-from sememe.training.losses.loss import Loss
-from sememe.training.losses.matryoshka import Matryoshka
+from sememe.training.losses.loss import Loss, Matryoshka
 from sememe.training.plan import Plan, make_plan
 from sememe.training.towers import BiTower, CrossTower, TextTower
 from sememe.training.trainer import Objective, Trainer
 
 _NEGATIVES = 4
-"""So many of a batch's other documents a cross-encoder scores for each query."""
+"""How many of a batch's other documents a cross-encoder scores for each query."""
 
-Measuring = Callable[[Examples, Compute], Measurement]
 StrPath = str | os.PathLike[str]
 
 
@@ -42,14 +40,33 @@ def train_bi(
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
     matryoshka: Sequence[int] | None = None,
-    **options: Any,
+    epochs: float | None = None,
+    batch_size: int | None = None,
+    per_label: int | None = None,
+    learning_rate: float | None = None,
+    warmup: float = 0.1,
+    weight_decay: float = 0.01,
+    max_norm: float = 1.0,
+    evaluations: int | None = None,
+    patience: int | None = None,
+    lora: int | None = None,
+    weights: Sequence[float] | None = None,
+    score_range: tuple[float, float] | None = None,
+    positive: str | int | None = None,
+    precision: str = "auto",
+    device: str | None = None,
+    seed: int = 0,
+    save_minutes: float = 5,
+    log: str | None = None,
+    log_directory: str = "logs",
+    progress: bool | None = None,
 ) -> Outcome:
-    """Train a bi-encoder on pairs, triplets, scores or labels, and say whether it got better.
+    """Train a bi-encoder on pairs, triplets, scores or labels, and measure whether it got better.
 
-    What is not given is chosen by the data and the model, and said with the reason. The model is
-    measured before and after on examples that no step saw: of those held out, one half chooses the
-    best weights and the other gives the figures, for a choice looks better than it is on what it
-    was made with. Killed, the same call goes on where it was.
+    Options that are None are chosen by the data and the model, and reported with the reason. The
+    model is measured before and after on examples that no step saw: one half of those held out
+    chooses the best weights and the other gives the figures, because a choice looks better than it
+    is on the examples it was made with. Interrupted, the same call resumes where it stopped.
 
     Args:
         data: a file, a data set of the Hub, a dict of columns or a list of dicts, or a list of
@@ -60,42 +77,55 @@ def train_bi(
             most; "none" measures nothing.
         loss: triplet, contrastive, ranking, cosent, cosine-mse, softmax, margin-mse, kl,
             batch-ranking, batch-hard or batch-semi-hard; docs/losses.md says which when.
-        loss_options: what the loss is made with, such as {"margin": 0.3}; docs/losses.md has them.
+        loss_options: options of the loss, such as {"margin": 0.3}; docs/losses.md has them.
         matryoshka: sizes, such as (384, 128, 64), to which the vectors can be cut afterwards
             (Kusupati et al., 2022).
-        **options: those of `sememe.training.settings.Settings` (epochs, batch_size, learning_rate,
-            precision, device, seed, evaluations, patience, …), and
-            weights: how often each of several data sets is drawn;
-            score_range: the lowest and the highest score there can be;
-            positive: the label that means that two texts are alike;
-            lora: the rank of LoRA's matrices, which are trained instead of all weights;
-            progress: as everywhere.
+        epochs: how often every example is seen.
+        batch_size: examples a step; memory does not limit it.
+        per_label: of labelled texts, how many of each label are in a batch; 0 for any number.
+        learning_rate: the highest, reached after the warm-up; from there it falls to 0 in a line.
+        warmup: the share of all steps in which the learning rate rises in a line.
+        weight_decay: AdamW's (Loshchilov & Hutter, 2019).
+        max_norm: gradients are scaled down to this length.
+        evaluations: how often an epoch the model is measured.
+        patience: after so many evaluations without a better one training ends; None to continue.
+        lora: the rank of LoRA's matrices (Hu et al., 2021), trained instead of all weights.
+        weights: how often each of several data sets is drawn.
+        score_range: the lowest and the highest score there can be.
+        positive: the label that means that two texts are alike.
+        precision: what the model computes in, its weights staying float32: f32, bf16, or auto,
+            bf16 wherever the processor or the GPU has it.
+        device: cpu, cuda, cuda:1 or mps; None for the fastest.
+        seed: of everything random.
+        save_minutes: how often the state is saved, from which an interrupted run resumes.
+        log: tensorboard or wandb, to log losses there too.
+        log_directory: where to log.
+        progress: show a bar; None shows it on a terminal.
 
     Raises:
         TableError, InputError: data that cannot be used (where, and what to do), or an option.
-        JobError: a run that was begun otherwise, or a disk that is full.
+        JobError: a run that was begun with other options, or a full disk.
         MissingExtra: without torch, accelerate, or what the data need.
 
     Example:
-        >>> done = train_bi("pairs.csv", "my-encoder")   # doctest: +SKIP
-        >>> print(done.verdict)                          # doctest: +SKIP
+        >>> outcome = train_bi("pairs.csv", "my-encoder")   # doctest: +SKIP
+        >>> print(outcome.verdict)                          # doctest: +SKIP
         Better: Spearman 84.1 (82.0 to 86.0) after, 79.3 (76.7 to 81.6) before, p = 0.001.
     """
-    target, checkpoint = _begun(output, model)
+    options = locals()  # all of the above, by name
+    target, checkpoint = _open(output, model)
     dims = [whole_number("matryoshka", dim) for dim in (() if matryoshka is None else matryoshka)]
-    plan = make_plan(
-        data, dev, {"loss": loss, "loss_options": loss_options, **options}, cross=False
-    )
-    torch.manual_seed(plan.settings.seed)  # of LoRA's matrices, of a loss's own weights
+    plan = make_plan(data, dev, options, cross=False)
+    torch.manual_seed(plan.settings.seed)  # of LoRA's matrices and a loss's own weights
     tower = BiTower(checkpoint, lora=plan.lora)
 
-    def made(name: str, examples: Examples, options: dict[str, Any]) -> Loss:
+    def make_loss(name: str, examples: Examples, loss_options: dict[str, Any]) -> Loss:
         sizes = (tower.dim, len(examples.labels)) if name == "softmax" else ()
-        made = BI[name].loss(*sizes, **options)
-        return Matryoshka(made, dims) if dims else made
+        loss = BI[name].loss(*sizes, **loss_options)
+        return Matryoshka(loss, dims) if dims else loss
 
-    measuring = partial(measure_bi, positive_label=plan.alikes[0])
-    return _train(plan, tower, made, measuring, tower.encode, target, {"matryoshka": dims})
+    measure = partial(measure_bi, positive_label=plan.positives[0])
+    return _train(plan, tower, make_loss, measure, tower.encode, target, {"matryoshka": dims})
 
 
 def train_cross(
@@ -106,52 +136,69 @@ def train_cross(
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
-    **options: Any,
+    epochs: float | None = None,
+    batch_size: int | None = None,
+    per_label: int | None = None,
+    learning_rate: float | None = None,
+    warmup: float = 0.1,
+    weight_decay: float = 0.01,
+    max_norm: float = 1.0,
+    evaluations: int | None = None,
+    patience: int | None = None,
+    lora: int | None = None,
+    weights: Sequence[float] | None = None,
+    score_range: tuple[float, float] | None = None,
+    positive: str | int | None = None,
+    precision: str = "auto",
+    device: str | None = None,
+    seed: int = 0,
+    save_minutes: float = 5,
+    log: str | None = None,
+    log_directory: str = "logs",
+    progress: bool | None = None,
 ) -> Outcome:
     """Train a cross-encoder on pairs, triplets, scores or labels of pairs, as `train_bi` does.
 
-    An encoder that is none yet is given a new head; what it is measured against is then its own
-    cosine, the score that there was before.
+    An encoder that is not a cross-encoder yet gets a new head, and is compared with its own
+    cosines, the scores that there were before.
 
     Args:
-        data: see `train_bi`, as all that is not said here.
-        output: see `train_bi`.
+        data: as in `train_bi`, and so are all options not listed here.
+        output: a new or empty folder for the checkpoint, training.html and training.json.
         model: where to start from: a cross-encoder, a bi-encoder or a regular transformer.
-        dev: see `train_bi`.
         loss: bce, mse, cross-entropy, ranking or margin-mse.
-        loss_options: see `train_bi`.
-        **options: see `train_bi`.
 
     Example:
-        >>> done = train_cross("scored.csv", "my-cross-encoder", epochs=4)   # doctest: +SKIP
+        >>> outcome = train_cross("scored.csv", "my-cross-encoder", epochs=4)   # doctest: +SKIP
     """
-    target, checkpoint = _begun(output, model)
-    given = {"loss": loss, "loss_options": loss_options, **options}
-    plan = make_plan(data, dev, given, cross=True)
-    name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.parts))}
-    labels = {part.labels for part in plan.parts} if name == "cross-entropy" else set()
+    options = locals()  # all of the above, by name
+    target, checkpoint = _open(output, model)
+    plan = make_plan(data, dev, options, cross=True)
+    name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.datasets))}
+    labels = {part.labels for part in plan.datasets} if name == "cross-entropy" else set()
     if len(names) > 1 or len(labels) > 1:
+        data_names = " and ".join(examples.name for examples in plan.datasets)
         raise InputError(
-            f"{', '.join(sorted(names))} of {' and '.join(part.name for part in plan.parts)}: a "
-            "cross-encoder takes one loss, and one set of labels, at a time. Train on them in turn."
+            f"{', '.join(sorted(names))} of {data_names}: a cross-encoder takes one loss, and one "
+            "set of labels, at a time. Train on them in turn."
         )
     torch.manual_seed(plan.settings.seed)  # of the new head
     tower = CrossTower(
         checkpoint,
-        _scoring(checkpoint, plan.parts[0], name),
+        _scoring(checkpoint, plan.datasets[0], name),
         negatives=_NEGATIVES if name == "ranking" else 0,
         lora=plan.lora,
     )
     before = _cosines(checkpoint) if checkpoint.scoring is None and tower.dim == 1 else tower.encode
-    measuring = partial(measure_cross, positive_label=plan.alikes[0])
 
-    def made(name: str, _: Examples, options: dict[str, Any]) -> Loss:
-        return CROSS[name].loss(**options)
+    def make_loss(name: str, _: Examples, loss_options: dict[str, Any]) -> Loss:
+        return CROSS[name].loss(**loss_options)
 
-    return _train(plan, tower, made, measuring, before, target, {})
+    measure = partial(measure_cross, positive_label=plan.positives[0])
+    return _train(plan, tower, make_loss, measure, before, target, {})
 
 
-def _begun(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
+def _open(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
     """Where to save to, and what to start from; raises before any work is done."""
     target, checkpoint = check_target(output), read(model)
     if checkpoint.static is not None:
@@ -162,42 +209,60 @@ def _begun(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
 def _train(
     plan: Plan,
     tower: TextTower,
-    made: Callable[[str, Examples, dict[str, Any]], Loss],
-    measuring: Measuring,
+    make_loss: Callable[[str, Examples, dict[str, Any]], Loss],
+    measure: Callable[[Examples, Compute], Measurement],
     before: Compute,
     target: Path,
     identity: dict[str, Any],
 ) -> Outcome:
-    folder, settings = target.with_name(f"{target.name}.training"), plan.settings
-    what = {"tower": type(tower).__name__, "model": tower.checkpoint.weights.sha256}
-    known = {**what, **plan.identity(), **identity}
-    # Of several processes one keeps the state.
-    main = int(os.environ.get("RANK", 0)) == 0
+    """Measure, train, measure again and save the checkpoint with its report.
+
+    Args:
+        plan: all choices.
+        tower: what is trained.
+        make_loss: a loss of a name, a data set and the loss's options.
+        measure: measures what computes vectors or scores.
+        before: what computed them before training.
+        target: where the checkpoint is saved.
+        identity: what a resumed run must have in common with this one, beside the plan.
+    """
+    folder = target.with_name(f"{target.name}.training")
+    identity = {
+        "tower": type(tower).__name__,
+        "model": tower.checkpoint.weights.sha256,
+        **plan.identity(),
+        **identity,
+    }
     objectives = [
-        Objective(plan.targets(i), made(plan.value("loss", i), part, plan.loss_options(i)), weight)
-        for i, (part, weight) in enumerate(zip(plan.parts, plan.weights, strict=True))
+        Objective(
+            plan.targets(i),
+            make_loss(plan.value("loss", i), examples, plan.loss_options(i)),
+            weight,
+        )
+        for i, (examples, weight) in enumerate(zip(plan.datasets, plan.weights, strict=True))
     ]
-    chosen, judged = plan.dev, plan.test
+    dev, test = plan.dev, plan.test
     trainer = Trainer(
         tower,
         objectives,
-        settings,
-        measure=None if chosen is None else lambda t: measuring(chosen, t.encode).value,
+        plan.settings,
+        measure=None if dev is None else lambda t: measure(dev, t.encode).value,
         folder=folder,
     )
-    with Job.opened(folder, "train", known) if main else nullcontext() as job:
+    is_main = int(os.environ.get("RANK", 0)) == 0  # of several processes one keeps the state
+    with Job.opened(folder, "train", identity) if is_main else nullcontext() as job:
         if job:
             plan.say()
-        first = None if judged is None else measuring(judged, before)
+        first = None if test is None else measure(test, before)
         try:
             history = trainer.run(plan.progress)
-        except InputError:  # these settings lead nowhere: nobody goes on with them
+        except InputError:  # these settings lead nowhere: nobody resumes with them
             trainer.forget()
             if job:
                 job.remove()
             raise
-        last = None if judged is None else measuring(judged, tower.encode)
-        title = f"{tower.checkpoint.name} on {plan.parts[0].name}"
+        last = None if test is None else measure(test, tower.encode)
+        title = f"{tower.checkpoint.name} on {plan.datasets[0].name}"
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
             with saving_explained(target, folder):
@@ -207,12 +272,12 @@ def _train(
     return outcome
 
 
-def _save(tower: TextTower, outcome: Outcome, made: Path) -> None:
+def _save(tower: TextTower, outcome: Outcome, folder: Path) -> None:
     """Put the checkpoint and its report in their place, both or neither."""
-    shutil.rmtree(made, ignore_errors=True)  # of a process that was killed here
-    tower.save(made)
-    write_outcome(outcome, made)
-    take_name(made, outcome.directory)
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed here
+    tower.save(folder)
+    write_outcome(outcome, folder)
+    take_name(folder, outcome.directory)
 
 
 def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:

@@ -1,4 +1,4 @@
-"""What a training run can be told, each with a default that works."""
+"""The settings of the training loop, checked; free of torch."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,26 +13,10 @@ _FROM_0 = {"warmup": 1, "weight_decay": None, "save_minutes": None}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train; what data and model decide is chosen by `sememe.training.defaults`.
+class TrainingSettings:
+    """How to train; what data and model decide is chosen by `sememe.training.plan`.
 
-    Attributes:
-        epochs: how often every example is seen.
-        batch_size: examples a step; memory does not limit it (see `sememe.training.steps`).
-        per_label: of labelled texts, how many of each label are in a batch; 0 for as they come.
-        learning_rate: the highest, reached after the warm-up; from there it falls to 0 in a line.
-        warmup: the share of all steps in which the learning rate rises in a line.
-        weight_decay: AdamW's (Loshchilov & Hutter, 2019).
-        max_norm: gradients are scaled down to this length.
-        precision: what the tower computes in, its weights staying float32: f32, bf16, or auto,
-            bf16 wherever the processor or the GPU has it.
-        device: cpu, cuda, cuda:1 or mps; None for the fastest that is there.
-        seed: everything random comes of it.
-        evaluations: how often an epoch the model is evaluated.
-        patience: after so many evaluations that were no better, training ends; None to go on.
-        save_minutes: how often the state is saved, from which a killed run goes on.
-        log: tensorboard or wandb, where losses are logged too.
-        log_directory: where to.
+    The attributes are the options of `sememe.train_bi` with the same names.
     """
 
     epochs: float = 1

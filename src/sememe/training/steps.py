@@ -50,18 +50,18 @@ class Stepper:
         keys = _keys(columns).to(device)
         targets = None if targets is None else targets.to(device)
 
-        def whole(values: Tensor) -> Tensor:
+        def batch_loss(values: Tensor) -> Tensor:
             split = values.unflatten(0, (len(columns), -1))
             return loss(Outputs(list(split.unbind()), targets, keys))
 
         if len(parts) == 1 and world == 1:
-            found = whole(_in_order(parts, [self._forward(parts[0])]))
-            found.backward()
-            return float(found.detach())
-        return self._cached(parts, whole, (len(columns), count))
+            value = batch_loss(_in_order(parts, [self._forward(parts[0])]))
+            value.backward()
+            return float(value.detach())
+        return self._cached(parts, batch_loss, (len(columns), count))
 
     def _cached(
-        self, parts: list[Part], whole: Callable[[Tensor], Tensor], shape: tuple[int, int]
+        self, parts: list[Part], batch_loss: Callable[[Tensor], Tensor], shape: tuple[int, int]
     ) -> float:
         states, values, device = [], [], self.tower.device
         with torch.no_grad():
@@ -69,15 +69,15 @@ class Stepper:
                 states.append(_random_state(device))
                 values.append(self._forward(part))
         leaf = _in_order(parts, values).requires_grad_()
-        found = whole(self._gathered(leaf, shape))
-        found.backward()
+        total = batch_loss(self._gathered(leaf, shape))
+        total.backward()
         for part, state in zip(parts, states, strict=True):
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 _set_random_state(state, device)
                 value = self._forward(part)
             value.backward(leaf.grad[torch.as_tensor(part.rows, device=device)])
         self._sum_gradients()
-        return float(found.detach())
+        return float(total.detach())
 
     def _forward(self, part: Part) -> Tensor:
         device = self.tower.device
@@ -85,20 +85,20 @@ class Stepper:
             return self.tower(*(x.to(device) for x in part.inputs)).float()
 
     def _gathered(self, leaf: Tensor, shape: tuple[int, int]) -> Tensor:
-        """The outputs of all processes in the batch's order, this one's own with gradients."""
+        """All processes' outputs in the order of the batch; those of this one have gradients."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         if world == 1:
             return leaf
         columns, count = shape
-        own = leaf.unflatten(0, (columns, -1))
+        local = leaf.unflatten(0, (columns, -1))
         longest = -(-count // world)
-        padded = own.new_zeros(columns, longest, *own.shape[2:])
-        padded[:, : own.shape[1]] = own.detach()
-        everyone = self.accelerator.gather(padded[None])
-        batch = everyone.new_empty(columns, count, *own.shape[2:])
+        padded = local.new_zeros(columns, longest, *local.shape[2:])
+        padded[:, : local.shape[1]] = local.detach()
+        gathered = self.accelerator.gather(padded[None])
+        batch = gathered.new_empty(columns, count, *local.shape[2:])
         for other in range(world):
             size = len(range(other, count, world))
-            batch[:, other::world] = (own if other == rank else everyone[other])[:, :size]
+            batch[:, other::world] = (local if other == rank else gathered[other])[:, :size]
         return batch.flatten(0, 1)
 
     def _sum_gradients(self) -> None:

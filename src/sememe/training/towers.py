@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,14 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from sememe.arguments import whole_number
 from sememe.checkpoint import Checkpoint, Scoring, write
 from sememe.checkpoint.modules import Dense, Pooling
 from sememe.engines.torch.head import TransformerWithHead
 from sememe.engines.torch.load import load_transformer
 from sememe.engines.torch.speed import keep_gradients, quicken_dropout, unpadded
 from sememe.errors import InputError
+from sememe.extras import importing
 from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
-from sememe.training.lora import adapt, merged
 from sememe.training.losses.loss import Tensor
 
 TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 32_768}
@@ -62,12 +63,12 @@ class Tower(nn.Module):  # type: ignore[misc]
 
     def parts(self, items: Sequence[Any]) -> list[Part]:
         """The items in parts that each fit into memory."""
-        found = []
+        parts = []
         for start in range(0, len(items), self.part_size):
-            some = items[start : start + self.part_size]
-            rows = np.arange(start, start + len(some))
-            found.append(Part(rows, (torch.from_numpy(np.stack(some)),)))
-        return found
+            arrays = np.stack(items[start : start + self.part_size])
+            rows = np.arange(start, start + len(arrays))
+            parts.append(Part(rows, (torch.from_numpy(arrays),)))
+        return parts
 
     def forward(self, *inputs: Any) -> Tensor:
         """The inputs of a part of b items: float32 (b, dim)."""
@@ -82,24 +83,21 @@ class Tower(nn.Module):  # type: ignore[misc]
 
     def encode(self, items: Sequence[Any]) -> npt.NDArray[np.float32]:
         """Compute without gradients, in float32: (n, dim)."""
-        found: npt.NDArray[np.float32] | None = None
-        for rows, values in self._evaluated(items):
-            if found is None:
-                found = np.empty((len(items), *values.shape[1:]), np.float32)
-            found[rows] = values.float().cpu().numpy()
-        if found is None:
+        if not len(items):
             raise InputError("There is nothing to encode.")
-        return found
-
-    def _evaluated(self, items: Sequence[Any]) -> Iterator[tuple[Any, Tensor]]:
-        training = self.training
+        rows, values = [], []
+        was_training = self.training
         self.eval()
         try:
             with torch.inference_mode():
-                for rows, inputs in self.parts(items):
-                    yield rows, self(*(x.to(self.device) for x in inputs))
+                for part in self.parts(items):
+                    rows.append(part.rows)
+                    outputs = self(*(x.to(self.device) for x in part.inputs))
+                    values.append(outputs.float().cpu().numpy())
         finally:
-            self.train(training)
+            self.train(was_training)
+        encoded: npt.NDArray[np.float32] = np.concatenate(values)
+        return encoded[np.argsort(np.concatenate(rows))]
 
 
 class TextTower(Tower):
@@ -132,7 +130,7 @@ class TextTower(Tower):
         self.kind = type(transformer).__name__
         self.checkpoint = checkpoint
         if lora is not None:
-            adapt(transformer, lora)
+            _adapt(transformer, lora)
         keep_gradients(transformer)
         self.encoder = TransformerWithHead(checkpoint, output, unpadded(transformer), size)
         self.dim = self.encoder.dim
@@ -157,20 +155,23 @@ class TextTower(Tower):
 
     def tensors(self) -> dict[Path, dict[str, npt.NDArray[np.float32]]]:
         """All weights, by the checkpoint's folder that they belong to."""
-        transformer = merged(self.encoder.transformer).items()
-        # An unpadded transformer is one more module, called `base`, around the one it computes.
+        transformer = _merged(self.encoder.transformer).items()
+        # A flattened transformer is one more module, called `base`, around the one it computes.
         names = {re.sub(r"(^|\.)base\.", r"\1", name): tensor for name, tensor in transformer}
         if not any("pooler." in name for name in self.checkpoint.weights.names):
             # One that the checkpoint does not have was drawn at random.
             names = {name: x for name, x in names.items() if not name.startswith("pooler.")}
-        found = {self.checkpoint.transformer: names}
+        tensors = {self.checkpoint.transformer: names}
         layers = self.encoder.head.layers if self.encoder.head else ()
         for layer, module in zip(layers, self.checkpoint.head, strict=False):
             if isinstance(module, Dense):
-                found[module.folder] = {f"linear.{k}": x for k, x in layer[0].state_dict().items()}
+                state = layer[0].state_dict()
+                tensors[module.folder] = {f"linear.{name}": x for name, x in state.items()}
         return {
-            folder: {name: x.detach().cpu().float().contiguous().numpy() for name, x in of.items()}
-            for folder, of in found.items()
+            folder: {
+                name: x.detach().cpu().float().contiguous().numpy() for name, x in named.items()
+            }
+            for folder, named in tensors.items()
         }
 
 
@@ -215,11 +216,11 @@ class CrossTower(TextTower):
         negatives: int = 0,
         lora: int | None = None,
     ) -> None:
-        known = checkpoint.scoring is not None and checkpoint.scoring.labels == scoring.labels
+        has_labels = checkpoint.scoring is not None and checkpoint.scoring.labels == scoring.labels
         super().__init__(
-            checkpoint, "scores", new_labels=None if known else len(scoring.labels), lora=lora
+            checkpoint, "scores", new_labels=None if has_labels else len(scoring.labels), lora=lora
         )
-        self.new = not known
+        self.new = not has_labels
         self._tokenizer = PairTokenizer(checkpoint)
         self._negatives, self._scoring = negatives, scoring
 
@@ -231,12 +232,12 @@ class CrossTower(TextTower):
     ) -> list[list[Pair]]:
         """Each query with each of its candidates, then with some of the other examples'."""
         columns = [[(row[0], row[k]) for row in rows] for k in range(1, len(rows[0]))]
-        known: dict[str, set[str]] = {}
+        candidates_of: dict[str, set[str]] = {}
         for query, *candidates in rows:
-            known.setdefault(query, set()).update(candidates)
+            candidates_of.setdefault(query, set()).update(candidates)
         others = [row[1] for row in rows]
         drawn = [
-            [(row[0], _drawn(row, others, known[row[0]], random)) for row in rows]
+            [(row[0], _drawn(row, others, candidates_of[row[0]], random)) for row in rows]
             for _ in range(self._negatives)
         ]
         return columns + drawn
@@ -251,11 +252,11 @@ class CrossTower(TextTower):
 
 
 def _drawn(
-    row: tuple[str, ...], others: list[str], known: set[str], random: np.random.Generator
+    row: tuple[str, ...], others: list[str], candidates: set[str], random: np.random.Generator
 ) -> str:
-    """One of the others that is no candidate of the query's own; its positive if none turns up."""
+    """One of the others that is not a candidate of the query; its positive if none turns up."""
     for _ in range(100):
-        if (other := others[random.integers(len(others))]) not in known:
+        if (other := others[random.integers(len(others))]) not in candidates:
             return other
     return row[1]  # which the loss does not take for a negative
 
@@ -264,3 +265,40 @@ def _inputs(batch: Batch) -> tuple[Any, ...]:
     second = batch.second
     fed = [batch.ids, batch.lengths, *([second] if second is not None else [])]
     return tuple(torch.from_numpy(x) for x in fed)
+
+
+def _adapt(transformer: Any, rank: int) -> None:
+    """Freeze a transformer but its head, and put LoRA's matrices beside each linear layer."""
+    with importing("peft", purpose="lora="):
+        from peft import LoraConfig, inject_adapter_in_model
+    rank = whole_number("lora", rank)
+    base = transformer.base_model
+    base_modules = {id(module) for module in base.modules()}
+    linear = [
+        name
+        for name, module in transformer.named_modules()
+        if isinstance(module, nn.Linear) and id(module) in base_modules
+    ]
+    base_parameters = {id(parameter) for parameter in base.parameters()}
+    head = [
+        parameter for parameter in transformer.parameters() if id(parameter) not in base_parameters
+    ]
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
+    inject_adapter_in_model(config, transformer)
+    for parameter in head:  # peft freezes all but its own, and this one is new
+        parameter.requires_grad_(True)
+
+
+def _merged(transformer: Any) -> dict[str, Any]:
+    """A transformer's state with LoRA's matrices, if there are any, merged into its weights."""
+    adapted = [module for module in transformer.modules() if hasattr(module, "unmerge")]
+    for module in adapted:
+        module.merge()
+    state = {
+        name.replace(".base_layer.", "."): tensor.clone() if adapted else tensor
+        for name, tensor in transformer.state_dict().items()
+        if ".lora_" not in name
+    }
+    for module in adapted:
+        module.unmerge()
+    return state

@@ -1,4 +1,4 @@
-"""Losses, one idea a file, and their names on the command line."""
+"""Losses, and their names on the command line and in `loss=`."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -8,11 +8,7 @@ from typing import Any
 
 from sememe.arguments import did_you_mean
 from sememe.errors import InputError
-from sememe.training.losses.batch_ranking import BatchRankingLoss
-from sememe.training.losses.batch_triplet import BatchTripletLoss
-from sememe.training.losses.contrastive import ContrastiveLoss
-from sememe.training.losses.cosent import CoSENTLoss
-from sememe.training.losses.cosine_mse import CosineMSELoss
+from sememe.training.losses.batches import BatchRankingLoss, BatchTripletLoss
 from sememe.training.losses.cross import (
     CandidateMarginMSELoss,
     CandidateRankingLoss,
@@ -20,12 +16,16 @@ from sememe.training.losses.cross import (
     ScoreBCELoss,
     ScoreMSELoss,
 )
-from sememe.training.losses.kl import KLLoss
 from sememe.training.losses.loss import Loss
-from sememe.training.losses.margin_mse import MarginMSELoss
-from sememe.training.losses.ranking import RankingLoss
-from sememe.training.losses.softmax import SoftmaxLoss
-from sememe.training.losses.triplet import TripletLoss
+from sememe.training.losses.pairs import (
+    ContrastiveLoss,
+    CoSENTLoss,
+    CosineMSELoss,
+    RankingLoss,
+    SoftmaxLoss,
+    TripletLoss,
+)
+from sememe.training.losses.taught import KLLoss, MarginMSELoss
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ def check_options(name: str, entry: Entry, options: Mapping[str, Any]) -> None:
     names = entry.options()
     for option in options:
         if option not in names:
-            listed = f"it has {', '.join(names)}" if names else "it has none"
             raise InputError(
-                f"{option} is no option of the loss {name}{did_you_mean(option, names)}; {listed}."
+                f"{option} is no option of the loss {name}{did_you_mean(option, names)}; it has "
+                f"{', '.join(names) or 'none'}."
             )
     if options:
         sizes = {"dim": 1, "labels": 2} if entry.loss is SoftmaxLoss else {}

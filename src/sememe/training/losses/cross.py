@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from sememe.training.losses.loss import Loss, Outputs, Tensor
-from sememe.training.losses.margin_mse import margin_mse
+from sememe.training.losses.taught import margin_mse
 
 
 class ScoreBCELoss(Loss):
