@@ -40,9 +40,7 @@ def test_only_what_takes_long_is_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not warn_of_duration("Encoding 5 texts", 59)
-    with pytest.warns(
-        CostWarning, match=r"5,000 texts will take about 3 min\. Take less\.$"
-    ):
+    with pytest.warns(CostWarning, match=r"5,000 texts will take about 3 min\. Take less\.$"):
         assert warn_of_duration("Encoding 5,000 texts", 180, "Take less.")
 
 

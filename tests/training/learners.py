@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from training_tables import Table, table, texts
 from transformers import BertConfig, BertModel
 
 from tiny_models import make_checkpoint, random_bert
+from training_tables import Table, table, texts
 
 QUICK: dict[str, Any] = {
     "epochs": 4, "batch_size": 16, "learning_rate": 1e-2, "precision": "f32", "device": "cpu",

@@ -10,7 +10,6 @@ import pytest
 import sentence_transformers
 import torch
 from safetensors import safe_open
-from training_tables import texts
 from transformers import BertModel
 
 from reference import cosine_distance
@@ -23,6 +22,7 @@ from sememe.training import towers
 from sememe.training.towers import BiTower, CrossTower, Tower
 from tiny_architectures import KINDS, Made, make
 from tiny_models import TEXTS, Linear, edit_json, make_checkpoint, make_cross_encoder, random_bert
+from training_tables import texts
 
 PAIRS = [(a, b) for a in ("nuclear power", "a zebra!") for b in TEXTS]
 MODES = tuple(mode for mode in POOLING_MODES if mode != "pooler")

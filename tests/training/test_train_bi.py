@@ -9,7 +9,6 @@ import pytest
 import sentence_transformers
 import torch
 from learners import QUICK, make_learner
-from training_tables import KINDS, table, texts, write_csv
 
 import sememe
 from sememe.errors import ChoiceWarning, InputError
@@ -17,6 +16,7 @@ from sememe.evaluation.measures import measure_bi
 from sememe.training.plan import make_plan
 from static_models import make_model2vec, word_pieces
 from tiny_models import make_checkpoint
+from training_tables import KINDS, table, texts, write_csv
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 TEXTS = texts([0, 1, 2, 3] * 3, seed=7)

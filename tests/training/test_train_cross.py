@@ -9,7 +9,6 @@ import pytest
 import sentence_transformers
 import torch
 from learners import QUICK, judged, make_learner
-from training_tables import KINDS, Table, table, write_csv
 
 import sememe
 from sememe.checkpoint import read
@@ -17,6 +16,7 @@ from sememe.errors import InputError
 from sememe.evaluation.measures import measure_bi, measure_cross
 from sememe.training.plan import make_plan
 from tiny_models import make_cross_encoder
+from training_tables import KINDS, Table, table, write_csv
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 KINDS_OF_PAIRS = [kind for kind in KINDS if kind != "labelled texts"]

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from learners import QUICK, make_learner
 from training_processes import finish, start
-from training_tables import table, write_csv
 
 import sememe
 from processes import run_python
 from sememe.errors import JobError, SememeError
+from training_tables import table, write_csv
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 OPTIONS: dict[str, Any] = {**QUICK, "save_minutes": 0, "weights": (1,), "seed": 3}
