@@ -18,15 +18,16 @@ import numpy as np
 import pytest
 
 from sememe.search.postgres.store import PostgresStore
-from sememe.search.store import About, Row, Vectors
+from sememe.search.rows import Row, Vectors
+from sememe.search.store import IndexInfo
 
 PASSWORD = "p@ss/wörd"
 _numbers = count()
-ABOUT = About("tiny", "f32", "first", 8)
+ABOUT = IndexInfo("tiny", "f32", "first", 8)
 
 
 def some_rows(count: int) -> list[Row]:
-    return [Row(n, f"text {n}", {"n": n, "even": n % 2 == 0}) for n in range(count)]
+    return [Row(str(n), f"text {n}", {"n": n, "even": n % 2 == 0}) for n in range(count)]
 
 
 def some_vectors(count: int, dim: int = 8, seed: int = 0) -> Vectors:
@@ -119,8 +120,8 @@ def make_store(postgres_place: str) -> Iterator[Callable[..., PostgresStore]]:
     """Makes an index whose About is as given, at `postgres_place`."""
     made = []
 
-    def make_one(**about: Any) -> PostgresStore:
-        made.append(PostgresStore.create(postgres_place, replace(ABOUT, **about)))
+    def make_one(**info: Any) -> PostgresStore:
+        made.append(PostgresStore.create(postgres_place, replace(ABOUT, **info)))
         return made[-1]
 
     yield make_one

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from sememe.search.index import Index
-from sememe.search.opening import create_store
+from sememe.search.rows import Row
 from sememe.search.sqlite import graph
-from sememe.search.sqlite.schema import FILE
-from sememe.search.store import About, Row
+from sememe.search.sqlite.connection import FILE
+from sememe.search.store import IndexInfo, create_store
 
 DIM, SEED = 8, 1
 State = dict[int, tuple[str, dict[str, Any]]]
@@ -33,7 +33,9 @@ def small_graphs() -> None:
 
 def create(folder: Path) -> Index:
     """An index of vectors that come with the texts."""
-    return Index(create_store(folder, About("none", "f32", "0" * 16, DIM, language="simple")), None)
+    return Index(
+        create_store(folder, IndexInfo("none", "f32", "0" * 16, DIM, language="simple")), None
+    )
 
 
 def vectors(texts: list[str]) -> np.ndarray:
@@ -69,7 +71,7 @@ def write(index: Index | None, state: State, seed: int, number: int) -> None:
 
 def rows(state: State) -> list[Row]:
     """The state as `Index.get` says it."""
-    return [Row(own, *state[own]) for own in sorted(state)]
+    return [Row(str(own), *state[own]) for own in sorted(state)]
 
 
 def killed(folder: Path, state: State, first: int, chance: random.Random) -> int:

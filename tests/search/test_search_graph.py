@@ -14,7 +14,8 @@ from random_writes import DIM, create, vectors
 
 from sememe.errors import ChoiceWarning, StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import graph, near
+from sememe.search.sqlite import graph
+from sememe.search.sqlite import vectors as vectors_module
 from sememe.search.sqlite.graph import Graph, new_graph, open_graph
 from sememe.search.sqlite.store import SQLiteStore
 
@@ -89,7 +90,7 @@ def test_a_filter_whose_texts_are_far_from_the_query_is_exact(tmp_path: Path) ->
 
 
 def test_a_long_life_holds_no_dead_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "_ANYHOW", 10)
+    monkeypatch.setattr(vectors_module, "_ANYHOW", 10)
     texts = [f"text {n}" for n in range(30)]
     with create(tmp_path / "index") as index:
         for number in range(40):
@@ -99,7 +100,7 @@ def test_a_long_life_holds_no_dead_vectors(tmp_path: Path, monkeypatch: pytest.M
             assert [hit.score for hit in hits] == pytest.approx(
                 best(rows, QUERIES[0], 30), abs=1e-5
             )
-            assert len(store_of(index)._near) < 100
+            assert len(store_of(index)._vectors) < 100
 
 
 def test_a_graph_that_cannot_be_written_takes_nothing_back(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_graph_that_cannot_be_written_takes_nothing_back(tmp_path: Path) -> No
         with pytest.warns(ChoiceWarning, match=r"All is written.*compact\(\)"):
             index.add(texts, range(90), vectors=vectors(texts))
         assert len(index) == 90
-        assert index.search(vectors(["text 7"])[0])[0].id == 7
+        assert index.search(vectors(["text 7"])[0])[0].id == "7"
         with pytest.raises(StoreError, match="index"):
             index.compact()
         (tmp_path / "index" / graph.FOLDER).unlink()
@@ -121,7 +122,7 @@ def test_vectors_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
     with create(tmp_path / "index") as index:
         index.add(["a", "b"], [1, 2], vectors=vectors(["a", "b"]))
         store = store_of(index)
-        old = store.about()
+        old = store.info()
         query = vectors(["a"])  # encoded, and then somebody encodes all anew
         store.reencode(replace(old, fingerprint="1" * 16), vectors)
         with pytest.raises(StoreError, match="another encoder meanwhile: search again"):
@@ -138,7 +139,7 @@ def test_what_is_encoded_so_already_is_not_encoded_again(tmp_path: Path) -> None
             encoded.extend(texts)
             return vectors(texts)
 
-        store_of(index).reencode(store_of(index).about(), encode)
+        store_of(index).reencode(store_of(index).info(), encode)
         assert not encoded
 
 
@@ -203,4 +204,4 @@ def test_no_memory_for_what_is_new_spoils_nothing(
             with pytest.raises(MemoryError):
                 index.search(QUERIES[0])
         for own, text in ((1, "a"), (2, "b")):
-            assert index.search(vectors([text])[0])[0].id == own
+            assert index.search(vectors([text])[0])[0].id == str(own)

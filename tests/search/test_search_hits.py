@@ -9,8 +9,8 @@ import pytest
 
 from sememe import BiEncoder
 from sememe.search import Hit
-from sememe.search.hits import hits
-from sememe.search.store import Match, Row
+from sememe.search.ranking import make_hits
+from sememe.search.rows import Match, Row
 from tiny_models import Tiny
 
 WORDS = ["power", "book", "sea", "bus", "car", "wind", "plant", "waste", "people", "office"]
@@ -34,8 +34,8 @@ def text_of(count: int, about: str) -> str:
 
 
 def found(encoder: BiEncoder, query: Any, *texts: str) -> list[Hit]:
-    matches = [Match(Row(n, text, {"n": [n]}), 1.0 / (n + 1)) for n, text in enumerate(texts)]
-    return hits(matches, query, lambda: encoder)
+    matches = [Match(Row(str(n), text, {"n": [n]}), 1.0 / (n + 1)) for n, text in enumerate(texts)]
+    return make_hits(matches, query, lambda: encoder)
 
 
 def test_sentences_of_short_texts_are_looked_for_together(recording: Recording) -> None:
@@ -79,9 +79,12 @@ def test_an_encoder_is_opened_for_a_sentence_only_when_one_has_to_be_chosen() ->
     def none() -> BiEncoder:
         raise AssertionError("nobody asked for it")
 
-    matches = [Match(Row(1, "One sentence", {}), 1.0), Match(Row(2, "", {}), 0.5)]
-    assert [hit.sentence for hit in hits(matches, "query", none)] == ["One sentence", ""]
-    assert hits([Match(Row(1, "Two. Of them.", {}), 1.0)], "query", none)[0].text == "Two. Of them."
+    matches = [Match(Row("1", "One sentence", {}), 1.0), Match(Row("2", "", {}), 0.5)]
+    assert [hit.sentence for hit in make_hits(matches, "query", none)] == ["One sentence", ""]
+    assert (
+        make_hits([Match(Row("1", "Two. Of them.", {}), 1.0)], "query", none)[0].text
+        == "Two. Of them."
+    )
 
 
 def test_a_hit_can_be_pickled_hashed_and_copied(recording: Recording) -> None:

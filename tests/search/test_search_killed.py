@@ -24,5 +24,5 @@ def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     with Index.open(tmp_path / "index") as index:
         for own, (text, _) in state.items():
             hit = index.search(random_writes.vectors([text])[0], top_k=1)[0]
-            assert hit.id == own
+            assert hit.id == str(own)
             assert hit.score == pytest.approx(1)

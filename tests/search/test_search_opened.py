@@ -21,8 +21,9 @@ from random_writes import DIM, create, vectors
 from sememe import BiEncoder
 from sememe.errors import StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import graph, near
-from sememe.search.sqlite.schema import FILE
+from sememe.search.sqlite import graph
+from sememe.search.sqlite import vectors as vectors_module
+from sememe.search.sqlite.connection import FILE
 from sememe.search.sqlite.store import SQLiteStore
 from static_models import make_model2vec, word_pieces
 
@@ -46,7 +47,7 @@ def test_a_place_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             pytest.raises(StoreError, match="Another process, or another Index"),
         ):
             index.add(["late"], [99], vectors=vectors(["late"]))
-        assert other.search(vectors(["text 7"])[0])[0].id == 7
+        assert other.search(vectors(["text 7"])[0])[0].id == "7"
     assert not list((tmp_path / "other").iterdir())
 
 
@@ -68,11 +69,11 @@ def test_a_reader_without_rights_sees_what_is_written_later(
             with monkeypatch.context() as patch:
                 patch.setattr(os, "access", lambda *_: False)
                 assert len(reader) == start + 50
-                assert reader.search(vectors([f"text {own}"])[0])[0].id == own
-                assert reader.search(f"text {own}", mode="bm25")[0].id == own
+                assert reader.search(vectors([f"text {own}"])[0])[0].id == str(own)
+                assert reader.search(f"text {own}", mode="bm25")[0].id == str(own)
         with monkeypatch.context() as patch:
             patch.setattr(os, "access", lambda *_: False)
-            assert reader.search(vectors([f"text {own}"])[0])[0].id == own
+            assert reader.search(vectors([f"text {own}"])[0])[0].id == str(own)
     reader.close()
 
 
@@ -82,13 +83,13 @@ def test_a_reader_without_rights_keeps_nothing_half_written(
     folder, texts = tmp_path / "index", [f"text {n}" for n in range(100)]
     with create(folder) as index:
         index.add(texts, range(100), vectors=vectors(texts))
-    monkeypatch.setattr(near, "_READ", 10)
+    monkeypatch.setattr(vectors_module, "_READ", 10)
     writer = (
         "import sys; from random_writes import *; i = Index.open(sys.argv[1])\n"
         "t = [f'later {n}' for n in range(100)]; i.upsert(t, range(100), vectors=vectors(t))\n"
         "i.compact(); i.close()"
     )
-    read, calls = near.read_vectors, []
+    read, calls = vectors_module.read_vectors, []
 
     def interrupted(*given: object) -> object:
         for part in read(*given):  # type: ignore[arg-type]
@@ -99,13 +100,13 @@ def test_a_reader_without_rights_keeps_nothing_half_written(
                     [sys.executable, "-c", writer, folder], check=True, cwd=Path(__file__).parent
                 )
 
-    monkeypatch.setattr(near, "read_vectors", interrupted)
+    monkeypatch.setattr(vectors_module, "read_vectors", interrupted)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with Index.open(folder) as reader:
         reader.search(QUERIES[0])
         for own in range(0, 100, 7):
             hit = reader.search(vectors([f"later {own}"])[0])[0]
-            assert hit.id == own
+            assert hit.id == str(own)
             assert hit.score == pytest.approx(1)
 
 
@@ -118,7 +119,7 @@ def test_a_reader_without_rights_reads_beside_an_empty_log(
     (tmp_path / "index" / f"{FILE}-wal").write_bytes(log)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with Index.open(tmp_path / "index") as reader:
-        assert reader.search(QUERIES[0])[0].id == 1
+        assert reader.search(QUERIES[0])[0].id == "1"
 
 
 def add_in_turn(index: Index, first: int) -> None:
@@ -147,7 +148,7 @@ def test_processes_that_are_forked_go_on_and_lose_nothing(tmp_path: Path) -> Non
     index.close()  # the last one that closes it may remove the log
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
     with Index.open(folder) as index:
-        there = [row.id for row in index.get(range(300))]
+        there = [int(row.id) for row in index.get(range(300))]
         assert there == [0, *range(100, 120), *range(200, 220)]
     with sqlite3.connect(folder / FILE) as file:
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -285,6 +286,6 @@ def test_an_interrupt_at_any_line_of_a_write_leaves_nothing_locked(tmp_path: Pat
             finally:
                 sys.settrace(None)
             index.upsert(["b"], [2], vectors=vectors(["b"]))
-            assert 2 in {hit.id for hit in index.search(QUERIES[0])}
+            assert "2" in {hit.id for hit in index.search(QUERIES[0])}
             with Index.open(folder) as other:
                 other.add(["c"], [3], vectors=vectors(["c"]))

@@ -7,7 +7,7 @@ import pytest
 
 from postgres_server import ABOUT, PASSWORD, Server, some_rows, some_vectors
 from sememe.errors import InputError, MissingExtra, SememeError, StoreError
-from sememe.search.postgres.place import placed
+from sememe.search.postgres.connection import parse_address
 from sememe.search.postgres.store import PostgresStore
 
 
@@ -22,7 +22,9 @@ def said(url: str, kind: type[SememeError], *, create: bool = False) -> str:
 
 
 def test_a_url_has_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = placed("postgresql://me%40home:a%2Fb%40c@[::1]:99/data%20base/my_index?sslmode=require")
+    place = parse_address(
+        "postgresql://me%40home:a%2Fb%40c@[::1]:99/data%20base/my_index?sslmode=require"
+    )
     assert (place.url, place.name) == ("postgresql://[::1]:99/data base/my_index", "my_index")
     assert place.address == ("::1", 99)
     assert place.login == {
@@ -32,7 +34,7 @@ def test_a_url_has_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a/b@c" not in repr(place)
     monkeypatch.setenv("PGUSER", "someone")
     monkeypatch.setenv("PGPASSWORD", "secret")
-    local = placed("postgres:///base/name?host=/run/postgresql")
+    local = parse_address("postgres:///base/name?host=/run/postgresql")
     assert local.address == "/run/postgresql/.s.PGSQL.5432"
     assert (local.login["user"], local.login["password"]) == ("someone", "secret")
 
@@ -53,7 +55,7 @@ def test_a_url_has_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_is_no_place_is_said(url: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        placed(url)
+        parse_address(url)
     said(url, InputError)
 
 
@@ -112,7 +114,7 @@ def test_one_who_may_only_read_is_told_so_when_writing(
     )
     assert len(reader.matching("text", 5, None)) == 3
     with pytest.raises(StoreError, match="permission denied for table rows"):
-        reader.delete([1])
+        reader.delete(["1"])
 
 
 def test_a_socket_is_a_place_too(postgres: Server, postgres_place: str) -> None:

@@ -20,10 +20,11 @@ import pytest
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import InputError, StoreError
-from sememe.search.postgres import reencoding
+from sememe.search.postgres import writing
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.store import PostgresStore
-from sememe.search.store import About, Row, Vectors
+from sememe.search.rows import Row, Vectors
+from sememe.search.store import IndexInfo
 
 Make = Callable[..., PostgresStore]
 SECOND = replace(ABOUT, model="other", fingerprint="second", dim=4)
@@ -41,10 +42,10 @@ def by_last_letter(texts: list[str]) -> Vectors:
 
 
 def everything(store: PostgresStore) -> list[Row]:
-    about = store.about()
-    ones = np.ones((1, about.dim), np.float32)
-    [matches] = store.nearest(ones, 10_000, None, about.fingerprint)
-    return sorted((match.row for match in matches), key=lambda row: str(row.id))
+    info = store.info()
+    ones = np.ones((1, info.dim), np.float32)
+    [matches] = store.nearest(ones, 10_000, None, info.fingerprint)
+    return sorted((match.row for match in matches), key=lambda row: row.id)
 
 
 def test_writers_of_the_same_ids_write_each_once(make_store: Make, postgres_place: str) -> None:
@@ -54,7 +55,7 @@ def test_writers_of_the_same_ids_write_each_once(make_store: Make, postgres_plac
         store = PostgresStore.open(postgres_place)
         order = np.random.default_rng(writer).permutation(200)
         for part in np.split(order, 10):
-            some = [Row(int(n), f"text {n}", {}) for n in part]
+            some = [Row(str(n), f"text {n}", {}) for n in part]
             store.put(some, some_vectors(20), "first", replace=writer % 2 == 0)
         store.close()
 
@@ -72,7 +73,7 @@ def test_of_two_that_add_different_rows_under_an_id_one_is_told(
     def write(writer: int) -> str:
         store = PostgresStore.open(postgres_place)
         try:
-            some = [Row(n, f"text of {writer}", {}) for n in range(50)]
+            some = [Row(str(n), f"text of {writer}", {}) for n in range(50)]
             store.put(some, some_vectors(50), "first", replace=False)
         except ValueError as error:
             return str(error)
@@ -113,7 +114,7 @@ def test_a_lost_connection_is_made_anew(make_store: Make, postgres: Server) -> N
     postgres.cut()
     store.put(rows[3:], vectors[3:], "first", replace=False)
     postgres.cut()
-    assert store.delete([0]) == 1
+    assert store.delete(["0"]) == 1
     assert everything(store) == rows[1:]
 
 
@@ -164,7 +165,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
 
     def write(writer: int) -> None:
         for first in range(writer * 300, writer * 300 + 300, 20):
-            some = [Row(n, f"text {n}", {}) for n in range(first, first + 20)]
+            some = [Row(str(n), f"text {n}", {}) for n in range(first, first + 20)]
             while True:
                 try:
                     stores[writer].put(some, some_vectors(20), "first", replace=False)
@@ -195,10 +196,10 @@ WRITER = """
 import sys
 from postgres_server import some_vectors
 from sememe.search.postgres.store import PostgresStore
-from sememe.search.store import Row
+from sememe.search.rows import Row
 store = PostgresStore.open(sys.argv[1])
 for first in range(int(sys.argv[2]), 100_000, 50):
-    rows = [Row(n, f"text {n}", {}) for n in range(first, first + 50)]
+    rows = [Row(str(n), f"text {n}", {}) for n in range(first, first + 50)]
     store.put(rows, some_vectors(50), "first", replace=first % 100 == 0)
     print(first + 50, flush=True)
 """
@@ -230,31 +231,31 @@ def test_of_a_killed_writer_every_acknowledged_row_is_there_once(
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reencoding, "_PART", 200)
+    monkeypatch.setattr(writing, "_PART", 200)
 
 
 def test_reencoding_loses_nothing_that_is_written_meanwhile(
     make_store: Make, postgres_place: str
 ) -> None:
     store, other = make_store(), PostgresStore.open(postgres_place)
-    rows = [Row(n, "x" * (n % 90 + 1), {}) for n in range(450)]
+    rows = [Row(str(n), "x" * (n % 90 + 1), {}) for n in range(450)]
     store.put(rows[:400], some_vectors(400), "first", replace=False)
     parts: list[int] = []
 
     def encode(texts: list[str]) -> Vectors:
         if not parts:
             other.put(rows[400:420], some_vectors(20), "first", replace=False)
-            other.put([Row(0, "replaced y", {})], some_vectors(1), "first", replace=True)
-            other.delete([1])
-            assert other.about() == ABOUT
+            other.put([Row("0", "replaced y", {})], some_vectors(1), "first", replace=True)
+            other.delete(["1"])
+            assert other.info() == ABOUT
             assert len(other.nearest(some_vectors(1), 5, None, "first")[0]) == 5
         parts.append(len(texts))
         return by_length(texts)
 
     store.reencode(SECOND, encode)
-    assert (store.about(), other.about()) == (SECOND, SECOND)
+    assert (store.info(), other.info()) == (SECOND, SECOND)
     found = everything(other)
-    assert {row.id for row in found} == {*range(420)} - {1}
+    assert {int(row.id) for row in found} == {*range(420)} - {1}
     for row in (found[0], found[1], found[-1]):
         [best] = other.nearest(by_length([row.text]), 5_000, None, "second")
         scores = {match.row.id: match.score for match in best}
@@ -295,7 +296,7 @@ def test_what_is_put_in_the_last_round_waits_and_is_told(
 
 def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: str) -> None:
     store = make_store()
-    rows = [Row(n, f"text {n}", {}) for n in range(500)]
+    rows = [Row(str(n), f"text {n}", {}) for n in range(500)]
     store.put(rows, some_vectors(500), "first", replace=False)
     seen: list[str] = []
 
@@ -307,7 +308,7 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
 
     with pytest.raises(KeyboardInterrupt):
         store.reencode(SECOND, encode)
-    assert store.about() == ABOUT
+    assert store.info() == ABOUT
     again: list[str] = []
 
     def encode_again(texts: list[str]) -> Vectors:
@@ -316,7 +317,7 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
 
     PostgresStore.open(postgres_place).reencode(SECOND, encode_again)
     assert sorted(seen + again) == sorted(row.text for row in rows)
-    assert store.about() == SECOND
+    assert store.info() == SECOND
     PostgresStore.open(postgres_place).reencode(SECOND, encode_again)
     assert len(seen + again) == len(rows)
 
@@ -328,28 +329,28 @@ def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
 ) -> None:
     store, other = make_store(), PostgresStore.open(postgres_place)
     store.put(some_rows(400), some_vectors(400), "first", replace=False)
-    real_step, real_end = getattr(reencoding, step), reencoding._end
+    real_step, real_end = getattr(writing, step), writing._end
     met: list[str] = []
 
-    def end(run: Run, about: About, encode: Callable[[list[str]], Vectors]) -> None:
-        if about == THIRD and killed and len(met) == 1:
+    def end(run: Run, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
+        if info == THIRD and killed and len(met) == 1:
             raise KeyboardInterrupt
-        real_end(run, about, encode)
+        real_end(run, info, encode)
 
-    def late(run: Run, about: About, *rest: Any, **named: Any) -> Any:
+    def late(run: Run, info: IndexInfo, *rest: Any, **named: Any) -> Any:
         """The step of the one who encodes the second way, after the other one has come by."""
-        if about == SECOND and not met:
+        if info == SECOND and not met:
             met.append(step)
             with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
                 other.reencode(THIRD, by_last_letter)
-        return (end if step == "_end" else real_step)(run, about, *rest, **named)
+        return (end if step == "_end" else real_step)(run, info, *rest, **named)
 
-    monkeypatch.setattr(reencoding, "_end", end)
-    monkeypatch.setattr(reencoding, step, late)
+    monkeypatch.setattr(writing, "_end", end)
+    monkeypatch.setattr(writing, step, late)
     with pytest.raises(StoreError, match="Another process began or ended to encode this index"):
         store.reencode(SECOND, by_length)
     met.append("over")
-    assert store.about() == (ABOUT if killed else THIRD)
+    assert store.info() == (ABOUT if killed else THIRD)
     other.reencode(THIRD, by_last_letter)
     [best] = store.nearest(by_last_letter(["text 7"]), 400, None, "third")
     expected = {row.id: by_last_letter([row.text])[0] @ by_last_letter(["text 7"])[0]
@@ -372,7 +373,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
     def search() -> None:
         own = PostgresStore.open(postgres_place)
         while not done.is_set():
-            name = own.about().fingerprint
+            name = own.info().fingerprint
             encode = encoders[name]
             query = encode(["text 7"])
             try:
@@ -388,8 +389,8 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
     with ThreadPoolExecutor(2) as pool:
         searches = [pool.submit(search) for _ in range(2)]
         try:
-            for about in (SECOND, THIRD, ABOUT) * 6:
-                store.reencode(about, encoders[about.fingerprint])
+            for info in (SECOND, THIRD, ABOUT) * 6:
+                store.reencode(info, encoders[info.fingerprint])
         finally:
             done.set()
         for each in searches:
@@ -433,11 +434,11 @@ def test_a_process_that_is_forked_gets_a_connection_of_its_own(make_store: Make)
     child = os.fork()
     if not child:
         try:
-            found = {own: row.text for own in range(20) for row in store.get([own]).values()}
+            found = {own: row.text for own in range(20) for row in store.get([str(own)]).values()}
             os._exit(int(found != {own: f"text {own}" for own in range(20)}))
         finally:
             os._exit(2)
-    found = {own: row.text for own in range(20) for row in store.get([own]).values()}
+    found = {own: row.text for own in range(20) for row in store.get([str(own)]).values()}
     assert found == {own: f"text {own}" for own in range(20)}
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(store) == 20

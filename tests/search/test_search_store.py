@@ -24,7 +24,7 @@ from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.search.index import Index
 from sememe.search.sqlite import graph
 from sememe.search.sqlite import store as sqlite_store
-from sememe.search.sqlite.schema import FILE
+from sememe.search.sqlite.connection import FILE
 
 QUERIES = np.random.default_rng(1).standard_normal((20, DIM)).astype(np.float32)
 
@@ -43,7 +43,7 @@ def assert_exact(
     cosines = given @ query / np.linalg.norm(given, axis=1) / np.linalg.norm(query)
     order = np.argsort(-cosines, kind="stable")[:count]
     hits = index.search(query, top_k=count, where=where)
-    assert [hit.id for hit in hits] == [listed[at] for at in order]
+    assert [hit.id for hit in hits] == [str(listed[at]) for at in order]
     assert [hit.score for hit in hits] == pytest.approx(cosines[order].tolist(), abs=1e-5)
 
 
@@ -92,11 +92,11 @@ def test_the_graph_has_every_text_and_grows(filled: tuple[Path, State]) -> None:
         texts = [f"later {n}" for n in range(30)]
         index.add(texts, range(1000, 1030), vectors=vectors(texts))
         assert graph_file(folder).name == before, "a few are compared one by one"
-        assert index.search(vectors(["later 7"])[0])[0].id == 1007
+        assert index.search(vectors(["later 7"])[0])[0].id == "1007"
         texts = [f"latest {n}" for n in range(200)]
         index.add(texts, range(2000, 2200), vectors=vectors(texts))
         assert faiss.read_index(str(graph_file(folder))).ntotal == len(state) + 230
-        assert index.search(vectors(["latest 7"])[0])[0].id == 2007
+        assert index.search(vectors(["latest 7"])[0])[0].id == "2007"
         index.delete(range(0, 2200))
         assert index.search(QUERIES[0]) == []
         index.compact()
@@ -244,7 +244,7 @@ def test_others_that_open_and_close_take_nothing_from_a_writer(tmp_path: Path) -
         opener.kill()
         opener.wait()
     with Index.open(tmp_path / "index") as index:
-        assert [row.id for row in index.get(range(200))] == list(range(200))
+        assert [row.id for row in index.get(range(200))] == [str(own) for own in range(200)]
 
 
 def test_a_reader_whose_graph_goes_away_keeps_all_rows(filled: tuple[Path, State]) -> None:
@@ -315,7 +315,7 @@ def test_a_full_disk_loses_nothing(filled: tuple[Path, State]) -> None:
         there = index.get(range(400))
         assert there == rows(state)
         index.add(["room again"], [500], vectors=vectors(["room again"]))
-        assert index.search(vectors(["room again"])[0])[0].id == 500
+        assert index.search(vectors(["room again"])[0])[0].id == "500"
 
 
 def test_a_folder_that_may_only_be_read_can_be_searched(
@@ -339,7 +339,7 @@ def test_a_reader_that_may_not_write_sees_what_is_still_in_the_log(
         monkeypatch.setattr(os, "access", lambda *_: False)
         with Index.open(folder) as reader:
             assert len(reader) == len(state) + 1
-            assert reader.search(vectors(["logged"])[0])[0].id == 700
+            assert reader.search(vectors(["logged"])[0])[0].id == "700"
 
 
 def test_an_interrupted_reindex_changes_nothing_and_goes_on(
@@ -349,7 +349,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
     monkeypatch.setattr(sqlite_store, "_REENCODED", 50)
     with Index.open(folder) as index:
         store = index._store
-        about = replace(store.about(), fingerprint="1" * 16, dim=4)
+        info = replace(store.info(), fingerprint="1" * 16, dim=4)
         encoded: list[str] = []
 
         def encode(texts: list[str]) -> np.ndarray:
@@ -359,8 +359,8 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
             return np.eye(4, dtype=np.float32)[[len(text) % 4 for text in texts]]
 
         with pytest.raises(KeyboardInterrupt):
-            store.reencode(about, encode)
-        assert store.about().dim == DIM
+            store.reencode(info, encode)
+        assert store.info().dim == DIM
         assert_exact(index, state, QUERIES[0], 5)
         again: list[str] = []
 
@@ -368,11 +368,11 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
             again.extend(texts)
             return np.ones((len(texts), 4), np.float32)
 
-        store.reencode(about, encode_rest)
+        store.reencode(info, encode_rest)
         assert len(encoded) == 50
         assert len(again) == len(state) - 50
         assert not set(again) & set(encoded)
-        assert store.about() == about
+        assert store.info() == info
         assert len(index.search(np.ones(4, np.float32), top_k=400)) == len(state)
 
 
@@ -380,8 +380,8 @@ def test_a_reader_sees_vectors_of_another_size(filled: tuple[Path, State]) -> No
     folder, state = filled
     with Index.open(folder) as reader, Index.open(folder) as index:
         assert_exact(reader, state, QUERIES[0], 5)
-        about = replace(index._store.about(), fingerprint="1" * 16, dim=3)
-        index._store.reencode(about, lambda texts: np.eye(3, dtype=np.float32)[[0] * len(texts)])
+        info = replace(index._store.info(), fingerprint="1" * 16, dim=3)
+        index._store.reencode(info, lambda texts: np.eye(3, dtype=np.float32)[[0] * len(texts)])
         assert [hit.score for hit in reader.search(np.array([1.0, 0, 0]), top_k=2)] == [1, 1]
         with pytest.raises(InputError, match="query of 8 numbers; vectors here have 3"):
             reader.search(QUERIES[0])
@@ -397,3 +397,22 @@ def test_a_query_of_thousands_of_words(tmp_path: Path) -> None:
 def test_an_id_that_comes_twice_in_one_call_is_refused(tmp_path: Path) -> None:
     with create(tmp_path / "index") as index, pytest.raises(InputError, match="as ids"):
         index.add(["a", "b"], [1, 1], vectors=vectors(["a", "b"]))
+
+
+def test_an_index_whose_ids_were_stored_as_numbers_works(tmp_path: Path) -> None:
+    texts = ["a bus", "a car", "the sea", "a book"]
+    with create(tmp_path / "index") as index:
+        index.add(texts, [12, -7, "x", "012"], vectors=vectors(texts))
+    with sqlite3.connect(tmp_path / "index" / FILE) as file:  # as sememe 0.1 wrote them
+        file.execute("UPDATE texts SET id = CAST(id AS INTEGER) WHERE id IN ('12', '-7')")
+    file.close()
+    with Index.open(tmp_path / "index") as index:
+        assert [row.id for row in index.get([12, "-7", "x", "012"])] == ["12", "-7", "x", "012"]
+        assert index.ids_of(["a bus"]) == {"a bus": ["12"]}
+        assert index.add(texts[:1], ["12"]) == ["12"], "it is the same row"
+        for where in ("id = 12", "id = '12'", "id IN (12, 5)", "id > 0"):
+            assert [hit.id for hit in index.search("bus", mode="bm25", where=where)] == ["12"]
+        index.upsert(["a new bus"], [12], vectors=vectors(["a new bus"]))
+        assert len(index) == 4
+        assert index.delete([12, "-7"]) == 2
+        assert len(index) == 2

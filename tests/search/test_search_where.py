@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from postgres_server import PASSWORD, Server
 from sememe.errors import InputError
-from sememe.search.conditions import POSTGRES, SQLITE, Condition
-from sememe.search.where import parse
+from sememe.search.query import POSTGRES, SQLITE, Condition, parse
 
 Row = tuple[object, str, dict[str, Any]]  # id, text, metadata
 Find = Callable[[list[Row], Condition], list[int]]
@@ -74,7 +73,11 @@ def truth(tree: Tree, row: Row) -> bool | None:
         case ("not", part):
             return opposite(truth(part, row))
         case ("compare", order, field, literal):
-            return compare(order, value_of(field, row), literal)
+            value = value_of(field, row)
+            if field == "id":  # a text, and a number too where it is one that is whole
+                number = re.fullmatch("0|-?[1-9][0-9]*", str(value))
+                value = int(str(value)) if number and kind(literal) is float else str(value)
+            return compare(order, value, literal)
         case ("in", field, literals):
             return truth(("or", *(("compare", "=", field, each) for each in literals)), row)
         case ("between", field, low, high):
@@ -82,7 +85,8 @@ def truth(tree: Tree, row: Row) -> bool | None:
                 ("and", ("compare", ">=", field, low), ("compare", "<=", field, high)), row
             )
         case ("like", field, pattern):
-            return like(value_of(field, row), pattern)
+            value = value_of(field, row)
+            return like(str(value) if field == "id" else value, pattern)
         case ("null", field):
             return value_of(field, row) is None
     raise AssertionError(tree)

@@ -33,7 +33,7 @@ from sememe.progress import counted
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.search import Row
-    from sememe.search.store import About, Id
+    from sememe.search.store import IndexInfo
     from sememe.tables import Source
 
 _EXAMPLES = """\
@@ -122,12 +122,12 @@ def _add(options: argparse.Namespace) -> int:
 
 def _rows(
     options: argparse.Namespace, index: "sememe.Index | None"
-) -> tuple[list["Row"], dict["Id", "Row"], "Source", str | None]:
+) -> tuple[list["Row"], dict[str, "Row"], "Source", str | None]:
     """The file's rows, those of them that the index has as it has them, and where they stand.
 
     The last one is the column of their ids.
     """
-    from sememe.search.rows import known_ids, new_rows
+    from sememe.search.rows import new_rows
     from sememe.tables import read_table
     from sememe.tables.files import input_format
 
@@ -136,8 +136,6 @@ def _rows(
     table = without_blanks(table, text)
     own = id_column(table, options.id, text, index)
     ids = file_ids(table, own) if own else None
-    if ids and index is not None:
-        ids = known_ids(ids, index.get)
     rows = new_rows(table.text_column(text), ids)
     there = {} if index is None else {old.id: old for old in index.get(row.id for row in rows)}
     delimited = input_format(options.file) in ("csv", "tsv")
@@ -159,39 +157,39 @@ def _rows(
 
 def _opened(options: argparse.Namespace) -> "sememe.Index | None":
     """The index that is there; InputError if the options say what it is not."""
-    from sememe.search.opening import open_store
+    from sememe.search.store import open_store
 
     try:
         store = open_store(options.output)
     except StoreMissing:
         return None
-    about = store.about()
+    info = store.info()
     encoder, other = None, False
     if options.model or options.device:
-        encoder = _encoder(options, about)
-        other = encoder is None or encoder.fingerprint != about.fingerprint
+        encoder = _encoder(options, info)
+        other = encoder is None or encoder.fingerprint != info.fingerprint
     wrong = {
-        "--device": options.device and other and options.model in (None, about.model),
+        "--device": options.device and other and options.model in (None, info.model),
         "--model": options.model and other,
-        "--precision": options.precision not in (None, "auto", about.precision),
-        "--language": options.language not in (None, about.language),
+        "--precision": options.precision not in (None, "auto", info.precision),
+        "--language": options.language not in (None, info.language),
     }
     for option in filter(wrong.get, wrong):
         raise InputError(
-            f"{store.place} was made with --model {about.model} --precision {about.precision} "
-            f"--language {about.language}: leave {option} out"
+            f"{store.place} was made with --model {info.model} --precision {info.precision} "
+            f"--language {info.language}: leave {option} out"
             + (", or encode its texts again: --reindex." if option != "--language" else ".")
         )
     return sememe.Index(store, encoder)
 
 
-def _encoder(options: argparse.Namespace, about: "About") -> "sememe.BiEncoder | None":
+def _encoder(options: argparse.Namespace, info: "IndexInfo") -> "sememe.BiEncoder | None":
     """The encoder that is asked for; None if there is none that computes as the index's does."""
     try:
         return sememe.BiEncoder(
-            options.model or about.model,
-            engine="auto" if options.device else about.engine,
-            precision=about.precision, device=options.device, pooling=about.pooling,
+            options.model or info.model,
+            engine="auto" if options.device else info.engine,
+            precision=info.precision, device=options.device, pooling=info.pooling,
         )  # fmt: skip
     except InputError:
         if options.device:
@@ -215,7 +213,7 @@ def _created(options: argparse.Namespace) -> "sememe.Index":
 
 
 def _is_there(place: str) -> bool:
-    from sememe.search.opening import open_store
+    from sememe.search.store import open_store
 
     try:
         open_store(place).close()

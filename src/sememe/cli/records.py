@@ -82,22 +82,22 @@ def warn_of_copies(
         )
 
 
-def file_ids(table: "Table", column: str) -> list[Any]:
+def file_ids(table: "Table", column: str) -> list[str]:
     """A column of ids; TableError where one is none, or comes twice."""
     from sememe.search.rows import check_ids
 
-    ids = list(table.columns[column])
-    seen: dict[object, int] = {}
-    for row, own in enumerate(ids):
+    ids: list[str] = []
+    first: dict[str, int] = {}
+    for row, value in enumerate(table.columns[column]):
         try:
-            check_ids([own])  # type: ignore[list-item]
+            ids += check_ids([value])  # type: ignore[list-item]
         except InputError as error:
             why = str(error).removeprefix("ids[0] is ")
             raise TableError(f'{table.source.where(row)}: "{column}" is {why}') from None
-        if seen.setdefault(own, row) != row:
+        if first.setdefault(ids[row], row) != row:
             raise TableError(
-                f'{table.source.where(row)}: "{column}" is {own!r}, as in '
-                f"{table.source.where(seen[own])}; an id stands for one text"
+                f'{table.source.where(row)}: "{column}" is {value!r}, as in '
+                f"{table.source.where(first[ids[row]])}; an id stands for one text"
             )
     return ids
 

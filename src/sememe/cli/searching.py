@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """InputError for a query or a filter that is none, before anything is opened."""
-    from sememe.search.where import parse
+    from sememe.search.query import parse
 
     if not options.rerank and (options.precision != "auto" or options.device):
         raise InputError("--precision and --device do nothing without --rerank: leave them out.")
@@ -127,21 +127,13 @@ def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
 
 
 def _nothing(index: "sememe.Index", where: str | None) -> str:
-    from sememe.search.where import parse
-
     if not len(index):
         return "Nothing was found: the index is empty."
     if not where:
         return "Nothing was found."
     fields = index.fields()
     known = ", ".join(f"{name} ({' or '.join(sorted(fields[name]))})" for name in fields)
-    message = f"Nothing was found that fits --where {where}\nThe fields are {known}."
-    condition = parse(where)
-    if condition and "{id_number}" in condition.template and fields["id"] == {"string"}:
-        number = re.search(r"\bid\W+([0-9]+)", where)
-        example = number[1] if number else "80"
-        message += f"\nThe ids of this index are texts, so write them in quotes: id = '{example}'"
-    return message
+    return f"Nothing was found that fits --where {where}\nThe fields are {known}."
 
 
 def _best(hit: "Hit", mode: str) -> str:

@@ -13,7 +13,6 @@ from sememe.progress import counted
 
 def remove(options: argparse.Namespace) -> int:
     """Remove the texts with the file's ids."""
-    from sememe.search.rows import known_ids
     from sememe.tables import read_table
 
     _refuse(options, "--remove", "column", "model", "precision", "device", "language")
@@ -22,12 +21,11 @@ def remove(options: argparse.Namespace) -> int:
     only = next(iter(table.columns)) if len(table.columns) == 1 else None
     with sememe.Index.open(options.output) as index:
         ids = file_ids(table, table.text_name(options.id or only or index.id_column or "id"))
-        found = known_ids(ids, index.get)
-        there = {row.id for row in index.get(found)}
-        removed = index.delete(found)
+        there = {row.id for row in index.get(ids)}
+        removed = index.delete(ids)
         index.compact()
         place, after, shown = index.place, len(index), repr(index)
-    missing = [row for row, own in enumerate(found) if own not in there]
+    missing = [row for row, own in enumerate(ids) if own not in there]
     if options.json:
         print_json({"index": place, "texts": after, "removed": removed})
     print(
@@ -45,19 +43,19 @@ def remove(options: argparse.Namespace) -> int:
 
 def encode_again(options: argparse.Namespace) -> int:
     """Encode the index's texts with another encoder."""
-    from sememe.search.opening import open_store
+    from sememe.search.store import open_store
 
     _refuse(options, "--reindex", "file", "column", "id", "language")
     started = time.perf_counter()
     store = open_store(options.output)
-    about = store.about()
+    info = store.info()
     with sememe.Index(store, None) as index:
         encoder = sememe.BiEncoder(
-            options.model or about.model,
-            pooling=None if options.model else about.pooling,
+            options.model or info.model,
+            pooling=None if options.model else info.pooling,
             **engine_options(options),
         )
-        done = "are encoded so already" * (encoder.fingerprint == about.fingerprint)
+        done = "are encoded so already" * (encoder.fingerprint == info.fingerprint)
         try:
             index.reindex(encoder)
             if not done:

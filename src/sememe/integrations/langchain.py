@@ -12,9 +12,8 @@ from sememe.errors import InputError
 from sememe.extras import importing
 from sememe.search import Hit, Index, Row
 from sememe.search.index import Where
-from sememe.search.opening import Place
-from sememe.search.rows import check_ids, known_ids, new_rows
-from sememe.search.store import Id
+from sememe.search.rows import check_ids, new_rows
+from sememe.search.store import Place
 from sememe.text import as_list
 
 with importing("langchain_core", purpose="LangChain's adapters"):
@@ -72,14 +71,10 @@ class SememeVectorStore(VectorStore):
         return store
 
     def _put(self, named: list[str], rows: list[Row]) -> list[str]:
-        last = dict(zip(self._own_ids(named), rows, strict=True))
+        last = dict(zip(named, rows, strict=True))
         details = [row.metadata for row in last.values()]
         self.index.upsert([row.text for row in last.values()], list(last), details)
         return named
-
-    def _own_ids(self, ids: Iterable[str]) -> list[Id]:
-        """The index's: "12" is 12 where that is there, and no "12"."""
-        return known_ids([str(own) for own in check_ids(ids)], self.index.get)
 
     @property
     def embeddings(self) -> SememeEmbeddings:
@@ -102,12 +97,12 @@ class SememeVectorStore(VectorStore):
         """Remove documents by their ids, some of which may not be there; InputError without ids."""
         if ids is None:
             raise InputError("delete() needs ids; to be rid of all documents, remove the index.")
-        self.index.delete(self._own_ids(ids))
+        self.index.delete(ids)
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents that are there, in the order of the ids."""
-        return [_document(row) for row in self.index.get(self._own_ids(ids))]
+        return [_document(row) for row in self.index.get(ids)]
 
     def similarity_search(self, query: str, k: int = 4, **options: Any) -> list[Document]:
         """The `k` documents that answer a query best, best first."""
@@ -200,7 +195,7 @@ def _listed(
 def _document(row: Row | Hit) -> Document:
     names = (key.removeprefix(_PREFIX) if _TAKEN.fullmatch(key) else key for key in row.metadata)
     metadata = dict(zip(names, row.metadata.values(), strict=True))
-    return Document(id=str(row.id), page_content=row.text, metadata=metadata)
+    return Document(id=row.id, page_content=row.text, metadata=metadata)
 
 
 def _stored(metadata: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -1,7 +1,7 @@
-"""Texts found by meaning, next week too."""
+"""Texts indexed once, and searched by meaning, by words, or by both."""
 
-from sememe.search.hits import Hit
 from sememe.search.index import Index
-from sememe.search.store import Row
+from sememe.search.ranking import Hit
+from sememe.search.rows import Row
 
 __all__ = ["Hit", "Index", "Row"]

@@ -1,4 +1,4 @@
-"""An index: texts that are found by meaning, by their words, or by both, next week too."""
+"""An index of texts, searched by meaning, by words, or by both: the flow of a search."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,19 +10,16 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import one_of, whole_number
+from sememe.arguments import one_of, shown, whole_number
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, as_scorer
 from sememe.errors import InputError, SememeError, StoreError
 from sememe.neighbors import as_vectors, normalized
 from sememe.progress import counted
-from sememe.search.conditions import Condition
-from sememe.search.fusion import fused
-from sememe.search.hits import Hit, hits
-from sememe.search.opening import Place, create_store, open_store
-from sememe.search.rows import check_ids, new_rows, same
-from sememe.search.store import About, Id, Match, Row, Store, Vectors
-from sememe.search.where import parse
+from sememe.search.query import Condition, parse
+from sememe.search.ranking import Hit, fused, make_hits, reranked
+from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, same
+from sememe.search.store import IndexInfo, Place, Store, create_store, open_store
 from sememe.text import as_list, check_texts, rows_with_text
 
 MODES = ("dense", "bm25", "hybrid")
@@ -72,7 +69,7 @@ class Index:
         """
         one_of("language", language, LANGUAGES)
         encoder = as_encoder(encoder)
-        return cls(create_store(place, _about(encoder, language)), encoder)
+        return cls(create_store(place, _info(encoder, language)), encoder)
 
     @classmethod
     def open(cls, place: Place, encoder: BiEncoder | Model | None = None) -> "Index":
@@ -89,10 +86,10 @@ class Index:
         store = open_store(place)
         if encoder is not None:
             try:
-                about = store.about()
+                info = store.info()
                 if isinstance(encoder, str | os.PathLike):
-                    encoder = _opened_as(about, encoder)
-                _check_encoder(store.place, about, encoder)
+                    encoder = _opened_as(info, encoder)
+                _check_encoder(store.place, info, encoder)
             except SememeError:
                 store.close()
                 raise
@@ -108,20 +105,20 @@ class Index:
         """The encoder, opened by its stored name if none was given."""
         with self._opening():
             if self._encoder is None:
-                about = self._store.about()
-                encoder = _opened_as(about, about.model)
-                _check_encoder(self.place, about, encoder)
+                info = self._store.info()
+                encoder = _opened_as(info, info.model)
+                _check_encoder(self.place, info, encoder)
                 self._encoder = encoder
             return self._encoder
 
     @property
     def id_column(self) -> str | None:
         """The column of files that `sememe index` takes ids from; "" for none, None if unknown."""
-        return self._store.about().id_column
+        return self._store.info().id_column
 
     @id_column.setter
     def id_column(self, name: str) -> None:
-        self._store.set_about(replace(self._store.about(), id_column=name))
+        self._store.set_info(replace(self._store.info(), id_column=name))
 
     def __len__(self) -> int:
         return len(self._store)
@@ -147,7 +144,7 @@ class Index:
         """
         return self._store.fields()
 
-    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
         """The ids under which texts are in the index, by text; it reads all texts there are."""
         return self._store.ids_of(check_texts(texts))
 
@@ -159,13 +156,13 @@ class Index:
         *,
         vectors: npt.ArrayLike | None = None,
         progress: bool | None = None,
-    ) -> list[Id]:
+    ) -> list[str]:
         """Add texts. What is there already is not encoded again, so a call that was killed goes on.
 
         Args:
             texts: any iterable of str. Blank ones are left out, and a warning says which.
-            ids: your own, str or int, one a text. Without them, each is made of the text itself:
-                the same texts in the same order have the same ids.
+            ids: your own, one a text; whole numbers become texts. Without them, each is made of
+                the text itself: the same texts in the same order have the same ids.
             metadata: a dict a text, kept as JSON keeps it (a tuple becomes a list); `where=`
                 filters by it.
             vectors: the texts' vectors (n, dim), where this encoder computed them already.
@@ -189,7 +186,7 @@ class Index:
         *,
         vectors: npt.ArrayLike | None = None,
         progress: bool | None = None,
-    ) -> list[Id]:
+    ) -> list[str]:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
         return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
 
@@ -205,9 +202,9 @@ class Index:
 
     def get(self, ids: Iterable[Id]) -> list[Row]:
         """The rows (id, text, metadata) of the ids that are there, in the order of the ids."""
-        listed = check_ids(ids)
-        there = self._store.get(listed)
-        return [there[own] for own in listed if own in there]
+        ids = check_ids(ids)
+        rows = self._store.get(ids)
+        return [rows[row_id] for row_id in ids if row_id in rows]
 
     def search(
         self,
@@ -238,7 +235,7 @@ class Index:
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
         if not (isinstance(query, str) or _is_vector(query)):
-            raise InputError(f"query is {_short(query)}; give a text, or a vector (dim,).")
+            raise InputError(f"query is {shown(query)}; give a text, or a vector (dim,).")
         return self.search_many(
             [query] if isinstance(query, str) else np.asarray(query)[None],
             top_k=top_k, mode=mode, where=where, rerank=rerank, candidates=candidates,
@@ -272,9 +269,9 @@ class Index:
         count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
         found = self._ranked(asked, count, mode, condition, progress)
         if cross is not None:
-            found = _reranked(cross, cast(list[str], asked), found, progress)
+            found = reranked(cross, cast(list[str], asked), found, progress)
         return [
-            hits(matches[:top_k], query, lambda: self.encoder)
+            make_hits(matches[:top_k], query, lambda: self.encoder)
             for query, matches in zip(asked, found, strict=True)
         ]
 
@@ -283,20 +280,20 @@ class Index:
 
         Searches go on with the old vectors meanwhile. Killed, the same call goes on where it was.
         """
-        encoder, old = as_encoder(encoder), self._store.about()
-        about = replace(_about(encoder, old.language), id_column=old.id_column)
+        encoder, old = as_encoder(encoder), self._store.info()
+        info = replace(_info(encoder, old.language), id_column=old.id_column)
         given: list[list[str] | None] = []
         # Whoever stores asks part by part; to the encoder they are one job, told of once.
         vectors = encoder.encode_parts(
             iter(given.pop, None),
-            normalize=about.measure == "cosine", total=len(self), progress=progress,
+            normalize=info.measure == "cosine", total=len(self), progress=progress,
         )  # fmt: skip
 
         def encode(texts: list[str]) -> Vectors:
             given.append(texts)
             return next(vectors)
 
-        self._store.reencode(about, encode)
+        self._store.reencode(info, encode)
         given.append(None)
         next(vectors, None)
         self._encoder = encoder
@@ -316,7 +313,7 @@ class Index:
         progress: bool | None,
         *,
         replace: bool,
-    ) -> list[Id]:
+    ) -> list[str]:
         """Put the rows that have a text and are not there as they are; the ids of all."""
         with_text = rows_with_text([row.text for row in rows], "and not added")
         kept = [rows[number] for number in with_text]
@@ -342,9 +339,9 @@ class Index:
         *,
         replace: bool,
     ) -> None:
-        about = self._store.about()
-        fingerprint = about.fingerprint
-        given = None if vectors is None else _checked_vectors(vectors, len(rows), about)
+        info = self._store.info()
+        fingerprint = info.fingerprint
+        given = None if vectors is None else _checked_vectors(vectors, len(rows), info)
         steps = [new[start : start + _STEP] for start in range(0, len(new), _STEP)]
         if not steps:
             return
@@ -353,7 +350,7 @@ class Index:
         else:
             parts = self.encoder.encode_parts(
                 ([rows[number].text for number in step] for step in steps),
-                normalize=about.measure == "cosine", total=len(new), progress=progress,
+                normalize=info.measure == "cosine", total=len(new), progress=progress,
             )  # fmt: skip
             fingerprint = self.encoder.fingerprint
         for step, part in zip(steps, parts, strict=True):
@@ -380,19 +377,19 @@ class Index:
         return cross
 
     def _query_vectors(
-        self, queries: list[str] | Vectors, about: About, progress: bool | None
+        self, queries: list[str] | Vectors, info: IndexInfo, progress: bool | None
     ) -> Vectors:
         if isinstance(queries, list):
             # Another process may have encoded all again.
-            _check_encoder(self.place, about, self.encoder)
+            _check_encoder(self.place, info, self.encoder)
             return self.encoder.encode_query(
-                queries, normalize=about.measure == "cosine", progress=progress
+                queries, normalize=info.measure == "cosine", progress=progress
             )
-        if queries.shape[1] != about.dim:
+        if queries.shape[1] != info.dim:
             raise InputError(
-                f"A query of {queries.shape[1]} numbers; vectors here have {about.dim}."
+                f"A query of {queries.shape[1]} numbers; vectors here have {info.dim}."
             )
-        return _scaled(queries, about)
+        return _scaled(queries, info)
 
     def _ranked(
         self,
@@ -404,9 +401,9 @@ class Index:
     ) -> list[list[Match]]:
         near: list[list[Match]] = []
         if mode != "bm25":
-            about = self._store.about()
-            vectors = self._query_vectors(queries, about, progress)
-            near = self._store.nearest(vectors, count, where, about.fingerprint)
+            info = self._store.info()
+            vectors = self._query_vectors(queries, info, progress)
+            near = self._store.nearest(vectors, count, where, info.fingerprint)
         if mode == "dense":
             return near
         words = [self._store.matching(str(query), count, where) for query in queries]
@@ -415,14 +412,14 @@ class Index:
         return [fused(both)[:count] for both in zip(near, words, strict=True)]
 
 
-def _about(encoder: BiEncoder, language: str) -> About:
+def _info(encoder: BiEncoder, language: str) -> IndexInfo:
     _check_kind(encoder)
     if encoder.measure not in ("cosine", "dot"):
         raise InputError(
             f"{encoder.model} compares by {encoder.measure} distance; an index needs an encoder "
             "that compares by cosine or dot product."
         )
-    return About(
+    return IndexInfo(
         encoder.model,
         encoder.precision,
         encoder.fingerprint,
@@ -434,18 +431,18 @@ def _about(encoder: BiEncoder, language: str) -> About:
     )
 
 
-def _checked_vectors(vectors: npt.ArrayLike, count: int, about: About) -> Vectors:
+def _checked_vectors(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
     found = as_vectors(vectors)
-    if found.shape != (count, about.dim):
+    if found.shape != (count, info.dim):
         raise InputError(
             f"vectors have the shape {found.shape}; for these texts and this index it has to be "
-            f"({count}, {about.dim})."
+            f"({count}, {info.dim})."
         )
-    return _scaled(found, about)
+    return _scaled(found, info)
 
 
-def _scaled(vectors: Vectors, about: About) -> Vectors:
-    if about.measure == "cosine":
+def _scaled(vectors: Vectors, info: IndexInfo) -> Vectors:
+    if info.measure == "cosine":
         return normalized(vectors)
     if np.abs(vectors).max(initial=0) > _LARGEST:
         raise InputError(f"A vector has a number beyond {_LARGEST:.0e}: products would overflow.")
@@ -454,31 +451,31 @@ def _scaled(vectors: Vectors, about: About) -> Vectors:
 
 def _check_kind(encoder: object) -> None:
     if not isinstance(encoder, BiEncoder):
-        raise InputError(f"encoder is {_short(encoder)}; give a BiEncoder.")
+        raise InputError(f"encoder is {shown(encoder)}; give a BiEncoder.")
 
 
-def _check_encoder(place: str, about: About, encoder: BiEncoder) -> None:
+def _check_encoder(place: str, info: IndexInfo, encoder: BiEncoder) -> None:
     _check_kind(encoder)
-    if encoder.fingerprint != about.fingerprint:
+    if encoder.fingerprint != info.fingerprint:
         raise StoreError(
-            f"{place} was made with {about.model} in {about.precision} "
-            f"({about.fingerprint}), and this is {encoder.model} in {encoder.precision} "
+            f"{place} was made with {info.model} in {info.precision} "
+            f"({info.fingerprint}), and this is {encoder.model} in {encoder.precision} "
             f"({encoder.fingerprint}): their vectors cannot be compared. Open it without an "
             "encoder, or with that one, or encode its texts again: "
             "Index.open(place).reindex(encoder)."
         )
 
 
-def _opened_as(about: About, model: Model) -> BiEncoder:
+def _opened_as(info: IndexInfo, model: Model) -> BiEncoder:
     """A model opened as the index's own encoder was."""
-    return BiEncoder(model, engine=about.engine, precision=about.precision, pooling=about.pooling)
+    return BiEncoder(model, engine=info.engine, precision=info.precision, pooling=info.pooling)
 
 
 def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors:
     if isinstance(queries, str):
         raise InputError("queries is a single str; put it into a list, or call search().")
     if not isinstance(queries, Iterable):
-        raise InputError(f"queries is {_short(queries)}; give a list of texts, or vectors.")
+        raise InputError(f"queries is {shown(queries)}; give a list of texts, or vectors.")
     listed: Any = queries
     if not isinstance(queries, np.ndarray):
         listed = as_list(queries, "queries", axes=getattr(queries, "ndim", 1))
@@ -487,7 +484,7 @@ def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vect
     for number, query in enumerate(listed):
         if not isinstance(query, str) or not query.strip():
             raise InputError(
-                f"query {number} is {_short(query)}; a text that is not blank is needed."
+                f"query {number} is {shown(query)}; a text that is not blank is needed."
             )
     return list(listed)
 
@@ -497,23 +494,3 @@ def _is_vector(value: Any) -> bool:
         return np.ndim(value) == 1
     except ValueError:  # lists of different lengths
         return False
-
-
-def _short(value: object) -> str:
-    return repr(value)[:60]
-
-
-def _reranked(
-    cross: CrossEncoder, queries: list[str], found: list[list[Match]], progress: bool | None
-) -> list[list[Match]]:
-    """Each query's matches by the scores of a cross-encoder, best first."""
-    pairs = [
-        (query, match.row.text)
-        for query, matches in zip(queries, found, strict=True)
-        for match in matches
-    ]
-    scores = iter(cross.score(pairs, truncate="document", progress=progress).tolist())
-    return [
-        sorted((Match(row, next(scores)) for row, _ in matches), key=lambda match: -match.score)
-        for matches in found
-    ]

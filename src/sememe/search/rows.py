@@ -1,25 +1,46 @@
-"""What a user gives as texts, ids and metadata, checked and made rows."""
+"""Rows of an index: texts, ids and metadata as a user passes them, checked."""
 
 import hashlib
 import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, ValuesView
+from collections.abc import Iterable, Mapping, ValuesView
 from contextlib import suppress
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sememe.arguments import shown
 from sememe.errors import InputError
-from sememe.search.store import Id, Row
 from sememe.text import as_list, check_texts
+from sememe.text.check import SURROGATE
 
-_OWN = ("id", "text")  # what a filter calls the index's own columns
-_WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
-_WIDEST = 2**63  # SQLite's and Postgres' whole numbers
-_DEEPEST = 100  # lists and dicts in one another; each reader of JSON has an end somewhere
+Id = str | int
+Keys = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+_RESERVED = ("id", "text")  # what a filter calls the index's own columns
+_WHOLE_NUMBER = re.compile("0|-?[1-9][0-9]{0,18}")
+_LARGEST_ID = 2**63  # SQLite's and PostgreSQL's whole numbers
+_MAX_DEPTH = 100  # of lists and dicts in one another; every reader of JSON has a limit
+
+
+class Row(NamedTuple):
+    """A text with the user's own id and metadata."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any]
+
+
+class Match(NamedTuple):
+    """A row that a search found, and how well it fits: the higher, the better."""
+
+    row: Row
+    score: float
 
 
 def _plain(value: object) -> object:
@@ -45,46 +66,62 @@ def new_rows(
     Raises:
         InputError: texts, ids or metadata that cannot be kept (which row), or of unequal number.
     """
-    listed = check_texts(texts)
-    named = _hashes(listed) if ids is None else check_ids(_as_many("ids", ids, len(listed)))
-    details = (
-        [None] * len(listed) if metadata is None else _as_many("metadata", metadata, len(listed))
-    )
-    first: dict[Id, int] = {}
-    for row, own in enumerate(named):
-        if first.setdefault(own, row) != row:
+    texts = check_texts(texts)
+    row_ids = _hashes(texts) if ids is None else check_ids(_one_per_text("ids", ids, len(texts)))
+    if metadata is None:
+        metadata = [None] * len(texts)
+    metadata = _one_per_text("metadata", metadata, len(texts))
+    first: dict[str, int] = {}
+    for number, row_id in enumerate(row_ids):
+        if first.setdefault(row_id, number) != number:
             raise InputError(
-                f"ids[{row}] is {own!r}, as ids[{first[own]}] is: an id stands for one text."
+                f"ids[{number}] is {row_id!r}, as ids[{first[row_id]}] is: an id stands for one "
+                "text."
             )
     return [
-        Row(own, text, _checked(found, row))
-        for row, (own, text, found) in enumerate(zip(named, listed, details, strict=True))
+        Row(row_id, text, _checked_metadata(values, number))
+        for number, (row_id, text, values) in enumerate(zip(row_ids, texts, metadata, strict=True))
     ]
 
 
-def check_ids(ids: Iterable[Id]) -> list[Id]:
-    """The ids, numpy's too, as a list of str and int; InputError names the first that is none."""
+def check_ids(ids: Iterable[Id]) -> list[str]:
+    """The ids as texts, whole numbers too; InputError names the first that cannot be one."""
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
-        raise InputError(f"ids is {repr(ids)[:60]}; give a list of ids.")
-    return [_own(own, row) for row, own in enumerate(as_list(ids, "ids"))]
+        raise InputError(f"ids is {shown(ids)}; give a list of ids.")
+    return [_checked_id(value, number) for number, value in enumerate(as_list(ids, "ids"))]
 
 
-def known_ids(ids: list[Id], get: Callable[[Iterable[Id]], list[Row]]) -> list[Id]:
-    """The ids, each as an index has it: a file of texts cannot tell 12 from "12"."""
-    there = {row.id for row in get([*ids, *map(_twin, ids)])}
-    return [own if own in there or _twin(own) not in there else _twin(own) for own in ids]
-
-
-def _twin(own: Id) -> Id:
-    """The same id of the other type."""
-    if isinstance(own, int):
-        return str(own)
-    return int(own) if _WHOLE.fullmatch(own) and abs(int(own)) < _WIDEST else own
+def stored_ids(ids: Iterable[str]) -> list[Id]:
+    """The ids, and beside "12" also 12: sememe 0.1 stored whole numbers as they came."""
+    values: list[Id] = []
+    for row_id in ids:
+        values.append(row_id)
+        if _WHOLE_NUMBER.fullmatch(row_id) and -_LARGEST_ID <= int(row_id) < _LARGEST_ID:
+            values.append(int(row_id))
+    return values
 
 
 def same(one: Row | None, other: Row) -> bool:
-    """Whether a filter could not tell them apart; for Python True is 1."""
+    """Whether a filter could not tell two rows apart; for Python True is 1."""
     return one == other and _marked(one.metadata) == _marked(other.metadata)
+
+
+def why_not_json(value: object) -> str:
+    """Why JSON cannot hold a value; "" if it can."""
+    depth = f"is nested more than {_MAX_DEPTH} deep"
+    try:
+        _JSON.encode(value).encode()
+    except RecursionError:
+        return depth
+    except UnicodeEncodeError:
+        return "has half of a surrogate pair in it, which is no character"
+    except ValueError as error:
+        if "Circular" in str(error):
+            return depth
+        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
+    except TypeError as error:
+        return f"has in it what JSON cannot hold, {error}: make it a text"
+    return depth if _deeper(value, _MAX_DEPTH) else ""
 
 
 def _marked(value: object) -> object:
@@ -95,81 +132,64 @@ def _marked(value: object) -> object:
     return (value, isinstance(value, bool))
 
 
-def _own(given: Any, row: int) -> Id:
-    if isinstance(given, str) and given and _encodes(given):
-        return str.__str__(given)
+def _checked_id(value: Any, number: int) -> str:
+    if isinstance(value, str) and value:
+        if SURROGATE.search(value):
+            raise InputError(
+                f"ids[{number}] is {shown(value)}, with half of a surrogate pair in it."
+            )
+        return str.__str__(value)
     with suppress(TypeError):  # of what is no whole number
-        if not isinstance(given, bool) and -_WIDEST <= (whole := index(given)) < _WIDEST:
-            return whole
-    if isinstance(given, str) and given:
-        raise InputError(f"ids[{row}] is {repr(given)[:60]}, with half of a surrogate pair in it.")
+        if not isinstance(value, bool) and -_LARGEST_ID <= index(value) < _LARGEST_ID:
+            return str(index(value))
     raise InputError(
-        f"ids[{row}] is {repr(given)[:60]}; an id is a text that is not empty, or a whole number "
+        f"ids[{number}] is {shown(value)}; an id is a text that is not empty, or a whole number "
         "of 64 bits."
     )
 
 
-def _hashes(texts: list[str]) -> list[Id]:
-    seen: Counter[str] = Counter()
-    found: list[Id] = []
+def _hashes(texts: list[str]) -> list[str]:
+    counts: Counter[str] = Counter()
+    ids = []
     for text in texts:
-        own = hashlib.sha256(text.encode()).hexdigest()[:24]
-        seen[own] += 1
-        found.append(own if seen[own] == 1 else f"{own}-{seen[own]}")
-    return found
+        digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+        counts[digest] += 1
+        ids.append(digest if counts[digest] == 1 else f"{digest}-{counts[digest]}")
+    return ids
 
 
-def _as_many(name: str, values: Iterable[Any], count: int) -> list[Any]:
+def _one_per_text(name: str, values: Iterable[Any], count: int) -> list[Any]:
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise InputError(
             f"{name} is a {type(values).__name__}; give a list with one for each text."
         )
     if name == "metadata" and hasattr(values, "to_dict"):
         raise InputError('metadata is a table: give its rows, such as t.to_dict("records").')
-    listed = as_list(values, name)
-    if len(listed) != count:
-        raise InputError(f"{len(listed)} {name} for {count} texts: give one for each text.")
-    return listed
+    values = as_list(values, name)
+    if len(values) != count:
+        raise InputError(f"{len(values)} {name} for {count} texts: give one for each text.")
+    return values
 
 
-def _checked(metadata: Mapping[str, Any] | None, row: int) -> Mapping[str, Any]:
+def _checked_metadata(metadata: Mapping[str, Any] | None, number: int) -> Mapping[str, Any]:
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):
-        raise InputError(f"metadata[{row}] is {repr(metadata)[:60]}; give a dict, or None.")
+        raise InputError(f"metadata[{number}] is {shown(metadata)}; give a dict, or None.")
     for key in metadata:
-        if not isinstance(key, str) or key in _OWN:
+        if not isinstance(key, str) or key in _RESERVED:
             raise InputError(
-                f"metadata[{row}] has the key {key!r}: keys are strings, and {' and '.join(_OWN)} "
-                "are the index's own."
+                f"metadata[{number}] has the key {key!r}: keys are strings, and "
+                f"{' and '.join(_RESERVED)} are the index's own."
             )
     with suppress(TypeError, ValueError, RecursionError):  # of what JSON cannot hold
-        data = _JSON.encode(dict(metadata)).encode()
-        kept: Mapping[str, Any] = json.loads(data)
-        if not _deeper(kept, _DEEPEST + 1):
-            return kept
+        copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)).encode())
+        if not _deeper(copy, _MAX_DEPTH + 1):
+            return copy
     for key, value in metadata.items():
         if why := why_not_json([key]) or why_not_json(value):
-            raise InputError(f"metadata[{row}] cannot be kept: {key!r} {why}.")
+            raise InputError(f"metadata[{number}] cannot be kept: {key!r} {why}.")
     raise AssertionError("what JSON cannot hold is in a key or in a value")
-
-
-def why_not_json(value: object) -> str:
-    """Why JSON cannot hold a value; "" if it can."""
-    deep = f"is nested more than {_DEEPEST} deep"
-    try:
-        _JSON.encode(value).encode()
-    except RecursionError:
-        return deep
-    except UnicodeEncodeError:
-        return "has half of a surrogate pair in it, which is no character"
-    except ValueError as error:
-        if "Circular" in str(error):
-            return deep
-        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
-    except TypeError as error:
-        return f"has in it what JSON cannot hold, {error}: make it a text"
-    return deep if _deeper(value, _DEEPEST) else ""
 
 
 def _deeper(value: object, levels: int) -> bool:
@@ -177,10 +197,3 @@ def _deeper(value: object, levels: int) -> bool:
     return isinstance(inner, list | tuple | ValuesView) and (
         levels == 0 or any(_deeper(each, levels - 1) for each in inner)
     )
-
-
-def _encodes(text: str) -> bool:
-    try:
-        return bool(text.encode())
-    except UnicodeEncodeError:
-        return False

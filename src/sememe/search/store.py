@@ -1,36 +1,20 @@
-"""The contract of a store: where an index keeps its texts, vectors and metadata."""
+"""The contract of a store, which keeps texts, vectors and metadata; and how one is opened."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from sememe.search.query import Condition
+from sememe.search.rows import Match, Row, Vectors
 
-from sememe.search.conditions import Condition
-
-Id = str | int
-Vectors = NDArray[np.float32]
-
-
-class Row(NamedTuple):
-    """A text with the user's own id and metadata; `1` and `"1"` are two ids."""
-
-    id: Id
-    text: str
-    metadata: Mapping[str, Any]
-
-
-class Match(NamedTuple):
-    """A row that was found, and how well it fits: the higher, the better."""
-
-    row: Row
-    score: float
+Place = str | os.PathLike[str]
+_POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
-class About:
+class IndexInfo:
     """What an index remembers of itself.
 
     Attributes:
@@ -40,7 +24,7 @@ class About:
         dim: the size of a vector.
         measure: `cosine` or `dot`: whether vectors were made of length 1 before.
         language: how words are compared: `english` by their stems, `simple` as they are.
-        pooling: what the encoder was told to pool by; None for the checkpoint's own.
+        pooling: the pooling that the encoder was opened with; None for the checkpoint's own.
         engine: what the encoder computed with.
         id_column: the column of files that ids come from; "" where they are made of the texts,
             None where it is not known.
@@ -67,12 +51,12 @@ class Store(Protocol):
     place: str
     """How messages call it; never a password."""
 
-    def about(self) -> About:
+    def info(self) -> IndexInfo:
         """What the index remembers of itself."""
         ...
 
-    def set_about(self, about: About) -> None:
-        """Remember what differs from `about()` in nothing that vectors depend on."""
+    def set_info(self, info: IndexInfo) -> None:
+        """Remember what differs from `info()` in nothing that vectors depend on."""
         ...
 
     def __len__(self) -> int:
@@ -83,8 +67,8 @@ class Store(Protocol):
         """`id`, `text` and the keys of the metadata, with the types of their values, as in JSON."""
         ...
 
-    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
-        """The ids of the rows with these texts, by text; reads all texts there are."""
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
+        """The ids of the rows with these texts, by text; reads all texts of the store."""
         ...
 
     def check(self, rows: Sequence[Row]) -> None:
@@ -92,14 +76,14 @@ class Store(Protocol):
         ...
 
     def writing(self, progress: bool | None = None) -> AbstractContextManager[None]:
-        """Held by who writes, around all steps; where only one may write, others are told so.
+        """Held around all steps of a write; where only one may write, a second one gets an error.
 
-        `progress` is for what there is to do at the end: see `BiEncoder.encode`.
+        `progress` is for the work at the end: see `BiEncoder.encode`.
         """
         ...
 
-    def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
-        """Those rows that are there."""
+    def get(self, ids: Iterable[str]) -> dict[str, Row]:
+        """The rows with these ids, by id."""
         ...
 
     def put(
@@ -107,13 +91,13 @@ class Store(Protocol):
     ) -> None:
         """Write rows of different ids: all or none, durable when it returns.
 
-        `fingerprint` is the vectors' and must be the index's still. A row whose id is there takes
-        its place with `replace`; without, the same row may be there, another is an InputError.
+        `fingerprint` is the vectors' and must be the index's still. With `replace` a row takes the
+        place of the one with its id; without, the same row may exist, another is an InputError.
         """
         ...
 
-    def delete(self, ids: Iterable[Id]) -> int:
-        """Remove the rows of those ids that are there, all or none; how many they were."""
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove the rows with these ids, all or none; how many they were."""
         ...
 
     def nearest(
@@ -129,17 +113,39 @@ class Store(Protocol):
         """The `count` rows whose words fit a query's best, best first; any text is a query."""
         ...
 
-    def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
         """Give every row a new vector, a part at a time, and only then let all of them count.
 
-        Readers see the old vectors until the last moment. Killed, it goes on where it was.
+        Readers see the old vectors until the last moment. Interrupted, it resumes.
         """
         ...
 
     def compact(self) -> None:
-        """Give back the room of what was removed, and bring what speeds up searches up to date."""
+        """Give back the room of removed rows, and bring what speeds up searches up to date."""
         ...
 
     def close(self) -> None:
         """Let go of files and connections."""
         ...
+
+
+def create_store(place: Place, info: IndexInfo) -> Store:
+    """A new store in a folder or at a PostgreSQL address; InputError if one exists."""
+    if isinstance(place, str) and place.startswith(_POSTGRES):
+        from sememe.search.postgres.store import PostgresStore
+
+        return PostgresStore.create(place, info)
+    from sememe.search.sqlite.store import SQLiteStore
+
+    return SQLiteStore.create(place, info)
+
+
+def open_store(place: Place) -> Store:
+    """An existing store; StoreError if there is none, or it is damaged."""
+    if isinstance(place, str) and place.startswith(_POSTGRES):
+        from sememe.search.postgres.store import PostgresStore
+
+        return PostgresStore.open(place)
+    from sememe.search.sqlite.store import SQLiteStore
+
+    return SQLiteStore.open(place)

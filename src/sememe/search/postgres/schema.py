@@ -4,9 +4,8 @@ import json
 from dataclasses import asdict
 
 from sememe.errors import ChoiceWarning, InputError, StoreError, StoreMissing, warn
-from sememe.search.postgres.connection import Run
-from sememe.search.postgres.place import Place
-from sememe.search.store import About
+from sememe.search.postgres.connection import Address, Run
+from sememe.search.store import IndexInfo
 
 _LAYOUT = 1
 _PREFIX = "sememe_"
@@ -20,7 +19,7 @@ def names(run: Run) -> list[str]:
     return sorted(name.removeprefix(_PREFIX) for (name,) in found)
 
 
-def create(run: Run, place: Place, about: About) -> None:
+def create(run: Run, place: Address, info: IndexInfo) -> None:
     """Make an index with nothing in it, and pgvector's extension."""
     run("select pg_advisory_xact_lock(hashtext('sememe'), 0)")  # one at a time: no name has two
     run("create extension if not exists vector")
@@ -32,7 +31,7 @@ def create(run: Run, place: Place, about: About) -> None:
     run(f"create schema {_PREFIX}{place.name}")
     enter(run, place)
     run("create table about (state text primary key, about jsonb not null)")
-    language = about.language.replace("'", "''")
+    language = info.language.replace("'", "''")
     run(
         "create table rows (key bigint generated always as identity primary key,"
         " id jsonb not null unique, text text not null, metadata jsonb not null,"
@@ -40,11 +39,11 @@ def create(run: Run, place: Place, about: About) -> None:
         f" (to_tsvector('{language}'::regconfig, left(text, {_WORDS}))) stored)"
     )
     run("create index on rows using gin (words)")
-    add_vectors(run, "vectors", about)
-    write_about(run, "current", about)
+    add_vectors(run, "vectors", info)
+    write_info(run, "current", info)
 
 
-def enter(run: Run, place: Place) -> None:
+def enter(run: Run, place: Address) -> None:
     """Let statements mean the index's tables."""
     there = names(run)
     if place.name not in there:
@@ -67,16 +66,16 @@ def enter(run: Run, place: Place) -> None:
     run("set hnsw.iterative_scan = strict_order")  # on until the filter has let enough through
 
 
-def add_vectors(run: Run, table: str, about: About) -> None:
+def add_vectors(run: Run, table: str, info: IndexInfo) -> None:
     """Make a table of vectors with its index of neighbours."""
-    run(f"create table {table} (key bigint primary key, vector vector({about.dim}) not null)")
-    if about.dim <= _HALVES:
-        column, kind = _indexed(about.dim)
+    run(f"create table {table} (key bigint primary key, vector vector({info.dim}) not null)")
+    if info.dim <= _HALVES:
+        column, kind = _indexed(info.dim)
         run(f"create index on {table} using hnsw (({column}) {kind}_ip_ops)")
     else:
         warn(
             f"pgvector indexes vectors of up to {_HALVES:,} numbers, and these have "
-            f"{about.dim:,}: every search compares all of them.",
+            f"{info.dim:,}: every search compares all of them.",
             ChoiceWarning,
             once=True,
         )
@@ -93,17 +92,17 @@ def _indexed(dim: int) -> tuple[str, str]:
     return (f"vector::halfvec({dim})", "halfvec") if halves else ("vector", "vector")
 
 
-def read_about(run: Run) -> dict[str, About]:
+def read_info(run: Run) -> dict[str, IndexInfo]:
     """What the index remembers of itself, `current`, and what a reencode makes of it, `next`."""
     found = dict(run("select state, about::text from about"))
-    known = {state: json.loads(about) for state, about in found.items()}
-    if any(about.pop("layout") != _LAYOUT for about in known.values()):
+    known = {state: json.loads(info) for state, info in found.items()}
+    if any(info.pop("layout") != _LAYOUT for info in known.values()):
         raise StoreError("This index was made by a later sememe: upgrade yours.")
-    return {state: About(**about) for state, about in known.items()}
+    return {state: IndexInfo(**info) for state, info in known.items()}
 
 
-def write_about(run: Run, state: str, about: About) -> None:
+def write_info(run: Run, state: str, info: IndexInfo) -> None:
     """Remember it."""
-    data = json.dumps(asdict(about) | {"layout": _LAYOUT})
+    data = json.dumps(asdict(info) | {"layout": _LAYOUT})
     run("delete from about where state = %s", [state])
     run("insert into about values (%s, %s::jsonb)", [state, data])

@@ -8,17 +8,16 @@ from hashlib import md5
 from typing import Self
 
 from sememe.errors import StoreError
-from sememe.search.conditions import POSTGRES, Condition
 from sememe.search.postgres import schema, writing
-from sememe.search.postgres.connection import Connection, Run
-from sememe.search.postgres.packing import id_array, packed, row_fields, vector_fields
-from sememe.search.postgres.place import Place, placed
-from sememe.search.postgres.reencoding import reencode
-from sememe.search.store import About, Id, Match, Row, Vectors
+from sememe.search.postgres.connection import Address, Connection, Run, parse_address
+from sememe.search.postgres.writing import id_array, packed, reencode, row_fields, vector_fields
+from sememe.search.query import POSTGRES, Condition
+from sememe.search.rows import Match, Row, Vectors
+from sememe.search.store import IndexInfo
 
 _QUERIES = 100  # vectors that are looked for in one statement
 _NEAREST = (
-    "select n, id, text, metadata, score from"
+    "select n, id #>> '{{}}', text, metadata, score from"
     " unnest(string_to_array(%s, ';')) with ordinality as query(v, n), lateral"
     " (select rows.key, id, text, metadata, -(vector <#> v::vector) as score"
     " from vectors join rows using (key) where {condition} order by {order} limit %s) as best"
@@ -34,30 +33,31 @@ _MATCHING = (
     " * ln(1 + ((select count(*) from rows) - n + .5) / (n + .5))) as score"
     " from query join rows on words @@ word where {condition} group by rows.key"
     " order by score desc, key limit %s)"
-    " select id, text, metadata, score from best join rows using (key) order by score desc, key"
+    " select id #>> '{{}}', text, metadata, score from best join rows using (key)"
+    " order by score desc, key"
 )
 
 
 class PostgresStore:
     """Rows and vectors in a schema of a database; any number of processes search and write."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Address) -> None:
         self.place = place.url
         self._link = Connection(place, lambda run: schema.enter(run, place))
-        self.about()
+        self.info()
 
     @classmethod
-    def create(cls, place: str, about: About) -> Self:
+    def create(cls, place: str, info: IndexInfo) -> Self:
         """Make an index, and pgvector's extension if the database has none.
 
         Raises:
             InputError: it is there already, or this is no URL of an index.
             StoreError: the server cannot be reached, or it has no pgvector.
         """
-        new = placed(place)
+        new = parse_address(place)
         link = Connection(new, lambda _: None)
         try:
-            link.transact(lambda run: schema.create(run, new, about))
+            link.transact(lambda run: schema.create(run, new, info))
         finally:
             link.close()
         return cls(new)
@@ -65,15 +65,15 @@ class PostgresStore:
     @classmethod
     def open(cls, place: str) -> Self:
         """Open an index that is there; StoreError, which names those that are, if it is not."""
-        return cls(placed(place))
+        return cls(parse_address(place))
 
-    def about(self) -> About:
+    def info(self) -> IndexInfo:
         """What the index remembers of itself."""
-        return schema.read_about(self._link.run)["current"]
+        return schema.read_info(self._link.run)["current"]
 
-    def set_about(self, about: About) -> None:
+    def set_info(self, info: IndexInfo) -> None:
         """Remember it."""
-        self._link.transact(partial(writing.set_about, about=about))
+        self._link.transact(partial(writing.set_info, info=info))
 
     def __len__(self) -> int:
         [[count]] = self._link.run("select count(*) from rows")
@@ -81,24 +81,20 @@ class PostgresStore:
 
     def fields(self) -> dict[str, set[str]]:
         """Of all rows; reads their metadata."""
-        sql = (
-            "select distinct 'id', jsonb_typeof(id) from rows union all select 'text', 'string'"
-            " union all select distinct e.key, jsonb_typeof(value) from rows,"
-            " jsonb_each(metadata) as e"
-        )
-        found: dict[str, set[str]] = {"id": set()}
+        sql = "select distinct e.key, jsonb_typeof(value) from rows, jsonb_each(metadata) as e"
+        found = {"id": {"string"}, "text": {"string"}}
         for key, kind in self._link.run(sql):
             found.setdefault(key, set()).add(kind)
         return found
 
-    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
         """Compares the hashes of all texts."""
         hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
         sql = (
-            "select text, id from rows where md5(text) in"
+            "select text, id #>> '{}' from rows where md5(text) in"
             " (select jsonb_array_elements_text(%s::jsonb)) order by key"
         )
-        found: dict[str, list[Id]] = {}
+        found: dict[str, list[str]] = {}
         for text, own in self._link.run(sql, [json.dumps(hashes)]):
             found.setdefault(text, []).append(own)
         return found
@@ -112,9 +108,9 @@ class PostgresStore:
         """Everybody may write."""
         return nullcontext()
 
-    def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
+    def get(self, ids: Iterable[str]) -> dict[str, Row]:
         """Those rows that are there."""
-        sql = f"select id, text, metadata from rows where id in ({writing.IDS})"
+        sql = f"select id #>> '{{}}', text, metadata from rows where id in ({writing.IDS})"
         return {row[0]: Row(*row) for row in self._link.run(sql, [id_array(ids)])}
 
     def put(
@@ -123,9 +119,10 @@ class PostgresStore:
         """Write rows, all or none."""
         both = zip(row_fields(rows), vector_fields(vectors), strict=True)
         records = packed((*row, vector) for row, vector in both)
-        self._link.transact(lambda run: writing.put(run, records, fingerprint, replace, self.place))
+        old = id_array(row.id for row in rows) if replace else None
+        self._link.transact(lambda run: writing.put(run, records, fingerprint, old, self.place))
 
-    def delete(self, ids: Iterable[Id]) -> int:
+    def delete(self, ids: Iterable[str]) -> int:
         """Remove rows, all or none."""
         return self._link.transact(partial(writing.delete, ids=id_array(ids)))
 
@@ -136,7 +133,7 @@ class PostgresStore:
 
         def search(run: Run) -> list[list[Match]]:
             run("lock table vectors in access share mode")  # a reindex ends by dropping it
-            if schema.read_about(run)["current"].fingerprint != fingerprint:
+            if schema.read_info(run)["current"].fingerprint != fingerprint:
                 raise StoreError(f"{self.place} was given another encoder meanwhile: search again.")
             found = _nearest(run, vectors, count, where, schema.distance(vectors.shape[1]))
             few = [query for query, matches in enumerate(found) if len(matches) < count]
@@ -152,13 +149,13 @@ class PostgresStore:
         condition, params = where.sql(POSTGRES) if where else ("true", [])
         text = query.encode(errors="replace").decode().replace("\0", " ")
         found = self._link.run(
-            _MATCHING.format(condition=condition), [self.about().language, text, *params, count]
+            _MATCHING.format(condition=condition), [self.info().language, text, *params, count]
         )
         return [Match(Row(*row), score) for *row, score in found]
 
-    def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
-        reencode(self._link, about, encode)
+        reencode(self._link, info, encode)
 
     def compact(self) -> None:
         """Vacuum and count anew, which the server also does by itself in time."""

@@ -1,9 +1,90 @@
-"""How rows are written: by a COPY into a table of this session, and from there, in one order."""
+"""How rows are written: packed for a binary COPY, put in one order, and encoded anew."""
+
+import json
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from struct import pack
+from typing import Any
 
 from sememe.errors import InputError, StoreError
-from sememe.search.postgres.connection import Run
-from sememe.search.postgres.schema import read_about, write_about
-from sememe.search.store import About
+from sememe.search.postgres import schema
+from sememe.search.postgres.connection import Connection, Run
+from sememe.search.postgres.schema import read_info, write_info
+from sememe.search.rows import Id, Row, Vectors, stored_ids
+from sememe.search.store import IndexInfo
+
+_HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
+# jsonb makes 1e+23 the whole number 10²³, and Python's float is another; with .0 it stays a float.
+_POWER = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")|-?[\d.]+e\+\d+')
+_ID_BYTES = 2_000  # a key of a B-tree has no more room
+
+
+def packed(records: Iterable[Sequence[bytes]]) -> list[bytes]:
+    """The stream of a COPY whose records have these fields."""
+    body = (
+        pack("!h", len(fields)) + b"".join(pack("!i", len(field)) + field for field in fields)
+        for fields in records
+    )
+    return [b"".join((_HEAD, *body, _TAIL))]
+
+
+def row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """id, text and metadata; InputError with the id of a row that PostgreSQL cannot hold."""
+    for row in rows:
+        try:
+            yield b"\1" + _id(row.id), _utf8(row.text), b"\1" + _json(row.metadata)
+        except (TypeError, ValueError) as error:
+            why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
+            shown = reprlib.repr(row.id)
+            raise InputError(f"The row with the id {shown} cannot be kept: {why}.") from None
+
+
+def vector_fields(vectors: Vectors) -> Iterator[bytes]:
+    """Each vector as pgvector receives it."""
+    head = pack("!hh", vectors.shape[1], 0)
+    return (head + vector.tobytes() for vector in vectors.astype(">f4"))
+
+
+def id_array(ids: Iterable[str]) -> str:
+    """Ids as an array in JSON, without those that no row can have."""
+    found = []
+    for each in stored_ids(ids):
+        with suppress(ValueError):
+            found.append(_id(each))
+    return "[" + b",".join(found).decode() + "]"
+
+
+def _id(value: Id) -> bytes:
+    data = _json(value)
+    if len(data) > _ID_BYTES:
+        raise ValueError(f"an id may have {_ID_BYTES:,} bytes, this one has {len(data):,}")
+    return data
+
+
+def _json(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if "e+" in text:
+        text = _POWER.sub(_float, text)
+    if _NUL.search(text):
+        raise ValueError("a NUL character in it")
+    return text.encode()
+
+
+def _float(found: re.Match[str]) -> str:
+    return found["text"] or format(Decimal(found[0]), ".1f")
+
+
+def _utf8(text: str) -> bytes:
+    if "\0" in text:
+        raise ValueError("a NUL character in it")
+    return text.encode()
+
 
 # Held to the end of a transaction: many may add at once, and nobody while one writes otherwise.
 _LOCK = "select pg_advisory_xact_lock{}('rows'::regclass::oid::bigint)"
@@ -21,21 +102,21 @@ def receive(run: Run, columns: str, records: list[bytes]) -> None:
     run(f"copy incoming ({columns}) from stdin (format binary)", (), records)
 
 
-def put(run: Run, records: list[bytes], fingerprint: str, replace: bool, place: str) -> None:
+def put(run: Run, records: list[bytes], fingerprint: str, replaced: str | None, place: str) -> None:
     """Write rows; one that takes another's place has a new key, so no vector is of an old text."""
-    run(ALONE if replace else TOGETHER)
-    if read_about(run)["current"].fingerprint != fingerprint:
+    run(TOGETHER if replaced is None else ALONE)
+    if read_info(run)["current"].fingerprint != fingerprint:
         raise StoreError(f"{place} was given another encoder meanwhile: open it again.")
     receive(run, "id, text, metadata, vector", records)
-    if replace:
-        remove(run, "select id from incoming")
+    if replaced is not None:
+        delete(run, replaced)
     run(
         "with new as (insert into rows (id, text, metadata) select id, text, metadata from incoming"
         " order by id on conflict do nothing returning key, id)"  # one order: writers never cross
         " insert into vectors select new.key, vector from new join incoming using (id)"
     )
     other = run(
-        "select id from incoming join rows using (id) where (rows.text, rows.metadata)"
+        "select id #>> '{}' from incoming join rows using (id) where (rows.text, rows.metadata)"
         " <> (incoming.text, incoming.metadata) order by place limit 1"
     )
     if other:
@@ -44,24 +125,92 @@ def put(run: Run, records: list[bytes], fingerprint: str, replace: bool, place: 
         )
 
 
-def set_about(run: Run, about: About) -> None:
+def set_info(run: Run, info: IndexInfo) -> None:
     """Remember it, unless the index was given another encoder meanwhile."""
     run(ALONE)
-    if read_about(run)["current"].fingerprint == about.fingerprint:
-        write_about(run, "current", about)
+    if read_info(run)["current"].fingerprint == info.fingerprint:
+        write_info(run, "current", info)
 
 
 def delete(run: Run, ids: str) -> int:
-    """Remove the rows of ids in a JSON array; how many there were."""
+    """Remove the rows of ids in a JSON array; how many they were."""
     run(ALONE)
-    return remove(run, IDS, ids)
-
-
-def remove(run: Run, ids: str, *params: str) -> int:
-    """Remove the rows whose ids a query gives."""
     [[count]] = run(
-        f"with gone as (delete from rows where id in ({ids}) returning key), other as"
+        f"with gone as (delete from rows where id in ({IDS}) returning key), other as"
         " (delete from vectors where key in (select key from gone)) select count(*) from gone",
-        params,
+        [ids],
     )
     return int(count)
+
+
+_PART = 2_000  # rows that are encoded at a time
+_MISSING = (
+    "select key, text from rows where not exists (select from next where next.key = rows.key)"
+    " order by key limit %s"
+)
+_GONE = "delete from next where not exists (select from rows where rows.key = next.key)"
+Encode = Callable[[list[str]], Vectors]
+
+
+def reencode(link: Connection, info: IndexInfo, encode: Encode) -> None:
+    """Encode part after part; what was written meanwhile at the end, while nobody writes."""
+    if link.transact(partial(_begin, info=info)):
+        for part in iter(lambda: link.read(partial(_missing, info=info)), []):
+            link.transact(partial(_add, info=info, records=_encoded(part, encode)))
+            if len(part) < _PART:  # a busy writer would keep it going for ever
+                break
+        link.transact(partial(_end, info=info, encode=encode))
+
+
+def _begin(run: Run, info: IndexInfo) -> bool:
+    """Make the other table, or go on with it; False if the index has these vectors already."""
+    run(ALONE)
+    known = schema.read_info(run)
+    if known["current"].fingerprint == info.fingerprint:
+        schema.write_info(run, "current", info)
+        return False
+    if known.get("next") != info != known["current"]:
+        run("drop table if exists next")
+        schema.add_vectors(run, "next", info)
+        schema.write_info(run, "next", info)
+    return True
+
+
+def _missing(run: Run, info: IndexInfo) -> list[list[Any]]:
+    """Some rows that have no new vector yet."""
+    _check(run, info)
+    return run(_MISSING, [_PART])
+
+
+def _check(run: Run, info: IndexInfo) -> None:
+    """Let the other table be for these vectors to the end of the transaction, or StoreError."""
+    run(TOGETHER)
+    if schema.read_info(run).get("next") != info:
+        raise StoreError(
+            "Another process began or ended to encode this index anew meanwhile: see which encoder "
+            "it has, and call reindex again if that is not yours."
+        )
+
+
+def _encoded(part: list[list[Any]], encode: Encode) -> list[bytes]:
+    vectors = vector_fields(encode([text for _, text in part]))
+    return packed(zip((pack("!q", key) for key, _ in part), vectors, strict=True))
+
+
+def _add(run: Run, info: IndexInfo, records: list[bytes]) -> None:
+    """Write vectors, unless somebody who encodes the same has written them."""
+    _check(run, info)
+    receive(run, "key, vector", records)
+    run("insert into next select key, vector from incoming order by key on conflict do nothing")
+
+
+def _end(run: Run, info: IndexInfo, encode: Encode) -> None:
+    run(ALONE)
+    while part := _missing(run, info):
+        _add(run, info, _encoded(part, encode))
+    run(_GONE)
+    run("drop table vectors")
+    run("alter table next rename to vectors")
+    column = schema.read_info(run)["current"].id_column  # which may be new since the beginning
+    run("delete from about")
+    schema.write_info(run, "current", replace(info, id_column=column))

@@ -15,13 +15,28 @@ from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
 from sememe.errors import ChoiceWarning, InputError, StoreError, is_unavailable, warn
-from sememe.search.conditions import SQLITE, Condition
-from sememe.search.sqlite.finding import marks, nearest_rows, parts, read_rows, row
-from sememe.search.sqlite.growth import settle
-from sememe.search.sqlite.near import Near
-from sememe.search.sqlite.opened import Opened, in_the_way
-from sememe.search.sqlite.schema import FILE, create_file, get_about, get_state, said, set_state
-from sememe.search.store import About, Id, Match, Row, Vectors
+from sememe.search.query import SQLITE, Condition
+from sememe.search.rows import Id, Match, Row, Vectors, stored_ids
+from sememe.search.sqlite.connection import (
+    FILE,
+    Connection,
+    create_file,
+    get_info,
+    get_state,
+    obstacle,
+    readable_errors,
+    set_state,
+)
+from sememe.search.sqlite.vectors import (
+    VectorIndex,
+    marks,
+    nearest_rows,
+    parts,
+    read_rows,
+    row,
+    update_graph,
+)
+from sememe.search.store import IndexInfo
 
 _LOCK = "write.lock"
 _REENCODED = 2_000  # rows of one step
@@ -40,11 +55,11 @@ class SQLiteStore:
         # Whether the graph may be late (the last writer may have been killed), and is to be mended.
         self._wrote, self._settles = True, True
         self._lock, self._process = FileLock(folder / _LOCK, timeout=0), os.getpid()
-        self._file = Opened(folder)
-        self._near, self._near_of = Near(folder), self._file.connection
+        self._file = Connection(folder)
+        self._vectors, self._vectors_of = VectorIndex(folder), self._file.connection
 
     @classmethod
-    def create(cls, place: str | os.PathLike[str], about: About) -> "SQLiteStore":
+    def create(cls, place: str | os.PathLike[str], info: IndexInfo) -> "SQLiteStore":
         """Make the folder, whole or not at all.
 
         Raises:
@@ -52,13 +67,13 @@ class SQLiteStore:
             StoreError: it cannot be written.
         """
         folder = Path(place).absolute()
-        with said(folder):
+        with readable_errors(folder):
             _refuse_existing(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder.parent, prefix=".sememe-") as temporary:
                 whole = Path(temporary) / "index"
                 whole.mkdir()
-                create_file(whole / FILE, about)
+                create_file(whole / FILE, info)
                 try:
                     take_name(whole, folder)
                 except OSError:
@@ -71,38 +86,35 @@ class SQLiteStore:
         """Open a folder that is there; StoreError if it holds no sound index."""
         return cls(Path(place).absolute())
 
-    def about(self) -> About:
+    def info(self) -> IndexInfo:
         """What the index remembers of itself."""
-        return self._file.read(get_about)
+        return self._file.read(get_info)
 
-    def set_about(self, about: About) -> None:
+    def set_info(self, info: IndexInfo) -> None:
         """Remember it."""
         with self._transaction() as connection:
-            set_state(connection, "about", json.dumps(asdict(about)))
+            set_state(connection, "about", json.dumps(asdict(info)))
 
     def __len__(self) -> int:
         return self._file.read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
 
     def fields(self) -> dict[str, set[str]]:
         """Of all rows; reads their metadata."""
-        sql = (
-            "SELECT DISTINCT 'id', typeof(id) FROM texts UNION ALL SELECT 'text', 'text' UNION ALL "
-            "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
-        )
-        found: dict[str, set[str]] = {"id": set()}
+        sql = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
+        found = {"id": {"string"}, "text": {"string"}}
         for key, kind in self._file.read(lambda connection: connection.execute(sql).fetchall()):
             found.setdefault(key, set()).add(_TYPES.get(kind, kind))
         return found
 
-    def ids_of(self, texts: Iterable[str]) -> dict[str, list[Id]]:
+    def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
         """Compares all texts."""
-        wanted, found = set(texts), dict[str, list[Id]]()
+        wanted, found = set(texts), dict[str, list[str]]()
 
         def look(connection: sqlite3.Connection) -> None:
             found.clear()
             for text, own in connection.execute("SELECT text, id FROM texts ORDER BY key"):
                 if text in wanted:
-                    found.setdefault(text, []).append(own)
+                    found.setdefault(text, []).append(str(own))
 
         self._file.read(look)
         return found
@@ -128,9 +140,9 @@ class SQLiteStore:
                 while self._lock.lock_counter > held:
                     self._lock.release()
 
-    def get(self, ids: Iterable[Id]) -> dict[Id, Row]:
+    def get(self, ids: Iterable[str]) -> dict[str, Row]:
         """Those rows that are there."""
-        return self._file.read(lambda connection: read_rows(connection, "id", list(ids)))
+        return self._file.read(lambda connection: read_rows(connection, "id", stored_ids(ids)))
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
@@ -138,12 +150,12 @@ class SQLiteStore:
         """Write rows, all or none."""
         written = [(r.id, r.text, json.dumps(r.metadata, ensure_ascii=False)) for r in rows]
         with self._transaction() as connection:
-            if fingerprint != get_about(connection).fingerprint:
+            if fingerprint != get_info(connection).fingerprint:
                 raise StoreError(
                     f"{self.place} was given another encoder meanwhile: open it again."
                 )
             if replace:
-                _delete(connection, [row.id for row in rows])
+                _delete(connection, stored_ids(row.id for row in rows))
             last = connection.execute(
                 "SELECT seq FROM sqlite_sequence WHERE name = 'texts'"
             ).fetchone()
@@ -157,10 +169,10 @@ class SQLiteStore:
                 ((key, vector.tobytes()) for key, vector in enumerate(vectors, first)),
             )
 
-    def delete(self, ids: Iterable[Id]) -> int:
+    def delete(self, ids: Iterable[str]) -> int:
         """Remove rows, all or none."""
         with self._transaction() as connection:
-            return _delete(connection, list(ids))
+            return _delete(connection, stored_ids(ids))
 
     def nearest(
         self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
@@ -171,11 +183,11 @@ class SQLiteStore:
             try:
                 connection.execute("BEGIN")  # all that is read is of one moment
                 self._refresh(connection)
-                if self._near.about.fingerprint != fingerprint:
+                if self._vectors.info.fingerprint != fingerprint:
                     raise StoreError(
                         f"{self.place} was given another encoder meanwhile: search again."
                     )
-                return nearest_rows(connection, self._near, vectors, count, where)
+                return nearest_rows(connection, self._vectors, vectors, count, where)
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
@@ -199,16 +211,16 @@ class SQLiteStore:
         found = self._file.read(lambda c: c.execute(sql, (asked, *values, count)).fetchall())
         return [Match(row(line[:3]), line[3]) for line in found]
 
-    def reencode(self, about: About, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         with self.writing():
             with self._transaction() as connection:
-                if get_about(connection).fingerprint == about.fingerprint:
-                    set_state(connection, "about", json.dumps(asdict(about)))
+                if get_info(connection).fingerprint == info.fingerprint:
+                    set_state(connection, "about", json.dumps(asdict(info)))
                     return
-                if get_state(connection, "next") != about.fingerprint:
+                if get_state(connection, "next") != info.fingerprint:
                     connection.execute("DELETE FROM new_vectors")
-                    set_state(connection, "next", about.fingerprint)
+                    set_state(connection, "next", info.fingerprint)
             while part := self._without_new():
                 vectors = encode([text for _, text in part])
                 with self._transaction() as connection:
@@ -221,14 +233,14 @@ class SQLiteStore:
                 connection.execute("INSERT INTO vectors SELECT * FROM new_vectors")
                 connection.execute("DELETE FROM new_vectors")
                 set_state(connection, "next", "")
-                set_state(connection, "about", json.dumps(asdict(about)))
+                set_state(connection, "about", json.dumps(asdict(info)))
                 set_state(connection, "graph", "")
                 set_state(connection, "generation", get_state(connection, "generation") + 1)
 
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
         with self.writing():
-            settle(self._file, self._folder, whole=True)
+            update_graph(self._file, self._folder, whole=True)
             self._settles = True
             self._file.read(_vacuum)
 
@@ -236,7 +248,7 @@ class SQLiteStore:
         """Close the file."""
         with self._file.mutex:
             self._file.close()
-            self._near = Near(self._folder)  # which lets go of the graph
+            self._vectors = VectorIndex(self._folder)  # which lets go of the graph
 
     def _without_new(self) -> list[tuple[int, str]]:
         sql = (
@@ -247,7 +259,7 @@ class SQLiteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self.writing(), self._file.mutex, said(self._folder):
+        with self.writing(), self._file.mutex, readable_errors(self._folder):
             self._file.read(lambda _: None)  # on a connection that is of now
             connection = self._file.connection
             try:
@@ -277,16 +289,16 @@ class SQLiteStore:
             ) from None
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
-        if connection is not self._near_of:  # the last one may have read what was half written
-            self._near, self._near_of = Near(self._folder), connection
-        self._near.refresh(connection)
+        if connection is not self._vectors_of:  # the last one may have read what was half written
+            self._vectors, self._vectors_of = VectorIndex(self._folder), connection
+        self._vectors.refresh(connection)
 
     def _try_to_settle(self, progress: bool | None) -> None:
         """What was written is written: without a graph that is up to date, searches are slower."""
         if not self._settles:
             return
         try:
-            settle(self._file, self._folder, progress=progress)
+            update_graph(self._file, self._folder, progress=progress)
             self._wrote = False
         except (StoreError, MemoryError) as error:
             self._settles = False
@@ -298,7 +310,7 @@ class SQLiteStore:
 
 
 def _refuse_existing(folder: Path) -> None:
-    if taken := in_the_way(folder):
+    if taken := obstacle(folder):
         raise InputError(
             f"{folder} is there already ({taken}): open it, or make the index in a new folder."
         )

@@ -1,16 +1,114 @@
-"""The file of an index as one process holds it open."""
+"""The file of an index: its tables, what SQLite's errors mean, and one connection to it."""
 
+import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock, RLock
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
-from sememe.errors import StoreError, StoreMissing
-from sememe.search.sqlite.schema import FILE, FORMAT, get_state, said
+from sememe.errors import StoreError, StoreMissing, is_unavailable
+from sememe.search.store import IndexInfo
+
+FILE = "data.sqlite"
+FORMAT = 1
+_TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
+
+# A key is never used again, so a row of the neighbours' file can be dead but never another text.
+# `id` has no type, for sememe 0.1 stored whole numbers as such: see `stored_ids`.
+_TABLES = """
+CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE texts (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL UNIQUE, text TEXT NOT NULL,
+    metadata TEXT NOT NULL
+);
+CREATE TABLE vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE new_vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE VIRTUAL TABLE words USING fts5(text, content='texts', content_rowid='key', tokenize='{}');
+CREATE TRIGGER added AFTER INSERT ON texts BEGIN
+    INSERT INTO words(rowid, text) VALUES (new.key, new.text);
+END;
+CREATE TRIGGER removed AFTER DELETE ON texts BEGIN
+    INSERT INTO words(words, rowid, text) VALUES ('delete', old.key, old.text);
+    DELETE FROM vectors WHERE key = old.key;
+    DELETE FROM new_vectors WHERE key = old.key;
+END;
+"""
+
+
+def create_file(path: Path, info: IndexInfo) -> None:
+    """Make the file of an index without rows."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_TABLES.format(_TOKENIZERS[info.language]))
+        state = {
+            "format": FORMAT,
+            "about": json.dumps(asdict(info)),
+            "generation": 0,
+            "graph": "",
+            "next": "",
+        }
+        connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
+    finally:
+        connection.close()
+
+
+def get_state(connection: sqlite3.Connection, name: str) -> Any:
+    """A value that the index remembers."""
+    return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
+
+
+def get_info(connection: sqlite3.Connection) -> IndexInfo:
+    """What the index remembers of itself."""
+    return parse_info(get_state(connection, "about"))
+
+
+@lru_cache(maxsize=8)
+def parse_info(written: str) -> IndexInfo:
+    """What is written of an index as an About."""
+    return IndexInfo(**json.loads(written))
+
+
+def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
+    """Remember a value."""
+    connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))
+
+
+@contextmanager
+def readable_errors(folder: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        kept = "What was written before is safe, and nothing of this step was written"
+        mends = {
+            "closed database": f"{folder} was closed: open it again.",
+            "full": f"{folder}: the disk is full. {kept}; make room, and the same call goes on.",
+            "disk I/O": f"{folder}: the disk gave an error ({error}). {kept}.",
+            "locked": f"{folder}: another program holds {FILE}. {kept}; try again when it is done.",
+            "readonly": f"{folder} may not be written by this process.",
+            "unable to open": f"{folder}: {FILE} cannot be opened; is it yours to read?",
+        }
+        for sign, mend in mends.items():
+            if sign in str(error):
+                passes = sign in ("full", "disk I/O", "locked")
+                raise StoreError(mend, unavailable=passes) from error
+        raise StoreError(
+            f"{folder} is damaged ({error}): copy it again or take it from a backup; sqlite3's "
+            ".recover saves what can be read."
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: {error.strerror or error}.", unavailable=is_unavailable(error)
+        ) from error
+
 
 T = TypeVar("T")
 _FOREIGN = ("not a database", "no such table")
@@ -18,7 +116,7 @@ _EMPTY_LOG = 32  # bytes: a header, and nothing written
 _TRIES, _PAUSE = 10, 0.02  # of a reader without rights, while a writer comes and goes; seconds
 
 
-def in_the_way(folder: Path) -> str:
+def obstacle(folder: Path) -> str:
     """What is where the folder of a new index would be; "" for nothing, and an empty folder."""
     if folder.is_dir():
         if any(folder.iterdir()):
@@ -27,7 +125,7 @@ def in_the_way(folder: Path) -> str:
     return "a file" if folder.exists() else ""
 
 
-class Opened:
+class Connection:
     """A connection to the file, which nobody but SQLite may open in this process.
 
     To close any other descriptor of it would drop all locks that the process holds on it (POSIX),
@@ -50,9 +148,9 @@ class Opened:
     def __init__(self, folder: Path) -> None:
         self._folder, self._path, self.mutex = folder, folder / FILE, RLock()
         self._closed, self._stale, self._writable = False, True, True
-        with said(folder):
+        with readable_errors(folder):
             if not self._path.is_file():
-                if taken := in_the_way(folder):
+                if taken := obstacle(folder):
                     raise StoreError(f"{folder} is {taken}, and no index.")
                 raise StoreMissing(
                     f"There is no index at {folder}: make one with sememe index, or Index.create."
@@ -74,7 +172,7 @@ class Opened:
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` gives, which may be done twice: when somebody wrote meanwhile unseen."""
-        with self.mutex, said(self._folder):
+        with self.mutex, readable_errors(self._folder):
             self.check()
             for _ in range(_TRIES):
                 try:
@@ -161,8 +259,8 @@ def _format(connection: sqlite3.Connection) -> object:
 
 
 _opening = Lock()
-_opened: WeakSet[Opened] = WeakSet()
-_waiting: list[Opened] = []
+_opened: WeakSet[Connection] = WeakSet()
+_waiting: list[Connection] = []
 
 
 def _before_fork() -> None:

@@ -1,0 +1,151 @@
+"""From matches to hits: rankings fused, reranked, and the sentence of each text that fits best."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sememe.search.rows import Match, Row
+from sememe.text import sentences
+
+if TYPE_CHECKING:
+    from sememe.encoders import BiEncoder, CrossEncoder
+
+_RANK = 60  # of Cormack et al.: how little the first ranks differ
+_MAX_SENTENCES = 200  # of one text that are encoded
+_TOGETHER = 50  # sentences of several texts: more would make the first hit wait for the others
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A text that a search found. Pickling one computes its sentence first.
+
+    Attributes:
+        id: the user's own.
+        text: all of the text.
+        score: the higher, the better: a cosine, or the model's inner product (`dense`), BM25
+            (`bm25`), a sum of reciprocal ranks (`hybrid`), a cross-encoder's score (`rerank`).
+        metadata: what was stored with it.
+    """
+
+    id: str
+    text: str
+    score: float
+    metadata: Mapping[str, Any] = field(hash=False)
+    _sentences: "BestSentences | Mapping[str, str]" = field(repr=False, compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """The text's sentence that is nearest to the query, computed on first use.
+
+        Of a text with more than 200 sentences, those 200 are compared that have most of the query's
+        words; the first 200 where the query was a vector.
+        """
+        return self._sentences[self.text]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sentence = {self.text: self.sentence}  # without the encoder
+        return Hit, (self.id, self.text, self.score, self.metadata, sentence)
+
+
+def make_hits(
+    matches: Sequence[Match], query: Any, encoder: Callable[[], "BiEncoder"]
+) -> list[Hit]:
+    """Matches as a user gets them; `query` is the text, or its vector."""
+    best = BestSentences([match.row.text for match in matches], query, encoder)
+    return [Hit(row.id, row.text, score, row.metadata, best) for row, score in matches]
+
+
+def fused(rankings: Sequence[Sequence[Match]]) -> list[Match]:
+    """All rows of the rankings, by the sum of 1 / (60 + rank) over the rankings with them.
+
+    Cormack, Clarke and Buettcher (2009), Reciprocal rank fusion outperforms Condorcet and
+    individual rank learning methods. Of equals, the one that came first.
+    """
+    scores: dict[str, float] = {}
+    rows: dict[str, Row] = {}
+    for ranking in rankings:
+        for rank, match in enumerate(ranking, start=1):
+            rows.setdefault(match.row.id, match.row)
+            scores[match.row.id] = scores.get(match.row.id, 0.0) + 1 / (_RANK + rank)
+    order = sorted(scores, key=lambda row_id: -scores[row_id])
+    return [Match(rows[row_id], scores[row_id]) for row_id in order]
+
+
+def reranked(
+    cross: "CrossEncoder",
+    queries: Sequence[str],
+    rankings: list[list[Match]],
+    progress: bool | None,
+) -> list[list[Match]]:
+    """Each query's matches by the scores of a cross-encoder, best first."""
+    pairs = [
+        (query, match.row.text)
+        for query, matches in zip(queries, rankings, strict=True)
+        for match in matches
+    ]
+    scores = iter(cross.score(pairs, truncate="document", progress=progress).tolist())
+    return [
+        sorted((Match(row, next(scores)) for row, _ in matches), key=lambda match: -match.score)
+        for matches in rankings
+    ]
+
+
+class BestSentences:
+    """By text, the sentence of each that is nearest to a query; short texts' are found together."""
+
+    def __init__(
+        self, texts: Sequence[str], query: Any, encoder: Callable[[], "BiEncoder"]
+    ) -> None:
+        self._texts = texts
+        self._query = query
+        self._encoder = encoder
+        self._words = set(_words(query)) if isinstance(query, str) else set()
+        self._best: dict[str, str] = {}
+
+    def __getitem__(self, text: str) -> str:
+        if text not in self._best:
+            self._compare(self._batch(text))
+        return self._best[text]
+
+    def _batch(self, first: str) -> dict[str, list[str]]:
+        """The sentences of a text, and of others that have no best one yet, if they are few."""
+        batch: dict[str, list[str]] = {}
+        room = _TOGETHER
+        for text in dict.fromkeys([first, *self._texts]):
+            if text not in self._best:
+                parts = self._likely(sentences(text) or [text])
+                room -= len(parts)
+                if batch and (room < 0 or len(batch[first]) == 1):
+                    break
+                batch[text] = parts
+        return batch
+
+    def _likely(self, parts: list[str]) -> list[str]:
+        if len(parts) <= _MAX_SENTENCES:
+            return parts
+        by_words = sorted(parts, key=lambda part: -len(self._words & set(_words(part))))
+        return by_words[:_MAX_SENTENCES]
+
+    def _compare(self, batch: dict[str, list[str]]) -> None:
+        several = [parts for parts in batch.values() if len(parts) > 1]
+        parts = list(dict.fromkeys(part for parts in several for part in parts))
+        scores = {}
+        if parts:
+            encoder = self._encoder()
+            vectors = encoder.encode_document(parts, progress=False)
+            similarities = encoder.similarity(self._query_vector, vectors)[0]
+            scores = dict(zip(parts, similarities, strict=True))
+        for text, parts in batch.items():
+            self._best[text] = max(parts, key=lambda part: scores.get(part, 0))
+
+    @cached_property
+    def _query_vector(self) -> Any:
+        query = self._query
+        return self._encoder().encode_query(query) if isinstance(query, str) else query
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
