@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sememe.classification.head import Head
+from sememe.classification.classifier import Head
 
 from processes import run_python
 from sememe import BiEncoder, Classifier, CrossEncoder
