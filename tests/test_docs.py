@@ -10,6 +10,7 @@ import pytest
 
 from commands import sememe
 from sememe.cli.commands import parse
+from tiny_models import make_cross_encoder
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -52,6 +53,17 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(PROJECT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def reranker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cross-encoder that the pages name, a tiny one, where the Hub's cache would have it."""
+    cache, sha = tmp_path / "hub", "0123456789abcdef0123456789abcdef01234567"
+    folder = cache / "models--cross-encoder--ms-marco-MiniLM-L6-v2"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text(sha)
+    make_cross_encoder(folder / "snapshots" / sha)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
 
 
 @pytest.mark.slow
