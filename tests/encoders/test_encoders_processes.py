@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sememe.classification.classifier import Head
 
 from processes import run_python
 from sememe import BiEncoder, Classifier, CrossEncoder
+from sememe.classification.classifier import Head
 from sememe.encoders import StaticEncoder
 from sememe.errors import CostWarning, ModelNotFound
 from static_models import make_model2vec, word_pieces
