@@ -23,9 +23,11 @@ test: .venv/dev docs
 	.venv/bin/mypy
 	.venv/bin/pytest -rs $(PARALLEL)
 
-# Built with the tests, so that the docstrings can always be rendered.
+# Built with the tests, so that the docstrings can always be rendered. pdoc stops what libraries do while
+# it imports, so torch comes first.
 docs: .venv/dev
-	.venv/bin/pdoc --docformat google --output-directory site sememe sememe.clustering sememe.neighbors sememe.pairs sememe.tables sememe.training
+	.venv/bin/python -W ignore -c "import accelerate, torch, transformers, pdoc.__main__ as p; p.cli()" \
+		--docformat google --output-directory site sememe sememe.clustering sememe.neighbors sememe.pairs sememe.tables sememe.training
 
 quick: .venv/dev
 	.venv/bin/pytest $(PARALLEL) -m "not slow and not kill and not postgres and not browser"
