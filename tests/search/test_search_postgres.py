@@ -82,7 +82,7 @@ def test_a_row_comes_back_as_it_was_or_is_refused_for_a_nul(
     row = Row("1", text, metadata)
     values = [text, *metadata, *metadata.values()]
     if any(isinstance(value, str) and "\0" in value for value in values):
-        with pytest.raises(InputError, match="id 1 cannot be kept: a NUL"):
+        with pytest.raises(InputError, match="id '1' cannot be kept: a NUL"):
             store.put([row], some_vectors(1), "first", replace=True)
     else:
         store.put([row], some_vectors(1), "first", replace=True)
