@@ -6,13 +6,14 @@ that moment for ever: a lock that one of them held is never released, a pool has
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition, Lock, get_ident
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
+Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 _LONGEST_WAIT = 10
@@ -112,6 +113,20 @@ def submit(pool: Executor, work: Callable[..., Value], *arguments: Any) -> "Futu
         except Exception as error:
             done.set_exception(error)
         return done
+
+
+def map_in_threads(
+    threads: int, work: Callable[[Item], Value], items: Iterable[Item]
+) -> Iterator[Value]:
+    """The results of work on items, in their order; an error stops what has not begun."""
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [submit(pool, work, item) for item in items]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 def _in_parent() -> None:

@@ -240,6 +240,31 @@ def test_after_the_main_thread_has_ended(tmp_path: Path, way: str, when: str) ->
     assert (ran.stdout, ran.stderr) == ("done\n", "")
 
 
+def test_long_work_after_the_main_thread_has_ended(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "model")
+    ran = run_python(
+        f"""
+        import threading, numpy as np, sememe
+        from sememe.clustering import cluster_vectors
+        from sememe.neighbors import self_join
+        from sememe.pairs import pair_vectors
+        encoder = sememe.BiEncoder({str(tmp_path / "model")!r}, precision="f32")
+        vectors = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
+        texts = [str(n) for n in range(5000)]
+        def later():
+            threading.main_thread().join()
+            done = encoder.encode_to(["a wind", "power"], {str(tmp_path / "v.npy")!r})
+            pairs = pair_vectors(vectors, texts, threshold=0.99)
+            joined = self_join(vectors / np.linalg.norm(vectors, axis=1)[:, None], 5,
+                               approximate_from=1000)
+            groups = cluster_vectors(vectors[:200], texts[:200], clusters=3)
+            print(done.rows, len(pairs) > 0, joined.indices.shape, len(groups), flush=True)
+        threading.Thread(target=later).start()
+        """
+    )
+    assert (ran.stdout, ran.stderr) == ("2 True (5000, 5) 3\n", "")
+
+
 # --- no console ---
 
 

@@ -15,6 +15,7 @@ from scipy import sparse
 from sknetwork.clustering import Leiden
 
 from sememe.neighbors import Neighbors, nearest, normalized
+from sememe.processes import PerProcess
 
 Labels = NDArray[np.int64]
 
@@ -23,7 +24,7 @@ SEARCH_STEPS = 8
 _ROUNDS = 8
 _BLOCK_ROWS = 65_536
 _SMOOTHINGS = 4
-_one_at_a_time = Lock()
+_one_at_a_time = PerProcess(Lock)  # a child must not inherit it locked
 
 
 def neighborhood_size(texts: int) -> int:
@@ -73,7 +74,7 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
     )
     # Its refinement draws from C's rand(), whatever random_state says: unless that is seeded, and
     # nobody draws in between, the same graph gives other communities at the next call.
-    with _one_at_a_time:
+    with _one_at_a_time():
         ctypes.CDLL("ucrtbase" if os.name == "nt" else None).srand(0)
         return numbered(leiden.fit_predict(graph))
 

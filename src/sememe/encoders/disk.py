@@ -21,6 +21,7 @@ from sememe.encoders.pipeline import Item
 from sememe.encoders.vectors import Vectors
 from sememe.errors import CostWarning, InputError, JobError, SememeWarning, TableError, warn
 from sememe.jobs import FileRows, Job, Part, flat
+from sememe.processes import submit
 from sememe.tables import (
     BlankCells,
     Source,
@@ -175,7 +176,7 @@ def _shards(
                 write = partial(output.write, part, values)
                 if written:
                     written.result()
-                written = writer.submit(job.write, number, part.identity, output.suffix, write)
+                written = submit(writer, job.write, number, part.identity, output.suffix, write)
             count += len(part.items)
         if written:
             written.result()

@@ -7,12 +7,12 @@ are searched as the sample needs. Nothing is random but the sample, whose seed i
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy import sparse
 
 from sememe.neighbors.exact import Floats, Ints, Neighbors, Rows, nearest, normalized
+from sememe.processes import map_in_threads
 from sememe.progress import progress_bar
 
 RECALL = 0.97
@@ -71,8 +71,8 @@ def self_join(
         indices[queries], similarity[queries] = _joined(lists, queries, probed[queries], k)
 
     # While one thread multiplies, the other one chooses.
-    with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:
-        for block, _ in zip(blocks, threads.map(join, blocks), strict=True):
+    with progress_bar(len(rows), "texts", progress) as bar:
+        for block, _ in zip(blocks, map_in_threads(2, join, blocks), strict=True):
             bar.update(block.stop - block.start)
     recall = np.mean([np.isin(truth[i], indices[row]).mean() for i, row in enumerate(sample)])
     return Neighbors(indices, similarity, float(recall))

@@ -8,7 +8,6 @@ that pass it are computed in full. How many components are kept follows from a s
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike
 from sememe.costs import warn_of_duration
 from sememe.errors import InputError
 from sememe.neighbors.exact import Floats, Ints, Rows, as_vectors
+from sememe.processes import map_in_threads
 from sememe.progress import progress_bar
 
 _FULL = 20_000.0  # what it costs to compute one candidate, in multiplications of a product
@@ -129,8 +129,10 @@ def _search(rows: Floats, pairs: "_Pairs", progress: bool | None, sizes: Sizes) 
     # Early rows have more later ones: taken from both ends, the work is spread evenly.
     blocks = range(sizes.rows, len(rows), sizes.rows)
     order = sorted(blocks, key=lambda start: -abs(2 * start - len(rows)))
-    with ThreadPoolExecutor(2) as threads, progress_bar(len(rows), "texts", progress) as bar:
-        for _ in threads.map(search_block, order):  # one thread multiplies, the other one chooses
+    with progress_bar(len(rows), "texts", progress) as bar:
+        for _ in map_in_threads(
+            2, search_block, order
+        ):  # one thread multiplies, the other one chooses
             bar.update(sizes.rows)
 
 
