@@ -1,6 +1,5 @@
 """All close pairs against brute force: every inner product, one after the other."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sememe import costs
 from sememe.errors import CostWarning, InputError
 from sememe.neighbors import ClosePairs, closer_than, closest, normalized
 from sememe.neighbors.close import SIZES, Sizes
+from sememe.processes import map_in_threads
 
 Floats = NDArray[np.float32]
 
@@ -124,11 +124,10 @@ def test_the_answer_does_not_depend_on_which_thread_is_first(
     expected = closest(rows, 500, sizes=SMALL)
     chance = np.random.default_rng(0)
 
-    class Shuffled(ThreadPoolExecutor):
-        def map(self, fn: Any, *parts: Any, **options: Any) -> Any:
-            return super().map(fn, chance.permutation(list(parts[0])).tolist(), **options)
+    def shuffled(threads: int, work: Any, items: Any) -> Any:
+        return map_in_threads(threads, work, chance.permutation(list(items)).tolist())
 
-    monkeypatch.setattr(module, "ThreadPoolExecutor", Shuffled)
+    monkeypatch.setattr(module, "map_in_threads", shuffled)
     for _ in range(5):
         assert_equal(closest(rows, 500, sizes=SMALL), expected)
 
