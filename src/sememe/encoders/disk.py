@@ -29,6 +29,7 @@ from sememe.tables import (
     check_destination,
     join_parquet,
     new_column,
+    replace_unwritable,
     replacing,
     write_table,
 )
@@ -276,11 +277,11 @@ class _Output(Generic[Item]):
         for name, column in self._task.results(values).items():
             columns[new_column(name, columns)] = _spread(column, rows, count)
         if self.suffix in (".csv", ".tsv"):
-            columns = {
-                str(cell(name, self.suffix)): self._cells(column)
-                for name, column in columns.items()
-            }
-        write_table(path, columns)
+            # Names first: they are the same in every part, and only cells are counted.
+            columns = {str(cell(name, self.suffix)): column for name, column in columns.items()}
+        writable, replaced = replace_unwritable(columns, self.suffix)
+        self._replaced += replaced
+        write_table(path, writable)
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""
@@ -297,14 +298,6 @@ class _Output(Generic[Item]):
     def _rows(self, part: Part[Item]) -> list[int]:
         blank = set() if self.blank_results else set(part.blank)
         return [row for row in range(len(part.items)) if row not in blank]
-
-    def _cells(self, column: Any) -> Any:
-        if isinstance(column, np.ndarray):
-            return column
-        cells = [cell(value, self.suffix) for value in column]
-        pairs = zip(column, cells, strict=True)
-        self._replaced += sum(isinstance(old, str) and old != new for old, new in pairs)
-        return cells
 
 
 def _spread(values: Any, rows: list[int], count: int) -> Any:

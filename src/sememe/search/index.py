@@ -15,6 +15,7 @@ from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, as_scorer
 from sememe.errors import InputError, SememeError, StoreError
 from sememe.neighbors import as_vectors, normalized
+from sememe.processes import PerProcess
 from sememe.progress import counted
 from sememe.search.query import Condition, parse
 from sememe.search.ranking import Hit, fused, make_hits, reranked
@@ -49,7 +50,8 @@ class Index:
     def __init__(self, store: Store, encoder: BiEncoder | None) -> None:
         self._store, self._encoder = store, encoder
         self._rerankers: dict[str, CrossEncoder] = {}
-        self._locks: dict[int, Lock] = {}  # by process: a fork may copy one that a thread holds
+        # Held by the thread that opens an encoder, so that others wait and take the same one.
+        self._opening = PerProcess(Lock)
 
     @classmethod
     def create(
@@ -356,10 +358,6 @@ class Index:
         for step, part in zip(steps, parts, strict=True):
             some = [rows[number] for number in step]
             self._store.put(some, part, fingerprint, replace=replace)
-
-    def _opening(self) -> Lock:
-        """Held by the thread that opens an encoder, so that others wait and take the same one."""
-        return self._locks.setdefault(os.getpid(), Lock())
 
     def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
         if isinstance(rerank, str | os.PathLike):
