@@ -19,6 +19,12 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NA or NaT."""
+    absent = isinstance(value, float) and value != value
+    return value is None or absent or type(value).__name__ in ("NAType", "NaTType")
+
+
 def whole_number(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
     """A whole number, numpy's too, as an int; True and False are none.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.clustering import write_cells
 from sememe.cli.parser import (
     add_command,
     add_input,
@@ -71,7 +70,7 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, output_format, read_table
+    from sememe.tables import BlankCells, output_format, read_table, write_cells
 
     started = time.perf_counter()
     if output_format(options.output) == "txt":
@@ -138,6 +137,8 @@ def _places(
 def _write_deduplicated(
     outputs: list[Path], table: "Table", pairs: "Pairs", ids: "Ids | None"
 ) -> int:
+    from sememe.tables import write_cells
+
     kept, dropped = outputs
     kept.parent.mkdir(parents=True, exist_ok=True)
     rows = pairs.deduplicated().tolist()

@@ -9,10 +9,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import is_missing
 from sememe.data.reading import Layout
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
-from sememe.text.check import SURROGATE, is_missing
+from sememe.text.check import SURROGATE
 
 _ROUNDING = 1e-6  # a cosine in float32 may come out a little above 1
 _NO_AND_YES = {

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -75,10 +75,8 @@ class FileRows:
             name: str(values.field.type) if isinstance(values, ArrowColumn) else ""
             for name, values in self._columns([self._first.take([])]).items()
         }
-        return {
-            "texts": self.texts,
-            "columns": [f"{n} {kind}".strip() for n, kind in kinds.items()],
-        }
+        columns = [f"{name} {kind}".strip() for name, kind in kinds.items()]
+        return {"texts": self.texts, "columns": columns}
 
     def empty(self) -> Part[Any]:
         """A part without rows."""
@@ -129,19 +127,15 @@ class FileRows:
     def _find_kinds(self) -> None:
         """One type of parquet a column of jsonl, which holds the values of all lines."""
         if Path(self.path).is_file():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
-                for table in stream_table(self.path):
-                    self._add_kinds(table)
-            return
-        tables = list(self._tables)
-        for table in tables:
-            self._add_kinds(table)
-        self._tables = chain(tables)
-
-    def _add_kinds(self, table: Table) -> None:
-        for name, values in table.columns.items():
-            self._kinds.setdefault(name, _Kind()).add(values)
+            tables: Iterable[Table] = stream_table(self.path)
+        else:
+            tables = list(self._tables)
+            self._tables = chain(tables)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
+            for table in tables:
+                for name, values in table.columns.items():
+                    self._kinds.setdefault(name, _Kind()).add(values)
 
 
 class _Kind:
@@ -158,7 +152,6 @@ class _Kind:
             self._largest = max(self._largest, *sizes, 0)
 
     def column(self, name: str, values: list[Any]) -> ArrowColumn:
-        """The values, in Arrow."""
         kind = "string"
         if self._types == {bool}:
             kind = "bool"

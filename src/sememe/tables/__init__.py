@@ -6,9 +6,16 @@ names the file, the line (or the row, in parquet) and what to do.
 
 from sememe.tables.files import check_destination, file_name, replacing
 from sememe.tables.parquet import ArrowColumn, join_parquet
-from sememe.tables.read import read_table, read_texts, stream_pairs, stream_table, stream_texts
+from sememe.tables.read import read_table, read_texts, stream_table
 from sememe.tables.table import BlankCells, Source, Table, Texts, choose_column, choose_pair
-from sememe.tables.write import cell, new_column, output_format, replace_unwritable, write_table
+from sememe.tables.write import (
+    new_column,
+    output_format,
+    replace_unwritable,
+    warn_of_replaced,
+    write_cells,
+    write_table,
+)
 
 __all__ = [
     "ArrowColumn",
@@ -16,7 +23,6 @@ __all__ = [
     "Source",
     "Table",
     "Texts",
-    "cell",
     "check_destination",
     "choose_column",
     "choose_pair",
@@ -28,8 +34,8 @@ __all__ = [
     "read_texts",
     "replace_unwritable",
     "replacing",
-    "stream_pairs",
     "stream_table",
-    "stream_texts",
+    "warn_of_replaced",
+    "write_cells",
     "write_table",
 ]

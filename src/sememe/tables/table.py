@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy.typing as npt
 
-from sememe.arguments import did_you_mean
+from sememe.arguments import did_you_mean, is_missing
 from sememe.errors import SememeWarning, TableError, warn
 
 # What can be written: by column name, values or an array of shape (n,) or (n, dim).
@@ -116,7 +116,7 @@ class Table:
         Raises TableError if there is no such column, or if a value in it is not a text.
         """
         name = self.text_name(name)
-        texts = ["" if _is_missing(value) else value for value in self.columns[name]]
+        texts = ["" if is_missing(value) else value for value in self.columns[name]]
         for i, value in enumerate(texts):
             if not isinstance(value, str):
                 raise TableError(
@@ -145,7 +145,7 @@ def tables_of(
 
 
 class BlankCells:
-    """Counts the cells of a column that hold no text, and warns of them once.
+    """Counts cells of a column that hold no text, and warns of them once.
 
     >>> blanks = BlankCells("text")
     >>> blanks.add(["hello", " "], Source("faq.csv", "line", [2, 3]))
@@ -181,10 +181,6 @@ class BlankCells:
                 f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
                 SememeWarning,
             )
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
 
 
 def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
