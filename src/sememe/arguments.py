@@ -58,14 +58,8 @@ def real_number(
 ) -> float:
     """A finite number, numpy's too, as a float; True and False are none.
 
-    Args:
-        name: how the message calls the argument.
-        value: what the user passed.
-        above: a bound that is not itself allowed.
-        least: a bound that is.
-        below: a bound that is not itself allowed.
-        most: a bound that is.
-        example: a value that the message offers.
+    `least` and `most` are allowed themselves, `above` and `below` are not; the message offers the
+    `example`.
 
     Raises:
         InputError: it is no finite number, or out of its range.

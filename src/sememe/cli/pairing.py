@@ -18,7 +18,7 @@ from sememe.cli.parser import (
     engine_options,
     output_directory,
     print_json,
-    whole,
+    whole_number,
 )
 from sememe.errors import BlankWarning, InputError
 from sememe.progress import counted
@@ -61,7 +61,7 @@ def add_commands(commands: "Commands") -> None:
     how.add_argument("--threshold", metavar="COSINE", type=cosine,
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
-    how.add_argument("--top", metavar="N", type=whole, help="the N closest pairs")
+    how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip

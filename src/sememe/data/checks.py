@@ -36,12 +36,10 @@ def read_texts(table: Table, layout: Layout) -> list[tuple[str, ...]]:
 
 def _column_of_texts(table: Table, name: str) -> Iterator[str]:
     for i, value in enumerate(table.columns[name]):
-        if is_missing(value):
-            raise _refusal(table, i, name, "is missing", "a text")
-        if not isinstance(value, str):
-            raise _refusal(table, i, name, f"is {reprlib.repr(value)}, not a text", "a text")
-        if not value.strip():
-            raise _refusal(table, i, name, "is empty", "a text")
+        if not isinstance(value, str) or not value.strip():
+            problem = "is missing" if is_missing(value) else f"is {reprlib.repr(value)}, not a text"
+            problem = "is empty" if isinstance(value, str) else problem
+            raise _refusal(table, i, name, problem, "a text")
         if not value.isascii() and SURROGATE.search(value):
             try:  # the two halves of a pair are joined
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16")
