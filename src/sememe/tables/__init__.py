@@ -5,6 +5,7 @@ names the file, the line (or the row, in parquet) and what to do.
 """
 
 from sememe.tables.files import check_destination, file_name, replacing
+from sememe.tables.kinds import cell_text, dates_of, is_blank, numbers_of
 from sememe.tables.parquet import ArrowColumn, join_parquet
 from sememe.tables.read import read_table, read_texts, stream_table
 from sememe.tables.table import BlankCells, Source, Table, Texts, choose_column, choose_pair
@@ -23,12 +24,16 @@ __all__ = [
     "Source",
     "Table",
     "Texts",
+    "cell_text",
     "check_destination",
     "choose_column",
     "choose_pair",
+    "dates_of",
     "file_name",
+    "is_blank",
     "join_parquet",
     "new_column",
+    "numbers_of",
     "output_format",
     "read_table",
     "read_texts",
