@@ -43,16 +43,6 @@ class Match(NamedTuple):
     score: float
 
 
-def _plain(value: object) -> object:
-    """numpy's numbers as JSON's."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a {type(value).__name__}")
-
-
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
-
-
 def new_rows(
     texts: Iterable[str],
     ids: Iterable[Id] | None = None,
@@ -68,8 +58,7 @@ def new_rows(
     """
     texts = check_texts(texts)
     row_ids = _hashes(texts) if ids is None else check_ids(_one_per_text("ids", ids, len(texts)))
-    if metadata is None:
-        metadata = [None] * len(texts)
+    metadata = [{}] * len(texts) if metadata is None else metadata
     metadata = _one_per_text("metadata", metadata, len(texts))
     first: dict[str, int] = {}
     for number, row_id in enumerate(row_ids):
@@ -103,7 +92,24 @@ def stored_ids(ids: Iterable[str]) -> list[Id]:
 
 def same(one: Row | None, other: Row) -> bool:
     """Whether a filter could not tell two rows apart; for Python True is 1."""
-    return one == other and _marked(one.metadata) == _marked(other.metadata)
+    return one == other and _booleans(one.metadata) == _booleans(other.metadata)
+
+
+def _booleans(value: object) -> object:
+    """The value with each of its parts beside whether that is a boolean."""
+    if isinstance(value, dict):
+        return {key: _booleans(each) for key, each in value.items()}
+    return [*map(_booleans, value)] if isinstance(value, list) else isinstance(value, bool)
+
+
+def _plain(value: object) -> object:
+    """numpy's numbers as JSON's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__}")
+
+
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
 
 
 def why_not_json(value: object) -> str:
@@ -124,20 +130,10 @@ def why_not_json(value: object) -> str:
     return depth if _deeper(value, _MAX_DEPTH) else ""
 
 
-def _marked(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _marked(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_marked(each) for each in value]
-    return (value, isinstance(value, bool))
-
-
 def _checked_id(value: Any, number: int) -> str:
+    if isinstance(value, str) and SURROGATE.search(value):
+        raise InputError(f"ids[{number}] is {shown(value)}, with half of a surrogate pair in it.")
     if isinstance(value, str) and value:
-        if SURROGATE.search(value):
-            raise InputError(
-                f"ids[{number}] is {shown(value)}, with half of a surrogate pair in it."
-            )
         return str.__str__(value)
     with suppress(TypeError):  # of what is no whole number
         if not isinstance(value, bool) and -_LARGEST_ID <= index(value) < _LARGEST_ID:
@@ -182,14 +178,11 @@ def _checked_metadata(metadata: Mapping[str, Any] | None, number: int) -> Mappin
                 f"metadata[{number}] has the key {key!r}: keys are strings, and "
                 f"{' and '.join(_RESERVED)} are the index's own."
             )
-    with suppress(TypeError, ValueError, RecursionError):  # of what JSON cannot hold
-        copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)).encode())
-        if not _deeper(copy, _MAX_DEPTH + 1):
-            return copy
     for key, value in metadata.items():
         if why := why_not_json([key]) or why_not_json(value):
             raise InputError(f"metadata[{number}] cannot be kept: {key!r} {why}.")
-    raise AssertionError("what JSON cannot hold is in a key or in a value")
+    copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)))
+    return copy
 
 
 def _deeper(value: object, levels: int) -> bool:

@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sememe.search.query import Condition
 from sememe.search.rows import Match, Row, Vectors
 
 Place = str | os.PathLike[str]
-_POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
@@ -131,21 +130,21 @@ class Store(Protocol):
 
 def create_store(place: Place, info: IndexInfo) -> Store:
     """A new store in a folder or at a PostgreSQL address; InputError if one exists."""
-    if isinstance(place, str) and place.startswith(_POSTGRES):
-        from sememe.search.postgres.store import PostgresStore
-
-        return PostgresStore.create(place, info)
-    from sememe.search.sqlite.store import SQLiteStore
-
-    return SQLiteStore.create(place, info)
+    store: Store = _kind(place).create(place, info)
+    return store
 
 
 def open_store(place: Place) -> Store:
     """An existing store; StoreError if there is none, or it is damaged."""
-    if isinstance(place, str) and place.startswith(_POSTGRES):
+    store: Store = _kind(place).open(place)
+    return store
+
+
+def _kind(place: Place) -> Any:
+    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
         from sememe.search.postgres.store import PostgresStore
 
-        return PostgresStore.open(place)
+        return PostgresStore
     from sememe.search.sqlite.store import SQLiteStore
 
-    return SQLiteStore.open(place)
+    return SQLiteStore
