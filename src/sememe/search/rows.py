@@ -5,8 +5,9 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from contextlib import suppress
+from itertools import groupby
 from operator import index
 from typing import Any, NamedTuple
 
@@ -29,11 +30,12 @@ _MAX_DEPTH = 100  # of lists and dicts in one another; every reader of JSON has 
 
 
 class Row(NamedTuple):
-    """A text with the user's own id and metadata."""
+    """A text with the user's own id and metadata; or a passage of it, and where that begins."""
 
     id: str
     text: str
     metadata: Mapping[str, Any]
+    start: int = 0
 
 
 class Match(NamedTuple):
@@ -71,6 +73,40 @@ def new_rows(
         Row(row_id, text, _checked_metadata(values, number))
         for number, (row_id, text, values) in enumerate(zip(row_ids, texts, metadata, strict=True))
     ]
+
+
+def passages_of(row: Row, spans: Sequence[tuple[int, int]]) -> list[Row]:
+    """A text's passages, which together hold all of it: what is between two spans goes before.
+
+    >>> [passage.text for passage in passages_of(Row("1", "One. Two.", {}), [(0, 4), (5, 9)])]
+    ['One. ', 'Two.']
+    """
+    starts = [0, *(start for start, _ in spans[1:])]
+    ends = [max(end, start) for (_, end), start in zip(spans, starts[1:], strict=False)]
+    return [
+        row._replace(text=row.text[start:end], start=start)
+        for start, end in zip(starts, [*ends, len(row.text)], strict=True)
+    ]
+
+
+def trimmed(passage: Row) -> Row:
+    """A passage without the space around it, as encoders and users get it."""
+    text = passage.text.strip()
+    return passage._replace(text=text, start=passage.start + passage.text.index(text))
+
+
+def documents(rows: Iterable[Row]) -> Iterator[Row]:
+    """Texts out of their passages, which come one after the other; whole texts as they are.
+
+    >>> [row.text for row in documents([Row("1", "One.", {}), Row("1", ". Two.", {}, 3)])]
+    ['One. Two.']
+    """
+    for _, passages in groupby(rows, key=lambda row: row.id):
+        first = next(passages)
+        text = first.text
+        for passage in passages:
+            text += passage.text[len(text) - passage.start :]
+        yield first._replace(text=text)
 
 
 def check_ids(ids: Iterable[Id]) -> list[str]:
