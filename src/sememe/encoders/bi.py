@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import one_of
+from sememe.arguments import one_of, whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Weights, read, write
 from sememe.checkpoint.modules import Dense
 from sememe.encoders.base import OpenedModel, explained, fingerprint
@@ -35,6 +35,7 @@ from sememe.text import (
     Tokens,
     check_texts,
     chunked,
+    split_passages,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+_PASSAGE = 512  # tokens: longer ones say too much for one vector
 
 
 class BiEncoder(OpenedModel):
@@ -377,6 +379,46 @@ class BiEncoder(OpenedModel):
                 first += len(part)
                 yield self._vectors(texts, options, work)
             halves.warn()
+
+    def passages(
+        self, texts: Iterable[str], *, tokens: int | None = None, overlap: int | None = None
+    ) -> list[list[tuple[int, int]]]:
+        """Where to split documents, so that the model reads each passage to its end.
+
+        Args:
+            texts: any iterable of str.
+            tokens: of a passage, at most. None: what the model reads beside its special tokens and
+                its prompt for documents, and at most 512.
+            overlap: so many tokens of a passage, at most, may stand in the one before too, in whole
+                sentences; None for an eighth of `tokens`.
+
+        Returns:
+            Of each text the character spans [start, end) of its passages, in order; see
+            `sememe.text.split_passages`.
+
+        Raises:
+            InputError: a text that is not a str, more tokens than the model reads, or a wrong
+                overlap.
+
+        Example:
+            >>> encoder = BiEncoder("all-MiniLM-L6-v2", precision="f32")
+            >>> encoder.passages(["Cats purr. Dogs bark."], tokens=4, overlap=0)
+            [[(0, 10), (11, 21)]]
+        """
+        name = self._with_prompt(_DOCUMENT_PROMPTS, {})
+        prompt = self._options.prompt(name.get("prompt_name"), name.get("prompt"))
+        return self._split(check_texts(texts), prompt, tokens, overlap)
+
+    def _split(
+        self, texts: list[str], prompt: str, tokens: int | None, overlap: int | None
+    ) -> list[list[tuple[int, int]]]:
+        room = self._tokenizer.room - sum(self._tokenizer.count([prompt]))
+        tokens = whole_number(
+            "tokens", min(room, _PASSAGE) if tokens is None else tokens, most=room
+        )
+        overlap = tokens // 8 if overlap is None else overlap
+        count = self._tokenizer.count
+        return [split_passages(text, count, tokens=tokens, overlap=overlap) for text in texts]
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).

@@ -9,7 +9,8 @@ from sememe.text.check import (
     refuse_tables,
     rows_with_text,
 )
-from sememe.text.long_texts import Chunks, chunked, sentences
+from sememe.text.long_texts import Chunks, chunked, sentence_spans, sentences
+from sememe.text.passages import split_passages
 from sememe.text.static_tokenizer import UNKNOWN, StaticTokenizer
 from sememe.text.tokenizer import Pair, PairTokenizer, Tokenizer, Tokens
 
@@ -32,5 +33,7 @@ __all__ = [
     "pack",
     "refuse_tables",
     "rows_with_text",
+    "sentence_spans",
     "sentences",
+    "split_passages",
 ]

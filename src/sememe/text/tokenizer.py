@@ -197,6 +197,17 @@ class Tokenizer:
         """How the tokenizer itself joins two texts: the library's `Encoding`."""
         return self._tokenizer.encode(first, second)
 
+    @property
+    def room(self) -> int:
+        """How many tokens of a text's own are read."""
+        return self.max_length - self._special
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has, without special ones, however long it is."""
+        tokens = self(texts)
+        counts: list[int] = (tokens.lengths + tokens.cut - self._special).tolist()
+        return counts
+
     def prompt_length(self, prompt: str) -> int:
         """How many tokens a prompt takes in front of a text, the opening special ones included."""
         encoding = self._tokenizer.encode(prompt)
