@@ -18,7 +18,7 @@ from sememe.encoders.vectors import softmax
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
-from sememe.text.tokenizer import TRUNCATE, Truncate
+from sememe.text.pair_tokenizer import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk

@@ -28,15 +28,16 @@ class VectorOptions:
     """What vectors are to be: all that they depend on beside the encoder and the texts.
 
     Attributes:
-        limit: the component that int8 vectors write as 127; 0 for other types.
+        limit: the component that int8 vectors write as 127: the checkpoint's, so that a text's
+            codes do not depend on the other texts; 0 for other types.
     """
 
-    prompt: str
-    normalize: bool
-    truncate_dim: int | None
-    dtype: str
-    long: str
-    limit: float
+    prompt: str = ""
+    normalize: bool = False
+    truncate_dim: int | None = None
+    dtype: str = "float32"
+    long: str = "truncate"
+    limit: float = 0
 
 
 class OptionChecks:
@@ -152,30 +153,21 @@ def choose_pooling(checkpoint: Checkpoint, pooling: str | None) -> Pooling:
     return Pooling()
 
 
-def finish(
-    vectors: npt.NDArray[np.float32],
-    *,
-    normalize: bool,
-    truncate_dim: int | None,
-    dtype: str,
-    limit: float = 0,
-) -> Vectors:
+def finish(vectors: npt.NDArray[np.float32], options: VectorOptions) -> Vectors:
     """Truncate, then normalise, then convert; a zero vector stays zero.
 
     Normalising in float32 here, not in the graph, gives unit length exactly in any precision.
-    `limit` is the component that int8 writes as 127: the checkpoint's, never the batch's, so that
-    a text's codes do not depend on the other texts. binary is a bit a component, 1 where it is
-    above 0, eight to a byte, the first in the highest bit.
+    binary is a bit a component, 1 where it is above 0, eight to a byte, the first in the highest.
     """
-    vectors = vectors[:, :truncate_dim]
-    if normalize:
+    vectors = vectors[:, : options.truncate_dim]
+    if options.normalize:
         vectors = unit(vectors)
-    if dtype == "binary":
+    if options.dtype == "binary":
         return np.asarray(np.packbits(vectors > 0, axis=1))
-    if dtype == "int8":
-        scaled = np.rint(vectors * np.float32(127 / limit))
+    if options.dtype == "int8":
+        scaled = np.rint(vectors * np.float32(127 / options.limit))
         return np.asarray(np.clip(scaled, -127, 127), dtype=np.int8)
-    return np.ascontiguousarray(vectors, dtype=dtype)
+    return np.ascontiguousarray(vectors, dtype=options.dtype)
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
