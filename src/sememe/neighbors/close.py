@@ -130,9 +130,8 @@ def _search(rows: Floats, pairs: "_Pairs", progress: bool | None, sizes: Sizes) 
     blocks = range(sizes.rows, len(rows), sizes.rows)
     order = sorted(blocks, key=lambda start: -abs(2 * start - len(rows)))
     with progress_bar(len(rows), "texts", progress) as bar:
-        for _ in map_in_threads(
-            2, search_block, order
-        ):  # one thread multiplies, the other one chooses
+        # One thread multiplies, the other one chooses.
+        for _ in map_in_threads(2, search_block, order):
             bar.update(sizes.rows)
 
 
