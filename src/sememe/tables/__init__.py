@@ -7,7 +7,17 @@ names the file, the line (or the row, in parquet) and what to do.
 from sememe.tables.files import check_destination, file_name, replacing
 from sememe.tables.parquet import ArrowColumn, join_parquet
 from sememe.tables.read import read_table, read_texts, stream_table
-from sememe.tables.table import BlankCells, Source, Table, Texts, choose_column, choose_pair
+from sememe.tables.table import (
+    BlankCells,
+    Source,
+    Table,
+    Texts,
+    choose_column,
+    choose_columns,
+    choose_pair,
+    series_index,
+    to_frame,
+)
 from sememe.tables.write import (
     new_column,
     output_format,
@@ -25,6 +35,7 @@ __all__ = [
     "Texts",
     "check_destination",
     "choose_column",
+    "choose_columns",
     "choose_pair",
     "file_name",
     "join_parquet",
@@ -34,7 +45,9 @@ __all__ = [
     "read_texts",
     "replace_unwritable",
     "replacing",
+    "series_index",
     "stream_table",
+    "to_frame",
     "warn_of_replaced",
     "write_cells",
     "write_table",
