@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     table = read_table(options.file)
     ids = None if options.id is None else _ids(table.column(options.id))
     column = table.text_name(options.column)
-    texts = table.text_column(column)
+    texts = table.text_column(options.column)
     blanks = BlankCells(column)
     blanks.add(texts, table.source)
     blanks.warn("and in no pair")
