@@ -69,10 +69,10 @@ class OptionChecks:
         """What is to come out, every option checked."""
         one_of("dtype", dtype, DTYPES)
         one_of("long", long, LONG)
-        kept = self._kept(truncate_dim, dtype)
+        size = self._size_after(truncate_dim, dtype)
         unit = self._checkpoint.normalized if normalize is None else flag("normalize", normalize)
-        limit = self._limit(unit, kept or self._size) if dtype == "int8" else 0
-        return VectorOptions(self.prompt(prompt_name, prompt), unit, kept, dtype, long, limit)
+        limit = self._limit(unit, size or self._size) if dtype == "int8" else 0
+        return VectorOptions(self.prompt(prompt_name, prompt), unit, size, dtype, long, limit)
 
     def prompt(self, name: str | None, prompt: str | None) -> str:
         """The text to put in front: the user's, one of the checkpoint's by its name, or none."""
@@ -87,15 +87,15 @@ class OptionChecks:
             raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {names}.")
         return check_texts([prompts[name]], name="prompt")[0] if name else ""
 
-    def _kept(self, truncate_dim: int | None, dtype: str) -> int | None:
+    def _size_after(self, truncate_dim: int | None, dtype: str) -> int | None:
         if truncate_dim is not None:
             truncate_dim = whole_number("truncate_dim", truncate_dim, most=self._size)
-        kept = truncate_dim or self._checkpoint.truncate_dim
-        if dtype == "binary" and (size := kept or self._size) % 8:
-            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {size}.')
-        return kept
+        size = truncate_dim or self._checkpoint.truncate_dim
+        if dtype == "binary" and (total := size or self._size) % 8:
+            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {total}.')
+        return size
 
-    def _limit(self, unit: bool, kept: int) -> float:
+    def _limit(self, unit: bool, size: int) -> float:
         if self._ranges is None:
             raise InputError(
                 'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
@@ -109,7 +109,7 @@ class OptionChecks:
         if not unit:
             return self._ranges.pooled
         # Of a truncated vector made long again, each component grows with what was cut.
-        return self._ranges.unit * math.sqrt(self._size / kept)
+        return self._ranges.unit * math.sqrt(self._size / size)
 
     @cached_property
     def _ranges(self) -> Ranges | None:
