@@ -103,6 +103,7 @@ def run(tiny: Tiny, path: Path, count: int, *limit: str) -> subprocess.Popen[str
     )
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("name", ["v.parquet", "v.npy"])
 def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(

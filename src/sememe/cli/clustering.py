@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         check_outputs([options.file], {"-o": directory / name})
     table = read_table(options.file)
     column = table.text_name(options.column)
-    texts = table.text_column(column)
+    texts = table.text_column(options.column)
     blanks = BlankCells(column)
     if len(blanks.add(texts, table.source)) == len(texts):
         raise TableError(f'{table.source.file} has no text to cluster: every "{column}" is blank')

@@ -138,15 +138,17 @@ def _rows(
     from sememe.tables.files import input_format
 
     table = read_table(options.file)
-    text = table.text_name(options.column)
-    table = _without_blanks(table, text)
-    column = _id_column(table, options.id, text, index)
-    rows = new_rows(table.text_column(text), _file_ids(table, column) if column else None)
+    names = table.text_names(options.column)
+    table = _without_blanks(table, names)
+    column = _id_column(table, options.id, names, index)
+    rows = new_rows(table.text_column(names), _file_ids(table, column) if column else None)
     stored = {} if index is None else {row.id: row for row in index.get(row.id for row in rows)}
     delimited = input_format(options.file) in ("csv", "tsv")
     has_metadata = len(table.columns) > 1 + bool(column)
     fields = {} if index is None or not (delimited and has_metadata) else index.fields()
-    metadata = _file_metadata(table, {text, column}, fields, delimited=delimited)
+    # Texts that were joined cannot be taken apart again, so their columns are kept as well.
+    taken = {column, *(names if len(names) == 1 else ())}
+    metadata = _file_metadata(table, taken, fields, delimited=delimited)
     rows = [
         _with_nulls(row._replace(metadata=values), stored.get(row.id))
         for row, values in zip(rows, metadata, strict=True)
@@ -268,27 +270,30 @@ def _refuse(options: argparse.Namespace, switch: str, *names: str) -> None:
             raise InputError(f"{option} does nothing with {switch}: leave it out.")
 
 
-def _without_blanks(table: "Table", column: str) -> "Table":
+def _without_blanks(table: "Table", names: list[str]) -> "Table":
     from sememe.tables import BlankCells
 
-    blanks = BlankCells(column)
-    blank = set(blanks.add(table.text_column(column), table.source))
+    name = table.text_name(names)
+    blanks = BlankCells(name)
+    blank = set(blanks.add(table.text_column(names), table.source))
     if not blank:
         return table
     if len(blank) == len(table):
-        raise TableError(f'{table.source.file} has no text: every "{column}" is blank')
+        raise TableError(f'{table.source.file} has no text: every "{name}" is blank')
     blanks.warn("and left out")
     return table.take([row for row in range(len(table)) if row not in blank])
 
 
-def _id_column(table: "Table", name: str | None, text: str, index: "Index | None") -> str | None:
+def _id_column(
+    table: "Table", name: str | None, texts: list[str], index: "Index | None"
+) -> str | None:
     """The column with the ids: the index's, the one that `--id` names, or the one called id."""
     column = None if index is None else index.id_column
     if index is None or column is None:
         if name:
             return table.text_name(name)
         named_id = [each for each in sorted(table.columns, reverse=True) if each.lower() == "id"]
-        return next((each for each in named_id if each != text), None)
+        return next((each for each in named_id if each not in texts), None)
     origin = f'from the column "{column}"' if column else "from the texts, not from a column"
     if name and name.strip().casefold() != column.strip().casefold():
         raise InputError(

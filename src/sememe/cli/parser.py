@@ -54,7 +54,14 @@ def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
                         help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
-    parser.add_argument("--column", metavar="NAME", help="the column with the text")
+    add_column(parser)
+
+
+def add_column(parser: Parser) -> None:
+    """The column with the text, or several of them."""
+    parser.add_argument("--column", metavar="NAME", action="append", help="the column with the "
+                        "text; several, as --column title --column abstract, are joined by a blank "
+                        "line")  # fmt: skip
 
 
 def check_input(options: argparse.Namespace) -> None:

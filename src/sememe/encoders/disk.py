@@ -95,12 +95,7 @@ def check_output(
     forms: tuple[str, ...] = VECTORS,
     source: str | os.PathLike[str] | None = None,
 ) -> str:
-    """The form, of those that can be, which a path asks for.
-
-    Args:
-        path: where results go.
-        forms: the suffixes that can be.
-        source: the file that is read, if there is one.
+    """The one of the `forms` that a path asks for; `source` is the file that is read.
 
     Raises:
         InputError: another suffix, or the source would be overwritten.
@@ -173,7 +168,14 @@ def _shards(
             if not job.has(number, part.identity):
                 started = time.perf_counter()
                 values = output.compute(part)  # while the part before is being written
-                slow = slow or _say_rate(len(part.items), time.perf_counter() - started)
+                seconds, size = time.perf_counter() - started, len(part.items)
+                if seconds > _SLOW_PART_SECONDS and not slow:  # how many there are is not known
+                    slow = True
+                    warn(
+                        f"This computes about {size / seconds:,.0f} a second, a million in "
+                        f"{1e6 / size * seconds / 3600:.1f} h.",
+                        CostWarning,
+                    )
                 write = partial(output.write, part, values)
                 if written:
                     written.result()
@@ -182,18 +184,6 @@ def _shards(
         if written:
             written.result()
     return count, job.finish(number + 1)
-
-
-def _say_rate(count: int, seconds: float) -> bool:
-    """How many there are is not known, so of slow work it is said how fast it is."""
-    slow = seconds > _SLOW_PART_SECONDS
-    if slow:
-        hours = 1e6 / count * seconds / 3600
-        warn(
-            f"This computes about {count / seconds:,.0f} a second, a million in {hours:.1f} h.",
-            CostWarning,
-        )
-    return slow
 
 
 class _Items(Generic[Item]):
@@ -217,9 +207,10 @@ class _Items(Generic[Item]):
 
     def parts(self, most: int, characters: int) -> Iterator[Part[Item]]:
         """Yield the items in parts of at most so many, fewer where they are long."""
-        source, first, halves = iter(self._items), 0, HalfPairs()
+        source, halves = iter(self._items), HalfPairs()
+        first: int = 0
         while items := self._task.check(_part_of(source, most, characters), first, halves=halves):
-            where = partial(_where, self._task.items, first)
+            where = lambda row, at=first: f"{self._task.items}[{at + row}]"  # noqa: E731
             blank: list[int] = []
             if not self._task.blank:
                 texts: list[Any] = items
@@ -233,10 +224,6 @@ class _Items(Generic[Item]):
         if self._task.items == "texts":
             return {"text": items}
         return {"first": [a for a, _ in items], "second": [b for _, b in items]}
-
-
-def _where(name: str, first: int, row: int) -> str:
-    return f"{name}[{first + row}]"
 
 
 def _part_of(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:

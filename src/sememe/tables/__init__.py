@@ -8,7 +8,17 @@ from sememe.tables.files import check_destination, file_name, replacing
 from sememe.tables.kinds import cell_text, dates_of, is_blank, numbers_of
 from sememe.tables.parquet import ArrowColumn, join_parquet
 from sememe.tables.read import read_table, read_texts, stream_table
-from sememe.tables.table import BlankCells, Source, Table, Texts, choose_column, choose_pair
+from sememe.tables.table import (
+    BlankCells,
+    Source,
+    Table,
+    Texts,
+    choose_column,
+    choose_columns,
+    choose_pair,
+    series_index,
+    to_frame,
+)
 from sememe.tables.write import (
     new_column,
     output_format,
@@ -27,6 +37,7 @@ __all__ = [
     "cell_text",
     "check_destination",
     "choose_column",
+    "choose_columns",
     "choose_pair",
     "dates_of",
     "file_name",
@@ -39,7 +50,9 @@ __all__ = [
     "read_texts",
     "replace_unwritable",
     "replacing",
+    "series_index",
     "stream_table",
+    "to_frame",
     "warn_of_replaced",
     "write_cells",
     "write_table",

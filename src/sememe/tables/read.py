@@ -12,26 +12,25 @@ from sememe.progress import counted
 from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Pick, Table, Texts, choose_column, tables_of
+from sememe.tables.table import Names, Pick, Table, Texts, choose_columns, tables_of
 
 _EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
-def read_texts(path: StrPath, column: str | None = None) -> Texts:
+def read_texts(path: StrPath, column: Names = None) -> Texts:
     """Read the texts of a file: one column, or the lines of a txt file that are not blank.
 
     `path` "-" is txt on standard input. `column` None takes the only column, or else the first
-    one called text, sentence, content, document, question, query or title. No other column is
-    kept in memory. Raises TableError for anything that cannot be read.
+    one called text, sentence, content, document, question, query or title; the texts of several
+    are joined by a blank line. No other column is kept in memory. Raises TableError for anything
+    that cannot be read.
 
     >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
     ['How do I reset my password?', 'Where is my order?']
     """
-    (table,) = stream_table(
-        path, lambda names: [choose_column(names, column, file_name(path))], inf
-    )
-    (name,) = table.columns
-    return Texts(table.text_column(name), name, table.source)
+    (table,) = stream_table(path, lambda names: choose_columns(names, column, file_name(path)), inf)
+    names = list(table.columns)
+    return Texts(table.text_column(names), table.text_name(names), table.source)
 
 
 def read_table(path: StrPath) -> Table:
