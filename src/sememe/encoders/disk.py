@@ -27,6 +27,7 @@ from sememe.tables import (
     Source,
     check_destination,
     join_parquet,
+    join_xlsx,
     new_column,
     replace_unwritable,
     replacing,
@@ -34,6 +35,7 @@ from sememe.tables import (
     write_table,
 )
 from sememe.tables.parquet import require_pyarrow
+from sememe.tables.xlsx import require_openpyxl
 from sememe.text import HalfPairs, as_list, refuse_tables
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
@@ -41,7 +43,7 @@ _SLOW_PART_SECONDS = 30
 
 # The suffixes of what results can be written as; "" is a folder of parquet shards.
 VECTORS = (".parquet", ".npy", ".jsonl", "")
-SCORES = (".csv", ".tsv", *VECTORS)
+SCORES = (".csv", ".tsv", ".xlsx", *VECTORS)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ def check_output(
             )
     if suffix in (".parquet", ""):
         require_pyarrow()
+    elif suffix == ".xlsx":
+        require_openpyxl()
     if target.is_dir():
         if not os.access(target, os.W_OK | os.X_OK):
             raise TableError(f"{path} cannot be written: you may not write into it")
@@ -312,7 +316,7 @@ def _join(
         with replacing(target, folder) as temporary:
             write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
             if shards:
-                joins = {".parquet": join_parquet, ".npy": _join_arrays}
+                joins = {".parquet": join_parquet, ".npy": _join_arrays, ".xlsx": join_xlsx}
                 joins.get(target.suffix.lower(), _join_lines)(temporary, shards)
     except TableError as error:
         raise JobError(
