@@ -99,7 +99,7 @@ def test_what_was_learned_outlives_a_kill_and_a_full_disk(
     said = full.communicate()[0].strip()
     assert full.returncode == 0
     assert said.startswith(f"JobError: {output} cannot be written: ")
-    assert said.endswith(f"the same call goes on from the state in {tmp_path / 'c.training'}.")
+    assert said.endswith(f"the same call resumes from the state in {tmp_path / 'c.training'}.")
     assert "\n" not in said
     assert not output.exists()
     assert state.read_bytes() == learned

@@ -52,7 +52,11 @@ def test_what_is_on_disk_is_what_score_gives(
 ) -> None:
     pairs = PAIRS[:count]
     tabs = name == "s.tsv" and count
-    with pytest.warns(SememeWarning, match="cells have a tab, a line") if tabs else nullcontext():
+    with (
+        pytest.warns(SememeWarning, match="tsv holds no tabs, line breaks")
+        if tabs
+        else nullcontext()
+    ):
         done = cross.score_to(iter(pairs), tmp_path / name)
     assert (done.rows, done.dim, done.found) == (count, 1, 0)
     assert [path.name for path in tmp_path.iterdir()] == [name], "the working folder is gone"

@@ -18,9 +18,8 @@ from sememe.training.losses import BI
 from sememe.training.losses.cross import ScoreBCELoss
 from sememe.training.losses.pairs import RankingLoss, SoftmaxLoss
 from sememe.training.settings import TrainingSettings
-from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
-from sememe.training.trainer import Objective, Trainer
+from sememe.training.trainer import Objective, Stepper, Trainer
 from tiny_models import HIDDEN, make_checkpoint, random_bert
 from training_tables import table, write_csv
 

@@ -80,12 +80,12 @@ def text_rows(options: argparse.Namespace, forms: tuple[str, ...]) -> "FileRows"
     """The rows of a file of texts, opened once the output is known to be writable."""
     from sememe.encoders.disk import check_output
     from sememe.jobs import FileRows
-    from sememe.tables import choose_column, file_name
+    from sememe.tables import choose_columns, file_name
 
     check_outputs([options.file], {"-o": options.output})
     output_format = check_output(options.output, forms, options.file)
     name = file_name(options.file)
-    choose = lambda names: [choose_column(names, options.column, name)]  # noqa: E731
+    choose = lambda names: [choose_columns(names, options.column, name)]  # noqa: E731
     return FileRows(options.file, choose, output_format)
 
 

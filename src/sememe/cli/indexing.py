@@ -132,16 +132,18 @@ def _rows(
     from sememe.tables.files import input_format
 
     table = read_table(options.file)
-    text = table.text_name(options.column)
-    table = without_blanks(table, text)
-    own = id_column(table, options.id, text, index)
+    texts = table.text_names(options.column)
+    table = without_blanks(table, texts)
+    own = id_column(table, options.id, texts, index)
     ids = file_ids(table, own) if own else None
-    rows = new_rows(table.text_column(text), ids)
+    rows = new_rows(table.text_column(texts), ids)
     there = {} if index is None else {old.id: old for old in index.get(row.id for row in rows)}
     delimited = input_format(options.file) in ("csv", "tsv")
     more = len(table.columns) > 1 + bool(own)
     fields = {} if index is None or not (delimited and more) else index.fields()
-    metadata = file_metadata(table, {text, own}, fields, delimited=delimited)
+    # Texts that were joined cannot be taken apart again, so their columns are kept as well.
+    taken = {own, *(texts if len(texts) == 1 else ())}
+    metadata = file_metadata(table, taken, fields, delimited=delimited)
     rows = [
         as_there(row._replace(metadata=found), there.get(row.id))
         for row, found in zip(rows, metadata, strict=True)

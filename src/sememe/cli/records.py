@@ -18,21 +18,24 @@ _NUMBER = re.compile(
 )
 
 
-def without_blanks(table: "Table", column: str) -> "Table":
+def without_blanks(table: "Table", columns: list[str]) -> "Table":
     """The table without the rows whose text is blank, of which a note tells."""
     from sememe.tables import BlankCells
 
-    blanks = BlankCells(column)
-    blank = set(blanks.add(table.text_column(column), table.source))
+    name = table.text_name(columns)
+    blanks = BlankCells(name)
+    blank = set(blanks.add(table.text_column(columns), table.source))
     if not blank:
         return table
     if len(blank) == len(table):
-        raise TableError(f'{table.source.file} has no text: every "{column}" is blank')
+        raise TableError(f'{table.source.file} has no text: every "{name}" is blank')
     blanks.warn("and left out")
     return table.take([row for row in range(len(table)) if row not in blank])
 
 
-def id_column(table: "Table", name: str | None, text: str, index: "Index | None") -> str | None:
+def id_column(
+    table: "Table", name: str | None, texts: list[str], index: "Index | None"
+) -> str | None:
     """The column with the ids: the index's, the one that `--id` names, or the one called id.
 
     Returns:
@@ -47,7 +50,7 @@ def id_column(table: "Table", name: str | None, text: str, index: "Index | None"
         if name:
             return table.text_name(name)
         called = [each for each in sorted(table.columns, reverse=True) if each.lower() == "id"]
-        return next((column for column in called if column != text), None)
+        return next((column for column in called if column not in texts), None)
     origin = f'from the column "{known}"' if known else "from the texts, not from a column"
     if name and name.strip().casefold() != known.strip().casefold():
         raise InputError(

@@ -15,7 +15,7 @@ from sememe.cli.parser import (
     engine_options,
     print_json,
     stdin_lines,
-    whole,
+    whole_number,
 )
 from sememe.errors import InputError
 
@@ -45,7 +45,7 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("index", metavar="INDEX", help="what sememe index wrote")
     parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for (several words "
                         "are one query)")  # fmt: skip
-    parser.add_argument("-k", "--top-k", metavar="N", type=whole, default=10,
+    parser.add_argument("-k", "--top-k", metavar="N", type=whole_number, default=10,
                         help="how many texts at the most (default: %(default)s)")  # fmt: skip
     parser.add_argument("--mode", choices=("dense", "bm25", "hybrid"), default="dense", help="by "
                         "meaning, by words, or by both (default: %(default)s)")  # fmt: skip
@@ -53,8 +53,9 @@ def add_commands(commands: "Commands") -> None:
                         help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
     parser.add_argument("--rerank", metavar="M",
                         help="a cross-encoder that reads the candidates again")  # fmt: skip
-    parser.add_argument("--candidates", metavar="N", type=whole, default=100, help="how many "
-                        "of them it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--candidates", metavar="N", type=whole_number, default=100,
+                        help="how many of them it reads, and hybrid fuses (default: %(default)s)"
+                        )  # fmt: skip
     add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     add_json(parser, "the hits, a line a query,")
     parser.set_defaults(run=_run)

@@ -19,18 +19,18 @@ import numpy as np
 
 from sememe.encoders.pipeline import Item
 from sememe.encoders.vectors import Vectors
-from sememe.errors import CostWarning, InputError, JobError, SememeWarning, TableError, warn
+from sememe.errors import CostWarning, InputError, JobError, TableError, warn
 from sememe.jobs import FileRows, Job, Part, flat
 from sememe.processes import submit
 from sememe.tables import (
     BlankCells,
     Source,
-    cell,
     check_destination,
     join_parquet,
     new_column,
     replace_unwritable,
     replacing,
+    warn_of_replaced,
     write_table,
 )
 from sememe.tables.parquet import require_pyarrow
@@ -160,7 +160,7 @@ def to_disk(
     else:
         rows.blanks.warn(f"and without {task.result}")
     dim = empty.shape[1] if empty.ndim > 1 else 1
-    return OnDisk(target, count, dim, job.found, rows.blanks.count)
+    return OnDisk(target, count, dim, job.resumed, rows.blanks.count)
 
 
 def _shards(
@@ -250,12 +250,12 @@ def _part_of(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]
 
 
 class _Output(Generic[Item]):
-    """Computes parts and writes them in one form; what that form cannot hold is counted."""
+    """Computes parts and writes them in one form; what that form cannot hold is replaced."""
 
     def __init__(self, task: Task[Item], form: str) -> None:
         self._task: Task[Item] = task
         self.suffix = form or ".parquet"
-        self._replaced = 0
+        self._changed = False
         # A score of nothing is NaN, a vector is bytes where it is binary.
         self.blank_results = form == ".npy" and task.kind == "encode"
 
@@ -276,24 +276,14 @@ class _Output(Generic[Item]):
         columns = dict(part.columns)
         for name, column in self._task.results(values).items():
             columns[new_column(name, columns)] = _spread(column, rows, count)
-        if self.suffix in (".csv", ".tsv"):
-            # Names first: they are the same in every part, and only cells are counted.
-            columns = {str(cell(name, self.suffix)): column for name, column in columns.items()}
-        writable, replaced = replace_unwritable(columns, self.suffix)
-        self._replaced += replaced
+        writable, changed = replace_unwritable(columns, self.suffix)
+        self._changed = self._changed or changed
         write_table(path, writable)
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""
-        if self._replaced:
-            what, by = "a NUL character", "U+FFFD"
-            if self.suffix == ".tsv":
-                what, by = "a tab, a line break or a NUL character", "a space, or U+FFFD for NUL,"
-            warn(
-                f"{self._replaced:,} cells have {what} in them, which {self.suffix} cannot hold; "
-                f"{by} is written in its place. .jsonl and .parquet hold it.",
-                SememeWarning,
-            )
+        if self._changed:
+            warn_of_replaced(self.suffix)
 
     def _rows(self, part: Part[Item]) -> list[int]:
         blank = set() if self.blank_results else set(part.blank)

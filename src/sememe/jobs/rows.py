@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -45,7 +45,8 @@ class FileRows:
 
     Args:
         path: the file; `-` for lines on standard input.
-        choose: from the names of all columns, those of the texts: one, or two of pairs.
+        choose: from the names of all columns, those of the texts, and for pairs those of the first
+            and those of the second texts; several make one text, see `Table.text_column`.
         form: the suffix of what is written, "" for a folder of parquet files.
 
     Raises:
@@ -53,10 +54,11 @@ class FileRows:
     """
 
     def __init__(
-        self, path: StrPath, choose: Callable[[Sequence[str]], Sequence[str]], form: str
+        self, path: StrPath, choose: Callable[[Sequence[str]], Sequence[Sequence[str]]], form: str
     ) -> None:
         def pick(names: Sequence[str]) -> Sequence[str]:
-            self.texts = list(choose(names))
+            self._sides = choose(names)
+            self.texts = list(chain(*self._sides))
             return self.texts if form == ".npy" else names  # which holds results alone
 
         self.path = path
@@ -66,7 +68,7 @@ class FileRows:
         self._kinds: dict[str, _Kind] = {}
         if form in ("", ".parquet") and input_format(path) == "jsonl":
             self._find_kinds()
-        self.blanks = BlankCells('" or "'.join(self.texts))
+        self.blanks = BlankCells('" or "'.join(map(" + ".join, self._sides)))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -75,10 +77,8 @@ class FileRows:
             name: str(values.field.type) if isinstance(values, ArrowColumn) else ""
             for name, values in self._columns([self._first.take([])]).items()
         }
-        return {
-            "texts": self.texts,
-            "columns": [f"{n} {kind}".strip() for n, kind in kinds.items()],
-        }
+        columns = [f"{name} {kind}".strip() for name, kind in kinds.items()]
+        return {"texts": self.texts, "columns": columns}
 
     def empty(self) -> Part[Any]:
         """A part without rows."""
@@ -107,10 +107,10 @@ class FileRows:
         items: list[Any] = []
         blank: list[int] = []
         for table in pieces:
-            rows = list(zip(*(table.text_column(name) for name in self.texts), strict=True))
+            rows = list(zip(*map(table.text_column, self._sides), strict=True))
             shortest = [min(row, key=lambda text: bool(text.strip())) for row in rows]
             blank += [len(items) + row for row in self.blanks.add(shortest, table.source)]
-            items += rows if len(self.texts) > 1 else [text for (text,) in rows]
+            items += rows if len(self._sides) > 1 else [text for (text,) in rows]
         places = [table.source.where(row) for table in pieces for row in range(len(table))]
         return Part(items, self._columns(pieces), blank, places.__getitem__, identity)
 
@@ -129,19 +129,15 @@ class FileRows:
     def _find_kinds(self) -> None:
         """One type of parquet a column of jsonl, which holds the values of all lines."""
         if Path(self.path).is_file():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
-                for table in stream_table(self.path):
-                    self._add_kinds(table)
-            return
-        tables = list(self._tables)
-        for table in tables:
-            self._add_kinds(table)
-        self._tables = chain(tables)
-
-    def _add_kinds(self, table: Table) -> None:
-        for name, values in table.columns.items():
-            self._kinds.setdefault(name, _Kind()).add(values)
+            tables: Iterable[Table] = stream_table(self.path)
+        else:
+            tables = list(self._tables)
+            self._tables = chain(tables)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
+            for table in tables:
+                for name, values in table.columns.items():
+                    self._kinds.setdefault(name, _Kind()).add(values)
 
 
 class _Kind:
@@ -158,7 +154,6 @@ class _Kind:
             self._largest = max(self._largest, *sizes, 0)
 
     def column(self, name: str, values: list[Any]) -> ArrowColumn:
-        """The values, in Arrow."""
         kind = "string"
         if self._types == {bool}:
             kind = "bool"

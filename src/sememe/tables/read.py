@@ -12,58 +12,25 @@ from sememe.progress import counted
 from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Pick, Table, Texts, choose_column, choose_pair, tables_of
+from sememe.tables.table import Names, Pick, Table, Texts, choose_columns, tables_of
 
 _EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
-def read_texts(path: StrPath, column: str | None = None) -> Texts:
+def read_texts(path: StrPath, column: Names = None) -> Texts:
     """Read the texts of a file: one column, or the lines of a txt file that are not blank.
 
     `path` "-" is txt on standard input. `column` None takes the only column, or else the first
-    one called text, sentence, content, document, question, query or title. No other column is
-    kept in memory. Raises TableError for anything that cannot be read.
+    one called text, sentence, content, document, question, query or title; the texts of several
+    are joined by a blank line. No other column is kept in memory. Raises TableError for anything
+    that cannot be read.
 
     >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
     ['How do I reset my password?', 'Where is my order?']
     """
-    (table,) = stream_table(
-        path, lambda names: [choose_column(names, column, file_name(path))], inf
-    )
-    (name,) = table.columns
-    return Texts(table.text_column(name), name, table.source)
-
-
-def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> Iterator[list[str]]:
-    """Yield the texts that `read_texts` gives, `size` at a time, with the same errors.
-
-    Only standard input and pipes are held in memory as a whole.
-
-    >>> for texts in stream_texts("faq.csv", column="question"):   # doctest: +SKIP
-    ...     print(len(texts))
-    """
-    pick = lambda names: [choose_column(names, column, file_name(path))]  # noqa: E731
-    for table in stream_table(path, pick, size):
-        (name,) = table.columns
-        yield table.text_column(name)
-
-
-def stream_pairs(
-    path: StrPath, columns: tuple[str, str] | None = None, size: int = 4096
-) -> Iterator[list[tuple[str, str]]]:
-    """Yield the pairs of texts of a file, `size` at a time.
-
-    `columns` None takes the two columns that are named like a pair: sentence1 and sentence2, query
-    and document, question and answer, premise and hypothesis, and so on. Raises TableError for
-    anything that cannot be read.
-
-    >>> next(stream_pairs("pairs.tsv"))   # doctest: +SKIP
-    [('A man is playing a flute.', 'A man plays the flute.')]
-    """
-    pick = lambda names: choose_pair(names, columns, file_name(path))  # noqa: E731
-    for table in stream_table(path, pick, size):
-        first, second = (table.text_column(name) for name in table.columns)
-        yield list(zip(first, second, strict=True))
+    (table,) = stream_table(path, lambda names: choose_columns(names, column, file_name(path)), inf)
+    names = list(table.columns)
+    return Texts(table.text_column(names), table.text_name(names), table.source)
 
 
 def read_table(path: StrPath) -> Table:
@@ -82,7 +49,7 @@ def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterat
     """Yield tables of up to `size` rows, with the columns that `pick` takes from the file's names.
 
     All tables have the same columns: those of jsonl are the keys of all lines, for which the file
-    is read once before. Each table's `source` goes on counting where the one before it ended.
+    is read once before. Each table's `source` counts on from where the one before it ended.
     Raises TableError for anything that cannot be read.
 
     >>> for table in stream_table("pairs.csv", lambda names: names[:2]):   # doctest: +SKIP

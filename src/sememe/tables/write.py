@@ -13,12 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from sememe.errors import TableError
+from sememe.errors import SememeWarning, TableError, warn
 from sememe.tables.files import FORMATS, StrPath, check_destination, replacing
 from sememe.tables.parquet import require_pyarrow, write_parquet
 from sememe.tables.table import Columns
 
 _UNWRITABLE, _BREAKS = re.compile("[\0\ud800-\udfff]"), re.compile("\r\n|[\t\r\n]")
+_REPLACED = {
+    ".csv": "csv holds no NUL characters: they are written as U+FFFD",
+    ".tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
+    "spaces and U+FFFD",
+}
 
 
 def output_format(path: StrPath) -> str:
@@ -67,50 +72,52 @@ def write_table(path: StrPath, columns: Columns) -> None:
             raise TableError(f"{path} cannot be written: {error}") from None
 
 
-def cell(value: object, suffix: str = ".csv") -> object:
-    """A value as csv or tsv can hold it.
+def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, bool]:
+    """Columns as a file of this suffix can hold them, and whether a text or a name was changed.
 
-    NUL and halves of surrogate pairs become U+FFFD, lists and dicts JSON, bytes base64; in tsv,
-    tabs and line breaks become spaces.
-
-    >>> cell({"lang": ["en"]})
-    '{"lang": ["en"]}'
-    """
-    if isinstance(value, list | tuple | dict):
-        value = json.dumps(value, ensure_ascii=False, default=_plain)
-    elif isinstance(value, bytes):
-        value = _plain(value)
-    if not isinstance(value, str):
-        return value
-    value = _UNWRITABLE.sub("\ufffd", value)
-    return _BREAKS.sub(" ", value) if suffix == ".tsv" else value
-
-
-def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, int]:
-    """Columns as a file of this suffix can hold them, and how many texts had to be changed.
-
-    Only csv and tsv cannot hold every text: see `cell`. Arrays stay as they are.
+    Only csv and tsv cannot hold all: NUL and halves of surrogate pairs become U+FFFD, in tsv tabs
+    and line breaks spaces; lists and dicts become JSON, bytes base64. Arrays stay as they are.
 
     >>> replace_unwritable({"text": ["a\\tb", "c"]}, ".tsv")
-    ({'text': ['a b', 'c']}, 1)
+    ({'text': ['a b', 'c']}, True)
     """
-    if suffix not in (".csv", ".tsv"):
-        return columns, 0
-    changed = 0
+    if suffix not in _REPLACED:
+        return columns, False
+    changed = False
 
-    def writable(value: object) -> object:
+    def cell(value: Any) -> Any:
         nonlocal changed
-        result = cell(value, suffix)
-        changed += isinstance(value, str) and result != value
-        return result
+        if isinstance(value, list | tuple | dict):
+            value = json.dumps(value, ensure_ascii=False, default=_plain)
+        elif isinstance(value, bytes):
+            value = _plain(value)
+        if not isinstance(value, str):
+            return value
+        writable = _UNWRITABLE.sub("\ufffd", value)
+        if suffix == ".tsv":
+            writable = _BREAKS.sub(" ", writable)
+        changed = changed or writable != value
+        return writable
 
-    result = {
-        str(writable(name)): values
-        if isinstance(values, np.ndarray)
-        else [writable(value) for value in values]
+    writable = {
+        cell(name): values if isinstance(values, np.ndarray) else list(map(cell, values))
         for name, values in columns.items()
     }
-    return result, changed
+    return writable, changed
+
+
+def warn_of_replaced(suffix: str) -> None:
+    """Warn that `replace_unwritable` changed something, and what it writes in its place."""
+    warn(f"{_REPLACED[suffix]}; .jsonl and .parquet hold all", SememeWarning)
+
+
+def write_cells(path: Path, columns: Columns) -> None:
+    """`write_table`, after what csv or tsv cannot hold is replaced, with a note."""
+    suffix = path.suffix.lower()
+    columns, changed = replace_unwritable(columns, suffix)
+    if changed:
+        warn_of_replaced(suffix)
+    write_table(path, columns)
 
 
 def new_column(name: str, columns: Collection[str]) -> str:
@@ -171,7 +178,7 @@ def _txt(columns: Columns) -> Iterator[str]:
 
 
 class _Echo:
-    """What `csv.writer` writes to, so that `writerow` gives the line back, without its end."""
+    """`csv.writer` writes to it, and so gives back the line, without its end."""
 
     def write(self, line: str) -> str:
         return line.removesuffix("\r\n")
@@ -191,7 +198,7 @@ def _delimited(columns: Columns, delimiter: str) -> Iterator[str]:
 
 
 def _tab_separated(columns: Columns) -> Iterator[str]:
-    """What has a tab or a line break is refused: no reader knows whether quotes are quotes here."""
+    # Refused, not quoted: no reader knows whether quotes are quotes here.
     for number, line in enumerate(_delimited(columns, "\t")):
         if line.count("\t") >= len(columns) or "\n" in line or "\r" in line:
             where = f"row {number}" if number else "the header"
