@@ -22,6 +22,7 @@ from sememe.tables import (
     Source,
     Table,
     choose_column,
+    output_format,
     read_table,
     read_texts,
     stream_table,
@@ -408,6 +409,16 @@ def test_broken_parquet_is_refused(tmp_path: Path) -> None:
     assert '"text" cannot be read' in refusal(damaged)
 
 
+def test_xlsx_without_openpyxl_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(MissingExtra, match=r'needed for xlsx files: pip install "openpyxl>=3.1"'):
+        read_texts(workbook(tmp_path / "a.xlsx"))
+    with pytest.raises(MissingExtra, match="xlsx files"):
+        output_format(tmp_path / "b.xlsx")
+
+
 def test_parquet_without_pyarrow_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -513,7 +524,7 @@ def test_an_unknown_suffix_is_told_what_is_read(tmp_path: Path, name: str) -> No
 
 
 def test_an_unknown_suffix_of_a_known_kind_is_told_what_to_do(tmp_path: Path) -> None:
-    assert "an Excel workbook: save it as CSV" in refusal(workbook(tmp_path / "a.xlsx"))
+    assert "an Excel workbook: name it .xlsx" in refusal(workbook(tmp_path / "a.xls"))
 
 
 def workbook(path: Path) -> Path:
@@ -552,7 +563,7 @@ def test_a_text_may_begin_like_a_file_signature(tmp_path: Path) -> None:
     assert read_texts(write(tmp_path / "a.txt", "\n".join(texts))).texts == texts
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet", "a.xlsx"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
     assert refusal(write(tmp_path / name, "")) == f"{name} is empty"
 

@@ -199,6 +199,11 @@ class BiEncoder(OpenedModel):
         Raises:
             InputError: a text that is not a str (which one), or an argument that is not known.
         """
+        if long == "split":
+            raise InputError(
+                'encode(long="split"): a text of several passages has several vectors. Take '
+                "encode_to(), which writes a row a passage, or encode what passages() gives."
+            )
         items = check_texts([texts] if isinstance(texts, str) else texts)
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         with self._work(len(items), progress, long) as work:
@@ -229,9 +234,9 @@ class BiEncoder(OpenedModel):
         Raises:
             InputError: as `encode`'s, and `long="chunk"`: a token in two windows has two vectors.
         """
-        if one_of("long", long, LONG) == "chunk":
+        if one_of("long", long, LONG) in ("chunk", "split"):
             raise InputError(
-                'encode_tokens(long="chunk"): a token in two windows has two vectors; pass '
+                f'encode_tokens(long="{long}"): a token in two windows has two vectors; pass '
                 'long="truncate", or cut the text yourself.'
             )
         items = check_texts([texts] if isinstance(texts, str) else texts)
@@ -273,7 +278,11 @@ class BiEncoder(OpenedModel):
             path: `x.parquet` or `x.jsonl` for one file with the columns text and vector, `x.npy`
                 for an array (n, dim), or a folder, for parquet shards and their manifest. Until a
                 file is finished, its shards are in `x.parquet.job/` beside it.
-            prompt_name, prompt, normalize, truncate_dim, dtype, long: as `encode`'s.
+            prompt_name, prompt, normalize, truncate_dim, dtype: as `encode`'s.
+            long: as `encode`'s, or `split`: a row a passage, at most 512 tokens of a text that end
+                where a paragraph or a sentence does and may begin with the last sentences of the
+                passage before (see `passages`). Its columns are document (the text's row, of a file
+                from 1), start and end (its characters in the text), passage, and vector.
             progress: as `encode`'s; the bar shows the rate, for the number of texts is not known.
 
         Raises:
@@ -288,7 +297,7 @@ class BiEncoder(OpenedModel):
             >>> BiEncoder(precision="f32").encode_to(["a", "b"], "two.npy").rows    # doctest: +SKIP
             2
         """
-        from sememe.encoders.disk import Task, to_disk
+        from sememe.encoders.disk import PASSAGES, VECTORS, Task, to_disk
 
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         settings = {
@@ -305,6 +314,8 @@ class BiEncoder(OpenedModel):
                 lambda part, place: self._vectors(part, options, work, place),
                 lambda vectors: {"vector": vectors},
                 "a vector",
+                PASSAGES if long == "split" else VECTORS,
+                split=partial(self._split, options.prompt) if long == "split" else None,
             )
             return to_disk(task, texts, path)
 
@@ -390,10 +401,14 @@ class BiEncoder(OpenedModel):
         """
         name = self._with_prompt(_DOCUMENT_PROMPTS, {})
         prompt = self._options.prompt(name.get("prompt_name"), name.get("prompt"))
-        return self._split(check_texts(texts), prompt, tokens, overlap)
+        return self._split(prompt, check_texts(texts), tokens, overlap)
 
     def _split(
-        self, texts: list[str], prompt: str, tokens: int | None, overlap: int | None
+        self,
+        prompt: str,
+        texts: list[str],
+        tokens: int | None = None,
+        overlap: int | None = None,
     ) -> list[list[tuple[int, int]]]:
         room = self._tokenizer.room - sum(self._tokenizer.count([prompt]))
         tokens = whole_number(

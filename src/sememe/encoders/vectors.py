@@ -18,7 +18,7 @@ from sememe.text import check_texts
 Vectors = npt.NDArray[Any]
 
 DTYPES = ("float32", "float16", "int8", "binary")
-LONG = ("truncate", "chunk", "error")
+LONG = ("truncate", "chunk", "split", "error")
 # RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
 _UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
