@@ -53,8 +53,9 @@ def add_commands(commands: "Commands") -> None:
                         help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
     parser.add_argument("--rerank", metavar="M",
                         help="a cross-encoder that reads the candidates again")  # fmt: skip
-    parser.add_argument("--candidates", metavar="N", type=whole_number, default=100, help="how many"
-                        " of them it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--candidates", metavar="N", type=whole_number, default=100,
+                        help="how many of them it reads, and hybrid fuses (default: %(default)s)"
+                        )  # fmt: skip
     add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     add_json(parser, "the hits, a line a query,")
     parser.set_defaults(run=_run)
