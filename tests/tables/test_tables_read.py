@@ -507,7 +507,7 @@ def test_only_the_column_of_texts_is_kept_in_memory(tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("name", ["A.TXT", "a.text", "a.txt.gz", "a.TXT.GZ"])
 def test_suffixes_are_known_in_any_case_and_compressed(tmp_path: Path, name: str) -> None:
-    content = gzip.compress(b"hello\n") if name.lower().endswith("gz") else b"hello\n"
+    content = gzip.compress(b"hello\n", mtime=0) if name.lower().endswith("gz") else b"hello\n"
     assert read_texts(write(tmp_path / name, content)).texts == ["hello"]
 
 
@@ -517,7 +517,7 @@ def test_a_path_may_be_a_string(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.md", "a", "a.parquet.gz", "a.gz", "a.json"])
 def test_an_unknown_suffix_is_told_what_is_read(tmp_path: Path, name: str) -> None:
-    content = gzip.compress(b"hello\n") if name.endswith("gz") else b"hello\n"
+    content = gzip.compress(b"hello\n", mtime=0) if name.endswith("gz") else b"hello\n"
     message = refusal(write(tmp_path / name, content))
     assert message.startswith(f"{name} has a suffix that is not known")
     assert ".txt, .text, .csv, .tsv, .jsonl, .ndjson, .parquet" in message
@@ -539,7 +539,7 @@ def workbook(path: Path) -> Path:
     [
         (b"one\ntwo\0three\n", "looks binary, not text"),
         (b"%PDF-1.7\n%\xe2\xe3\n", "a PDF: save its text"),
-        (gzip.compress(b"hello"), "gzip: add .gz"),
+        (gzip.compress(b"hello", mtime=0), "gzip: add .gz"),
         (b"PAR1\x15\x04\0\0", "parquet: name it .parquet"),
         (b"PK\x03\x04\x14\0\0\0", "a zip archive: unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "an old Excel or Word file"),
@@ -714,7 +714,7 @@ def test_a_pipe_is_read_by_its_suffix(tmp_path: Path, name: str) -> None:
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
     if name in ("pipe", "pipe.txt.gz"):
-        content = gzip.compress(b"one\ntwo\n") if name != "pipe" else b"one\ntwo\n"
+        content = gzip.compress(b"one\ntwo\n", mtime=0) if name != "pipe" else b"one\ntwo\n"
     else:
         write_table(tmp_path / name, {"text": ["one", "two"]})
         content = (tmp_path / name).read_bytes()

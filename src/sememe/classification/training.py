@@ -1,6 +1,7 @@
 """A classifier from labelled texts: the probe first, then what costs more, if it is better."""
 
 import os
+import shutil
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from sememe.classification.classifier import Floats, Head, save
 from sememe.classification.tuning import Tuned, tuned, work_folder
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.encoders import BiEncoder
-from sememe.errors import InputError
+from sememe.errors import ChoiceWarning, InputError, warn
 from sememe.evaluation.measures import Measurement, macro_f1
 from sememe.evaluation.outcome import (
     ON_REQUEST,
@@ -34,6 +35,9 @@ _LEAST_TO_CHOOSE = 10
 """Fewer examples held out than these show no difference: one half chooses, one half judges."""
 _FEW = 64
 """Up to so many examples a label auto tries few-shot, and beyond fine-tuning."""
+
+_UNFINISHED = "unfinished.txt"
+"""Beside a probe that can be used while something better is tried, and is replaced by it."""
 
 _CS = [0.1, 1.0, 10.0, 100.0]
 _DEFAULT_C = 10.0
@@ -59,7 +63,8 @@ def train_classifier(
 
     Args:
         data: with the columns text and label; see `sememe.data.load`.
-        output: a new or empty folder for the classifier, which `Classifier` opens.
+        output: a new or empty folder for the classifier, which `Classifier` opens. It holds the
+            probe while anything else is tried, so that you can stop at any time.
         how: "probe", a logistic regression on the encoder's vectors as they are (seconds, no
             torch); "few-shot", the same after the encoder has learned by contrast which texts
             belong together; "fine-tune", encoder and layer together by cross-entropy; "auto", the
@@ -102,7 +107,10 @@ def train_classifier(
         **{name: value for name, value in options.items() if value is not None}
     )
     options = {name: value and getattr(settings, name) for name, value in options.items()}
-    target, checkpoint, loaded = check_target(output), read(model), load(data)
+    target = Path(output).resolve()
+    if not (target / _UNFINISHED).is_file():
+        check_target(target)
+    checkpoint, loaded = read(model), load(data)
     if loaded.kind != "labelled texts":
         raise InputError(
             f"{loaded.name} holds {loaded.kind}; a classifier learns from the columns text, label."
@@ -119,17 +127,24 @@ def train_classifier(
     report_choices([Choice("how", way, why), *probe.choices])
     if way == "probe":
         return run.saved(probe, probe)
-    with tuned(way, checkpoint, examples, probe.head, run.options, target) as result:
-        learned = run.learned(way, result)
-        if how != "auto" or held is None:
-            return run.saved(learned, probe)
-        # What chooses looks better than it is on what it was chosen with.
-        judged, choosing = split(held, len(held) // 2, settings.seed)
-        trial = replace(run, held=choosing).outcome(learned, probe)
-        run = replace(run, held=judged, sample="held out, by which nothing was chosen")
-        best = learned if trial.better else probe
-        report_choices([Choice("how", best.head.how, f"{way} was tried; {trial.verdict}")])
-        return run.saved(best, probe)
+    if not (target / _UNFINISHED).is_file() or not work_folder(target).is_dir():
+        run.saved(probe, probe, then=way)
+    usable = f"the probe in {output} can be used"
+    warn(f"{way} follows. If you stop it, {usable}, and the same call resumes.", ChoiceWarning)
+    try:
+        with tuned(way, checkpoint, examples, probe.head, run.options, target) as result:
+            learned = run.learned(way, result)
+            if how != "auto" or held is None:
+                return run.saved(learned, probe)
+            # What chooses looks better than it is on what it was chosen with.
+            judged, choosing = split(held, len(held) // 2, settings.seed)
+            trial = replace(run, held=choosing).outcome(learned, probe)
+            run = replace(run, held=judged, sample="held out, by which nothing was chosen")
+            best = learned if trial.better else probe
+            report_choices([Choice("how", best.head.how, f"{way} was tried; {trial.verdict}")])
+            return run.saved(best, probe)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{usable}; the same call resumes {way}") from None
 
 
 @dataclass(frozen=True)
@@ -203,7 +218,7 @@ class _Run:
         head = Head(self.examples.labels, how, *result.layer)
         return _Learned(self.opened(checkpoint), head, *facts)
 
-    def saved(self, learned: _Learned, probe: _Learned) -> Outcome:
+    def saved(self, learned: _Learned, probe: _Learned, then: str = "") -> Outcome:
         """The outcome, which is saved with the classifier, both or neither."""
         outcome = self.outcome(learned, probe)
         with (
@@ -211,6 +226,10 @@ class _Run:
             save(learned.encoder, learned.head, self.target) as folder,
         ):
             write_outcome(outcome, folder)
+            if then:
+                (folder / _UNFINISHED).write_text(f"{then} follows; the same call resumes it.\n")
+            if (self.target / _UNFINISHED).is_file():
+                shutil.rmtree(self.target)
         return outcome
 
     def outcome(self, learned: _Learned, probe: _Learned) -> Outcome:

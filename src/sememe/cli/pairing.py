@@ -139,10 +139,10 @@ def _write_deduplicated(
 ) -> int:
     from sememe.tables import write_cells
 
-    kept, dropped = outputs
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    clean, dropped = outputs
+    clean.parent.mkdir(parents=True, exist_ok=True)
     rows = pairs.deduplicated().tolist()
-    write_cells(kept, table.take(rows).columns)
+    write_cells(clean, table.take(rows).columns)
     left_out, texts = pairs.dropped(), pairs.texts
     ends = {"dropped": [one.row for one in left_out], "kept": [one.kept for one in left_out]}
     name = lambda row: f"row {table.source.record(row)}" if ids is None else f"id {ids[row]}"  # noqa: E731
@@ -158,12 +158,12 @@ def _write_deduplicated(
 
 
 def _reason(one: "Dropped", texts: list[str], name: "Callable[[int], str]") -> str:
-    kept, partner = name(one.kept), name(one.partner)
+    representative = name(one.kept)
     if texts[one.row] == texts[one.kept]:
-        return f"copy of {kept}"
+        return f"copy of {representative}"
     if one.partner == one.kept:
-        return f"{one.score:.2f} like {kept}"
-    return f"joined to {kept} through {partner}, {one.score:.2f} like that"
+        return f"{one.score:.2f} like {representative}"
+    return f"joined to {representative} through {name(one.partner)}, {one.score:.2f} like that"
 
 
 def _say(
@@ -176,10 +176,10 @@ def _say(
         file=sys.stderr,
     )
     if "kept" in summary:
-        left = len(pairs.texts) - summary["kept"]
+        dropped = len(pairs.texts) - summary["kept"]
         note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
         print(
-            f"{counted(summary['kept'], 'row')} kept, {left:,} dropped: {options.deduplicate}"
-            + (f"{note}--threshold 0.9" if pairs.why and left else ""),
+            f"{counted(summary['kept'], 'row')} kept, {dropped:,} dropped: {options.deduplicate}"
+            + (f"{note}--threshold 0.9" if pairs.why and dropped else ""),
             file=sys.stderr,
         )
