@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 sememe index faq.csv --column answer -o faq.sememe
+sememe index papers.xlsx --column title --column abstract -o papers.sememe
 sememe index tickets.jsonl --column body --id number --replace -o tickets.sememe
 sememe index closed.txt --remove -o tickets.sememe
 sememe index --reindex --model BAAI/bge-small-en-v1.5 -o faq.sememe

@@ -53,7 +53,8 @@ def show_help(parser: Parser) -> None:
 def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
-                        help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
+                        help="txt, csv, tsv, xlsx, jsonl, parquet; - for lines on stdin"
+                        )  # fmt: skip
     add_column(parser)
 
 
@@ -102,7 +103,7 @@ def engine_options(options: argparse.Namespace) -> dict[str, Any]:
 def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     """Options that all kinds of training share."""
     parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
-                        "jsonl or parquet, or a data set of the Hub (org/name:config@split)"
+                        "jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)"
                         )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {noun}")  # fmt: skip
