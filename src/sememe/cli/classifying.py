@@ -35,7 +35,7 @@ def add_commands(commands: "Commands") -> None:
         "classify",
         summary="label a file of texts by a classifier, however many there are",
         description="Label a file of texts: all its columns stay, with label and probability "
-        "beside them. Interrupted, the same command goes on where it was, and its output is the "
+        "beside them. Interrupted, the same command resumes where it stopped; its output is the "
         "same as without the interruption.",
         examples=_EXAMPLES,
     )
@@ -69,7 +69,7 @@ def add_train_command(kinds: "Commands") -> None:
         summary="a classifier: a label for each text",
         description="Train a classifier on the columns text and label. A part of the data is held "
         "out: a probe is measured on it against the most frequent label, what costs more against "
-        "the probe. Interrupted, the same command goes on.",
+        "the probe. Interrupted, the same command resumes.",
         examples=_TRAIN_EXAMPLES,
     )
     add_training(parser, "classifier")
