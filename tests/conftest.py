@@ -34,6 +34,13 @@ settings.register_profile(
 settings.load_profile("sememe")
 
 
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """What pyproject.toml sets for pytest-asyncio, which the extra `test` does not bring."""
+    if not pluginmanager.hasplugin("asyncio"):
+        parser.addini("asyncio_mode", "of pytest-asyncio")
+        parser.addini("asyncio_default_fixture_loop_scope", "of pytest-asyncio")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server or a browser; keep torch to a thread, for tests run in parallel."""
     for item in items:

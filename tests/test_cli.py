@@ -71,6 +71,7 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     assert found == json.loads((tmp_path / "o" / "clusters.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_every_format_gives_the_same_clusters(tmp_path: Path) -> None:
     from sememe.tables import write_table
 
@@ -190,6 +191,7 @@ def test_a_file_without_any_text_is_refused_before_a_model_is_opened(tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = f"{sys.executable} -m sememe.cli cluster {OPINIONS} --column text -o {out} | head -1"
@@ -342,6 +344,7 @@ def test_people_see_a_mark_for_a_character_that_their_terminal_lacks(tiny: Tiny)
     assert "??" in done.stdout
 
 
+@pytest.mark.slow
 def test_queries_from_a_pipe_are_read_strictly(words: Path, tiny: Tiny) -> None:
     index = words.parent / "index"
     done = sememe("index", str(words), "-o", str(index), "--model", str(tiny.directory))

@@ -49,24 +49,7 @@ _HOMES = {
     "train_cross": "sememe.training",
 }
 
-__all__ = [
-    "BiEncoder",
-    "Classifier",
-    "Clusters",
-    "CrossEncoder",
-    "Hit",
-    "Index",
-    "Pairs",
-    "RankedDocument",
-    "StaticEncoder",
-    "cluster",
-    "errors",
-    "find_pairs",
-    "quantize",
-    "train_bi",
-    "train_classifier",
-    "train_cross",
-]
+__all__ = ["errors", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
