@@ -15,6 +15,7 @@ from sememe.cli.parser import (
     add_training,
     engine_options,
     print_json,
+    training_columns,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _EXAMPLES = """\
 sememe classify my-classifier tickets.csv --column body -o labels.csv
 sememe classify my-classifier archive.jsonl --proba -o labels.parquet"""
 _TRAIN_EXAMPLES = """\
-sememe train classifier tickets.csv -o my-classifier
+sememe train classifier tickets.csv --text question --label intent -o my-classifier
 sememe train classifier tickets.csv --how few-shot --dev held-out.csv -o my-classifier"""
 
 
@@ -84,7 +85,8 @@ def _train(options: argparse.Namespace) -> int:
 
     names = ("how", "model", "dev", "epochs", "batch_size", "learning_rate", "device", "seed")
     arguments = {name: getattr(options, name) for name in names}
-    done = sememe.train_classifier(options.data, options.output, **arguments)
+    columns = training_columns(options)
+    done = sememe.train_classifier(options.data, options.output, columns=columns, **arguments)
     if options.json:
         print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the classifier", file=sys.stderr)
