@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, norma
 from sememe.pairs.result import Pairs
 from sememe.progress import counted
 from sememe.protocols import Encoder
+from sememe.tables import series_index
 from sememe.text import check_texts, rows_with_text
 
 _ROUNDING = 1e-6
@@ -64,14 +66,16 @@ def find_pairs(
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     threshold, top = _options(threshold, top)
     encoder = as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
     vectors = np.empty((0, 0), np.float32)
     if filled:
         vectors = encoded(encoder, [texts[row] for row in filled], progress)
-    return _pairs(_points(vectors, len(filled)), filled, texts, threshold, top, progress)
+    points = _points(vectors, len(filled))
+    pairs = _pairs(points, filled, texts, threshold, top, progress)
+    return replace(pairs, index=index)
 
 
 def pair_vectors(
@@ -96,13 +100,13 @@ def pair_vectors(
         >>> pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], top=1).score.round(3).tolist()
         [0.9950000047683716]
     """
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     threshold, top = _options(threshold, top)
     points = _points(vectors, len(texts))
     filled = rows_with_text(texts, _CONSEQUENCE)
     if len(filled) < len(texts):
         points = points[filled]
-    return _pairs(points, filled, texts, threshold, top, progress)
+    return replace(_pairs(points, filled, texts, threshold, top, progress), index=index)
 
 
 def _pairs(
