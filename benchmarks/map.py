@@ -62,7 +62,9 @@ def write(path: Path, texts: list[str]) -> float:
     columns: dict[str, Any] = {
         "country": [f"country {code}" for code in random.geometric(0.05, size=n)],
         "price": random.gamma(2, 50, size=n).round(2),
-        "day": [date(2024, 1, 1) + timedelta(days=int(day)) for day in random.integers(900, size=n)],
+        "day": [
+            date(2024, 1, 1) + timedelta(days=int(day)) for day in random.integers(900, size=n)
+        ],
     }
     start = time.perf_counter()
     write_map(path, points, labels, texts, clusters, columns=columns)
