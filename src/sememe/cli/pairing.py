@@ -64,6 +64,8 @@ def add_commands(commands: "Commands") -> None:
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
     how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
+    parser.add_argument("--centre", action="store_true", help="subtract the mean of all vectors "
+                        "first, which tells no texts apart")  # fmt: skip
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
@@ -88,7 +90,7 @@ def _run(options: argparse.Namespace) -> int:
     blanks.warn("and in no pair")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
-    limits = {"threshold": options.threshold, "top": options.top}
+    limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
     if options.vectors:
         from sememe.encoders.stored import read_vectors
         from sememe.pairs import pair_vectors

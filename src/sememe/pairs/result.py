@@ -59,6 +59,7 @@ class Pairs:
         texts: the n texts.
         threshold: the least score of a pair.
         why: how the threshold was found, None where the user gave one or a number of pairs.
+        mean: what was subtracted from the unit vectors, float32 (dim,); None without `centre=True`.
 
     Example:
         >>> from sememe.pairs import pair_vectors
@@ -73,6 +74,7 @@ class Pairs:
     texts: list[str]
     threshold: float
     why: str | None = None
+    mean: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.first)
