@@ -84,6 +84,13 @@ def add_model(parser: Parser) -> None:
     add_engine(parser)
 
 
+def add_vectors(parser: Parser) -> None:
+    """Vectors that are there already."""
+    parser.add_argument("--vectors", metavar="FILE", help="the texts' vectors as sememe encode "
+                        "wrote them with this model and precision: .parquet, .npy, .jsonl or a "
+                        "folder; nothing is encoded again but a few, to check them")  # fmt: skip
+
+
 def add_engine(parser: Parser, of: str = "") -> None:
     """What an encoder computes in, and where; `of` says which encoder, where there are several."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
