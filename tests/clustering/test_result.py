@@ -88,9 +88,20 @@ def test_no_texts_make_no_map(tmp_path: Path) -> None:
 def test_map_is_one_file_with_every_text(found: Clusters, tmp_path: Path) -> None:
     found.save_map(tmp_path / "map.html", title="Opinions")
     assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
-    written = (tmp_path / "map.html").read_text(encoding="utf-8")
-    assert "Opinions" in written
-    assert all(text in written for text in found.texts if text.isascii())
+    data = data_of(tmp_path / "map.html")
+    assert unpacked(data["texts"]) == found.texts
+
+
+def test_the_map_takes_columns_and_a_colour(found: Clusters, tmp_path: Path) -> None:
+    columns = {"side": ["left", "right", "left"] * 17}
+    found.save_map(tmp_path / "map.html", columns=columns, color="side")
+    data = data_of(tmp_path / "map.html")
+    assert [column["name"] for column in data["columns"]] == ["side"]
+    assert data["color"] == "side"
+    with pytest.raises(InputError, match="did you mean"):
+        found.save_map(tmp_path / "map.html", columns=columns, color="sid")
+    with pytest.raises(InputError, match="3 values for 51 texts"):
+        found.save_map(tmp_path / "map.html", columns={"side": [1, 2, 3]})
 
 
 def test_a_notebook_shows_a_table_in_which_no_text_is_markup() -> None:
