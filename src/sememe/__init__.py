@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sememe.classification import Classifier as Classifier
-    from sememe.classification import train_classifier as train_classifier
+    from sememe.classification.classifier import Classifier as Classifier
+    from sememe.classification.training import train_classifier as train_classifier
     from sememe.clustering import Clusters as Clusters
     from sememe.clustering import cluster as cluster
     from sememe.encoders import BiEncoder as BiEncoder
@@ -33,7 +33,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "BiEncoder": "sememe.encoders",
-    "Classifier": "sememe.classification",
+    "Classifier": "sememe.classification.classifier",
     "Clusters": "sememe.clustering",
     "CrossEncoder": "sememe.encoders",
     "Hit": "sememe.search",
@@ -45,28 +45,11 @@ _HOMES = {
     "find_pairs": "sememe.pairs",
     "quantize": "sememe.encoders",
     "train_bi": "sememe.training",
-    "train_classifier": "sememe.classification",
+    "train_classifier": "sememe.classification.training",
     "train_cross": "sememe.training",
 }
 
-__all__ = [
-    "BiEncoder",
-    "Classifier",
-    "Clusters",
-    "CrossEncoder",
-    "Hit",
-    "Index",
-    "Pairs",
-    "RankedDocument",
-    "StaticEncoder",
-    "cluster",
-    "errors",
-    "find_pairs",
-    "quantize",
-    "train_bi",
-    "train_classifier",
-    "train_cross",
-]
+__all__ = ["errors", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,12 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NA or NaT."""
+    absent = isinstance(value, float) and value != value
+    return value is None or absent or type(value).__name__ in ("NAType", "NaTType")
+
+
 def whole_number(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
     """A whole number, numpy's too, as an int; True and False are none.
 
@@ -52,14 +58,8 @@ def real_number(
 ) -> float:
     """A finite number, numpy's too, as a float; True and False are none.
 
-    Args:
-        name: how the message calls the argument.
-        value: what the user passed.
-        above: a bound that is not itself allowed.
-        least: a bound that is.
-        below: a bound that is not itself allowed.
-        most: a bound that is.
-        example: a value that the message offers.
+    `least` and `most` are allowed themselves, `above` and `below` are not; the message offers the
+    `example`.
 
     Raises:
         InputError: it is no finite number, or out of its range.

@@ -40,12 +40,9 @@ def duration(seconds: float) -> str:
 
 
 def warn_of_duration(work: str, seconds: float, advice: str = "") -> bool:
-    """Warn that work will take more than a minute, if it will; whether it was said.
+    """Warn that work will take more than a minute, if it will; returns whether it will.
 
-    Args:
-        work: what will be done, as a sentence begins with it: "Encoding 20,000 texts".
-        seconds: how long it will take.
-        advice: a sentence that names a cheaper way.
+    `work` begins the sentence, "Encoding 20,000 texts"; `advice` is one that names a cheaper way.
     """
     if seconds <= LONG_SECONDS:
         return False
@@ -56,15 +53,7 @@ def warn_of_duration(work: str, seconds: float, advice: str = "") -> bool:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many pairs a cross-encoder may score.
-
-    Attributes:
-        per_text: pairs for each text, or None.
-        pairs: pairs in all, or None.
-        seconds: a time, or None.
-
-    Without any of them, all pairs.
-    """
+    """How many pairs a cross-encoder may score: for each text, in all, or by a time; or all."""
 
     per_text: float | None = None
     pairs: int | None = None
@@ -99,12 +88,7 @@ class Budget:
         )
 
     def count(self, texts: int, pairs_per_second: float = inf) -> int:
-        """How many pairs it allows among so many texts; never more than there are.
-
-        Args:
-            texts: how many there are.
-            pairs_per_second: what a time is worth.
-        """
+        """How many pairs it allows among so many texts; never more than there are."""
         every = texts * (texts - 1) // 2
         if self.pairs is not None:
             return min(every, self.pairs)

@@ -44,7 +44,7 @@ class TableError(SememeError, ValueError):
 
 
 class JobError(SememeError, RuntimeError):
-    """A long job that cannot begin or go on here (names the folder, and what to do)."""
+    """A long job that cannot begin or resume here (names the folder, and what to do)."""
 
 
 class StoreError(SememeError, RuntimeError):

@@ -68,7 +68,7 @@ class _Gate:
 
     def enter(self) -> None:
         with self._changed:
-            # A thread that is inside already goes on: the fork waits for it.
+            # A thread that is inside already continues: the fork waits for it.
             self._changed.wait_for(lambda: not self._forks or get_ident() in self._inside)
             self._inside.append(get_ident())
 

@@ -353,6 +353,7 @@ def test_a_pickle_is_refused_unopened_with_a_way_out(tmp_path: Path, name: str) 
     assert (tmp_path / "run").exists(), "the trap itself does not work"
 
 
+@pytest.mark.slow
 def test_a_pickled_cross_encoder_keeps_its_head_by_the_advice(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     model = make_cross_encoder(old)
@@ -367,6 +368,7 @@ def test_a_pickled_cross_encoder_keeps_its_head_by_the_advice(tmp_path: Path) ->
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_adapter_says_how_to_merge_it(tmp_path: Path) -> None:
     base, adapter, new = tmp_path / "base", tmp_path / "adapter", tmp_path / "new"
     tiny = make_checkpoint(base)

@@ -191,4 +191,4 @@ def test_models_without_modules_miss_nothing(
 @pytest.mark.usefixtures("snapshot")
 def test_a_name_that_is_nearly_right(tmp_path: Path, name: str, meant: str) -> None:
     message, _ = run(tmp_path / "cache", code=LENGTH.replace("org/tiny", name))
-    assert f"Did you mean {meant}?" in message
+    assert f'is not here (did you mean "{meant}"?):' in message

@@ -9,15 +9,15 @@ from sememe.neighbors import nearest
 def test_silhouette_leaves_each_text_out_of_its_own_center() -> None:
     vectors, _ = blobs([6, 5, 4], dim=4, noise=1.5)
     labels = np.random.default_rng(0).integers(0, 3, 15)
-    found = silhouette(vectors, labels)
+    values = silhouette(vectors, labels)
     for row in range(15):
         similarity = []
         for label in range(3):
             members = vectors[(labels == label) & (np.arange(15) != row)].sum(axis=0)
             similarity.append(float(vectors[row] @ members / np.linalg.norm(members)))
-        own = 1 - similarity.pop(labels[row])
+        inside = 1 - similarity.pop(labels[row])
         other = 1 - max(similarity)
-        np.testing.assert_allclose(found[row], (other - own) / max(own, other), atol=1e-4)
+        np.testing.assert_allclose(values[row], (other - inside) / max(inside, other), atol=1e-4)
 
 
 def test_a_text_alone_has_silhouette_zero() -> None:
@@ -47,6 +47,6 @@ def test_twelve_different_resolutions_are_tried_wherever_the_best_lies() -> None
             labels[moved] = (labels[moved] + 1) % 4
             return labels
 
-        found = grains(vectors, neighbors, partition)
-        assert len(set(tried)) == len(tried) == len(found) <= 12
-        assert [grain.resolution for grain in found] == sorted(tried)
+        groups = grains(vectors, neighbors, partition)
+        assert len(set(tried)) == len(tried) == len(groups) <= 12
+        assert [grain.resolution for grain in groups] == sorted(tried)

@@ -49,8 +49,8 @@ def test_examples_are_central_and_different() -> None:
 
 
 def test_outliers_are_in_no_cluster() -> None:
-    found = described(["a1", "b1", "c1"], np.eye(3, dtype=np.float32), np.array([0, -1, 0]))
-    assert [(one.size, set(one.examples)) for one in found] == [(2, {"a1", "c1"})]
+    groups = described(["a1", "b1", "c1"], np.eye(3, dtype=np.float32), np.array([0, -1, 0]))
+    assert [(one.size, set(one.examples)) for one in groups] == [(2, {"a1", "c1"})]
 
 
 def test_words_of_scripts_with_vowel_signs_stay_whole() -> None:

@@ -167,6 +167,7 @@ def test_files_of_several_blocks(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_a_large_file_is_not_held_in_memory(tmp_path: Path) -> None:
     path, n = tmp_path / "large.csv", 100_000
     with path.open("w") as file:

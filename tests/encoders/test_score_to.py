@@ -52,7 +52,11 @@ def test_what_is_on_disk_is_what_score_gives(
 ) -> None:
     pairs = PAIRS[:count]
     tabs = name == "s.tsv" and count
-    with pytest.warns(SememeWarning, match="cells have a tab, a line") if tabs else nullcontext():
+    with (
+        pytest.warns(SememeWarning, match="tsv holds no tabs, line breaks")
+        if tabs
+        else nullcontext()
+    ):
         done = cross.score_to(iter(pairs), tmp_path / name)
     assert (done.rows, done.dim, done.found) == (count, 1, 0)
     assert [path.name for path in tmp_path.iterdir()] == [name], "the working folder is gone"
@@ -112,6 +116,7 @@ def finished(job: Path) -> int:
     return len(json.loads(manifest.read_text())["shards"]) if manifest.exists() else 0
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_after_some_shards_it_ends_as_if_nothing_had_happened(
     model: Path, tmp_path: Path

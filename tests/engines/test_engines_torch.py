@@ -478,11 +478,6 @@ def test_a_model_of_no_texts_is_refused(tmp_path: Path) -> None:
         BiEncoder(tmp_path, precision="f32", pooling="mean")
 
 
-def test_a_pooling_that_only_another_engine_has(tiny: Tiny) -> None:
-    with pytest.raises(CheckpointError, match=r"does not know the pooling 'other'; it knows cls"):
-        on_cpu(read(tiny.directory), Pooling(("mean", "other")))
-
-
 # --- code of the checkpoint's own ---
 
 OWN_CONFIG = """

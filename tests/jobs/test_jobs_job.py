@@ -47,6 +47,7 @@ def test_a_finished_job_computes_nothing_again(tmp_path: Path) -> None:
     assert work(tmp_path / "new" / "job") == 0
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.text(max_size=3), min_size=1, max_size=4), max_size=6), st.data())
 def test_a_job_cut_off_anywhere_ends_the_same(
     tmp_path_factory: pytest.TempPathFactory, parts: list[list[str]], data: st.DataObject
@@ -73,7 +74,7 @@ def test_a_changed_input_is_refused_and_the_place_named(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / "j").iterdir()}
     changed = refused(tmp_path / "j", parts=[PARTS[0], ["c", "x"], PARTS[2]])
     assert "differs among the texts 3 to 4" in changed
-    assert "goes on after text 5" in refused(tmp_path / "j", parts=[*PARTS, ["f"]])
+    assert "continues after text 5" in refused(tmp_path / "j", parts=[*PARTS, ["f"]])
     assert "ends after text 4" in refused(tmp_path / "j", parts=PARTS[:2])
     assert before == {path: path.read_bytes() for path in (tmp_path / "j").iterdir()}
 
@@ -150,6 +151,6 @@ def test_a_shard_that_cannot_be_written_says_what_is_safe(tmp_path: Path) -> Non
 
     with Job.opened(tmp_path, "k", {}) as job:
         job.write(0, PARTS[0], ".txt", partial(save, PARTS[0]))
-        with pytest.raises(JobError, match=r"No space left.*2 texts are safe.*goes on from there"):
+        with pytest.raises(JobError, match=r"No space left.*2 texts are safe.*resumes from there"):
             job.write(1, PARTS[1], ".txt", full)
     assert work(tmp_path) == 2

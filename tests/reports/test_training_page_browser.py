@@ -50,12 +50,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = Run(
         title=f"mine {EVIL}",
         facts=[("loss", "CoSENT", "pairs with a score"), ("seed", EVIL, EVIL)],
-        steps=STEPS,
         losses=LOSSES,
         learning_rates=2e-5 * (1 - STEPS / 100),
         metric="Spearman",
         evaluations=[(0, 0.7), (25, 0.8), (50, 0.85), (75, 0.84), (100, 0.83)],
-        best=50,
+        best=2,
         verdict=Verdict(
             before=(0.7, 0.65, 0.75),
             after=(0.85, 0.81, 0.88),
@@ -227,7 +226,7 @@ def test_on_a_phone_nothing_overflows_and_a_tap_reads(browser: Browser, written:
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_a_run_of_next_to_nothing_opens(browser: Browser, tmp_path: Path, n: int) -> None:
     path = tmp_path / "training.html"
-    write_training(path, Run("short", [], np.arange(n), [np.nan, 1][:n], [1e-3] * n))
+    write_training(path, Run("short", [], [np.nan, 1][:n], [1e-3] * n))
     shown = Shown.opened(browser, path)
     assert shown.page.locator("#loss").count() == min(n, 1)
     assert shown.page.locator("#metric").count() == 0
@@ -240,7 +239,7 @@ def test_a_long_run_reads_buckets_and_cuts_off_a_spike(browser: Browser, tmp_pat
     steps = np.arange(1, 80_001)
     losses = 1 + 0.1 * np.sin(steps)
     losses[40_000] = 1e6
-    write_training(tmp_path / "training.html", Run("long", [], steps, losses, steps / 1e9))
+    write_training(tmp_path / "training.html", Run("long", [], losses, steps / 1e9))
     shown = Shown.opened(browser, tmp_path / "training.html")
     assert reading(shown, "rate") == "Step 79,901 to 80,000: 7.995e−5"
     assert reading(shown, "loss").startswith("Step 79,901 to 80,000: ")

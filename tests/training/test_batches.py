@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sememe.data import Examples, load
 from sememe.errors import InputError
-from sememe.training.batches import Batches, BatchRows
+from sememe.training.batches import Batches, Ints
 
 BASE = load({"anchor": [f"a{i}" for i in range(300)], "positive": [f"p{i}" for i in range(300)]})
 
@@ -24,8 +24,12 @@ def labelled(counts: list[int]) -> Examples:
     return load({"text": [f"text {i}" for i in range(len(labels))], "label": labels})
 
 
-def listed(batches: list[BatchRows]) -> list[tuple[int, list[int]]]:
-    return [(part, rows.tolist()) for part, rows in batches]
+def every(batches: Batches) -> list[tuple[int, Ints]]:
+    return [batches[step] for step in range(len(batches))]
+
+
+def plain(steps: list[tuple[int, Ints]]) -> list[tuple[int, list[int]]]:
+    return [(part, rows.tolist()) for part, rows in steps]
 
 
 sizes = st.lists(st.integers(1, 60), min_size=1, max_size=3)
@@ -40,9 +44,9 @@ def test_every_row_comes_exactly_once_an_epoch(
     assert len(batches) == epochs * batches.per_epoch
     for epoch in range(epochs):
         steps = range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch)
-        seen = Counter((batches[s].part, int(row)) for s in steps for row in batches[s].rows)
+        seen = Counter((batches[s][0], int(row)) for s in steps for row in batches[s][1])
         assert seen == {(part, row): 1 for part, n in enumerate(lengths) for row in range(n)}
-    for part, rows in batches:
+    for part, rows in every(batches):
         # A short batch is the last of its part, and a row is alone only where there is no other.
         assert min(2, size, lengths[part]) <= len(rows) <= size + (size > 1)
 
@@ -64,30 +68,30 @@ def test_a_resumed_job_sees_the_same_tail(
     def fresh() -> Batches:
         return Batches(parts, size, weights=weights, seed=seed, epochs=3)
 
-    expected, start = listed(list(fresh())), int(at * (len(fresh()) - 1))
+    expected, start = plain(every(fresh())), int(at * (len(fresh()) - 1))
     resumed = fresh()
-    assert listed([resumed[step] for step in range(start, len(resumed))]) == expected[start:]
-    assert listed([fresh()[start]]) == [expected[start]]
+    assert plain([resumed[step] for step in range(start, len(resumed))]) == expected[start:]
+    assert plain([fresh()[start]]) == [expected[start]]
 
 
 def test_batches_of_labels_resume_too() -> None:
     parts = [labelled([20, 30, 15, 9]), labelled([10] * 8)]
-    expected = listed(list(Batches(parts, 6, per_label=2, seed=4, epochs=5)))
+    expected = plain(every(Batches(parts, 6, per_label=2, seed=4, epochs=5)))
     for start in range(0, len(expected), 7):
         fresh = Batches(parts, 6, per_label=2, seed=4, epochs=5)
-        assert listed([fresh[step] for step in range(start, len(fresh))]) == expected[start:]
+        assert plain([fresh[step] for step in range(start, len(fresh))]) == expected[start:]
 
 
 def test_epochs_and_seeds_differ_in_order() -> None:
     batches = Batches([of_length(64)], 8, epochs=2)
-    first, second = (listed([batches[s] for s in range(a, a + 8)]) for a in (0, 8))
+    first, second = (plain([batches[s] for s in range(a, a + 8)]) for a in (0, 8))
     assert first != second
-    assert first != listed(list(Batches([of_length(64)], 8, seed=1)))
+    assert first != plain(every(Batches([of_length(64)], 8, seed=1)))
     assert np.concatenate([rows for _, rows in first]).tolist() != [*range(64)]
 
 
 def test_parts_take_turns_in_no_order() -> None:
-    parts = [batch.part for batch in Batches([of_length(200), of_length(200)], 4)]
+    parts = [part for part, _ in every(Batches([of_length(200), of_length(200)], 4))]
     assert Counter(parts) == {0: 50, 1: 50}
     changes = sum(a != b for a, b in pairwise(parts))
     assert 30 < changes < 70
@@ -98,23 +102,23 @@ def test_weights_are_proportions_of_batches() -> None:
     batches = Batches(parts, 10, weights=[1, 2, 1], epochs=6)
     assert batches.per_epoch == 40
     for epoch in range(6):
-        drawn = Counter(batches[epoch * 40 + step].part for step in range(40))
+        drawn = Counter(batches[epoch * 40 + step][0] for step in range(40))
         assert drawn == {0: 10, 1: 20, 2: 10}
     # Each part goes through all its rows before one comes again.
     for part, n in enumerate(map(len, parts)):
-        rows = np.concatenate([batch.rows for batch in batches if batch.part == part])
+        rows = np.concatenate([rows for other, rows in every(batches) if other == part])
         for start in range(0, len(rows) - n + 1, n):
             assert sorted(rows[start : start + n]) == [*range(n)]
 
 
 def test_a_part_of_small_weight_is_not_left_out() -> None:
     batches = Batches([of_length(100), of_length(100)], 10, weights=[1, 1e-6])
-    assert Counter(batch.part for batch in batches) == {0: 20, 1: 1}
+    assert Counter(part for part, _ in every(batches)) == {0: 20, 1: 1}
 
 
 def test_a_fraction_of_an_epoch() -> None:
-    expected = listed(list(Batches([of_length(100)], 10, epochs=2)))
-    assert listed(list(Batches([of_length(100)], 10, epochs=1.5))) == expected[:15]
+    expected = plain(every(Batches([of_length(100)], 10, epochs=2)))
+    assert plain(every(Batches([of_length(100)], 10, epochs=1.5))) == expected[:15]
     assert len(Batches([of_length(100)], 10, epochs=0.001)) == 1
 
 
@@ -137,7 +141,7 @@ def test_batches_of_labels(counts: list[int], per_label: int, data: st.DataObjec
     assert examples.targets is not None
     batches = Batches([examples], fit * per_label, per_label=per_label, epochs=2)
     turns = Counter[int]()
-    for _, rows in batches:
+    for _, rows in every(batches):
         labels = Counter(examples.targets[rows].tolist())
         assert set(labels.values()) == {per_label}
         assert len(labels) == fit
@@ -153,9 +157,9 @@ def test_labels_come_equally_often_whatever_their_size() -> None:
     examples = labelled([100, 10, 10])
     assert examples.targets is not None
     batches = Batches([examples], 6, per_label=2, epochs=3)
-    drawn = Counter(int(place) for _, rows in batches for place in examples.targets[rows])
+    drawn = Counter(int(place) for _, rows in every(batches) for place in examples.targets[rows])
     assert drawn == {0: 120, 1: 120, 2: 120}
-    large = {int(row) for _, rows in batches for row in rows if row < 100}
+    large = {int(row) for _, rows in every(batches) for row in rows if row < 100}
     assert len(large) > 75
 
 
@@ -174,7 +178,7 @@ def test_labels_that_do_not_fit_a_batch(size: int, per_label: int, message: str)
 
 def test_only_labelled_texts_are_drawn_by_label() -> None:
     mixed = Batches([of_length(9), labelled([9, 9])], 4, per_label=2)
-    drawn = [rows.tolist() for part, rows in mixed if part == 0]
+    drawn = [rows.tolist() for part, rows in every(mixed) if part == 0]
     assert sorted(row for rows in drawn for row in rows) == list(range(9))
 
 

@@ -14,8 +14,8 @@ from sememe.data import load
 from sememe.training import towers
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss, Matryoshka, Outputs
-from sememe.training.steps import Stepper
 from sememe.training.towers import BiTower, CrossTower
+from sememe.training.trainer import Stepper
 from tiny_models import HIDDEN, make_checkpoint
 from training_tables import table
 

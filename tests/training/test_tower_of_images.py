@@ -19,7 +19,7 @@ from sememe.training import Objective, Tower, Trainer, TrainingSettings
 from sememe.training.losses.batches import BatchTripletLoss
 from sememe.training.losses.loss import Loss, Outputs
 from sememe.training.losses.pairs import RankingLoss, TripletLoss
-from sememe.training.steps import Stepper
+from sememe.training.trainer import Stepper
 
 Array = npt.NDArray[Any]
 SIDE, IMAGES, KNOWN, UNSEEN = 12, 6, 40, 8

@@ -90,7 +90,6 @@ def test_a_tower_gives_a_cross_encoder_s_logits_and_saves_them(
     checkpoint = read(made(kind).classifier)
     assert checkpoint.scoring is not None
     tower = CrossTower(checkpoint, checkpoint.scoring)
-    assert not tower.new
     assert tower.dim == 3
     expected = logits(made(kind).classifier, "torch")
     np.testing.assert_allclose(tower.encode(PAIRS), expected, atol=1e-5)
@@ -193,7 +192,6 @@ def test_a_bi_encoder_is_given_a_new_head(
     (make_checkpoint if pooler else without_pooler)(tmp_path / "base")
     scoring = Scoring(labels, "sigmoid" if len(labels) == 1 else "softmax")
     tower = CrossTower(read(tmp_path / "base"), scoring)
-    assert tower.new
     assert tower.dim == len(labels)
     shaken(tower).save(tmp_path / "saved")
     cross = CrossEncoder(tmp_path / "saved", precision="f32")
@@ -210,7 +208,7 @@ def test_other_labels_need_a_new_head_and_the_same_do_not(tmp_path: Path) -> Non
     torch.testing.assert_close(same.encoder.transformer.classifier.weight.detach(), weight)
     for labels in (("yes", "no"), ("a", "b", "c"), ("score",)):
         other = CrossTower(checkpoint, Scoring(labels, "softmax"))
-        assert (other.new, other.dim) == (True, len(labels))
+        assert other.dim == len(labels)
         assert not torch.equal(other.encoder.transformer.classifier.weight[:1], weight[:1])
 
 

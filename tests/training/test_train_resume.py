@@ -1,4 +1,4 @@
-"""A whole run that is killed, or finds the disk full, goes on by the same call."""
+"""A whole run that is killed, or finds the disk full, resumes by the same call."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from learners import QUICK, make_learner
-from training_processes import finish, start
 
 import sememe
 from processes import run_python
 from sememe.errors import JobError, SememeError
+from training_processes import finish, start
 from training_tables import table, write_csv
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
@@ -122,7 +122,7 @@ def test_training_that_has_ended_is_kept_until_its_result_is_there(
     before = (state / "state.pt").read_bytes()
     assert finish(start(full_at_the_end, base, output, message)) == [0]
     assert message.read_text().startswith(f"JobError: {output} cannot be written: ")
-    assert message.read_text().endswith(f"the same call goes on from the state in {state}.")
+    assert message.read_text().endswith(f"the same call resumes from the state in {state}.")
     assert (state / "state.pt").read_bytes() == before
     assert not output.exists()
     train(base, output, save_minutes=60)
@@ -132,15 +132,15 @@ def test_training_that_has_ended_is_kept_until_its_result_is_there(
 
 def full_at_the_end(base: Path, output: Path, message: Path) -> None:
     """`train`, where the disk is full when the result is saved."""
-    runs: Any = import_module("sememe.training.runs")
-    save, room = runs._save, (base / "model" / "model.safetensors").stat().st_size // 2
+    tower: Any = import_module("sememe.training.towers").TextTower
+    save, room = tower.save, (base / "model" / "model.safetensors").stat().st_size // 2
 
     def save_on_a_full_disk(*given: Any) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         save(*given)
 
-    runs._save = save_on_a_full_disk
+    tower.save = save_on_a_full_disk
     try:
         train(base, output, save_minutes=60)
     except SememeError as error:
@@ -167,7 +167,7 @@ def test_a_full_disk_is_said_and_loses_nothing(base: Path, tmp_path: Path) -> No
     assert finish(start(on_a_full_disk, base, output, message, room)) == [0]
     assert message.read_text().startswith("JobError: ")
     assert "state.pt cannot be written" in message.read_text()
-    assert "the same call goes on from there" in message.read_text()
+    assert "the same call resumes from there" in message.read_text()
     assert "\n" not in message.read_text()
     assert state.read_bytes() == before
     assert not output.exists()

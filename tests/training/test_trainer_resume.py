@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 from points import Points, quality, run, write
-from training_processes import finish, start
 
 from sememe.errors import JobError
 from sememe.evaluation.outcome import History
-from sememe.training.trainer import load_state, save_state
+from sememe.training.trainer import Trainer
+from training_processes import finish, start
 
 
 @cache
@@ -41,21 +41,21 @@ def test_it_goes_on_after_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     stop_after(at, tmp_path, monkeypatch)
-    assert len(load_state(tmp_path / "state.pt")["history"]["losses"]) == at  # type: ignore[index]
+    assert len(torch.load(tmp_path / "state.pt")["history"]["losses"]) == at
     # Another model, and another generator: all that counts is in the state.
     torch.manual_seed(99)
     assert_as_uninterrupted(*run(tmp_path, tower=Points(seed=8)))
 
 
 def stop_after(steps: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sememe.training import trainer
+    save = Trainer._save
 
-    def stopping(path: Path, state: dict[str, Any]) -> None:
-        save_state(path, state)
-        if len(state["history"]["losses"]) == steps:
+    def stopping(trainer: Trainer) -> None:
+        save(trainer)
+        if len(trainer.history.losses) == steps:
             raise Stopped
 
-    monkeypatch.setattr(trainer, "save_state", stopping)
+    monkeypatch.setattr(Trainer, "_save", stopping)
     with pytest.raises(Stopped):
         run(folder)
     monkeypatch.undo()

@@ -92,7 +92,7 @@ def test_what_is_alike_is_each_data_set_s_own() -> None:
     # "duplicate" comes before "not duplicate", and "no" before "yes".
     parts = [labels_of(["no", "yes"]), labels_of(["duplicate", "not duplicate"], seed=1)]
     plan = plan_of(parts, "none")
-    assert [plan.value("loss", i) for i in (0, 1)] == ["contrastive"] * 2
+    assert [loss for loss, _ in plan.losses()] == ["contrastive"] * 2
     assert [plan.targets(i)[0].target for i in (0, 1)] == [0.0, 1.0]
     mixed = plan_of([table("pairs", 40), labels_of([0, 1], seed=1)], "none")
     assert [example.target for example in mixed.targets(1)][:2] == [0.0, 1.0]
@@ -138,9 +138,9 @@ def test_numpys_numbers_are_pythons_in_what_is_written_down() -> None:
 
 def test_a_loss_takes_its_options() -> None:
     plan = plan_of(table("triplets", 60), "none", loss="triplet", loss_options={"margin": 0.3})
-    assert plan.loss_options(0) == {"margin": 0.3}
+    assert plan.losses()[0][1] == {"margin": 0.3}
     other = plan_of(table("triplets", 60), "none", loss="triplet")
-    assert other.loss_options(0) == {}
+    assert other.losses()[0][1] == {}
     assert other.identity() != plan.identity()
     with pytest.raises(InputError, match="margin is no option of the loss bce; it has none"):
         plan_of(table("scored pairs", 60), cross=True, loss_options={"margin": 0.3})
@@ -158,14 +158,14 @@ def test_an_option_of_a_loss_on_the_command_line(text: str, value: object) -> No
 
 def test_a_teachers_logits_are_scaled_to_cosines_and_probabilities_are_not() -> None:
     columns = table("taught triplets", 60)
-    assert plan_of(columns, "none").loss_options(0) == {}
+    assert plan_of(columns, "none").losses()[0][1] == {}
     columns["positive_score"] = [10.0] * 60
     columns["negative_score"] = [-10.0] * 60
-    assert plan_of(columns, "none").loss_options(0) == {"scale": 20}
-    assert plan_of(columns, "none", loss_options={}).loss_options(0) == {"scale": 20}
-    assert plan_of(columns, "none", cross=True).loss_options(0) == {}
+    assert plan_of(columns, "none").losses()[0][1] == {"scale": 20}
+    assert plan_of(columns, "none", loss_options={}).losses()[0][1] == {"scale": 20}
+    assert plan_of(columns, "none", cross=True).losses()[0][1] == {}
     options = {"similarity": "dot"}
-    assert plan_of(columns, "none", loss_options=options).loss_options(0) == options
+    assert plan_of(columns, "none", loss_options=options).losses()[0][1] == options
 
 
 def test_a_list_of_rows_is_one_data_set_whatever_is_in_its_first() -> None:
@@ -200,7 +200,8 @@ def test_batches_of_labels_always_fit(labels: int, given: dict[str, int]) -> Non
     size, each = plan.settings.batch_size, plan.settings.per_label
     assert each == given.get("per_label", each)
     assert size <= max(given.get("batch_size", 32), 4) or each
-    for part, rows in Batches(plan.datasets, size, per_label=each):
+    batches = Batches(plan.datasets, size, per_label=each)
+    for part, rows in map(batches.__getitem__, range(len(batches))):
         examples = plan.datasets[part]
         _, counts = np.unique([examples[row].target for row in rows], return_counts=True)
         assert not each or (set(counts) == {each} and len(counts) > 1)

@@ -12,13 +12,14 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
+from sememe.arguments import did_you_mean
 from sememe.cache import cache_directory
 from sememe.checkpoint.files import (
     INDEX,
     SINGLE,
+    ListedModule,
     listed_modules,
     names_classifier,
     read_json,
@@ -164,7 +165,7 @@ def on_hub(
         return cached
     fetched, reason, answered = None, "it was not asked", False
     if network:
-        fetched, reason, answered = _fetched(repository, revision)
+        fetched, reason, answered = _snapshot(repository, revision, local=False)
     if fetched:
         return fetched
     name = repository.removeprefix("sentence-transformers/")
@@ -185,50 +186,16 @@ def on_hub(
             f"missing, and the Hub gave nothing ({reason}). With a network: sememe pull {name}",
             unavailable=not answered,
         )
+    folders = [path.name.split("--", 2) for path in Path(HF_HUB_CACHE).glob("models--*--*")]
+    models = (*SHIPPED, *(f"{organisation}/{model}" for _, organisation, model in folders))
+    names = [model.removeprefix("sentence-transformers/") for model in models]
     raise ModelNotFound(
-        f"The model {repository!r} is not here: no such directory, no installed package ships it, "
-        f"it is not in the Hub's cache ({HF_HUB_CACHE}), and the Hub gave nothing ({reason})."
-        f"{_similar(name, HF_HUB_CACHE)}"
-        f"{f' Without the Hub: sememe pull {name}' if shipped else ''}",
+        f"The model {repository!r} is not here"
+        f"{did_you_mean(name, (n for n in names if n != name), cutoff=0.75)}: no such directory, "
+        f"no installed package ships it, it is not in the Hub's cache ({HF_HUB_CACHE}), and the "
+        f"Hub gave nothing ({reason}).{f' Without the Hub: sememe pull {name}' if shipped else ''}",
         unavailable=not answered,
     )
-
-
-def _similar(name: str, cache: str) -> str:
-    """A question after a model that is on this machine, or can be, under a similar name."""
-    folders = Path(cache).glob("models--*--*")
-    cached = [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
-    names = [model.removeprefix("sentence-transformers/") for model in (*SHIPPED, *cached)]
-    lowered = {model.lower(): model for model in names if model != name}
-    close = get_close_matches(name.lower(), lowered, 1, cutoff=0.75)
-    return f" Did you mean {lowered[close[0]]}?" if close else ""
-
-
-def _fetched(repository: str, revision: str | None) -> tuple[Path | None, str, bool]:
-    """The directory of a repository, from the Hub; else None and why; whether the Hub answered."""
-    import huggingface_hub
-
-    try:
-        # Without the Hub, snapshot_download gives what is cached: so it is known that it answers.
-        info = huggingface_hub.model_info(repository, revision=revision)
-    except Exception as error:  # the HTTP library's own errors have no common base
-        return None, _first_line(error), _is_answer(error)
-    directory, reason, answered = _snapshot(repository, revision, local=False)
-    if directory and directory.name == info.sha:
-        names = {file.rfilename for file in info.siblings or []}
-        remember_absent(directory, [n for n in unknown_files(directory) if n not in names])
-    return directory, reason, answered
-
-
-def _is_answer(error: Exception) -> bool:
-    """Whether it is the Hub that says that there is no such model."""
-    from huggingface_hub.errors import (
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    return isinstance(error, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError)
 
 
 def _snapshot(
@@ -236,40 +203,46 @@ def _snapshot(
 ) -> tuple[Path | None, str, bool]:
     """The directory of a repository; else None and why; whether the Hub answered."""
     import huggingface_hub
+    from huggingface_hub.errors import (
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
-        directory = huggingface_hub.snapshot_download(
-            repository,
-            revision=revision,
-            allow_patterns=FILES,
-            ignore_patterns=_NOT_FILES,
-            local_files_only=local,
+        # Without the Hub, snapshot_download gives what is cached: so it is known that it answers.
+        info = None if local else huggingface_hub.model_info(repository, revision=revision)
+        directory = Path(
+            huggingface_hub.snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=FILES,
+                ignore_patterns=_NOT_FILES,
+                local_files_only=local,
+            )
         )
-    except Exception as error:
-        return None, _first_line(error), _is_answer(error)
-    return Path(directory), "", True
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(". ")
+    except Exception as error:  # the HTTP library's own errors have no common base
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        answers = HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
+        return None, lines[0].rstrip(". "), isinstance(error, answers)
+    if info and directory.name == info.sha:
+        names = {file.rfilename for file in info.siblings or []}
+        remember_absent(directory, [n for n in unknown_files(directory) if n not in names])
+    return directory, "", True
 
 
 def missing_files(directory: Path) -> list[str]:
     """The files without which this model cannot be what it is, as far as the others say."""
-    if not (directory / "modules.json").is_file():
-        paths = _missing_in(directory, "config.json", tokenizer=True)
-        return [str(path.relative_to(directory)) for path in paths]
+    modules = [ListedModule(None, "Transformer", directory)]
+    if (directory / "modules.json").is_file():
+        modules = listed_modules(directory)
     paths = []
-    for _, kind, folder in listed_modules(directory):
+    for _, kind, folder in modules:
         if kind == "Pooling":
             paths += _absent(folder, "config.json")
-        elif kind == "Dense":
-            paths += _missing_in(folder, "config.json", tokenizer=False)
-        elif kind == "StaticEmbedding":
-            paths += _missing_in(folder, None, tokenizer=True)
-        elif kind in TRANSFORMERS:
-            paths += _missing_in(folder, "config.json", tokenizer=True)
+        elif kind in ("Dense", "StaticEmbedding", *TRANSFORMERS):
+            has_config, has_tokenizer = kind != "StaticEmbedding", kind != "Dense"
+            paths += _missing_in(folder, config=has_config, tokenizer=has_tokenizer)
     return [str(path.relative_to(directory)) for path in paths]
 
 
@@ -309,9 +282,9 @@ def _marker(directory: Path, name: str) -> Path:
     return directory.parent.parent / ".no_exist" / directory.name / name
 
 
-def _missing_in(folder: Path, config: str | None, *, tokenizer: bool) -> list[Path]:
+def _missing_in(folder: Path, *, config: bool, tokenizer: bool) -> list[Path]:
     has_adapter = (folder / "adapter_config.json").is_file()  # reading says what it is
-    paths = [] if config is None or has_adapter else _absent(folder, config)
+    paths = _absent(folder, "config.json") if config and not has_adapter else []
     if not has_adapter and not any(any(folder.glob(name)) for name in _PICKLES):
         if (folder / INDEX).is_file() and not (folder / SINGLE).is_file():
             shards = read_json(folder / INDEX).get("weight_map")

@@ -184,16 +184,13 @@ def installed_models() -> list[Installed]:
 
 
 def _described(name: str, place: str, directory: Path) -> Installed:
-    checkpoint, problem = None, ""
-    missing = missing_files(directory) if place == "hub" else []
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    if missing:
-        problem = f"{', '.join(missing)} is missing; fetch it: sememe pull {name}"
-    else:
-        try:
-            checkpoint = read(directory)
-            if not checkpoint.weights.names:
-                checkpoint, problem = None, "there are no tensors in it"
-        except SememeError as error:
-            checkpoint, problem = None, str(error)
-    return Installed(name, place, directory, size, checkpoint, problem)
+    try:
+        if missing := missing_files(directory) if place == "hub" else []:
+            raise CheckpointError(f"{', '.join(missing)} is missing; fetch it: sememe pull {name}")
+        checkpoint = read(directory)
+        if not checkpoint.weights.names:
+            raise CheckpointError("there are no tensors in it")
+    except SememeError as error:
+        return Installed(name, place, directory, size, None, str(error))
+    return Installed(name, place, directory, size, checkpoint, "")

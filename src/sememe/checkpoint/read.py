@@ -19,10 +19,11 @@ from sememe.checkpoint.modules import (
     Dense,
     Normalize,
     Pooling,
+    Scoring,
     read_dense,
     read_pooling,
+    read_scoring,
 )
-from sememe.checkpoint.scoring import Scoring, read_scoring
 from sememe.checkpoint.static import Static, find_static
 from sememe.errors import CheckpointError
 
@@ -30,6 +31,8 @@ SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What architectures call the number of their layers."""
+
+_ONE_MISSING = "{}: a Transformer and a Pooling are needed; one is missing."
 
 # They count positions from behind the pad token's id, which was 1 where the config has none.
 _BEHIND_PAD = ("roberta", "xlm-roberta", "camembert", "mpnet")
@@ -153,7 +156,12 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     limits = read_json(limit_files[0]) if limit_files else {}
     first = _first_position(path, config)
     scoring = None
-    if pooling is None and _is_classifier(directory, config, limits):
+    listing = directory / "modules.json"
+    if pooling is None and listing.is_file():
+        if limits.get("transformer_task") != "sequence-classification":  # from 5.4 on
+            raise CheckpointError(_ONE_MISSING.format(listing))
+        scoring = read_scoring(path, config, face_config)
+    elif pooling is None and names_classifier(config):
         scoring = read_scoring(path, config, face_config)
     return Checkpoint(
         name=os.fspath(model),
@@ -183,16 +191,6 @@ def _why_no_model(folder: Path) -> str:
     )
 
 
-def _is_classifier(directory: Path, config: dict[str, Any], limits: dict[str, Any]) -> bool:
-    """Whether a transformer without a pooling scores: the three layouts of cross-encoders."""
-    listing = directory / "modules.json"
-    if not listing.is_file():
-        return names_classifier(config)
-    if limits.get("transformer_task") == "sequence-classification":  # from 5.4 on
-        return True
-    raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
-
-
 def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
     listing = directory / "modules.json"
     if not listing.is_file():
@@ -215,7 +213,7 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
                 "Transformer, then a Pooling, then any number of Dense, Normalize and Dropout."
             )
     if transformer is None:
-        raise CheckpointError(f"{listing}: a Transformer and a Pooling are needed; one is missing.")
+        raise CheckpointError(_ONE_MISSING.format(listing))
     return transformer, pooling, tuple(head)
 
 

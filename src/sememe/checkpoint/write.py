@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint.files import Weights, read_json
-from sememe.checkpoint.modules import Dense, Pooling, dense_config, pooling_config
+from sememe.checkpoint.modules import Dense, Pooling, dense_config, pooling_config, scoring_config
 from sememe.checkpoint.read import Checkpoint
-from sememe.checkpoint.scoring import scoring_config
 from sememe.checkpoint.static import Static
 from sememe.errors import CheckpointError, InputError, is_unavailable
 
@@ -161,7 +160,10 @@ def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors])
     config, scoring = checkpoint.config, checkpoint.scoring
     if scoring is not None:
         config = {**config, **scoring_config(scoring)}
-        _limit_tokenizer(folder / "tokenizer_config.json", checkpoint.max_length)
+        settings = read_json(folder / "tokenizer_config.json", optional=True)
+        if settings.get("model_max_length") != checkpoint.max_length:
+            settings["model_max_length"] = checkpoint.max_length
+            _write_json(folder / "tokenizer_config.json", settings)
     _write_json(folder / "config.json", config)
     if scoring is None or checkpoint.prompts or checkpoint.lowercase:
         _write_modules(folder, checkpoint, tensors)
@@ -235,12 +237,6 @@ def _write_face(folder: Path, checkpoint: Checkpoint) -> None:
         face["truncate_dim"] = checkpoint.truncate_dim
     _write_json(folder / "sentence_bert_config.json", limits)
     _write_json(folder / "config_sentence_transformers.json", face)
-
-
-def _limit_tokenizer(path: Path, max_length: int) -> None:
-    settings = read_json(path, optional=True)
-    if settings.get("model_max_length") != max_length:
-        _write_json(path, {**settings, "model_max_length": max_length})
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-FORMS = (".csv", ".tsv", ".jsonl", ".parquet", "")
+FORMS = (".csv", ".tsv", ".xlsx", ".jsonl", ".parquet", "")
 """What `predict_to` writes: the suffixes of files, "" for a folder of shards."""
 _WEIGHTS, _FACTS = "classifier.safetensors", "classifier.json"
 _FORMAT = 1
@@ -138,16 +139,9 @@ class Classifier:
 
             settings = {"fingerprint": self.fingerprint, "proba": proba}
             task = Task(
-                "classify",
-                settings,
-                "texts",
-                check_texts,
-                compute,
-                columns,
-                "a label",
-                FORMS,
+                "classify", settings, "texts", check_texts, compute, columns, "a label", FORMS,
                 blank=False,
-            )
+            )  # fmt: skip
             return to_disk(task, texts, path)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
@@ -157,18 +151,17 @@ class Classifier:
             InputError: the folder is there and not empty.
             CheckpointError: it cannot be written, as on a full disk.
         """
-        save(self._encoder, self._head, check_target(directory))
+        with save(self._encoder, self._head, check_target(directory)):
+            pass
 
 
-def save(
-    encoder: BiEncoder, head: "Head", target: Path, finish: Callable[[Path], None] | None = None
-) -> None:
-    """Write an encoder, the layer beside it, and what `finish` adds, whole or not at all."""
+@contextmanager
+def save(encoder: BiEncoder, head: "Head", target: Path) -> Iterator[Path]:
+    """Write an encoder and the layer, and what the block adds, whole or not at all."""
     with new_folder(target) as folder:
         encoder.save(folder)
         head.write(folder)
-        if finish is not None:
-            finish(folder)
+        yield folder
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """A classifier from labelled texts: the probe first, then what costs more, if it is better."""
 
 import os
+import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +14,30 @@ from sememe.arguments import one_of
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import Floats, Head, save
-from sememe.classification.tuning import tuned, work_folder
+from sememe.classification.tuning import Tuned, tuned, work_folder
+from sememe.data import Data, Examples, hold_out, load, split
 from sememe.encoders import BiEncoder
-from sememe.errors import InputError
+from sememe.errors import ChoiceWarning, InputError, warn
+from sememe.evaluation.measures import Measurement, macro_f1
+from sememe.evaluation.outcome import (
+    ON_REQUEST,
+    Choice,
+    History,
+    Outcome,
+    report_choices,
+    saving_explained,
+    write_outcome,
+)
 from sememe.extras import importing
-
-if TYPE_CHECKING:
-    from sememe.data import Data, Examples
-    from sememe.evaluation.outcome import Choice, History, Outcome
 
 HOWS = ("auto", "probe", "few-shot", "fine-tune")
 _LEAST_TO_CHOOSE = 10
 """Fewer examples held out than these show no difference: one half chooses, one half judges."""
 _FEW = 64
 """Up to so many examples a label auto tries few-shot, and beyond fine-tuning."""
+
+_UNFINISHED = "unfinished.txt"
+"""Beside a probe that can be used while something better is tried, and is replaced by it."""
 
 _CS = [0.1, 1.0, 10.0, 100.0]
 _DEFAULT_C = 10.0
@@ -38,24 +46,25 @@ _FOLDS, _MOST_IN_FOLDS, _ITERATIONS = 5, 5000, 1000
 
 
 def train_classifier(
-    data: "Data",
+    data: Data,
     output: str | os.PathLike[str],
     *,
     how: str = "auto",
     model: str | os.PathLike[str] = DEFAULT_MODEL,
-    dev: "Data | None" = None,
+    dev: Data | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
     device: str | None = None,
     progress: bool | None = None,
-) -> "Outcome":
+) -> Outcome:
     """Train a classifier, and say how often it is right about texts that it has not seen.
 
     Args:
         data: with the columns text and label; see `sememe.data.load`.
-        output: a new or empty folder for the classifier, which `Classifier` opens.
+        output: a new or empty folder for the classifier, which `Classifier` opens. It holds the
+            probe while anything else is tried, so that you can stop at any time.
         how: "probe", a logistic regression on the encoder's vectors as they are (seconds, no
             torch); "few-shot", the same after the encoder has learned by contrast which texts
             belong together; "fine-tune", encoder and layer together by cross-entropy; "auto", the
@@ -87,8 +96,6 @@ def train_classifier(
         >>> print(done.verdict)                                       # doctest: +SKIP
         Better: accuracy 93.8 (91.2 to 96.2) by few-shot, 90.4 (87.1 to 93.8) by the probe, …
     """
-    from sememe.data import hold_out, load, split
-    from sememe.evaluation.outcome import ON_REQUEST, Choice, report_choices
     from sememe.training.settings import TrainingSettings
 
     one_of("how", how, HOWS)
@@ -100,28 +107,44 @@ def train_classifier(
         **{name: value for name, value in options.items() if value is not None}
     )
     options = {name: value and getattr(settings, name) for name, value in options.items()}
-    target, checkpoint, loaded = check_target(output), read(model), load(data)
+    target = Path(output).resolve()
+    if not (target / _UNFINISHED).is_file():
+        check_target(target)
+    checkpoint, loaded = read(model), load(data)
     if loaded.kind != "labelled texts":
         raise InputError(
             f"{loaded.name} holds {loaded.kind}; a classifier learns from the columns text, label."
         )
+    if checkpoint.static and how in ("few-shot", "fine-tune"):
+        raise InputError(
+            f"{checkpoint.name} is a static encoder: it has no transformer that could learn. Use "
+            "--how probe."
+        )
     examples, held = hold_out(loaded, dev, settings.seed)
     run = _Run(checkpoint, examples, held, target, {**options, "progress": progress})
-    tried, why = (how, ON_REQUEST) if how != "auto" else run.worth_trying()
+    way, why = (how, ON_REQUEST) if how != "auto" else run.worth_trying()
     probe = run.probe(checkpoint)
-    report_choices([Choice("how", tried, why), *probe.choices])
-    if tried == "probe":
+    report_choices([Choice("how", way, why), *probe.choices])
+    if way == "probe":
         return run.saved(probe, probe)
-    with run.tuned(tried, probe) as learned:
-        if how != "auto" or held is None:
-            return run.saved(learned, probe)
-        # What chooses looks better than it is on what it was chosen with.
-        judged, choosing = split(held, len(held) // 2, settings.seed)
-        trial = replace(run, held=choosing).outcome(learned, probe)
-        run = replace(run, held=judged, sample="held out, by which nothing was chosen")
-        best = learned if trial.better else probe
-        report_choices([Choice("how", best.head.how, f"{tried} was tried; {trial.verdict}")])
-        return run.saved(best, probe)
+    if not (target / _UNFINISHED).is_file() or not work_folder(target).is_dir():
+        run.saved(probe, probe, then=way)
+    usable = f"the probe in {output} can be used"
+    warn(f"{way} follows. If you stop it, {usable}, and the same call resumes.", ChoiceWarning)
+    try:
+        with tuned(way, checkpoint, examples, probe.head, run.options, target) as result:
+            learned = run.learned(way, result)
+            if how != "auto" or held is None:
+                return run.saved(learned, probe)
+            # What chooses looks better than it is on what it was chosen with.
+            judged, choosing = split(held, len(held) // 2, settings.seed)
+            trial = replace(run, held=choosing).outcome(learned, probe)
+            run = replace(run, held=judged, sample="held out, by which nothing was chosen")
+            best = learned if trial.better else probe
+            report_choices([Choice("how", best.head.how, f"{way} was tried; {trial.verdict}")])
+            return run.saved(best, probe)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{usable}; the same call resumes {way}") from None
 
 
 @dataclass(frozen=True)
@@ -130,11 +153,11 @@ class _Learned:
 
     encoder: BiEncoder
     head: Head
-    choices: "list[Choice]"
-    history: "History"
+    choices: list[Choice]
+    history: History
     precision: str
 
-    def places(self, examples: "Examples") -> Any:
+    def places(self, examples: Examples) -> Any:
         """The most probable label of each example, by its place: int64 (n,)."""
         return self.head.probabilities(self.encoder.encode(_texts(examples))).argmax(axis=1)
 
@@ -144,8 +167,8 @@ class _Run:
     """What all ways of training share."""
 
     checkpoint: Checkpoint
-    examples: "Examples"
-    held: "Examples | None"
+    examples: Examples
+    held: Examples | None
     target: Path
     options: dict[str, Any]
     sample: str = "held out"
@@ -169,8 +192,6 @@ class _Run:
 
     def probe(self, checkpoint: Checkpoint) -> _Learned:
         """A logistic regression on a checkpoint's vectors."""
-        from sememe.evaluation.outcome import Choice, History
-
         encoder, labels = self.opened(checkpoint), self.examples.labels
         vectors, targets = encoder.encode(_texts(self.examples)), np.asarray(self.examples.targets)
         if missing := set(range(len(labels))) - {*targets.tolist()}:
@@ -188,41 +209,31 @@ class _Run:
         pooling = "mean" if checkpoint.kind == "regular transformer" else None
         return BiEncoder(checkpoint.directory, device=self.options["device"], pooling=pooling)
 
-    @contextmanager
-    def tuned(self, how: str, probe: _Learned) -> Iterator[_Learned]:
-        """An encoder that is tuned, and its layer; of few-shot, a probe on its vectors.
+    def learned(self, how: str, result: Tuned) -> _Learned:
+        """An encoder that was tuned with its layer; of few-shot, with a probe on its vectors."""
+        checkpoint, facts = read(result.folder), (result.choices, result.history, result.precision)
+        if result.layer is None:
+            probe = self.probe(checkpoint)
+            return _Learned(probe.encoder, replace(probe.head, how=how), *facts)
+        head = Head(self.examples.labels, how, *result.layer)
+        return _Learned(self.opened(checkpoint), head, *facts)
 
-        The state to go on from stays until the block has ended well.
-        """
-        if self.checkpoint.static:
-            raise InputError(
-                f"{self.checkpoint.name} is a static encoder: it has no transformer that could "
-                "learn. Use --how probe."
-            )
-        start = self.checkpoint, self.examples, probe.head
-        with tuned(how, *start, self.options, self.target) as done:
-            made = read(done.folder)
-            if done.layer:
-                encoder, head = self.opened(made), Head(self.examples.labels, how, *done.layer)
-            else:
-                again = self.probe(made)
-                encoder, head = again.encoder, replace(again.head, how=how)
-            yield _Learned(encoder, head, done.choices, done.history, done.precision)
-
-    def saved(self, learned: _Learned, probe: _Learned) -> "Outcome":
+    def saved(self, learned: _Learned, probe: _Learned, then: str = "") -> Outcome:
         """The outcome, which is saved with the classifier, both or neither."""
-        from sememe.evaluation.outcome import saving_explained, write_outcome
-
         outcome = self.outcome(learned, probe)
-        with saving_explained(self.target, work_folder(self.target)):
-            save(learned.encoder, learned.head, self.target, partial(write_outcome, outcome))
+        with (
+            saving_explained(self.target, work_folder(self.target)),
+            save(learned.encoder, learned.head, self.target) as folder,
+        ):
+            write_outcome(outcome, folder)
+            if then:
+                (folder / _UNFINISHED).write_text(f"{then} follows; the same call resumes it.\n")
+            if (self.target / _UNFINISHED).is_file():
+                shutil.rmtree(self.target)
         return outcome
 
-    def outcome(self, learned: _Learned, probe: _Learned) -> "Outcome":
+    def outcome(self, learned: _Learned, probe: _Learned) -> Outcome:
         """Its accuracy against the probe's; the probe's, against the most frequent label."""
-        from sememe.evaluation.measures import Measurement, macro_f1
-        from sememe.evaluation.outcome import Outcome
-
         title = f"{self.checkpoint.name} on {self.examples.name}, {learned.head.how}"
         facts = self.target, title, learned.choices, learned.precision, learned.history
         if self.held is None:
@@ -243,7 +254,7 @@ class _Run:
         return Outcome(*facts, first, last, further, words, self.sample)
 
 
-def _texts(examples: "Examples") -> list[str]:
+def _texts(examples: Examples) -> list[str]:
     return [example.texts[0] for example in examples]
 
 

@@ -6,18 +6,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sememe.checkpoint import Checkpoint
 from sememe.classification.classifier import Floats, Head
+from sememe.data import Examples
 from sememe.errors import InputError
+from sememe.evaluation.outcome import (
+    Choice,
+    History,
+    report_choices,
+    saving_explained,
+    with_requests,
+)
 from sememe.jobs import Job
 
-if TYPE_CHECKING:
-    from sememe.data import Examples
-    from sememe.evaluation.outcome import Choice, History
-
-_CHOSEN: Mapping[str, tuple[tuple[str, Any, str], ...]] = {
+_DEFAULTS: Mapping[str, tuple[tuple[str, Any, str], ...]] = {
     "few-shot": (
         ("loss", "ranking", "pairs of one label are to beat texts of other labels"),
         ("batch_size", 64, "pairs; the batch holds the other labels"),
@@ -37,8 +41,8 @@ class Tuned(NamedTuple):
     """A tuned encoder's checkpoint, and how it came about; of fine-tuning also the layer."""
 
     folder: Path
-    choices: "list[Choice]"
-    history: "History"
+    choices: list[Choice]
+    history: History
     precision: str
     layer: tuple[Floats, Floats] | None
 
@@ -47,7 +51,7 @@ class Tuned(NamedTuple):
 def tuned(
     how: str,
     checkpoint: Checkpoint,
-    examples: "Examples",
+    examples: Examples,
     probe: Head,
     options: Mapping[str, Any],
     target: Path,
@@ -56,16 +60,15 @@ def tuned(
 
     "few-shot" learns by contrast: texts of one label come together, those of others part (as in
     SetFit: Tunstall et al., 2022, but all other labels of a batch are negatives at once).
-    "fine-tune" goes on from the probe with the encoder no longer frozen (Kumar et al., 2022). A
-    killed run goes on from the state beside `target`, which stays until the block has ended well:
-    what was learned is to have its name by then.
+    "fine-tune" starts from the probe, the encoder no longer frozen (Kumar et al., 2022). A killed
+    run resumes from the state beside `target`, which stays until the block has ended well: by then
+    the result is to be saved.
 
     Raises:
         InputError: a setting that leads nowhere.
         JobError: a run that was begun otherwise, or a disk that is full.
         MissingExtra: without torch or accelerate.
     """
-    from sememe.evaluation.outcome import report_choices, saving_explained
     from sememe.training import BiTower, Objective, Trainer
     from sememe.training.batches import LabelPairs
     from sememe.training.losses.batches import LabelLoss
@@ -91,7 +94,7 @@ def tuned(
         trainer = Trainer(tower, [objective], settings, folder=work)
         try:
             history = trainer.run(options["progress"])
-        except InputError:  # these settings lead nowhere: nobody goes on with them
+        except InputError:  # these settings lead nowhere: nobody resumes with them
             trainer.forget()
             job.remove()
             raise
@@ -111,9 +114,7 @@ def work_folder(target: Path) -> Path:
     return target.with_name(f"{target.name}.training")
 
 
-def _choices(how: str, count: int, options: Mapping[str, Any]) -> "list[Choice]":
-    from sememe.evaluation.outcome import Choice, with_requests
-
+def _choices(how: str, count: int, options: Mapping[str, Any]) -> list[Choice]:
     epochs = round(min(_MOST_EPOCHS, _SEEN[how] / count), 2)
-    suited = (*_CHOSEN[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))
+    suited = (*_DEFAULTS[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))
     return with_requests((Choice(*each) for each in suited), options)

@@ -19,21 +19,15 @@ from sememe.cli.parser import (
     output_directory,
     print_json,
 )
-from sememe.errors import BlankWarning, SememeWarning, TableError, warn
+from sememe.errors import BlankWarning, TableError
 from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.clustering import Clusters
     from sememe.tables import Table
-    from sememe.tables.table import Columns
 
 _OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
-_REPLACED = {
-    ".csv": "csv holds no NUL characters: they are written as U+FFFD",
-    ".tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
-    "spaces and U+FFFD",
-}
 
 _EXAMPLES = """\
 sememe cluster questions.txt -o groups/
@@ -77,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         check_outputs([options.file], {"-o": directory / name})
     table = read_table(options.file)
     column = table.text_name(options.column)
-    texts = table.text_column(column)
+    texts = table.text_column(options.column)
     others = {name: values for name, values in table.columns.items() if name != column}
     color = options.color and choose_column(list(table.columns), options.color, table.source.file)
     check_color(color, others)
@@ -111,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write(directory: Path, table: "Table", groups: "Clusters") -> None:
-    from sememe.tables import new_column, replacing
+    from sememe.tables import new_column, replacing, write_cells
 
     directory.mkdir(parents=True, exist_ok=True)
     labels: list[int | None] = groups.labels.tolist()
@@ -122,17 +116,6 @@ def _write(directory: Path, table: "Table", groups: "Clusters") -> None:
     with replacing(directory / _OUTPUTS[1]) as temporary:
         text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def write_cells(path: Path, columns: "Columns") -> None:
-    """Write columns; what csv or tsv cannot hold is replaced, with one note a format."""
-    from sememe.tables import replace_unwritable, write_table
-
-    suffix = path.suffix.lower()
-    columns, changed = replace_unwritable(columns, suffix)
-    if changed:
-        warn(_REPLACED[suffix], SememeWarning)
-    write_table(path, columns)
 
 
 def _granularity(value: str) -> str | float:

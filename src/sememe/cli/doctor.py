@@ -55,24 +55,29 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _examine() -> dict[str, Any]:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    from sememe.cache import cache_directory
     from sememe.checkpoint.pull import installed_models
     from sememe.engines import find_ranges
     from sememe.engines.openvino.runtime import core, product_rate
-    from sememe.engines.processor import automatic, features, usable_cores
+    from sememe.engines.processor import automatic, features, multiplies_bf16, usable_cores
 
     models = installed_models()
     example = next((m for m in models if m.checkpoint and m.checkpoint.static is None), None)
-    auto: dict[str, str | None] = {
-        "model": None,
-        "precision": None,
-        "why": "no transformer is here",
-    }
+    auto: dict[str, Any] = {"model": None, "precision": None, "why": "no transformer is here"}
     if example is not None and example.checkpoint is not None:
         ranges = find_ranges(example.checkpoint.weights.sha256)
         choice = automatic(core(), ranges, ranges.output if ranges else "")
         auto = {"model": example.name, "precision": choice.precision, "why": choice.why}
-    capable = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    rates = ["f32", *(["bf16"] if "BF16" in capable else []), "int8"]
+    rates = ("f32", "bf16", "int8") if multiplies_bf16(core()) else ("f32", "int8")
+    missing = {
+        _PURPOSES[extra]: install_line(absent)
+        for extra, modules in EXTRAS.items()
+        if (absent := [module for module in modules if not is_installed(module)])
+    }
+    if not any(model.checkpoint for model in models):
+        missing = {"a model": "sememe pull all-MiniLM-L6-v2", **missing}
     return {
         "processor": core().get_property("CPU", "FULL_DEVICE_NAME"),
         "features": [name for name in _SHOWN if name in features()],
@@ -87,9 +92,9 @@ def _examine() -> dict[str, Any]:
         "extras": {
             extra: dict(_package(module) for module in modules) for extra, modules in EXTRAS.items()
         },
-        "caches": _caches(),
+        "caches": {str(path): _size(path) for path in (cache_directory(), Path(HF_HUB_CACHE))},
         "models": [describe(model) for model in models],
-        "missing": _missing(any(model.checkpoint for model in models)),
+        "missing": missing,
     }
 
 
@@ -106,54 +111,27 @@ def _package(module: str) -> tuple[str, str | None]:
     return name, _version(name) or "unknown version" if is_installed(module) else None
 
 
-def _caches() -> dict[str, int]:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    from sememe.cache import cache_directory
-
-    return {str(path): _size(path) for path in (cache_directory(), Path(HF_HUB_CACHE))}
-
-
 def _size(directory: Path) -> int:
     # Links of the Hub's cache lead to files that are counted themselves.
     paths = (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
     return sum(path.stat().st_size for path in paths)
 
 
-def _missing(has_model: bool) -> dict[str, str]:
-    """What cannot be done yet, and the command that installs what it needs."""
-    missing = {}
-    if not has_model:
-        missing["a model"] = "sememe pull all-MiniLM-L6-v2"
-    for extra, modules in EXTRAS.items():
-        if absent := [module for module in modules if not is_installed(module)]:
-            missing[_PURPOSES[extra]] = install_line(absent)
-    return missing
-
-
 def _lines(findings: dict[str, Any]) -> list[str]:
     rates = ", ".join(f"{name} {rate}" for name, rate in findings["gflops"].items())
     auto = findings["auto"]
     precision = f"{auto['precision']} for {auto['model']}" if auto["model"] else "nothing yet"
-    lines = [
+    return [
         f"processor   {findings['processor']}, {findings['cores']} cores",
         f"features    {', '.join(findings['features']) or 'none that matter to sememe'}",
         f"products    {rates} (GFLOP/s, all cores, 1,024 rows of {_MINILM[0]})",
         f"precision   auto chooses {precision}: {auto['why']}",
         f"versions    {_join(findings['versions'])}",
+        *(f"extra       {_PURPOSES[name]}: {_join(x)}" for name, x in findings["extras"].items()),
+        *(f"cache       {path}: {n / 1e6:.0f} MB" for path, n in findings["caches"].items()),
+        *(f"model       {format_model(model)}" for model in findings["models"]),
+        *(f"missing     for {what}: {mend}" for what, mend in findings["missing"].items()),
     ]
-    lines += [
-        f"extra       {_PURPOSES[extra]}: {_join(versions)}"
-        for extra, versions in findings["extras"].items()
-    ]
-    lines += [
-        f"cache       {path}: {size / 1e6:.0f} MB" for path, size in findings["caches"].items()
-    ]
-    lines += [f"model       {format_model(model)}" for model in findings["models"]]
-    lines += [
-        f"missing     for {purpose}: {command}" for purpose, command in findings["missing"].items()
-    ]
-    return lines
 
 
 def _join(versions: dict[str, str | None]) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.clustering import write_cells
 from sememe.cli.parser import (
     add_command,
     add_input,
@@ -19,7 +18,7 @@ from sememe.cli.parser import (
     engine_options,
     output_directory,
     print_json,
-    whole,
+    whole_number,
 )
 from sememe.errors import BlankWarning, InputError
 from sememe.progress import counted
@@ -62,7 +61,7 @@ def add_commands(commands: "Commands") -> None:
     how.add_argument("--threshold", metavar="COSINE", type=cosine,
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
-    how.add_argument("--top", metavar="N", type=whole, help="the N closest pairs")
+    how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
@@ -71,7 +70,7 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, output_format, read_table
+    from sememe.tables import BlankCells, output_format, read_table, write_cells
 
     started = time.perf_counter()
     if output_format(options.output) == "txt":
@@ -81,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     table = read_table(options.file)
     ids = None if options.id is None else _ids(table.column(options.id))
     column = table.text_name(options.column)
-    texts = table.text_column(column)
+    texts = table.text_column(options.column)
     blanks = BlankCells(column)
     blanks.add(texts, table.source)
     blanks.warn("and in no pair")
@@ -138,10 +137,12 @@ def _places(
 def _write_deduplicated(
     outputs: list[Path], table: "Table", pairs: "Pairs", ids: "Ids | None"
 ) -> int:
-    kept, dropped = outputs
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    from sememe.tables import write_cells
+
+    clean, dropped = outputs
+    clean.parent.mkdir(parents=True, exist_ok=True)
     rows = pairs.deduplicated().tolist()
-    write_cells(kept, table.take(rows).columns)
+    write_cells(clean, table.take(rows).columns)
     left_out, texts = pairs.dropped(), pairs.texts
     ends = {"dropped": [one.row for one in left_out], "kept": [one.kept for one in left_out]}
     name = lambda row: f"row {table.source.record(row)}" if ids is None else f"id {ids[row]}"  # noqa: E731
@@ -157,12 +158,12 @@ def _write_deduplicated(
 
 
 def _reason(one: "Dropped", texts: list[str], name: "Callable[[int], str]") -> str:
-    kept, partner = name(one.kept), name(one.partner)
+    representative = name(one.kept)
     if texts[one.row] == texts[one.kept]:
-        return f"copy of {kept}"
+        return f"copy of {representative}"
     if one.partner == one.kept:
-        return f"{one.score:.2f} like {kept}"
-    return f"joined to {kept} through {partner}, {one.score:.2f} like that"
+        return f"{one.score:.2f} like {representative}"
+    return f"joined to {representative} through {name(one.partner)}, {one.score:.2f} like that"
 
 
 def _say(
@@ -175,10 +176,10 @@ def _say(
         file=sys.stderr,
     )
     if "kept" in summary:
-        left = len(pairs.texts) - summary["kept"]
+        dropped = len(pairs.texts) - summary["kept"]
         note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
         print(
-            f"{counted(summary['kept'], 'row')} kept, {left:,} dropped: {options.deduplicate}"
-            + (f"{note}--threshold 0.9" if pairs.why and left else ""),
+            f"{counted(summary['kept'], 'row')} kept, {dropped:,} dropped: {options.deduplicate}"
+            + (f"{note}--threshold 0.9" if pairs.why and dropped else ""),
             file=sys.stderr,
         )

@@ -54,7 +54,14 @@ def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
                         help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
-    parser.add_argument("--column", metavar="NAME", help="the column with the text")
+    add_column(parser)
+
+
+def add_column(parser: Parser) -> None:
+    """The column with the text, or several of them."""
+    parser.add_argument("--column", metavar="NAME", action="append", help="the column with the "
+                        "text; several, as --column title --column abstract, are joined by a blank "
+                        "line")  # fmt: skip
 
 
 def check_input(options: argparse.Namespace) -> None:
@@ -117,7 +124,7 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     add_json(parser, "the outcome")
 
 
-def whole(value: str) -> int:
+def whole_number(value: str) -> int:
     """A type of options: a whole number from 1 on."""
     if not (value.isdecimal() and int(value) >= 1):
         raise argparse.ArgumentTypeError(f"{value} is not a whole number of at least 1")
@@ -157,11 +164,7 @@ def _finite(value: Any) -> Any:
 
 
 def stdin_lines() -> Iterator[str]:
-    """The lines of standard input as they come, read as UTF-8, without their ends.
-
-    Raises:
-        InputError: standard input is closed, or a line is not UTF-8.
-    """
+    """The lines of standard input as they come; InputError if it is closed or not UTF-8."""
     if sys.stdin is None:
         raise InputError("standard input is closed, so no lines can be read from it.")
     for number, line in enumerate(sys.stdin.buffer, start=1):
@@ -182,26 +185,23 @@ def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> P
         parent = next(path for path in (directory, *directory.parents) if path.exists())
     except OSError as error:
         raise InputError(f"{option} {name}: {error.strerror}.") from None
+    problem = ""
     if not parent.is_dir():
-        raise InputError(f"{option} {name}: {parent} exists and this is a file, not a directory.")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"{option} {name}: you may not write into {parent}.")
-    for file in files:
-        if (directory / file).is_dir():
-            raise InputError(
-                f"{option} {name}: {directory / file} is a directory; a file goes there."
-            )
+        problem = f"{parent} exists and this is a file, not a directory"
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        problem = f"you may not write into {parent}"
+    elif folders := [directory / file for file in files if (directory / file).is_dir()]:
+        problem = f"{folders[0]} is a directory; a file goes there"
+    if problem:
+        raise InputError(f"{option} {name}: {problem}.")
     return Path(name)
 
 
 def check_outputs(inputs: Iterable[str], outputs: Mapping[str, str | Path]) -> None:
     """InputError where a command would write over a file that it reads, or over its own output.
 
-    Called before anything is opened. Links and `..` are followed; `-`, standard input, is no file.
-
-    Args:
-        inputs: the files, or folders, that are read.
-        outputs: the files, or folders, that are written, each under the option that names it.
+    Called before anything is opened; `outputs` are files or folders by the option that names them.
+    Links and `..` are followed; `-`, standard input, is no file.
     """
     names = {Path(name).resolve(): f"{name}, which is read" for name in inputs if name != "-"}
     for option, output in outputs.items():

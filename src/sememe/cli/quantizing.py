@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import add_command, add_json, print_json
+from sememe.cli.parser import add_column, add_command, add_json, print_json
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("model", metavar="MODEL", help="a directory, a name or a Hub id")
     parser.add_argument("--texts", metavar="FILE", help="calibrate on your own texts instead; "
                         "int8 vectors then depend on them")  # fmt: skip
-    parser.add_argument("--column", metavar="NAME", help="the column with the text")
+    add_column(parser)
     add_json(parser, "the fidelity")
     parser.set_defaults(run=_run)
 

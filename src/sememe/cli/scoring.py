@@ -55,9 +55,8 @@ def _run(options: argparse.Namespace) -> int:
     check_outputs([options.file], {"-o": options.output})
     output_format = check_output(options.output, SCORES, options.file)
     name = file_name(options.file)
-    pairs = FileRows(
-        options.file, lambda names: choose_pair(names, options.columns, name), output_format
-    )
+    choose = lambda names: [[column] for column in choose_pair(names, options.columns, name)]  # noqa: E731
+    pairs = FileRows(options.file, choose, output_format)
     cross = sememe.CrossEncoder(options.model, **engine_options(options))
     result = cross.score_to(
         pairs,

@@ -22,7 +22,6 @@ Labels = NDArray[np.int64]
 _OVERSHOOT = 3  # communities asked of Leiden for each cluster: united, they even out
 SEARCH_STEPS = 8
 _ROUNDS = 8
-_BLOCK_ROWS = 65_536
 _SMOOTHINGS = 4
 _one_at_a_time = PerProcess(Lock)  # a child must not inherit it locked
 
@@ -95,7 +94,7 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
     centers = normalized(sums(vectors, labels))
     for _ in range(rounds):
-        closest = _closest(vectors, centers)
+        closest = nearest(centers, 1, queries=vectors).indices[:, 0].astype(np.int64)
         if np.array_equal(closest, labels):
             break
         labels = closest
@@ -106,14 +105,6 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
     return numbered(labels)
 
 
-def _closest(vectors: NDArray[np.float32], centers: NDArray[np.float32]) -> Labels:
-    parts = [
-        (vectors[start : start + _BLOCK_ROWS] @ centers.T).argmax(axis=1)
-        for start in range(0, len(vectors), _BLOCK_ROWS)
-    ]
-    return np.concatenate(parts)
-
-
 def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) -> Labels:
     """Partition into `count` clusters, where there are at least as many different vectors.
 
@@ -121,13 +112,14 @@ def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) 
     united (or, where it found too few, the loosest are split) until the count is right; k-means
     rounds over the smoothed vectors then let every text choose among the clusters.
     """
-    labels = with_count(vectors, _communities_near(_OVERSHOOT * count, graph), count)
+    labels = with_count(vectors, _about(_OVERSHOOT * count, graph), count)
     return with_count(vectors, refined(vectors, labels), count)
 
 
-def _communities_near(count: int, graph: sparse.csr_matrix) -> Labels:
-    low, high = 1e-3, 1e3
-    resolution, best = 1.0, np.zeros(graph.shape[0], dtype=np.int64)
+def _about(count: int, graph: sparse.csr_matrix) -> Labels:
+    """Communities, as near to `count` of them as a few runs of Leiden come."""
+    low, high, resolution = 1e-3, 1e3, 1.0
+    best = np.zeros(graph.shape[0], dtype=np.int64)
     for _ in range(SEARCH_STEPS):
         labels = communities(graph, resolution)
         size = labels.max() + 1
@@ -144,38 +136,54 @@ def _communities_near(count: int, graph: sparse.csr_matrix) -> Labels:
 
 def with_count(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
     """Unite or split clusters until there are `count`."""
-    labels = _united(vectors, labels, count)
+    total = sums(vectors, labels)
+    names = np.arange(len(total))
+    for one, other in unions(total)[: max(0, len(total) - count)]:
+        names[names == other] = one
+    labels = numbered(names[labels])
     while (size := labels.max() + 1) < count:
         labels = _split_loosest(vectors, labels, size)
     return labels
 
 
-def _united(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
-    """Unite the pair whose union loses least similarity to the centres, again and again (Ward)."""
-    total = sums(vectors, labels).astype(np.float64)
+def unions(total: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Which clusters to unite, and in which order: those whose union loses least (Ward 1963).
+
+    What a union loses is similarity to the centres: the lengths of two sums less that of their sum.
+
+    Args:
+        total: the sum of the unit vectors of each cluster, (clusters, dim).
+
+    Returns:
+        all clusters - 1 unions; the second of a pair becomes part of the first.
+
+    Example:
+        >>> unions(np.array([[2, 0], [0, 2], [1.9, 0.1]], dtype=np.float32))
+        [(0, 2), (0, 1)]
+    """
+    total = total.astype(np.float64)
     every = np.arange(len(total))
-    names = every.copy()
-    cost = np.array([_union_costs(total, one) for one in range(len(total))])
-    closest = cost.argmin(axis=1)
-    for _ in range(len(total) - count):
+    exists = np.ones(len(total), dtype=bool)
+
+    def costs(one: int) -> NDArray[np.float64]:
+        length = np.linalg.norm(total, axis=1)
+        cost = length + length[one] - np.linalg.norm(total + total[one], axis=1)
+        return np.where(exists & (every != one), cost, np.inf)
+
+    cost = np.array([costs(one) for one in range(len(total))])
+    closest = cost.argmin(axis=1) if len(total) else every
+    pairs = []
+    for _ in every[1:]:
         one = int(cost[every, closest].argmin())
         other = int(closest[one])
-        names[names == other] = one
+        pairs.append((one, other))
         total[one] += total[other]
-        cost[one] = np.where(names == every, _union_costs(total, one), np.inf)
-        cost[:, one] = cost[one]
+        exists[other] = False
+        cost[one] = cost[:, one] = costs(one)
         cost[other] = cost[:, other] = np.inf
         stale = np.isin(closest, (one, other)) | (cost[:, one] < cost[every, closest])
         closest[stale] = cost[stale].argmin(axis=1)
-    return numbered(names[labels])
-
-
-def _union_costs(total: NDArray[np.float64], one: int) -> NDArray[np.float64]:
-    """What uniting cluster `one` with each other would lose of the similarity to the centres."""
-    length = np.linalg.norm(total, axis=1)
-    cost = length + length[one] - np.linalg.norm(total + total[one], axis=1)
-    cost[one] = np.inf
-    return np.asarray(cost)
+    return pairs
 
 
 def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> Labels:

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from sememe.arguments import real_number, shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
@@ -95,7 +96,7 @@ def cluster(
     filled = [texts[row] for row in rows]
     _check_count(options.clusters, len(set(filled)), len(rows))
     vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0), dtype=np.float32)
-    return group_points(_points(vectors, len(rows)), rows, texts, options)
+    return group_points(_unit_rows(vectors, rows), rows, texts, options)
 
 
 def cluster_vectors(
@@ -124,17 +125,17 @@ def cluster_vectors(
     """
     texts = check_texts(texts)
     options = check_options(clusters, threshold, granularity, progress)
-    points = _points(vectors, len(texts))
+    points = _unit_rows(vectors, texts)
     rows = rows_with_text(texts, _CONSEQUENCE)
     return group_points(points if len(rows) == len(texts) else points[rows], rows, texts, options)
 
 
-def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
+def _unit_rows(vectors: ArrayLike, texts: Sequence[object]) -> NDArray[np.float32]:
     points = normalized(vectors)
-    if len(points) != texts:
+    if len(points) != len(texts):
         raise InputError(
-            f"{counted(len(points), 'vector')} for {counted(texts, 'text')}: give one vector a "
-            "text."
+            f"{counted(len(points), 'vector')} for {counted(len(texts), 'text')}: give one vector "
+            "a text."
         )
     return points
 
@@ -169,25 +170,9 @@ def _partition(
     """Labels of the different texts, outliers -1; the resolution, why, the neighbours' recall."""
     if len(vectors) == 0:
         return np.empty(0, dtype=np.int64), None, None, 1.0
-    clusters, granularity = options.clusters, options.granularity
+    _warn_of_duration(vectors, options)
     if options.threshold is not None:
-        if len(vectors) >= options.warn_from:
-            warn_of_duration(
-                f"Comparing all of {counted(len(vectors), 'text')} with one another for threshold=",
-                _seconds(vectors, _LINKAGE * float(len(vectors)) ** 2),
-                "granularity= takes much less.",
-            )
         return _without_lone(by.linked(vectors, options.threshold), copies), None, None, 1.0
-    large = len(vectors) > options.sampled_from
-    if clusters is not None:
-        partitions = by.SEARCH_STEPS
-    elif granularity is None or isinstance(granularity, str):
-        partitions = _SAMPLED_PARTITIONS if large else RUNS
-    else:
-        partitions = 1
-    if len(vectors) >= options.warn_from:
-        work = len(vectors) * (_NEIGHBORS + _PARTITION * partitions)
-        warn_of_duration(f"Clustering {counted(len(vectors), 'text')}", _seconds(vectors, work))
     neighbors = self_join(
         vectors,
         neighborhood_size(len(vectors)),
@@ -195,26 +180,55 @@ def _partition(
         approximate_from=options.approximate_from,
     )
     graph = neighbor_graph(neighbors)
+    large = len(vectors) > options.sampled_from
     # Two more copies of a million vectors would not fit beside them.
     smooth = vectors if large else smoothed(vectors, graph)
-    if clusters is not None:
-        labels = by.exactly(clusters, graph, smooth)
-        return _without_far(labels, neighbors, copies), None, None, neighbors.recall
-
-    def at(resolution: float) -> by.Labels:
+    why = None
+    if options.clusters is not None:
+        labels, resolution = by.exactly(options.clusters, graph, smooth), None
+    elif isinstance(options.granularity, float):
+        resolution = options.granularity
         labels = by.communities(graph, resolution)
-        return labels if large else by.refined(smooth, labels)
-
-    if granularity is None or isinstance(granularity, str):
-        if large:
-            grain, why = _best_on_sample(vectors, granularity, options.sample)
-            grain = Grain(grain.resolution, at(grain.resolution), 0.0)
-        else:
-            grain, why = _best_grain(grains(vectors, neighbors, at), granularity)
+        labels = labels if large else by.refined(smooth, labels)
+    elif large:
+        rows = np.sort(np.random.default_rng(0).choice(len(vectors), options.sample, replace=False))
+        sample_neighbors = self_join(vectors[rows], neighborhood_size(len(rows)))
+        sample_graph = neighbor_graph(sample_neighbors)
+        # The same resolution gives about the same clusters on all texts.
+        grain, why = _best_grain(
+            vectors[rows],
+            sample_neighbors,
+            sample_graph,
+            smoothed(vectors[rows], sample_graph),
+            options.granularity,
+        )
+        why = f"on a sample of {len(rows):,} texts, {why}"
+        labels, resolution = by.communities(graph, grain.resolution), grain.resolution
     else:
-        grain, why = Grain(float(granularity), at(float(granularity)), 0.0), None
-    labels = _without_far(_without_lone(grain.labels, copies), neighbors, copies)
-    return labels, grain.resolution, why, neighbors.recall
+        grain, why = _best_grain(vectors, neighbors, graph, smooth, options.granularity)
+        labels, resolution = grain.labels, grain.resolution
+    if resolution is not None:
+        labels = _without_lone(labels, copies)
+    return _without_far(labels, neighbors, copies), resolution, why, neighbors.recall
+
+
+def _warn_of_duration(vectors: NDArray[np.float32], options: "Options") -> None:
+    n = len(vectors)
+    if n < options.warn_from:
+        return
+    if options.threshold is not None:
+        work = f"Comparing all of {counted(n, 'text')} with one another for threshold="
+        seconds = _seconds(vectors, _LINKAGE * float(n) ** 2)
+        warn_of_duration(work, seconds, "granularity= takes much less.")
+        return
+    if options.clusters is not None:
+        partitions = by.SEARCH_STEPS
+    elif isinstance(options.granularity, float):
+        partitions = 1
+    else:
+        partitions = _SAMPLED_PARTITIONS if n > options.sampled_from else RUNS
+    seconds = _seconds(vectors, n * (_NEIGHBORS + _PARTITION * partitions))
+    warn_of_duration(f"Clustering {counted(n, 'text')}", seconds)
 
 
 def _seconds(vectors: NDArray[np.float32], comparisons: float) -> float:
@@ -231,21 +245,17 @@ def _seconds(vectors: NDArray[np.float32], comparisons: float) -> float:
     return comparisons / rate(work)
 
 
-def _best_on_sample(
-    vectors: NDArray[np.float32], granularity: str | None, size: int
+def _best_grain(
+    vectors: NDArray[np.float32],
+    neighbors: Neighbors,
+    graph: sparse.csr_matrix,
+    smooth: NDArray[np.float32],
+    granularity: str | None,
 ) -> tuple[Grain, str]:
-    """The grain of a sample: the same resolution gives about the same clusters on all texts."""
-    rows = np.sort(np.random.default_rng(0).choice(len(vectors), size, replace=False))
-    sample = vectors[rows]
-    neighbors = self_join(sample, neighborhood_size(len(sample)))
-    graph = neighbor_graph(neighbors)
-    smooth = smoothed(sample, graph)
-    tried = grains(sample, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
-    grain, why = _best_grain(tried, granularity)
-    return grain, f"on a sample of {size:,} texts, {why}"
-
-
-def _best_grain(all_grains: list[Grain], granularity: str | None) -> tuple[Grain, str]:
+    """The partition whose clusters hold best, and in words why."""
+    all_grains = grains(
+        vectors, neighbors, lambda at: by.refined(smooth, by.communities(graph, at))
+    )
     best = max(all_grains, key=lambda grain: grain.score)
     low, high = all_grains[0].resolution, all_grains[-1].resolution
     tried = f"of {len(all_grains)} resolutions tried, {low:g} to {high:g}"

@@ -60,33 +60,25 @@ def layout_2d(
     if n < 2:
         return np.zeros((n, 2), dtype=np.float32)
     random = np.random.default_rng(0)
-    graph = _graph(neighbors)
+    # UMAP's weights by distance, tried instead of 1 and 2, gained nothing. Each point is its own
+    # neighbour too, so that no row is empty; that edge never pulls.
+    graph = (neighbor_graph(neighbors) + sparse.identity(n, dtype=np.float32)).tocsr()
     start = _start(vectors, graph)
     order = random.permutation(n)  # rotating it pairs each point with a random other
     graph = graph[order][:, order].tocsr()
     points = start[order] + random.normal(scale=0.01, size=(n, 2)).astype(np.float32) @ [1, 1j]
     if labels is not None:
-        graph.data *= _weights_by_label(graph, np.asarray(labels)[order])
+        label = np.asarray(labels)[order]
+        of_row = np.repeat(label, np.diff(graph.indptr))
+        inside = (of_row == label[graph.indices]) & (of_row >= 0)
+        graph.data *= np.where(inside, np.float32(1), np.float32(_ACROSS))
     places = np.empty(n, dtype=np.complex64)
     places[order] = _settle(points.astype(np.complex64), graph, random)
     return _framed(np.stack([places.real, places.imag], axis=1))
 
 
-def _graph(neighbors: Neighbors) -> Any:
-    """The symmetric graph: weight 1 where one has the other for a neighbour, 2 where both have.
-
-    UMAP's weights by distance, tried instead, gained nothing. Each point is its own neighbour
-    too, so that no row is empty; that edge never pulls.
-    """
-    itself = sparse.identity(len(neighbors.indices), dtype=np.float32)
-    return (neighbor_graph(neighbors) + itself).tocsr()
-
-
 def _start(vectors: NDArray[np.float32], graph: Any) -> NDArray[np.complex64]:
-    """Principal components averaged over the graph a few times: nearly its slowest modes.
-
-    Those are what UMAP takes from an eigensolver, which alone would cost more than all of this.
-    """
+    """Principal components averaged over the graph: nearly the slowest modes, as UMAP's start."""
     coordinates = _principal(vectors, _COMPONENTS)
     degree = np.asarray(graph.sum(axis=1))
     for _ in range(_SMOOTHINGS):
@@ -99,7 +91,6 @@ def _start(vectors: NDArray[np.float32], graph: Any) -> NDArray[np.complex64]:
 
 
 def _principal(vectors: NDArray[np.float32], components: int) -> NDArray[np.float32]:
-    """The largest principal components, float32 (n, components), the first the largest."""
     centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
     coordinates = np.zeros((len(vectors), components), dtype=np.float32)
@@ -108,16 +99,9 @@ def _principal(vectors: NDArray[np.float32], components: int) -> NDArray[np.floa
     return coordinates
 
 
-def _weights_by_label(graph: Any, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    rows = np.repeat(np.arange(len(labels)), np.diff(graph.indptr))
-    inside = (labels[rows] == labels[graph.indices]) & (labels[rows] >= 0)
-    return np.where(inside, np.float32(1), np.float32(_ACROSS))
-
-
 def _settle(
     points: NDArray[np.complex64], graph: Any, random: np.random.Generator
 ) -> NDArray[np.complex64]:
-    """Move the points until attraction, repulsion and a little gravity balance."""
     n = len(points)
     weights = graph.data * np.float32(2 * n / graph.data.sum())
     rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(graph.indptr))
@@ -149,7 +133,6 @@ def _squared(differences: NDArray[np.complex64]) -> NDArray[np.float32]:
 
 
 def _framed(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turned so that the widest direction is horizontal, centred, the wider side from -1 to 1."""
     turned = _principal(points, 2)
     low, high = turned.min(axis=0), turned.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-12)

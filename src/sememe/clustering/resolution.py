@@ -50,8 +50,8 @@ def grains(
     best = int(np.argmax([grain.score for grain in tried]))
     low, high = first[max(best - 1, 0)], first[min(best + 1, len(first) - 1)]
     between = np.geomspace(low, high, _LATER_RUNS + 3)
-    new = [r for r in between if not np.isclose(r, first, rtol=1e-5).any()][:_LATER_RUNS]
-    tried += [at(float(resolution)) for resolution in new]
+    new = [each for each in between if not np.isclose(each, first, rtol=1e-5).any()]
+    tried += [at(float(resolution)) for resolution in new[:_LATER_RUNS]]
     return sorted(tried, key=lambda grain: grain.resolution)
 
 
@@ -64,15 +64,10 @@ def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) ->
     """
     if labels.max(initial=-1) < 1:
         return 0.0
-    agreement = max(0.0, _agreement(neighbors, labels))
-    return float(np.median(silhouette(centred, labels))) * agreement**2
-
-
-def _agreement(neighbors: Neighbors, labels: Labels) -> float:
-    """The share of 3 closest neighbours in one's own cluster, above chance (a modularity)."""
     closest = neighbors.indices[:, :_CLOSEST]
-    share = np.bincount(labels) / len(labels)
-    return float((labels[closest] == labels[:, None]).mean() - np.square(share).sum())
+    by_chance = np.square(np.bincount(labels) / len(labels)).sum()
+    agreement = (labels[closest] == labels[:, None]).mean() - by_chance  # a modularity
+    return float(np.median(silhouette(centred, labels))) * max(0.0, float(agreement)) ** 2
 
 
 def silhouette(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:

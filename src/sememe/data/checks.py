@@ -9,10 +9,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import is_missing
 from sememe.data.reading import Layout
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
-from sememe.text.check import SURROGATE, is_missing
+from sememe.text.check import SURROGATE
 
 _ROUNDING = 1e-6  # a cosine in float32 may come out a little above 1
 _NO_AND_YES = {
@@ -35,12 +36,10 @@ def read_texts(table: Table, layout: Layout) -> list[tuple[str, ...]]:
 
 def _column_of_texts(table: Table, name: str) -> Iterator[str]:
     for i, value in enumerate(table.columns[name]):
-        if is_missing(value):
-            raise _refusal(table, i, name, "is missing", "a text")
-        if not isinstance(value, str):
-            raise _refusal(table, i, name, f"is {reprlib.repr(value)}, not a text", "a text")
-        if not value.strip():
-            raise _refusal(table, i, name, "is empty", "a text")
+        if not isinstance(value, str) or not value.strip():
+            problem = "is missing" if is_missing(value) else f"is {reprlib.repr(value)}, not a text"
+            problem = "is empty" if isinstance(value, str) else problem
+            raise _refusal(table, i, name, problem, "a text")
         if not value.isascii() and SURROGATE.search(value):
             try:  # the two halves of a pair are joined
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16")

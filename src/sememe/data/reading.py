@@ -21,11 +21,6 @@ class Frame(Protocol):
     @property
     def columns(self) -> Any:
         """Its columns' names; of pyarrow the columns, and `column_names` has the names."""
-        ...
-
-    def __getitem__(self, name: Any, /) -> Any:
-        """One column."""
-        ...
 
 
 # A path, a data set ("org/name:config@split"), a frame, a dict of columns, dicts of rows, a Table.
@@ -91,7 +86,7 @@ def _blocks_of_data_set(spec: re.Match[str]) -> Iterator[Table]:
 
 
 def _class_names(values: list[Any], feature: Any) -> list[object]:
-    """Values, those of a ClassLabel as the names they stand for; its -1 stands for none."""
+    # Of a ClassLabel; its -1 stands for none.
     names = getattr(feature, "names", None)
     return [names[v] if v is not None and v >= 0 else None for v in values] if names else values
 
@@ -106,7 +101,15 @@ def _table_in_memory(data: Any) -> Table:
             for name in names
         }
     elif isinstance(data, Iterable) and not isinstance(data, bytes):
-        columns = _columns(list(data))
+        rows = list(data)
+        for i, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                raise InputError(
+                    f"the data, index {i}: {shown(row)} is no row; give a dict with the columns' "
+                    'names, such as {"text": "...", "label": "..."}'
+                )
+        keys = dict.fromkeys(key for row in rows for key in row)  # that any of the rows has
+        columns = {str(key): [row.get(key) for row in rows] for key in keys}
     else:
         raise InputError(
             f"the data are of type {type(data).__name__}; give a path, the name of a data set, a "
@@ -118,18 +121,6 @@ def _table_in_memory(data: Any) -> Table:
     if len(set(lengths.values())) > 1:
         raise InputError(f"the columns of the data differ in length: {lengths}")
     return Table(columns, Source("the data", "index", range(max(lengths.values()))))
-
-
-def _columns(rows: list[Any]) -> dict[str, list[object]]:
-    """Rows as columns: those that any of the rows has."""
-    for i, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise InputError(
-                f"the data, index {i}: {shown(row)} is no row; give a dict with the columns' "
-                'names, such as {"text": "...", "label": "..."}'
-            )
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {str(name): [row.get(name) for row in rows] for name in names}
 
 
 @dataclass(frozen=True)
@@ -165,11 +156,8 @@ def layout_of(names: Iterable[str], file: str) -> Layout:
     layouts = _layouts(sum(1 for word in name_of if _NEGATIVE.fullmatch(word)))
     for kind, texts, targets in layouts:
         if name_of.keys() == {*texts, *targets}:
-            return Layout(
-                kind,
-                {word: name_of[word] for word in texts},
-                {word: name_of[word] for word in targets},
-            )
+            parts = ({word: name_of[word] for word in words} for words in (texts, targets))
+            return Layout(kind, *parts)
     kinds = {(*texts, *targets): kind for kind, texts, targets in layouts}
     raise TableError(
         f"{file} has the columns {_quoted(names)}. {_problem(name_of, kinds)} {_KINDS_OF_COLUMNS}"

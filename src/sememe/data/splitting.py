@@ -21,24 +21,15 @@ def hold_out(
 ) -> tuple[Examples, Examples | None]:
     """Examples to train on, and those to measure on.
 
-    Args:
-        examples: all that there are.
-        dev: examples to measure on; None holds out a fifth of `examples`, 2,000 at the most;
-            "none" measures nothing.
-        seed: decides which are held out.
-
-    Raises:
-        TableError, InputError: examples to measure on that are of another kind, or have a label
-            that no training example has.
+    A `dev` of None holds out a fifth, 2,000 at the most; "none" measures nothing. Raises TableError
+    or InputError for a `dev` of another kind, or with a label that no training example has.
     """
-    if isinstance(dev, str) and dev == "none":
-        return examples, None
     if dev is None:
         size = min(_MOST_HELD_OUT, max(2, round(_HELD_OUT * len(examples))))
         return split(examples, size, seed)
-    if isinstance(dev, Examples):
-        return examples, dev
-    return examples, load(dev, like=examples)
+    if isinstance(dev, str) and dev == "none":
+        return examples, None
+    return examples, dev if isinstance(dev, Examples) else load(dev, like=examples)
 
 
 def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Examples]:
@@ -48,14 +39,8 @@ def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Exa
     proportions. Where too many rows hang together for that, negatives may be shared, and if that
     does not help any text: a ChoiceWarning says so.
 
-    Args:
-        examples: the examples to divide.
-        size: how many to hold out: a number, or a fraction as a float below 1. It may be a little
-            fewer, where groups of rows do not add up to it.
-        seed: decides which.
-
-    Raises:
-        InputError: a size that leaves one part empty.
+    `size` is how many to hold out, or a fraction below 1; it may be a few fewer, where groups of
+    rows do not add up to it. Raises InputError for a size that leaves one part empty.
     """
     n = len(examples)
     count = max(1, round(size * n)) if 0 < size < 1 else int(size)

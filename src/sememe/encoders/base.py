@@ -11,7 +11,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.scoring import KEYS
+from sememe.checkpoint.modules import SCORING_KEYS
 from sememe.engines import Engine
 from sememe.errors import InputError
 
@@ -136,7 +136,7 @@ def fingerprint(
     parts = [
         checkpoint.weights.sha256,
         tokenizer_sha256,
-        {key: checkpoint.config[key] for key in sorted({*checkpoint.config} - {*KEYS})},
+        {key: checkpoint.config[key] for key in sorted({*checkpoint.config} - {*SCORING_KEYS})},
         [checkpoint.max_length, checkpoint.lowercase, checkpoint.truncate_dim],
         engine.identity,
         *behind,

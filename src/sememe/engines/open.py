@@ -88,7 +88,8 @@ def open_engine(
         MissingExtra: the torch engine without torch or transformers.
     """
     one_of("engine", engine, ("auto", *ENGINES))
-    purpose = f"engine={engine!r}" if device in (None, "cpu") else f"device={device!r}"
+    on_cpu = device in (None, "cpu")
+    purpose = f"engine={engine!r}" if on_cpu else f"device={device!r}"
     name, is_unknown = engine, False
     if checkpoint.static is not None:
         if engine not in ("auto", "static"):
@@ -97,7 +98,7 @@ def open_engine(
                 "vectors in f32; leave engine= out."
             )
         name = "static"
-    elif engine == "auto" and device not in (None, "cpu"):
+    elif engine == "auto" and not on_cpu:
         name = "torch"
     elif engine == "auto":
         from sememe.engines.openvino.graph import ARCHITECTURES

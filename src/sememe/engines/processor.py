@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sememe.arguments import one_of
 from sememe.cache import first_time
 from sememe.engines.ranges import Ranges
 from sememe.errors import ChoiceWarning, InputError, warn
@@ -109,11 +110,9 @@ def choose_precision(precision: str, core: Any, ranges: Ranges | None, output: s
     Raises:
         InputError: an unknown precision, or one that this processor or checkpoint does not allow.
     """
-    if precision not in PRECISIONS:
-        gpus = ' f16 is for GPUs, with engine="torch".' if precision == "f16" else ""
-        raise InputError(
-            f"precision={precision!r} is not known; there are {', '.join(PRECISIONS)}.{gpus}"
-        )
+    if precision == "f16":
+        raise InputError('precision="f16" is for GPUs, with engine="torch".')
+    one_of("precision", precision, PRECISIONS)
     if precision == "bf16" and not multiplies_bf16(core):
         raise InputError(
             'precision="bf16" needs a processor with bfloat16 products (AVX512-BF16, AMX or ARM '

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from sememe.checkpoint import Checkpoint
@@ -68,16 +67,13 @@ class StaticEngine:
                 states: Array = self._table[batch.ids]
                 states[~counts] = 0
                 yield batch, states
-            else:
-                yield batch, self._means(batch.ids, counts)
-
-    def _means(self, ids: npt.NDArray[np.int32], counts: npt.NDArray[np.bool_]) -> Array:
-        tokens = counts.sum(axis=1)
-        columns, ends = ids[counts], np.concatenate([[0], np.cumsum(tokens)])
-        shape = (len(tokens), len(self._table))
-        ones = np.ones(len(columns), np.float32)
-        sums = csr_array((ones, columns, ends), shape=shape) @ self._table
-        return np.asarray(sums / np.maximum(tokens, 1)[:, None].astype(np.float32))
+                continue
+            tokens = counts.sum(axis=1)
+            columns, ends = batch.ids[counts], np.concatenate([[0], np.cumsum(tokens)])
+            shape = (len(tokens), len(self._table))
+            ones = np.ones(len(columns), np.float32)
+            sums = csr_array((ones, columns, ends), shape=shape) @ self._table
+            yield batch, np.asarray(sums / np.maximum(tokens, 1)[:, None].astype(np.float32))
 
 
 def table_ranges(table: Array) -> Ranges:

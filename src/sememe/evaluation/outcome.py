@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class Outcome:
         if not (self.last and self.before and self.after and self.comparison):
             return "Nothing was held out, so it is not known whether the model is better."
         test, count = self.comparison, len(self.last.values)
-        after, before, kept = self.words
+        after, before, better = self.words
         further = "".join(f"; {each.metric} {_percent(each.interval())}" for each in self.further)
         figures = (
             f"{self.last.metric} {_percent(self.after)} {after}, {_percent(self.before)} {before}, "
@@ -122,7 +122,7 @@ class Outcome:
         if self.better:
             return f"Better: {figures}."
         if test.high < 0:
-            return f"Worse: {figures}. Keep {kept}."
+            return f"Worse: {figures}. Keep {better}."
         if self.history.best == 0:
             return f"Not better: no step improved it, so none was kept ({figures})."
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
@@ -140,7 +140,7 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
     except (OSError, CheckpointError, TableError) as error:
         cause = error.__cause__ or error
         reason = getattr(cause, "strerror", None) or cause
-        state = f"goes on from the state in {work}" if any(work.glob("*.pt")) else "begins again"
+        state = f"resumes from the state in {work}" if any(work.glob("*.pt")) else "begins again"
         raise JobError(
             f"{target} cannot be written: {reason}. Once this is mended (is the disk full?), the "
             f"same call {state}."
@@ -149,21 +149,24 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
 
 def write_outcome(outcome: Outcome, directory: Path) -> None:
     """Put training.html, where there were steps, and training.json beside the weights."""
-    history, losses = outcome.history, outcome.history.losses
-    best = None if history.best is None else history.evaluations[history.best][0]
-    facts = [(c.name, str(c.value), c.why) for c in outcome.choices]
+    history, facts = outcome.history, [(c.name, str(c.value), c.why) for c in outcome.choices]
+    verdict = None
+    if outcome.before and outcome.after and outcome.comparison:
+        test = outcome.comparison
+        before, after = astuple(outcome.before), astuple(outcome.after)
+        change = (test.difference, test.low, test.high)
+        verdict = page.Verdict(before, after, change, test.p, outcome.verdict)
     run = page.Run(
-        title=outcome.title,
-        facts=[*facts, ("precision", outcome.precision, "weights stay in float32")],
-        steps=range(1, len(losses) + 1),
-        losses=losses,
-        learning_rates=history.rates,
-        metric=outcome.last.metric if outcome.last else "",
-        evaluations=history.evaluations,
-        best=best,
-        verdict=_verdict(outcome),
+        outcome.title,
+        [*facts, ("precision", outcome.precision, "weights stay in float32")],
+        history.losses,
+        history.rates,
+        outcome.last.metric if outcome.last else "",
+        history.evaluations,
+        history.best,
+        verdict,
     )
-    if losses:
+    if history.losses:
         page.write_training(directory / "training.html", run)
     with replacing(directory / "training.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
@@ -190,16 +193,3 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 def _percent(figure: Interval) -> str:
     return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
-
-
-def _verdict(outcome: Outcome) -> page.Verdict | None:
-    if not (outcome.before and outcome.after and outcome.comparison):
-        return None
-    before, after, test = outcome.before, outcome.after, outcome.comparison
-    return page.Verdict(
-        (before.value, before.low, before.high),
-        (after.value, after.low, after.high),
-        (test.difference, test.low, test.high),
-        test.p,
-        outcome.verdict,
-    )

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from sememe.errors import JobError, TableError, is_unavailable
 from sememe.tables import replacing
 
-# Readers of a folder of parquet files pass over names that begin so.
+# Readers of a folder of parquet files pass over names that begin with _ or a dot.
 _NAME = "_manifest.json"
 _FORMAT = 1
 _LOCK = ".lock"
@@ -27,14 +27,7 @@ Item = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished part of the output.
-
-    Attributes:
-        file: its name in the job's folder.
-        rows: how many texts.
-        sha256: of the texts.
-        bytes: the size of the file.
-    """
+    """A finished file of the job's folder: how many texts, their hash, and the file's size."""
 
     file: str
     rows: int
@@ -75,31 +68,21 @@ class Job:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self._manifest = manifest
-        self.found = 0
-        """How many texts were found finished."""
+        self.resumed = 0
+        """How many texts were finished before."""
 
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, kind: str, settings: Mapping[str, Any]) -> "Iterator[Job]":
-        """Begin a job in a new or empty folder, or go on with the one that is there.
+        """Begin a job in a new or empty folder, or resume the one in it.
 
-        Args:
-            folder: where the shards are.
-            kind: what the job does.
-            settings: JSON values, all that the output depends on beside the texts.
-
-        Raises:
-            JobError: the folder is another job's or holds other files, a setting changed (which),
-                or another process is at work there.
+        `settings` are JSON values, all that the output depends on beside the texts. Raises JobError
+        if the folder is another job's or holds other files, if a setting changed (which), or if
+        another process is at work there.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise JobError(
-                f"{folder} cannot be made: {error.strerror}.", unavailable=is_unavailable(error)
-            ) from None
         lock = FileLock(folder / _LOCK, timeout=0)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
             raise JobError(
@@ -120,14 +103,10 @@ class Job:
                     folder.rmdir()
 
     def has(self, number: int, texts: Sequence[Item]) -> bool:
-        """Whether a shard is finished, with these texts.
-
-        Raises:
-            JobError: it was finished with other texts.
-        """
+        """Whether a shard is finished; JobError if it was finished with other texts."""
         if number >= len(self._manifest.shards):
             if self._manifest.finished:
-                raise self._changed(f"goes on after text {self._rows():,}, where it ended before")
+                raise self._changed(f"continues after text {self._rows():,}, where it ended before")
             return False
         shard = self._manifest.shards[number]
         if shard.sha256 != _sha256(texts):
@@ -136,44 +115,41 @@ class Job:
         path = self.folder / shard.file
         if not path.is_file() or path.stat().st_size != shard.bytes:
             return False
-        self.found += shard.rows
+        self.resumed += shard.rows
         return True
 
     def write(self, number: int, texts: Sequence[Item], suffix: str, write: Write) -> None:
         """Write a shard: `write` is given the path, and makes the file whole or not at all.
 
-        Raises:
-            JobError: it cannot be written, as on a full disk; what is finished stays so.
+        Raises JobError if it cannot be written, as on a full disk; what is finished stays so.
         """
-        name = f"{_PART}{number:05d}{suffix}"
+        path = self.folder / f"{_PART}{number:05d}{suffix}"
         try:
-            write(self.folder / name)
-            size = (self.folder / name).stat().st_size
-            shard = Shard(name, len(texts), _sha256(texts), size)
+            write(path)
+            shard = Shard(path.name, len(texts), _sha256(texts), path.stat().st_size)
             self._manifest.shards[number : number + 1] = [shard]
             self._manifest.save(self.folder)
         except (TableError, OSError) as error:
             raise JobError(
                 f"{str(error).rstrip('.')}. {self._rows():,} texts are safe in {self.folder}: once "
-                "this is mended (is the disk full?), the same command goes on from there.",
+                "this is mended (is the disk full?), the same command resumes from there.",
                 unavailable=is_unavailable(error),
             ) from error
 
     def finish(self, shards: int) -> list[Path]:
-        """Say that the input has ended after so many shards; returns their files in order.
+        """Note that the input has ended after so many shards; returns their files in order.
 
-        Raises:
-            JobError: there were more of them before.
+        Raises JobError if there were more of them before.
         """
         if shards < len(self._manifest.shards):
-            raise self._changed(f"ends after text {self._rows(shards):,}, and went on before")
+            raise self._changed(f"ends after text {self._rows(shards):,}, and continued before")
         if not self._manifest.finished:
             self._manifest.finished = True
             self._manifest.save(self.folder)
         return [self.folder / shard.file for shard in self._manifest.shards]
 
     def remove(self) -> None:
-        """Remove the folder with all the job's own files, when the output stands elsewhere."""
+        """Remove the job's own files, when the output stands outside its folder."""
         for shard in self._manifest.shards:
             (self.folder / shard.file).unlink(missing_ok=True)
         # Last: shards without a manifest would be somebody else's files.
@@ -185,27 +161,33 @@ class Job:
     def _changed(self, how: str) -> JobError:
         return JobError(
             f"The input {how}: it is not the one that the job in {self.folder} was begun with. "
-            "Give the same input to go on, or delete the folder to begin again, or give another "
-            "output."
+            "Give the same input to resume it, or delete the folder to begin again, or give "
+            "another output."
         )
 
 
 def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
-    """The folder's manifest, checked, or a new one; what no manifest knows of is swept away."""
+    """The folder's manifest, checked, or a new one; files that it does not list are swept away."""
     for path in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    manifest = _read_manifest(folder)
-    if manifest is None:
-        _refuse_foreign(folder)
+    if not (folder / _NAME).is_file():
+        # Not even a shard may be there: the first manifest is saved before any.
+        foreign = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
+        if foreign:
+            raise JobError(
+                f"{folder} holds files that are not this job's ({foreign[0]}, for one); give a "
+                "folder that is new or empty."
+            )
         manifest = Manifest(kind, settings)
         try:
             manifest.save(folder)
         except TableError as error:
             raise JobError(f"{error}.", unavailable=error.unavailable) from None
         return manifest
+    manifest = _read_manifest(folder)
     if manifest.kind != kind:
         raise JobError(
             f"{folder} holds a job of another kind ({manifest.kind}); give another output."
@@ -215,7 +197,8 @@ def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
         if before != now:
             raise JobError(
                 f"The job in {folder} was begun with {name} {before!r}, and now it is {now!r}. "
-                "Go on with the same, or delete the folder to begin again, or give another output."
+                "Resume it with the same, or delete the folder to begin again, or give another "
+                "output."
             )
     finished = {shard.file for shard in manifest.shards}
     for part in folder.glob(f"{_PART}*"):  # written, but the process was killed before it was noted
@@ -224,41 +207,21 @@ def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
     return manifest
 
 
-def _read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder, None where there is none yet.
-
-    Raises:
-        JobError: it cannot be read, or another version of sememe wrote it.
-    """
+def _read_manifest(folder: Path) -> Manifest:
     path = folder / _NAME
-    if not path.is_file():
-        return None
-    mend = f"Delete the folder {folder} to begin again, or give another output."
+    remedy = f"Delete the folder {folder} to begin again, or give another output."
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         if description["format"] != _FORMAT:
             raise JobError(
                 f"{path}: this job has format {description['format']}, and this version of sememe "
-                f"goes on with format {_FORMAT}. {mend}"
+                f"resumes jobs of format {_FORMAT}. {remedy}"
             )
-        return Manifest(
-            description["kind"],
-            dict(description["settings"]),
-            [Shard(**shard) for shard in description["shards"]],
-            bool(description["finished"]),
-        )
+        shards = [Shard(**shard) for shard in description["shards"]]
+        settings = dict(description["settings"])
+        return Manifest(description["kind"], settings, shards, bool(description["finished"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise JobError(f"{path} cannot be read ({error!r}). {mend}") from None
-
-
-def _refuse_foreign(folder: Path) -> None:
-    # Only a finished shard may stand there without a manifest: none does before the first is saved.
-    foreign = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
-    if foreign:
-        raise JobError(
-            f"{folder} holds files that are not this job's ({foreign[0]}, for one); give a folder "
-            "that is new or empty."
-        )
+        raise JobError(f"{path} cannot be read ({error!r}). {remedy}") from None
 
 
 def flat(items: Iterable[Any]) -> Iterator[Any]:

@@ -2,8 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from sememe.tables.parquet import arrow_column, joined
 
 Item = TypeVar("Item", str, tuple[str, str])
 
+_KINDS = {bool: "bool", date: "date32", datetime: "timestamp[us]", time: "time64[us]"}
 _EXACT = 2**53  # whole numbers up to here are floats without loss
 
 
@@ -45,7 +47,8 @@ class FileRows:
 
     Args:
         path: the file; `-` for lines on standard input.
-        choose: from the names of all columns, those of the texts: one, or two of pairs.
+        choose: from the names of all columns, those of the texts, and for pairs those of the first
+            and those of the second texts; several make one text, see `Table.text_column`.
         form: the suffix of what is written, "" for a folder of parquet files.
 
     Raises:
@@ -53,10 +56,11 @@ class FileRows:
     """
 
     def __init__(
-        self, path: StrPath, choose: Callable[[Sequence[str]], Sequence[str]], form: str
+        self, path: StrPath, choose: Callable[[Sequence[str]], Sequence[Sequence[str]]], form: str
     ) -> None:
         def pick(names: Sequence[str]) -> Sequence[str]:
-            self.texts = list(choose(names))
+            self._sides = choose(names)
+            self.texts = list(chain(*self._sides))
             return self.texts if form == ".npy" else names  # which holds results alone
 
         self.path = path
@@ -64,9 +68,9 @@ class FileRows:
         self._first = next(tables)
         self._tables = chain([self._first], tables)
         self._kinds: dict[str, _Kind] = {}
-        if form in ("", ".parquet") and input_format(path) == "jsonl":
+        if form in ("", ".parquet") and input_format(path) in ("jsonl", "xlsx"):
             self._find_kinds()
-        self.blanks = BlankCells('" or "'.join(self.texts))
+        self.blanks = BlankCells('" or "'.join(map(" + ".join, self._sides)))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -75,10 +79,8 @@ class FileRows:
             name: str(values.field.type) if isinstance(values, ArrowColumn) else ""
             for name, values in self._columns([self._first.take([])]).items()
         }
-        return {
-            "texts": self.texts,
-            "columns": [f"{n} {kind}".strip() for n, kind in kinds.items()],
-        }
+        columns = [f"{name} {kind}".strip() for name, kind in kinds.items()]
+        return {"texts": self.texts, "columns": columns}
 
     def empty(self) -> Part[Any]:
         """A part without rows."""
@@ -107,10 +109,10 @@ class FileRows:
         items: list[Any] = []
         blank: list[int] = []
         for table in pieces:
-            rows = list(zip(*(table.text_column(name) for name in self.texts), strict=True))
+            rows = list(zip(*map(table.text_column, self._sides), strict=True))
             shortest = [min(row, key=lambda text: bool(text.strip())) for row in rows]
             blank += [len(items) + row for row in self.blanks.add(shortest, table.source)]
-            items += rows if len(self.texts) > 1 else [text for (text,) in rows]
+            items += rows if len(self._sides) > 1 else [text for (text,) in rows]
         places = [table.source.where(row) for table in pieces for row in range(len(table))]
         return Part(items, self._columns(pieces), blank, places.__getitem__, identity)
 
@@ -127,25 +129,21 @@ class FileRows:
         return columns
 
     def _find_kinds(self) -> None:
-        """One type of parquet a column of jsonl, which holds the values of all lines."""
+        """One type of parquet for each column of cells without one, by the values of all rows."""
         if Path(self.path).is_file():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
-                for table in stream_table(self.path):
-                    self._add_kinds(table)
-            return
-        tables = list(self._tables)
-        for table in tables:
-            self._add_kinds(table)
-        self._tables = chain(tables)
-
-    def _add_kinds(self, table: Table) -> None:
-        for name, values in table.columns.items():
-            self._kinds.setdefault(name, _Kind()).add(values)
+            tables: Iterable[Table] = stream_table(self.path)
+        else:
+            tables = list(self._tables)
+            self._tables = chain(tables)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SememeWarning)  # the other reading warns
+            for table in tables:
+                for name, values in table.columns.items():
+                    self._kinds.setdefault(name, _Kind()).add(values)
 
 
 class _Kind:
-    """The type in parquet of a column of JSON values: texts, booleans, numbers, else JSON texts."""
+    """The type in parquet of a column of values: one for all of them, else texts, or JSON."""
 
     def __init__(self) -> None:
         self._types: set[type] = set()
@@ -158,10 +156,9 @@ class _Kind:
             self._largest = max(self._largest, *sizes, 0)
 
     def column(self, name: str, values: list[Any]) -> ArrowColumn:
-        """The values, in Arrow."""
         kind = "string"
-        if self._types == {bool}:
-            kind = "bool"
+        if len(self._types) == 1 and self._types <= _KINDS.keys():
+            kind = _KINDS[next(iter(self._types))]
         elif self._types == {int} and self._largest < 2**63:
             kind = "int64"
         elif self._types in ({float}, {int, float}) and self._largest <= _EXACT:
@@ -169,7 +166,9 @@ class _Kind:
             values = [None if value is None else float(value) for value in values]
         elif self._types - {str}:
             values = [
-                v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+                v if v is None or isinstance(v, str)
+                else str(v) if isinstance(v, date | time)
+                else json.dumps(v, ensure_ascii=False)
                 for v in values
-            ]
+            ]  # fmt: skip
         return arrow_column(name, values, kind)

@@ -122,14 +122,15 @@ class Pairs:
 
     def dropped(self) -> list[Dropped]:
         """The rows that `deduplicated` leaves out, in order, and what stands for each."""
-        kept = {row: group.representative for group in self.groups() for row in group.rows}
+        groups = self.groups()
+        representative = {row: group.representative for group in groups for row in group.rows}
         size = len(self.texts)
-        graph = self._graph(np.array(sorted(set(kept.values())), np.int32))
+        graph = self._graph(np.array(sorted(set(representative.values())), np.int32))
         before = breadth_first_order(graph, size, directed=False)[1].tolist()
         steps = []
-        for row in sorted(row for row in kept if kept[row] != row):
+        for row in sorted(row for row in representative if representative[row] != row):
             end, partner = row, before[row]
-            if partner != kept[row] and self.texts[row] == self.texts[partner]:
+            if partner != representative[row] and self.texts[row] == self.texts[partner]:
                 end, partner = partner, before[partner]  # a copy: the pair of its first copy
             steps.append((row, partner, min(end, partner) * size + max(end, partner)))
         number = self.first.astype(np.int64) * size + self.second
@@ -137,7 +138,7 @@ class Pairs:
         numbers = np.array([step[2] for step in steps], np.int64)
         score = self.score[order[np.searchsorted(number, numbers, sorter=order)]].tolist()
         return [
-            Dropped(row, kept[row], partner, cosine)
+            Dropped(row, representative[row], partner, cosine)
             for (row, partner, _), cosine in zip(steps, score, strict=True)
         ]
 

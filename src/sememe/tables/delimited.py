@@ -11,7 +11,7 @@ from itertools import chain
 from typing import IO
 
 from sememe.errors import TableError
-from sememe.tables.table import Pick, Table, tables_of
+from sememe.tables.table import Pick, Table, checked_header, tables_of
 
 # No text is as long as this: a quote that is never closed is found before it eats the memory.
 _LONGEST_CELL = 2**24
@@ -35,13 +35,9 @@ def read_delimited(
         delimiter = hint[1]
         number, first = _next_line(lines, number)
     delimiter = delimiter or _sniff(first)
-    numbered = chain([first], lines)
-    rows = (
-        _tab_separated(numbered, number)
-        if delimiter == "\t"
-        else _quoted(numbered, number, delimiter, file)
-    )
-    header = _checked_header(next(rows, (1, 1, []))[2], file)
+    read = _tab_separated if delimiter == "\t" else _quoted
+    rows = read(chain([first], lines), number, delimiter, file)
+    header = checked_header(next(rows, (1, 1, []))[2], file)
     names = list(pick(header) if pick else header)
     places = [header.index(name) for name in names]
     return tables_of(names, _checked(rows, header, places, delimiter, file), size, file)
@@ -67,7 +63,7 @@ def _checked(
         yield start, [row[place] for place in places]
 
 
-def _tab_separated(lines: Iterable[str], start: int) -> _Rows:
+def _tab_separated(lines: Iterable[str], start: int, _delimiter: str, _file: str) -> _Rows:
     for number, line in enumerate(lines, start):
         row = line.rstrip("\r\n")
         if row:
@@ -93,22 +89,18 @@ def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Row
             start = end + 1
     except csv.Error as error:
         line = before + reader.line_num
+        advice = 'write a text with quotes in it between quotes, with its own doubled: "say ""hi"""'
         if "field larger" in str(error):
-            raise TableError(
-                f"{file}, line {start}: a cell of this row has more than {_LONGEST_CELL:,} "
-                'characters. Most likely a quote (") opens in it and is not closed; if a text is '
-                "really so long, .jsonl and .parquet hold it"
-            ) from None
-        if start == line and "expected after" in str(error):
-            what = 'a quote (") closes before the end of its cell'
-        else:
-            what = (
-                f'a quote (") that opens in this row is not closed as it should be by line {line}'
+            problem = f"a cell of this row has more than {_LONGEST_CELL:,} characters"
+            advice = (
+                'most likely a quote (") opens in it and is not closed; if a text is really so '
+                "long, .jsonl and .parquet hold it"
             )
-        raise TableError(
-            f"{file}, line {start}: {what}; a text with quotes in it is written between quotes, "
-            'with its own doubled: "say ""hello"" twice"'
-        ) from None
+        elif start == line and "expected after" in str(error):
+            problem = 'a quote (") closes before the end of its cell'
+        else:
+            problem = f'a quote (") that opens in this row is not closed by line {line}'
+        raise TableError(f"{file}, line {start}: {problem}; {advice}") from None
 
 
 def _sniff(header: str) -> str:
@@ -118,26 +110,13 @@ def _sniff(header: str) -> str:
     return max(",;\t", key=bare.count)
 
 
-def _checked_header(header: list[str], file: str) -> list[str]:
-    if not header:
-        raise TableError(f"{file} has no header: its first line must name the columns")
-    # pandas writes its index as a column without a name, so one is no mistake.
-    header = [name if name.strip() else f"column {at}" for at, name in enumerate(header, 1)]
-    for position, name in enumerate(header):
-        if name in header[:position]:
-            raise TableError(f'{file}: two columns are called "{name}": rename one of them')
-    return header
-
-
 def _cause(start: int, end: int, delimiter: str, too_many: bool) -> str:
     if end > start:
         return f"the row runs on to line {end}: most likely a quote opens here and is not closed"
     if delimiter == "\t":
         missing = "a cell is missing, or a text has a line break in it"
-        what = "a text has a tab in it" if too_many else missing
-        return (
-            f"most likely {what}, which tab-separated text cannot hold: save it as .csv with commas"
-        )
+        cause = "a text has a tab in it" if too_many else missing
+        return f"most likely {cause}, which .tsv cannot hold: save it as .csv with commas"
     if too_many:
         return f"most likely a text with a {_NAMES[delimiter]} in it is not between quotes"
     return "most likely a cell is missing, or a text with a line break is not between quotes"

@@ -3,67 +3,36 @@
 import json
 import reprlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from math import inf
-from typing import IO
+from typing import IO, Any
 
 from sememe.errors import SememeWarning, TableError, warn
 from sememe.progress import counted
 from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Pick, Table, Texts, choose_column, choose_pair, tables_of
+from sememe.tables.table import Names, Pick, Table, Texts, choose_columns, tables_of
+from sememe.tables.xlsx import read_xlsx
 
 _EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
-def read_texts(path: StrPath, column: str | None = None) -> Texts:
+def read_texts(path: StrPath, column: Names = None) -> Texts:
     """Read the texts of a file: one column, or the lines of a txt file that are not blank.
 
     `path` "-" is txt on standard input. `column` None takes the only column, or else the first
-    one called text, sentence, content, document, question, query or title. No other column is
-    kept in memory. Raises TableError for anything that cannot be read.
+    one called text, sentence, content, document, question, query or title; the texts of several
+    are joined by a blank line. No other column is kept in memory. Raises TableError for anything
+    that cannot be read.
 
     >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
     ['How do I reset my password?', 'Where is my order?']
     """
-    (table,) = stream_table(
-        path, lambda names: [choose_column(names, column, file_name(path))], inf
-    )
-    (name,) = table.columns
-    return Texts(table.text_column(name), name, table.source)
-
-
-def stream_texts(path: StrPath, column: str | None = None, size: int = 4096) -> Iterator[list[str]]:
-    """Yield the texts that `read_texts` gives, `size` at a time, with the same errors.
-
-    Only standard input and pipes are held in memory as a whole.
-
-    >>> for texts in stream_texts("faq.csv", column="question"):   # doctest: +SKIP
-    ...     print(len(texts))
-    """
-    pick = lambda names: [choose_column(names, column, file_name(path))]  # noqa: E731
-    for table in stream_table(path, pick, size):
-        (name,) = table.columns
-        yield table.text_column(name)
-
-
-def stream_pairs(
-    path: StrPath, columns: tuple[str, str] | None = None, size: int = 4096
-) -> Iterator[list[tuple[str, str]]]:
-    """Yield the pairs of texts of a file, `size` at a time.
-
-    `columns` None takes the two columns that are named like a pair: sentence1 and sentence2, query
-    and document, question and answer, premise and hypothesis, and so on. Raises TableError for
-    anything that cannot be read.
-
-    >>> next(stream_pairs("pairs.tsv"))   # doctest: +SKIP
-    [('A man is playing a flute.', 'A man plays the flute.')]
-    """
-    pick = lambda names: choose_pair(names, columns, file_name(path))  # noqa: E731
-    for table in stream_table(path, pick, size):
-        first, second = (table.text_column(name) for name in table.columns)
-        yield list(zip(first, second, strict=True))
+    (table,) = stream_table(path, lambda names: choose_columns(names, column, file_name(path)), inf)
+    names = list(table.columns)
+    return Texts(table.text_column(names), table.text_name(names), table.source)
 
 
 def read_table(path: StrPath) -> Table:
@@ -82,25 +51,16 @@ def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterat
     """Yield tables of up to `size` rows, with the columns that `pick` takes from the file's names.
 
     All tables have the same columns: those of jsonl are the keys of all lines, for which the file
-    is read once before. Each table's `source` goes on counting where the one before it ended.
+    is read once before. Each table's `source` counts on from where the one before it ended.
     Raises TableError for anything that cannot be read.
 
     >>> for table in stream_table("pairs.csv", lambda names: names[:2]):   # doctest: +SKIP
     ...     print(table.source.where(0), table.columns)
     """
     file_format, file = input_format(path), file_name(path)
-    if file_format == "parquet":
-        with open_bytes(path) as stream:
-            yield from read_parquet(stream, file, pick, size)
-        return
-    with open_text(path) as lines:
-        if file_format == "txt":
-            tables = _read_lines(lines, file, pick, size)
-        elif file_format == "jsonl":
-            tables = _read_json_lines(lines, file, pick, size)
-        else:
-            delimiter = "\t" if file_format == "tsv" else None
-            tables = read_delimited(lines, file, pick, size, delimiter)
+    opened = open_bytes(path) if file_format in ("parquet", "xlsx") else open_text(path)
+    with opened as stream:
+        tables = _READERS[file_format](stream, file, pick, size)
         first = next(tables, None)
         if first is None:
             raise TableError(f"{file} has {_EMPTY.get(file_format, 'a header but no rows')}")
@@ -166,3 +126,13 @@ def _records(
                 f"{reprlib.repr(value)}"
             )
         yield number, value
+
+
+_READERS: dict[str, Callable[[Any, str, Pick, float], Iterator[Table]]] = {
+    "txt": _read_lines,
+    "csv": read_delimited,
+    "tsv": partial(read_delimited, delimiter="\t"),
+    "jsonl": _read_json_lines,
+    "parquet": read_parquet,
+    "xlsx": read_xlsx,
+}

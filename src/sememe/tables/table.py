@@ -2,18 +2,24 @@
 
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import inf
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from sememe.arguments import did_you_mean
+from sememe.arguments import did_you_mean, is_missing
 from sememe.errors import SememeWarning, TableError, warn
+from sememe.extras import importing
+
+if TYPE_CHECKING:
+    import pandas
 
 # What can be written: by column name, values or an array of shape (n,) or (n, dim).
 Columns = Mapping[str, Sequence[object] | npt.NDArray[Any]]
+# One column of texts, several whose texts are joined, or None for the one that is named like texts.
+Names = str | Sequence[str] | None
 # Which of a file's columns a reader keeps; None keeps them all.
 Pick = Callable[[Sequence[str]], Sequence[str]] | None
 
@@ -33,7 +39,7 @@ class Source:
 
     `rows` is the file's own number, from 1, of each row; empty where they simply count up. `first`
     is how many rows of the file stood before these; `records` is the record number of each, where
-    they do not count up from there.
+    they do not count up from there. `letters` are those of a sheet's columns, by their names.
     """
 
     file: str
@@ -41,10 +47,12 @@ class Source:
     rows: Sequence[int] = ()
     first: int = 0
     records: Sequence[int] = ()
+    letters: Mapping[str, str] = field(default_factory=dict)
 
-    def where(self, i: int) -> str:
-        """The place of row `i` (from 0), such as "faq.csv, line 7"."""
-        return f"{self.file}, {self.unit} {self.number(i)}"
+    def where(self, i: int, column: str = "") -> str:
+        """The place of row `i` (from 0), such as "faq.csv, line 7"; in a sheet, of one cell."""
+        letter = f", column {self.letters[column]}" if column in self.letters else ""
+        return f"{self.file}, {self.unit} {self.number(i)}{letter}"
 
     def number(self, i: int) -> int:
         """The file's own number of row `i` (from 0)."""
@@ -105,25 +113,57 @@ class Table:
         """The values of one column; TableError if there is none of that name."""
         return self.columns[choose_column(list(self.columns), name, self.source.file)]
 
-    def text_name(self, name: str | None = None) -> str:
-        """The name of the column that `text_column` gives."""
-        return choose_column(list(self.columns), name, self.source.file)
+    def text_names(self, names: Names = None) -> list[str]:
+        """The names of the columns that `text_column` reads."""
+        return choose_columns(list(self.columns), names, self.source.file)
 
-    def text_column(self, name: str | None = None) -> list[str]:
-        """The texts of one column (None: the only one, or the one named like a text).
+    def text_name(self, names: Names = None) -> str:
+        """How messages call what `text_column` reads: `title`, or `title + abstract`."""
+        return " + ".join(self.text_names(names))
 
-        A missing cell, null or NaN, is "", as a blank one may be: no text (see `BlankCells`).
-        Raises TableError if there is no such column, or if a value in it is not a text.
+    def text_column(self, names: Names = None) -> list[str]:
+        """The texts of a column (None: the only one, or the one named like a text), or of several.
+
+        Those of several columns are joined by a blank line, without the blank cells. A missing
+        cell, null or NaN, is "", as a blank one may be: no text (see `BlankCells`). Raises
+        TableError if there is no such column, or if a value in it is not a text.
+
+        >>> Table({"title": ["Cats", ""], "body": ["They purr.", "Dogs bark."]}).text_column(
+        ...     ["title", "body"])
+        ['Cats\\n\\nThey purr.', 'Dogs bark.']
         """
-        name = self.text_name(name)
-        texts = ["" if _is_missing(value) else value for value in self.columns[name]]
-        for i, value in enumerate(texts):
-            if not isinstance(value, str):
-                raise TableError(
-                    f'{self.source.where(i)}: "{name}" is {reprlib.repr(value)}, not a text; give '
-                    f"it a text, or remove the {self.source.unit}"
-                )
-        return cast(list[str], texts)
+        columns = [self._texts(name) for name in self.text_names(names)]
+        if len(columns) == 1:
+            return columns[0]
+        rows = zip(*columns, strict=True)
+        return ["\n\n".join(text for text in row if text.strip()) for row in rows]
+
+    def _texts(self, name: str) -> list[str]:
+        return [
+            value if isinstance(value, str) else self._text(i, name, value)
+            for i, value in enumerate(self.columns[name])
+        ]
+
+    def _text(self, i: int, name: str, value: object) -> str:
+        if is_missing(value):
+            return ""
+        if self.source.letters and type(value) in (int, float):
+            return str(value)  # a spreadsheet makes numbers of digits, which csv has as texts
+        raise TableError(
+            f'{self.source.where(i, name)}: "{name}" is {reprlib.repr(value)}, not a text; give '
+            f"it a text, or remove the {self.source.unit}"
+        )
+
+
+def checked_header(names: Sequence[str], file: str) -> list[str]:
+    """Names of columns, a blank one as `column 3`; TableError for one that comes twice, or none."""
+    # pandas writes its index as a column without a name, so one is no mistake.
+    header = [name if name.strip() else f"column {at}" for at, name in enumerate(names, 1)]
+    if not header:
+        raise TableError(f"{file} has no header: its first line must name the columns")
+    if copies := [name for at, name in enumerate(header) if name in header[:at]]:
+        raise TableError(f'{file}: two columns are called "{copies[0]}": rename one of them')
+    return header
 
 
 def tables_of(
@@ -145,7 +185,7 @@ def tables_of(
 
 
 class BlankCells:
-    """Counts the cells of a column that hold no text, and warns of them once.
+    """Counts cells of a column that hold no text, and warns of them once.
 
     >>> blanks = BlankCells("text")
     >>> blanks.add(["hello", " "], Source("faq.csv", "line", [2, 3]))
@@ -183,10 +223,6 @@ class BlankCells:
             )
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
-
-
 def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
     """The name among `names` that `column` means; None asks for the one that holds texts.
 
@@ -208,6 +244,16 @@ def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
         f"{file} has the columns {columns}, and none is called {', '.join(_TEXT_NAMES[:-1])} or "
         f"{_TEXT_NAMES[-1]}: say which to read with --column NAME (in Python, column=...)"
     )
+
+
+def choose_columns(names: Sequence[str], columns: Names, file: str) -> list[str]:
+    """The names among `names` that `columns` mean; a TableError for one that comes twice."""
+    if columns is None or isinstance(columns, str):
+        return [choose_column(names, columns, file)]
+    picked = [choose_column(names, column, file) for column in columns]
+    if copies := [name for at, name in enumerate(picked) if name in picked[:at]]:
+        raise TableError(f'{file}: the column "{copies[0]}" is named twice; name it once')
+    return picked
 
 
 def choose_pair(
@@ -233,3 +279,16 @@ def choose_pair(
 
 def _fold(name: str) -> str:
     return name.strip().casefold()
+
+
+def series_index(texts: object) -> Any:
+    """The index of a pandas Series; None for all other texts, whose rows simply count up."""
+    index = getattr(texts, "index", None)
+    return None if callable(index) else index  # of a list it is a method
+
+
+def to_frame(columns: Columns, index: Any = None) -> "pandas.DataFrame":
+    """Columns as a DataFrame, under an index (n,) of the user's; MissingExtra without pandas."""
+    with importing("pandas", purpose="to_frame()"):
+        import pandas
+    return pandas.DataFrame(dict(columns), index=index)

@@ -13,19 +13,28 @@ from typing import Any
 
 import numpy as np
 
-from sememe.errors import TableError
+from sememe.errors import SememeWarning, TableError, warn
 from sememe.tables.files import FORMATS, StrPath, check_destination, replacing
 from sememe.tables.parquet import require_pyarrow, write_parquet
 from sememe.tables.table import Columns
+from sememe.tables.xlsx import LONGEST_CELL, UNWRITABLE, require_openpyxl, write_xlsx
 
 _UNWRITABLE, _BREAKS = re.compile("[\0\ud800-\udfff]"), re.compile("\r\n|[\t\r\n]")
+_PACKAGES = {"parquet": require_pyarrow, "xlsx": require_openpyxl}
+_REPLACED = {
+    ".csv": "csv holds no NUL characters: they are written as U+FFFD",
+    ".tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
+    "spaces and U+FFFD",
+    ".xlsx": "xlsx holds no control characters, which are written as U+FFFD, and "
+    f"{LONGEST_CELL:,} characters a cell, after which a text is cut",
+}
 
 
 def output_format(path: StrPath) -> str:
-    """The format that `path` asks for: txt, csv, tsv, jsonl or parquet.
+    """The format that `path` asks for: txt, csv, tsv, jsonl, parquet or xlsx.
 
     A command calls this before its long work begins: TableError if the format is not known or the
-    file cannot be created, MissingExtra if parquet is asked for and pyarrow is not installed.
+    file cannot be created, MissingExtra if the package that writes it is not installed.
 
     >>> output_format("scores.csv")
     'csv'
@@ -34,8 +43,8 @@ def output_format(path: StrPath) -> str:
     if file_format is None:
         raise TableError(f"{path} has a suffix that cannot be written; use {', '.join(FORMATS)}")
     check_destination(path)
-    if file_format == "parquet":
-        require_pyarrow()
+    if file_format in _PACKAGES:
+        _PACKAGES[file_format]()
     return file_format
 
 
@@ -43,8 +52,8 @@ def write_table(path: StrPath, columns: Columns) -> None:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
     A column is a sequence, or an array of shape (n,); in jsonl and parquet also (n, dim), one
-    vector a row. None is an empty cell in csv and tsv, and so is a row of a numpy masked array
-    that is masked. A cell of tsv holds no tab and no line break; txt takes a single column of
+    vector a row. None is an empty cell in csv, tsv and xlsx, and so is a masked row of a numpy
+    masked array. A cell of tsv holds no tab and no line break; txt takes a single column of
     texts that are neither blank nor hold a line break. Raises TableError for what the format
     cannot hold.
 
@@ -56,8 +65,14 @@ def write_table(path: StrPath, columns: Columns) -> None:
             _check_shapes(columns, most_axes=2 if file_format in ("jsonl", "parquet") else 1)
             if file_format == "parquet":
                 write_parquet(temporary, columns)
+                return
+            values = {name: _with_none(column) for name, column in columns.items()}
+            if file_format == "xlsx":
+                rows = zip(*values.values(), strict=True)
+                write_xlsx(
+                    temporary, list(values), (list(map(_without_numpy, row)) for row in rows)
+                )
             else:
-                values = {name: _with_none(column) for name, column in columns.items()}
                 _write_lines(temporary, _LINES[file_format](values))
         except UnicodeEncodeError as error:
             text = reprlib.repr(error.object)
@@ -67,50 +82,55 @@ def write_table(path: StrPath, columns: Columns) -> None:
             raise TableError(f"{path} cannot be written: {error}") from None
 
 
-def cell(value: object, suffix: str = ".csv") -> object:
-    """A value as csv or tsv can hold it.
+def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, bool]:
+    """Columns as a file of this suffix can hold them, and whether a text or a name was changed.
 
-    NUL and halves of surrogate pairs become U+FFFD, lists and dicts JSON, bytes base64; in tsv,
-    tabs and line breaks become spaces.
-
-    >>> cell({"lang": ["en"]})
-    '{"lang": ["en"]}'
-    """
-    if isinstance(value, list | tuple | dict):
-        value = json.dumps(value, ensure_ascii=False, default=_plain)
-    elif isinstance(value, bytes):
-        value = _plain(value)
-    if not isinstance(value, str):
-        return value
-    value = _UNWRITABLE.sub("\ufffd", value)
-    return _BREAKS.sub(" ", value) if suffix == ".tsv" else value
-
-
-def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, int]:
-    """Columns as a file of this suffix can hold them, and how many texts had to be changed.
-
-    Only csv and tsv cannot hold every text: see `cell`. Arrays stay as they are.
+    Only csv, tsv and xlsx cannot hold all: NUL and halves of surrogate pairs become U+FFFD, in tsv
+    tabs and line breaks spaces, in xlsx all control characters U+FFFD, and long texts are cut;
+    lists and dicts become JSON, bytes base64. Arrays stay as they are.
 
     >>> replace_unwritable({"text": ["a\\tb", "c"]}, ".tsv")
-    ({'text': ['a b', 'c']}, 1)
+    ({'text': ['a b', 'c']}, True)
     """
-    if suffix not in (".csv", ".tsv"):
-        return columns, 0
-    changed = 0
+    if suffix not in _REPLACED:
+        return columns, False
+    changed = False
 
-    def writable(value: object) -> object:
+    def cell(value: Any) -> Any:
         nonlocal changed
-        result = cell(value, suffix)
-        changed += isinstance(value, str) and result != value
-        return result
+        if isinstance(value, list | tuple | dict):
+            value = json.dumps(value, ensure_ascii=False, default=_plain)
+        elif isinstance(value, bytes):
+            value = _plain(value)
+        if not isinstance(value, str):
+            return value
+        writable = (UNWRITABLE if suffix == ".xlsx" else _UNWRITABLE).sub("\ufffd", value)
+        if suffix == ".tsv":
+            writable = _BREAKS.sub(" ", writable)
+        elif suffix == ".xlsx":
+            writable = writable[:LONGEST_CELL]
+        changed = changed or writable != value
+        return writable
 
-    result = {
-        str(writable(name)): values
-        if isinstance(values, np.ndarray)
-        else [writable(value) for value in values]
+    writable = {
+        cell(name): values if isinstance(values, np.ndarray) else list(map(cell, values))
         for name, values in columns.items()
     }
-    return result, changed
+    return writable, changed
+
+
+def warn_of_replaced(suffix: str) -> None:
+    """Warn that `replace_unwritable` changed something, and what it writes in its place."""
+    warn(f"{_REPLACED[suffix]}; .jsonl and .parquet hold all", SememeWarning)
+
+
+def write_cells(path: Path, columns: Columns) -> None:
+    """`write_table`, after what csv or tsv cannot hold is replaced, with a note."""
+    suffix = path.suffix.lower()
+    columns, changed = replace_unwritable(columns, suffix)
+    if changed:
+        warn_of_replaced(suffix)
+    write_table(path, columns)
 
 
 def new_column(name: str, columns: Collection[str]) -> str:
@@ -171,7 +191,7 @@ def _txt(columns: Columns) -> Iterator[str]:
 
 
 class _Echo:
-    """What `csv.writer` writes to, so that `writerow` gives the line back, without its end."""
+    """`csv.writer` writes to it, and so gives back the line, without its end."""
 
     def write(self, line: str) -> str:
         return line.removesuffix("\r\n")
@@ -191,7 +211,7 @@ def _delimited(columns: Columns, delimiter: str) -> Iterator[str]:
 
 
 def _tab_separated(columns: Columns) -> Iterator[str]:
-    """What has a tab or a line break is refused: no reader knows whether quotes are quotes here."""
+    # Refused, not quoted: no reader knows whether quotes are quotes here.
     for number, line in enumerate(_delimited(columns, "\t")):
         if line.count("\t") >= len(columns) or "\n" in line or "\r" in line:
             where = f"row {number}" if number else "the header"
@@ -208,13 +228,17 @@ def _json_lines(columns: Columns) -> Iterator[str]:
         yield json.dumps(record, ensure_ascii=False, default=_plain)
 
 
+def _without_numpy(value: object) -> object:
+    if isinstance(value, np.floating):
+        return float(str(value))  # 0.1, not the 0.10000000149011612 of a float32 made double
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
-    if isinstance(value, np.floating):
-        return float(str(value))  # 0.1, not the 0.10000000149011612 of a float32 made double
     if isinstance(value, np.generic):
-        return value.item()
+        return _without_numpy(value)
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if isinstance(value, Decimal) or hasattr(value, "isoformat"):  # dates and times

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sememe.arguments import shown
+from sememe.arguments import is_missing, shown
 from sememe.errors import BlankWarning, InputError, SememeWarning, warn
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -133,12 +133,6 @@ def refuse_tables(values: object, name: str, axes: int = 1) -> None:
         raise InputError(f"{name} has the shape {shape}: give one column of it.")
     if not isinstance(values, Iterable):
         raise InputError(f"{name} is {article} {kind}; give an iterable of str.")
-
-
-def is_missing(value: object) -> bool:
-    """Whether a value stands for none: None, NaN, pandas' NA or NaT."""
-    absent = isinstance(value, float) and value != value
-    return value is None or absent or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _no_text(where: str, value: object) -> InputError:

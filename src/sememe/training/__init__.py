@@ -23,30 +23,20 @@ _HOMES = {
     "BiTower": "sememe.training.towers",
     "Objective": "sememe.training.trainer",
     "Outcome": "sememe.evaluation.outcome",
-    "TrainingSettings": "sememe.training.settings",
     "Tower": "sememe.training.towers",
     "Trainer": "sememe.training.trainer",
+    "TrainingSettings": "sememe.training.settings",
     "train_bi": "sememe.training.runs",
     "train_cross": "sememe.training.runs",
 }
-
-__all__ = [
-    "BiTower",
-    "Objective",
-    "Outcome",
-    "Tower",
-    "Trainer",
-    "TrainingSettings",
-    "train_bi",
-    "train_cross",
-]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sememe.training' has no attribute {name!r}")
-    with importing("torch", "transformers", "accelerate", purpose="training"):
-        import accelerate as _accelerate  # noqa: F401
-        import torch as _torch  # noqa: F401
-        import transformers as _transformers  # noqa: F401
+    modules = ("torch", "transformers", "accelerate")
+    with importing(*modules, purpose="training"):
+        for module in modules:
+            import_module(module)
     return getattr(import_module(_HOMES[name]), name)

@@ -1,9 +1,9 @@
 """Which rows make which batch: decided by seed and step alone, so that a job resumes anywhere."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -26,16 +26,10 @@ class Rows(Protocol):
         ...
 
 
-class BatchRows(NamedTuple):
-    """The rows of one batch, int64 (size,), all of one part."""
-
-    part: int
-    rows: Ints
-
-
 class Batches:
-    """Batches of one or more data sets in turn; `batches[step]` needs no step before it.
+    """Batches of one or more data sets in turn: the data set's place, and its rows, int64 (size,).
 
+    `batches[step]` needs no step before it.
     Without `weights` every row comes once an epoch. A part's last batch may be short; a row that
     would be alone in it joins the batch before. With `weights` an epoch has about as many batches,
     and a part that has ended begins again in another order.
@@ -81,7 +75,7 @@ class Batches:
     def __len__(self) -> int:
         return self._steps
 
-    def __getitem__(self, step: int) -> BatchRows:
+    def __getitem__(self, step: int) -> tuple[int, Ints]:
         if not 0 <= step < self._steps:
             raise IndexError(f"step {step} of {self._steps}")
         epoch, place = divmod(step, self.per_epoch)
@@ -89,10 +83,7 @@ class Batches:
         # Shares do not change, so they tell how many turns the part has had in earlier epochs.
         cycle, nth = divmod(epoch * int(self._shares[part]) + turn, int(self._batches[part]))
         end = None if nth + 1 == self._batches[part] else (nth + 1) * self._size
-        return BatchRows(part, self._rows(part, cycle)[nth * self._size : end])
-
-    def __iter__(self) -> Iterator[BatchRows]:
-        return map(self.__getitem__, range(self._steps))
+        return part, self._rows(part, cycle)[nth * self._size : end]
 
     def _count(self, part: Rows) -> int:
         """How many batches a part makes."""

@@ -11,8 +11,8 @@ from sememe.arguments import real_number, whole_number
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
 from sememe.evaluation.measures import check_measurable, unclear_positive_label
-from sememe.evaluation.outcome import Choice, report_choices, with_requests
-from sememe.training.losses import BI, CROSS, Entry, check_options
+from sememe.evaluation.outcome import Choice, with_requests
+from sememe.training.losses import BI, CROSS, check_options
 from sememe.training.losses.taught import REACH
 from sememe.training.settings import TrainingSettings
 
@@ -29,7 +29,7 @@ _CROSS_LOSS = {
     "taught triplets": ("margin-mse", "a teacher's scores: its margins are learned"),
     "scored pairs": ("bce", "scores from 0 to 1: each is taken for a probability"),
 }
-OF_ALIKE = ("contrastive", "bce")
+_OF_SIMILAR_PAIRS = ("contrastive", "bce")
 """Of labelled pairs, these learn whether two texts are alike."""
 _IN_BATCH = 64
 """More negatives are better up to some hundreds; at 64 a small data set still has many steps."""
@@ -67,37 +67,30 @@ class Plan:
     dev: Examples | None
     test: Examples | None
     positives: list[int | None]
-    weights: list[float | None]
+    weights: Sequence[float | None]
     sources: dict[str, Any]
     lora: int | None
     progress: bool | None
 
-    def value(self, name: str, dataset: int = 0) -> Any:
-        """The value of a choice."""
-        return next(choice.value for choice in self.choices[dataset] if choice.name == name)
-
-    def loss_options(self, dataset: int) -> dict[str, Any]:
-        """What a data set's loss is made with, beside its defaults."""
-        return next((c.value for c in self.choices[dataset] if c.name == "loss_options"), {})
+    def losses(self) -> list[tuple[str, dict[str, Any]]]:
+        """The loss of each data set, and its options beside the defaults."""
+        values = [{choice.name: choice.value for choice in each} for each in self.choices]
+        return [(each["loss"], each.get("loss_options", {})) for each in values]
 
     def targets(self, dataset: int) -> Examples:
         """A data set with its targets as its loss takes them."""
         examples = self.datasets[dataset]
-        if examples.kind == "labelled pairs" and self.value("loss", dataset) in OF_ALIKE:
+        if examples.kind == "labelled pairs" and self.losses()[dataset][0] in _OF_SIMILAR_PAIRS:
             is_positive = np.asarray(examples.targets) == self.positives[dataset]
             return replace(examples, targets=is_positive.astype(np.float32))
         return examples
-
-    def say(self) -> None:
-        """Say what was chosen and why."""
-        report_choices(choice for choices in self.choices for choice in choices)
 
     def identity(self) -> dict[str, Any]:
         """All that what comes out depends on, beside the model."""
         return {
             **self.sources,
-            "losses": [self.value("loss", i) for i in range(len(self.datasets))],
-            "loss_options": [self.loss_options(i) for i in range(len(self.datasets))],
+            "losses": [loss for loss, _ in self.losses()],
+            "loss_options": [options for _, options in self.losses()],
             "positive": self.positives,
             "weights": list(self.weights),
             "lora": self.lora,
@@ -127,6 +120,11 @@ def make_plan(
         "data": [examples.digest() for examples in loaded],
         "dev": dev.digest() if isinstance(dev, Examples) else dev,
     }
+    weights: Sequence[float | None] = [None] * len(loaded)
+    if options.get("weights") is not None:
+        weights = [real_number("weights", weight, above=0) for weight in options["weights"]]
+    if len(weights) != len(loaded):
+        raise InputError(f"{len(weights)} weights for {len(loaded)} data sets; give one for each.")
     datasets, dev_half, test_half = _hold_out(loaded, dev, checked.seed)
     choices = [
         choose(examples, options, cross=cross, positive=positive)
@@ -146,7 +144,7 @@ def make_plan(
         dev_half,
         test_half,
         positives,
-        _weights(options.get("weights"), len(datasets)),
+        weights,
         sources,
         options.get("lora"),
         options.get("progress"),
@@ -165,15 +163,22 @@ def choose(
     """
     losses, defaults = (CROSS, _CROSS_LOSS) if cross else (BI, _BI_LOSS)
     loss, reason = defaults.get(examples.kind) or _for_labels(examples, cross, positive)
-    loss = _checked(options.get("loss") or loss, examples, losses)
-    if positive is None and examples.kind == "labelled pairs" and loss in OF_ALIKE:
+    loss = options.get("loss") or loss
+    fitting = [name for name, entry in losses.items() if examples.kind in entry.kinds]
+    if loss not in fitting:
+        problem = "is not known" if loss not in losses else f"is not for {examples.kind}"
+        raise InputError(
+            f"The loss {loss!r} {problem}; {examples.name} holds {examples.kind}, for which there "
+            f"are {', '.join(fitting)}."
+        )
+    if positive is None and examples.kind == "labelled pairs" and loss in _OF_SIMILAR_PAIRS:
         raise unclear_positive_label(examples)
     count = len(examples)
     epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))
     suited = [
         Choice("loss", loss, reason),
         *_batch(examples, loss, options),
-        _learning_rate(examples, cross, with_lora=bool(options.get("lora"))),
+        Choice("learning_rate", *_learning_rate(examples, cross, bool(options.get("lora")))),
         Choice("epochs", epochs, f"about {_EXAMPLES_SEEN:,} examples seen, of {count:,}"),
     ]
     if any(choice.name == "per_label" for choice in suited):  # which has the user's sizes in it
@@ -206,13 +211,15 @@ def _batch(examples: Examples, loss: str, options: Mapping[str, Any]) -> list[Ch
     return [Choice("batch_size", min(size, max(2, len(examples) // 2)), reason)]
 
 
-def _learning_rate(examples: Examples, cross: bool, *, with_lora: bool) -> Choice:
+def _learning_rate(examples: Examples, cross: bool, with_lora: bool) -> tuple[float, str]:
     rate, reason = (5e-5, "usual for cross-encoders") if cross else (2e-5, "usual for bi-encoders")
     if examples.kind == "labelled texts":
         rate, reason = 5e-5, "labels are learned better than with 2e-5"
-    if with_lora:
-        rate, reason = 10 * rate, "ten times the usual, as LoRA trains few weights"
-    return Choice("learning_rate", rate, reason)
+    return (
+        (10 * rate, "ten times the usual, as LoRA trains few weights")
+        if with_lora
+        else (rate, reason)
+    )
 
 
 def _scale(examples: Examples) -> float | None:
@@ -236,17 +243,6 @@ def _for_labels(examples: Examples, cross: bool, positive: int | None) -> tuple[
     if cross:
         return "cross-entropy", f"{len(examples.labels)} labels: a score each"
     return "softmax", f"{len(examples.labels)} labels: told from both vectors, as in SBERT"
-
-
-def _checked(loss: str, examples: Examples, losses: Mapping[str, Entry]) -> str:
-    fitting = [name for name, entry in losses.items() if examples.kind in entry.kinds]
-    if loss not in fitting:
-        problem = "is not known" if loss not in losses else f"is not for {examples.kind}"
-        raise InputError(
-            f"The loss {loss!r} {problem}; {examples.name} holds {examples.kind}, for which there "
-            f"are {', '.join(fitting)}."
-        )
-    return loss
 
 
 def _sources(data: Data | Sequence[Data]) -> list[Any]:
@@ -276,48 +272,29 @@ def _positives(loaded: list[Examples], positive: Any) -> list[int | None]:
     ]
 
 
-def _weights(weights: Sequence[Any] | None, count: int) -> list[float | None]:
-    if weights is None:
-        return [None] * count
-    checked = [w if w is None else real_number("weights", w, above=0) for w in weights]
-    if len(checked) != count:
-        raise InputError(f"{len(checked)} weights for {count} data sets; give one for each.")
-    return checked
-
-
 def _hold_out(
     loaded: list[Examples], dev: Examples | str | None, seed: int
 ) -> tuple[list[Examples], Examples | None, Examples | None]:
+    """What to train on, what chooses the best weights, and what judges them."""
     first, held = hold_out(loaded[0], dev, seed)
     if held is None:
         return loaded, None, None
     if dev is None:
-        loaded = [first, *(_without(examples, held) for examples in loaded[1:])]
+        datasets, others, place = [first], loaded[1:], "held out of"
     else:
-        for examples in loaded:
-            if shared := int(_sharing(examples, held).sum()):
-                warn(
-                    f"{shared} of {len(examples)} rows of {examples.name} have a text that is in "
-                    f"{held.name} too: the figures may be better than on new texts.",
-                    SememeWarning,
-                )
-    return loaded, *split(held, len(held) // 2, seed)
-
-
-def _without(examples: Examples, held: Examples) -> Examples:
-    """Another data set, less what has a text that is held out."""
-    shared = _sharing(examples, held)
-    if shared.any():
-        warn(
-            f"{shared.sum()} of {len(examples)} rows of {examples.name} have a text that is held "
-            f"out of {held.name}, and are not trained on.",
-            ChoiceWarning,
-        )
-    if shared.all():
-        raise InputError(f"That leaves nothing of {examples.name}; give examples to measure on.")
-    return examples.subset(np.flatnonzero(~shared))
-
-
-def _sharing(examples: Examples, held: Examples) -> Any:
-    """Which rows have a text of the others."""
-    return np.isin(examples.keys(), held.keys()).any(axis=1)
+        datasets, others, place = [], loaded, "in"
+    for examples in others:
+        shared = np.isin(examples.keys(), held.keys()).any(axis=1)
+        count = int(np.sum(shared))
+        rows = f"{count} of {len(examples)} rows of {examples.name} have a text that is {place}"
+        if count and dev is None:
+            warn(f"{rows} {held.name}, and are not trained on.", ChoiceWarning)
+        elif count:
+            problem = "the figures may be better than on new texts"
+            warn(f"{rows} {held.name} too: {problem}.", SememeWarning)
+        if dev is None and count == len(examples):
+            raise InputError(
+                f"That leaves nothing of {examples.name}; give examples to measure on."
+            )
+        datasets.append(examples.subset(np.flatnonzero(~shared)) if dev is None else examples)
+    return datasets, *split(held, len(held) // 2, seed)

@@ -17,7 +17,12 @@ from sememe.data import Data, Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
-from sememe.evaluation.outcome import Outcome, saving_explained, write_outcome
+from sememe.evaluation.outcome import (
+    Outcome,
+    report_choices,
+    saving_explained,
+    write_outcome,
+)
 from sememe.jobs import Job
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss, Matryoshka
@@ -174,7 +179,8 @@ def train_cross(
     options = locals()  # all of the above, by name
     target, checkpoint = _open(output, model)
     plan = make_plan(data, dev, options, cross=True)
-    name, names = plan.value("loss"), {plan.value("loss", i) for i in range(len(plan.datasets))}
+    names = {loss for loss, _ in plan.losses()}
+    name = plan.losses()[0][0]
     labels = {part.labels for part in plan.datasets} if name == "cross-entropy" else set()
     if len(names) > 1 or len(labels) > 1:
         data_names = " and ".join(examples.name for examples in plan.datasets)
@@ -217,14 +223,8 @@ def _train(
 ) -> Outcome:
     """Measure, train, measure again and save the checkpoint with its report.
 
-    Args:
-        plan: all choices.
-        tower: what is trained.
-        make_loss: a loss of a name, a data set and the loss's options.
-        measure: measures what computes vectors or scores.
-        before: what computed them before training.
-        target: where the checkpoint is saved.
-        identity: what a resumed run must have in common with this one, beside the plan.
+    `before` computed vectors or scores before training; `identity` is what a resumed run must have
+    in common with this one, beside the plan.
     """
     folder = target.with_name(f"{target.name}.training")
     identity = {
@@ -234,12 +234,8 @@ def _train(
         **identity,
     }
     objectives = [
-        Objective(
-            plan.targets(i),
-            make_loss(plan.value("loss", i), examples, plan.loss_options(i)),
-            weight,
-        )
-        for i, (examples, weight) in enumerate(zip(plan.datasets, plan.weights, strict=True))
+        Objective(plan.targets(i), make_loss(loss, plan.datasets[i], loss_options), plan.weights[i])
+        for i, (loss, loss_options) in enumerate(plan.losses())
     ]
     dev, test = plan.dev, plan.test
     trainer = Trainer(
@@ -252,7 +248,7 @@ def _train(
     is_main = int(os.environ.get("RANK", 0)) == 0  # of several processes one keeps the state
     with Job.opened(folder, "train", identity) if is_main else nullcontext() as job:
         if job:
-            plan.say()
+            report_choices(choice for choices in plan.choices for choice in choices)
         first = None if test is None else measure(test, before)
         try:
             history = trainer.run(plan.progress)
@@ -266,18 +262,14 @@ def _train(
         outcome = Outcome(target, title, plan.choices[0], trainer.precision, history, first, last)
         if job:
             with saving_explained(target, folder):
-                _save(tower, outcome, folder / "model")
+                model = folder / "model"
+                shutil.rmtree(model, ignore_errors=True)  # of a process that was killed here
+                tower.save(model)
+                write_outcome(outcome, model)
+                take_name(model, target)  # both or neither
             trainer.forget()
             job.remove()
     return outcome
-
-
-def _save(tower: TextTower, outcome: Outcome, folder: Path) -> None:
-    """Put the checkpoint and its report in their place, both or neither."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed here
-    tower.save(folder)
-    write_outcome(outcome, folder)
-    take_name(folder, outcome.directory)
 
 
 def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:

@@ -6,9 +6,7 @@ from importlib.util import find_spec
 from sememe.arguments import one_of, real_number, whole_number
 from sememe.errors import MissingExtra
 
-TRACKERS = ("tensorboard", "wandb")
 _WHOLE = {"batch_size": 2, "per_label": 0, "seed": 0, "evaluations": 1, "patience": 1}
-_ABOVE_0 = ("epochs", "learning_rate", "max_norm")
 _FROM_0 = {"warmup": 1, "weight_decay": None, "save_minutes": None}
 
 
@@ -41,7 +39,7 @@ class TrainingSettings:
             for name, least in _WHOLE.items()
             if (name, getattr(self, name)) != ("patience", None)
         }
-        for name in _ABOVE_0:
+        for name in ("epochs", "learning_rate", "max_norm"):
             checked[name] = real_number(name, getattr(self, name), above=0)
         for name, most in _FROM_0.items():
             checked[name] = real_number(name, getattr(self, name), least=0, most=most)
@@ -50,9 +48,9 @@ class TrainingSettings:
                 object.__setattr__(self, name, value)
         one_of("precision", self.precision, ("auto", "f32", "bf16"))
         if self.log is not None:
-            one_of("log", self.log, TRACKERS)
-        if self.log and find_spec(self.log) is None:
-            raise MissingExtra(f"log={self.log!r} needs {self.log}: pip install {self.log}")
+            one_of("log", self.log, ("tensorboard", "wandb"))
+            if find_spec(self.log) is None:
+                raise MissingExtra(f"log={self.log!r} needs {self.log}: pip install {self.log}")
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step (from 0) among all."""

@@ -20,7 +20,7 @@ from sememe.engines.torch.load import load_transformer
 from sememe.engines.torch.speed import keep_gradients, quicken_dropout, unpadded
 from sememe.errors import InputError
 from sememe.extras import importing
-from sememe.text import Batch, Pair, PairTokenizer, Tokenizer, Tokens, batches
+from sememe.text import Pair, PairTokenizer, Tokenizer, Tokens, batches
 from sememe.training.losses.loss import Tensor
 
 TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 32_768}
@@ -141,9 +141,12 @@ class TextTower(Tower):
 
     def parts(self, items: Sequence[Any]) -> list[Part]:
         """Texts of like lengths together, so that little is padded."""
-        tokens = self._tokens(items)
-        packed = batches(tokens, np.arange(len(tokens.lengths)), TOKENS[self.device.type])
-        return [Part(batch.rows, _inputs(batch)) for batch in packed]
+        tokens, parts = self._tokens(items), []
+        for batch in batches(tokens, np.arange(len(tokens.lengths)), TOKENS[self.device.type]):
+            second = () if batch.second is None else (batch.second,)
+            inputs = map(torch.from_numpy, (batch.ids, batch.lengths, *second))
+            parts.append(Part(batch.rows, tuple(inputs)))
+        return parts
 
     def forward(self, *inputs: Any) -> Tensor:
         """Ids (b, t), lengths (b,) and, of pairs, where the second types begin: (b, dim)."""
@@ -151,7 +154,7 @@ class TextTower(Tower):
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write a checkpoint that sememe and sentence-transformers open; see `checkpoint.write`."""
-        raise NotImplementedError
+        write(self.checkpoint, directory, self.tensors())
 
     def tensors(self) -> dict[Path, dict[str, npt.NDArray[np.float32]]]:
         """All weights, by the checkpoint's folder that they belong to."""
@@ -192,10 +195,6 @@ class BiTower(TextTower):
     def _tokens(self, items: Sequence[str]) -> Tokens:
         return self._tokenizer([self._prompt + text for text in items])
 
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write a bi-encoder."""
-        write(self.checkpoint, directory, self.tensors())
-
 
 class CrossTower(TextTower):
     """A cross-encoder in training: pairs of texts to logits.
@@ -220,9 +219,10 @@ class CrossTower(TextTower):
         super().__init__(
             checkpoint, "scores", new_labels=None if has_labels else len(scoring.labels), lora=lora
         )
-        self.new = not has_labels
         self._tokenizer = PairTokenizer(checkpoint)
-        self._negatives, self._scoring = negatives, scoring
+        self._negatives = negatives
+        config = {**checkpoint.config, "architectures": [self.kind]}
+        self.checkpoint = replace(checkpoint, config=config, scoring=scoring, pooling=None, head=())
 
     def _tokens(self, items: Sequence[Pair]) -> Tokens:
         return self._tokenizer(items)
@@ -242,14 +242,6 @@ class CrossTower(TextTower):
         ]
         return columns + drawn
 
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write a cross-encoder."""
-        config = {**self.checkpoint.config, "architectures": [self.kind]}
-        checkpoint = replace(
-            self.checkpoint, config=config, scoring=self._scoring, pooling=None, head=()
-        )
-        write(checkpoint, directory, self.tensors())
-
 
 def _drawn(
     row: tuple[str, ...], others: list[str], candidates: set[str], random: np.random.Generator
@@ -261,32 +253,15 @@ def _drawn(
     return row[1]  # which the loss does not take for a negative
 
 
-def _inputs(batch: Batch) -> tuple[Any, ...]:
-    second = batch.second
-    fed = [batch.ids, batch.lengths, *([second] if second is not None else [])]
-    return tuple(torch.from_numpy(x) for x in fed)
-
-
 def _adapt(transformer: Any, rank: int) -> None:
     """Freeze a transformer but its head, and put LoRA's matrices beside each linear layer."""
     with importing("peft", purpose="lora="):
         from peft import LoraConfig, inject_adapter_in_model
     rank = whole_number("lora", rank)
-    base = transformer.base_model
-    base_modules = {id(module) for module in base.modules()}
-    linear = [
-        name
-        for name, module in transformer.named_modules()
-        if isinstance(module, nn.Linear) and id(module) in base_modules
-    ]
-    base_parameters = {id(parameter) for parameter in base.parameters()}
-    head = [
-        parameter for parameter in transformer.parameters() if id(parameter) not in base_parameters
-    ]
+    base = transformer.base_model  # peft freezes all of it, and the head is outside
+    linear = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
-    inject_adapter_in_model(config, transformer)
-    for parameter in head:  # peft freezes all but its own, and this one is new
-        parameter.requires_grad_(True)
+    inject_adapter_in_model(config, base)
 
 
 def _merged(transformer: Any) -> dict[str, Any]:

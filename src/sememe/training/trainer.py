@@ -2,6 +2,11 @@
 
 All that is random in a step is drawn from the seed and the step's number, so an interrupted run
 resumes exactly where it stopped.
+
+Where a batch does not fit into memory its outputs are computed part by part without gradients, the
+loss is taken of all of them, and each part is computed once more to carry its share of the
+gradient back (gradient caching: Gao et al., 2021). A batch's size is then a matter of time alone,
+and there is no need to accumulate gradients of smaller ones, which see fewer negatives.
 """
 
 import math
@@ -26,10 +31,9 @@ from sememe.evaluation.outcome import History
 from sememe.progress import is_terminal, progress_bar
 from sememe.tables import replacing
 from sememe.training.batches import Batches, Rows
-from sememe.training.losses.loss import Loss
+from sememe.training.losses.loss import Loss, Outputs, Tensor
 from sememe.training.settings import TrainingSettings
-from sememe.training.steps import Stepper
-from sememe.training.towers import Tower
+from sememe.training.towers import Part, Tower
 
 _TIMED = 10
 """How many steps tell how long all will take."""
@@ -81,21 +85,26 @@ class Trainer:
             log_with=settings.log,
             project_dir=settings.log_directory,
         )
-        self.precision = training_precision(settings.precision, device)
+        self.precision = settings.precision
+        if self.precision == "auto":
+            self.precision = "bf16" if narrowest(device)[0] == "bf16" else "f32"
+        choose_precision(self.precision, device)
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         self._tower = tower
         self._modules = torch.nn.ModuleList([tower, *(o.loss for o in objectives)])
         self._modules.to(self._accelerator.device if is_distributed else device)
         self._step = Stepper(tower, self._accelerator, dtype)
-        self._optimizer = torch.optim.AdamW(
-            _parameter_groups(self._modules, settings.weight_decay),
-            lr=settings.learning_rate,
-            fused=True,
-        )
+        trained = [p for p in self._modules.parameters() if p.requires_grad]
+        groups = [  # biases and norms are not drawn to zero
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self._optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        weights = [objective.weight for objective in objectives]
         self._batches = Batches(
             [objective.examples for objective in objectives],
             settings.batch_size,
-            weights=_weights(objectives),
+            weights=[1.0 if w is None else w for w in weights] if {*weights} - {None} else None,
             per_label=settings.per_label,
             seed=settings.seed,
             epochs=settings.epochs,
@@ -125,21 +134,21 @@ class Trainer:
         if first == 0:
             self._evaluate(0)
         self._tower.train()
-        shows_bar = is_terminal(sys.stderr) if progress is None else progress
-        shows_bar = shows_bar and self._accelerator.is_main_process
+        is_main = self._accelerator.is_main_process
+        shows_bar = is_main and (is_terminal(sys.stderr) if progress is None else progress)
         with progress_bar(self.steps, "steps", shows_bar) as bar:
             bar.update(first)
             for step in range(first, first if self._has_ended else self.steps):
                 if step == first + 1:
                     started = time.monotonic()  # the first step loads what is loaded on use
-                if step == first + _TIMED:
+                if step == first + _TIMED and is_main:
                     seconds = (time.monotonic() - started) / (_TIMED - 1)
-                    if self._accelerator.is_main_process:
-                        warn_of_duration(f"{self.steps:,} steps", seconds * (self.steps - step))
+                    warn_of_duration(f"{self.steps:,} steps", seconds * (self.steps - step))
                 if not self._train_step(step):
                     break
                 bar.update(1)
-                bar.set_postfix_str(self._status())
+                metric = f", metric {self.history.evaluations[-1][1]:.4f}" if self._measure else ""
+                bar.set_postfix_str(f"loss {np.mean(self.history.losses[-20:]):.4f}{metric}")
                 if self._is_evaluation_due(step + 1) and not self._evaluate(step + 1):
                     break
                 if time.monotonic() - last_save >= 60 * self._settings.save_minutes:
@@ -178,23 +187,22 @@ class Trainer:
             self._accelerator.clip_grad_norm_(self._modules.parameters(), self._settings.max_norm)
         )
         if not math.isfinite(loss + norm):  # and the weights are still good
-            self._stop(step, rate)
+            problem = (
+                f"Loss or gradient is not a number at step {step + 1} (learning rate {rate:.1e})"
+            )
+            if not self.history.best:  # none, or the one before the first step
+                or_wider = ' or precision="f32"' if self.precision == "bf16" else ""
+                raise InputError(
+                    f"{problem}, before anything better was measured. Take a lower "
+                    f"learning_rate{or_wider}."
+                )
+            warn(f"{problem}; training ended there, with the best weights so far.", SememeWarning)
             return False
         self._optimizer.step()
         self.history.losses.append(loss)
         self.history.rates.append(rate)
         self._log({"loss": loss, "learning_rate": rate}, step + 1)
         return True
-
-    def _stop(self, step: int, rate: float) -> None:
-        problem = f"Loss or gradient is not a number at step {step + 1} (learning rate {rate:.1e})"
-        if self.history.best:  # neither none nor the one before the first step
-            warn(f"{problem}; training ended there, with the best weights so far.", SememeWarning)
-            return
-        or_wider = ' or precision="f32"' if self.precision == "bf16" else ""
-        raise InputError(
-            f"{problem}, before anything better was measured. Take a lower learning_rate{or_wider}."
-        )
 
     def _is_evaluation_due(self, done: int) -> bool:
         epoch = self.steps / self._settings.epochs
@@ -218,45 +226,49 @@ class Trainer:
         patience = self._settings.patience
         return patience is None or len(history.evaluations) - 1 - history.best < patience
 
-    def _status(self) -> str:
-        loss = float(np.mean(self.history.losses[-20:]))
-        metric = f", metric {self.history.evaluations[-1][1]:.4f}" if self._measure else ""
-        return f"loss {loss:.4f}{metric}"
-
     def _log(self, values: dict[str, float], step: int) -> None:
         if self._settings.log:
             self._accelerator.log(values, step=step)
 
     def _save(self) -> None:
-        if self._file is not None and self._accelerator.is_main_process:
-            state = {
-                "modules": _state(self._modules),
-                "optimizer": None if self._has_ended else self._optimizer.state_dict(),
-                "history": asdict(self.history),
-                "best": self._best,
-            }
-            save_state(self._file, state)
-
-    def forget(self) -> None:
-        """Delete the state, once the result is saved."""
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
+        if self._file is None or not self._accelerator.is_main_process:
+            return
+        state = {
+            "modules": _state(self._modules),
+            "optimizer": None if self._has_ended else self._optimizer.state_dict(),
+            "history": asdict(self.history),
+            "best": self._best,
+        }
+        try:
+            with replacing(self._file) as temporary:
+                torch.save(state, temporary)
+        except (TableError, RuntimeError) as error:  # the last is torch's own, and unclear
+            reason = error if isinstance(error, TableError) else f"{self._file} cannot be written"
+            raise JobError(
+                f"{reason}. The state saved before is safe: once this is mended (is the disk "
+                "full?), the same call resumes from there."
+            ) from error
 
     def _load(self) -> None:
-        if self._file is None or (state := load_state(self._file)) is None:
+        if self._file is None or not self._file.is_file():
             return
+        try:
+            state = torch.load(self._file, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise JobError(
+                f"{self._file} cannot be read ({type(error).__name__}); delete "
+                f"{self._file.parent} to begin again."
+            ) from error
         self._modules.load_state_dict(state["modules"], strict=False)
         self._has_ended = state["optimizer"] is None
         if not self._has_ended:
             self._optimizer.load_state_dict(state["optimizer"])
         self.history, self._best = History(**state["history"]), state["best"]
 
-
-def training_precision(precision: str, device: Any) -> str:
-    """bf16 or f32; auto takes bf16 where the device has it."""
-    if precision == "auto":
-        return "bf16" if narrowest(device)[0] == "bf16" else "f32"
-    return choose_precision(precision, device)[0]
+    def forget(self) -> None:
+        """Delete the state, once the result is saved."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
 
 
 def _state(module: torch.nn.Module) -> dict[str, Any]:
@@ -265,51 +277,96 @@ def _state(module: torch.nn.Module) -> dict[str, Any]:
     return {**trained, **dict(module.named_buffers())}
 
 
-def _parameter_groups(modules: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Biases and norms are not drawn to zero."""
-    trained = [p for p in modules.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+@dataclass(frozen=True)
+class Stepper:
+    """Computes a tower's gradients of a batch, which the accelerator's processes share.
+
+    A dtype of bfloat16 computes the tower in it; its weights stay float32.
+    """
+
+    tower: Tower
+    accelerator: Accelerator
+    dtype: Any
+
+    def __call__(
+        self, loss: Loss, columns: Sequence[Sequence[Any]], targets: Tensor | None
+    ) -> float:
+        """Add the gradients of a batch of n examples to the parameters; returns its loss.
+
+        Columns are the examples' items; targets are as the loss takes them.
+        """
+        device, world = self.tower.device, self.accelerator.num_processes
+        count = len(columns[0])
+        # Where examples are fewer than processes, one that has none computes another's for nothing.
+        mine = slice(self.accelerator.process_index % count, None, world)
+        parts = self.tower.parts([item for column in columns for item in column[mine]])
+        keys = _keys(columns).to(device)
+        targets = None if targets is None else targets.to(device)
+
+        def batch_loss(values: Tensor) -> Tensor:
+            split = values.unflatten(0, (len(columns), -1))
+            return loss(Outputs(list(split.unbind()), targets, keys))
+
+        if len(parts) == 1 and world == 1:
+            value = batch_loss(_in_order(parts, [self._forward(parts[0])]))
+            value.backward()
+            return float(value.detach())
+        states, values, gpu = [], [], [device] if device.type == "cuda" else []
+        with torch.no_grad():
+            for part in parts:
+                states.append((torch.get_rng_state(), [*map(torch.cuda.get_rng_state, gpu)]))
+                values.append(self._forward(part))
+        leaf = _in_order(parts, values).requires_grad_()
+        total = batch_loss(self._gathered(leaf, len(columns), count))
+        total.backward()
+        for part, (state, gpu_states) in zip(parts, states, strict=True):
+            with torch.random.fork_rng(gpu):  # what dropped out drops out again
+                torch.set_rng_state(state)
+                for gpu_state in gpu_states:
+                    torch.cuda.set_rng_state(gpu_state, device)
+                value = self._forward(part)
+            value.backward(leaf.grad[torch.as_tensor(part.rows, device=device)])
+        if world > 1:  # each has the gradient of its own items; the batch's is their sum
+            for parameter in self.tower.parameters():
+                if parameter.grad is not None:  # in no process or in all: each has items
+                    parameter.grad = self.accelerator.reduce(parameter.grad, "sum")
+        return float(total.detach())
+
+    def _forward(self, part: Part) -> Tensor:
+        device = self.tower.device
+        with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.tower(*(x.to(device) for x in part.inputs)).float()
+
+    def _gathered(self, leaf: Tensor, columns: int, count: int) -> Tensor:
+        """All processes' outputs in the order of the batch; those of this one have gradients."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        if world == 1:
+            return leaf
+        local = leaf.unflatten(0, (columns, -1))
+        longest = -(-count // world)
+        padded = local.new_zeros(columns, longest, *local.shape[2:])
+        padded[:, : local.shape[1]] = local.detach()
+        gathered = self.accelerator.gather(padded[None])
+        batch = gathered.new_empty(columns, count, *local.shape[2:])
+        for other in range(world):
+            size = len(range(other, count, world))
+            batch[:, other::world] = (local if other == rank else gathered[other])[:, :size]
+        return batch.flatten(0, 1)
+
+
+def _in_order(parts: list[Part], values: list[Tensor]) -> Tensor:
+    """The outputs of all parts in the order of their rows."""
+    rows = np.concatenate([part.rows for part in parts])
+    return torch.cat(values)[torch.as_tensor(np.argsort(rows), device=values[0].device)]
+
+
+def _keys(columns: Sequence[Sequence[Any]]) -> Tensor:
+    """Numbers that are equal where items are, int64 (n, columns); an image equals itself alone."""
+    numbers: dict[Any, int] = {}
+    identities = [
+        [item if isinstance(item, str | tuple) else id(item) for item in row]
+        for row in zip(*columns, strict=True)
     ]
-
-
-def _weights(objectives: Sequence[Objective]) -> list[float] | None:
-    weights = [objective.weight for objective in objectives]
-    if all(weight is None for weight in weights):
-        return None
-    return [1.0 if weight is None else weight for weight in weights]
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Replace the state.
-
-    Raises:
-        JobError: it cannot be written, as on a full disk; the state before is kept.
-    """
-    try:
-        with replacing(path) as temporary:
-            torch.save(state, temporary)
-    except (TableError, RuntimeError) as error:  # the last is of torch's own writer, and unclear
-        reason = str(error) if isinstance(error, TableError) else f"{path} cannot be written"
-        raise JobError(
-            f"{reason}. The state saved before is safe: once this is mended (is the disk full?), "
-            "the same call goes on from there."
-        ) from error
-
-
-def load_state(path: Path) -> dict[str, Any] | None:
-    """The state, or None where none was saved.
-
-    Raises:
-        JobError: it cannot be read.
-    """
-    if not path.is_file():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise JobError(
-            f"{path} cannot be read ({type(error).__name__}); delete {path.parent} to begin again."
-        ) from error
-    return state
+    return torch.tensor(
+        [[numbers.setdefault(each, len(numbers)) for each in row] for row in identities]
+    )

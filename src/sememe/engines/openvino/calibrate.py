@@ -46,13 +46,16 @@ def calibrate(
         output=output_name(output),
     )
     rounded = OpenVinoEngine(checkpoint, output, precision="int8", ranges=unfinished)
-    values = _values(exact, held_back), _values(rounded, held_back)
-    texts = len(held_back.lengths)
+    expected, values = _values(exact, held_back), _values(rounded, held_back)
     if output == "scores":
-        fidelity = Fidelity(*_correlation(*values), texts, source, "correlation")
+        mean = np.corrcoef(expected.ravel(), values.ravel())[0, 1]
+        least = 1 - np.abs(expected - values).max() / max(float(expected.std()), 1e-9)
+        measure = "correlation"
     else:
-        fidelity = Fidelity(*_cosines(*values), texts, source, "cosine")
-    return replace(unfinished, fidelity=fidelity)
+        cosines = (_unit(expected) * _unit(values)).sum(axis=1)
+        mean, least, measure = cosines.mean(), cosines.min(), "cosine"
+    texts = len(held_back.lengths)
+    return replace(unfinished, fidelity=Fidelity(float(mean), float(least), texts, source, measure))
 
 
 def _values(engine: OpenVinoEngine, tokens: Tokens) -> Array:
@@ -66,25 +69,8 @@ def _unit(vectors: Array) -> Array:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
-def _cosines(exact: Array, rounded: Array) -> tuple[float, float]:
-    cosines = (_unit(exact) * _unit(rounded)).sum(axis=1)
-    return float(cosines.mean()), float(cosines.min())
-
-
-def _correlation(exact: Array, rounded: Array) -> tuple[float, float]:
-    """The correlation of all logits, and of the worst one: how far off, in their deviations."""
-    correlation = np.corrcoef(exact.ravel(), rounded.ravel())[0, 1]
-    farthest = np.abs(exact - rounded).max() / max(float(exact.std()), 1e-9)
-    return float(correlation), float(1 - farthest)
-
-
 class _Product:
-    """One input of products: its node, their weights, and what the texts put into it.
-
-    Attributes:
-        least, largest: of each channel, over all texts.
-        rows: some whole rows.
-    """
+    """One input of products: its node, their weights, and what the texts put into it."""
 
     def __init__(self, node: Node, channels: int) -> None:
         self.node = node

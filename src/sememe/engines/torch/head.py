@@ -4,9 +4,6 @@ The formulas of pooling, Dense and Normalize are those of the OpenVINO engine's 
 gradients flow through them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -78,16 +75,11 @@ class SentenceHead(nn.Module):  # type: ignore[misc]
     A Normalize at the very end is left to the caller, who may need the vector as it is.
 
     Raises:
-        CheckpointError: a pooling that is not known here, or a Dense of another size.
+        CheckpointError: a Dense of another size.
     """
 
     def __init__(self, checkpoint: Checkpoint, pooling: Pooling, size: int) -> None:
         super().__init__()
-        if unknown := [mode for mode in pooling.modes if mode not in _MODES]:
-            raise CheckpointError(
-                f"{checkpoint.directory}: the torch engine does not know the pooling "
-                f"{unknown[0]!r}; it knows {', '.join(_MODES)}."
-            )
         self.pooling = pooling
         self.dim = size * len(pooling.modes)
         self.layers = nn.Sequential()
@@ -103,8 +95,8 @@ class SentenceHead(nn.Module):  # type: ignore[misc]
     ) -> Tensor:
         """Token vectors [b, t, h] of texts with lengths [b], the pooler's [b, h]: [b, dim]."""
         skip = 0 if self.pooling.include_prompt else skip
-        pool = _Pool(states.float(), lengths, skip, pooler)
-        pooled = [_MODES[mode](pool) for mode in self.pooling.modes]
+        states = states.float()
+        pooled = [_pool(mode, states, lengths, skip, pooler) for mode in self.pooling.modes]
         return self.layers(torch.cat(pooled, dim=1))
 
 
@@ -122,60 +114,21 @@ def _dense(dense: Dense, size: int) -> nn.Module:
     return nn.Sequential(linear, getattr(nn, dense.activation)())
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """What the pooling modes share: the token vectors and which of them count."""
-
-    states: Tensor
-    lengths: Tensor
-    skip: int
-    pooler: Tensor
-
-    @property
-    def places(self) -> Tensor:
-        return torch.arange(self.states.shape[1], device=self.states.device)
-
-    @property
-    def counted(self) -> Tensor:
-        """[b, t, 1]: whether a token is pooled."""
-        counted = (self.places >= self.skip) & (self.places < self.lengths[:, None])
-        return counted[:, :, None]
-
-    def at(self, index: Tensor) -> Tensor:
-        """The token vector at an index [b] of each text: [b, h]."""
-        return self.states[torch.arange(len(index), device=index.device), index]
-
-
-def _cls(pool: _Pool) -> Tensor:
-    # A prompt's end can melt into the text's first token, and leave nothing behind the skip.
-    return pool.at((pool.skip < pool.lengths).long() * pool.skip)
-
-
-def _lasttoken(pool: _Pool) -> Tensor:
-    return pool.at((pool.lengths - 1).clamp(min=0))
-
-
-def _max(pool: _Pool) -> Tensor:
-    return pool.states.masked_fill(~pool.counted, torch.finfo(torch.float32).min).amax(1)
-
-
-def _mean(pool: _Pool, *, power: float = 1, weighted: bool = False) -> Tensor:
-    weights = pool.counted * (pool.places[:, None] + 1.0 if weighted else 1.0)
-    return (pool.states * weights).sum(1) / weights.sum(1).clamp(min=1e-9) ** power
-
-
-def _pooler(pool: _Pool) -> Tensor:
-    if pool.pooler is None:
-        raise CheckpointError("This checkpoint has no pooler; take another pooling=.")
-    return pool.pooler.float()
-
-
-_MODES: dict[str, Callable[[_Pool], Tensor]] = {
-    "cls": _cls,
-    "max": _max,
-    "mean": _mean,
-    "mean_sqrt_len": partial(_mean, power=0.5),
-    "weightedmean": partial(_mean, weighted=True),
-    "lasttoken": _lasttoken,
-    "pooler": _pooler,
-}
+def _pool(mode: str, states: Tensor, lengths: Tensor, skip: int, pooler: Tensor) -> Tensor:
+    """Token vectors [b, t, h] of texts with lengths [b]: [b, h]."""
+    if mode == "pooler":
+        if pooler is None:
+            raise CheckpointError("This checkpoint has no pooler; take another pooling=.")
+        return pooler.float()
+    texts, places = (torch.arange(size, device=states.device) for size in states.shape[:2])
+    if mode == "lasttoken":
+        return states[texts, (lengths - 1).clamp(min=0)]
+    if mode == "cls":
+        # A prompt's end can melt into the text's first token, and leave nothing behind the skip.
+        return states[texts, (skip < lengths).long() * skip]
+    counted = ((places >= skip) & (places < lengths[:, None]))[:, :, None]
+    if mode == "max":
+        return states.masked_fill(~counted, torch.finfo(torch.float32).min).amax(1)
+    weights = counted * (places[:, None] + 1.0 if mode == "weightedmean" else 1.0)
+    count = weights.sum(1).clamp(min=1e-9)
+    return (states * weights).sum(1) / (count.sqrt() if mode == "mean_sqrt_len" else count)

@@ -44,7 +44,13 @@ def load_transformer(
             config._attn_implementation = None
             if new_labels:
                 config.num_labels = new_labels
-            model, report = _class(config, output).from_pretrained(
+            if output == "scores":
+                auto = transformers.AutoModelForSequenceClassification
+            elif type(config) in transformers.MODEL_FOR_TEXT_ENCODING_MAPPING:
+                auto = transformers.AutoModelForTextEncoding  # of T5 the encoder alone
+            else:
+                auto = transformers.AutoModel
+            model, report = auto.from_pretrained(
                 folder,
                 config=config,
                 use_safetensors=True,  # never a pickle, which could run code
@@ -98,15 +104,6 @@ def _check_layers(checkpoint: Checkpoint) -> None:
                 f"{checkpoint.transformer / 'config.json'}: {key} is {count:,}, and there are "
                 f"{tensors:,} tensors; the weights and the config are not of the same model."
             )
-
-
-def _class(config: Any, output: Output) -> Any:
-    if output == "scores":
-        return transformers.AutoModelForSequenceClassification
-    # Of models that also have a decoder (T5) this is the encoder alone.
-    if type(config) in transformers.MODEL_FOR_TEXT_ENCODING_MAPPING:
-        return transformers.AutoModelForTextEncoding
-    return transformers.AutoModel
 
 
 def _renew_head(model: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sememe.arguments import one_of
 from sememe.cache import first_time
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import sha256
@@ -54,13 +55,12 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, torch.d
     Raises:
         InputError: a precision that is not known, or not on this device.
     """
-    names = ", ".join(_DTYPES)
     if precision == "int8":
         raise InputError(
-            f'precision="int8" is for engine="openvino"; the torch engine computes in {names}.'
+            'precision="int8" is for engine="openvino"; the torch engine computes in '
+            f"{', '.join(_DTYPES)}."
         )
-    if precision not in ("auto", *_DTYPES):
-        raise InputError(f"precision={precision!r} is not known; there are auto, {names}.")
+    one_of("precision", precision, ("auto", *_DTYPES))
     if precision == "f16" and device.type == "cpu":
         raise InputError('precision="f16" is for GPUs; on the cpu there are f32 and bf16.')
     if precision == "auto":
@@ -148,9 +148,12 @@ class TorchEngine:
                 f"{self.device} has no memory left for one text of {batch.ids.shape[1]:,} tokens; "
                 'free some, or take a narrower precision= or device="cpu".'
             )
-        return torch.cat(
-            [self._begin(_part(batch, part)) for part in (slice(half), slice(half, None))]
-        )
+        names = ["rows", "ids", "lengths"] + (["second"] if batch.second is not None else [])
+        parts = [
+            replace(batch, **{name: getattr(batch, name)[part] for name in names})
+            for part in (slice(half), slice(half, None))
+        ]
+        return torch.cat([self._begin(part) for part in parts])
 
     def _compute(self, batch: Batch) -> Tensor:
         arrays = [batch.ids, batch.lengths]
@@ -160,12 +163,6 @@ class TorchEngine:
         moved = [torch.from_numpy(x).to(self.device) for x in arrays]
         with native_code(), self._lock, torch.inference_mode():
             return self._module(*moved, skip=batch.skip)
-
-
-def _part(batch: Batch, part: slice) -> Batch:
-    second = None if batch.second is None else batch.second[part]
-    rows, ids, lengths = batch.rows[part], batch.ids[part], batch.lengths[part]
-    return replace(batch, rows=rows, ids=ids, lengths=lengths, second=second)
 
 
 def _output_size(checkpoint: Checkpoint, transformer: Any, precision: str) -> int:

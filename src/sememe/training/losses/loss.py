@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sememe.arguments import real_number, whole_number
+from sememe.arguments import whole_number
 from sememe.errors import InputError
 
 Tensor = Any  # torch's types are not read
@@ -37,7 +37,7 @@ class Loss(nn.Module):  # type: ignore[misc]
     """Base of all losses.
 
     A loss is of a whole batch (a mean over its examples, but for CoSENT), and knows nothing of
-    models: a big batch may have been computed in parts (see `sememe.training.steps`).
+    models: a big batch may have been computed in parts (see `sememe.training.trainer`).
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
@@ -62,16 +62,15 @@ def paired_cosines(a: Tensor, b: Tensor) -> Tensor:
 
 
 class Matryoshka(Loss):
-    """Σₖ weightₖ · loss(the first dimₖ dimensions of all vectors), around any bi-encoder's loss.
+    """Σₖ loss(the first dimₖ dimensions of all vectors), around any bi-encoder's loss.
 
-    What is cut off is set to zero, so that a softmax loss goes on with a part of its classifier
+    What is cut off is set to zero, so that a softmax loss uses a part of its classifier
     (Kusupati's MRL-E).
     Paper: Kusupati et al. 2022, Matryoshka Representation Learning.
 
     Args, else an InputError:
         loss: of a bi-encoder.
         dims: from the largest down, none above that of the vectors: [384, 256, 128, 64].
-        weights: one for each of dims, above 0; None is 1 for all.
 
     >>> import torch
     >>> from sememe.training.losses.pairs import CosineMSELoss
@@ -80,28 +79,21 @@ class Matryoshka(Loss):
     tensor(1.5000)
     """
 
-    def __init__(self, loss: Loss, dims: Sequence[int], weights: Sequence[float] | None = None):
+    def __init__(self, loss: Loss, dims: Sequence[int]):
         super().__init__()
         dims = [whole_number("dims", dim) for dim in dims]
         if not dims or any(a <= b for a, b in pairwise(dims)):
             raise InputError(f"dims must decrease, such as 256 128, not {dims}")
-        if weights is not None and len(weights) != len(dims):
-            raise InputError(f"{len(dims)} dims need as many weights, not {len(weights)}")
-        self.loss, self.dims = loss, dims
-        self.weights = [
-            real_number("weights", weight, above=0) for weight in weights or [1.0] * len(dims)
-        ]
+        self.loss = loss
+        self.dims = dims
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of whatever the loss within takes."""
         full = outputs.columns[0].shape[1]
         if self.dims[0] > full:
             raise InputError(f"The vectors have {full} dimensions: there is no dim {self.dims[0]}")
-        return sum(
-            weight * self.loss(replace(outputs, columns=[_cut(v, dim) for v in outputs.columns]))
-            for dim, weight in zip(self.dims, self.weights, strict=True)
-        )
-
-
-def _cut(vectors: Tensor, dim: int) -> Tensor:
-    return functional.pad(vectors[:, :dim], (0, vectors.shape[1] - dim))
+        total = 0
+        for dim in self.dims:
+            cut = [functional.pad(v[:, :dim], (0, full - dim)) for v in outputs.columns]
+            total = total + self.loss(replace(outputs, columns=cut))
+        return total

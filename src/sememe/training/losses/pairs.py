@@ -191,15 +191,11 @@ class CosineMSELoss(Loss):
 
 
 class SoftmaxLoss(Loss):
-    """Mean cross-entropy of softmax(W (u, v, |u − v|) + b) with the label.
+    """Mean cross-entropy of softmax(W (u, v, |u − v|) + b) with the label, of so many labels.
 
     Columns: two texts; targets: their labels. W and b are the loss's own parameters, to be trained
     with the encoder and thrown away after.
     Paper: Reimers & Gurevych 2019, Sentence-BERT (classification objective).
-
-    Args, else an InputError:
-        dim: of the vectors; 1 or more.
-        labels: how many there are; 2 or more.
 
     >>> loss = SoftmaxLoss(dim=2, labels=3)
     >>> loss(Outputs([torch.eye(2), torch.eye(2)], torch.tensor([0, 2]), torch.zeros(2, 2))).shape
