@@ -65,6 +65,7 @@ class Pairs:
         threshold: the least score of a pair.
         why: how the threshold was found, None where the user gave one or a number of pairs.
         index: of the pandas Series that the texts came in, else None.
+        mean: what was subtracted from the unit vectors, float32 (dim,); None without `centre=True`.
 
     Example:
         >>> from sememe.pairs import pair_vectors
@@ -79,6 +80,7 @@ class Pairs:
     texts: list[str]
     threshold: float
     why: str | None = None
+    mean: NDArray[np.float32] | None = None
     index: Any = None
 
     def __len__(self) -> int:
