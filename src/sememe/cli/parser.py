@@ -115,7 +115,8 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
                         help="which column is what, where their names do not say it, such as "
                         "anchor=question,positive=answer")  # fmt: skip
-    parser.add_argument("--text", metavar="NAME", help="the same as --columns text=NAME")
+    parser.add_argument("--text", metavar="NAME", action="append", help="the same as --columns "
+                        "text=NAME; several are joined by a blank line")  # fmt: skip
     parser.add_argument("--label", metavar="NAME", help="the same as --columns label=NAME")
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {noun}")  # fmt: skip
@@ -144,7 +145,7 @@ def _roles(value: str) -> dict[str, str]:
     return {role: name for role, _, name in items}
 
 
-def training_columns(options: argparse.Namespace) -> dict[str, str] | None:
+def training_columns(options: argparse.Namespace) -> dict[str, Any] | None:
     """What `add_training`'s switches say of columns, as training takes it."""
     roles = {"text": options.text, "label": options.label}
     return {**options.columns, **{role: name for role, name in roles.items() if name}} or None
