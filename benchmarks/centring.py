@@ -124,7 +124,7 @@ def summary(figures: list[list[float]]) -> tuple[float, Comparison]:
 def duplicates(
     rows: Floats, ends: NDArray[np.intp], same: NDArray[np.bool_]
 ) -> tuple[float, Comparison]:
-    """As `sampled`, of the texts of 500 labelled pairs; pairs without a label are different."""
+    """As `sampled`, of the texts of 500 labelled pairs; unlabelled pairs are different."""
     random, figures, moved_rows = np.random.default_rng(0), [], centred(rows)
     for _ in range(_SAMPLES):
         pairs = random.choice(len(same), _SAMPLE // 2, replace=False)

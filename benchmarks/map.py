@@ -3,8 +3,9 @@
     python benchmarks/map.py [--data DIR] [--texts 100000]
 
 The texts are the NLI pairs' sentences and the short texts in DIR (docs/data.md), or, without it,
-windows of the opinions; they lie in 200 round clusters, with a category, a number and a date each. Chromium is
-headless and draws without a GPU. A frame counts where the view has moved since the last one.
+windows of the opinions; they lie in 200 round clusters, with a category, a number and a date each.
+Chromium is headless and draws without a GPU. A frame counts where the view has moved since the
+last one.
 """
 
 import argparse

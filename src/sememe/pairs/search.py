@@ -3,7 +3,7 @@
 from __future__ import annotations  # so that help() shows short types
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, norma
 from sememe.pairs.result import Pairs
 from sememe.progress import counted
 from sememe.protocols import EncoderLike
+from sememe.tables import series_index
 from sememe.text import check_texts, rows_with_text
 
 Floats = NDArray[np.float32]
@@ -74,14 +75,15 @@ def find_pairs(
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     options = _Options.checked(threshold, top, centre)
     encoder = as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
     vectors = np.empty((0, 0), np.float32)
     if filled:
         vectors = encoded(encoder, [texts[row] for row in filled], progress)
-    return _pairs(_points(vectors, len(filled)), filled, texts, options, progress)
+    points = _points(vectors, len(filled))
+    return replace(_pairs(points, filled, texts, options, progress), index=index)
 
 
 def pair_vectors(
@@ -107,13 +109,13 @@ def pair_vectors(
         >>> pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], top=1).score.round(3).tolist()
         [0.9950000047683716]
     """
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     options = _Options.checked(threshold, top, centre)
     points = _points(vectors, len(texts))
     filled = rows_with_text(texts, _CONSEQUENCE)
     if len(filled) < len(texts):
         points = points[filled]
-    return _pairs(points, filled, texts, options, progress)
+    return replace(_pairs(points, filled, texts, options, progress), index=index)
 
 
 @dataclass(frozen=True)
