@@ -92,8 +92,16 @@ def _read(
     arrays: list[Vectors] = []
     count = 0
     for part in parts:
-        _check_fingerprint(part, fingerprint)
         table = read_table(part)
+        if part.suffix.lower() == ".parquet":
+            metadata = require_pyarrow().parquet.read_schema(part).metadata or {}
+            written = metadata.get(FINGERPRINT.encode(), fingerprint.encode()).decode()
+            if written != fingerprint:
+                raise InputError(
+                    f"{part} was computed by the encoder {written}, and this one is {fingerprint}: "
+                    "they differ in their model or precision. Give those of the file, or encode "
+                    "the texts again."
+                )
         if "vector" not in table.columns:
             raise InputError(f"{part} has no column vector: give what sememe encode wrote.")
         values, has_vector = _column(part, table)
@@ -109,18 +117,6 @@ def _read(
             f"texts[{missing[0]}]: encode them again."
         )
     return _numbers(path, np.concatenate(arrays)[[places[texts[row]] for row in rows]])
-
-
-def _check_fingerprint(part: Path, fingerprint: str) -> None:
-    if part.suffix.lower() != ".parquet":
-        return
-    metadata = require_pyarrow().parquet.read_schema(part).metadata or {}
-    written = metadata.get(FINGERPRINT.encode(), fingerprint.encode()).decode()
-    if written != fingerprint:
-        raise InputError(
-            f"{part} was computed by the encoder {written}, and this one is {fingerprint}: they "
-            "differ in their model or precision. Give those of the file, or encode the texts again."
-        )
 
 
 def _column(part: Path, table: Table) -> tuple[Vectors, Any]:
