@@ -78,8 +78,13 @@ def test_what_is_no_such_file_is_refused(encoder: BiEncoder, tmp_path: Path) -> 
     with pytest.raises(InputError, match="a folder without part"):
         read_vectors(tmp_path, TEXTS, encoder)
     encoder.encode_to(TEXTS, tmp_path / "b.parquet", dtype="binary")
-    with pytest.raises(InputError, match="holds uint8 values"):
+    with pytest.raises(InputError, match="holds binary vectors"):
         read_vectors(tmp_path / "b.parquet", TEXTS, encoder)
+    (tmp_path / "r.jsonl").write_text(
+        '{"text": "a", "vector": [1, 2]}\n{"text": "b", "vector": [1]}\n'
+    )
+    with pytest.raises(InputError, match="not an array of numbers with rows of one length"):
+        read_vectors(tmp_path / "r.jsonl", ["a", "b"], encoder)
     encoder.encode_to(TEXTS, tmp_path / "s.npy", truncate_dim=8)
     with pytest.raises(InputError, match="has vectors of 8 and this encoder's have"):
         read_vectors(tmp_path / "s.npy", TEXTS, encoder)
