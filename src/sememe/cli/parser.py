@@ -85,6 +85,26 @@ def add_model(parser: Parser) -> None:
     add_engine(parser)
 
 
+def add_cross(parser: Parser) -> None:
+    """A cross-encoder that teaches the bi-encoder, and its budget."""
+    parser.add_argument("--cross", metavar="M", help="a cross-encoder that reads some pairs and "
+                        "teaches the bi-encoder, where it can be trusted")  # fmt: skip
+    parser.add_argument("--budget", metavar="B", help="how many pairs it reads: 3n (three for "
+                        "each text, the default), a number, a time such as 2min, all")  # fmt: skip
+
+
+def cross_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_cross`'s options say, as `cluster` and `find_pairs` take it."""
+    if not options.cross:
+        if options.budget:
+            raise InputError("--budget is for a cross-encoder: give --cross too.")
+        return {}
+    from sememe.encoders import CrossEncoder  # on use: an engine comes with it
+
+    cross = CrossEncoder(options.cross, **engine_options(options))
+    return {"cross": cross, "budget": options.budget}
+
+
 def add_vectors(parser: Parser) -> None:
     """Vectors that are there already."""
     parser.add_argument("--vectors", metavar="FILE", help="the texts' vectors as sememe encode "
