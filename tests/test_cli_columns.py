@@ -197,7 +197,11 @@ def test_metadata_from_a_workbook_have_types(book: Path, tiny: Tiny, tmp_path: P
 
 
 def test_errors_name_the_row_and_the_letter(book: Path, tiny: Tiny, tmp_path: Path) -> None:
-    columns = {"id": [1, 1, 2], "text": ["a", "b", ""], "label": ["x", "y", "x"]}
+    columns: dict[str, list[object]] = {
+        "id": [1, 1, 2],
+        "text": ["a", "b", ""],
+        "label": ["x", "y", "x"],
+    }
     write_table(book, columns)
     done = sememe("index", book, "-o", tmp_path / "i", "--model", tiny.directory)
     assert f'{book}, row 3, column A: "id" is 1, as in {book}, row 2; an id stands' in done.stderr
