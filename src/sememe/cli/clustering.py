@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import sememe
 from sememe.cli.parser import (
     add_command,
+    add_cross,
     add_input,
     add_json,
     add_model,
     check_outputs,
+    cross_options,
     engine_options,
     output_directory,
     print_json,
@@ -32,7 +34,9 @@ _OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
 _EXAMPLES = """\
 sememe cluster questions.txt -o groups/
 sememe cluster survey.csv --column answer --clusters 20 -o groups/
-sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json"""
+sememe cluster survey.csv --column answer --color month -o groups/
+sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json
+sememe cluster questions.txt --cross cross-encoder/quora-roberta-base --budget 3n -o groups/"""
 
 
 def add_commands(commands: "Commands") -> None:
@@ -54,12 +58,16 @@ def add_commands(commands: "Commands") -> None:
                      help="group sentences that are at least this similar")  # fmt: skip
     how.add_argument("--granularity", metavar="G", type=_granularity,
                      help="coarse, fine, or a resolution such as 2.5")  # fmt: skip
+    parser.add_argument("--color", metavar="COLUMN",
+                        help="the column that the map opens coloured by")  # fmt: skip
+    add_cross(parser)
     add_json(parser, "the clusters")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, read_table
+    from sememe.reports.cluster_map import check_color
+    from sememe.tables import BlankCells, choose_column, read_table
 
     started = time.perf_counter()
     directory = output_directory(options.output, _OUTPUTS)
@@ -68,11 +76,15 @@ def _run(options: argparse.Namespace) -> int:
     table = read_table(options.file)
     column = table.text_name(options.column)
     texts = table.text_column(options.column)
+    others = {name: values for name, values in table.columns.items() if name != column}
+    color = options.color and choose_column(list(table.columns), options.color, table.source.file)
+    check_color(color, others)
     blanks = BlankCells(column)
     if len(blanks.add(texts, table.source)) == len(texts):
         raise TableError(f'{table.source.file} has no text to cluster: every "{column}" is blank')
     blanks.warn("and in no cluster")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
+    cross = cross_options(options)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
     groups = sememe.cluster(
         texts,
@@ -80,9 +92,13 @@ def _run(options: argparse.Namespace) -> int:
         clusters=options.clusters,
         threshold=options.threshold,
         granularity=options.granularity,
+        **cross,
     )
+    if groups.cascade:
+        print(groups.cascade, file=sys.stderr)
     title = "Standard input" if options.file == "-" else Path(options.file).name
-    _write(directory, table, groups, title=title)
+    _write(directory, table, groups)
+    groups.save_map(directory / _OUTPUTS[2], columns=others, color=color, title=title)
     if options.json:
         print_json(groups.to_dict())
     else:
@@ -96,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> None:
+def _write(directory: Path, table: "Table", groups: "Clusters") -> None:
     from sememe.tables import new_column, replacing, write_cells
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -108,7 +124,6 @@ def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> N
     with replacing(directory / _OUTPUTS[1]) as temporary:
         text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
-    groups.save_map(directory / _OUTPUTS[2], title=title)
 
 
 def _granularity(value: str) -> str | float:

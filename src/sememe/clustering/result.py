@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sememe.cascade import CascadeReport, LinearMap
 from sememe.errors import InputError
 from sememe.extras import importing
 from sememe.progress import counted
@@ -51,6 +53,8 @@ class Clusters:
         why: why that resolution, where it was chosen from the data.
         recall: which share of the true nearest neighbours the clusters were built on (measured on
             a sample), 1 where all texts were compared.
+        cascade: what the cross-encoder cost, and whether it was trusted; None without one.
+        map: what moved the vectors as it taught; None where nothing moved.
     """
 
     labels: NDArray[np.int64]
@@ -60,6 +64,8 @@ class Clusters:
     resolution: float | None = None
     why: str | None = None
     recall: float = 1.0
+    cascade: CascadeReport | None = None
+    map: LinearMap | None = None
 
     def __len__(self) -> int:
         return len(self.clusters)
@@ -98,6 +104,7 @@ class Clusters:
             "resolution": self.resolution,
             "why": self.why,
             "recall": self.recall,
+            **({} if self.cascade is None else {"cascade": self.cascade.to_dict()}),
             "clusters": [
                 {
                     "label": one.label,
@@ -112,32 +119,52 @@ class Clusters:
         }
 
     def save_map(
-        self, path: str | os.PathLike[str], *, title: str = "Clusters", most: int = 30_000
+        self,
+        path: str | os.PathLike[str],
+        *,
+        columns: Mapping[str, Sequence[object]] | None = None,
+        color: str | None = None,
+        title: str = "Clusters",
+        most: int = 100_000,
     ) -> None:
         """Write a map of the texts: one HTML file that opens offline in any browser.
 
         Of more than `most` texts a sample of so many is drawn, and the title says so.
 
+        Args:
+            path: the HTML file.
+            columns: the user's own data, n values by column name (a dict, a DataFrame): what the
+                map can be coloured and filtered by, and shows beside each text.
+            color: the column that the map opens coloured by; None for the clusters.
+            title: shown above the map.
+            most: how many texts are drawn.
+
         Raises:
-            InputError: there are no texts to draw.
+            InputError: there are no texts to draw, a column has not n values, or `color` is not a
+                column to colour by.
+
+        Example:
+            >>> groups.save_map("map.html", columns={"month": months}, color="month")
+            ... # doctest: +SKIP
         """
         rows = np.delete(np.arange(len(self.texts)), self.blanks)
         if not len(rows):
             raise InputError("there are no texts to draw a map of.")
-        from sememe.clustering.communities import neighborhood_size  # on use: with scikit-network
         from sememe.clustering.layout import layout_2d
         from sememe.neighbors import self_join
+        from sememe.neighbors.communities import neighborhood_size  # on use: with scikit-network
         from sememe.reports.cluster_map import write_map
 
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
         vectors = self.vectors[rows]
-        labels = self.labels[rows]
         neighbors = self_join(vectors, neighborhood_size(len(rows)))
-        points = layout_2d(vectors, neighbors, labels=labels)
-        texts = [self.texts[row] for row in rows]
-        write_map(Path(path), points, labels, texts, self.clusters, title=title)
+        points = layout_2d(vectors, neighbors, labels=self.labels[rows])
+        write_map(
+            Path(path), points, self.labels, self.texts, self.clusters,
+            columns=columns, color=color, rows=rows, title=title,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Clusters: {self._counts()}>"
