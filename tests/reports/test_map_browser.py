@@ -399,6 +399,9 @@ def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:
     map_.page.select_option("#filter", EVIL)
     map_.page.get_by_label(f"{EVIL}: words").fill("<img SCRIPT")
     assert map_.visible() == 1
+    map_.page.select_option("#color", "team")  # fills the filters again
+    expect(map_.page.get_by_label(f"{EVIL}: words")).to_have_value("<img SCRIPT")
+    assert map_.visible() == 1
 
 
 def test_the_tooltip_shows_the_columns(map_: ShownMap) -> None:

@@ -18,7 +18,7 @@ const RAMP = 14; // where the colours of numbers begin
 const STEPS = 24;
 
 const inkOf = new Uint8Array(count); // the colour of each text
-let colored = -1; // the column whose colours they are, -1 for the clusters
+let colorColumn = -1; // the column whose colours they are, -1 for the clusters
 let [colors, inks, paper, pen] = [[], [], [], []]; // inks, paper, pen: red, green and blue
 
 const css = (color) => `oklch(${color.join(" ")})`;
@@ -73,7 +73,7 @@ function inkOfNumber([low, high]) {
 }
 
 function colorBy(column) {
-  colored = column;
+  colorColumn = column;
   document.body.classList.toggle("by-column", column >= 0);
   if (column < 0) groupOf.forEach((group, point) => (inkOf[point] = inkOfGroup(group)));
   else if (columns[column].numbers) inkOf.set(Array.from(columns[column].numbers, inkOfNumber(limits(columns[column].numbers))));
@@ -87,8 +87,8 @@ function colorBy(column) {
 
 /** What the colours mean: [ink, words] each, the shades of numbers at five places. */
 function legend() {
-  if (colored < 0) return [];
-  const { kind, values, numbers } = columns[colored];
+  if (colorColumn < 0) return [];
+  const { kind, values, numbers } = columns[colorColumn];
   if (!numbers) {
     const entries = values.slice(0, GREY).map((value, code) => [inkOfCode(code), value]);
     return values.length > entries.length ? [...entries, [OTHER, plural(values.length - entries.length, "other")]] : entries;
