@@ -373,6 +373,10 @@ def test_the_bars_of_clusters_show_the_shares_of_a_column(map_: ShownMap) -> Non
     assert bar.startswith("linear-gradient(90deg")
     assert f"{red} 0%" in bar
     assert f"{blue} 66.6" in bar
+    row = map_.page.locator(".cluster").first
+    assert row.get_attribute("title") == "red: 2 (67 %)\nblue: 1 (33 %)"
+    map_.page.select_option("#color", "price")
+    assert row.get_attribute("title") == ""
 
 
 def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:

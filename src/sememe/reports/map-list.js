@@ -91,19 +91,28 @@ function fillShares() {
   const sizes = new Uint32Array(groups.length * inkCount);
   for (let point = 0; point < count; point++) sizes[groupOf[point] * inkCount + inkOf[point]]++;
   groups.forEach((group, i) => {
+    const part = sizes.subarray(i * inkCount, (i + 1) * inkCount);
     const bar = clusterRows[i].item.querySelector(".bar i");
     bar.style.width = `${within((100 * group.size) / (groups[0].size || 1), 1, 100)}%`;
-    bar.style.background = colorColumn < 0 ? "" : partsOf(sizes.subarray(i * inkCount, (i + 1) * inkCount), group.size);
+    bar.style.background = colorColumn < 0 ? "" : barOf(part, group.size);
+    clusterRows[i].item.title = columns[colorColumn]?.kind === "category" ? sharesOf(part, group.size) : "";
   });
 }
 
-function partsOf(sizes, total) {
+function barOf(sizes, total) {
   const stops = [];
   let end = 0;
   sizes.forEach((size, ink) => {
     if (size) stops.push(`var(--color-${ink}) ${(100 * end) / total}% ${(100 * (end += size)) / total}%`);
   });
   return `linear-gradient(90deg, ${stops.join(", ")})`;
+}
+
+/** The shares of a column's categories in words, the largest first. */
+function sharesOf(sizes, total) {
+  const name = (ink) => (ink === GREY ? "(blank)" : ink === OTHER ? "others" : columns[colorColumn].values[ink]);
+  const present = [...sizes.keys()].filter((ink) => sizes[ink]).sort((a, b) => sizes[b] - sizes[a]);
+  return present.map((ink) => `${name(ink)}: ${sizes[ink].toLocaleString("en")} (${Math.round((100 * sizes[ink]) / total)} %)`).join("\n");
 }
 
 function fillExamples(item, { terms, examples, size }, part) {
