@@ -482,6 +482,19 @@ def test_of_many_categories_the_most_frequent_have_colours(
     shown.page.context.close()
 
 
+def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "map.html"
+    columns = {"price": [None, 5], "day": ["", "2026-11-29"]}
+    write_map(path, [[0, 0]], [-1, -1], ["a", "b"], [], columns=columns, color="price", rows=[0])
+    shown = opened(browser, path)
+    grey = shown.page.evaluate("sememe.ink(0)")
+    expect(shown.page.locator(".facet .note")).to_have_text("1 text without a number: grey")
+    shown.page.select_option("#color", "day")
+    assert shown.page.evaluate("sememe.ink(0)") == grey
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
 def test_a_hierarchy_folds_the_list(browser: Browser, tmp_path: Path) -> None:
     def node(label: int | None, *children: Any, name: str = "") -> Any:
         return SimpleNamespace(name=name, label=label, children=children)

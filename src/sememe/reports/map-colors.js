@@ -59,12 +59,17 @@ const paint = (element, ink) => element.style.setProperty("--color", `var(--colo
 const inkOfGroup = (group) => groups[group].color ?? GREY;
 const inkOfCode = (code) => (code < 0 ? GREY : code < GREY ? code : OTHER);
 
+/** A column's numbers in order; of no number, a nought. */
+function present(numbers) {
+  const sorted = numbers.filter((number) => !Number.isNaN(number)).sort();
+  return sorted.length ? sorted : [0];
+}
+
 /** The ends of a column's colours: few values far off leave the others their shades. */
 function limits(numbers) {
-  const sorted = numbers.filter((number) => !Number.isNaN(number)).sort();
+  const sorted = present(numbers);
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-  const [low, high] = [at(0.02), at(0.98)];
-  return low < high ? [low, high] : [sorted[0], sorted.at(-1)];
+  return at(0.02) < at(0.98) ? [at(0.02), at(0.98)] : [sorted[0], sorted.at(-1)];
 }
 
 function inkOfNumber([low, high]) {

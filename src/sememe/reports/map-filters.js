@@ -128,7 +128,7 @@ function valueRow(index, code, size) {
 function fillRange(item, index) {
   const { kind, numbers } = columns[index];
   if (index === colorColumn) item.append(rampBar(index));
-  const present = numbers.filter((number) => !Number.isNaN(number)).sort();
+  const sorted = present(numbers);
   const shape = kind === "date" ? { type: "date" } : { type: "number", step: "any" };
   const filter = filters.get(index);
   const input = (label, end, bound) => {
@@ -136,7 +136,7 @@ function fillRange(item, index) {
     const value = bound === undefined || !Number.isFinite(bound) ? "" : kind === "date" ? day(bound) : String(bound);
     return element("input", { ...shape, value, placeholder: text, title: `${label} ${text}`, ariaLabel: `${columns[index].name}: ${label}` });
   };
-  const [from, until] = [input("from", present[0], filter?.from), input("to", present.at(-1), filter?.until)];
+  const [from, until] = [input("from", sorted[0], filter?.from), input("to", sorted.at(-1), filter?.until)];
   const change = () => {
     const read = (field, missing) => (field.value === "" ? missing : kind === "date" ? Date.parse(field.value) : Number(field.value));
     const last = kind === "date" ? 86_399_999 : 0; // the day that ends a span is in it
@@ -145,7 +145,8 @@ function fillRange(item, index) {
   };
   for (const field of [from, until]) field.addEventListener("input", change);
   item.append(element("div", { className: "range" }, from, "to", until));
-  if (present.length < count) item.append(note(`${plural(count - present.length, "text")} without a ${kind}: grey`));
+  const blanks = numbers.reduce((sum, number) => sum + Number.isNaN(number), 0);
+  if (blanks) item.append(note(`${plural(blanks, "text")} without a ${kind}: grey`));
 }
 
 function rampBar(index) {

@@ -94,8 +94,8 @@ function fillShares() {
     const part = sizes.subarray(i * inkCount, (i + 1) * inkCount);
     const bar = clusterRows[i].item.querySelector(".bar i");
     bar.style.width = `${within((100 * group.size) / (groups[0].size || 1), 1, 100)}%`;
-    bar.style.background = colorColumn < 0 ? "" : barOf(part, group.size);
-    clusterRows[i].item.title = columns[colorColumn]?.kind === "category" ? sharesOf(part, group.size) : "";
+    bar.style.background = colorColumn < 0 ? "" : barOf(part, pointsOf[i].length);
+    clusterRows[i].item.title = columns[colorColumn]?.kind === "category" ? sharesOf(part, pointsOf[i].length) : "";
   });
 }
 
@@ -111,8 +111,8 @@ function barOf(sizes, total) {
 /** The shares of a column's categories in words, the largest first. */
 function sharesOf(sizes, total) {
   const name = (ink) => (ink === GREY ? "(blank)" : ink === OTHER ? "others" : columns[colorColumn].values[ink]);
-  const present = [...sizes.keys()].filter((ink) => sizes[ink]).sort((a, b) => sizes[b] - sizes[a]);
-  return present.map((ink) => `${name(ink)}: ${sizes[ink].toLocaleString("en")} (${Math.round((100 * sizes[ink]) / total)} %)`).join("\n");
+  const largest = [...sizes.keys()].filter((ink) => sizes[ink]).sort((a, b) => sizes[b] - sizes[a]);
+  return largest.map((ink) => `${name(ink)}: ${sizes[ink].toLocaleString("en")} (${Math.round((100 * sizes[ink]) / total)} %)`).join("\n");
 }
 
 function fillExamples(item, { terms, examples, size }, part) {
