@@ -24,6 +24,7 @@ $("color").addEventListener("change", () => colorBy(Number($("color").value)));
 $("filter").addEventListener("change", () => {
   facets = [...new Set([...facets, Number($("filter").value)])];
   fillFacets();
+  $("facets").lastElementChild.scrollIntoView({ block: "nearest" });
 });
 $("save-csv").addEventListener("click", saveTable);
 $("save-svg").addEventListener("click", saveDrawing);
