@@ -336,11 +336,14 @@ class Index:
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         cross = None if rerank is None else self._reranker(rerank)
         count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
-        rankings = self._rankings(questions, count, mode, condition, per_document, progress)
+        info = self._store.info()
+        rankings = self._rankings(questions, count, mode, condition, per_document, info, progress)
         if cross is not None:
             rankings = reranked(cross, cast(list[str], questions), rankings, progress)
         return [
-            make_hits(matches[:top_k], query, lambda: self.encoder)
+            make_hits(
+                matches[:top_k], query, lambda: self.encoder, are_passages=info.passage_tokens > 0
+            )
             for query, matches in zip(questions, rankings, strict=True)
         ]
 
@@ -351,10 +354,9 @@ class Index:
         mode: str,
         where: Condition | None,
         per_document: int | None,
+        info: IndexInfo,
         progress: bool | None,
     ) -> list[list[Match]]:
-        info = self._store.info()
-
         def best(find: Callable[[int], list[list[Match]]]) -> list[list[Match]]:
             if not info.passage_tokens:
                 return find(count)
@@ -494,14 +496,15 @@ class Index:
             rows = [passage for row, places in both for passage in passages_of(row, places)]
         steps = _steps(rows)
         if vectors is not None:
-            parts: Iterable[Vectors] = np.split(vectors, np.cumsum([len(step) for step in steps]))
+            ends = np.cumsum([len(step) for step in steps])
+            parts: Iterable[Vectors] = np.split(vectors, ends[:-1])
         else:
             parts = self.encoder.encode_parts(
                 ([trimmed(row).text if info.passage_tokens else row.text for row in step]
                  for step in steps),
                 normalize=info.measure == "cosine", total=len(rows), progress=progress,
             )  # fmt: skip
-        for step, part in zip(steps, parts, strict=False):
+        for step, part in zip(steps, parts, strict=True):
             self._store.put(step, part, fingerprint, replace=replace)
 
 
