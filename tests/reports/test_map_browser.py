@@ -423,11 +423,9 @@ def test_the_selected_texts_are_saved_as_a_table(map_: ShownMap) -> None:
     table = map_.saved("csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(table, newline="")))
     assert rows[0] == ["row", "text", "cluster", "name", "team", "price", "day", EVIL]
-    name = map_.page.locator("#tip .of span")
-    map_.hover(4)
+    name = f"{EVIL[:59]}…, café"
     expected = [
-        [str(i), TEXTS[i], "1", name.inner_text(), *(COLUMNS[one][i] for one in COLUMNS)]
-        for i in (3, 4, 5)
+        [str(i), TEXTS[i], "1", name, *(COLUMNS[one][i] for one in COLUMNS)] for i in (3, 4, 5)
     ]
     assert rows[1:] == expected
 
@@ -492,6 +490,24 @@ def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path
     shown.page.select_option("#color", "day")
     assert shown.page.evaluate("sememe.ink(0)") == grey
     assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_path: Path) -> None:
+    names = ["nuclear reactors, nuclear waste, fission", "cards, and what comes with"]
+    groups = [
+        SimpleNamespace(label=i, size=2, name=name, terms=["x"], examples=[])
+        for i, name in enumerate(names)
+    ]
+    path = tmp_path / "map.html"
+    write_map(path, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 1, 1], list("abcd"), groups)
+    shown = opened(browser, path)
+    shown.shows(names)
+    drawing = ElementTree.fromstring(shown.saved("svg"))
+    words = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert words == ["nuclear reactors", "cards"]
+    shown.hover(0)
+    assert shown.page.locator("#tip .of").inner_text() == names[0]
     shown.page.context.close()
 
 

@@ -17,7 +17,7 @@ function saveTable() {
     if (!lit[point]) continue;
     const group = groups[groupOf[point]];
     const cells = columns.map((column) => cellOf(column, point));
-    lines.push([String(rows[point]), texts[point], String(group.label), group.name, ...cells]);
+    lines.push([String(rows[point]), texts[point], String(group.label), group.title, ...cells]);
   }
   const text = lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
   download("csv", new Blob(["\ufeff", text], { type: "text/csv" })); // the mark tells Excel that it is UTF-8

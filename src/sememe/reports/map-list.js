@@ -23,7 +23,7 @@ function fillList() {
 function clusterRow(i) {
   const [item, group] = [copy("cluster-row"), groups[i]];
   const [name, more, examples] = [".pick", ".more", ".examples"].map((selector) => item.querySelector(selector));
-  const part = { name: group.name, groups: new Set([i]) };
+  const part = { name: group.title, groups: new Set([i]) };
   paint(item, inkOfGroup(i));
   item.querySelector(".name").textContent = group.title;
   const open = (isOpen) => {

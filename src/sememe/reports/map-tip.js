@@ -31,7 +31,7 @@ function fillTip() {
   tip.classList.toggle("pinned", state.hover < 0);
   if (point >= 0) {
     tip.querySelector(".text").replaceChildren(...withMarks(textOf(point)));
-    tip.querySelector(".of span").textContent = groups[groupOf[point]].name;
+    tip.querySelector(".of span").textContent = groups[groupOf[point]].title;
     tip.querySelector(".cells").replaceChildren(...cellsOf(point, state.hover < 0 ? columns.length : MOST_CELLS));
     paint(tip, inkOf[point]);
   }
