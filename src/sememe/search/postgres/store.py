@@ -13,7 +13,7 @@ from sememe.search.postgres.connection import Address, Connection, Run, parse_ad
 from sememe.search.postgres.writing import id_array, packed, reencode, row_fields, vector_fields
 from sememe.search.query import POSTGRES, Condition
 from sememe.search.rows import Match, Row, Vectors, documents
-from sememe.search.store import IndexInfo
+from sememe.search.store import IndexInfo, Opened
 
 _READ = 2_000  # texts at once
 _QUERIES = 100  # vectors that are looked for in one statement
@@ -103,7 +103,7 @@ class PostgresStore:
             all_ids = self.ids(None)
             parts = (all_ids[start : start + _READ] for start in range(0, len(all_ids), _READ))
             rows = [
-                (row.text, row.id)
+                [row.text, row.id]
                 for part in parts
                 for row in self.get(part).values()
                 if row.text in texts
@@ -177,7 +177,7 @@ class PostgresStore:
         )
         return [Match(Row(*row), score) for score, *row in rows]
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         reencode(self._link, info, encode)
 

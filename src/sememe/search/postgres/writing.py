@@ -15,7 +15,7 @@ from sememe.errors import InputError, StoreError
 from sememe.search.postgres.connection import Connection, Run
 from sememe.search.postgres.schema import add_vectors, read_info, write_info
 from sememe.search.rows import Id, Row, Vectors, stored_ids
-from sememe.search.store import IndexInfo
+from sememe.search.store import IndexInfo, Opened
 
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
@@ -152,11 +152,12 @@ def delete(run: Run, ids: str) -> int:
 
 _PART = 2_000  # rows that are encoded at a time
 _MISSING = (
-    "select key, text from rows where not exists (select from next where next.key = rows.key)"
-    " order by key limit %s"
+    "select key, text, {opening} from rows"
+    " where not exists (select from next where next.key = rows.key) order by key limit %s"
 )
 _GONE = "delete from next where not exists (select from rows where rows.key = next.key)"
-Encode = Callable[[list[str]], Vectors]
+_OPENING = "(select text from rows as first where first.id = rows.id and first.start = 0)"
+Encode = Callable[[list[Opened]], Vectors]
 
 
 def reencode(link: Connection, info: IndexInfo, encode: Encode) -> None:
@@ -186,7 +187,7 @@ def _begin(run: Run, info: IndexInfo) -> bool:
 def _missing(run: Run, info: IndexInfo) -> list[list[Any]]:
     """Some rows that have no new vector yet."""
     _check(run, info)
-    return run(_MISSING, [_PART])
+    return run(_MISSING.format(opening=_OPENING if info.passage_tokens else "text"), [_PART])
 
 
 def _check(run: Run, info: IndexInfo) -> None:
@@ -200,8 +201,8 @@ def _check(run: Run, info: IndexInfo) -> None:
 
 
 def _encoded(part: list[list[Any]], encode: Encode) -> list[bytes]:
-    vectors = vector_fields(encode([text for _, text in part]))
-    return packed(zip((pack("!q", key) for key, _ in part), vectors, strict=True))
+    vectors = vector_fields(encode([(text, opening) for _, text, opening in part]))
+    return packed(zip((pack("!q", key) for key, *_ in part), vectors, strict=True))
 
 
 def _add(run: Run, info: IndexInfo, records: list[bytes]) -> None:
