@@ -32,8 +32,6 @@ def load(source: Path, precision: str, pooling: str | None, model: str) -> Encod
     from sememe.checkpoint import read
 
     assert Path(sememe.__file__).is_relative_to(source), f"{sememe.__file__} was imported"
-    if precision == "int8" and pooling is None and read(model).scoring is not None:
-        sememe.quantize(model)
     if read(model).scoring is None:
         encoder = sememe.BiEncoder(model, precision=precision, pooling=pooling)
         print(f"  {precision} {source}: {encoder.fingerprint}", flush=True)
@@ -56,20 +54,27 @@ def main() -> None:
     if not (options.data / _WIKIQA).is_file():
         print(f"There is no {options.data / _WIKIQA}; docs/data.md says where it is from.")
         return
+    os.environ["SEMEME_CACHE"] = tempfile.mkdtemp(prefix="ranges-")
+    from sememe import quantize
     from sememe.tables import read_table
 
+    precisions = options.precision or ["f32", "bf16", "int8"]
+    if "int8" in precisions:
+        quantize(options.model)
     columns = read_table(options.data / _WIKIQA).columns
     pairs: list[Any] = list(zip(columns["query"], columns["answer"], strict=True))[: options.count]
-    os.environ["SEMEME_CACHE"] = tempfile.mkdtemp(prefix="ranges-")
     print("Fingerprints:", flush=True)
     rows = []
-    for precision in options.precision or ("f32", "bf16", "int8"):
-        after, before = (
-            Peer(f"{precision}, {source}", partial(load, source, precision, options.pooling), model)
-            for source in (_HERE, options.before.resolve())
-            for model in [options.model]
+    for precision in precisions:
+        before, after = (
+            Peer(
+                f"{precision}, {source}",
+                partial(load, source, precision, options.pooling),
+                options.model,
+            )
+            for source in (options.before.resolve(), _HERE)
         )
-        new, old = after.encode(pairs), before.encode(pairs)
+        old, new = before.encode(pairs), after.encode(pairs)
         interleave([before, after], pairs, options.rounds)
         fastest = [min(peer.seconds) for peer in (before, after)]
         rates = [f"{len(pairs) / seconds:.0f}" for seconds in fastest]
