@@ -482,7 +482,7 @@ def test_of_many_categories_the_most_frequent_have_colours(
 
 def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "map.html"
-    columns: dict[str, list[Any]] = {"price": [None, 5], "day": ["", "2026-11-29"]}
+    columns: dict[str, list[object]] = {"price": [None, 5], "day": ["", "2026-11-29"]}
     write_map(path, [[0, 0]], [-1, -1], ["a", "b"], [], columns=columns, color="price", rows=[0])
     shown = opened(browser, path)
     grey = shown.page.evaluate("sememe.ink(0)")
