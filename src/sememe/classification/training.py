@@ -3,7 +3,6 @@
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import Floats, Head, save
 from sememe.classification.tuning import Tuned, tuned, work_folder
 from sememe.data import Data, Examples, hold_out, load, split
+from sememe.data.reading import Roles
 from sememe.encoders import BiEncoder
 from sememe.errors import ChoiceWarning, InputError, warn
 from sememe.evaluation.measures import Measurement, label_details, macro_f1
@@ -52,7 +52,7 @@ def train_classifier(
     *,
     how: str = "auto",
     model: str | os.PathLike[str] = DEFAULT_MODEL,
-    columns: Mapping[str, str] | None = None,
+    columns: Roles = None,
     dev: Data | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,

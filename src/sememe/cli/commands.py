@@ -13,6 +13,7 @@ from sememe.cli import (
     doctor,
     encoding,
     indexing,
+    mining,
     models,
     pairing,
     quantizing,
@@ -83,7 +84,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, models, quantizing, doctor,
+        training, mining, models, quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

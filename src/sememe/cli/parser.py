@@ -132,9 +132,7 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
                         "jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)"
                         )  # fmt: skip
-    parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
-                        help="which column is what, where their names do not say it, such as "
-                        "anchor=question,positive=answer")  # fmt: skip
+    add_roles(parser)
     parser.add_argument("--text", metavar="NAME", action="append", help="the same as --columns "
                         "text=NAME; several are joined by a blank line")  # fmt: skip
     parser.add_argument("--label", metavar="NAME", help="the same as --columns label=NAME")
@@ -156,6 +154,13 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all randomness "
                         "(default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
+
+
+def add_roles(parser: Parser) -> None:
+    """Which column is what, for data whose columns have other names."""
+    parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
+                        help="which column is what, where their names do not say it, such as "
+                        "anchor=question,positive=answer")  # fmt: skip
 
 
 def _roles(value: str) -> dict[str, str]:
