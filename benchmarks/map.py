@@ -3,8 +3,9 @@
     python benchmarks/map.py [--data DIR] [--texts 100000]
 
 The texts are the NLI pairs' sentences and the short texts in DIR (docs/data.md), or, without it,
-windows of the opinions; they lie in 200 round clusters, with a category, a number and a date each. Chromium is
-headless and draws without a GPU. A frame counts where the view has moved since the last one.
+windows of the opinions; they lie in 200 round clusters, with a category, a number and a date each.
+Chromium is headless and draws without a GPU. A frame counts where the view has moved since the
+last one.
 """
 
 import argparse
@@ -62,7 +63,9 @@ def write(path: Path, texts: list[str]) -> float:
     columns: dict[str, Any] = {
         "country": [f"country {code}" for code in random.geometric(0.05, size=n)],
         "price": random.gamma(2, 50, size=n).round(2),
-        "day": [date(2024, 1, 1) + timedelta(days=int(day)) for day in random.integers(900, size=n)],
+        "day": [
+            date(2024, 1, 1) + timedelta(days=int(day)) for day in random.integers(900, size=n)
+        ],
     }
     start = time.perf_counter()
     write_map(path, points, labels, texts, clusters, columns=columns)

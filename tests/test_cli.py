@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from commands import sememe
+from page_data import data_of
 from processes import run_python
 from sememe.cli import commands
 from sememe.jobs import Job
@@ -47,6 +48,26 @@ def test_assignments_keep_every_row_and_column_in_order(clustered: tuple[Path, s
     assert after == before
     clusters = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))["clusters"]
     assert [c["size"] for c in clusters] == [labels.count(c["label"]) for c in clusters]
+
+
+def test_the_map_has_the_other_columns(clustered: tuple[Path, str, str]) -> None:
+    folder, _, _ = clustered
+    columns = data_of(folder / "map.html")["columns"]
+    assert [(one["name"], one["kind"]) for one in columns] == [
+        ("topic", "category"), ("sentiment", "category"),
+    ]  # fmt: skip
+
+
+def test_the_map_opens_coloured_by_a_column(tmp_path: Path) -> None:
+    rows = ["a cat,1,x y", "a kitten,2,z", "a bus,3,y", "a tram,,x"]
+    (tmp_path / "in.csv").write_text("text,Price,kind\n" + "\n".join(rows), encoding="utf-8")
+    options = ["--clusters", "2", "--precision", "f32", "-o", tmp_path / "out"]
+    done = sememe("cluster", tmp_path / "in.csv", "--color", "price", *options)
+    assert done.returncode == 0, done.stderr
+    assert data_of(tmp_path / "out" / "map.html")["color"] == "Price"
+    done = sememe("cluster", tmp_path / "in.csv", "--color", "prise", *options)
+    assert done.returncode == 2
+    assert 'no column "prise" (did you mean "Price"?)' in done.stderr
 
 
 def test_the_terminal_shows_the_clusters_and_no_progress_bar(

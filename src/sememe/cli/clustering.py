@@ -32,6 +32,7 @@ _OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
 _EXAMPLES = """\
 sememe cluster questions.txt -o groups/
 sememe cluster survey.csv --column answer --clusters 20 -o groups/
+sememe cluster survey.csv --column answer --color month -o groups/
 sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json"""
 
 
@@ -54,12 +55,15 @@ def add_commands(commands: "Commands") -> None:
                      help="group sentences that are at least this similar")  # fmt: skip
     how.add_argument("--granularity", metavar="G", type=_granularity,
                      help="coarse, fine, or a resolution such as 2.5")  # fmt: skip
+    parser.add_argument("--color", metavar="COLUMN",
+                        help="the column that the map opens coloured by")  # fmt: skip
     add_json(parser, "the clusters")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, read_table
+    from sememe.reports.cluster_map import check_color
+    from sememe.tables import BlankCells, choose_column, read_table
 
     started = time.perf_counter()
     directory = output_directory(options.output, _OUTPUTS)
@@ -68,6 +72,9 @@ def _run(options: argparse.Namespace) -> int:
     table = read_table(options.file)
     column = table.text_name(options.column)
     texts = table.text_column(options.column)
+    others = {name: values for name, values in table.columns.items() if name != column}
+    color = options.color and choose_column(list(table.columns), options.color, table.source.file)
+    check_color(color, others)
     blanks = BlankCells(column)
     if len(blanks.add(texts, table.source)) == len(texts):
         raise TableError(f'{table.source.file} has no text to cluster: every "{column}" is blank')
@@ -82,7 +89,8 @@ def _run(options: argparse.Namespace) -> int:
         granularity=options.granularity,
     )
     title = "Standard input" if options.file == "-" else Path(options.file).name
-    _write(directory, table, groups, title=title)
+    _write(directory, table, groups)
+    groups.save_map(directory / _OUTPUTS[2], columns=others, color=color, title=title)
     if options.json:
         print_json(groups.to_dict())
     else:
@@ -96,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> None:
+def _write(directory: Path, table: "Table", groups: "Clusters") -> None:
     from sememe.tables import new_column, replacing, write_cells
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -108,7 +116,6 @@ def _write(directory: Path, table: "Table", groups: "Clusters", title: str) -> N
     with replacing(directory / _OUTPUTS[1]) as temporary:
         text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
-    groups.save_map(directory / _OUTPUTS[2], title=title)
 
 
 def _granularity(value: str) -> str | float:

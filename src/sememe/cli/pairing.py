@@ -13,6 +13,7 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    add_vectors,
     check_outputs,
     cosine,
     engine_options,
@@ -57,11 +58,14 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
                         help="x.csv, x.tsv, x.jsonl or x.parquet for the pairs")  # fmt: skip
     add_model(parser)
+    add_vectors(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--threshold", metavar="COSINE", type=cosine,
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
     how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
+    parser.add_argument("--centre", action="store_true", help="subtract the mean of all vectors "
+                        "first, which tells no texts apart")  # fmt: skip
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
@@ -86,7 +90,16 @@ def _run(options: argparse.Namespace) -> int:
     blanks.warn("and in no pair")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
-    pairs = sememe.find_pairs(texts, encoder, threshold=options.threshold, top=options.top)
+    limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
+    if options.vectors:
+        from sememe.encoders.stored import read_vectors
+        from sememe.pairs import pair_vectors
+
+        names = table.text_names(options.column)
+        vectors = read_vectors(options.vectors, texts, encoder, columns=names)
+        pairs = pair_vectors(vectors, texts, **limits)
+    else:
+        pairs = sememe.find_pairs(texts, encoder, **limits)
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}

@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,14 +113,33 @@ class Clusters:
         }
 
     def save_map(
-        self, path: str | os.PathLike[str], *, title: str = "Clusters", most: int = 30_000
+        self,
+        path: str | os.PathLike[str],
+        *,
+        columns: Mapping[str, Sequence[object]] | None = None,
+        color: str | None = None,
+        title: str = "Clusters",
+        most: int = 100_000,
     ) -> None:
         """Write a map of the texts: one HTML file that opens offline in any browser.
 
         Of more than `most` texts a sample of so many is drawn, and the title says so.
 
+        Args:
+            path: the HTML file.
+            columns: the user's own data, n values by column name (a dict, a DataFrame): what the
+                map can be coloured and filtered by, and shows beside each text.
+            color: the column that the map opens coloured by; None for the clusters.
+            title: shown above the map.
+            most: how many texts are drawn.
+
         Raises:
-            InputError: there are no texts to draw.
+            InputError: there are no texts to draw, a column has not n values, or `color` is not a
+                column to colour by.
+
+        Example:
+            >>> groups.save_map("map.html", columns={"month": months}, color="month")
+            ... # doctest: +SKIP
         """
         rows = np.delete(np.arange(len(self.texts)), self.blanks)
         if not len(rows):
@@ -133,11 +153,12 @@ class Clusters:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
         vectors = self.vectors[rows]
-        labels = self.labels[rows]
         neighbors = self_join(vectors, neighborhood_size(len(rows)))
-        points = layout_2d(vectors, neighbors, labels=labels)
-        texts = [self.texts[row] for row in rows]
-        write_map(Path(path), points, labels, texts, self.clusters, title=title)
+        points = layout_2d(vectors, neighbors, labels=self.labels[rows])
+        write_map(
+            Path(path), points, self.labels, self.texts, self.clusters,
+            columns=columns, color=color, rows=rows, title=title,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Clusters: {self._counts()}>"

@@ -494,14 +494,15 @@ class Index:
             rows = [passage for row, places in both for passage in passages_of(row, places)]
         steps = _steps(rows)
         if vectors is not None:
-            parts: Iterable[Vectors] = np.split(vectors, np.cumsum([len(step) for step in steps]))
+            ends = np.cumsum([len(step) for step in steps])
+            parts: Iterable[Vectors] = np.split(vectors, ends[:-1])
         else:
             parts = self.encoder.encode_parts(
                 ([trimmed(row).text if info.passage_tokens else row.text for row in step]
                  for step in steps),
                 normalize=info.measure == "cosine", total=len(rows), progress=progress,
             )  # fmt: skip
-        for step, part in zip(steps, parts, strict=False):
+        for step, part in zip(steps, parts, strict=True):
             self._store.put(step, part, fingerprint, replace=replace)
 
 

@@ -102,9 +102,9 @@ def documents(rows: Iterable[Row]) -> Iterator[Row]:
     ['One. Two.']
     """
     for _, passages in groupby(rows, key=lambda row: row.id):
-        first = next(passages)
+        first, *others = passages
         text = first.text
-        for passage in passages:
+        for passage in others:
             text += passage.text[len(text) - passage.start :]
         yield first._replace(text=text)
 

@@ -173,7 +173,9 @@ class SQLiteStore:
             connection.executemany(
                 f"INSERT INTO texts VALUES ({','.join('?' * columns)})",
                 (
-                    (key, r.id, r.text, json.dumps(r.metadata, ensure_ascii=False), r.start)[:columns]
+                    (key, r.id, r.text, json.dumps(r.metadata, ensure_ascii=False), r.start)[
+                        :columns
+                    ]
                     for key, r in enumerate(rows, first)
                 ),
             )
