@@ -2,6 +2,5 @@
 
 from sememe.cascade.flow import Cascade, teach
 from sememe.cascade.report import CascadeReport
-from sememe.cascade.trust import RESOLUTIONS
 
-__all__ = ["RESOLUTIONS", "Cascade", "CascadeReport", "teach"]
+__all__ = ["Cascade", "CascadeReport", "teach"]

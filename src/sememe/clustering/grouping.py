@@ -13,15 +13,15 @@ from scipy import sparse
 
 from sememe.arguments import real_number, shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
-from sememe.clustering import communities as by
-from sememe.clustering.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.clustering.resolution import RUNS, Grain, grains
 from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
 from sememe.costs import rate, record_rate, warn_of_duration
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, nearest, normalized, self_join
+from sememe.neighbors import communities as by
 from sememe.neighbors.approximate import APPROXIMATE_FROM
+from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.progress import counted
 from sememe.protocols import Encoder
 from sememe.text import check_texts, rows_with_text

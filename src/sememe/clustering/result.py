@@ -144,9 +144,9 @@ class Clusters:
         rows = np.delete(np.arange(len(self.texts)), self.blanks)
         if not len(rows):
             raise InputError("there are no texts to draw a map of.")
-        from sememe.clustering.communities import neighborhood_size  # on use: with scikit-network
         from sememe.clustering.layout import layout_2d
         from sememe.neighbors import self_join
+        from sememe.neighbors.communities import neighborhood_size  # on use: with scikit-network
         from sememe.reports.cluster_map import write_map
 
         if len(rows) > most:
