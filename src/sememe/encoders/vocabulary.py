@@ -22,7 +22,7 @@ class Vocabulary:
         self._encoder = encoder
         self._plain = Tokenizer(encoder._checkpoint, special=False)
         self.tokenizer: Any = self._plain._tokenizer
-        """The tokenizer of the library `tokenizers`: without padding, truncation, special tokens."""
+        """The library's own, without padding, truncation or special tokens."""
         self.size = 1 + max(self.tokenizer.get_vocab().values())
         name = getattr(self.tokenizer.model, "unk_token", None)
         self.unknown: int | None = None if name is None else self.tokenizer.token_to_id(name)
