@@ -66,6 +66,16 @@ class ShownMap(Shown):
             }""")
         )
 
+    def pixels(self, point: int, reach: int) -> list[int]:
+        """Red, green, blue and alpha of the pixels around a text."""
+        self.drawn()
+        x, y = self.screen(point)
+        values: list[int] = self.page.evaluate(
+            f"""[...document.getElementById("map").getContext("2d").getImageData(
+              {round(x) - reach}, {round(y) - reach}, {2 * reach + 1}, {2 * reach + 1}).data]"""
+        )
+        return values
+
     def hover(self, point: int) -> str:
         self.page.mouse.move(*self.screen(point))
         return self.page.locator("#tip .text").inner_text()
@@ -190,6 +200,18 @@ def test_search_finds_all_words_in_any_order_case_or_accent(map_: ShownMap) -> N
     expect(map_.page.locator("#list .name, #list .text")).to_have_count(3)
 
 
+def test_what_a_search_finds_stands_out(map_: ShownMap) -> None:
+    def inked() -> int:
+        pixels = np.array(map_.pixels(5, 12)).reshape(-1, 4)[:, :3]
+        return int((np.abs(pixels - pixels[0]).sum(axis=1) > 60).sum())
+
+    before = inked()
+    map_.page.fill("#query", "e-bike")
+    assert inked() > 1.3 * before
+    map_.page.fill("#query", "train")
+    assert inked() < before
+
+
 def test_a_text_that_was_found_is_flown_to(map_: ShownMap) -> None:
     before = map_.view()
     map_.page.fill("#query", "bike")
@@ -254,6 +276,11 @@ def test_dragging_moves_the_map_with_the_pointer(map_: ShownMap) -> None:
     map_.page.mouse.move(830, 610, steps=4)
     map_.page.mouse.up()
     assert map_.screen(0) == pytest.approx((x + 30, y - 40), abs=1)
+    moved = map_.pixels(0, 10)
+    for _ in range(2):
+        map_.page.locator("#theme").click()  # draws all anew
+    assert moved == pytest.approx(map_.pixels(0, 10), abs=8)
+    assert len(set(moved)) > 10
 
 
 def test_the_theme_follows_the_system_until_it_is_switched(browser: Browser, small: Path) -> None:

@@ -70,13 +70,11 @@ function freeBox(x, y, { size, half }, area, boxes) {
 
 const nameColor = (group) => css([...(dark() ? [0.94, 0.05] : [0.32, 0.08]), colored < 0 ? colors[inkOfGroup(group)][2] : 260]);
 
-function drawName({ group, text, size, half, x, y, alpha }) {
+/** A name with a rim of paper, which hides less of the dots than a box would. */
+function drawName({ group, text, size, x, y, alpha }) {
   Object.assign(context, { textAlign: "center", textBaseline: "middle", font: `600 ${size}px ${FONT}`, globalAlpha: alpha });
-  context.fillStyle = `rgb(${paper.join(" ")} / 0.8)`;
-  context.beginPath();
-  context.roundRect(x - half, y - 0.75 * size, 2 * half, 1.5 * size, 6);
-  context.fill();
-  context.fillStyle = nameColor(group);
+  Object.assign(context, { lineJoin: "round", lineWidth: 4, strokeStyle: `rgb(${paper.join(" ")} / 0.8)`, fillStyle: nameColor(group) });
+  context.strokeText(text, x, y);
   context.fillText(text, x, y);
   context.globalAlpha = 1;
 }

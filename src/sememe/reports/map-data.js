@@ -40,7 +40,10 @@ const groups = [
   ...data.clusters,
   { label: -1, size: pointsOf[outliers].length, name: "Outliers", terms: [], examples: [] },
 ];
-groups.forEach((group, i) => Object.assign(group, { name: nameOf(group) }, middle(pointsOf[i])));
+groups.forEach((group, i) => {
+  const title = group.name || group.terms.slice(0, 4).join(", ") || "unnamed"; // in the list, where there is room
+  Object.assign(group, { title, name: nameOf(group) }, middle(pointsOf[i]));
+});
 
 function nameOf({ name, terms: [first = "unnamed", ...others] }) {
   const joined = (start, term) => (start.length + term.length > 17 ? start : `${start}, ${term}`);

@@ -25,7 +25,7 @@ function clusterRow(i) {
   const [item, group] = [copy("cluster-row"), groups[i]];
   const [pick, more, examples] = [".pick", ".more", ".examples"].map((part) => item.querySelector(part));
   paint(item, inkOfGroup(i));
-  item.querySelector(".name").textContent = data.clusters[i]?.name || group.terms.slice(0, 4).join(", ") || group.name;
+  item.querySelector(".name").textContent = group.title;
   const open = (isOpen) => {
     more.setAttribute("aria-expanded", isOpen);
     examples.hidden = !isOpen;

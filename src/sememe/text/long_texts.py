@@ -115,7 +115,13 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         >>> sentence_spans("One two. Three!")
         [(0, 8), (9, 15)]
     """
-    breaks = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    return stripped_spans(
+        text, [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    )
+
+
+def stripped_spans(text: str, breaks: Sequence[int]) -> list[tuple[int, int]]:
+    """What lies between breaks, without the space around it; not what is blank."""
     parts = ((start, text[start:end]) for start, end in pairwise(breaks))
     return [
         (start + len(part) - len(part.lstrip()), start + len(part.rstrip()))
