@@ -14,7 +14,8 @@ class Vocabulary:
     """The tokens of a bi-encoder.
 
     Attributes:
-        size: how many there are.
+        size: how many ids they have.
+        has_gaps: whether some of these are no token's.
         unknown: the id of the token for what is none of them; None without one.
     """
 
@@ -23,7 +24,9 @@ class Vocabulary:
         self._plain = Tokenizer(encoder._checkpoint, special=False)
         self.tokenizer: Any = self._plain._tokenizer
         """The library's own, without padding, truncation or special tokens."""
-        self.size = 1 + max(self.tokenizer.get_vocab().values())
+        ids = self.tokenizer.get_vocab().values()
+        self.size = 1 + max(ids)
+        self.has_gaps = len(ids) != self.size
         name = getattr(self.tokenizer.model, "unk_token", None)
         self.unknown: int | None = None if name is None else self.tokenizer.token_to_id(name)
 

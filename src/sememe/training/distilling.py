@@ -7,6 +7,7 @@ Both are judged on texts that taught nothing, and neither needs torch.
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from sememe.costs import Budget
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, encoded
 from sememe.encoders.vocabulary import Vocabulary
-from sememe.errors import InputError
+from sememe.errors import CostWarning, InputError
 from sememe.evaluation.measures import Measurement, spearman
 from sememe.evaluation.outcome import (
     ON_REQUEST,
@@ -194,7 +195,9 @@ def _map(
         raise InputError(f"There is no student. {cascade.report.why}")
     first, second = _pairs(held)
     reader = Reader(teacher, lessons.of(lessons.held), Budget.parse("all"), len(first), progress)
-    judgement = reader.read(first, second)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CostWarning)  # of a tenth of what was said already
+        judgement = reader.read(first, second)
     checkpoint = student._checkpoint
 
     def save(folder: Path) -> None:
@@ -272,7 +275,10 @@ def _write_static(folder: Path, vocabulary: Vocabulary, table: Floats, student: 
     from safetensors.numpy import save_file
 
     folder.mkdir()
-    save_file({"embeddings": np.ascontiguousarray(table)}, folder / "model.safetensors")
+    tensors = {"embeddings": np.ascontiguousarray(table)}
+    if vocabulary.has_gaps:  # model2vec takes the number of tokens for the highest id
+        tensors["mapping"] = np.arange(vocabulary.size)
+    save_file(tensors, folder / "model.safetensors")
     vocabulary.tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "model_type": "model2vec", "architectures": ["StaticModel"], "tokenizer_name": student,
