@@ -27,9 +27,11 @@ IDS = [f"text {n}" for n in range(len(TEXTS))]
 METADATA = [{"n": n} for n in range(len(TEXTS))]
 
 
-@pytest.fixture
-def index(encoder: BiEncoder, tmp_path: Path) -> Index:
-    index = Index.create(tmp_path / "x", encoder, language="simple", long="split")
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def index(encoder: BiEncoder, tmp_path: Path, request: pytest.FixtureRequest) -> Index:
+    is_shared = request.param == "postgres"
+    place = request.getfixturevalue("postgres_place") if is_shared else tmp_path / "x"
+    index = Index.create(place, encoder, language="simple", long="split")
     index.add(TEXTS, IDS, METADATA)
     return index
 
@@ -114,27 +116,24 @@ def test_a_cross_encoder_reads_passages(index: Index, tmp_path: Path) -> None:
     assert all(len(hit.text) < 200 for hit in hits)
 
 
-def stored(place: Path) -> int:
-    with sqlite3.connect(place / "data.sqlite") as file:
-        [(count,)] = file.execute("SELECT count(*) FROM texts").fetchall()
-    file.close()
-    return int(count)
+def stored(index: Index) -> int:
+    """How many passages there are."""
+    return len(index.search("a", top_k=10_000, per_document=None))
 
 
 def test_all_passages_of_a_text_go_with_it(index: Index, encoder: BiEncoder) -> None:
     counts = [len(each) for each in passages(encoder, TEXTS)]
-    place = Path(index.place)
-    assert stored(place) == sum(counts)
+    assert stored(index) == sum(counts)
     assert index.add(TEXTS, IDS, METADATA) == IDS
-    assert stored(place) == sum(counts), "the same texts are not stored twice"
+    assert stored(index) == sum(counts), "the same texts are not stored twice"
     with pytest.raises(InputError, match="'text 1', which is there with another text"):
         index.add(["another"], ["text 1"])
     index.upsert(["another"], ["text 1"])
-    assert stored(place) == sum(counts) - counts[1] + 1
+    assert stored(index) == sum(counts) - counts[1] + 1
     assert index.delete(["text 2", "nothing"]) == 1
     assert index.delete(where="text LIKE '%The%' AND n >= 4") == 2, "a passage fits: the text goes"
     assert [row.id for row in index.rows()] == ["text 0", "text 3", "text 6", "text 1"]
-    assert stored(place) == counts[0] + counts[3] + counts[6] + 1
+    assert stored(index) == counts[0] + counts[3] + counts[6] + 1
     assert index.delete(where={"n": None}) == 1
     assert [row.id for row in index.rows("n = 3")] == ["text 3"]
 
@@ -151,9 +150,9 @@ def test_passages_stay_when_they_are_encoded_again(index: Index, tmp_path: Path)
     assert after[0].score == pytest.approx(score, abs=1e-5)
 
 
-def test_the_setting_is_the_indexes(index: Index) -> None:
-    index.close()
-    with Index.open(index.place) as again:
+def test_the_setting_is_the_indexes(encoder: BiEncoder, tmp_path: Path) -> None:
+    Index.create(tmp_path / "x", encoder, long="split").close()
+    with Index.open(tmp_path / "x") as again:
         again.add([TEXTS[1] + " More."], ["new"])
         assert all(hit.passage for hit in again.search("more"))
 
