@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worlds import Scores, World, chance, truth
+from worlds import Lookup, Scores, World, chance, truth
 
 import sememe
 from commands import sememe as run
@@ -18,16 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMEME_CACHE", str(tmp_path / "cache"))
-
-
-class Lookup:
-    """An encoder that knows the vectors of a world's texts."""
-
-    def __init__(self, world: World) -> None:
-        self.vectors = dict(zip(world.texts, world.vectors, strict=True))
-
-    def encode(self, texts: list[str]) -> list[np.ndarray]:
-        return [self.vectors[text] for text in texts]
 
 
 @pytest.fixture(scope="module")
