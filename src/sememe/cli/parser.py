@@ -53,7 +53,8 @@ def show_help(parser: Parser) -> None:
 def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
-                        help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
+                        help="txt, csv, tsv, xlsx, jsonl, parquet; - for lines on stdin"
+                        )  # fmt: skip
     add_column(parser)
 
 
@@ -129,12 +130,13 @@ def engine_options(options: argparse.Namespace) -> dict[str, Any]:
 def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     """Options that all kinds of training share."""
     parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
-                        "jsonl or parquet, or a data set of the Hub (org/name:config@split)"
+                        "jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)"
                         )  # fmt: skip
     parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
                         help="which column is what, where their names do not say it, such as "
                         "anchor=question,positive=answer")  # fmt: skip
-    parser.add_argument("--text", metavar="NAME", help="the same as --columns text=NAME")
+    parser.add_argument("--text", metavar="NAME", action="append", help="the same as --columns "
+                        "text=NAME; several are joined by a blank line")  # fmt: skip
     parser.add_argument("--label", metavar="NAME", help="the same as --columns label=NAME")
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {noun}")  # fmt: skip
@@ -163,7 +165,7 @@ def _roles(value: str) -> dict[str, str]:
     return {role: name for role, _, name in items}
 
 
-def training_columns(options: argparse.Namespace) -> dict[str, str] | None:
+def training_columns(options: argparse.Namespace) -> dict[str, Any] | None:
     """What `add_training`'s switches say of columns, as training takes it."""
     roles = {"text": options.text, "label": options.label}
     return {**options.columns, **{role: name for role, name in roles.items() if name}} or None

@@ -336,11 +336,14 @@ class Index:
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         cross = None if rerank is None else self._reranker(rerank)
         count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
-        rankings = self._rankings(questions, count, mode, condition, per_document, progress)
+        info = self._store.info()
+        rankings = self._rankings(questions, count, mode, condition, per_document, info, progress)
         if cross is not None:
             rankings = reranked(cross, cast(list[str], questions), rankings, progress)
         return [
-            make_hits(matches[:top_k], query, lambda: self.encoder)
+            make_hits(
+                matches[:top_k], query, lambda: self.encoder, are_passages=info.passage_tokens > 0
+            )
             for query, matches in zip(questions, rankings, strict=True)
         ]
 
@@ -351,10 +354,9 @@ class Index:
         mode: str,
         where: Condition | None,
         per_document: int | None,
+        info: IndexInfo,
         progress: bool | None,
     ) -> list[list[Match]]:
-        info = self._store.info()
-
         def best(find: Callable[[int], list[list[Match]]]) -> list[list[Match]]:
             if not info.passage_tokens:
                 return find(count)
