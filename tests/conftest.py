@@ -9,6 +9,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+# Several threads wait for each other longer than they work on tables as small as these.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import pytest
 from hypothesis import HealthCheck, settings
 

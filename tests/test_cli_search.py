@@ -1,4 +1,4 @@
-"""`sememe index` and `sememe search` as a user runs them: real processes, real files."""
+"""`sememe index` and `sememe search` as a user runs them: real files, real encoders."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import sememe
 from postgres_server import PASSWORD
 from sememe import BiEncoder, CrossEncoder, Index
 from sememe.cli import indexing
@@ -25,12 +26,6 @@ ROWS = [
     ("the wind plant is cheap. The waste is not.", "en", "2023"),
     ("a new car", "en", ""),
 ]
-
-
-def sememe(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sememe.cli", *map(str, arguments)]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(line, capture_output=True, text=True, check=False, env=env, input=stdin)
 
 
 @pytest.fixture
@@ -111,7 +106,7 @@ def test_cells_that_are_one_number_stay_texts_in_a_second_file(tmp_path: Path, t
     assert column(place, "version") == ["1.1", 1.2, "1.3", "1.30", "1.10"]
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", [False, pytest.param(True, marks=pytest.mark.postgres)])
 def test_the_column_of_ids_is_remembered(
     tmp_path: Path, tiny: Tiny, request: pytest.FixtureRequest, shared: bool
 ) -> None:
@@ -251,6 +246,7 @@ def test_a_search_by_words_opens_no_encoder(table: Path, tiny: Tiny) -> None:
     assert json.loads(done.stdout)["hits"][0]["sentence"] == ROWS[1][0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_for_what_is_printed_is_one_line(index: Path) -> None:
     line = f"{sys.executable} -m sememe.cli search {index} a --mode bm25 > /dev/full"
@@ -446,6 +442,7 @@ def test_lines_of_standard_input_have_no_columns(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no Ctrl-C can be sent there")
 def test_stopped_it_says_what_is_in_and_goes_on(tmp_path: Path, tiny: Tiny) -> None:
     file, out = tmp_path / "rows.txt", tmp_path / "x"
@@ -467,7 +464,7 @@ def test_stopped_it_says_what_is_in_and_goes_on(tmp_path: Path, tiny: Tiny) -> N
     assert running.returncode == 130
     with Index.open(out) as opened:
         there = f"{len(opened):,} of 60,000 texts of {file} are in the index"
-    assert f"sememe: stopped; {there}, the same command goes on from there\n" in said
+    assert f"sememe: stopped; {there}, the same command resumes there\n" in said
 
 
 def test_texts_are_removed_by_a_file_of_ids(index: Path, tmp_path: Path, tiny: Tiny) -> None:
@@ -508,6 +505,7 @@ def test_an_index_is_encoded_again_with_another_model(index: Path, tmp_path: Pat
         assert said in done.stderr
 
 
+@pytest.mark.postgres
 def test_an_index_on_a_server(table: Path, tiny: Tiny, postgres_place: str) -> None:
     options = ("--model", tiny.directory, "--precision", "f32")
     done = sememe("index", table, "-o", postgres_place, *options)
@@ -592,6 +590,7 @@ def test_an_engine_for_no_rerank_is_refused(index: Path) -> None:
     assert "do nothing without --rerank" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_no_utf8_is_told_by_its_line(index: Path) -> None:
     line = [sys.executable, "-m", "sememe.cli", "search", str(index)]
     done = subprocess.run(line, capture_output=True, check=False, input=b"car\nwind \xff plant\n")

@@ -22,6 +22,7 @@ FLOORS = [
     {"text"},
     {"data", "engines"},
     {"encoders"},
+    {"cascade"},
     {"evaluation"},
     {"training"},
     {"clustering", "classification", "pairs", "search"},

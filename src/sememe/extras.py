@@ -12,6 +12,7 @@ from sememe.errors import BrokenInstall, MissingExtra, SememeError
 
 EXTRAS = {
     "parquet": ("pyarrow",),
+    "xlsx": ("openpyxl",),
     "torch": ("torch", "transformers"),
     "search": ("faiss",),
     "postgres": ("pg8000",),
@@ -27,6 +28,7 @@ _REQUIREMENTS = {
     "ir_measures": "ir-measures>=0.3",
     "langchain_core": "langchain-core",
     "llama_index.core": "llama-index-core",
+    "openpyxl": "openpyxl>=3.1",
     "peft": "peft>=0.14",
     "pg8000": "pg8000>=1.31",
     "pyarrow": "pyarrow>=16",

@@ -1,10 +1,12 @@
-"""A classifier whose training was killed: the same call ends it, another one is told apart."""
+"""A classifier whose training is stopped: the probe is there, and the same call ends the training.
+
+The processes are forked from a server that has imported torch already.
+"""
 
 import json
+import os
+import resource
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -13,114 +15,134 @@ import pytest
 from labelled_texts import labelled_texts
 
 import sememe
-from sememe.errors import JobError
+from sememe.classification import training as learning
+from sememe.errors import JobError, SememeError
 from tiny_models import Tiny
+from training_processes import finish, start
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning"),
-    pytest.mark.slow,
     pytest.mark.kill,
 ]
-
-
-def test_a_killed_run_is_gone_on_with(tiny: Tiny, tmp_path: Path) -> None:
-    output, work = tmp_path / "c", tmp_path / "c.training"
-    data, epochs = labelled_texts(20), 20
-    code = (
-        f"import sememe; sememe.train_classifier({data!r}, {str(output)!r}, how='few-shot', "
-        f"model={str(tiny.directory)!r}, epochs={epochs})"
-    )
-    with subprocess.Popen([sys.executable, "-W", "ignore", "-c", code]) as process:
-        while not (work / "_manifest.json").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.kill()
-    assert not output.exists()
-
-    def again(seed: int) -> None:
-        sememe.train_classifier(
-            data, output, how="few-shot", model=tiny.directory, epochs=epochs, seed=seed
-        )
-
-    with pytest.raises(JobError, match=r"c\.training was begun with"):
-        again(seed=1)
-    again(seed=0)
-    assert sememe.Classifier(output, precision="f32").predict(["nuclear power wind solar"])
-    assert not work.exists()
-
-
-# --- the work is done, and what came of it is not saved yet ---
-
-TRAIN = """
-import os, resource, signal, sys
-import sememe
-from sememe.classification import training as learning
-
-def kill(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def fill_the_disk(*given):
-    outcome = measure(*given)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY))
-    return outcome
-
-measure = learning._Run.outcome
-{before}
-try:
-    sememe.train_classifier({data!r}, {output!r}, model={model!r}, **{options!r})
-except sememe.errors.SememeError as error:
-    print(f"{{type(error).__name__}}: {{error}}")
-"""
+DATA = labelled_texts(20)
+RUN: Any = learning._Run
 FILES = ("model.safetensors", "classifier.safetensors", "classifier.json", "training.html")
 
 
-def run(tiny: Tiny, output: Path, before: str = "", **options: Any) -> subprocess.Popen[str]:
-    weights = (tiny.directory / "model.safetensors").stat().st_size
-    code = TRAIN.format(
-        before=before, room=weights // 2, output=str(output), model=str(tiny.directory),
-        data=labelled_texts(20), options={"epochs": 2, **options},
-    )  # fmt: skip
-    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
+def train(model: Path, output: Path, how: str, **options: Any) -> None:
+    sememe.train_classifier(DATA, output, how=how, model=model, **{"epochs": 2, **options})
 
 
+def killed_at(call: int, model: Path, output: Path, how: str) -> None:
+    """`train`, killed when an outcome is measured for so many times; the first is the probe's."""
+    measure, calls = RUN.outcome, []
+
+    def measured(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return measure(*arguments)
+
+    RUN.outcome = measured
+    train(model, output, how)
+
+
+def on_a_full_disk(message: Path, call: int, model: Path, output: Path, how: str) -> None:
+    """`train`, where the disk is full from a call on; the error goes to a file."""
+    measure, calls = RUN.outcome, []
+    room = (model / "model.safetensors").stat().st_size // 2
+
+    def measured(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == call:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        return measure(*arguments)
+
+    RUN.outcome = measured
+    try:
+        train(model, output, how)
+    except SememeError as error:
+        message.write_text(f"{type(error).__name__}: {error}")
+
+
+def how_of(output: Path) -> str:
+    how: str = json.loads((output / "classifier.json").read_text())["how"]
+    return how
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_the_probe_and_is_resumed(tiny: Tiny, tmp_path: Path) -> None:
+    output, work = tmp_path / "c", tmp_path / "c.training"
+    process = start(train_long, tiny.directory, output)
+    while not (work / "_manifest.json").exists():
+        assert process.is_alive()
+        time.sleep(0.01)
+    process.kill()
+    assert finish(process) == [-signal.SIGKILL]
+    assert how_of(output) == "probe"
+    assert sememe.Classifier(output, precision="f32").predict(["nuclear power wind solar"])
+    with pytest.raises(JobError, match=r"c\.training was begun with"):
+        train_long(tiny.directory, output, seed=1)
+    train_long(tiny.directory, output)
+    assert how_of(output) == "few-shot"
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+    assert not (output / "unfinished.txt").exists()
+
+
+def train_long(model: Path, output: Path, seed: int = 0) -> None:
+    train(model, output, "few-shot", epochs=20, seed=seed)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fine-tune", "auto"])
 def test_what_was_learned_outlives_a_kill_and_a_full_disk(
     tiny: Tiny, tmp_path: Path, how: str
 ) -> None:
     expected, output = tmp_path / "expected", tmp_path / "c"
-    state = tmp_path / "c.training" / "state.pt"
-    assert run(tiny, expected, how=how).wait() == 0
-    assert run(tiny, output, "learning._Run.outcome = kill", how=how).wait() == -signal.SIGKILL
-    assert not output.exists()
+    state, message = tmp_path / "c.training" / "state.pt", tmp_path / "message.txt"
+    train(tiny.directory, expected, how)
+    assert finish(start(killed_at, 2, tiny.directory, output, how)) == [-signal.SIGKILL]
+    assert how_of(output) == "probe"
     learned = state.read_bytes()
-    full = run(tiny, output, "learning._Run.outcome = fill_the_disk", how=how)
-    said = full.communicate()[0].strip()
-    assert full.returncode == 0
-    assert said.startswith(f"JobError: {output} cannot be written: ")
-    assert said.endswith(f"the same call resumes from the state in {tmp_path / 'c.training'}.")
-    assert "\n" not in said
-    assert not output.exists()
+    assert finish(start(on_a_full_disk, message, 1, tiny.directory, output, how)) == [0]
+    text = message.read_text()
+    assert text.startswith(f"JobError: {output} cannot be written: ")
+    assert text.endswith(f"the same call resumes from the state in {tmp_path / 'c.training'}.")
+    assert "\n" not in text
+    assert how_of(output) == "probe"
     assert state.read_bytes() == learned
-    assert run(tiny, output, how=how).wait() == 0
+    train(tiny.directory, output, how)
     for name in FILES:
-        there = (expected / name).exists()
-        assert there == (output / name).exists()
-        assert not there or (expected / name).read_bytes() == (output / name).read_bytes()
+        exists = (expected / name).exists()
+        assert exists == (output / name).exists()
+        assert not exists or (expected / name).read_bytes() == (output / name).read_bytes()
     first, second = (json.loads((f / "training.json").read_text()) for f in (expected, output))
     assert {**first, "directory": ""} == {**second, "directory": ""}
-    assert {path.name for path in tmp_path.iterdir()} == {"expected", "c"}
+    assert {path.name for path in tmp_path.iterdir()} == {"expected", "c", "message.txt"}
 
 
 def test_a_probe_appears_with_its_report_or_not_at_all(tiny: Tiny, tmp_path: Path) -> None:
-    output = tmp_path / "c"
-    before = "import sememe.evaluation.outcome; sememe.evaluation.outcome.write_outcome = kill"
-    assert run(tiny, output, before, how="probe").wait() == -signal.SIGKILL
+    output, message = tmp_path / "c", tmp_path / "message.txt"
+    assert finish(start(killed_at, 1, tiny.directory, output, "probe")) == [-signal.SIGKILL]
     assert not output.exists()
-    full = run(tiny, output, "learning._Run.outcome = fill_the_disk", how="probe")
-    said = full.communicate()[0].strip()
-    assert said.startswith(f"JobError: {output} cannot be written: ")
-    assert said.endswith("the same call begins again.")
-    assert run(tiny, output, how="probe").wait() == 0
+    assert finish(start(on_a_full_disk, message, 1, tiny.directory, output, "probe")) == [0]
+    assert message.read_text().startswith(f"JobError: {output} cannot be written: ")
+    assert message.read_text().endswith("the same call begins again.")
+    train(tiny.directory, output, "probe")
     assert (output / "training.json").exists()
+
+
+def test_ctrl_c_says_that_the_probe_can_be_used(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sememe.training.trainer.Trainer._train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt, match=r"the probe in .*c can be used; the same"):
+        train(tiny.directory, tmp_path / "c", "fine-tune")
+    monkeypatch.undo()
+    assert how_of(tmp_path / "c") == "probe"
+    train(tiny.directory, tmp_path / "c", "fine-tune")
+    assert how_of(tmp_path / "c") == "fine-tune"

@@ -4,12 +4,13 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sememe.data import load
+from sememe.data import hold_out, load
 from sememe.data.reading import layout_of
-from sememe.errors import TableError
+from sememe.errors import SememeError, TableError
 from sememe.tables import write_table
 
 TEXTS = {name: [f"{name} number {i}" for i in range(6)] for name in (
@@ -141,3 +142,50 @@ def test_lines_of_text_are_no_training_data(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
     with pytest.raises(TableError, match=r'a.txt has the columns "text". To train on lab.*"label"'):
         load(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("names", "roles", "texts", "targets"),
+    [
+        ("id question intent", "text=question label=intent", "question", "intent"),
+        ("text question intent score", "text=question label=intent", "question", "intent"),
+        ("q positive", "anchor=q", "q positive", ""),
+        ("q a negative", "Anchor=q positive=a", "q a negative", ""),
+        ("q a label query", "anchor=Q positive=a", "q a", ""),
+        ("q a n", "anchor=q positive=a negative_1=n", "q a n", ""),
+    ],
+)
+def test_columns_have_the_roles_that_the_user_gives_them(
+    names: str, roles: str, texts: str, targets: str
+) -> None:
+    columns = dict(role.split("=") for role in roles.split())
+    layout = layout_of(names.split(), "f", columns)
+    assert list(layout.texts.values()) == texts.split()
+    assert list(layout.targets.values()) == targets.split()
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"text": "questions"}, 'f has no column "questions" (did you mean "question"?); its col'),
+        ({"text": "question", "label": "question"}, "one column cannot be two; name it once"),
+        ({"label": "intent"}, 'f has the columns "question", "intent". To train on'),
+        ({"txt": "question"}, 'there is no "txt". Training reads these: anchor'),
+        ({"text": 3}, 'columns={\'text\': 3}: give each its column, such as {"anchor": "que'),
+        (["question"], "columns=['question']: give each its column, such as"),
+    ],
+)
+def test_roles_that_do_not_fit_are_told_with_the_columns(roles: Any, message: str) -> None:
+    with pytest.raises(SememeError, match=re.escape(message)):
+        layout_of(["question", "intent"], "f", roles)
+
+
+def test_roles_are_used_for_files_frames_and_examples_to_measure_on(tmp_path: Path) -> None:
+    table = {"question": [*"abcd"], "intent": ["x", "y"] * 2, "text": [*"efgh"]}
+    write_table(tmp_path / "data.csv", table)
+    roles = {"text": "question", "label": "intent"}
+    examples = load(tmp_path / "data.csv", columns=roles)
+    assert [example.texts[0] for example in examples] == [*"abcd"]
+    _, held = hold_out(examples, table, columns=roles)
+    assert held is not None
+    assert [example.texts[0] for example in held] == [*"abcd"]

@@ -14,10 +14,12 @@ import pyarrow.parquet as parquet
 import pytest
 from encode_job import texts
 
+from commands import sememe
 from reference import cosine_distance
 from sememe import BiEncoder
 from sememe.encoders import disk
 from sememe.errors import InputError, JobError, SememeError, TableError, TruncationWarning
+from sememe.tables import read_table, write_table
 from tiny_models import Tiny
 
 SHARD = 50
@@ -103,6 +105,7 @@ def run(tiny: Tiny, path: Path, count: int, *limit: str) -> subprocess.Popen[str
     )
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("name", ["v.parquet", "v.npy"])
 def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
@@ -224,3 +227,56 @@ def test_the_input_is_never_held_as_a_whole(encoder: BiEncoder, tmp_path: Path) 
 
     assert encoder.encode_to(stream(), tmp_path / "v.npy").rows == 400
     assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]
+
+
+LONG = ["One two three. " * 20, "", "Wind.", "a" * 300]
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.jsonl"])
+def test_split_texts_have_a_row_a_passage(encoder: BiEncoder, tmp_path: Path, name: str) -> None:
+    documents = [*LONG, *texts(SHARD)]
+    done = encoder.encode_to(documents, tmp_path / name, long="split")
+    table = read_table(tmp_path / name).columns
+    assert list(table) == ["document", "start", "end", "passage", "vector"]
+    spans = encoder.passages(documents)
+    expected = [(row, *span) for row, each in enumerate(spans) for span in each or [(0, 0)]]
+    places = zip(table["document"], table["start"], table["end"], strict=True)
+    assert (list(places), done.rows) == (expected, len(expected))
+    assert len(spans[0]) > 1
+    passages = [documents[row][start:end] for row, start, end in expected]
+    assert table["passage"] == passages
+    vectors = np.array([*table["vector"]], np.float32)
+    assert cosine_distance(vectors, encoder.encode(passages, long="error")).max() < 1e-6
+
+
+def test_the_passages_of_a_file_keep_its_other_columns(encoder: BiEncoder, tmp_path: Path) -> None:
+    table = {"id": ["x", "y", "z"], "text": [LONG[0], "", LONG[2]]}
+    write_table(tmp_path / "papers.csv", table)
+    command = ("encode", tmp_path / "papers.csv", "-o", tmp_path / "p.jsonl", "--long", "split")
+    done = sememe("encode", *command[1:], "--model", encoder.model, "--precision", "f32")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    passages = encoder.passages(table["text"])
+    assert [(row["id"], row["document"]) for row in rows] == [
+        *[("x", 1)] * len(passages[0]), ("y", 2), ("z", 3)
+    ]  # fmt: skip
+    assert rows[-2]["vector"] is None
+    assert "text" not in rows[0]
+    refused = sememe(*command[:3], tmp_path / "p.npy", *command[4:], "--model", encoder.model)
+    assert (refused.returncode, "results go into .parquet, .jsonl" in refused.stderr) == (2, True)
+
+
+def test_split_is_for_what_is_written(encoder: BiEncoder) -> None:
+    with pytest.raises(InputError, match=r"several vectors. Take encode_to\(\)"):
+        encoder.encode(LONG, long="split")
+    with pytest.raises(InputError, match="two vectors"):
+        encoder.encode_tokens(LONG, long="split")
+
+
+def test_the_size_and_the_overlap_of_passages(encoder: BiEncoder) -> None:
+    (short,) = encoder.passages([LONG[0]], tokens=8, overlap=0)
+    assert len(short) > len(encoder.passages([LONG[0]])[0])
+    with pytest.raises(InputError, match="tokens=4000: give a whole number from 1 to"):
+        encoder.passages(LONG, tokens=4000)
+    with pytest.raises(InputError, match="overlap=8: give a whole number from 0 to 7"):
+        encoder.passages(LONG, tokens=8, overlap=8)

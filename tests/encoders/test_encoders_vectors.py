@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sememe.encoders.vectors import finish, similarity, unit
+from sememe.encoders.vectors import VectorOptions, finish, similarity, unit
 from sememe.errors import InputError
 
 Floats = npt.NDArray[np.float32]
@@ -62,7 +62,7 @@ def test_finishing_truncates_then_normalises_then_converts(
     raw: Floats, size: int, normalize: bool, dtype: str
 ) -> None:
     before = raw.copy()
-    found = finish(raw, normalize=normalize, truncate_dim=size, dtype=dtype)
+    found = finish(raw, VectorOptions(normalize=normalize, truncate_dim=size, dtype=dtype))
     expected = raw[:, :size].astype(np.float64)
     if normalize:
         lengths = np.linalg.norm(expected, axis=1, keepdims=True)

@@ -116,6 +116,7 @@ def finished(job: Path) -> int:
     return len(json.loads(manifest.read_text())["shards"]) if manifest.exists() else 0
 
 
+@pytest.mark.kill
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_after_some_shards_it_ends_as_if_nothing_had_happened(
     model: Path, tmp_path: Path

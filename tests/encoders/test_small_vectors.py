@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sememe import BiEncoder
-from sememe.encoders.vectors import finish
+from sememe.encoders.vectors import VectorOptions, finish
 from sememe.errors import InputError
 from tiny_models import make_checkpoint
 
@@ -65,7 +65,7 @@ def test_bits_must_fill_bytes(tmp_path: Path) -> None:
     st.floats(0.01, 2),
 )
 def test_int8_codes_are_bounded_and_in_order(vectors: np.ndarray, limit: float) -> None:
-    codes = finish(vectors, normalize=False, truncate_dim=None, dtype="int8", limit=limit)
+    codes = finish(vectors, VectorOptions(dtype="int8", limit=limit))
     assert codes.dtype == np.int8
     assert abs(codes.astype(int)).max() <= 127
     order = np.argsort(vectors.ravel(), kind="stable")

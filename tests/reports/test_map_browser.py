@@ -1,7 +1,13 @@
 """The map as its reader meets it, in headless Chromium, offline and with every request watched."""
 
+import csv
+import io
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,10 +20,23 @@ from sememe.reports.cluster_map import write_map
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\\ &amp;"
 ARABIC = "القطار متأخر كل صباح"
 EMOJI = "Love my e-bike 🚲👩🏽‍🚀"
+TEXTS = ["Trains are late", "The rail strike", ARABIC, "Café crème", EVIL, EMOJI, "word " * 400]
+COLUMNS: dict[str, list[Any]] = {
+    "team": ["red", "blue", "red", "blue", EVIL, "red", None],
+    "price": ["1.50", "2", "3", "4", "5", "", "7"],
+    "day": ["2026-01-0" + str(i + 1) for i in range(7)],
+    EVIL: [EVIL, *("ab" * 33 + str(i) for i in range(6))],
+}
 
 
 class ShownMap(Shown):
     """An open map: what it shows, and where."""
+
+    @classmethod
+    def opened(cls, browser: Browser, path: Path, **options: Any) -> Self:
+        shown = super().opened(browser, path, **options)
+        expect(shown.page.locator("#summary")).not_to_be_empty()  # written last
+        return shown
 
     def visible(self) -> int:
         return int(self.page.evaluate("sememe.visible()"))
@@ -51,9 +70,19 @@ class ShownMap(Shown):
         self.page.mouse.move(*self.screen(point))
         return self.page.locator("#tip .text").inner_text()
 
+    def inks(self) -> list[int]:
+        """The colour of each text, by its number."""
+        return [self.page.evaluate(f"sememe.ink({i})") for i in range(len(TEXTS))]
+
+    def saved(self, kind: str) -> bytes:
+        """What a button saves."""
+        with self.page.expect_download() as download:
+            self.page.locator(f"#save-{kind}").click()
+        return download.value.path().read_bytes()
+
     def shows(self, rows: list[str]) -> None:
         """Assert that the list shows these rows, once it is laid out."""
-        found = self.page.locator("#list .name, #list .text")
+        found = self.page.locator("#list .name:visible, #list .text:visible")
         expect(found).to_have_text(rows, use_inner_text=True)
 
 
@@ -75,12 +104,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [1, 0],
         [0, 0.6],
     ]
-    texts = ["Trains are late", "The rail strike", ARABIC, "Café crème", EVIL, EMOJI, "word " * 400]
     groups = [
         Group(0, 3, ["trains", "rail"], ["Trains are late"]),
         Group(1, 3, [EVIL, "café"], [EVIL]),
     ]
-    write_map(path, points, [0, 0, 0, 1, 1, 1, -1], texts, groups, title=f"Seven {EVIL}")
+    labels = [0, 0, 0, 1, 1, 1, -1]
+    write_map(path, points, labels, TEXTS, groups, columns=COLUMNS, title=f"Seven {EVIL}")
     return path
 
 
@@ -147,9 +176,13 @@ def test_search_finds_all_words_in_any_order_case_or_accent(map_: ShownMap) -> N
     map_.page.fill("#query", "STRIKE rail")
     assert map_.visible() == 1
     map_.shows(["The rail strike"])
-    expect(map_.page.locator("mark")).to_have_text("rail", use_inner_text=True)
+    expect(map_.page.locator("#list mark")).to_have_text(["rail", "strike"])
     map_.page.fill("#query", "creme cafe")
     map_.shows(["Café crème"])
+    expect(map_.page.locator("#list mark")).to_have_text(["Café", "crème"])
+    map_.page.fill("#query", "wor ord")
+    expect(map_.page.locator("#list mark").first).to_have_text("wor")
+    assert map_.page.locator("#list .text").inner_text().startswith("word word ")
     map_.page.fill("#query", "nowhere")
     assert map_.page.locator("#status").inner_text() == "0 texts"
     map_.page.keyboard.press("Escape")
@@ -281,4 +314,207 @@ def test_a_map_of_next_to_nothing_opens(browser: Browser, tmp_path: Path, n: int
     shown = opened(browser, path)
     assert shown.page.evaluate("sememe.points") == n
     assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_texts_are_coloured_by_categories_numbers_and_dates(map_: ShownMap) -> None:
+    clusters = map_.inks()
+    assert clusters[0] == clusters[1] == clusters[2] != clusters[3] == clusters[5]
+    map_.page.select_option("#color", "team")
+    red, blue, evil, blank = (map_.inks()[i] for i in (0, 1, 4, 6))
+    assert map_.inks() == [red, blue, red, blue, evil, red, blank]
+    assert len({red, blue, evil, blank}) == 4
+    legend = map_.page.locator(".facet li")
+    expect(legend).to_have_text(["red3", "blue2", f"{EVIL}1", "(blank)1"])
+    assert map_.page.locator("img").count() == 0
+    map_.page.select_option("#color", "price")
+    inks = map_.inks()
+    assert inks[5] == blank  # an empty cell
+    assert inks[0] < inks[1] < inks[2] < inks[3] < inks[4] <= inks[6]
+    expect(map_.page.locator(".facet .note")).to_have_text("1 text without a number: grey")
+    map_.page.select_option("#color", "day")
+    assert map_.inks() == sorted(map_.inks())
+    map_.page.locator(".facet button").click()
+    assert map_.inks() == clusters
+    expect(map_.page.locator("#color option")).to_have_text(["clusters", "team", "price", "day"])
+
+
+def test_the_bars_of_clusters_show_the_shares_of_a_column(map_: ShownMap) -> None:
+    map_.page.select_option("#color", "team")
+    bar = map_.page.locator(".bar i").first.evaluate("bar => bar.style.background")
+    red, blue = (f"var(--color-{map_.inks()[i]})" for i in (0, 1))
+    assert bar.startswith("linear-gradient(90deg")
+    assert f"{red} 0%" in bar
+    assert f"{blue} 66.6" in bar
+
+
+def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:
+    map_.page.select_option("#filter", "team")
+    map_.page.get_by_role("button", name="red 3").click()
+    assert map_.visible() == 3
+    map_.page.get_by_role("button", name="blue 2").click()
+    assert map_.visible() == 5
+    expect(map_.page.locator("#list .size:visible")).to_have_text(["3", "2 of 3"])
+    map_.page.select_option("#filter", "price")
+    map_.page.get_by_label("price: from").fill("2")
+    assert map_.visible() == 3  # 2, 3 and 4; the blank is none
+    map_.page.select_option("#filter", "day")
+    map_.page.get_by_label("day: to").fill("2026-01-03")
+    assert map_.visible() == 2
+    map_.page.locator("#read").click()
+    map_.shows(["The rail strike", ARABIC])
+    assert map_.page.locator("#list .cells").first.inner_text().startswith("blue · 2 · 2026-01-02")
+    map_.page.locator(".facet h2 button").last.click()
+    assert map_.visible() == 3
+    map_.page.locator("#clear").click()
+    assert map_.visible() == 7
+    assert map_.page.locator(".facet").count() == 0
+    map_.page.select_option("#filter", EVIL)
+    map_.page.get_by_label(f"{EVIL}: words").fill("<img SCRIPT")
+    assert map_.visible() == 1
+
+
+def test_the_tooltip_shows_the_columns(map_: ShownMap) -> None:
+    map_.page.select_option("#color", "price")
+    map_.hover(0)
+    terms = map_.page.locator("#tip dt")
+    expect(terms).to_have_text(["price", "team", "day", EVIL])
+    expect(map_.page.locator("#tip dd").first).to_have_text("1.50")
+    map_.hover(6)
+    expect(terms).to_have_text(["price", "day", EVIL])  # a blank cell is not shown
+
+
+def test_the_selected_texts_are_saved_as_a_table(map_: ShownMap) -> None:
+    map_.page.locator(".pick").nth(1).click()
+    table = map_.saved("csv").decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(table, newline="")))
+    assert rows[0] == ["row", "text", "cluster", "name", "team", "price", "day", EVIL]
+    name = map_.page.locator("#tip .of span")
+    map_.hover(4)
+    expected = [
+        [str(i), TEXTS[i], "1", name.inner_text(), *(COLUMNS[one][i] for one in COLUMNS)]
+        for i in (3, 4, 5)
+    ]
+    assert rows[1:] == expected
+
+
+def test_the_view_is_saved_as_a_drawing_and_as_a_picture(map_: ShownMap) -> None:
+    map_.page.select_option("#color", "team")
+    drawing = ElementTree.fromstring(map_.saved("svg"))
+    space = "{http://www.w3.org/2000/svg}"
+    assert drawing.tag == f"{space}svg"
+    dots = "".join(path.attrib["d"] for path in drawing.iter(f"{space}path"))
+    assert dots.count("M") == 7
+    words = [text.text for text in drawing.iter(f"{space}text")]
+    assert words == ["trains, rail", f"{EVIL[:59]}…", "team", "red", "blue", EVIL]
+    assert {one.tag for one in drawing.iter()} <= {
+        space + tag for tag in ("svg", "title", "rect", "path", "text", "circle")
+    }
+    picture = map_.saved("png")
+    assert picture.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", picture[16:24])
+    assert (width, height) == (2 * round(float(drawing.attrib["width"])), 1600)
+
+
+def test_names_that_do_not_fit_are_counted_until_a_closer_look(
+    browser: Browser, large: Path
+) -> None:
+    shown = opened(browser, large)
+    note = shown.page.locator("#hidden-names")
+    expect(note).to_contain_text("labels hidden, zoom in")
+    for _ in range(6):
+        shown.page.locator("#zoom-in").click()
+    expect(note).to_be_hidden()
+    shown.page.context.close()
+
+
+def test_of_many_categories_the_most_frequent_have_colours(
+    browser: Browser, tmp_path: Path
+) -> None:
+    cities = [f"city {i}" for i in range(200) for _ in range(201 - i)]
+    n = len(cities)
+    points = np.random.default_rng(0).normal(size=(n, 2))
+    columns = {"city": cities}
+    path = tmp_path / "map.html"
+    write_map(path, points, [-1] * n, ["x"] * n, [], columns=columns, color="city")
+    shown = opened(browser, path)
+    inks = [shown.page.evaluate(f"sememe.ink({cities.index(f'city {i}')})") for i in range(200)]
+    assert len(set(inks[:12])) == 12
+    assert len(set(inks[12:])) == 1
+    assert inks[12] not in inks[:12]
+    expect(shown.page.locator(".facet .note")).to_have_text(
+        "The 12 most frequent of 200 values have colours, the others are grey."
+    )
+    shown.page.context.close()
+
+
+def test_a_hierarchy_folds_the_list(browser: Browser, tmp_path: Path) -> None:
+    def node(label: int | None, *children: Any, name: str = "") -> Any:
+        return SimpleNamespace(name=name, label=label, children=children)
+
+    groups = [Group(i, 2, [f"topic {i}"], []) for i in range(4)]
+    tree = [node(None, node(0), node(1), name=EVIL), node(None, node(2), node(3))]
+    points = [[i, j] for i in range(4) for j in range(2)]
+    labels = [i for i in range(4) for _ in range(2)]
+    path = tmp_path / "map.html"
+    write_map(path, points, labels, [f"text {i}" for i in range(8)], groups, tree=tree)
+    shown = opened(browser, path)
+    name = f"{EVIL[:59]}…"
+    shown.shows([name, "topic 2 · topic 3"])
+    shown.page.locator(".fold").first.click()
+    shown.shows([name, "topic 0", "topic 1", "topic 2 · topic 3"])
+    shown.page.locator(".branch > .pick").nth(1).click()
+    assert shown.visible() == 4
+    assert shown.page.locator("#status").inner_text() == "4 texts in topic 2 · topic 3"
+    shown.page.locator("#read").click()
+    shown.shows([f"text {i}" for i in range(4, 8)])
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_on_a_phone_the_tooltip_stays_above_the_sheet(browser: Browser, small: Path) -> None:
+    size = {"width": 390, "height": 844}
+    shown = opened(browser, small, viewport=size, has_touch=True, is_mobile=True)
+    for point in range(7):
+        shown.page.touchscreen.tap(*shown.screen(point))
+        shown.drawn()
+        tip, panel = (shown.page.locator(one).bounding_box() for one in ("#tip", "#panel"))
+        assert tip is not None
+        assert panel is not None
+        assert tip["x"] >= 0
+        assert tip["x"] + tip["width"] <= 390
+        assert 0 <= tip["y"] <= tip["y"] + tip["height"] <= panel["y"]
+        shown.page.touchscreen.tap(20, 20)
+    shown.page.touchscreen.tap(*shown.screen(6))
+    shown.page.tap("#handle")
+    shown.drawn()
+    tip, panel = (shown.page.locator(one).bounding_box() for one in ("#tip", "#panel"))
+    assert tip is not None
+    assert panel is not None
+    assert tip["y"] + tip["height"] <= panel["y"]
+    shown.page.context.close()
+
+
+def luminance(color: list[int]) -> float:
+    """The relative luminance of red, green and blue from 0 to 255, as WCAG 2.2 defines it."""
+    parts = np.array(color) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_stand_out_from_the_paper(browser: Browser, small: Path, scheme: str) -> None:
+    shown = opened(browser, small, color_scheme=scheme)
+    paper, *inks = shown.page.evaluate(
+        """() => ["page", ...Array.from({ length: 12 }, (_, i) => `color-${i}`)].map((name) => {
+          document.body.style.color = `var(--${name})`;
+          const brush = new OffscreenCanvas(1, 1).getContext("2d");
+          brush.fillStyle = getComputedStyle(document.body).color;
+          brush.fillRect(0, 0, 1, 1);
+          return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        })"""
+    )
+    for ink in inks:
+        low, high = sorted((luminance(paper), luminance(ink)))
+        assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 2.2, 1.4.11
     shown.page.context.close()

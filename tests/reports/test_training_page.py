@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import data_of
 
+from page_data import data_of
 from sememe.errors import TableError
 from sememe.reports.training import Example, Run, Verdict, write_training
 

@@ -90,7 +90,7 @@ def test_a_filter_whose_texts_are_far_from_the_query_is_exact(tmp_path: Path) ->
 
 
 def test_a_long_life_holds_no_dead_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors_module, "_ANYHOW", 10)
+    monkeypatch.setattr(vectors_module, "_SPARE", 10)
     texts = [f"text {n}" for n in range(30)]
     with create(tmp_path / "index") as index:
         for number in range(40):

@@ -22,6 +22,7 @@ from sememe.tables import (
     Source,
     Table,
     choose_column,
+    output_format,
     read_table,
     read_texts,
     stream_table,
@@ -408,6 +409,16 @@ def test_broken_parquet_is_refused(tmp_path: Path) -> None:
     assert '"text" cannot be read' in refusal(damaged)
 
 
+def test_xlsx_without_openpyxl_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(MissingExtra, match=r'needed for xlsx files: pip install "openpyxl>=3.1"'):
+        read_texts(workbook(tmp_path / "a.xlsx"))
+    with pytest.raises(MissingExtra, match="xlsx files"):
+        output_format(tmp_path / "b.xlsx")
+
+
 def test_parquet_without_pyarrow_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -496,7 +507,7 @@ def test_only_the_column_of_texts_is_kept_in_memory(tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("name", ["A.TXT", "a.text", "a.txt.gz", "a.TXT.GZ"])
 def test_suffixes_are_known_in_any_case_and_compressed(tmp_path: Path, name: str) -> None:
-    content = gzip.compress(b"hello\n") if name.lower().endswith("gz") else b"hello\n"
+    content = gzip.compress(b"hello\n", mtime=0) if name.lower().endswith("gz") else b"hello\n"
     assert read_texts(write(tmp_path / name, content)).texts == ["hello"]
 
 
@@ -506,14 +517,14 @@ def test_a_path_may_be_a_string(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.md", "a", "a.parquet.gz", "a.gz", "a.json"])
 def test_an_unknown_suffix_is_told_what_is_read(tmp_path: Path, name: str) -> None:
-    content = gzip.compress(b"hello\n") if name.endswith("gz") else b"hello\n"
+    content = gzip.compress(b"hello\n", mtime=0) if name.endswith("gz") else b"hello\n"
     message = refusal(write(tmp_path / name, content))
     assert message.startswith(f"{name} has a suffix that is not known")
     assert ".txt, .text, .csv, .tsv, .jsonl, .ndjson, .parquet" in message
 
 
 def test_an_unknown_suffix_of_a_known_kind_is_told_what_to_do(tmp_path: Path) -> None:
-    assert "an Excel workbook: save it as CSV" in refusal(workbook(tmp_path / "a.xlsx"))
+    assert "an Excel workbook: name it .xlsx" in refusal(workbook(tmp_path / "a.xls"))
 
 
 def workbook(path: Path) -> Path:
@@ -528,7 +539,7 @@ def workbook(path: Path) -> Path:
     [
         (b"one\ntwo\0three\n", "looks binary, not text"),
         (b"%PDF-1.7\n%\xe2\xe3\n", "a PDF: save its text"),
-        (gzip.compress(b"hello"), "gzip: add .gz"),
+        (gzip.compress(b"hello", mtime=0), "gzip: add .gz"),
         (b"PAR1\x15\x04\0\0", "parquet: name it .parquet"),
         (b"PK\x03\x04\x14\0\0\0", "a zip archive: unpack it"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "an old Excel or Word file"),
@@ -552,7 +563,7 @@ def test_a_text_may_begin_like_a_file_signature(tmp_path: Path) -> None:
     assert read_texts(write(tmp_path / "a.txt", "\n".join(texts))).texts == texts
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet", "a.xlsx"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
     assert refusal(write(tmp_path / name, "")) == f"{name} is empty"
 
@@ -703,7 +714,7 @@ def test_a_pipe_is_read_by_its_suffix(tmp_path: Path, name: str) -> None:
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
     if name in ("pipe", "pipe.txt.gz"):
-        content = gzip.compress(b"one\ntwo\n") if name != "pipe" else b"one\ntwo\n"
+        content = gzip.compress(b"one\ntwo\n", mtime=0) if name != "pipe" else b"one\ntwo\n"
     else:
         write_table(tmp_path / name, {"text": ["one", "two"]})
         content = (tmp_path / name).read_bytes()

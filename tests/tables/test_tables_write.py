@@ -229,7 +229,7 @@ def test_the_suffix_asks_for_the_format(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / name).exists()
 
 
-@pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.gz"])
+@pytest.mark.parametrize("name", ["a", "a.xls", "a.csv.gz"])
 def test_an_unknown_suffix_is_told_what_can_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(TableError, match=r"use \.txt, .*\.parquet"):
         output_format(tmp_path / name)

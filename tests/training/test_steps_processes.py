@@ -8,7 +8,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from gradients import assert_alike, gradients
-from training_processes import together
 
 import sememe
 from sememe.checkpoint import Scoring, read
@@ -21,6 +20,7 @@ from sememe.training.settings import TrainingSettings
 from sememe.training.towers import BiTower, CrossTower
 from sememe.training.trainer import Objective, Stepper, Trainer
 from tiny_models import HIDDEN, make_checkpoint, random_bert
+from training_processes import together
 from training_tables import table, write_csv
 
 STILL: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}

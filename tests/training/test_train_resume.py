@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from learners import QUICK, make_learner
-from training_processes import finish, start
 
 import sememe
 from processes import run_python
 from sememe.errors import JobError, SememeError
+from training_processes import finish, start
 from training_tables import table, write_csv
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 from points import Points, quality, run, write
-from training_processes import finish, start
 
 from sememe.errors import JobError
 from sememe.evaluation.outcome import History
 from sememe.training.trainer import Trainer
+from training_processes import finish, start
 
 
 @cache

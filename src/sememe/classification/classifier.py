@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-FORMS = (".csv", ".tsv", ".jsonl", ".parquet", "")
+FORMS = (".csv", ".tsv", ".xlsx", ".jsonl", ".parquet", "")
 """What `predict_to` writes: the suffixes of files, "" for a folder of shards."""
 _WEIGHTS, _FACTS = "classifier.safetensors", "classifier.json"
 _FORMAT = 1

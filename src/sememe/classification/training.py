@@ -1,7 +1,9 @@
 """A classifier from labelled texts: the probe first, then what costs more, if it is better."""
 
 import os
+import shutil
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from sememe.classification.classifier import Floats, Head, save
 from sememe.classification.tuning import Tuned, tuned, work_folder
 from sememe.data import Data, Examples, hold_out, load, split
 from sememe.encoders import BiEncoder
-from sememe.errors import InputError
+from sememe.errors import ChoiceWarning, InputError, warn
 from sememe.evaluation.measures import Measurement, macro_f1
 from sememe.evaluation.outcome import (
     ON_REQUEST,
@@ -35,6 +37,9 @@ _LEAST_TO_CHOOSE = 10
 _FEW = 64
 """Up to so many examples a label auto tries few-shot, and beyond fine-tuning."""
 
+_UNFINISHED = "unfinished.txt"
+"""Beside a probe that can be used while something better is tried, and is replaced by it."""
+
 _CS = [0.1, 1.0, 10.0, 100.0]
 _DEFAULT_C = 10.0
 """Of vectors of length 1, where cross-validation cannot tell."""
@@ -47,6 +52,7 @@ def train_classifier(
     *,
     how: str = "auto",
     model: str | os.PathLike[str] = DEFAULT_MODEL,
+    columns: Mapping[str, str] | None = None,
     dev: Data | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
@@ -59,7 +65,8 @@ def train_classifier(
 
     Args:
         data: with the columns text and label; see `sememe.data.load`.
-        output: a new or empty folder for the classifier, which `Classifier` opens.
+        output: a new or empty folder for the classifier, which `Classifier` opens. It holds the
+            probe while anything else is tried, so that you can stop at any time.
         how: "probe", a logistic regression on the encoder's vectors as they are (seconds, no
             torch); "few-shot", the same after the encoder has learned by contrast which texts
             belong together; "fine-tune", encoder and layer together by cross-entropy; "auto", the
@@ -67,6 +74,8 @@ def train_classifier(
             of the examples to measure on chooses, and the figures are of the other.
         model: where to start from: a bi-encoder, a regular transformer or, for the probe, a static
             encoder.
+        columns: which column is what, such as {"text": "question", "label": "intent"}, where their
+            names do not say it.
         dev: examples to measure on, as `data`; None holds out a fifth, 2,000 at the most; "none"
             measures nothing, and learns from all.
         epochs: how often few-shot and fine-tune see each text; None chooses, as all that follow.
@@ -102,7 +111,10 @@ def train_classifier(
         **{name: value for name, value in options.items() if value is not None}
     )
     options = {name: value and getattr(settings, name) for name, value in options.items()}
-    target, checkpoint, loaded = check_target(output), read(model), load(data)
+    target = Path(output).resolve()
+    if not (target / _UNFINISHED).is_file():
+        check_target(target)
+    checkpoint, loaded = read(model), load(data, columns=columns)
     if loaded.kind != "labelled texts":
         raise InputError(
             f"{loaded.name} holds {loaded.kind}; a classifier learns from the columns text, label."
@@ -112,24 +124,31 @@ def train_classifier(
             f"{checkpoint.name} is a static encoder: it has no transformer that could learn. Use "
             "--how probe."
         )
-    examples, held = hold_out(loaded, dev, settings.seed)
+    examples, held = hold_out(loaded, dev, settings.seed, columns)
     run = _Run(checkpoint, examples, held, target, {**options, "progress": progress})
     way, why = (how, ON_REQUEST) if how != "auto" else run.worth_trying()
     probe = run.probe(checkpoint)
     report_choices([Choice("how", way, why), *probe.choices])
     if way == "probe":
         return run.saved(probe, probe)
-    with tuned(way, checkpoint, examples, probe.head, run.options, target) as result:
-        learned = run.learned(way, result)
-        if how != "auto" or held is None:
-            return run.saved(learned, probe)
-        # What chooses looks better than it is on what it was chosen with.
-        judged, choosing = split(held, len(held) // 2, settings.seed)
-        trial = replace(run, held=choosing).outcome(learned, probe)
-        run = replace(run, held=judged, sample="held out, by which nothing was chosen")
-        best = learned if trial.better else probe
-        report_choices([Choice("how", best.head.how, f"{way} was tried; {trial.verdict}")])
-        return run.saved(best, probe)
+    if not (target / _UNFINISHED).is_file() or not work_folder(target).is_dir():
+        run.saved(probe, probe, then=way)
+    usable = f"the probe in {output} can be used"
+    warn(f"{way} follows. If you stop it, {usable}, and the same call resumes.", ChoiceWarning)
+    try:
+        with tuned(way, checkpoint, examples, probe.head, run.options, target) as result:
+            learned = run.learned(way, result)
+            if how != "auto" or held is None:
+                return run.saved(learned, probe)
+            # What chooses looks better than it is on what it was chosen with.
+            judged, choosing = split(held, len(held) // 2, settings.seed)
+            trial = replace(run, held=choosing).outcome(learned, probe)
+            run = replace(run, held=judged, sample="held out, by which nothing was chosen")
+            best = learned if trial.better else probe
+            report_choices([Choice("how", best.head.how, f"{way} was tried; {trial.verdict}")])
+            return run.saved(best, probe)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{usable}; the same call resumes {way}") from None
 
 
 @dataclass(frozen=True)
@@ -203,7 +222,7 @@ class _Run:
         head = Head(self.examples.labels, how, *result.layer)
         return _Learned(self.opened(checkpoint), head, *facts)
 
-    def saved(self, learned: _Learned, probe: _Learned) -> Outcome:
+    def saved(self, learned: _Learned, probe: _Learned, then: str = "") -> Outcome:
         """The outcome, which is saved with the classifier, both or neither."""
         outcome = self.outcome(learned, probe)
         with (
@@ -211,6 +230,10 @@ class _Run:
             save(learned.encoder, learned.head, self.target) as folder,
         ):
             write_outcome(outcome, folder)
+            if then:
+                (folder / _UNFINISHED).write_text(f"{then} follows; the same call resumes it.\n")
+            if (self.target / _UNFINISHED).is_file():
+                shutil.rmtree(self.target)
         return outcome
 
     def outcome(self, learned: _Learned, probe: _Learned) -> Outcome:

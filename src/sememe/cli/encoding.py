@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 sememe encode questions.txt -o vectors.npy
 sememe encode tickets.csv --column body -o vectors.parquet
-sememe encode archive.jsonl --dtype int8 -o vectors/"""
+sememe encode archive.jsonl --dtype int8 -o vectors/
+sememe encode papers.csv --column abstract --long split -o passages.parquet"""
 
 
 def add_commands(commands: "Commands") -> None:
@@ -47,9 +48,10 @@ def add_commands(commands: "Commands") -> None:
                         default="float32", help="what to write (default: %(default)s)")  # fmt: skip
     parser.add_argument("--truncate-dim", metavar="N", type=int,
                         help="keep the first N components")  # fmt: skip
-    parser.add_argument("--long", choices=("truncate", "chunk", "error"), default="truncate",
-                        help="what to do with a text longer than the model reads: cut it, read it "
-                        "in windows, or stop (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--long", choices=("truncate", "chunk", "split", "error"),
+                        default="truncate", help="what to do with a text longer than the model "
+                        "reads: cut it, average it over windows, write a row for each passage, or "
+                        "stop (default: %(default)s)")  # fmt: skip
     parser.add_argument(
         "--prompt-name", metavar="P", help="put this prompt of the model before each text"
     )
@@ -58,10 +60,10 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.encoders.disk import VECTORS
+    from sememe.encoders.disk import PASSAGES, VECTORS
 
     started = time.perf_counter()
-    texts = text_rows(options, VECTORS)
+    texts = text_rows(options, PASSAGES if options.long == "split" else VECTORS)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
     result = encoder.encode_to(
         texts,
@@ -72,7 +74,8 @@ def _run(options: argparse.Namespace) -> int:
         long=options.long,
     )
     fingerprint = encoder.fingerprint if options.json else ""
-    print_summary(result, ("texts", f"vectors of {result.dim}"), started, fingerprint)
+    noun = "passages" if options.long == "split" else "texts"
+    print_summary(result, (noun, f"vectors of {result.dim}"), started, fingerprint)
     return 0
 
 

@@ -13,6 +13,7 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    add_vectors,
     check_outputs,
     cosine,
     engine_options,
@@ -57,11 +58,14 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
                         help="x.csv, x.tsv, x.jsonl or x.parquet for the pairs")  # fmt: skip
     add_model(parser)
+    add_vectors(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--threshold", metavar="COSINE", type=cosine,
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
     how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
+    parser.add_argument("--centre", action="store_true", help="subtract the mean of all vectors "
+                        "first, which tells no texts apart")  # fmt: skip
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
@@ -86,7 +90,16 @@ def _run(options: argparse.Namespace) -> int:
     blanks.warn("and in no pair")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
-    pairs = sememe.find_pairs(texts, encoder, threshold=options.threshold, top=options.top)
+    limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
+    if options.vectors:
+        from sememe.encoders.stored import read_vectors
+        from sememe.pairs import pair_vectors
+
+        names = table.text_names(options.column)
+        vectors = read_vectors(options.vectors, texts, encoder, columns=names)
+        pairs = pair_vectors(vectors, texts, **limits)
+    else:
+        pairs = sememe.find_pairs(texts, encoder, **limits)
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
@@ -139,10 +152,10 @@ def _write_deduplicated(
 ) -> int:
     from sememe.tables import write_cells
 
-    kept, dropped = outputs
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    clean, dropped = outputs
+    clean.parent.mkdir(parents=True, exist_ok=True)
     rows = pairs.deduplicated().tolist()
-    write_cells(kept, table.take(rows).columns)
+    write_cells(clean, table.take(rows).columns)
     left_out, texts = pairs.dropped(), pairs.texts
     ends = {"dropped": [one.row for one in left_out], "kept": [one.kept for one in left_out]}
     name = lambda row: f"row {table.source.record(row)}" if ids is None else f"id {ids[row]}"  # noqa: E731
@@ -158,12 +171,12 @@ def _write_deduplicated(
 
 
 def _reason(one: "Dropped", texts: list[str], name: "Callable[[int], str]") -> str:
-    kept, partner = name(one.kept), name(one.partner)
+    representative = name(one.kept)
     if texts[one.row] == texts[one.kept]:
-        return f"copy of {kept}"
+        return f"copy of {representative}"
     if one.partner == one.kept:
-        return f"{one.score:.2f} like {kept}"
-    return f"joined to {kept} through {partner}, {one.score:.2f} like that"
+        return f"{one.score:.2f} like {representative}"
+    return f"joined to {representative} through {name(one.partner)}, {one.score:.2f} like that"
 
 
 def _say(
@@ -176,10 +189,10 @@ def _say(
         file=sys.stderr,
     )
     if "kept" in summary:
-        left = len(pairs.texts) - summary["kept"]
+        dropped = len(pairs.texts) - summary["kept"]
         note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
         print(
-            f"{counted(summary['kept'], 'row')} kept, {left:,} dropped: {options.deduplicate}"
-            + (f"{note}--threshold 0.9" if pairs.why and left else ""),
+            f"{counted(summary['kept'], 'row')} kept, {dropped:,} dropped: {options.deduplicate}"
+            + (f"{note}--threshold 0.9" if pairs.why and dropped else ""),
             file=sys.stderr,
         )

@@ -84,6 +84,13 @@ def add_model(parser: Parser) -> None:
     add_engine(parser)
 
 
+def add_vectors(parser: Parser) -> None:
+    """Vectors that are there already."""
+    parser.add_argument("--vectors", metavar="FILE", help="the texts' vectors as sememe encode "
+                        "wrote them with this model and precision: .parquet, .npy, .jsonl or a "
+                        "folder; nothing is encoded again but a few, to check them")  # fmt: skip
+
+
 def add_engine(parser: Parser, of: str = "") -> None:
     """What an encoder computes in, and where; `of` says which encoder, where there are several."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
@@ -104,6 +111,11 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
                         "jsonl or parquet, or a data set of the Hub (org/name:config@split)"
                         )  # fmt: skip
+    parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
+                        help="which column is what, where their names do not say it, such as "
+                        "anchor=question,positive=answer")  # fmt: skip
+    parser.add_argument("--text", metavar="NAME", help="the same as --columns text=NAME")
+    parser.add_argument("--label", metavar="NAME", help="the same as --columns label=NAME")
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {noun}")  # fmt: skip
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="the model to start "
@@ -122,6 +134,19 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all randomness "
                         "(default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
+
+
+def _roles(value: str) -> dict[str, str]:
+    items = [item.partition("=") for item in value.split(",")]
+    if not all(role and name for role, _, name in items):
+        raise argparse.ArgumentTypeError(f"{value} is not ROLE=NAME,..., such as text=question")
+    return {role: name for role, _, name in items}
+
+
+def training_columns(options: argparse.Namespace) -> dict[str, str] | None:
+    """What `add_training`'s switches say of columns, as training takes it."""
+    roles = {"text": options.text, "label": options.label}
+    return {**options.columns, **{role: name for role, name in roles.items() if name}} or None
 
 
 def whole_number(value: str) -> int:

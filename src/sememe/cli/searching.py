@@ -53,36 +53,14 @@ def add_commands(commands: "Commands") -> None:
                         help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
     parser.add_argument("--rerank", metavar="M",
                         help="a cross-encoder that reads the candidates again")  # fmt: skip
-    parser.add_argument("--candidates", metavar="N", type=whole_number, default=100,
-                        help="how many of them it reads, and hybrid fuses (default: %(default)s)"
-                        )  # fmt: skip
+    parser.add_argument("--candidates", metavar="N", type=whole_number, default=100, help="how many"
+                        " of them it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
     add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     add_json(parser, "the hits, a line a query,")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    _check(options)
-    index = sememe.Index.open(options.index)
-    rerank = (
-        sememe.CrossEncoder(options.rerank, **engine_options(options)) if options.rerank else None
-    )
-    asked = {
-        "top_k": options.top_k, "mode": options.mode, "where": options.where, "rerank": rerank,
-        "candidates": options.candidates,
-    }  # fmt: skip
-    for query in _queries() if options.query is None else [options.query]:
-        if not (options.query or options.json or (sys.stdin and sys.stdin.isatty())):
-            print(f"{_PROMPT}{query}")
-        hits = index.search(query, **asked)
-        _show(query, hits, options)
-        if not hits and not options.json:
-            print(_nothing(index, options.where))
-    return 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    """InputError for a query or a filter that is none, before anything is opened."""
     from sememe.search.query import parse
 
     if not options.rerank and (options.precision != "auto" or options.device):
@@ -94,52 +72,51 @@ def _check(options: argparse.Namespace) -> None:
         parse(options.where)
     except InputError as error:
         raise InputError(f"--{error}") from None
+    index = sememe.Index.open(options.index)
+    rerank = (
+        sememe.CrossEncoder(options.rerank, **engine_options(options)) if options.rerank else None
+    )
+    for query in _queries() if options.query is None else [options.query]:
+        if not (options.query or options.json or (sys.stdin and sys.stdin.isatty())):
+            print(f"{_PROMPT}{query}")
+        hits = index.search(
+            query, top_k=options.top_k, mode=options.mode, where=options.where, rerank=rerank,
+            candidates=options.candidates,
+        )  # fmt: skip
+        # By words no encoder is opened, so the text stands for its sentence.
+        rows = [(hit, hit.text if options.mode == "bm25" else hit.sentence) for hit in hits]
+        if options.json:
+            print_json({"query": query, "hits": [_plain(*row) for row in rows]})
+            continue
+        for rank, (hit, sentence) in enumerate(rows, start=1):
+            details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
+            print(f"{rank:>3}  {hit.score:.4f}  {_line(sentence)}")
+            print(f"{'':13}{_line(' · '.join(details))}")
+        if not hits:
+            print(_no_hits(index, options.where))
+    return 0
 
 
 def _queries() -> Iterator[str]:
     """Lines that are not blank, with a prompt on a terminal; a blank line there ends it."""
-    terminal = sys.stdin is not None and sys.stdin.isatty()
-    if terminal:
-        with suppress(ImportError):  # Windows edits lines itself
-            import readline  # noqa: F401  # lines are edited and remembered
-        print("A query a line; an empty line or Ctrl-D ends it.", file=sys.stderr)
-    for line in _typed() if terminal else stdin_lines():
-        if line.strip():
-            yield line.strip()
-        elif terminal:
-            return
-
-
-def _typed() -> Iterator[str]:
-    with suppress(EOFError):
-        while True:
-            yield input(_PROMPT)
-
-
-def _show(query: str, hits: "list[Hit]", options: argparse.Namespace) -> None:
-    if options.json:
-        found = [_plain(hit, _best(hit, options.mode)) for hit in hits]
-        print_json({"query": query, "hits": found})
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield from filter(None, map(str.strip, stdin_lines()))
         return
-    for rank, hit in enumerate(hits, start=1):
-        details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
-        print(f"{rank:>3}  {hit.score:.4f}  {_line(_best(hit, options.mode))}")
-        print(f"{'':13}{_line(' · '.join(details))}")
+    with suppress(ImportError):  # Windows edits lines itself
+        import readline  # noqa: F401  # lines are edited and remembered
+    print("A query a line; an empty line or Ctrl-D ends it.", file=sys.stderr)
+    with suppress(EOFError):
+        while line := input(_PROMPT).strip():
+            yield line
 
 
-def _nothing(index: "sememe.Index", where: str | None) -> str:
+def _no_hits(index: "sememe.Index", where: str | None) -> str:
     if not len(index):
         return "Nothing was found: the index is empty."
     if not where:
         return "Nothing was found."
-    fields = index.fields()
-    known = ", ".join(f"{name} ({' or '.join(sorted(fields[name]))})" for name in fields)
-    return f"Nothing was found that fits --where {where}\nThe fields are {known}."
-
-
-def _best(hit: "Hit", mode: str) -> str:
-    """The nearest sentence; by words, for which no encoder is opened, the text."""
-    return hit.text if mode == "bm25" else hit.sentence
+    fields = [f"{name} ({' or '.join(sorted(types))})" for name, types in index.fields().items()]
+    return f"Nothing was found that fits --where {where}\nThe fields are {', '.join(fields)}."
 
 
 def _plain(hit: "Hit", sentence: str) -> dict[str, Any]:

@@ -384,27 +384,47 @@ class Clusters:
         self,
         path: str | os.PathLike[str],
         *,
-        title: str = "Clusters",
+        columns: Mapping[str, Sequence[object]] | None = None,
         color: str | None = None,
-        most: int = 30_000,
+        title: str = "Clusters",
+        most: int = 100_000,
     ) -> None:
         """Write a map of the texts: one HTML file that opens offline in any browser.
 
         Of more than `most` texts a sample of so many is drawn, and the title says so.
 
+        Args:
+            path: the HTML file.
+            columns: the user's own data, n values by column name (a dict, a DataFrame): what the
+                map can be coloured and filtered by, and shows beside each text. None for
+                `self.columns`.
+            color: the column that the map opens coloured by; None for the clusters.
+            title: shown above the map.
+            most: how many texts are drawn.
+
         Raises:
-            InputError: there are no texts to draw.
+            InputError: there are no texts to draw, a column has not n values, or `color` is not a
+                column to colour by.
+
+        Example:
+            >>> groups.save_map("map.html", columns={"month": months}, color="month")
+            ... # doctest: +SKIP
         """
         rows = np.flatnonzero(self.space.node >= 0)
         if not len(rows):
             raise InputError("there are no texts to draw a map of.")
         from sememe.reports.cluster_map import write_map
 
+        if columns is None:
+            text = folder.text_column(self)
+            columns = {name: v for name, v in self.columns.items() if name != text}
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-        texts = [self.texts[row] for row in rows]
-        write_map(Path(path), self.xy[rows], self.labels[rows], texts, self.clusters, title=title)
+        write_map(
+            Path(path), self.xy[rows], self.labels, self.texts, self.clusters,
+            columns=columns, color=color, rows=rows, tree=self.tree().children, title=title,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Clusters: {self._counts()}>"

@@ -12,6 +12,7 @@ from sememe.errors import InputError, TableError
 from sememe.extras import importing
 from sememe.tables import Source, Table, stream_table
 from sememe.tables.files import FORMATS, file_name
+from sememe.tables.table import choose_column
 from sememe.text.check import as_list
 
 
@@ -31,6 +32,7 @@ Kind = Literal[
 
 _DATA_SET = re.compile(r"([^:@]+)(?::([^:@]+))?(?:@(.+))?")
 _ON_THE_HUB = re.compile(r"\w[\w.-]*/[\w.-]+")
+Roles = Mapping[str, str] | None  # anchor, text, label …: the column that has it
 _BLOCK_ROWS = 4096
 
 _NEGATIVE = re.compile(r"negative(_\d+)?")
@@ -47,17 +49,17 @@ _KINDS_OF_COLUMNS = (
 )
 
 
-def read_blocks(data: Data) -> Iterator[Table]:
+def read_blocks(data: Data, roles: Roles = None) -> Iterator[Table]:
     """Yield the columns that make examples, some rows at a time; others are not read."""
     if isinstance(data, str | os.PathLike):
         spec = _DATA_SET.fullmatch(os.fspath(data))
         if spec and not Path(data).is_file() and _is_data_set(Path(spec[1])):
-            return _blocks_of_data_set(spec)
+            return _blocks_of_data_set(spec, roles)
         return stream_table(
-            data, lambda names: layout_of(names, file_name(data)).columns, _BLOCK_ROWS
+            data, lambda names: layout_of(names, file_name(data), roles).columns, _BLOCK_ROWS
         )
     table = data if isinstance(data, Table) else _table_in_memory(data)
-    names = layout_of(table.columns, table.source.file).columns
+    names = layout_of(table.columns, table.source.file, roles).columns
     return iter([Table({name: table.columns[name] for name in names}, table.source)])
 
 
@@ -66,7 +68,7 @@ def _is_data_set(path: Path) -> bool:
     return path.is_dir() or (not has_suffix_of_file and bool(_ON_THE_HUB.fullmatch(str(path))))
 
 
-def _blocks_of_data_set(spec: re.Match[str]) -> Iterator[Table]:
+def _blocks_of_data_set(spec: re.Match[str], roles: Roles) -> Iterator[Table]:
     purpose = f"data sets of the Hub and folders (there is no file {spec[0]})"
     with importing("datasets", purpose=purpose):
         import datasets
@@ -77,7 +79,7 @@ def _blocks_of_data_set(spec: re.Match[str]) -> Iterator[Table]:
             f"there is no file {spec[0]}, and as a data set (org/name:config@split) it cannot be "
             f"read: {' '.join(str(error).split())}"
         ) from error
-    data = data.select_columns(layout_of(data.column_names, spec[0]).columns)
+    data = data.select_columns(layout_of(data.column_names, spec[0], roles).columns)
     for start in range(0, len(data), _BLOCK_ROWS):
         block = data[start : start + _BLOCK_ROWS]
         columns = {name: _class_names(block[name], data.features[name]) for name in block}
@@ -137,16 +139,24 @@ class Layout:
         return [*self.texts.values(), *self.targets.values()]
 
 
-def layout_of(names: Iterable[str], file: str) -> Layout:
+def layout_of(names: Iterable[str], file: str, roles: Roles = None) -> Layout:
     """The one layout that uses every meaningful name, whatever its case and outer spaces.
 
-    Other names are left alone; negative_1 means negative. Raises TableError where the meaningful
-    names make no kind, or more than one.
+    Other names are left alone; negative_1 means negative. Columns that `roles` names have their
+    role whatever they are called; those that make a kind by themselves need no others. Raises
+    TableError where the meaningful names make no kind, or more than one.
     """
     names = list(names)
-    name_of: dict[str, str] = {}
+    requested = {
+        role: choose_column(names, name, file) for role, name in _checked_roles(roles).items()
+    }
+    if len({*requested.values()}) < len(requested):
+        raise InputError(f"columns={shown(roles)}: one column cannot be two; name it once.")
+    name_of = dict(requested)
     for name in names:
-        word = re.sub(r"^negative_1(?=_score$|$)", "negative", name.strip().casefold())
+        word = _folded(name)
+        if word in requested or name in requested.values():
+            continue
         if word in name_of:
             raise TableError(
                 f'{file}: the columns "{name_of[word]}" and "{name}" both mean {word}; rename one'
@@ -154,14 +164,33 @@ def layout_of(names: Iterable[str], file: str) -> Layout:
         if _WORD.fullmatch(word):
             name_of[word] = name
     layouts = _layouts(sum(1 for word in name_of if _NEGATIVE.fullmatch(word)))
-    for kind, texts, targets in layouts:
-        if name_of.keys() == {*texts, *targets}:
-            parts = ({word: name_of[word] for word in words} for words in (texts, targets))
-            return Layout(kind, *parts)
+    for candidates in (name_of, requested):
+        for kind, texts, targets in layouts:
+            if candidates.keys() == {*texts, *targets}:
+                parts = ({word: candidates[word] for word in words} for words in (texts, targets))
+                return Layout(kind, *parts)
     kinds = {(*texts, *targets): kind for kind, texts, targets in layouts}
     raise TableError(
         f"{file} has the columns {_quoted(names)}. {_problem(name_of, kinds)} {_KINDS_OF_COLUMNS}"
     )
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"^negative_1(?=_score$|$)", "negative", name.strip().casefold())
+
+
+def _checked_roles(roles: Roles) -> dict[str, str]:
+    if roles is None:
+        return {}
+    problem = f"columns={shown(roles)}"
+    if not isinstance(roles, Mapping) or not all(
+        isinstance(word, str) and word for item in roles.items() for word in item
+    ):
+        raise InputError(f'{problem}: give each its column, such as {{"anchor": "question"}}.')
+    for role in roles:
+        if not _WORD.fullmatch(_folded(role)):
+            raise InputError(f'{problem}: there is no "{role}". {_KINDS_OF_COLUMNS}')
+    return {_folded(role): name for role, name in roles.items()}
 
 
 def _layouts(negatives: int) -> list[tuple[Kind, tuple[str, ...], tuple[str, ...]]]:

@@ -1,7 +1,9 @@
 """The bi-encoder: each sentence alone becomes a vector that can be stored, indexed, compared."""
 
+from __future__ import annotations  # so that help() shows short types
+
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import one_of
+from sememe.arguments import one_of, whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Weights, read, write
 from sememe.checkpoint.modules import Dense
 from sememe.encoders.base import OpenedModel, explained, fingerprint
@@ -32,9 +34,9 @@ from sememe.text import (
     HalfPairs,
     StaticTokenizer,
     Tokenizer,
-    Tokens,
     check_texts,
     chunked,
+    split_passages,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+_PASSAGE = 512  # tokens: longer ones say too much for one vector
 
 
 class BiEncoder(OpenedModel):
@@ -50,9 +53,8 @@ class BiEncoder(OpenedModel):
 
     Args:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`).
-        precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, which takes the fastest
-            that the processor has and the checkpoint was measured for, and says once on a machine
-            what that means.
+        precision: what to compute in: `f32`, `bf16`, `int8`, or `auto`, the fastest that the
+            processor has and the checkpoint was measured for.
         engine: `openvino`, `torch` (which also has `f16`), `static` for a token-vector table, or
             `auto`: openvino, but torch for other devices than the cpu and for architectures that
             openvino does not know, and static for a static encoder.
@@ -148,15 +150,16 @@ class BiEncoder(OpenedModel):
         A hash of the weights, the tokenizer, everything behind the transformer, the precision,
         the activation ranges and the version of the engine's graphs.
         """
-        dense = [module for module in self._checkpoint.head if isinstance(module, Dense)]
-        head = [
-            (m.in_features, m.out_features, m.bias, m.activation) if isinstance(m, Dense) else "L2"
-            for m in self._checkpoint.head
-        ]
-        behind = [
-            *(Weights(module.folder).sha256 for module in dense),
-            [self._pooling.modes, self._pooling.include_prompt, head],
-        ]
+        head: list[Any] = []
+        hashes = []
+        for module in self._checkpoint.head:
+            if isinstance(module, Dense):
+                sizes = (module.in_features, module.out_features)
+                head.append((*sizes, module.bias, module.activation))
+                hashes.append(Weights(module.folder).sha256)
+            else:
+                head.append("L2")
+        behind = [*hashes, [self._pooling.modes, self._pooling.include_prompt, head]]
         engine = self._sentences.engine
         return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, behind)
 
@@ -186,10 +189,8 @@ class BiEncoder(OpenedModel):
             dtype: the type of what comes out: `float32`, `float16`, `int8` (n, dim), by a range
                 that belongs to the checkpoint, or `binary`, uint8 (n, dim / 8), a bit a component.
             long: what to do with a text over `max_length`: `truncate` (one warning says how many
-                were cut), `error`, or `chunk`, which reads it whole: in windows that overlap and
-                end where sentences do, each behind the prompt. Their vectors, as the checkpoint
-                pools them, are averaged, weighted by their tokens (segments pooled by their mean:
-                Sun et al., 2019). A text that fits comes out as without it.
+                were cut), `error`, or `chunk`: its vector is the mean, weighted by tokens, of those
+                of windows that overlap and end where sentences do (Sun et al., 2019).
             progress: a progress bar: True, False, or None for one on a terminal.
 
         Returns:
@@ -198,6 +199,11 @@ class BiEncoder(OpenedModel):
         Raises:
             InputError: a text that is not a str (which one), or an argument that is not known.
         """
+        if long == "split":
+            raise InputError(
+                'encode(long="split"): a text of several passages has several vectors. Take '
+                "encode_to(), which writes a row a passage, or encode what passages() gives."
+            )
         items = check_texts([texts] if isinstance(texts, str) else texts)
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         with self._work(len(items), progress, long) as work:
@@ -219,10 +225,8 @@ class BiEncoder(OpenedModel):
 
         Args:
             texts: any iterable of str. A single str gives a single array.
-            prompt_name: as `encode`'s, like all that follow.
-            prompt: see `encode`.
+            prompt_name, prompt, progress: as `encode`'s.
             long: `truncate` or `error`; see `encode`.
-            progress: see `encode`.
 
         Returns:
             A list of float32 (tokens, hidden) arrays, one a text.
@@ -230,12 +234,11 @@ class BiEncoder(OpenedModel):
         Raises:
             InputError: as `encode`'s, and `long="chunk"`: a token in two windows has two vectors.
         """
-        if long == "chunk":
+        if one_of("long", long, LONG) in ("chunk", "split"):
             raise InputError(
-                'encode_tokens(long="chunk"): a token in two windows has two vectors; pass '
+                f'encode_tokens(long="{long}"): a token in two windows has two vectors; pass '
                 'long="truncate", or cut the text yourself.'
             )
-        one_of("long", long, LONG)
         items = check_texts([texts] if isinstance(texts, str) else texts)
         prefix = self._options.prompt(prompt_name, prompt)
         rows = _rows(items)
@@ -253,7 +256,7 @@ class BiEncoder(OpenedModel):
     @explained
     def encode_to(
         self,
-        texts: "Iterable[str] | FileRows",
+        texts: Iterable[str] | FileRows,
         path: str | os.PathLike[str],
         *,
         prompt_name: str | None = None,
@@ -263,44 +266,38 @@ class BiEncoder(OpenedModel):
         dtype: str = "float32",
         long: str = "truncate",
         progress: bool | None = None,
-    ) -> "OnDisk":
+    ) -> OnDisk:
         """Encode any number of texts to disk in bounded memory; interrupted, it resumes.
 
-        Call it again with the same texts, path and options to go on: shards that are finished are
-        not computed again, and the result is the same as without the interruption, to the byte.
+        To resume, call it again with the same texts, path and options: shards that are finished
+        are not computed again, and the result is the same to the byte.
 
         Args:
             texts: any iterable of str, read once, never held as a whole. (The command passes the
                 rows of a file, of which all columns are kept.)
             path: `x.parquet` or `x.jsonl` for one file with the columns text and vector, `x.npy`
-                for an array (n, dim), or a folder, for parquet shards and their manifest. While a
-                single file is not finished, its shards are in `x.parquet.job/` beside it.
-            prompt_name: as `encode`'s, like all that follow.
-            prompt: see `encode`.
-            normalize: see `encode`.
-            truncate_dim: see `encode`.
-            dtype: see `encode`.
-            long: see `encode`.
-            progress: see `encode`; the bar shows the rate, for the number of texts is not known.
-
-        Returns:
-            OnDisk: the path, the number of texts, the size of a vector, and how many texts were
-            found finished.
+                for an array (n, dim), or a folder, for parquet shards and their manifest. Until a
+                file is finished, its shards are in `x.parquet.job/` beside it.
+            prompt_name, prompt, normalize, truncate_dim, dtype: as `encode`'s.
+            long: as `encode`'s, or `split`: a row a passage, at most 512 tokens of a text that end
+                where a paragraph or a sentence does and may begin with the last sentences of the
+                passage before (see `passages`). Its columns are document (the text's row, of a file
+                from 1), start and end (its characters in the text), passage, and vector.
+            progress: as `encode`'s; the bar shows the rate, for the number of texts is not known.
 
         Raises:
             InputError: a text that is not a str (which one), an argument that is not known, or an
                 output that would replace the open file that is read.
             TableError: an output that cannot be written.
-            JobError: a folder of another job, a changed input, model or option (which), another
-                process at work on it, or a disk that is full.
+            JobError: another job's folder, a changed input, model or option (which), another
+                process at work on it, or a full disk.
             MissingExtra: parquet without pyarrow.
 
         Example:
-            >>> done = BiEncoder(precision="f32").encode_to(["a", "b"], "two.npy")  # doctest: +SKIP
-            >>> done.rows                                                           # doctest: +SKIP
+            >>> BiEncoder(precision="f32").encode_to(["a", "b"], "two.npy").rows    # doctest: +SKIP
             2
         """
-        from sememe.encoders.disk import Task, to_disk
+        from sememe.encoders.disk import PASSAGES, VECTORS, Task, to_disk
 
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         settings = {
@@ -317,6 +314,8 @@ class BiEncoder(OpenedModel):
                 lambda part, place: self._vectors(part, options, work, place),
                 lambda vectors: {"vector": vectors},
                 "a vector",
+                PASSAGES if long == "split" else VECTORS,
+                split=partial(self._split, options.prompt) if long == "split" else None,
             )
             return to_disk(task, texts, path)
 
@@ -325,21 +324,18 @@ class BiEncoder(OpenedModel):
     ) -> Vectors:
         """The vectors of a part of a job, as `encode` gives by default, float32 (n, dim).
 
-        Args:
-            texts: strings, checked.
-            place: how a message calls text i.
-            work: the job's, which warns at its end of what was cut from all its parts.
+        A message calls text i `place(i)`; the job's work warns at its end of what was cut.
         """
         options = self._options.check(None, None, None, None, "float32", "truncate")
         return self._vectors(texts, options, work, place)
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
-        return self._encode_as(_QUERY_PROMPTS, texts, options)
+        return self.encode(texts, **self._with_prompt(_QUERY_PROMPTS, options))
 
     def encode_document(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode documents: with the prompt `document`, `passage` or `corpus`, if there is one."""
-        return self._encode_as(_DOCUMENT_PROMPTS, texts, options)
+        return self.encode(texts, **self._with_prompt(_DOCUMENT_PROMPTS, options))
 
     def encode_parts(
         self,
@@ -378,11 +374,54 @@ class BiEncoder(OpenedModel):
                 yield self._vectors(texts, options, work)
             halves.warn()
 
+    def passages(
+        self, texts: Iterable[str], *, tokens: int | None = None, overlap: int | None = None
+    ) -> list[list[tuple[int, int]]]:
+        """Where to split documents, so that the model reads each passage to its end.
+
+        Args:
+            texts: any iterable of str.
+            tokens: of a passage, at most. None: what the model reads beside its special tokens and
+                its prompt for documents, and at most 512.
+            overlap: so many tokens of a passage, at most, may stand in the one before too, in whole
+                sentences; None for an eighth of `tokens`.
+
+        Returns:
+            Of each text the character spans [start, end) of its passages, in order; see
+            `sememe.text.split_passages`.
+
+        Raises:
+            InputError: a text that is not a str, more tokens than the model reads, or a wrong
+                overlap.
+
+        Example:
+            >>> encoder = BiEncoder("all-MiniLM-L6-v2", precision="f32")
+            >>> encoder.passages(["Cats purr. Dogs bark."], tokens=4, overlap=0)
+            [[(0, 10), (11, 21)]]
+        """
+        name = self._with_prompt(_DOCUMENT_PROMPTS, {})
+        prompt = self._options.prompt(name.get("prompt_name"), name.get("prompt"))
+        return self._split(prompt, check_texts(texts), tokens, overlap)
+
+    def _split(
+        self,
+        prompt: str,
+        texts: list[str],
+        tokens: int | None = None,
+        overlap: int | None = None,
+    ) -> list[list[tuple[int, int]]]:
+        room = self._tokenizer.room - sum(self._tokenizer.count([prompt]))
+        tokens = whole_number(
+            "tokens", min(room, _PASSAGE) if tokens is None else tokens, most=room
+        )
+        overlap = tokens // 8 if overlap is None else overlap
+        count = self._tokenizer.count
+        return [split_passages(text, count, tokens=tokens, overlap=overlap) for text in texts]
+
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
 
-        By the checkpoint's own measure, cosine unless it says otherwise; distances come out
-        negative, so that more is always more similar.
+        By the checkpoint's own measure; distances are negative, so that more is more similar.
         """
         return similarity(a, b, self._checkpoint.similarity)
 
@@ -422,21 +461,9 @@ class BiEncoder(OpenedModel):
             computed = np.empty((len(rows), self._sentences.engine.dim), np.float32)
             for batch, values in self._compute(self._sentences, list(rows), options.prompt, work):
                 computed[batch.rows] = values
-        vectors = finish(
-            computed,
-            normalize=options.normalize,
-            truncate_dim=options.truncate_dim,
-            dtype=options.dtype,
-            limit=options.limit,
-        )
+        vectors = finish(computed, options)
         work.end(len(texts) - len(rows))
         return vectors[[rows[text] for text in texts]] if len(rows) < len(texts) else vectors
-
-    def _encode_as(
-        self, names: tuple[str, ...], texts: str | Iterable[str], options: dict[str, Any]
-    ) -> Vectors:
-        vectors: Vectors = self.encode(texts, **self._with_prompt(names, options))
-        return vectors
 
     def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
         """The options, with the first of the prompts that the checkpoint has."""
@@ -447,19 +474,16 @@ class BiEncoder(OpenedModel):
         return {**options, **({"prompt_name": name} if name else {"prompt": ""})}
 
     def _compute(
-        self, pipeline: Pipeline, texts: list[str], prefix: str, work: Work[str]
+        self, pipeline: Pipeline, texts: list[str], prompt: str, work: Work[str]
     ) -> Iterator[tuple[Batch, Array]]:
         """The computed batches of different texts, each behind a prompt."""
+        tokenize = lambda window: self._tokenizer([prompt + text for text in window])  # noqa: E731
+        return pipeline.values(texts, tokenize, work, skip=self._skip(prompt))
 
-        def tokenize(window: Sequence[str]) -> Tokens:
-            return self._tokenizer([prefix + text for text in window] if prefix else window)
-
-        return pipeline.values(texts, tokenize, work, skip=self._skip(prefix))
-
-    def _skip(self, prefix: str) -> int:
+    def _skip(self, prompt: str) -> int:
         """How many first tokens the pooling leaves out."""
-        leave_out = prefix and not self._pooling.include_prompt
-        return self._tokenizer.prompt_length(prefix) if leave_out else 0
+        leave_out = prompt and not self._pooling.include_prompt
+        return self._tokenizer.prompt_length(prompt) if leave_out else 0
 
 
 def _rows(texts: list[str]) -> dict[str, int]:

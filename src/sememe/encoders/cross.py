@@ -1,8 +1,10 @@
 """The cross-encoder: two texts are read together and scored; accurate, and nothing to store."""
 
+from __future__ import annotations  # so that help() shows short types
+
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,10 +19,13 @@ from sememe.encoders.pipeline import Pipeline, Work
 from sememe.encoders.vectors import softmax
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, InputError
+from sememe.tables import series_index, to_frame
 from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
-from sememe.text.tokenizer import TRUNCATE, Truncate
+from sememe.text.pair_tokenizer import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
+    import pandas
+
     from sememe.encoders.disk import OnDisk
     from sememe.jobs import FileRows
 
@@ -40,17 +45,39 @@ class RankedDocument:
     text: str
 
 
+class Ranking(list[RankedDocument]):
+    """Documents by their scores, best first."""
+
+    def __init__(self, documents: Iterable[RankedDocument] = (), index: Any = None) -> None:
+        super().__init__(documents)
+        self._index = index  # of the pandas Series that the documents came in
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a document, score and text, under its place or its label in a pandas Series.
+
+        So it joins back to the frame that the documents came from. Raises MissingExtra without
+        pandas.
+        """
+        places = [document.index for document in self]
+        columns = {name: [getattr(one, name) for one in self] for name in ("score", "text")}
+        return to_frame(columns, places if self._index is None else self._index[places])
+
+
+@dataclass(frozen=True)
+class _Options:
+    raw: bool
+    symmetric: bool
+    truncate: Truncate
+
+
 class CrossEncoder(OpenedModel):
     """A cross-encoder: pairs of texts in, scores out.
 
     Args:
         model: a directory, a model's name, or a Hub id (`org/name`, `org/name@revision`), in any
-            of the layouts that cross-encoders have had (a Hugging Face sequence classifier, or
-            sentence-transformers' own from 4.0 and from 5.4 on).
-        precision: as `BiEncoder`'s.
+            layout that cross-encoders have had.
         engine: `openvino`, `torch`, or `auto`.
-        device: as `BiEncoder`'s.
-        trust_remote_code: run the code that a checkpoint names, in the torch engine.
+        precision, device, trust_remote_code: as `BiEncoder`'s.
 
     Raises:
         ModelNotFound: the model is nowhere.
@@ -141,13 +168,12 @@ class CrossEncoder(OpenedModel):
         Raises:
             InputError: a row that is not two str, or whose first text is blank (which one).
         """
-        raw, symmetric = flag("raw", raw), flag("symmetric", symmetric)
-        _check(truncate, symmetric)
+        how = _options(raw, symmetric, truncate)
         single = isinstance(pairs, tuple) and len(pairs) == 2 and isinstance(pairs[0], str)
         items = check_pairs(cast(Iterable[Sequence[str]], [pairs] if single else pairs))
-        total = len(items) * (1 + symmetric)
+        total = len(items) * (1 + how.symmetric)
         with Work[Pair](total, self.max_length, progress, noun="pair") as work:
-            scores = self._scores(items, raw, symmetric, truncate, work)
+            scores = self._scores(items, how, work)
         return np.asarray(scores[0] if single else scores)
 
     @explained
@@ -158,7 +184,7 @@ class CrossEncoder(OpenedModel):
         *,
         top_k: int | None = None,
         progress: bool | None = None,
-    ) -> list[RankedDocument]:
+    ) -> Ranking:
         """Rank documents by their score against a query, best first.
 
         The query is tokenised once and always read whole: only documents are cut. Of equal scores
@@ -184,23 +210,23 @@ class CrossEncoder(OpenedModel):
         if not isinstance(query, str) or not query.strip():
             raise InputError(f"query is {query!r}; a text that is not blank is needed.")
         query = check_texts([query], name="query")[0]
-        texts = check_texts(documents, name="documents")
+        index, texts = series_index(documents), check_texts(documents, name="documents")
         pairs = [(query, text) for text in texts]
         scores = self.score(pairs, truncate="document", progress=progress)
         order = np.argsort(-scores, kind="stable")[:top_k]
-        return [RankedDocument(int(i), float(scores[i]), texts[i]) for i in order]
+        return Ranking((RankedDocument(int(i), float(scores[i]), texts[i]) for i in order), index)
 
     @explained
     def score_to(
         self,
-        pairs: "Iterable[Sequence[str]] | FileRows",
+        pairs: Iterable[Sequence[str]] | FileRows,
         path: str | os.PathLike[str],
         *,
         raw: bool = False,
         symmetric: bool = False,
         truncate: str = "longest",
         progress: bool | None = None,
-    ) -> "OnDisk":
+    ) -> OnDisk:
         """Score any number of pairs to disk in bounded memory; interrupted, it resumes.
 
         Args:
@@ -209,36 +235,26 @@ class CrossEncoder(OpenedModel):
             path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
                 second and score (of several labels, a column each), `x.npy` for an array, or a
                 folder of parquet shards.
-            raw: see `score`, as all that follow.
-            symmetric: see `score`.
-            truncate: see `score`.
-            progress: see `score`; the bar shows the rate, for the number of pairs is not known.
+            raw, symmetric, truncate: as `score`'s.
+            progress: as `score`'s; the bar shows the rate, for the number of pairs is not known.
 
         Raises:
             InputError: a row that is not two texts, or whose first text is blank (which one), or
                 another suffix.
-            TableError: as `BiEncoder.encode_to`, as all that follow.
-            JobError: a job that cannot go on.
-            MissingExtra: parquet without pyarrow.
+            TableError, JobError, MissingExtra: as `BiEncoder.encode_to`.
         """
         from sememe.encoders.disk import SCORES, Task, to_disk
 
-        raw, symmetric = flag("raw", raw), flag("symmetric", symmetric)
-        _check(truncate, symmetric)
-        settings = {
-            "fingerprint": self.fingerprint,
-            "budget": self._pipeline.engine.budget,
-            "raw": raw,
-            "symmetric": symmetric,
-            "truncate": truncate,
-        }
+        how = _options(raw, symmetric, truncate)
+        budget = self._pipeline.engine.budget
+        settings = {"fingerprint": self.fingerprint, "budget": budget, **asdict(how)}
         with Work[Pair](None, self.max_length, progress, noun="pair") as work:
             task = Task(
                 "score",
                 settings,
                 "pairs",
                 check_pairs,
-                lambda part, _: self._scores(part, raw, symmetric, truncate, work),
+                lambda part, _: self._scores(part, how, work),
                 self._columns,
                 "a score",
                 SCORES,
@@ -248,9 +264,8 @@ class CrossEncoder(OpenedModel):
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the model into a new or empty folder, as `BiEncoder.save` does.
 
-        It is a Hugging Face sequence classifier, as sentence-transformers from 2 on opens it. One
-        with prompts or lower-casing, which a classifier cannot say, has a modules.json as well, for
-        sentence-transformers from 5.4 on.
+        It is a Hugging Face sequence classifier, as sentence-transformers from 2 on opens it; with
+        prompts or lower-casing, it has a modules.json as well, for those from 5.4 on.
 
         Raises:
             InputError: the folder is there and not empty.
@@ -263,35 +278,30 @@ class CrossEncoder(OpenedModel):
             return {"score": scores}
         return dict(zip(self.labels, np.ascontiguousarray(scores.T), strict=True))
 
-    def _scores(
-        self,
-        pairs: list[Pair],
-        raw: bool,
-        symmetric: bool,
-        truncate: str,
-        work: Work[Pair],
-    ) -> Array:
-        orders = [pairs, [(b, a) for a, b in pairs]] if symmetric else [pairs]
+    def _scores(self, pairs: list[Pair], how: _Options, work: Work[Pair]) -> Array:
+        orders = [pairs, [(b, a) for a, b in pairs]] if how.symmetric else [pairs]
         unique = {pair: row for row, pair in enumerate(dict.fromkeys(p for o in orders for p in o))}
         work.begin(pairs)
         logits = np.empty((len(unique), len(self.labels)), np.float32)
-        tokenize = partial(self._tokenizer, truncate=cast(Truncate, truncate))
+        tokenize = partial(self._tokenizer, truncate=how.truncate)
         for batch, values in self._pipeline.values(list(unique), tokenize, work):
             logits[batch.rows] = values
         work.end(len(pairs) * len(orders) - len(unique))
-        scores = logits if raw else _activated(logits, self._scoring.activation)
+        scores = logits if how.raw else _activated(logits, self._scoring.activation)
         forward, *backward = (scores[[unique[pair] for pair in order]] for order in orders)
         mean = np.asarray((forward + backward[0]) / 2, np.float32) if backward else forward
         return mean[:, 0] if len(self.labels) == 1 else mean
 
 
-def _check(truncate: str, symmetric: bool) -> None:
+def _options(raw: object, symmetric: object, truncate: str) -> _Options:
     one_of("truncate", truncate, TRUNCATE)
-    if symmetric and truncate == "document":
+    how = _Options(flag("raw", raw), flag("symmetric", symmetric), cast(Truncate, truncate))
+    if how.symmetric and truncate == "document":
         raise InputError(
             "symmetric=True reads each text in both places, so neither is the document; pass "
             'truncate="longest".'
         )
+    return how
 
 
 def _activated(logits: Array, activation: str) -> Array:

@@ -25,8 +25,10 @@ from sememe.processes import submit
 from sememe.tables import (
     BlankCells,
     Source,
+    Table,
     check_destination,
     join_parquet,
+    join_xlsx,
     new_column,
     replace_unwritable,
     replacing,
@@ -34,6 +36,7 @@ from sememe.tables import (
     write_table,
 )
 from sememe.tables.parquet import require_pyarrow
+from sememe.tables.xlsx import require_openpyxl
 from sememe.text import HalfPairs, as_list, refuse_tables
 
 SHARD_TEXTS, _SHARD_CHARACTERS = 16_384, 8_000_000
@@ -41,7 +44,10 @@ _SLOW_PART_SECONDS = 30
 
 # The suffixes of what results can be written as; "" is a folder of parquet shards.
 VECTORS = (".parquet", ".npy", ".jsonl", "")
-SCORES = (".csv", ".tsv", *VECTORS)
+SCORES = (".csv", ".tsv", ".xlsx", *VECTORS)
+FINGERPRINT = "sememe.fingerprint"  # of parquet's metadata
+
+PASSAGES = (".parquet", ".jsonl", "")  # .npy would not say where they are
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Task(Generic[Item]):
         result: what an item without text has not, such as "a vector".
         forms: which of the suffixes the results can be written as.
         blank: whether a blank text that is no file's has a result.
+        split: texts to the spans of the passages of each, where a passage is what has a result.
     """
 
     kind: str
@@ -69,6 +76,7 @@ class Task(Generic[Item]):
     result: str
     forms: tuple[str, ...] = VECTORS
     blank: bool = True
+    split: Callable[[list[Any]], list[list[tuple[int, int]]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +103,7 @@ def check_output(
     forms: tuple[str, ...] = VECTORS,
     source: str | os.PathLike[str] | None = None,
 ) -> str:
-    """The form, of those that can be, which a path asks for.
-
-    Args:
-        path: where results go.
-        forms: the suffixes that can be.
-        source: the file that is read, if there is one.
+    """The one of the `forms` that a path asks for; `source` is the file that is read.
 
     Raises:
         InputError: another suffix, or the source would be overwritten.
@@ -123,6 +126,8 @@ def check_output(
             )
     if suffix in (".parquet", ""):
         require_pyarrow()
+    elif suffix == ".xlsx":
+        require_openpyxl()
     if target.is_dir():
         if not os.access(target, os.W_OK | os.X_OK):
             raise TableError(f"{path} cannot be written: you may not write into it")
@@ -147,11 +152,12 @@ def to_disk(
     settings = {**task.settings, **rows.settings, "form": form}
     settings["shard"] = [SHARD_TEXTS, _SHARD_CHARACTERS]
     empty = task.compute([], str)
+    (no_rows,) = _in_passages([rows.empty()], task, rows)
     folder = _job_folder(target, form) if form else target
     with Job.opened(folder, task.kind, settings) as job:
         count, shards = _shards(job, output, rows)
         if form:
-            _join(target, folder, shards, lambda path: output.write(rows.empty(), empty, path))
+            _join(target, folder, shards, lambda path: output.write(no_rows, empty, path))
             job.remove()
     output.warn()
     if rows.blanks.count and form == ".npy":
@@ -169,11 +175,19 @@ def _shards(
     number, count, slow = -1, 0, False
     written: Future[None] | None = None
     with ThreadPoolExecutor(1) as writer:
-        for number, part in enumerate(rows.parts(SHARD_TEXTS, _SHARD_CHARACTERS)):
+        parts = rows.parts(SHARD_TEXTS, _SHARD_CHARACTERS)
+        for number, part in enumerate(_in_passages(parts, output.task, rows)):
             if not job.has(number, part.identity):
                 started = time.perf_counter()
                 values = output.compute(part)  # while the part before is being written
-                slow = slow or _say_rate(len(part.items), time.perf_counter() - started)
+                seconds, size = time.perf_counter() - started, len(part.items)
+                if seconds > _SLOW_PART_SECONDS and not slow:  # how many there are is not known
+                    slow = True
+                    warn(
+                        f"This computes about {size / seconds:,.0f} a second, a million in "
+                        f"{1e6 / size * seconds / 3600:.1f} h.",
+                        CostWarning,
+                    )
                 write = partial(output.write, part, values)
                 if written:
                     written.result()
@@ -182,18 +196,6 @@ def _shards(
         if written:
             written.result()
     return count, job.finish(number + 1)
-
-
-def _say_rate(count: int, seconds: float) -> bool:
-    """How many there are is not known, so of slow work it is said how fast it is."""
-    slow = seconds > _SLOW_PART_SECONDS
-    if slow:
-        hours = 1e6 / count * seconds / 3600
-        warn(
-            f"This computes about {count / seconds:,.0f} a second, a million in {hours:.1f} h.",
-            CostWarning,
-        )
-    return slow
 
 
 class _Items(Generic[Item]):
@@ -209,6 +211,7 @@ class _Items(Generic[Item]):
         name = getattr(items, "name", None) if isinstance(items, IOBase) else None
         self.path = name if isinstance(name, str) else None  # of an open file
         self.settings: dict[str, Any] = {}
+        self.texts = ["text"]
         self.blanks = BlankCells("text")
 
     def empty(self) -> Part[Item]:
@@ -217,9 +220,10 @@ class _Items(Generic[Item]):
 
     def parts(self, most: int, characters: int) -> Iterator[Part[Item]]:
         """Yield the items in parts of at most so many, fewer where they are long."""
-        source, first, halves = iter(self._items), 0, HalfPairs()
+        source, halves = iter(self._items), HalfPairs()
+        first: int = 0
         while items := self._task.check(_part_of(source, most, characters), first, halves=halves):
-            where = partial(_where, self._task.items, first)
+            where = lambda row, at=first: f"{self._task.items}[{at + row}]"  # noqa: E731
             blank: list[int] = []
             if not self._task.blank:
                 texts: list[Any] = items
@@ -235,8 +239,31 @@ class _Items(Generic[Item]):
         return {"first": [a for a, _ in items], "second": [b for _, b in items]}
 
 
-def _where(name: str, first: int, row: int) -> str:
-    return f"{name}[{first + row}]"
+def _in_passages(
+    parts: Iterable[Part[Item]], task: Task[Item], rows: FileRows | _Items[Item]
+) -> Iterator[Part[Any]]:
+    """The parts; where texts are split, with a row a passage."""
+    document = int(isinstance(rows, FileRows))  # rows of files are counted from 1
+    for part in parts:
+        yield _passages(part, task.split(part.items), document, rows.texts) if task.split else part
+        document += len(part.items)
+
+
+def _passages(
+    part: Part[Any], spans: list[list[tuple[int, int]]], document: int, texts: Sequence[str]
+) -> Part[str]:
+    """A part with a row a passage, and one of a blank text; its `texts` columns give way."""
+    places = [(row, *span) for row, each in enumerate(spans) for span in each or [(0, 0)]]
+    rows, starts, ends = np.array(places, np.int64).reshape(-1, 3).T
+    passages = [part.items[row][start:end] for row, start, end in places]
+    others = {name: values for name, values in part.columns.items() if name not in texts}
+    source = Source("", "row", range(len(part.items)))
+    columns: dict[str, Any] = dict(Table(others, source).take(rows.tolist()).columns)
+    added = {"document": rows + document, "start": starts, "end": ends, "passage": passages}
+    for name, values in added.items():
+        columns[new_column(name, columns)] = values
+    blank = np.flatnonzero(np.isin(rows, part.blank)).tolist()
+    return Part(passages, columns, blank, lambda i: part.where(places[i][0]), part.identity)
 
 
 def _part_of(source: Iterator[Any], most: int, characters: int) -> Iterator[Any]:
@@ -253,7 +280,7 @@ class _Output(Generic[Item]):
     """Computes parts and writes them in one form; what that form cannot hold is replaced."""
 
     def __init__(self, task: Task[Item], form: str) -> None:
-        self._task: Task[Item] = task
+        self.task: Task[Item] = task
         self.suffix = form or ".parquet"
         self._changed = False
         # A score of nothing is NaN, a vector is bytes where it is binary.
@@ -263,7 +290,7 @@ class _Output(Generic[Item]):
         """The results of a part's items that have a text."""
         rows = self._rows(part)
         items = [part.items[row] for row in rows]
-        return self._task.compute(items, lambda i: part.where(rows[i]))
+        return self.task.compute(items, lambda i: part.where(rows[i]))
 
     def write(self, part: Part[Item], values: Vectors, path: Path) -> None:
         """Write a part and its results, with empty values where there is no text."""
@@ -274,11 +301,11 @@ class _Output(Generic[Item]):
                 np.save(file, spread.filled(np.nan) if len(rows) < count else values)
             return
         columns = dict(part.columns)
-        for name, column in self._task.results(values).items():
+        for name, column in self.task.results(values).items():
             columns[new_column(name, columns)] = _spread(column, rows, count)
         writable, changed = replace_unwritable(columns, self.suffix)
         self._changed = self._changed or changed
-        write_table(path, writable)
+        write_table(path, writable, {FINGERPRINT: self.task.settings["fingerprint"]})
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""
@@ -312,7 +339,7 @@ def _join(
         with replacing(target, folder) as temporary:
             write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
             if shards:
-                joins = {".parquet": join_parquet, ".npy": _join_arrays}
+                joins = {".parquet": join_parquet, ".npy": _join_arrays, ".xlsx": join_xlsx}
                 joins.get(target.suffix.lower(), _join_lines)(temporary, shards)
     except TableError as error:
         raise JobError(

@@ -2,7 +2,6 @@
 
 import inspect
 import os
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sememe.arguments import shown
@@ -41,16 +40,9 @@ def as_encoder(encoder: Kind | str | os.PathLike[str]) -> Kind | BiEncoder:
 
 
 def as_scorer(scorer: CrossEncoder | str | os.PathLike[str], name: str = "cross") -> CrossEncoder:
-    """The cross-encoder itself, or the one that a name or a folder opens.
+    """The cross-encoder itself, or the one that a name or a folder opens; errors as `as_encoder`'s.
 
-    Args:
-        scorer: the cross-encoder, or its name.
-        name: how messages call the argument.
-
-    Raises:
-        InputError: it is neither.
-        ModelNotFound: there is no model of that name.
-        CheckpointError: the model cannot be read, or is no cross-encoder.
+    Messages call the argument `name`.
     """
     if isinstance(scorer, str | os.PathLike):
         return CrossEncoder(scorer)
@@ -64,16 +56,13 @@ def as_scorer(scorer: CrossEncoder | str | os.PathLike[str], name: str = "cross"
 
 def encoded(encoder: Encoder, texts: list[str], progress: bool | None) -> Any:
     """The texts' vectors; `progress` goes to encoders that take it."""
-    if progress is None or not _takes_progress(encoder.encode):
+    try:
+        options = inspect.signature(encoder.encode).parameters
+    except ValueError:  # compiled, and without a signature
+        options = {}  # type: ignore[assignment]
+    if progress is None or "progress" not in options:
         return encoder.encode(texts)
     return encoder.encode(texts, progress=progress)  # type: ignore[call-arg]
-
-
-def _takes_progress(encode: Callable[..., Any]) -> bool:
-    try:
-        return "progress" in inspect.signature(encode).parameters
-    except ValueError:  # compiled, and without a signature
-        return False
 
 
 class StaticEncoder(BiEncoder):
@@ -81,8 +70,8 @@ class StaticEncoder(BiEncoder):
 
     It has the face of `BiEncoder`, which opens static encoders too. The vectors are the library's
     that wrote the checkpoint: model2vec leaves unknown tokens out and reads `max_length` tokens of
-    a text, sentence-transformers as many as tokenizer.json says, WordLlama all. What is cut is
-    counted and told of. A text without a token is a vector of zeros.
+    a text, sentence-transformers as many as tokenizer.json says, WordLlama all. A text without a
+    token is a vector of zeros.
 
     Args:
         model: a directory, a model's name or a Hub id, as model2vec or sentence-transformers write

@@ -6,7 +6,7 @@ An item is a text, for a bi-encoder, or a pair of texts, for a cross-encoder.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -30,37 +30,13 @@ Item = TypeVar("Item", str, tuple[str, str])
 Read = TypeVar("Read", Tokens, Chunks)
 
 
-@dataclass(frozen=True)
-class Cuts:
-    """How many items were seen and cut, how many tokens that took, how many from the longest."""
-
-    seen: int = 0
-    cut: int = 0
-    tokens: int = 0
-    most: int = 0
-
-    def __add__(self, other: "Cuts") -> "Cuts":
-        most = max(self.most, other.most)
-        return Cuts(self.seen + other.seen, self.cut + other.cut, self.tokens + other.tokens, most)
-
-    def warn(self, max_length: int, noun: str) -> None:
-        """Warn once of all of them."""
-        if self.cut:
-            warn(
-                f"{self.cut:,} of {self.seen:,} {noun}s were longer than the {max_length} tokens "
-                f"the model reads and were cut: {self.tokens:,} tokens were left out, "
-                f"{self.most:,} from the longest {noun}.",
-                TruncationWarning,
-            )
-
-
 class Work(Generic[Item]):
     """One call's work, in however many parts: its progress bar, what was cut, what it will cost.
 
     As a context manager, it warns once at the end of all that was cut.
 
     Args:
-        total: how many items there are; None where it is not known, so neither is the cost.
+        total: how many items there are, or None: then the cost is not known either.
         max_length: how many tokens of an item the model reads.
         progress: True, False, or None for a bar on a terminal.
         noun: what an item is called: text or pair.
@@ -79,13 +55,14 @@ class Work(Generic[Item]):
         self.bar: Bar
         self.later = 0
         """How many items come after the part that is being computed."""
-        self.has_cost = total is not None
+        self._has_cost = total is not None
         self.is_announced = False
         self._context = progress_bar(total, f"{noun}s", progress)
         self._max_length = max_length
         self._noun = noun
         self._refuses_long = refuses_long
-        self._cuts = Cuts()
+        self._seen = 0
+        self._cuts: list[int] = []
         self._items: Sequence[Item] = ()
 
     def __enter__(self) -> "Work[Item]":
@@ -95,7 +72,7 @@ class Work(Generic[Item]):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._context.__exit__(kind, error, trace)
         if error is None:
-            self._cuts.warn(self._max_length, self._noun)
+            self._warn_of_cuts()
 
     def begin(self, items: Sequence[Item], place: Callable[[int], str] | None = None) -> None:
         """Begin a part; `place` is how messages call item i."""
@@ -117,13 +94,22 @@ class Work(Generic[Item]):
     def end(self, computed: int) -> None:
         """End a part, of which so many were computed and the others repeat them."""
         cut = self._tokens_cut
-        tokens = [cut[item] for item in self._items if item in cut] if cut else []
-        self._cuts += Cuts(len(self._items), len(tokens), sum(tokens), max(tokens, default=0))
+        self._seen += len(self._items)
+        self._cuts += [cut[item] for item in self._items if item in cut] if cut else []
         self.bar.update(computed)
 
     def remaining(self, items: int) -> int:
         """How many items of the call remain, with so many of the part; 0 if it is not known."""
-        return items + self.later if self.has_cost else 0
+        return items + self.later if self._has_cost else 0
+
+    def _warn_of_cuts(self) -> None:
+        if self._cuts:
+            warn(
+                f"{len(self._cuts):,} of {self._seen:,} {self._noun}s were longer than the "
+                f"{self._max_length} tokens the model reads and were cut: {sum(self._cuts):,} "
+                f"tokens were left out, {max(self._cuts):,} from the longest {self._noun}.",
+                TruncationWarning,
+            )
 
 
 class Pipeline:

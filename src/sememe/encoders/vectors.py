@@ -18,7 +18,7 @@ from sememe.text import check_texts
 Vectors = npt.NDArray[Any]
 
 DTYPES = ("float32", "float16", "int8", "binary")
-LONG = ("truncate", "chunk", "error")
+LONG = ("truncate", "chunk", "split", "error")
 # RoBERTa has no next-sentence objective (Liu et al., 2019), and these were trained as it was.
 _UNTRAINED_FIRST = ("roberta", "xlm-roberta", "camembert")
 
@@ -28,15 +28,16 @@ class VectorOptions:
     """What vectors are to be: all that they depend on beside the encoder and the texts.
 
     Attributes:
-        limit: the component that int8 vectors write as 127; 0 for other types.
+        limit: the component that int8 vectors write as 127: the checkpoint's, so that a text's
+            codes do not depend on the other texts; 0 for other types.
     """
 
-    prompt: str
-    normalize: bool
-    truncate_dim: int | None
-    dtype: str
-    long: str
-    limit: float
+    prompt: str = ""
+    normalize: bool = False
+    truncate_dim: int | None = None
+    dtype: str = "float32"
+    long: str = "truncate"
+    limit: float = 0
 
 
 class OptionChecks:
@@ -68,10 +69,10 @@ class OptionChecks:
         """What is to come out, every option checked."""
         one_of("dtype", dtype, DTYPES)
         one_of("long", long, LONG)
-        kept = self._kept(truncate_dim, dtype)
+        size = self._size_after(truncate_dim, dtype)
         unit = self._checkpoint.normalized if normalize is None else flag("normalize", normalize)
-        limit = self._limit(unit, kept or self._size) if dtype == "int8" else 0
-        return VectorOptions(self.prompt(prompt_name, prompt), unit, kept, dtype, long, limit)
+        limit = self._limit(unit, size or self._size) if dtype == "int8" else 0
+        return VectorOptions(self.prompt(prompt_name, prompt), unit, size, dtype, long, limit)
 
     def prompt(self, name: str | None, prompt: str | None) -> str:
         """The text to put in front: the user's, one of the checkpoint's by its name, or none."""
@@ -86,15 +87,15 @@ class OptionChecks:
             raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {names}.")
         return check_texts([prompts[name]], name="prompt")[0] if name else ""
 
-    def _kept(self, truncate_dim: int | None, dtype: str) -> int | None:
+    def _size_after(self, truncate_dim: int | None, dtype: str) -> int | None:
         if truncate_dim is not None:
             truncate_dim = whole_number("truncate_dim", truncate_dim, most=self._size)
-        kept = truncate_dim or self._checkpoint.truncate_dim
-        if dtype == "binary" and (size := kept or self._size) % 8:
-            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {size}.')
-        return kept
+        size = truncate_dim or self._checkpoint.truncate_dim
+        if dtype == "binary" and (total := size or self._size) % 8:
+            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {total}.')
+        return size
 
-    def _limit(self, unit: bool, kept: int) -> float:
+    def _limit(self, unit: bool, size: int) -> float:
         if self._ranges is None:
             raise InputError(
                 'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
@@ -108,7 +109,7 @@ class OptionChecks:
         if not unit:
             return self._ranges.pooled
         # Of a truncated vector made long again, each component grows with what was cut.
-        return self._ranges.unit * math.sqrt(self._size / kept)
+        return self._ranges.unit * math.sqrt(self._size / size)
 
     @cached_property
     def _ranges(self) -> Ranges | None:
@@ -152,30 +153,21 @@ def choose_pooling(checkpoint: Checkpoint, pooling: str | None) -> Pooling:
     return Pooling()
 
 
-def finish(
-    vectors: npt.NDArray[np.float32],
-    *,
-    normalize: bool,
-    truncate_dim: int | None,
-    dtype: str,
-    limit: float = 0,
-) -> Vectors:
+def finish(vectors: npt.NDArray[np.float32], options: VectorOptions) -> Vectors:
     """Truncate, then normalise, then convert; a zero vector stays zero.
 
     Normalising in float32 here, not in the graph, gives unit length exactly in any precision.
-    `limit` is the component that int8 writes as 127: the checkpoint's, never the batch's, so that
-    a text's codes do not depend on the other texts. binary is a bit a component, 1 where it is
-    above 0, eight to a byte, the first in the highest bit.
+    binary is a bit a component, 1 where it is above 0, eight to a byte, the first in the highest.
     """
-    vectors = vectors[:, :truncate_dim]
-    if normalize:
+    vectors = vectors[:, : options.truncate_dim]
+    if options.normalize:
         vectors = unit(vectors)
-    if dtype == "binary":
+    if options.dtype == "binary":
         return np.asarray(np.packbits(vectors > 0, axis=1))
-    if dtype == "int8":
-        scaled = np.rint(vectors * np.float32(127 / limit))
+    if options.dtype == "int8":
+        scaled = np.rint(vectors * np.float32(127 / options.limit))
         return np.asarray(np.clip(scaled, -127, 127), dtype=np.int8)
-    return np.ascontiguousarray(vectors, dtype=dtype)
+    return np.ascontiguousarray(vectors, dtype=options.dtype)
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -63,15 +63,17 @@ def measure_bi(
     accuracy of triplets (whether the positive is nearer than every negative), of labelled texts
     with one triplet each.
     """
-    if examples.kind == "labelled texts":
-        return _triplets(_label_triplets(examples), encode)
-    if examples.kind in ("triplets", "taught triplets"):
-        return _triplets([example.texts for example in examples], encode)
-    first, second = zip(*(example.texts for example in examples), strict=True)
     if examples.kind == "pairs":
         return _retrieval(examples, encode)
-    a, b = _normalized(encode(first)), _normalized(encode(second))
-    return _pairs(examples, (a * b).sum(1), positive_label)
+    texts = [example.texts for example in examples]
+    if examples.kind == "labelled texts":
+        texts = _label_triplets(examples)
+    first, second, *negatives = (_normalized(encode(column)) for column in zip(*texts, strict=True))
+    cosines = (first * second).sum(1)
+    if not negatives:
+        return _pairs(examples, cosines, positive_label)
+    right = cosines > np.max([(first * other).sum(1) for other in negatives], axis=0) + _TIE
+    return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
 
 
 def measure_cross(
@@ -189,13 +191,6 @@ def macro_f1(predicted: Floats, gold: Floats) -> float:
     hits = np.bincount(gold[predicted == gold], minlength=size)
     totals = np.bincount(predicted, minlength=size) + np.bincount(gold, minlength=size)
     return float((2 * hits[totals > 0] / totals[totals > 0]).mean())
-
-
-def _triplets(rows: Sequence[tuple[str, ...]], encode: Compute) -> Measurement:
-    anchor, *others = (_normalized(encode(column)) for column in zip(*rows, strict=True))
-    positive, *negatives = ((anchor * other).sum(1) for other in others)
-    right = positive > np.max(negatives, axis=0) + _TIE
-    return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
 
 
 def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from sememe.tables.parquet import arrow_column, joined
 
 Item = TypeVar("Item", str, tuple[str, str])
 
+_KINDS = {bool: "bool", date: "date32", datetime: "timestamp[us]", time: "time64[us]"}
 _EXACT = 2**53  # whole numbers up to here are floats without loss
 
 
@@ -66,7 +68,7 @@ class FileRows:
         self._first = next(tables)
         self._tables = chain([self._first], tables)
         self._kinds: dict[str, _Kind] = {}
-        if form in ("", ".parquet") and input_format(path) == "jsonl":
+        if form in ("", ".parquet") and input_format(path) in ("jsonl", "xlsx"):
             self._find_kinds()
         self.blanks = BlankCells('" or "'.join(map(" + ".join, self._sides)))
 
@@ -127,7 +129,7 @@ class FileRows:
         return columns
 
     def _find_kinds(self) -> None:
-        """One type of parquet a column of jsonl, which holds the values of all lines."""
+        """One type of parquet for each column of cells without one, by the values of all rows."""
         if Path(self.path).is_file():
             tables: Iterable[Table] = stream_table(self.path)
         else:
@@ -141,7 +143,7 @@ class FileRows:
 
 
 class _Kind:
-    """The type in parquet of a column of JSON values: texts, booleans, numbers, else JSON texts."""
+    """The type in parquet of a column of values: one for all of them, else texts, or JSON."""
 
     def __init__(self) -> None:
         self._types: set[type] = set()
@@ -155,8 +157,8 @@ class _Kind:
 
     def column(self, name: str, values: list[Any]) -> ArrowColumn:
         kind = "string"
-        if self._types == {bool}:
-            kind = "bool"
+        if len(self._types) == 1 and self._types <= _KINDS.keys():
+            kind = _KINDS[next(iter(self._types))]
         elif self._types == {int} and self._largest < 2**63:
             kind = "int64"
         elif self._types in ({float}, {int, float}) and self._largest <= _EXACT:
@@ -164,7 +166,9 @@ class _Kind:
             values = [None if value is None else float(value) for value in values]
         elif self._types - {str}:
             values = [
-                v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+                v if v is None or isinstance(v, str)
+                else str(v) if isinstance(v, date | time)
+                else json.dumps(v, ensure_ascii=False)
                 for v in values
-            ]
+            ]  # fmt: skip
         return arrow_column(name, values, kind)

@@ -58,7 +58,10 @@ def self_join(
         return nearest(rows, k)
     centers = _centers(rows, max(2, len(rows) // _LIST))
     sample = np.sort(np.random.default_rng(1).choice(len(rows), _SAMPLE, replace=False))
-    truth = _true_neighbors(rows, sample, k)
+    nearest_rows = nearest(rows, k + 1, queries=rows[sample]).indices
+    # Without itself; where a copy of it came first, without the last.
+    pairs = zip(nearest_rows, sample, strict=True)
+    truth = np.array([[i for i in line if i != row][:k] for line, row in pairs], np.int32)
     probes = _probes(rows, centers, sample, truth)
     blocks = [slice(at, min(at + block_rows, len(rows))) for at in range(0, len(rows), block_rows)]
     probed = np.concatenate([nearest(centers, probes, queries=rows[b]).indices for b in blocks])
@@ -93,15 +96,6 @@ def _centers(rows: Floats, count: int) -> Floats:
     return centers
 
 
-def _true_neighbors(rows: Floats, sample: Rows, k: int) -> Ints:
-    neighbors = nearest(rows, k + 1, queries=rows[sample]).indices
-    # Without itself; where a copy of it came first, without the last.
-    others = [
-        [i for i in line if i != row][:k] for line, row in zip(neighbors, sample, strict=True)
-    ]
-    return np.array(others, np.int32)
-
-
 def _probes(rows: Floats, centers: Floats, sample: Rows, truth: Ints) -> int:
     """How many lists must be searched for enough of the sample's true neighbours."""
     most = min(_MOST_PROBES, len(centers))
@@ -120,9 +114,6 @@ class _Lists:
         self.order = np.argsort(home, kind="stable")
         self.starts = np.searchsorted(home[self.order], np.arange(count + 1))
 
-    def members(self, number: int) -> Rows:
-        return self.order[self.starts[number] : self.starts[number + 1]]
-
 
 def _joined(lists: _Lists, queries: Rows, probed: Ints, k: int) -> tuple[Ints, Floats]:
     """The k nearest of a block of rows among the members of the lists probed for each."""
@@ -131,7 +122,7 @@ def _joined(lists: _Lists, queries: Rows, probed: Ints, k: int) -> tuple[Ints, F
     # A row's own list first: what it gives is the bar that the members of the others must pass.
     for part in (probed[:, :1], probed[:, 1:]):
         for number, positions in _by_list(part):
-            members = lists.members(number)
+            members = lists.order[lists.starts[number] : lists.starts[number + 1]]
             member_vectors = lists.rows[members]
             for start in range(0, len(positions), _QUERIES):
                 block = positions[start : start + _QUERIES]

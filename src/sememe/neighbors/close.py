@@ -130,9 +130,8 @@ def _search(rows: Floats, pairs: "_Pairs", progress: bool | None, sizes: Sizes) 
     blocks = range(sizes.rows, len(rows), sizes.rows)
     order = sorted(blocks, key=lambda start: -abs(2 * start - len(rows)))
     with progress_bar(len(rows), "texts", progress) as bar:
-        for _ in map_in_threads(
-            2, search_block, order
-        ):  # one thread multiplies, the other one chooses
+        # One thread multiplies, the other one chooses.
+        for _ in map_in_threads(2, search_block, order):
             bar.update(sizes.rows)
 
 
@@ -147,19 +146,19 @@ def _sample(rows: Floats, sizes: Sizes) -> Floats:
 
 
 def _short(rows: Floats, threshold: float, sizes: Sizes) -> Floats:
-    """Vectors (n, kept + 1) whose inner products are, but for rounding, never below the rows'."""
+    """Shorter vectors whose inner products are, but for rounding, never below the rows'."""
     if len(rows) <= sizes.sample:
         return rows
     sample = _sample(rows, sizes)
     axes = np.linalg.eigh(sample.T.astype(np.float64) @ sample)[1][:, ::-1].astype(np.float32)
     dim = rows.shape[1]
 
-    def cost(kept: int) -> float:
-        short = sample if kept == dim else _with_rest(sample, axes[:, :kept], sizes)
-        return kept + _FULL * float(np.mean(short @ short.T >= threshold))
+    def cost(components: int) -> float:
+        short = sample if components == dim else _with_rest(sample, axes[:, :components], sizes)
+        return components + _FULL * float(np.mean(short @ short.T >= threshold))
 
-    kept = min((*(kept for kept in sizes.components if kept < dim), dim), key=cost)
-    return rows if kept == dim else _with_rest(rows, axes[:, :kept], sizes)
+    components = min((*(count for count in sizes.components if count < dim), dim), key=cost)
+    return rows if components == dim else _with_rest(rows, axes[:, :components], sizes)
 
 
 def _with_rest(rows: Floats, axes: Floats, sizes: Sizes) -> Floats:

@@ -1,6 +1,7 @@
 """Pairs of texts, the groups that they form, and what is left when of each group one is kept."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from sememe.progress import counted
 from sememe.reports import html_table
+from sememe.tables import to_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 _SHOWN = 20  # pairs, in a notebook
 
@@ -59,6 +64,8 @@ class Pairs:
         texts: the n texts.
         threshold: the least score of a pair.
         why: how the threshold was found, None where the user gave one or a number of pairs.
+        index: of the pandas Series that the texts came in, else None.
+        mean: what was subtracted from the unit vectors, float32 (dim,); None without `centre=True`.
 
     Example:
         >>> from sememe.pairs import pair_vectors
@@ -73,6 +80,8 @@ class Pairs:
     texts: list[str]
     threshold: float
     why: str | None = None
+    mean: NDArray[np.float32] | None = None
+    index: Any = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -89,6 +98,21 @@ class Pairs:
             )
         ]
         return html_table(("score", "first", "second"), rows, self._counts())
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A row a pair: first, second, score, first_text and second_text.
+
+        `first` and `second` are rows, from 0; of a pandas Series they are the labels of its index,
+        and so join back to its frame. Raises MissingExtra without pandas.
+
+        Example:
+            >>> pairs = find_pairs(frame["question"])                         # doctest: +SKIP
+            >>> pairs.to_frame().join(frame["author"], on="first")            # doctest: +SKIP
+        """
+        ends = {"first": self.first, "second": self.second}
+        labels = ends if self.index is None else {n: self.index[rows] for n, rows in ends.items()}
+        texts = {f"{name}_text": [self.texts[row] for row in rows] for name, rows in ends.items()}
+        return to_frame({**labels, "score": self.score, **texts})
 
     def _counts(self) -> str:
         texts = counted(sum(bool(text.strip()) for text in self.texts), "text")
@@ -122,14 +146,15 @@ class Pairs:
 
     def dropped(self) -> list[Dropped]:
         """The rows that `deduplicated` leaves out, in order, and what stands for each."""
-        kept = {row: group.representative for group in self.groups() for row in group.rows}
+        groups = self.groups()
+        representative = {row: group.representative for group in groups for row in group.rows}
         size = len(self.texts)
-        graph = self._graph(np.array(sorted(set(kept.values())), np.int32))
+        graph = self._graph(np.array(sorted(set(representative.values())), np.int32))
         before = breadth_first_order(graph, size, directed=False)[1].tolist()
         steps = []
-        for row in sorted(row for row in kept if kept[row] != row):
+        for row in sorted(row for row in representative if representative[row] != row):
             end, partner = row, before[row]
-            if partner != kept[row] and self.texts[row] == self.texts[partner]:
+            if partner != representative[row] and self.texts[row] == self.texts[partner]:
                 end, partner = partner, before[partner]  # a copy: the pair of its first copy
             steps.append((row, partner, min(end, partner) * size + max(end, partner)))
         number = self.first.astype(np.int64) * size + self.second
@@ -137,7 +162,7 @@ class Pairs:
         numbers = np.array([step[2] for step in steps], np.int64)
         score = self.score[order[np.searchsorted(number, numbers, sorter=order)]].tolist()
         return [
-            Dropped(row, kept[row], partner, cosine)
+            Dropped(row, representative[row], partner, cosine)
             for (row, partner, _), cosine in zip(steps, score, strict=True)
         ]
 

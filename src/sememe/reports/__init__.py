@@ -6,8 +6,12 @@ import html
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from importlib import resources
+from typing import Any
+
+from numpy.typing import NDArray
 
 from sememe.tables import replacing
 
@@ -38,6 +42,17 @@ def write_page(
         temporary.write_bytes(page.encode("utf-8", errors="replace"))
 
 
+def packed_array(values: NDArray[Any], dtype: str) -> str:
+    """An array's bytes, deflated, in base64: what map-data.js calls `unpackedArray`."""
+    return _deflated(values.astype(dtype).tobytes())
+
+
+def packed_json(data: object) -> str:
+    """Data as JSON, deflated, in base64: what map-data.js calls `unpackedJson`."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _deflated(text.encode("utf-8", errors="replace"))
+
+
 def shortened(text: str, longest: int) -> str:
     """The text, with an ellipsis for its last character if it is longer than that."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -56,6 +71,10 @@ def html_table(names: Sequence[str], rows: Iterable[Sequence[object]], caption: 
     )
     body = "".join(f"<tr>{line}</tr>" for line in cells)
     return f"<table><caption>{html.escape(caption)}</caption>{body}</table>"
+
+
+def _deflated(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content)).decode("ascii")
 
 
 def _embedded(data: object) -> str:

@@ -1,24 +1,39 @@
 """The map of clusters: one HTML file that needs no network and no other file."""
 
-import base64
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.spatial import KDTree
 
-from sememe.errors import InputError
-from sememe.reports import shortened, write_page
+from sememe.arguments import did_you_mean, shown
+from sememe.errors import InputError, SememeWarning, warn
+from sememe.progress import counted
+from sememe.reports import packed_array, packed_json, shortened, write_page
+from sememe.tables import cell_text, dates_of, numbers_of
 
-_SCRIPTS = ("map-texts.js", "map-canvas.js", "map-panel.js")
+_SCRIPTS = (
+    "map-data.js", "map-colors.js", "map-view.js", "map-dots.js", "map-canvas.js",
+    "map-pointer.js", "map-tip.js", "map-filters.js", "map-list.js", "map-export.js",
+    "map-start.js",
+)  # fmt: skip
 _LONGEST_TEXT = 1_000
 _LONGEST_EXAMPLE = 300
 _LONGEST_TERM = 60
+_LONGEST_CELL = 300
+_LONGEST_CATEGORY = 60  # characters on average; longer ones are texts to read
+_CHARACTERS = 25_000_000  # of texts, and again of columns; deflated, two or three bytes make one
+_MOST_COLUMNS = 30
+_COLORS = 12  # as many as map-colors.js has
 
 
 class Cluster(Protocol):
-    """What the map needs to know of a cluster."""
+    """What the map needs to know of a cluster; `name` is used where it has one."""
 
     @property
     def label(self) -> int:
@@ -37,6 +52,22 @@ class Cluster(Protocol):
         """Some of its texts."""
 
 
+class Branch(Protocol):
+    """A node of the hierarchy that the list is folded by."""
+
+    @property
+    def name(self) -> str:
+        """What a branch is called; "" is named after its largest clusters."""
+
+    @property
+    def label(self) -> int | None:
+        """The cluster that a leaf stands for; None of a branch."""
+
+    @property
+    def children(self) -> Sequence["Branch"]:
+        """The nodes below a branch; none below a leaf."""
+
+
 def write_map(
     path: str | os.PathLike[str],
     points: ArrayLike,
@@ -44,49 +75,115 @@ def write_map(
     texts: Sequence[str],
     clusters: Sequence[Cluster],
     *,
+    columns: Mapping[str, Sequence[object]] | None = None,
+    color: str | None = None,
+    rows: ArrayLike | None = None,
+    tree: Sequence[Branch] = (),
     title: str = "Map of clusters",
 ) -> None:
-    """Write a map of texts that can be searched, zoomed and filtered, as one HTML file.
+    """Write a map of texts that can be searched, zoomed, filtered and coloured, as one HTML file.
 
     The file asks nothing of the network, and its content security policy forbids it to. Texts may
     come from anybody: they are data in it, never markup. Of each text the first 1,000 characters
-    are kept.
+    are kept, of each cell 300; fewer of the texts where there are more than 25 million in all.
+
+    A column is one of numbers, of dates (see `sememe.tables.dates_of`), of categories, or, where
+    its values are long or hardly any comes twice, of texts, which can be read and not coloured by.
+    Columns of lists are left out, and all after the thirtieth; a warning says so.
 
     Args:
         path: the HTML file. It appears whole or not at all.
-        points: float (n, 2), where each text lies, on any scale.
+        points: float (n, 2), where each text lies, on any scale; with `rows`, each of these.
         labels: int (n,), the cluster of each text, -1 for an outlier.
         texts: n strings.
         clusters: one for each label, with attributes label, size, terms and examples.
+        columns: the user's own data: n values by column name, as in a dict or a DataFrame.
+        color: the column that the map opens coloured by; None for the clusters.
+        rows: int, the rows (from 0) of the texts that are drawn; None draws them all.
+        tree: the hierarchy of the clusters, from the top, by which the list of them is folded.
         title: shown above the map.
 
     Raises:
-        InputError: points, labels and texts are not of one number, a point is not finite, or a
-            label has no cluster.
+        InputError: points, labels, texts and columns are not of one number, a point is not finite,
+            a label has no cluster, or `color` is not a column to colour by.
         TableError: the file cannot be written.
 
     Example:
         >>> from types import SimpleNamespace
         >>> tea = SimpleNamespace(label=0, size=2, terms=["tea"], examples=["Green tea"])
-        >>> write_map("map.html", [[0, 0], [0, 1]], [0, 0], ["Tea", "Green tea"], [tea])
-        ... # doctest: +SKIP
+        >>> write_map("map.html", [[0, 0], [0, 1]], [0, 0], ["Tea", "Green tea"], [tea],
+        ...           columns={"price": [2.5, 3]}, color="price")   # doctest: +SKIP
     """
     points, labels = np.asarray(points, dtype=np.float64), np.asarray(labels)
-    _check(points, labels, texts)
+    rows = np.arange(len(texts)) if rows is None else np.asarray(rows)
+    _check(points, labels, texts, rows)
     ranked = sorted(clusters, key=lambda cluster: -cluster.size)
+    position = {cluster.label: place for place, cluster in enumerate(ranked)}
+    members = _positions(labels[rows], position)
+    columns = {} if columns is None else columns
+    check_color(color, columns)
+    drawn = _columns(columns, len(texts), rows)
+    colors = neighbor_colors(points, members, len(ranked))
+    cut = [shortened(texts[row], _LONGEST_TEXT) for row in rows.tolist()]
+    if sum(map(len, cut)) > _CHARACTERS:
+        cut = [shortened(text, _CHARACTERS // len(cut)) for text in cut]
     data = {
-        "points": _packed(_quantised(points), "<i2"),
-        "clusters": [_described(cluster) for cluster in ranked],
-        "members": _packed(_positions(labels, [cluster.label for cluster in ranked]), "<i4"),
-        "texts": [shortened(text, _LONGEST_TEXT) for text in texts],
+        "points": packed_array(_quantised(points), "<i2"),
+        "clusters": [
+            {"color": number, **_described(cluster)}
+            for cluster, number in zip(ranked, colors, strict=True)
+        ],
+        "tree": [_branch(node, position) for node in tree],
+        "members": packed_array(members, "<i4"),
+        "rows": packed_array(rows, "<i4"),
+        "texts": packed_json(cut),
+        "columns": drawn,
+        "color": color,
     }
     write_page(path, "map", _SCRIPTS, title, data)
 
 
-def _check(points: NDArray[Any], labels: NDArray[Any], texts: Sequence[str]) -> None:
+def neighbor_colors(points: NDArray[Any], members: NDArray[Any], count: int) -> list[int]:
+    """A number from 0 to 11 for each of `count` clusters, which its neighbours on a map don't have.
+
+    Neighbours are clusters whose points lie among each other's, and those with the nearest
+    middles. A greedy colouring takes them by size; where a cluster has more than eleven
+    neighbours, it shares with the one it has least to do with.
+    """
+    placed = np.flatnonzero(members >= 0)
+    present = np.unique(members[placed])
+    if len(present) < 2:
+        return [0] * count
+    middles = np.array([np.median(points[members == i], axis=0) for i in present])
+    pairs = [
+        _neighbors(points[placed], members[placed], 8),
+        _neighbors(middles, present, 6),
+    ]
+    first, second = np.concatenate(pairs, axis=1)
+    contact = sparse.coo_array((np.ones(len(first)), (first, second)), (count, count)).tocsr()
+    contact = (contact + contact.T).tocsr()
+    colors = np.full(count, _COLORS)  # a number past the last, until it has one
+    for cluster in range(count):
+        row = slice(contact.indptr[cluster], contact.indptr[cluster + 1])
+        shares = np.bincount(colors[contact.indices[row]], contact.data[row], _COLORS + 1)
+        uses = np.bincount(colors, minlength=_COLORS)
+        colors[cluster] = np.lexsort((uses[:_COLORS], shares[:_COLORS]))[0]
+    return colors.tolist()
+
+
+def _neighbors(points: NDArray[Any], members: NDArray[Any], k: int) -> NDArray[Any]:
+    """The clusters of each point and of its k nearest neighbours, as pairs: (2, pairs)."""
+    _, indices = KDTree(points).query(points, k=min(k + 1, len(points)))
+    others = indices[:, 1:]
+    return np.stack([np.repeat(members, others.shape[1]), members[others].ravel()])
+
+
+def _check(
+    points: NDArray[Any], labels: NDArray[Any], texts: Sequence[str], rows: NDArray[Any]
+) -> None:
     if points.ndim != 2 or points.shape[1] != 2:
         raise InputError(f"points have shape {points.shape}: give one row a text, (n, 2).")
-    if labels.shape != (len(points),) or len(texts) != len(points):
+    if labels.shape != (len(texts),) or len(points) != len(rows):
         raise InputError(
             f"{len(points)} points, {labels.size} labels and {len(texts)} texts: "
             "give one label and one text for each point."
@@ -94,6 +191,82 @@ def _check(points: NDArray[Any], labels: NDArray[Any], texts: Sequence[str]) -> 
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise InputError(f"point {bad[0]} is not finite: it has no place on the map.")
+
+
+def _columns(
+    columns: Mapping[str, Sequence[object]], count: int, rows: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """The columns as the page reads them; a warning names those that it does not get."""
+    drawn: list[dict[str, Any]] = []
+    characters = 0
+    rest: list[str] = []
+    for name in columns:
+        values = list(columns[name])
+        if len(values) != count:
+            raise InputError(
+                f'the column "{name}" has {counted(len(values), "value")} for '
+                f"{counted(count, 'text')}: give one value for each text."
+            )
+        column = None if len(drawn) == _MOST_COLUMNS else _column(str(name), values, rows)
+        size = 0 if column is None else sum(map(len, column["values"]))
+        if column is None or characters + size > _CHARACTERS:
+            rest.append(str(name))
+            continue
+        characters += size
+        drawn.append({**column, "values": packed_json(column["values"])})
+    if rest:
+        names = ", ".join(f'"{name}"' for name in rest[:3]) + ", …" * (len(rest) > 3)
+        warn(
+            f"the map leaves out {counted(len(rest), 'column')} ({names}): it shows up to "
+            f"{_MOST_COLUMNS} columns of {_CHARACTERS // 10**6} million characters, and no lists.",
+            SememeWarning,
+        )
+    return drawn
+
+
+def _column(name: str, values: list[Any], rows: NDArray[Any]) -> dict[str, Any] | None:
+    """The column's different values, most frequent first, and which each row has; None of lists."""
+    if any(isinstance(value, list | tuple | dict | set | np.ndarray) for value in values):
+        return None
+    kind, numbers = _kind(name, values)
+    cells = [shortened(cell_text(values[row]).strip(), _LONGEST_CELL) for row in rows]
+    distinct = [cell for cell, _ in Counter(cell for cell in cells if cell).most_common()]
+    code = {cell: place for place, cell in enumerate(distinct)} | {"": -1}
+    return {
+        "name": name,
+        "kind": kind,
+        "values": distinct,
+        "codes": packed_array(np.array([code[cell] for cell in cells]), "<i4"),
+        "numbers": numbers and packed_array(np.array(numbers, dtype=np.float64)[rows], "<f8"),
+    }
+
+
+def _kind(name: str, values: Sequence[Any]) -> tuple[str, list[float | None] | None]:
+    """What a column's values are, and their numbers: of dates, milliseconds from 1970 on."""
+    if numbers := numbers_of(name, values):
+        return "number", numbers
+    if dates := dates_of(name, values):
+        start, unit = datetime(1970, 1, 1), timedelta(milliseconds=1)
+        return "date", [None if date is None else (date - start) / unit for date in dates]
+    distinct = {cell_text(value).strip() for value in values} - {""}
+    is_long = sum(map(len, distinct)) > _LONGEST_CATEGORY * len(distinct)
+    is_unique = len(distinct) > max(20, len(values) // 2)
+    return "text" if is_long or is_unique else "category", None
+
+
+def check_color(color: str | None, columns: Mapping[str, Sequence[object]]) -> None:
+    """Raise InputError where a map with these columns cannot open coloured by `color`."""
+    if color is None:
+        return
+    if color not in columns:
+        guess = did_you_mean(str(color), columns)
+        names = ", ".join(f'"{name}"' for name in columns) or "none"
+        raise InputError(f"color={shown(color)} is no column of the map{guess}; there are {names}.")
+    if _kind(color, list(columns[color]))[0] == "text":
+        raise InputError(
+            f"color={shown(color)}: its values are long, or hardly any comes twice; choose a "
+            "column of categories, numbers or dates."
+        )
 
 
 def _quantised(points: NDArray[Any]) -> NDArray[Any]:
@@ -106,24 +279,29 @@ def _quantised(points: NDArray[Any]) -> NDArray[Any]:
     return scaled
 
 
-def _positions(labels: NDArray[Any], order: list[int]) -> NDArray[np.int64]:
+def _positions(labels: NDArray[Any], position: Mapping[int, int]) -> NDArray[np.int64]:
     """Labels as positions in the list of clusters, -1 for outliers."""
-    position = {label: place for place, label in enumerate(order)} | {-1: -1}
-    present = np.unique(labels)
-    missing = [int(label) for label in present if int(label) not in position]
+    present, inverse = np.unique(labels, return_inverse=True)
+    missing = [int(label) for label in present if label != -1 and int(label) not in position]
     if missing:
         raise InputError(f"label {missing[0]} has no cluster: give a cluster for each label.")
-    places = np.array([position[int(label)] for label in present], dtype=np.int64)
-    return places[np.searchsorted(present, labels)]
-
-
-def _packed(values: NDArray[Any], dtype: str) -> str:
-    return base64.b64encode(values.astype(dtype).tobytes()).decode("ascii")
+    places = np.array([position.get(int(label), -1) for label in present], dtype=np.int64)
+    return places[inverse]
 
 
 def _described(cluster: Cluster) -> dict[str, Any]:
     return {
+        "label": int(cluster.label),
         "size": int(cluster.size),
+        "name": shortened(getattr(cluster, "name", ""), _LONGEST_TERM),
         "terms": [shortened(term, _LONGEST_TERM) for term in cluster.terms],
         "examples": [shortened(text, _LONGEST_EXAMPLE) for text in cluster.examples],
     }
+
+
+def _branch(node: Branch, position: Mapping[int, int]) -> int | dict[str, Any]:
+    """A leaf as its cluster's position, a branch as its name and what is below it."""
+    if node.label is not None:
+        return position[node.label]
+    children = [_branch(child, position) for child in node.children]
+    return {"name": shortened(node.name, _LONGEST_TERM), "children": children}

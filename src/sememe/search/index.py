@@ -1,8 +1,9 @@
 """An index of texts, searched by meaning, by words, or by both: the flow of a search."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from threading import Lock
 from types import TracebackType
 from typing import Any, cast
@@ -18,8 +19,18 @@ from sememe.neighbors import as_vectors, normalized
 from sememe.processes import PerProcess
 from sememe.progress import counted
 from sememe.search.query import Condition, parse
-from sememe.search.ranking import Hit, fused, make_hits, reranked
-from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, same
+from sememe.search.ranking import Hits, best_of_texts, fused, make_hits, reranked
+from sememe.search.rows import (
+    Id,
+    Match,
+    Row,
+    Vectors,
+    check_ids,
+    new_rows,
+    passages_of,
+    same,
+    trimmed,
+)
 from sememe.search.store import IndexInfo, Place, Store, create_store, open_store
 from sememe.text import as_list, check_texts, rows_with_text
 
@@ -29,6 +40,8 @@ _CANDIDATES = 100  # of each ranking that is fused
 _LARGEST = 1e15  # number of a vector that is compared by its products
 _MOST = 2**31 - 1  # texts; no index has so many
 _STEP = 2_000  # texts that are encoded and written together: what a kill can cost
+_PASSAGE_TOKENS = 128
+_PASSAGES = 4  # so many times as many as there shall be texts
 
 Where = str | Mapping[str, object] | None
 Model = str | os.PathLike[str]
@@ -55,7 +68,14 @@ class Index:
 
     @classmethod
     def create(
-        cls, place: Place, encoder: BiEncoder | Model, *, language: str = "english"
+        cls,
+        place: Place,
+        encoder: BiEncoder | Model,
+        *,
+        language: str = "english",
+        long: str = "truncate",
+        passage_tokens: int | None = None,
+        passage_overlap: int | None = None,
     ) -> "Index":
         """Make an index without texts.
 
@@ -64,6 +84,12 @@ class Index:
             encoder: a bi-encoder, or its name; its fingerprint is stored, and checked on every
                 opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
+            long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
+                a hit says which one answers best.
+            passage_tokens: how many tokens a passage has at most (None: 128, or half of what the
+                encoder reads, if that is less).
+            passage_overlap: how many of them may stand in the passage before too, in whole
+                sentences (None: an eighth).
 
         Raises:
             InputError: there is an index already, or an argument that is not known.
@@ -71,7 +97,15 @@ class Index:
         """
         one_of("language", language, LANGUAGES)
         encoder = as_encoder(encoder)
-        return cls(create_store(place, _info(encoder, language)), encoder)
+        info = IndexInfo(**_encoder_info(encoder), language=language)
+        if one_of("long", long, ("truncate", "split")) == "split":
+            tokens = passage_tokens or min(_PASSAGE_TOKENS, encoder.max_length // 2)
+            overlap = tokens // 8 if passage_overlap is None else passage_overlap
+            encoder.passages([""], tokens=tokens, overlap=overlap)  # which checks the two
+            info = replace(info, passage_tokens=tokens, passage_overlap=overlap)
+        elif passage_tokens is not None or passage_overlap is not None:
+            raise InputError('passage_tokens and passage_overlap go with long="split".')
+        return cls(create_store(place, info), encoder)
 
     @classmethod
     def open(cls, place: Place, encoder: BiEncoder | Model | None = None) -> "Index":
@@ -159,7 +193,7 @@ class Index:
         vectors: npt.ArrayLike | None = None,
         progress: bool | None = None,
     ) -> list[str]:
-        """Add texts. What is there already is not encoded again, so a call that was killed goes on.
+        """Add texts. What is stored already is not encoded again: an interrupted call resumes.
 
         Args:
             texts: any iterable of str. Blank ones are left out, and a warning says which.
@@ -175,7 +209,7 @@ class Index:
 
         Raises:
             InputError: a text, id or metadata that cannot be stored (which row), an id that comes
-                twice, or one that is there with another text or metadata; then nothing is written.
+                twice, or one that is stored with another text or metadata; then nothing is written.
             StoreError: another process writes, or the disk is full; what was written stays.
         """
         return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=False)
@@ -192,21 +226,47 @@ class Index:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
         return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
 
-    def delete(self, ids: Iterable[Id]) -> int:
-        """Remove texts by their ids; how many there were. An id that is not there is no error.
+    def delete(self, ids: Iterable[Id] | None = None, *, where: Where = None) -> int:
+        """Remove texts by their ids, or those that fit a filter; how many there were.
+
+        An id that is not in the index is no error. A text in passages goes if one of them fits.
 
         Raises:
-            InputError: what cannot be an id.
-            StoreError: another one writes, or the disk is full; then nothing is removed.
+            InputError: neither or both, what cannot be an id, or a filter with an error.
+            StoreError: another process writes, or the disk is full; then nothing is removed.
         """
+        if (ids is None) == (where is None):
+            raise InputError("delete takes ids or where=, one of them.")
+        condition = parse(where)
+        row_ids = None if ids is None else check_ids(ids)
         with self._store.writing():
-            return self._store.delete(check_ids(ids))
+            return self._store.delete(self._store.ids(condition) if row_ids is None else row_ids)
 
     def get(self, ids: Iterable[Id]) -> list[Row]:
-        """The rows (id, text, metadata) of the ids that are there, in the order of the ids."""
+        """The rows (id, text, metadata) of the ids that are stored, in the order of the ids."""
         ids = check_ids(ids)
         rows = self._store.get(ids)
         return [rows[row_id] for row_id in ids if row_id in rows]
+
+    def rows(self, where: Where = None) -> Iterator[Row]:
+        """All rows (id, text, metadata), or those that fit a filter, a few at a time.
+
+        Texts are whole, in passages or not; one counts if one of its passages fits. What is removed
+        meanwhile does not come.
+
+        Raises:
+            InputError: a filter with an error.
+
+        Example:
+            >>> dict((row.id, row.text) for row in index.rows("year >= 2024"))  # doctest: +SKIP
+        """
+        condition = parse(where)
+        return self._rows(condition)
+
+    def _rows(self, condition: Condition | None) -> Iterator[Row]:
+        ids = self._store.ids(condition)
+        for start in range(0, len(ids), _STEP):
+            yield from self.get(ids[start : start + _STEP])
 
     def search(
         self,
@@ -217,7 +277,8 @@ class Index:
         where: Where = None,
         rerank: CrossEncoder | Model | None = None,
         candidates: int = _CANDIDATES,
-    ) -> list[Hit]:
+        per_document: int | None = 1,
+    ) -> Hits:
         """Find the texts that answer a query, best first.
 
         Args:
@@ -230,6 +291,8 @@ class Index:
                 orders them.
             candidates: how many it reads at the most, and how many of each ranking `hybrid` fuses;
                 `top_k` at least.
+            per_document: how many passages of a text at the most, where `create` split texts; None
+                for all.
 
         Raises:
             InputError: a blank query, a filter with an error (in which column), or an argument out
@@ -241,6 +304,7 @@ class Index:
         return self.search_many(
             [query] if isinstance(query, str) else np.asarray(query)[None],
             top_k=top_k, mode=mode, where=where, rerank=rerank, candidates=candidates,
+            per_document=per_document,
         )[0]  # fmt: skip
 
     def search_many(
@@ -252,8 +316,9 @@ class Index:
         where: Where = None,
         rerank: CrossEncoder | Model | None = None,
         candidates: int = _CANDIDATES,
+        per_document: int | None = 1,
         progress: bool | None = None,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """Do what `search` does for many queries together, or for vectors (m, dim).
 
         The queries are encoded in one go, and so are all pairs scored for `rerank`: what that costs
@@ -262,41 +327,117 @@ class Index:
         one_of("mode", mode, MODES)
         top_k = min(whole_number("top_k", top_k), _MOST)
         candidates = min(whole_number("candidates", candidates), _MOST)
-        asked, condition = _checked_queries(queries), parse(where)
-        if not len(asked):
+        if per_document is not None:
+            whole_number("per_document", per_document)
+        questions, condition = _checked_queries(queries), parse(where)
+        if not len(questions):
             return []
-        if not isinstance(asked, list) and (mode != "dense" or rerank is not None):
+        if not isinstance(questions, list) and (mode != "dense" or rerank is not None):
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         cross = None if rerank is None else self._reranker(rerank)
         count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
-        found = self._ranked(asked, count, mode, condition, progress)
+        rankings = self._rankings(questions, count, mode, condition, per_document, progress)
         if cross is not None:
-            found = reranked(cross, cast(list[str], asked), found, progress)
+            rankings = reranked(cross, cast(list[str], questions), rankings, progress)
         return [
             make_hits(matches[:top_k], query, lambda: self.encoder)
-            for query, matches in zip(asked, found, strict=True)
+            for query, matches in zip(questions, rankings, strict=True)
         ]
+
+    def _rankings(
+        self,
+        queries: list[str] | Vectors,
+        count: int,
+        mode: str,
+        where: Condition | None,
+        per_document: int | None,
+        progress: bool | None,
+    ) -> list[list[Match]]:
+        info = self._store.info()
+
+        def best(find: Callable[[int], list[list[Match]]]) -> list[list[Match]]:
+            if not info.passage_tokens:
+                return find(count)
+            passages = count
+            while True:  # until there are enough texts, or no more passages
+                passages *= 1 if per_document is None else _PASSAGES
+                rankings = find(passages)
+                texts = [best_of_texts(matches, per_document)[:count] for matches in rankings]
+                if all(
+                    len(some) == count or len(matches) < passages
+                    for some, matches in zip(texts, rankings, strict=True)
+                ):
+                    return [[Match(trimmed(row), score) for row, score in some] for some in texts]
+
+        by_meaning: list[list[Match]] = []
+        if mode != "bm25":
+            vectors = self._query_vectors(queries, info, progress)
+            by_meaning = best(
+                lambda number: self._store.nearest(vectors, number, where, info.fingerprint)
+            )
+        if mode == "dense":
+            return by_meaning
+        by_words = best(
+            lambda number: [self._store.matching(str(query), number, where) for query in queries]
+        )
+        if mode == "bm25":
+            return by_words
+        return [
+            best_of_texts(fused(both), per_document)[:count]
+            for both in zip(by_meaning, by_words, strict=True)
+        ]
+
+    def _query_vectors(
+        self, queries: list[str] | Vectors, info: IndexInfo, progress: bool | None
+    ) -> Vectors:
+        if isinstance(queries, list):
+            # Another process may have encoded all again.
+            _check_encoder(self.place, info, self.encoder)
+            return self.encoder.encode_query(
+                queries, normalize=info.measure == "cosine", progress=progress
+            )
+        if queries.shape[1] != info.dim:
+            raise InputError(
+                f"A query of {queries.shape[1]} numbers; vectors here have {info.dim}."
+            )
+        return _scaled(queries, info)
+
+    def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
+        if isinstance(rerank, str | os.PathLike):
+            name = os.fspath(rerank)
+            with self._opening():
+                if name not in self._rerankers:
+                    self._rerankers[name] = as_scorer(name, "rerank")
+                rerank = self._rerankers[name]
+        cross = as_scorer(rerank, "rerank")
+        if len(cross.labels) > 1:
+            raise InputError(
+                f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
+                "give a cross-encoder with one label."
+            )
+        return cross
 
     def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.
 
-        Searches go on with the old vectors meanwhile. Killed, the same call goes on where it was.
+        Searches use the old vectors meanwhile. Passages stay as they are. Interrupted, the same
+        call resumes where it stopped.
         """
         encoder, old = as_encoder(encoder), self._store.info()
-        info = replace(_info(encoder, old.language), id_column=old.id_column)
-        given: list[list[str] | None] = []
-        # Whoever stores asks part by part; to the encoder they are one job, told of once.
+        info = replace(old, **_encoder_info(encoder))
+        texts: list[list[str] | None] = []
+        # The store asks part by part; to the encoder they are one job, of which it tells once.
         vectors = encoder.encode_parts(
-            iter(given.pop, None),
+            iter(texts.pop, None),
             normalize=info.measure == "cosine", total=len(self), progress=progress,
         )  # fmt: skip
 
-        def encode(texts: list[str]) -> Vectors:
-            given.append(texts)
+        def encode(part: list[str]) -> Vectors:
+            texts.append([text.strip() for text in part] if info.passage_tokens else part)
             return next(vectors)
 
         self._store.reencode(info, encode)
-        given.append(None)
+        texts.append(None)
         next(vectors, None)
         self._encoder = encoder
 
@@ -316,127 +457,88 @@ class Index:
         *,
         replace: bool,
     ) -> list[str]:
-        """Put the rows that have a text and are not there as they are; the ids of all."""
+        """Put the rows that have a text and are not stored as they are; the ids of all."""
         with_text = rows_with_text([row.text for row in rows], "and not added")
-        kept = [rows[number] for number in with_text]
-        self._store.check(kept)
+        self._store.check([rows[number] for number in with_text])
         with self._store.writing(progress):
-            there = self._store.get([row.id for row in kept])
-            new = [n for n in with_text if not same(there.get(rows[n].id), rows[n])]
-            other = [number for number in new if rows[number].id in there]
-            if other and not replace:
+            stored = self._store.get([rows[number].id for number in with_text])
+            new = [n for n in with_text if not same(stored.get(rows[n].id), rows[n])]
+            changed = [number for number in new if rows[number].id in stored]
+            if changed and not replace:
                 raise InputError(
-                    f"ids[{other[0]}] is {rows[other[0]].id!r}, which is there with another text "
-                    "or metadata: upsert() replaces it, --replace on the command line."
+                    f"ids[{changed[0]}] is {rows[changed[0]].id!r}, which is there with another "
+                    "text or metadata: upsert() replaces it, --replace on the command line."
                 )
-            self._put(rows, new, vectors, progress, replace=replace)
+            info = self._store.info()
+            some = None if vectors is None else _checked_vectors(vectors, len(rows), info)[new]
+            if new:
+                self._put([rows[number] for number in new], some, info, progress, replace=replace)
         return [row.id for row in rows]
 
     def _put(
         self,
         rows: list[Row],
-        new: list[int],
-        vectors: npt.ArrayLike | None,
+        vectors: Vectors | None,
+        info: IndexInfo,
         progress: bool | None,
         *,
         replace: bool,
     ) -> None:
-        info = self._store.info()
-        fingerprint = info.fingerprint
-        given = None if vectors is None else _checked_vectors(vectors, len(rows), info)
-        steps = [new[start : start + _STEP] for start in range(0, len(new), _STEP)]
-        if not steps:
-            return
-        if given is not None:
-            parts: Iterable[Vectors] = (given[step] for step in steps)
+        fingerprint = info.fingerprint if vectors is not None else self.encoder.fingerprint
+        if info.passage_tokens:
+            spans = self.encoder.passages(
+                [row.text for row in rows],
+                tokens=info.passage_tokens, overlap=info.passage_overlap,
+            )  # fmt: skip
+            both = zip(rows, spans, strict=True)
+            rows = [passage for row, places in both for passage in passages_of(row, places)]
+        steps = _steps(rows)
+        if vectors is not None:
+            ends = np.cumsum([len(step) for step in steps])
+            parts: Iterable[Vectors] = np.split(vectors, ends[:-1])
         else:
             parts = self.encoder.encode_parts(
-                ([rows[number].text for number in step] for step in steps),
-                normalize=info.measure == "cosine", total=len(new), progress=progress,
+                ([trimmed(row).text if info.passage_tokens else row.text for row in step]
+                 for step in steps),
+                normalize=info.measure == "cosine", total=len(rows), progress=progress,
             )  # fmt: skip
-            fingerprint = self.encoder.fingerprint
         for step, part in zip(steps, parts, strict=True):
-            some = [rows[number] for number in step]
-            self._store.put(some, part, fingerprint, replace=replace)
-
-    def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
-        if isinstance(rerank, str | os.PathLike):
-            name = os.fspath(rerank)
-            with self._opening():
-                if name not in self._rerankers:
-                    self._rerankers[name] = as_scorer(name, "rerank")
-                rerank = self._rerankers[name]
-        cross = as_scorer(rerank, "rerank")
-        if len(cross.labels) > 1:
-            raise InputError(
-                f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
-                "give a cross-encoder with one label."
-            )
-        return cross
-
-    def _query_vectors(
-        self, queries: list[str] | Vectors, info: IndexInfo, progress: bool | None
-    ) -> Vectors:
-        if isinstance(queries, list):
-            # Another process may have encoded all again.
-            _check_encoder(self.place, info, self.encoder)
-            return self.encoder.encode_query(
-                queries, normalize=info.measure == "cosine", progress=progress
-            )
-        if queries.shape[1] != info.dim:
-            raise InputError(
-                f"A query of {queries.shape[1]} numbers; vectors here have {info.dim}."
-            )
-        return _scaled(queries, info)
-
-    def _ranked(
-        self,
-        queries: list[str] | Vectors,
-        count: int,
-        mode: str,
-        where: Condition | None,
-        progress: bool | None,
-    ) -> list[list[Match]]:
-        near: list[list[Match]] = []
-        if mode != "bm25":
-            info = self._store.info()
-            vectors = self._query_vectors(queries, info, progress)
-            near = self._store.nearest(vectors, count, where, info.fingerprint)
-        if mode == "dense":
-            return near
-        words = [self._store.matching(str(query), count, where) for query in queries]
-        if mode == "bm25":
-            return words
-        return [fused(both)[:count] for both in zip(near, words, strict=True)]
+            self._store.put(step, part, fingerprint, replace=replace)
 
 
-def _info(encoder: BiEncoder, language: str) -> IndexInfo:
+def _steps(rows: list[Row]) -> list[list[Row]]:
+    """The rows a few at a time, with all passages of a text together."""
+    steps: list[list[Row]] = []
+    for _, passages in groupby(rows, key=lambda row: row.id):
+        text = list(passages)
+        if not steps or len(steps[-1]) + len(text) > _STEP:
+            steps.append([])
+        steps[-1] += text
+    return steps
+
+
+def _encoder_info(encoder: BiEncoder) -> dict[str, Any]:
+    """What an index remembers of its encoder."""
     _check_kind(encoder)
     if encoder.measure not in ("cosine", "dot"):
         raise InputError(
             f"{encoder.model} compares by {encoder.measure} distance; an index needs an encoder "
             "that compares by cosine or dot product."
         )
-    return IndexInfo(
-        encoder.model,
-        encoder.precision,
-        encoder.fingerprint,
-        encoder.dim,
-        encoder.measure,
-        language,
-        encoder.pooling,
-        encoder.engine,
-    )
+    names = ("model", "precision", "fingerprint", "dim", "measure", "pooling", "engine")
+    return {name: getattr(encoder, name) for name in names}
 
 
 def _checked_vectors(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
-    found = as_vectors(vectors)
-    if found.shape != (count, info.dim):
+    if info.passage_tokens:
+        raise InputError("vectors= are of whole texts, and this index splits texts: leave it out.")
+    array = as_vectors(vectors)
+    if array.shape != (count, info.dim):
         raise InputError(
-            f"vectors have the shape {found.shape}; for these texts and this index it has to be "
+            f"vectors have the shape {array.shape}; for these texts and this index it has to be "
             f"({count}, {info.dim})."
         )
-    return _scaled(found, info)
+    return _scaled(array, info)
 
 
 def _scaled(vectors: Vectors, info: IndexInfo) -> Vectors:
@@ -474,17 +576,17 @@ def _checked_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vect
         raise InputError("queries is a single str; put it into a list, or call search().")
     if not isinstance(queries, Iterable):
         raise InputError(f"queries is {shown(queries)}; give a list of texts, or vectors.")
-    listed: Any = queries
+    items: Any = queries
     if not isinstance(queries, np.ndarray):
-        listed = as_list(queries, "queries", axes=getattr(queries, "ndim", 1))
-    if len(listed) and not isinstance(listed[0], str) and _is_vector(listed[0]):
-        return as_vectors(listed, name="queries")
-    for number, query in enumerate(listed):
+        items = as_list(queries, "queries", axes=getattr(queries, "ndim", 1))
+    if len(items) and not isinstance(items[0], str) and _is_vector(items[0]):
+        return as_vectors(items, name="queries")
+    for number, query in enumerate(items):
         if not isinstance(query, str) or not query.strip():
             raise InputError(
                 f"query {number} is {shown(query)}; a text that is not blank is needed."
             )
-    return list(listed)
+    return list(items)
 
 
 def _is_vector(value: Any) -> bool:

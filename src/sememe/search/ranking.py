@@ -1,15 +1,19 @@
 """From matches to hits: rankings fused, reranked, and the sentence of each text that fits best."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sememe.search.rows import Match, Row
+from sememe.tables import to_frame
 from sememe.text import sentences
 
 if TYPE_CHECKING:
+    import pandas
+
     from sememe.encoders import BiEncoder, CrossEncoder
 
 _RANK = 60  # of Cormack et al.: how little the first ranks differ
@@ -20,21 +24,28 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Hit:
-    """A text that a search found. Pickling one computes its sentence first.
+    """A text that a search found, or a passage of it. Pickling one computes its sentence first.
 
     Attributes:
-        id: the user's own.
-        text: all of the text.
+        id: the user's own; of a passage, its text's.
+        text: all of the text, or the passage.
         score: the higher, the better: a cosine, or the model's inner product (`dense`), BM25
             (`bm25`), a sum of reciprocal ranks (`hybrid`), a cross-encoder's score (`rerank`).
         metadata: what was stored with it.
+        start: where the passage begins in its text, in characters; 0 of all of a text.
     """
 
     id: str
     text: str
     score: float
     metadata: Mapping[str, Any] = field(hash=False)
+    start: int
     _sentences: "BestSentences | Mapping[str, str]" = field(repr=False, compare=False)
+
+    @property
+    def end(self) -> int:
+        """Where the passage ends in its text, in characters."""
+        return self.start + len(self.text)
 
     @property
     def sentence(self) -> str:
@@ -47,15 +58,45 @@ class Hit:
 
     def __reduce__(self) -> tuple[Any, ...]:
         sentence = {self.text: self.sentence}  # without the encoder
-        return Hit, (self.id, self.text, self.score, self.metadata, sentence)
+        return Hit, (self.id, self.text, self.score, self.metadata, self.start, sentence)
 
 
-def make_hits(
-    matches: Sequence[Match], query: Any, encoder: Callable[[], "BiEncoder"]
-) -> list[Hit]:
+class Hits(list[Hit]):
+    """What a search found, best first."""
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A row a hit: id, text, score, start, end, and a column for each key of the metadata.
+
+        Keys that are called as one of these get a `_` behind.
+        """
+        columns: dict[str, list[Any]] = {
+            name: [getattr(hit, name) for hit in self]
+            for name in ("id", "text", "score", "start", "end")
+        }
+        fixed = tuple(columns)
+        for key in dict.fromkeys(key for hit in self for key in hit.metadata):
+            values = [hit.metadata.get(key) for hit in self]
+            columns[f"{key}_" if key in fixed else key] = values
+        return to_frame(columns)
+
+
+def make_hits(matches: Sequence[Match], query: Any, encoder: Callable[[], "BiEncoder"]) -> Hits:
     """Matches as a user gets them; `query` is the text, or its vector."""
     best = BestSentences([match.row.text for match in matches], query, encoder)
-    return [Hit(row.id, row.text, score, row.metadata, best) for row, score in matches]
+    return Hits(
+        Hit(row.id, row.text, score, row.metadata, row.start, best) for row, score in matches
+    )
+
+
+def best_of_texts(matches: Iterable[Match], per_document: int | None) -> list[Match]:
+    """The matches without those behind the `per_document` best passages of a text."""
+    counts: Counter[str] = Counter()
+    best = []
+    for match in matches:
+        counts[match.row.id] += 1
+        if per_document is None or counts[match.row.id] <= per_document:
+            best.append(match)
+    return best
 
 
 def fused(rankings: Sequence[Sequence[Match]]) -> list[Match]:
@@ -64,14 +105,15 @@ def fused(rankings: Sequence[Sequence[Match]]) -> list[Match]:
     Cormack, Clarke and Buettcher (2009), Reciprocal rank fusion outperforms Condorcet and
     individual rank learning methods. Of equals, the one that came first.
     """
-    scores: dict[str, float] = {}
-    rows: dict[str, Row] = {}
+    scores: dict[tuple[str, int], float] = {}
+    rows: dict[tuple[str, int], Row] = {}
     for ranking in rankings:
-        for rank, match in enumerate(ranking, start=1):
-            rows.setdefault(match.row.id, match.row)
-            scores[match.row.id] = scores.get(match.row.id, 0.0) + 1 / (_RANK + rank)
-    order = sorted(scores, key=lambda row_id: -scores[row_id])
-    return [Match(rows[row_id], scores[row_id]) for row_id in order]
+        for rank, (row, _) in enumerate(ranking, start=1):
+            passage = row.id, row.start
+            rows.setdefault(passage, row)
+            scores[passage] = scores.get(passage, 0.0) + 1 / (_RANK + rank)
+    order = sorted(scores, key=lambda passage: -scores[passage])
+    return [Match(rows[passage], scores[passage]) for passage in order]
 
 
 def reranked(

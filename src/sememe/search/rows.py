@@ -5,8 +5,9 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from contextlib import suppress
+from itertools import groupby
 from operator import index
 from typing import Any, NamedTuple
 
@@ -29,11 +30,12 @@ _MAX_DEPTH = 100  # of lists and dicts in one another; every reader of JSON has 
 
 
 class Row(NamedTuple):
-    """A text with the user's own id and metadata."""
+    """A text with the user's own id and metadata; or a passage of it, and where that begins."""
 
     id: str
     text: str
     metadata: Mapping[str, Any]
+    start: int = 0
 
 
 class Match(NamedTuple):
@@ -41,16 +43,6 @@ class Match(NamedTuple):
 
     row: Row
     score: float
-
-
-def _plain(value: object) -> object:
-    """numpy's numbers as JSON's."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a {type(value).__name__}")
-
-
-_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
 
 
 def new_rows(
@@ -68,8 +60,7 @@ def new_rows(
     """
     texts = check_texts(texts)
     row_ids = _hashes(texts) if ids is None else check_ids(_one_per_text("ids", ids, len(texts)))
-    if metadata is None:
-        metadata = [None] * len(texts)
+    metadata = [{}] * len(texts) if metadata is None else metadata
     metadata = _one_per_text("metadata", metadata, len(texts))
     first: dict[str, int] = {}
     for number, row_id in enumerate(row_ids):
@@ -82,6 +73,40 @@ def new_rows(
         Row(row_id, text, _checked_metadata(values, number))
         for number, (row_id, text, values) in enumerate(zip(row_ids, texts, metadata, strict=True))
     ]
+
+
+def passages_of(row: Row, spans: Sequence[tuple[int, int]]) -> list[Row]:
+    """A text's passages, which together hold all of it: what is between two spans goes before.
+
+    >>> [passage.text for passage in passages_of(Row("1", "One. Two.", {}), [(0, 4), (5, 9)])]
+    ['One. ', 'Two.']
+    """
+    starts = [0, *(start for start, _ in spans[1:])]
+    ends = [max(end, start) for (_, end), start in zip(spans, starts[1:], strict=False)]
+    return [
+        row._replace(text=row.text[start:end], start=start)
+        for start, end in zip(starts, [*ends, len(row.text)], strict=True)
+    ]
+
+
+def trimmed(passage: Row) -> Row:
+    """A passage without the space around it, as encoders and users get it."""
+    text = passage.text.strip()
+    return passage._replace(text=text, start=passage.start + passage.text.index(text))
+
+
+def documents(rows: Iterable[Row]) -> Iterator[Row]:
+    """Texts out of their passages, which come one after the other; whole texts as they are.
+
+    >>> [row.text for row in documents([Row("1", "One.", {}), Row("1", ". Two.", {}, 3)])]
+    ['One. Two.']
+    """
+    for _, passages in groupby(rows, key=lambda row: row.id):
+        first, *others = passages
+        text = first.text
+        for passage in others:
+            text += passage.text[len(text) - passage.start :]
+        yield first._replace(text=text)
 
 
 def check_ids(ids: Iterable[Id]) -> list[str]:
@@ -103,7 +128,24 @@ def stored_ids(ids: Iterable[str]) -> list[Id]:
 
 def same(one: Row | None, other: Row) -> bool:
     """Whether a filter could not tell two rows apart; for Python True is 1."""
-    return one == other and _marked(one.metadata) == _marked(other.metadata)
+    return one == other and _booleans(one.metadata) == _booleans(other.metadata)
+
+
+def _booleans(value: object) -> object:
+    """The value with each of its parts beside whether that is a boolean."""
+    if isinstance(value, dict):
+        return {key: _booleans(each) for key, each in value.items()}
+    return [*map(_booleans, value)] if isinstance(value, list) else isinstance(value, bool)
+
+
+def _plain(value: object) -> object:
+    """numpy's numbers as JSON's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__}")
+
+
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
 
 
 def why_not_json(value: object) -> str:
@@ -124,20 +166,10 @@ def why_not_json(value: object) -> str:
     return depth if _deeper(value, _MAX_DEPTH) else ""
 
 
-def _marked(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _marked(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_marked(each) for each in value]
-    return (value, isinstance(value, bool))
-
-
 def _checked_id(value: Any, number: int) -> str:
+    if isinstance(value, str) and SURROGATE.search(value):
+        raise InputError(f"ids[{number}] is {shown(value)}, with half of a surrogate pair in it.")
     if isinstance(value, str) and value:
-        if SURROGATE.search(value):
-            raise InputError(
-                f"ids[{number}] is {shown(value)}, with half of a surrogate pair in it."
-            )
         return str.__str__(value)
     with suppress(TypeError):  # of what is no whole number
         if not isinstance(value, bool) and -_LARGEST_ID <= index(value) < _LARGEST_ID:
@@ -182,14 +214,11 @@ def _checked_metadata(metadata: Mapping[str, Any] | None, number: int) -> Mappin
                 f"metadata[{number}] has the key {key!r}: keys are strings, and "
                 f"{' and '.join(_RESERVED)} are the index's own."
             )
-    with suppress(TypeError, ValueError, RecursionError):  # of what JSON cannot hold
-        copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)).encode())
-        if not _deeper(copy, _MAX_DEPTH + 1):
-            return copy
     for key, value in metadata.items():
         if why := why_not_json([key]) or why_not_json(value):
             raise InputError(f"metadata[{number}] cannot be kept: {key!r} {why}.")
-    raise AssertionError("what JSON cannot hold is in a key or in a value")
+    copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)))
+    return copy
 
 
 def _deeper(value: object, levels: int) -> bool:

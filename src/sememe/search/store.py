@@ -3,14 +3,13 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from sememe.search.query import Condition
 from sememe.search.rows import Match, Row, Vectors
 
 Place = str | os.PathLike[str]
-_POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class IndexInfo:
         engine: what the encoder computed with.
         id_column: the column of files that ids come from; "" where they are made of the texts,
             None where it is not known.
+        passage_tokens: how many tokens a passage of a text has at most; 0 where texts are whole.
+        passage_overlap: how many tokens of a passage may stand in the one before too.
     """
 
     model: str
@@ -39,6 +40,16 @@ class IndexInfo:
     pooling: str | None = None
     engine: str = "auto"
     id_column: str | None = None
+    passage_tokens: int = 0
+    passage_overlap: int = 0
+
+
+def info_values(info: IndexInfo) -> dict[str, Any]:
+    """What is stored of it: nothing that an older sememe would not know, if texts are whole."""
+    values = asdict(info)
+    if not info.passage_tokens:
+        del values["passage_tokens"], values["passage_overlap"]
+    return values
 
 
 class Store(Protocol):
@@ -60,11 +71,15 @@ class Store(Protocol):
         ...
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """How many texts there are."""
         ...
 
     def fields(self) -> dict[str, set[str]]:
         """`id`, `text` and the keys of the metadata, with the types of their values, as in JSON."""
+        ...
+
+    def ids(self, where: Condition | None) -> list[str]:
+        """The ids of the texts of which a row fits the condition."""
         ...
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
@@ -83,21 +98,22 @@ class Store(Protocol):
         ...
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """The rows with these ids, by id."""
+        """The texts with these ids, by id; each whole."""
         ...
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
-        """Write rows of different ids: all or none, durable when it returns.
+        """Write rows of different ids, or passages: all or none, durable when it returns.
 
+        The passages of a text come one after the other, and all together.
         `fingerprint` is the vectors' and must be the index's still. With `replace` a row takes the
         place of the one with its id; without, the same row may exist, another is an InputError.
         """
         ...
 
     def delete(self, ids: Iterable[str]) -> int:
-        """Remove the rows with these ids, all or none; how many they were."""
+        """Remove the texts with these ids, all or none; how many they were."""
         ...
 
     def nearest(
@@ -131,21 +147,21 @@ class Store(Protocol):
 
 def create_store(place: Place, info: IndexInfo) -> Store:
     """A new store in a folder or at a PostgreSQL address; InputError if one exists."""
-    if isinstance(place, str) and place.startswith(_POSTGRES):
-        from sememe.search.postgres.store import PostgresStore
-
-        return PostgresStore.create(place, info)
-    from sememe.search.sqlite.store import SQLiteStore
-
-    return SQLiteStore.create(place, info)
+    store: Store = _kind(place).create(place, info)
+    return store
 
 
 def open_store(place: Place) -> Store:
     """An existing store; StoreError if there is none, or it is damaged."""
-    if isinstance(place, str) and place.startswith(_POSTGRES):
+    store: Store = _kind(place).open(place)
+    return store
+
+
+def _kind(place: Place) -> Any:
+    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
         from sememe.search.postgres.store import PostgresStore
 
-        return PostgresStore.open(place)
+        return PostgresStore
     from sememe.search.sqlite.store import SQLiteStore
 
-    return SQLiteStore.open(place)
+    return SQLiteStore

@@ -1,4 +1,4 @@
-"""One loader and one writer for txt, csv, tsv, jsonl and parquet, used by every command.
+"""One loader and one writer for txt, csv, tsv, jsonl, parquet and xlsx, used by every command.
 
 The format follows the file's suffix. Whatever is wrong with a file becomes one `TableError` that
 names the file, the line (or the row, in parquet) and what to do.
@@ -27,6 +27,7 @@ from sememe.tables.write import (
     write_cells,
     write_table,
 )
+from sememe.tables.xlsx import join_xlsx
 
 __all__ = [
     "ArrowColumn",
@@ -43,6 +44,7 @@ __all__ = [
     "file_name",
     "is_blank",
     "join_parquet",
+    "join_xlsx",
     "new_column",
     "numbers_of",
     "output_format",

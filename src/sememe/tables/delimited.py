@@ -11,7 +11,7 @@ from itertools import chain
 from typing import IO
 
 from sememe.errors import TableError
-from sememe.tables.table import Pick, Table, tables_of
+from sememe.tables.table import Pick, Table, checked_header, tables_of
 
 # No text is as long as this: a quote that is never closed is found before it eats the memory.
 _LONGEST_CELL = 2**24
@@ -37,7 +37,7 @@ def read_delimited(
     delimiter = delimiter or _sniff(first)
     read = _tab_separated if delimiter == "\t" else _quoted
     rows = read(chain([first], lines), number, delimiter, file)
-    header = _checked_header(next(rows, (1, 1, []))[2], file)
+    header = checked_header(next(rows, (1, 1, []))[2], file)
     names = list(pick(header) if pick else header)
     places = [header.index(name) for name in names]
     return tables_of(names, _checked(rows, header, places, delimiter, file), size, file)
@@ -108,16 +108,6 @@ def _sniff(header: str) -> str:
     # A quote within a cell is text.
     bare = re.sub(r'(?<![^,;\t])"[^"]*(?:""[^"]*)*("|$)', "", header)
     return max(",;\t", key=bare.count)
-
-
-def _checked_header(header: list[str], file: str) -> list[str]:
-    if not header:
-        raise TableError(f"{file} has no header: its first line must name the columns")
-    # pandas writes its index as a column without a name, so one is no mistake.
-    header = [name if name.strip() else f"column {at}" for at, name in enumerate(header, 1)]
-    if copies := [name for at, name in enumerate(header) if name in header[:at]]:
-        raise TableError(f'{file}: two columns are called "{copies[0]}": rename one of them')
-    return header
 
 
 def _cause(start: int, end: int, delimiter: str, too_many: bool) -> str:

@@ -26,6 +26,7 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
 }
 _HEAD = 8192
 _DESCRIPTORS = re.compile(r"-|/dev/stdin|/(dev|proc/self)/fd/\d+")
@@ -39,7 +40,8 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _NOT_IN_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive: unpack it first",
-    b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save it as CSV or as plain text",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file, or one with a password: save it as .xlsx or "
+    ".csv, without a password",
     b"%PDF-": "a PDF: save its text as .txt",
     b"\x1f\x8b": "gzip: add .gz to its name",
     b"PAR1": "parquet: name it .parquet",
@@ -60,12 +62,12 @@ def input_format(path: StrPath) -> str:
     suffix = Path(path).suffix.lower()
     is_compressed = suffix == ".gz"
     file_format = FORMATS.get(Path(Path(path).stem).suffix.lower() if is_compressed else suffix)
-    if file_format and not (is_compressed and file_format == "parquet"):
+    if file_format and not (is_compressed and file_format in ("parquet", "xlsx")):
         return file_format
     if _DESCRIPTORS.fullmatch(os.fspath(path)) or _is_fifo(path):
         return "txt"
     with open_bytes(path) as stream:
-        kind = _looks_like(stream.read(_HEAD))
+        kind = looks_like(stream.read(_HEAD))
     raise TableError(
         f"{path} has a suffix that is not known{kind and f' (it is {kind})'}; what can be read is "
         f"{', '.join(FORMATS)}, the text formats also with .gz, and - for lines on standard input"
@@ -136,7 +138,7 @@ def open_text(path: StrPath) -> Iterator[IO[str]]:
         head = stream.read(_HEAD)
         stream.seek(0)
         encoding = next((code for mark, code in _MARKS.items() if head.startswith(mark)), "")
-        kind = _looks_like(head)
+        kind = looks_like(head)
         if kind or (b"\0" in head and not encoding):
             raise TableError(
                 f"{file_name(path)} looks binary, not text{kind and f': it is {kind}'}"
@@ -175,10 +177,10 @@ def _conversion(path: StrPath, stream: IO[bytes]) -> str:
     )
 
 
-def _looks_like(head: bytes) -> str:
+def looks_like(head: bytes) -> str:
     """What a file that is not text is, and what to do with it; "" when it is not known."""
     if head.startswith(b"PK\x03\x04") and b"xl/" in head:
-        return "an Excel workbook: save it as CSV"
+        return "an Excel workbook: name it .xlsx"
     if head.startswith(b"PAR1") and b"\0" not in head:
         return ""  # also the name of a gene, which a text may well begin with
     return next((kind for magic, kind in _SIGNATURES.items() if head.startswith(magic)), "")

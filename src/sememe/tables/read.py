@@ -3,9 +3,10 @@
 import json
 import reprlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from math import inf
-from typing import IO
+from typing import IO, Any
 
 from sememe.errors import SememeWarning, TableError, warn
 from sememe.progress import counted
@@ -13,6 +14,7 @@ from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
 from sememe.tables.table import Names, Pick, Table, Texts, choose_columns, tables_of
+from sememe.tables.xlsx import read_xlsx
 
 _EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
@@ -56,18 +58,9 @@ def stream_table(path: StrPath, pick: Pick = None, size: float = 4096) -> Iterat
     ...     print(table.source.where(0), table.columns)
     """
     file_format, file = input_format(path), file_name(path)
-    if file_format == "parquet":
-        with open_bytes(path) as stream:
-            yield from read_parquet(stream, file, pick, size)
-        return
-    with open_text(path) as lines:
-        if file_format == "txt":
-            tables = _read_lines(lines, file, pick, size)
-        elif file_format == "jsonl":
-            tables = _read_json_lines(lines, file, pick, size)
-        else:
-            delimiter = "\t" if file_format == "tsv" else None
-            tables = read_delimited(lines, file, pick, size, delimiter)
+    opened = open_bytes(path) if file_format in ("parquet", "xlsx") else open_text(path)
+    with opened as stream:
+        tables = _READERS[file_format](stream, file, pick, size)
         first = next(tables, None)
         if first is None:
             raise TableError(f"{file} has {_EMPTY.get(file_format, 'a header but no rows')}")
@@ -133,3 +126,13 @@ def _records(
                 f"{reprlib.repr(value)}"
             )
         yield number, value
+
+
+_READERS: dict[str, Callable[[Any, str, Pick, float], Iterator[Table]]] = {
+    "txt": _read_lines,
+    "csv": read_delimited,
+    "tsv": partial(read_delimited, delimiter="\t"),
+    "jsonl": _read_json_lines,
+    "parquet": read_parquet,
+    "xlsx": read_xlsx,
+}

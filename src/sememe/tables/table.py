@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from sememe.arguments import did_you_mean, is_missing
-from sememe.errors import SememeWarning, TableError, warn
+from sememe.errors import BlankWarning, TableError, warn
 from sememe.extras import importing
 
 if TYPE_CHECKING:
-    import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    import pandas
 
 # What can be written: by column name, values or an array of shape (n,) or (n, dim).
 Columns = Mapping[str, Sequence[object] | npt.NDArray[Any]]
@@ -155,6 +155,17 @@ class Table:
         )
 
 
+def checked_header(names: Sequence[str], file: str) -> list[str]:
+    """Names of columns, a blank one as `column 3`; TableError for one that comes twice, or none."""
+    # pandas writes its index as a column without a name, so one is no mistake.
+    header = [name if name.strip() else f"column {at}" for at, name in enumerate(names, 1)]
+    if not header:
+        raise TableError(f"{file} has no header: its first line must name the columns")
+    if copies := [name for at, name in enumerate(header) if name in header[:at]]:
+        raise TableError(f'{file}: two columns are called "{copies[0]}": rename one of them')
+    return header
+
+
 def tables_of(
     names: Sequence[str], rows: Iterator[tuple[int, Sequence[object]]], size: float, file: str
 ) -> Iterator[Table]:
@@ -208,7 +219,7 @@ class BlankCells:
             warn(
                 f'{self._file}: {self.count:,} of {self._seen:,} cells of "{self._column}" '
                 f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
-                SememeWarning,
+                BlankWarning,
             )
 
 

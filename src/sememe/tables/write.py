@@ -5,7 +5,7 @@ import json
 import re
 import reprlib
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -17,20 +17,24 @@ from sememe.errors import SememeWarning, TableError, warn
 from sememe.tables.files import FORMATS, StrPath, check_destination, replacing
 from sememe.tables.parquet import require_pyarrow, write_parquet
 from sememe.tables.table import Columns
+from sememe.tables.xlsx import LONGEST_CELL, UNWRITABLE, require_openpyxl, write_xlsx
 
 _UNWRITABLE, _BREAKS = re.compile("[\0\ud800-\udfff]"), re.compile("\r\n|[\t\r\n]")
+_PACKAGES = {"parquet": require_pyarrow, "xlsx": require_openpyxl}
 _REPLACED = {
     ".csv": "csv holds no NUL characters: they are written as U+FFFD",
     ".tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
     "spaces and U+FFFD",
+    ".xlsx": "xlsx holds no control characters, which are written as U+FFFD, and "
+    f"{LONGEST_CELL:,} characters a cell, after which a text is cut",
 }
 
 
 def output_format(path: StrPath) -> str:
-    """The format that `path` asks for: txt, csv, tsv, jsonl or parquet.
+    """The format that `path` asks for: txt, csv, tsv, jsonl, parquet or xlsx.
 
     A command calls this before its long work begins: TableError if the format is not known or the
-    file cannot be created, MissingExtra if parquet is asked for and pyarrow is not installed.
+    file cannot be created, MissingExtra if the package that writes it is not installed.
 
     >>> output_format("scores.csv")
     'csv'
@@ -39,19 +43,19 @@ def output_format(path: StrPath) -> str:
     if file_format is None:
         raise TableError(f"{path} has a suffix that cannot be written; use {', '.join(FORMATS)}")
     check_destination(path)
-    if file_format == "parquet":
-        require_pyarrow()
+    if file_format in _PACKAGES:
+        _PACKAGES[file_format]()
     return file_format
 
 
-def write_table(path: StrPath, columns: Columns) -> None:
+def write_table(path: StrPath, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
     A column is a sequence, or an array of shape (n,); in jsonl and parquet also (n, dim), one
-    vector a row. None is an empty cell in csv and tsv, and so is a row of a numpy masked array
-    that is masked. A cell of tsv holds no tab and no line break; txt takes a single column of
-    texts that are neither blank nor hold a line break. Raises TableError for what the format
-    cannot hold.
+    vector a row. None is an empty cell in csv, tsv and xlsx, and so is a masked row of a numpy
+    masked array. A cell of tsv holds no tab and no line break; txt takes a single column of
+    texts that are neither blank nor hold a line break. Only parquet holds `metadata`. Raises
+    TableError for what the format cannot hold.
 
     >>> write_table("scores.csv", {"text": ["a", "b"], "score": [0.5, 1.0]})   # doctest: +SKIP
     """
@@ -60,9 +64,15 @@ def write_table(path: StrPath, columns: Columns) -> None:
         try:
             _check_shapes(columns, most_axes=2 if file_format in ("jsonl", "parquet") else 1)
             if file_format == "parquet":
-                write_parquet(temporary, columns)
+                write_parquet(temporary, columns, metadata)
+                return
+            values = {name: _with_none(column) for name, column in columns.items()}
+            if file_format == "xlsx":
+                rows = zip(*values.values(), strict=True)
+                write_xlsx(
+                    temporary, list(values), (list(map(_without_numpy, row)) for row in rows)
+                )
             else:
-                values = {name: _with_none(column) for name, column in columns.items()}
                 _write_lines(temporary, _LINES[file_format](values))
         except UnicodeEncodeError as error:
             text = reprlib.repr(error.object)
@@ -75,8 +85,9 @@ def write_table(path: StrPath, columns: Columns) -> None:
 def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, bool]:
     """Columns as a file of this suffix can hold them, and whether a text or a name was changed.
 
-    Only csv and tsv cannot hold all: NUL and halves of surrogate pairs become U+FFFD, in tsv tabs
-    and line breaks spaces; lists and dicts become JSON, bytes base64. Arrays stay as they are.
+    Only csv, tsv and xlsx cannot hold all: NUL and halves of surrogate pairs become U+FFFD, in tsv
+    tabs and line breaks spaces, in xlsx all control characters U+FFFD, and long texts are cut;
+    lists and dicts become JSON, bytes base64. Arrays stay as they are.
 
     >>> replace_unwritable({"text": ["a\\tb", "c"]}, ".tsv")
     ({'text': ['a b', 'c']}, True)
@@ -93,9 +104,11 @@ def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, bool]:
             value = _plain(value)
         if not isinstance(value, str):
             return value
-        writable = _UNWRITABLE.sub("\ufffd", value)
+        writable = (UNWRITABLE if suffix == ".xlsx" else _UNWRITABLE).sub("\ufffd", value)
         if suffix == ".tsv":
             writable = _BREAKS.sub(" ", writable)
+        elif suffix == ".xlsx":
+            writable = writable[:LONGEST_CELL]
         changed = changed or writable != value
         return writable
 
@@ -215,13 +228,17 @@ def _json_lines(columns: Columns) -> Iterator[str]:
         yield json.dumps(record, ensure_ascii=False, default=_plain)
 
 
+def _without_numpy(value: object) -> object:
+    if isinstance(value, np.floating):
+        return float(str(value))  # 0.1, not the 0.10000000149011612 of a float32 made double
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
-    if isinstance(value, np.floating):
-        return float(str(value))  # 0.1, not the 0.10000000149011612 of a float32 made double
     if isinstance(value, np.generic):
-        return value.item()
+        return _without_numpy(value)
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if isinstance(value, Decimal) or hasattr(value, "isoformat"):  # dates and times

@@ -1,6 +1,5 @@
 """Text to batches: check, tokenise, sort by length, pack under a token budget."""
 
-from sememe.text.batches import Batch, Rows, batches, pack
 from sememe.text.check import (
     HalfPairs,
     as_list,
@@ -9,9 +8,11 @@ from sememe.text.check import (
     refuse_tables,
     rows_with_text,
 )
-from sememe.text.long_texts import Chunks, chunked, sentences
+from sememe.text.long_texts import Chunks, chunked, sentence_spans, sentences
+from sememe.text.pair_tokenizer import Pair, PairTokenizer
+from sememe.text.passages import split_passages
 from sememe.text.static_tokenizer import UNKNOWN, StaticTokenizer
-from sememe.text.tokenizer import Pair, PairTokenizer, Tokenizer, Tokens
+from sememe.text.tokenizer import Batch, Rows, Tokenizer, Tokens, batches, pack
 
 __all__ = [
     "UNKNOWN",
@@ -32,5 +33,7 @@ __all__ = [
     "pack",
     "refuse_tables",
     "rows_with_text",
+    "sentence_spans",
     "sentences",
+    "split_passages",
 ]

@@ -105,9 +105,23 @@ def sentences(text: str) -> list[str]:
         >>> sentences("One two. Three (J. Smith) four!")
         ['One two.', 'Three (J. Smith) four!']
     """
-    ends = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
-    parts = (text[start:end].strip() for start, end in pairwise(ends))
-    return [part for part in parts if part]
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where the sentences of a text begin and end, without the space around them.
+
+    Example:
+        >>> sentence_spans("One two. Three!")
+        [(0, 8), (9, 15)]
+    """
+    breaks = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    parts = ((start, text[start:end]) for start, end in pairwise(breaks))
+    return [
+        (start + len(part) - len(part.lstrip()), start + len(part.rstrip()))
+        for start, part in parts
+        if part.strip()
+    ]
 
 
 def windows(text: str, starts: Sequence[int], room: int) -> list[tuple[int, int]]:

@@ -67,8 +67,8 @@ class StaticTokenizer(Tokenizer):
                 tokens = self._by_word(words, texts)
         else:
             tokens = super().__call__(texts)
-        kept = np.minimum(tokens.lengths, self.max_length)
-        return replace(tokens, lengths=kept, cut=(tokens.lengths - kept).astype(np.int64))
+        lengths = np.minimum(tokens.lengths, self.max_length)
+        return replace(tokens, lengths=lengths, cut=(tokens.lengths - lengths).astype(np.int64))
 
     def _encoded(self, texts: Sequence[str]) -> tuple[list[Any], Ints, Ints]:
         encodings, ids, lengths = super()._encoded(texts)

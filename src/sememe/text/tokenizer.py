@@ -1,33 +1,26 @@
-"""Texts, and pairs of texts, to token ids, by the checkpoint's own tokenizer (Rust, off the GIL).
+"""Texts to token ids, by the checkpoint's own tokenizer (Rust, off the GIL), and to batches.
 
 The checkpoint's maximum length counts, not the truncation that tokenizer.json may carry: the
 default model's file says 128 where the model reads 256.
-
-Of pairs, each text is tokenised once, however many pairs it is in. What stands before, between and
-behind the two texts, and of which type it is, differs from model to model (`[CLS] a [SEP] b [SEP]`,
-`<s> a </s></s> b </s>`); it is read off the checkpoint's tokenizer.
 """
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
-from sememe.errors import CheckpointError, InputError
+from sememe.errors import CheckpointError
 from sememe.processes import native_code
-from sememe.text.check import check_texts
 from sememe.text.tokenizer_files import load_tokenizer, tokenizer_settings
 
 Ints = npt.NDArray[np.int32]
-Pair = tuple[str, str]
-Truncate = Literal["longest", "document"]
-TRUNCATE = ("longest", "document")
+Rows = npt.NDArray[np.intp]
 
 _PARALLEL = "TOKENIZERS_PARALLELISM"
 _parallel: list[str | None] = []
@@ -73,7 +66,7 @@ class Tokens:
     cut: npt.NDArray[np.int64]
     second: Ints | None = None
 
-    def padded(self, rows: npt.NDArray[np.intp]) -> Ints:
+    def padded(self, rows: Rows) -> Ints:
         """The ids of some texts as an int32 (len(rows), longest) array, padded with 0."""
         lengths = self.lengths[rows]
         # A tokenizer without special tokens gives "" no token at all; a batch still has a column.
@@ -84,13 +77,56 @@ class Tokens:
         return padded
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Texts that are computed together.
+
+    Attributes:
+        rows: where each text stands among all, intp (b,).
+        ids: token ids, padded with 0, int32 (b, longest).
+        lengths: tokens of each text, int32 (b,).
+        skip: how many first tokens (a prompt's) the pooling leaves out.
+        second: of pairs, where tokens of the second type begin, int32 (b,); None for single texts.
+    """
+
+    rows: Rows
+    ids: Ints
+    lengths: Ints
+    skip: int = 0
+    second: Ints | None = None
+
+
+def pack(lengths: Ints, budget: int) -> Iterator[Rows]:
+    """Yield the rows of each batch, longest texts first; every row comes exactly once.
+
+    A batch's cost, `rows × longest`, is at most `budget`, unless a single text is longer: so
+    batches take about equal time whatever the texts are, with hardly any padding.
+
+    Example:
+        >>> [rows.tolist() for rows in pack(np.array([3, 9, 3, 2], np.int32), budget=9)]
+        [[1], [0, 2, 3]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+def batches(tokens: Tokens, rows: Rows, budget: int) -> Iterator[Batch]:
+    """Yield padded batches of some of the texts."""
+    for packed in pack(tokens.lengths[rows], budget):
+        members = rows[packed]
+        second = None if tokens.second is None else tokens.second[members]
+        yield Batch(members, tokens.padded(members), tokens.lengths[members], second=second)
+
+
 class Tokenizer:
     """The tokenizer of a checkpoint.
 
-    Args:
-        checkpoint: the model.
-        special: whether the special tokens are put around each text, and it is cut to the model's
-            maximum length; without, tokens are the text's own.
+    With `special`, special tokens are put around each text, and it is cut to the model's maximum
+    length; without, tokens are the text's own.
 
     Raises:
         CheckpointError: there is none, or it cannot be read.
@@ -99,7 +135,11 @@ class Tokenizer:
     def __init__(self, checkpoint: Checkpoint, *, special: bool = True) -> None:
         self.path, self._tokenizer = load_tokenizer(checkpoint)
         if checkpoint.lowercase:
-            self._lowercase()
+            from tokenizers import normalizers
+
+            before = self._tokenizer.normalizer
+            steps = [normalizers.Lowercase(), *([before] if before else [])]
+            self._tokenizer.normalizer = normalizers.Sequence(steps)
         self._add_special = special
         self.max_length = checkpoint.max_length
         self._vocabulary_size: int | None = checkpoint.config.get("vocab_size")
@@ -127,13 +167,6 @@ class Tokenizer:
                 digest.update(more.read_bytes())
         return digest.hexdigest()
 
-    def _lowercase(self) -> None:
-        from tokenizers import normalizers
-
-        before = self._tokenizer.normalizer
-        steps = [normalizers.Lowercase(), *([before] if before else [])]
-        self._tokenizer.normalizer = normalizers.Sequence(steps)
-
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
         encodings, ids, lengths = self._encoded(texts)
@@ -160,23 +193,16 @@ class Tokenizer:
         self._check_lengths(np.array([len(encoding.ids) for encoding in encodings], np.int32))
         return encodings
 
-    def joined(self, listed: Sequence[Sequence[int]]) -> Tokens:
+    def joined(self, texts_ids: Sequence[Sequence[int]]) -> Tokens:
         """Ids as an engine takes them, none of them cut."""
-        ids, lengths = self._flat(listed)
+        ids, lengths = self._flat(texts_ids)
         ends = np.cumsum(lengths, dtype=np.int64)
         return Tokens(ids, lengths, ends - lengths, np.zeros(len(lengths), np.int64))
 
-    def _flat(self, listed: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
-        lengths = np.fromiter(map(len, listed), np.int32, len(listed))
-        ids = np.fromiter(chain.from_iterable(listed), np.int32, int(lengths.sum()))
-        self._check_ids(ids)
-        return ids, lengths
-
-    def _check_lengths(self, lengths: Ints) -> None:
-        if lengths.max(initial=0) > self.max_length:
-            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
-
-    def _check_ids(self, ids: Ints) -> None:
+    def _flat(self, texts_ids: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+        """Ids end to end, all of which the model knows, and how many each text has."""
+        lengths = np.fromiter(map(len, texts_ids), np.int32, len(texts_ids))
+        ids = np.fromiter(chain.from_iterable(texts_ids), np.int32, int(lengths.sum()))
         # An engine that looks an unknown id up reads past its table's end, and says nothing.
         highest = int(ids.max(initial=0))
         if self._vocabulary_size is not None and highest >= self._vocabulary_size:
@@ -186,151 +212,36 @@ class Tokenizer:
                 f"{self._vocabulary_size} tokens; the tokenizer and the weights are not of the "
                 "same model."
             )
+        return ids, lengths
+
+    def _check_lengths(self, lengths: Ints) -> None:
+        if lengths.max(initial=0) > self.max_length:
+            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
+
+    def example_pair(self) -> tuple[list[int], list[int | None], list[int]]:
+        """The ids of a pair of texts "a", which text each is of, and the types meant for the model.
+
+        A special token is of no text.
+        """
+        encoding = self._tokenizer.encode("a", "a")
+        names = tokenizer_settings(self.path).get("model_input_names")
+        has_types = not isinstance(names, list) or "token_type_ids" in names
+        types = encoding.type_ids if has_types else [0] * len(encoding.ids)
+        return encoding.ids, encoding.sequence_ids, types
 
     @property
-    def gives_types(self) -> bool:
-        """Whether the types that it gives to a pair's tokens are meant for the model."""
-        names = tokenizer_settings(self.path).get("model_input_names")
-        return not isinstance(names, list) or "token_type_ids" in names
+    def room(self) -> int:
+        """How many tokens of a text's own are read."""
+        return self.max_length - self._special
 
-    def example_pair(self, first: str, second: str) -> Any:
-        """How the tokenizer itself joins two texts: the library's `Encoding`."""
-        return self._tokenizer.encode(first, second)
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has, without special ones, however long it is."""
+        tokens = self(texts)
+        counts: list[int] = (tokens.lengths + tokens.cut - self._special).tolist()
+        return counts
 
     def prompt_length(self, prompt: str) -> int:
         """How many tokens a prompt takes in front of a text, the opening special ones included."""
         encoding = self._tokenizer.encode(prompt)
         closing = int(len(encoding.ids) > 1 and encoding.special_tokens_mask[-1] == 1)
         return len(encoding.ids) - closing
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """The special tokens around two texts, and how many tokens before b are of the first type."""
-
-    before: Ints
-    between: Ints
-    behind: Ints
-    first_type: int | None
-    """Of the tokens between: so many belong to the first text; None where all types are 0."""
-
-    @property
-    def size(self) -> int:
-        return len(self.before) + len(self.between) + len(self.behind)
-
-
-class PairTokenizer:
-    """The tokenizer of a checkpoint, for pairs; its default prompt goes before the first text.
-
-    Raises:
-        CheckpointError: there is no tokenizer, or none that takes pairs.
-    """
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._tokenizer = Tokenizer(checkpoint, special=False)
-        self._frame = _frame(self._tokenizer)
-        self._prompt = check_texts([checkpoint.default_prompt], name="prompt")[0]
-        self.max_length = checkpoint.max_length
-        identity = f"{self._tokenizer.sha256} {self._frame.first_type}"
-        self.sha256 = hashlib.sha256(identity.encode()).hexdigest()
-        if self.max_length <= self._frame.size:
-            raise CheckpointError(
-                f"{checkpoint.directory}: the maximum length is {self.max_length}, which leaves no "
-                f"room beside the {self._frame.size} special tokens of a pair."
-            )
-
-    def __call__(self, pairs: Sequence[Pair], truncate: Truncate = "longest") -> Tokens:
-        """Tokenise pairs, cutting each to the maximum length and counting what was cut.
-
-        Args:
-            pairs: two texts each.
-            truncate: which text loses tokens where both are too long together: `longest`, the
-                longer one first, or `document`, the second one alone.
-
-        Raises:
-            InputError: a first text that leaves no room for the second one (`document` only).
-        """
-        if self._prompt:
-            pairs = [(self._prompt + first, second) for first, second in pairs]
-        texts = {text: row for row, text in enumerate(dict.fromkeys(t for p in pairs for t in p))}
-        tokens = self._tokenizer(list(texts))
-        first, second = (
-            np.fromiter((texts[pair[side]] for pair in pairs), np.intp, len(pairs))
-            for side in (0, 1)
-        )
-        sizes = tokens.lengths[first], tokens.lengths[second]
-        kept = self._kept(*sizes, pairs, truncate)
-        cut = (sizes[0] - kept[0] + sizes[1] - kept[1]).astype(np.int64)
-        return self._joined(tokens, (first, second), kept, cut)
-
-    def _kept(
-        self, first: Ints, second: Ints, pairs: Sequence[Pair], truncate: Truncate
-    ) -> tuple[Ints, Ints]:
-        """How many tokens of each text stay."""
-        room = self.max_length - self._frame.size
-        if truncate == "document":
-            full = np.flatnonzero(first >= room)
-            if len(full):
-                raise InputError(
-                    f"The query {pairs[full[0]][0][:60]!r} has {first[full[0]]:,} tokens and the "
-                    f"model reads {self.max_length} of query and document together, so nothing of "
-                    'a document would be read; shorten it, or pass truncate="longest".'
-                )
-            return first, np.minimum(second, room - first)
-        # Where both are too long they share the room; of an odd one, the longer gets one more.
-        shorter, longer = np.minimum(first, second), np.maximum(first, second)
-        small = np.minimum(shorter, np.maximum(room // 2, room - longer))
-        large = np.minimum(longer, room - small)
-        swapped = first > second
-        return np.where(swapped, large, small), np.where(swapped, small, large)
-
-    def _joined(
-        self,
-        tokens: Tokens,
-        sides: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
-        kept: tuple[Ints, Ints],
-        cut: npt.NDArray[np.int64],
-    ) -> Tokens:
-        frame = self._frame
-        lengths = (kept[0] + kept[1] + frame.size).astype(np.int32)
-        starts = np.cumsum(lengths, dtype=np.int64) - lengths
-        ids = np.empty(int(lengths.sum()), np.int32)
-        place = starts
-        for special, side in ((frame.before, 0), (frame.between, 1), (frame.behind, None)):
-            ids[place[:, None] + np.arange(len(special))] = special
-            place = place + len(special)
-            if side is not None:
-                within = _counted(kept[side])
-                source = np.repeat(tokens.starts[sides[side]], kept[side]) + within
-                ids[np.repeat(place, kept[side]) + within] = tokens.ids[source]
-                place = place + kept[side]
-        second = lengths
-        if frame.first_type is not None:
-            second = (len(frame.before) + kept[0] + frame.first_type).astype(np.int32)
-        return Tokens(ids, lengths, starts, cut, second)
-
-
-def _counted(sizes: Ints) -> npt.NDArray[np.int64]:
-    """0, 1, … of each size, end to end."""
-    ends = np.cumsum(sizes, dtype=np.int64)
-    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
-
-
-def _frame(tokenizer: Tokenizer) -> _Frame:
-    encoding = tokenizer.example_pair("a", "a")
-    ids = np.array(encoding.ids, np.int32)
-    sides = encoding.sequence_ids
-    if 0 not in sides or 1 not in sides:
-        raise CheckpointError(f"{tokenizer.path}: this tokenizer does not take pairs of texts.")
-    a, b = sides.index(0), sides.index(1)
-    between = b - sides[:b][::-1].index(0)
-    behind = len(sides) - sides[::-1].index(1)
-    types = encoding.type_ids if tokenizer.gives_types else [0] * len(ids)
-    ones = types.count(1)
-    start = len(types) - ones
-    if types != [0] * start + [1] * ones or (ones and not between <= start <= b):
-        raise CheckpointError(
-            f"{tokenizer.path}: it gives a pair's tokens the types {types}; read are 0 for the "
-            "first text and 1 for the second, or 0 for both."
-        )
-    return _Frame(ids[:a], ids[between:b], ids[behind:], start - between if ones else None)

@@ -41,6 +41,7 @@ def train_bi(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
+    columns: Mapping[str, str] | None = None,
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
@@ -78,6 +79,8 @@ def train_bi(
             several of them (see `sememe.data.load` for the columns).
         output: a new or empty folder for the checkpoint, training.html and training.json.
         model: where to start from: a bi-encoder or a regular transformer.
+        columns: which column is what, such as {"anchor": "question", "positive": "answer"}, where
+            their names do not say it.
         dev: examples to measure on, as `data`; None holds out a fifth of the data, 2,000 at the
             most; "none" measures nothing.
         loss: triplet, contrastive, ranking, cosent, cosine-mse, softmax, margin-mse, kl,
@@ -138,6 +141,7 @@ def train_cross(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
+    columns: Mapping[str, str] | None = None,
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,

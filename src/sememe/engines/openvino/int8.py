@@ -33,11 +33,7 @@ def int8_weight(weight: Array) -> tuple[np.ndarray, Array]:
 
 
 class Int8Products:
-    """A graph's products, each input rounded once, however often it is used.
-
-    Args:
-        ranges: by the name of the first weight that an input is multiplied with.
-    """
+    """A graph's products by `Ranges.inputs`, each input rounded once, however often it is used."""
 
     def __init__(self, ranges: Mapping[str, InputRange]) -> None:
         self._ranges = ranges

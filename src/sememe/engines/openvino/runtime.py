@@ -142,16 +142,12 @@ def product_rate(
     """
     random, cores = np.random.default_rng(0), usable_cores()
     shapes = [(inner, hidden), (hidden, inner)] * 6
-    product: Product = float_product
-    if precision == "int8":
-        zero = round(LEVELS / 2)
-        low, high = -4.0 * zero / (LEVELS - 1 - zero), 4.0
-        product = Int8Products(
-            {
-                str(i): InputRange(np.ones(inside, np.float32), low, high)
-                for i, (_, inside) in enumerate(shapes)
-            }
-        )
+    low, high = -4.0 * LEVELS / (LEVELS - 2), 4.0  # such that one of the levels is 0
+    ranges = {
+        str(i): InputRange(np.ones(inside, np.float32), low, high)
+        for i, (_, inside) in enumerate(shapes)
+    }
+    product: Product = Int8Products(ranges) if precision == "int8" else float_product
     parameter = ops.parameter([rows, hidden], np.float32)
     node: Node = parameter
     for i, (outside, inside) in enumerate(shapes):

@@ -183,8 +183,8 @@ class WordTable(nn.Embedding):  # type: ignore[misc]
     the rows that were written are set back to zero; the optimiser sees the same gradient.
     """
 
-    kept: Tensor
-    written: Tensor
+    buffer: Tensor
+    dirty_rows: Tensor
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of any shape (…): vectors (…, dim)."""
@@ -198,14 +198,14 @@ class WordTable(nn.Embedding):  # type: ignore[misc]
     def _add(self, ids: Tensor, gradient: Tensor) -> None:
         ids, gradient = ids.flatten(), gradient.flatten(0, -2)
         if self.weight.grad is None:  # the first part since the optimiser's last step
-            if self.kept is None:
-                self.kept = torch.zeros_like(self.weight)
-            self.kept[self.written] = 0
-            self.weight.grad, self.written = self.kept, ids[:0]
+            if self.buffer is None:
+                self.buffer = torch.zeros_like(self.weight)
+            self.buffer[self.dirty_rows] = 0
+            self.weight.grad, self.dirty_rows = self.buffer, ids[:0]
         if self.padding_idx is not None:
             gradient = gradient * (ids != self.padding_idx)[:, None]
         self.weight.grad.index_add_(0, ids, gradient.to(self.weight.dtype))
-        self.written = torch.cat([self.written, ids])
+        self.dirty_rows = torch.cat([self.dirty_rows, ids])
 
 
 def keep_gradients(transformer: Any) -> None:
@@ -213,4 +213,4 @@ def keep_gradients(transformer: Any) -> None:
     table = transformer.get_input_embeddings()
     if type(table) is nn.Embedding and not table.sparse and table.max_norm is None:
         table.__class__ = WordTable
-        table.kept, table.written = None, torch.zeros(0, dtype=torch.long)
+        table.buffer, table.dirty_rows = None, torch.zeros(0, dtype=torch.long)

@@ -6,18 +6,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from sememe.errors import StoreError, StoreMissing, is_unavailable
-from sememe.search.store import IndexInfo
+from sememe.search.store import IndexInfo, info_values
 
 FILE = "data.sqlite"
-FORMAT = 1
+_FORMATS = (1, 2)  # of texts, and of texts in passages
 _TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
 
 # A key is never used again, so a row of the neighbours' file can be dead but never another text.
@@ -25,12 +23,13 @@ _TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
 _TABLES = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE texts (
-    key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL UNIQUE, text TEXT NOT NULL,
-    metadata TEXT NOT NULL
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL {unique}, text TEXT NOT NULL,
+    metadata TEXT NOT NULL {start}
 );
 CREATE TABLE vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE new_vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE words USING fts5(text, content='texts', content_rowid='key', tokenize='{}');
+CREATE VIRTUAL TABLE words
+    USING fts5(text, content='texts', content_rowid='key', tokenize='{tokenizer}');
 CREATE TRIGGER added AFTER INSERT ON texts BEGIN
     INSERT INTO words(rowid, text) VALUES (new.key, new.text);
 END;
@@ -47,15 +46,17 @@ def create_file(path: Path, info: IndexInfo) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_TABLES.format(_TOKENIZERS[info.language]))
-        state = {
-            "format": FORMAT,
-            "about": json.dumps(asdict(info)),
-            "generation": 0,
-            "graph": "",
-            "next": "",
-        }
+        connection.executescript(
+            _TABLES.format(
+                tokenizer=_TOKENIZERS[info.language],
+                unique="" if info.passage_tokens else "UNIQUE",
+                start=", start INTEGER NOT NULL, UNIQUE (id, start)" * bool(info.passage_tokens),
+            )
+        )
+        state = {"format": _FORMATS[bool(info.passage_tokens)], "about": "", "generation": 0}
+        state |= {"graph": "", "next": ""}
         connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
+        set_info(connection, info)
     finally:
         connection.close()
 
@@ -65,20 +66,19 @@ def get_state(connection: sqlite3.Connection, name: str) -> Any:
     return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
 
 
-def get_info(connection: sqlite3.Connection) -> IndexInfo:
-    """What the index remembers of itself."""
-    return parse_info(get_state(connection, "about"))
-
-
-@lru_cache(maxsize=8)
-def parse_info(written: str) -> IndexInfo:
-    """What is written of an index as an About."""
-    return IndexInfo(**json.loads(written))
-
-
 def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
     """Remember a value."""
     connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))
+
+
+def get_info(connection: sqlite3.Connection) -> IndexInfo:
+    """What the index remembers of itself."""
+    return IndexInfo(**json.loads(get_state(connection, "about")))
+
+
+def set_info(connection: sqlite3.Connection, info: IndexInfo) -> None:
+    """Remember it."""
+    set_state(connection, "about", json.dumps(info_values(info)))
 
 
 @contextmanager
@@ -87,19 +87,21 @@ def readable_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        kept = "What was written before is safe, and nothing of this step was written"
-        mends = {
+        safe = "What was written before is safe, and nothing of this step was written"
+        messages = {
+            "not a database": f"{folder / FILE} is no index of sememe's.",
+            "no such table": f"{folder / FILE} is no index of sememe's.",
             "closed database": f"{folder} was closed: open it again.",
-            "full": f"{folder}: the disk is full. {kept}; make room, and the same call goes on.",
-            "disk I/O": f"{folder}: the disk gave an error ({error}). {kept}.",
-            "locked": f"{folder}: another program holds {FILE}. {kept}; try again when it is done.",
+            "full": f"{folder}: the disk is full. {safe}; make room, and the same call resumes.",
+            "disk I/O": f"{folder}: the disk gave an error ({error}). {safe}.",
+            "locked": f"{folder}: another program holds {FILE}. {safe}; try again when it is done.",
             "readonly": f"{folder} may not be written by this process.",
             "unable to open": f"{folder}: {FILE} cannot be opened; is it yours to read?",
         }
-        for sign, mend in mends.items():
+        for sign, message in messages.items():
             if sign in str(error):
                 passes = sign in ("full", "disk I/O", "locked")
-                raise StoreError(mend, unavailable=passes) from error
+                raise StoreError(message, unavailable=passes) from error
         raise StoreError(
             f"{folder} is damaged ({error}): copy it again or take it from a backup; sqlite3's "
             ".recover saves what can be read."
@@ -111,7 +113,6 @@ def readable_errors(folder: Path) -> Iterator[None]:
 
 
 T = TypeVar("T")
-_FOREIGN = ("not a database", "no such table")
 _EMPTY_LOG = 32  # bytes: a header, and nothing written
 _TRIES, _PAUSE = 10, 0.02  # of a reader without rights, while a writer comes and goes; seconds
 
@@ -143,26 +144,27 @@ class Connection:
     """
 
     connection: sqlite3.Connection
-    _unwritten: tuple[int, int, int] | None = None
+    _unlogged: tuple[int, int, int] | None = None  # the file's state, where it was read as it lay
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._path, self.mutex = folder, folder / FILE, RLock()
-        self._closed, self._stale, self._writable = False, True, True
+        self._is_closed, self._is_stale, self._is_writable = False, True, True
         with readable_errors(folder):
             if not self._path.is_file():
-                if taken := obstacle(folder):
-                    raise StoreError(f"{folder} is {taken}, and no index.")
+                if in_the_way := obstacle(folder):
+                    raise StoreError(f"{folder} is {in_the_way}, and no index.")
                 raise StoreMissing(
                     f"There is no index at {folder}: make one with sememe index, or Index.create."
                 )
             self._file = self._identity()
         with _opening:
-            _opened.add(self)
+            _connections.add(self)
         try:
-            written = self.read(_format)
-            if written is None:
+            sql = "SELECT value FROM state WHERE name = 'format'"
+            version = self.read(lambda connection: connection.execute(sql).fetchone())
+            if version is None:
                 raise StoreError(f"{self._path} is no index of sememe's.")
-            if written != FORMAT:
+            if version[0] not in _FORMATS:
                 raise StoreError(
                     f"{folder} was written by a later sememe: pip install --upgrade sememe"
                 )
@@ -176,16 +178,16 @@ class Connection:
             self.check()
             for _ in range(_TRIES):
                 try:
-                    if self._stale or self._changed():
+                    if self._is_stale or self._has_changed():
                         self._connect()
                     result = work(self.connection)
-                    if not self._changed():
+                    if not self._has_changed():
                         return result
                 except Exception as error:
-                    passing = self._changed() or isinstance(error, sqlite3.OperationalError)
-                    if self._writable or not passing:
+                    passes = self._has_changed() or isinstance(error, sqlite3.OperationalError)
+                    if self._is_writable or not passes:
                         raise
-                self._stale = True
+                self._is_stale = True
                 time.sleep(_PAUSE)
         raise StoreError(
             f"{self._folder} cannot be read without the right to write: somebody is writing, or "
@@ -202,77 +204,65 @@ class Connection:
     def close(self) -> None:
         """Let go of the file."""
         with self.mutex:
-            self._closed, self._stale, self._unwritten = True, False, None
-            self._let_go()
+            self._is_closed, self._is_stale, self._unlogged = True, False, None
+            self._disconnect()
 
     def _connect(self) -> None:
-        self._let_go()
-        self._writable = os.access(self._folder, os.W_OK) and os.access(self._path, os.W_OK)
+        self._disconnect()
+        self._is_writable = os.access(self._folder, os.W_OK) and os.access(self._path, os.W_OK)
         state = self._state()
         # Who may not even write the log's index has to say that nobody writes, if there is no log.
-        alone = not self._writable and state[-1] <= _EMPTY_LOG
-        self._unwritten = state if alone else None
-        how = "" if self._writable else "?immutable=1" if alone else "?mode=ro"
+        has_no_log = not self._is_writable and state[-1] <= _EMPTY_LOG
+        self._unlogged = state if has_no_log else None
+        mode = "" if self._is_writable else "?immutable=1" if has_no_log else "?mode=ro"
         self.connection = sqlite3.connect(
-            f"{self._path.as_uri()}{how}",
+            f"{self._path.as_uri()}{mode}",
             uri=True, isolation_level=None, check_same_thread=False, timeout=10,
         )  # fmt: skip
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA temp_store = MEMORY")
-        self._stale = False
+        self._is_stale = False
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         if hasattr(self, "connection"):
             self.connection.close()
 
     def before_fork(self) -> None:
         """Wait for whoever uses the connection, close it, and let nobody make another one."""
         self.mutex.acquire()
-        self._let_go()
-        self._stale = not self._closed
+        self._disconnect()
+        self._is_stale = not self._is_closed
 
-    def _changed(self) -> bool:
-        return self._unwritten is not None and self._unwritten != self._state()
+    def _has_changed(self) -> bool:
+        return self._unlogged is not None and self._unlogged != self._state()
 
     def _state(self) -> tuple[int, int, int]:
-        found, log = self._path.stat(), self._path.with_name(f"{FILE}-wal")
-        return found.st_mtime_ns, found.st_size, log.stat().st_size if log.exists() else 0
+        stat, log = self._path.stat(), self._path.with_name(f"{FILE}-wal")
+        return stat.st_mtime_ns, stat.st_size, log.stat().st_size if log.exists() else 0
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            stat = self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return found.st_dev, found.st_ino
-
-
-def _format(connection: sqlite3.Connection) -> object:
-    """What is written there; None if it is no index of sememe's."""
-    try:
-        return get_state(connection, "format")
-    except TypeError:
-        return None
-    except sqlite3.DatabaseError as error:
-        if any(sign in str(error) for sign in _FOREIGN):
-            return None
-        raise
+        return stat.st_dev, stat.st_ino
 
 
 _opening = Lock()
-_opened: WeakSet[Connection] = WeakSet()
-_waiting: list[Connection] = []
+_connections: WeakSet[Connection] = WeakSet()
+_forking: list[Connection] = []
 
 
 def _before_fork() -> None:
     _opening.acquire()
-    for one in list(_opened):
-        one.before_fork()
-        _waiting.append(one)
+    for connection in list(_connections):
+        connection.before_fork()
+        _forking.append(connection)
 
 
 def _after_fork() -> None:
-    while _waiting:
-        _waiting.pop().mutex.release()
+    while _forking:
+        _forking.pop().mutex.release()
     _opening.release()
 
 

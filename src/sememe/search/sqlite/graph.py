@@ -11,26 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sememe.errors import ChoiceWarning, StoreError, is_unavailable, warn
 from sememe.extras import importing
 from sememe.neighbors import scan
+from sememe.search.rows import Keys, Vectors
 
 FOLDER = "neighbors"
 FLAT = 20_000
 """So many vectors are compared all, whatever there is beside them."""
 
 _LINKS, _WIDTH = 32, 80  # of a graph's node; candidates while it is built
-_SEARCHED = 64  # candidates of a search, at least
-_FEW = 10  # a graph may not reach the last of many: it is asked for a tenth of its nodes at most
+_LEAST = 64  # candidates of a search
+_SHARE = 10  # a graph may not reach the last of many: it is asked for a tenth of its nodes at most
 _CELL = 1e-3  # numbers this near mostly have one sign
 _SAME = 1e-5  # of the greatest number: copies of a vector differ by less
 _AT_ONCE = 4_000  # rows whose signs are made together
 _NAME = re.compile(r"[0-9a-f]+-(\d+)-(\d+)-(\d+)\.hnsw")
-
-Vectors = NDArray[np.float32]
-Keys = NDArray[np.int64]
 
 
 class Graph:
@@ -60,52 +57,48 @@ class Graph:
 
     def grow(self, keys: Keys, rows: Vectors) -> None:
         """Take in vectors whose keys are above all that are in it."""
-        there, signs = self._index.ntotal, _signs(rows)
+        nodes, signs = self._index.ntotal, _signs(rows)
         all_signs = np.concatenate([self._node_signs, signs])
         _, first, sign = np.unique(all_signs, return_index=True, return_inverse=True)
-        first = first[sign[there:]]  # the first with each row's sign: a node, or a row behind them
-        old, row = first < there, np.maximum(first - there, 0)
-        alike = rows[row]
-        alike[old] = self._rows[first[old]]
-        new = np.abs(alike - rows).max(1) > _SAME * np.abs(rows).max(1)
-        new |= first == there + np.arange(len(rows))
-        numbers = there - 1 + np.cumsum(new)
-        nodes = np.where(new, numbers, np.where(old, first, numbers[row]))
-        self._index.add(rows[new])
-        self._node_signs = np.concatenate([self._node_signs, signs[new]])
+        first = first[sign[nodes:]]  # the first with each row's sign: a node, or a row behind them
+        has_node, row = first < nodes, np.maximum(first - nodes, 0)
+        others = rows[row]
+        others[has_node] = self._rows[first[has_node]]
+        is_new = np.abs(others - rows).max(1) > _SAME * np.abs(rows).max(1)
+        is_new |= first == nodes + np.arange(len(rows))
+        numbers = nodes - 1 + np.cumsum(is_new)
+        old_nodes = np.where(has_node, first, numbers[row])
+        self._index.add(rows[is_new])
+        self._node_signs = np.concatenate([self._node_signs, signs[is_new]])
         self.keys = np.concatenate([self.keys, keys])
-        self.nodes = np.concatenate([self.nodes, nodes])
+        self.nodes = np.concatenate([self.nodes, np.where(is_new, numbers, old_nodes)])
 
     def nearest(self, queries: Vectors, count: int) -> tuple[Keys, Vectors]:
         """Keys (m, up to count) and inner products of about the nearest vectors, best first.
 
         A place that none fills has the key -1.
         """
-        nodes, count = self._index.ntotal, min(count, len(self))
-        if nodes <= FLAT or count * _FEW > nodes:
+        size, count = self._index.ntotal, min(count, len(self))
+        if size <= FLAT or count * _SHARE > size:
             best, products = scan(queries, self._rows, count)
-            at = best.astype(np.int64)
+            nodes = best.astype(np.int64)
         else:
-            how = _faiss().SearchParametersHNSW(efSearch=max(_SEARCHED, 2 * count))
-            products, at = self._index.search(queries, count, params=how)
-        if nodes == len(self) and at.min(initial=0) >= 0:
-            return self.keys[at], products
-        return self._with_copies(at, products, count)
-
-    def _with_copies(self, at: Keys, products: Vectors, count: int) -> tuple[Keys, Vectors]:
-        keys = np.full((len(at), count), -1, np.int64)
-        found = np.full((len(at), count), -np.inf, np.float32)
+            width = _faiss().SearchParametersHNSW(efSearch=max(_LEAST, 2 * count))
+            products, nodes = self._index.search(queries, count, params=width)
+        if size == len(self) and nodes.min(initial=0) >= 0:
+            return self.keys[nodes], products
+        all_keys = np.full((len(nodes), count), -1, np.int64)
+        all_products = np.full((len(nodes), count), -np.inf, np.float32)
         by_node, starts = self._copies
-        for line, nodes in enumerate(at):
-            nodes = nodes[nodes >= 0]
-            sizes = starts[nodes + 1] - starts[nodes]
-            here = np.arange(sizes.sum()) + np.repeat(
-                starts[nodes] - np.cumsum(sizes) + sizes, sizes
-            )
-            here = here[:count]
-            keys[line, : len(here)] = by_node[here]
-            found[line, : len(here)] = np.repeat(products[line, : len(nodes)], sizes)[: len(here)]
-        return keys, found
+        for line, best in enumerate(nodes):
+            best = best[best >= 0]
+            keys = np.concatenate(
+                [by_node[starts[node] : starts[node + 1]] for node in best] or [all_keys[line, :0]]
+            )[:count]
+            all_keys[line, : len(keys)] = keys
+            sizes = starts[best + 1] - starts[best]
+            all_products[line, : len(keys)] = np.repeat(products[line, : len(best)], sizes)[:count]
+        return all_keys, all_products
 
     @cached_property
     def _copies(self) -> tuple[Keys, Keys]:
@@ -125,11 +118,11 @@ class Graph:
         flat = faiss.downcast_index(self._index.storage)
         if not flat.ntotal:
             return np.empty((0, flat.d), np.float32)
-        found: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
-        return found.reshape(flat.ntotal, flat.d)
+        rows: Vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+        return rows.reshape(flat.ntotal, flat.d)
 
     def save(self, folder: Path) -> str:
-        """Write a file, whole when it has its name; the name says all that a whole file has."""
+        """Write a file, complete when it has its name, which says what a complete one has."""
         temporary = folder / "new"
         try:
             folder.mkdir(exist_ok=True)
@@ -151,7 +144,7 @@ class Graph:
 
 
 def new_graph(dim: int) -> Graph | None:
-    """A graph without vectors; None without FAISS, which is told of once."""
+    """A graph without vectors; None without FAISS, of which one warning tells."""
     if not _has_faiss():
         return None
     faiss = _faiss()
@@ -173,9 +166,9 @@ def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
         numbers = np.fromfile(path, np.int64, offset=size - 16 * count).reshape(2, count)
     except (RuntimeError, OSError, ValueError):
         return None
-    found = Graph(index, *numbers)
-    whole = (index.ntotal, index.d, found.last) == (int(found.nodes.max()) + 1, dim, last)
-    return found if whole else None
+    graph = Graph(index, *numbers)
+    shape = (index.ntotal, index.d, graph.last)
+    return graph if shape == (int(graph.nodes.max()) + 1, dim, last) else None
 
 
 def covered(name: str) -> tuple[int, int, int]:
@@ -188,8 +181,8 @@ def _signs(rows: Vectors) -> Keys:
     """A number a row that nearly all copies share, whatever batches they were encoded in."""
     weights = np.random.default_rng(0).integers(2**62, size=rows.shape[1])
     parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
-    found = [np.rint(part / _CELL).astype(np.int64) @ weights for part in parts]
-    return np.concatenate([np.empty(0, np.int64), *found])
+    signs = [np.rint(part / _CELL).astype(np.int64) @ weights for part in parts]
+    return np.concatenate([np.empty(0, np.int64), *signs])
 
 
 def _faiss() -> Any:

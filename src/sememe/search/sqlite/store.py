@@ -6,7 +6,6 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
@@ -15,8 +14,9 @@ from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
 from sememe.errors import ChoiceWarning, InputError, StoreError, is_unavailable, warn
+from sememe.processes import PerProcess
 from sememe.search.query import SQLITE, Condition
-from sememe.search.rows import Id, Match, Row, Vectors, stored_ids
+from sememe.search.rows import Match, Row, Vectors, documents, stored_ids
 from sememe.search.sqlite.connection import (
     FILE,
     Connection,
@@ -25,20 +25,20 @@ from sememe.search.sqlite.connection import (
     get_state,
     obstacle,
     readable_errors,
+    set_info,
     set_state,
 )
 from sememe.search.sqlite.vectors import (
     VectorIndex,
-    marks,
     nearest_rows,
     parts,
     read_rows,
     row,
+    row_columns,
     update_graph,
 )
 from sememe.search.store import IndexInfo
 
-_LOCK = "write.lock"
 _REENCODED = 2_000  # rows of one step
 _TYPES = {"text": "string", "integer": "number", "real": "number", "true": "boolean"}
 _TYPES |= {"false": "boolean"}
@@ -51,16 +51,16 @@ class SQLiteStore:
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
         self._folder = folder
-        self._writer = RLock()
         # Whether the graph may be late (the last writer may have been killed), and is to be mended.
-        self._wrote, self._settles = True, True
-        self._lock, self._process = FileLock(folder / _LOCK, timeout=0), os.getpid()
+        self._may_be_late, self._is_mended = True, True
+        self._writer = PerProcess(RLock)
+        self._lock = PerProcess(lambda: FileLock(folder / "write.lock", timeout=0))
         self._file = Connection(folder)
         self._vectors, self._vectors_of = VectorIndex(folder), self._file.connection
 
     @classmethod
     def create(cls, place: str | os.PathLike[str], info: IndexInfo) -> "SQLiteStore":
-        """Make the folder, whole or not at all.
+        """Make the folder, complete or not at all.
 
         Raises:
             InputError: it is there already.
@@ -71,11 +71,11 @@ class SQLiteStore:
             _refuse_existing(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder.parent, prefix=".sememe-") as temporary:
-                whole = Path(temporary) / "index"
-                whole.mkdir()
-                create_file(whole / FILE, info)
+                new = Path(temporary) / "index"
+                new.mkdir()
+                create_file(new / FILE, info)
                 try:
-                    take_name(whole, folder)
+                    take_name(new, folder)
                 except OSError:
                     _refuse_existing(folder)  # another process made one meanwhile
                     raise
@@ -83,7 +83,7 @@ class SQLiteStore:
 
     @classmethod
     def open(cls, place: str | os.PathLike[str]) -> "SQLiteStore":
-        """Open a folder that is there; StoreError if it holds no sound index."""
+        """Open an existing folder; StoreError if it holds no sound index."""
         return cls(Path(place).absolute())
 
     def info(self) -> IndexInfo:
@@ -93,31 +93,43 @@ class SQLiteStore:
     def set_info(self, info: IndexInfo) -> None:
         """Remember it."""
         with self._transaction() as connection:
-            set_state(connection, "about", json.dumps(asdict(info)))
+            set_info(connection, info)
 
     def __len__(self) -> int:
-        return self._file.read(lambda c: int(c.execute("SELECT count(*) FROM texts").fetchone()[0]))
+        def count(connection: sqlite3.Connection) -> int:
+            what = "DISTINCT id" if get_info(connection).passage_tokens else "*"
+            return int(connection.execute(f"SELECT count({what}) FROM texts").fetchone()[0])
+
+        return self._file.read(count)
 
     def fields(self) -> dict[str, set[str]]:
         """Of all rows; reads their metadata."""
         sql = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
-        found = {"id": {"string"}, "text": {"string"}}
+        fields = {"id": {"string"}, "text": {"string"}}
         for key, kind in self._file.read(lambda connection: connection.execute(sql).fetchall()):
-            found.setdefault(key, set()).add(_TYPES.get(kind, kind))
-        return found
+            fields.setdefault(key, set()).add(_TYPES.get(kind, kind))
+        return fields
+
+    def ids(self, where: Condition | None) -> list[str]:
+        """In the order in which they were written."""
+        condition, values = ("1", []) if where is None else where.sql(SQLITE)
+        sql = f"SELECT id FROM texts WHERE {condition} GROUP BY id ORDER BY min(key)"
+        rows = self._file.read(lambda connection: connection.execute(sql, values).fetchall())
+        return [str(row_id) for (row_id,) in rows]
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
         """Compares all texts."""
-        wanted, found = set(texts), dict[str, list[str]]()
+        wanted = set(texts)
 
-        def look(connection: sqlite3.Connection) -> None:
-            found.clear()
-            for text, own in connection.execute("SELECT text, id FROM texts ORDER BY key"):
-                if text in wanted:
-                    found.setdefault(text, []).append(str(own))
+        def read(connection: sqlite3.Connection) -> dict[str, list[str]]:
+            ids: dict[str, list[str]] = {}
+            sql = f"SELECT {row_columns(get_info(connection))} FROM texts ORDER BY key"
+            for each in documents(map(row, connection.execute(sql))):
+                if each.text in wanted:
+                    ids.setdefault(each.text, []).append(each.id)
+            return ids
 
-        self._file.read(look)
-        return found
+        return self._file.read(read)
 
     def check(self, rows: Sequence[Row]) -> None:
         """Whatever can be a row can be kept."""
@@ -125,44 +137,47 @@ class SQLiteStore:
     @contextmanager
     def writing(self, progress: bool | None = None) -> Iterator[None]:
         """Hold the lock of the one who writes, and bring the neighbours up to date at the end."""
-        with self._file.mutex:
-            if self._process != os.getpid():  # forked, and another thread may have held these
-                self._writer, self._process = RLock(), os.getpid()
-                self._lock = FileLock(self._lock.lock_file, timeout=0)
-        with self._writer:
-            held = self._lock.lock_counter
+        with self._writer():
+            lock = self._lock()
+            depth = lock.lock_counter
             try:
-                self._acquire()
+                self._acquire(lock)
                 yield
-                if self._wrote and not held:
-                    self._try_to_settle(progress)
+                if self._may_be_late and not depth:
+                    self._update_graph(progress)
             finally:
-                while self._lock.lock_counter > held:
-                    self._lock.release()
+                while lock.lock_counter > depth:
+                    lock.release()
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """Those rows that are there."""
-        return self._file.read(lambda connection: read_rows(connection, "id", stored_ids(ids)))
+        """The rows with these ids."""
+        rows = self._file.read(lambda c: read_rows(c, "id", stored_ids(ids), get_info(c)))
+        return {row.id: row for row in documents(rows.values())}
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
         """Write rows, all or none."""
-        written = [(r.id, r.text, json.dumps(r.metadata, ensure_ascii=False)) for r in rows]
         with self._transaction() as connection:
-            if fingerprint != get_info(connection).fingerprint:
+            info = get_info(connection)
+            if fingerprint != info.fingerprint:
                 raise StoreError(
                     f"{self.place} was given another encoder meanwhile: open it again."
                 )
             if replace:
-                _delete(connection, stored_ids(row.id for row in rows))
-            last = connection.execute(
-                "SELECT seq FROM sqlite_sequence WHERE name = 'texts'"
-            ).fetchone()
+                _delete(connection, (row.id for row in rows))
+            sql = "SELECT seq FROM sqlite_sequence WHERE name = 'texts'"
+            last = connection.execute(sql).fetchone()
             first = (last[0] if last else 0) + 1
+            columns = 5 if info.passage_tokens else 4
             connection.executemany(
-                "INSERT INTO texts VALUES (?, ?, ?, ?)",
-                ((key, *row) for key, row in enumerate(written, first)),
+                f"INSERT INTO texts VALUES ({','.join('?' * columns)})",
+                (
+                    (key, r.id, r.text, json.dumps(r.metadata, ensure_ascii=False), r.start)[
+                        :columns
+                    ]
+                    for key, r in enumerate(rows, first)
+                ),
             )
             connection.executemany(
                 "INSERT INTO vectors VALUES (?, ?)",
@@ -172,17 +187,19 @@ class SQLiteStore:
     def delete(self, ids: Iterable[str]) -> int:
         """Remove rows, all or none."""
         with self._transaction() as connection:
-            return _delete(connection, stored_ids(ids))
+            return _delete(connection, ids)
 
     def nearest(
         self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
     ) -> list[list[Match]]:
         """The rows with the greatest inner products, by the graph where there are many."""
 
-        def look(connection: sqlite3.Connection) -> list[list[Match]]:
+        def search(connection: sqlite3.Connection) -> list[list[Match]]:
             try:
                 connection.execute("BEGIN")  # all that is read is of one moment
-                self._refresh(connection)
+                if connection is not self._vectors_of:  # which may have read what was half written
+                    self._vectors, self._vectors_of = VectorIndex(self._folder), connection
+                self._vectors.refresh(connection)
                 if self._vectors.info.fingerprint != fingerprint:
                     raise StoreError(
                         f"{self.place} was given another encoder meanwhile: search again."
@@ -192,36 +209,44 @@ class SQLiteStore:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
 
-        return self._file.read(look)
+        return self._file.read(search)
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
         """The rows with the best Okapi BM25 (Robertson et al., 1994), by SQLite's FTS5."""
         words = dict.fromkeys(_WORD.findall(query.lower()))
         if not words:
             return []
-        asked = " OR ".join(f'"{word}"' for word in words)
+        any_word = " OR ".join(f'"{word}"' for word in words)
         hits = "SELECT rowid AS hit, -bm25(words) AS score FROM words WHERE words MATCH ?"
         condition, values = ("1", []) if where is None else where.sql(SQLITE)
         if where is None:
             hits += f" ORDER BY rank LIMIT {int(count)}"
-        sql = (
-            f"SELECT id, text, metadata, score FROM ({hits}) JOIN texts ON key = hit "
-            f"WHERE {condition} ORDER BY score DESC, key LIMIT ?"
-        )
-        found = self._file.read(lambda c: c.execute(sql, (asked, *values, count)).fetchall())
-        return [Match(row(line[:3]), line[3]) for line in found]
+
+        def search(connection: sqlite3.Connection) -> list[Match]:
+            lines = connection.execute(
+                f"SELECT score, {row_columns(get_info(connection))} FROM ({hits}) JOIN texts "
+                f"ON key = hit WHERE {condition} ORDER BY score DESC, key LIMIT ?",
+                (any_word, *values, count),
+            )
+            return [Match(row(line), score) for score, *line in lines]
+
+        return self._file.read(search)
 
     def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
+        sql = (
+            "SELECT key, text FROM texts WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) "
+            "ORDER BY key LIMIT ?"
+        )
         with self.writing():
             with self._transaction() as connection:
                 if get_info(connection).fingerprint == info.fingerprint:
-                    set_state(connection, "about", json.dumps(asdict(info)))
+                    set_info(connection, info)
                     return
                 if get_state(connection, "next") != info.fingerprint:
                     connection.execute("DELETE FROM new_vectors")
                     set_state(connection, "next", info.fingerprint)
-            while part := self._without_new():
+            while part := self._file.read(lambda c: c.execute(sql, (_REENCODED,)).fetchall()):
                 vectors = encode([text for _, text in part])
                 with self._transaction() as connection:
                     connection.executemany(
@@ -233,29 +258,30 @@ class SQLiteStore:
                 connection.execute("INSERT INTO vectors SELECT * FROM new_vectors")
                 connection.execute("DELETE FROM new_vectors")
                 set_state(connection, "next", "")
-                set_state(connection, "about", json.dumps(asdict(info)))
+                set_info(connection, info)
                 set_state(connection, "graph", "")
                 set_state(connection, "generation", get_state(connection, "generation") + 1)
 
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
+
+        def vacuum(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO words(words) VALUES ('optimize')")
+            connection.execute("PRAGMA temp_store = DEFAULT")  # the new file is of the old's size
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
         with self.writing():
-            update_graph(self._file, self._folder, whole=True)
-            self._settles = True
-            self._file.read(_vacuum)
+            update_graph(self._file, self._folder, all_late=True)
+            self._is_mended = True
+            self._file.read(vacuum)
 
     def close(self) -> None:
         """Close the file."""
         with self._file.mutex:
             self._file.close()
             self._vectors = VectorIndex(self._folder)  # which lets go of the graph
-
-    def _without_new(self) -> list[tuple[int, str]]:
-        sql = (
-            "SELECT key, text FROM texts WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) "
-            "ORDER BY key LIMIT ?"
-        )
-        return self._file.read(lambda connection: connection.execute(sql, (_REENCODED,)).fetchall())
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -266,20 +292,20 @@ class SQLiteStore:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
-                self._wrote = True
+                self._may_be_late = True
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _acquire(self) -> None:
+    def _acquire(self, lock: FileLock) -> None:
         self._file.check()  # FileLock would make a folder that is gone
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout:
             raise StoreError(
                 f"Another process, or another Index in this one, is writing to {self.place}; try "
-                "again when it is done. Searches go on meanwhile.",
+                "again when it is done. Searches continue meanwhile.",
                 unavailable=True,
             ) from None
         except OSError as error:
@@ -288,20 +314,15 @@ class SQLiteStore:
                 unavailable=is_unavailable(error),
             ) from None
 
-    def _refresh(self, connection: sqlite3.Connection) -> None:
-        if connection is not self._vectors_of:  # the last one may have read what was half written
-            self._vectors, self._vectors_of = VectorIndex(self._folder), connection
-        self._vectors.refresh(connection)
-
-    def _try_to_settle(self, progress: bool | None) -> None:
+    def _update_graph(self, progress: bool | None) -> None:
         """What was written is written: without a graph that is up to date, searches are slower."""
-        if not self._settles:
+        if not self._is_mended:
             return
         try:
             update_graph(self._file, self._folder, progress=progress)
-            self._wrote = False
+            self._may_be_late = False
         except (StoreError, MemoryError) as error:
-            self._settles = False
+            self._is_mended = False
             warn(
                 f"All is written, but what makes searches fast is not up to date ({error}); "
                 "compact() brings it up to date.",
@@ -310,22 +331,18 @@ class SQLiteStore:
 
 
 def _refuse_existing(folder: Path) -> None:
-    if taken := obstacle(folder):
+    if in_the_way := obstacle(folder):
         raise InputError(
-            f"{folder} is there already ({taken}): open it, or make the index in a new folder."
+            f"{folder} is there already ({in_the_way}): open it, or make the index in a new folder."
         )
 
 
-def _delete(connection: sqlite3.Connection, ids: list[Id]) -> int:
-    return sum(
-        connection.execute(f"DELETE FROM texts WHERE id IN ({marks(part)})", part).rowcount
-        for part in parts(ids)
-    )
-
-
-def _vacuum(connection: sqlite3.Connection) -> None:
-    connection.execute("INSERT INTO words(words) VALUES ('optimize')")
-    connection.execute("PRAGMA temp_store = DEFAULT")  # the new file is one, of the old one's size
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def _delete(connection: sqlite3.Connection, ids: Iterable[str]) -> int:
+    """Remove the rows with these ids; how many texts they were."""
+    count = 0
+    for part in parts(stored_ids(dict.fromkeys(ids))):
+        marks = ",".join("?" * len(part))
+        sql = f"SELECT count(DISTINCT id) FROM texts WHERE id IN ({marks})"
+        count += connection.execute(sql, part).fetchone()[0]
+        connection.execute(f"DELETE FROM texts WHERE id IN ({marks})", part)
+    return count

@@ -15,7 +15,11 @@ import torch
 
 torch.set_num_threads(1)
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["training_processes", "sememe.training", "peft"])
+_PRELOADED = (
+    "training_processes", "sememe.training.runs", "sememe.classification.training",
+    "sklearn.linear_model", "sklearn.model_selection", "peft",
+)  # fmt: skip
+_CONTEXT.set_forkserver_preload([*_PRELOADED])
 _LIMIT = 300
 
 

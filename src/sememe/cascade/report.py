@@ -1,0 +1,99 @@
+"""What a cascade cost, and whether the cross-encoder was trusted: as values, and in words."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sememe.cascade.scores import Reader
+from sememe.cascade.trust import FEWEST, Trust
+from sememe.progress import counted
+
+
+@dataclass(frozen=True)
+class CascadeReport:
+    """What a cascade cost, and whether the cross-encoder was trusted; `print` says it in words.
+
+    Attributes:
+        pairs: how many pairs the cross-encoder read.
+        cached: how many of these an earlier run had paid for.
+        budget: how many it was allowed to read; None where the budget was a time.
+        spared: how many pairs there are beside those that it read.
+        seconds: how long it took to read.
+        tau: how well its scores tell which neighbours share a cluster of the bi-encoder's, where
+            the cosine is the same: a partial correlation. None where it was not judged.
+        tau_error: its standard error.
+        tau_bound: what tau must be above.
+        rho: how much the map counts beside the cosine, 0 to 1.5; 0 where it is not trusted.
+        rounds: how many times the map was fitted.
+        trusted: whether the cross-encoder was listened to; if not, the result is the bi-encoder's.
+        why: the reason, a sentence.
+    """
+
+    pairs: int
+    cached: int
+    budget: int | None
+    spared: int
+    seconds: float
+    tau: float | None
+    tau_error: float | None
+    tau_bound: float | None
+    rho: float
+    rounds: int
+    trusted: bool
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a plain dict, for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        allowed = "" if self.budget is None else f" of {self.budget:,} allowed"
+        cached = f", {self.cached:,} of them from earlier runs" if self.cached else ""
+        return (
+            f"{self.why} The cross-encoder read {counted(self.pairs, 'pair')}{allowed}{cached}, in "
+            f"{self.seconds:.1f} s, and {counted(self.spared, 'pair')} did not have to be read."
+        )
+
+
+def report(reader: Reader, trust: Trust | None, rho: float = 0.0, rounds: int = 0) -> CascadeReport:
+    """The report of a run; no trust where it could not be judged."""
+    every = len(reader.texts) * (len(reader.texts) - 1) // 2
+    return CascadeReport(
+        pairs=reader.spent,
+        cached=reader.cached,
+        budget=reader.budget,
+        spared=every - reader.spent,
+        seconds=reader.seconds,
+        tau=None if trust is None else trust.tau,
+        tau_error=None if trust is None else trust.error,
+        tau_bound=None if trust is None else trust.bound,
+        rho=rho,
+        rounds=rounds,
+        trusted=rho > 0,
+        why=_reason(trust, rho),
+    )
+
+
+def _reason(trust: Trust | None, rho: float) -> str:
+    if trust is None or trust.error == 1:
+        return (
+            f"Not trusted: fewer than {FEWEST} pairs are too few to judge a cross-encoder by. "
+            "The result is the bi-encoder's alone."
+        )
+    figures = f"(tau {trust.tau:.3f} ± {trust.error:.3f}, bound {trust.bound:.3f})"
+    if rho:
+        return (
+            "Trusted: its scores tell more about which neighbours belong together than the cosine "
+            f"does {figures}, and count with a weight of {rho:.2f}."
+        )
+    if trust.tau < -trust.bound:
+        finding = "its scores contradict the bi-encoder's clusters"
+    elif trust.error == 0:
+        finding = "it gives every pair the same score"
+    elif trust.is_enough:
+        finding = "the map that its scores taught adds nothing to the cosine"
+    else:
+        finding = (
+            "its scores hardly tell more about which neighbours belong together than the cosine "
+            "does"
+        )
+    return f"Not trusted: {finding} {figures}. The result is the bi-encoder's alone."

@@ -1,0 +1,149 @@
+"""Vectors that `encode_to` wrote, for the texts that somebody has now: checked, and in order."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sememe.encoders.bi import BiEncoder
+from sememe.encoders.disk import FINGERPRINT
+from sememe.encoders.vectors import Vectors, similarity
+from sememe.errors import InputError
+from sememe.tables import Table, read_table
+from sememe.tables.parquet import require_pyarrow
+from sememe.text import check_texts
+
+_CHECKED = 8  # texts that are encoded again
+_TOLERANCE = 5e-3  # 1 - cosine: of what int8 writes
+
+
+def read_vectors(
+    path: str | os.PathLike[str],
+    texts: Sequence[str],
+    encoder: BiEncoder,
+    *,
+    columns: Sequence[str] = ("text",),
+    encode: Callable[[list[str]], Any] | None = None,
+) -> Vectors:
+    """The vectors of texts from a file, or a folder of shards, that `encode_to` wrote.
+
+    Parquet and jsonl hold the texts too: each text has the vector of the same text there, so the
+    file may hold others, in another order. An .npy has one vector a text. Eight of the texts are
+    encoded again, whatever the file says, and their vectors must be those of the file.
+
+    Args:
+        path: `x.parquet`, `x.jsonl`, `x.npy`, or a folder of parquet shards.
+        texts: the n texts.
+        encoder: the one that the vectors have to be of.
+        columns: the file's columns of which each text consists.
+        encode: how texts are encoded; `encoder.encode` if None.
+
+    Returns:
+        float32 (n, dim), in the order of the texts; zeros where a text is blank.
+
+    Raises:
+        InputError: the vectors are of another encoder, or of other texts (which one).
+        TableError: the file cannot be read.
+    """
+    texts = check_texts(texts)
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    values = _read(Path(path), texts, rows, encoder.fingerprint, columns)
+    vectors = np.zeros((len(texts), values.shape[1]), np.float32)
+    vectors[rows] = values
+    if rows:
+        sample = [rows[at] for at in np.linspace(0, len(rows) - 1, _CHECKED).astype(int)]
+        again = np.asarray((encode or encoder.encode)([texts[row] for row in sample]), np.float32)
+        if again.shape[1] != vectors.shape[1]:
+            raise InputError(
+                f"{path} has vectors of {vectors.shape[1]} and this encoder's have "
+                f"{again.shape[1]}: encode the texts again."
+            )
+        for row, vector in zip(sample, again, strict=True):
+            likeness = similarity(vectors[row], vector, "cosine")[0, 0]
+            if vector.any() and not likeness > 1 - _TOLERANCE:  # NaN is not, either
+                raise InputError(
+                    f"{path}: the vector of texts[{row}] is not the one that this encoder gives. "
+                    "It is of another text, prompt, model or precision: encode the texts again."
+                )
+    return vectors
+
+
+def _read(
+    path: Path, texts: list[str], rows: list[int], fingerprint: str, columns: Sequence[str]
+) -> Vectors:
+    """The vectors of the texts at `rows`."""
+    if path.suffix.lower() == ".npy":
+        try:
+            values = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read as .npy: {error}.") from None
+        if values.ndim != 2 or len(values) != len(texts):
+            raise InputError(
+                f"{path} has the shape {values.shape}, and there are {len(texts):,} texts: an .npy "
+                "needs one vector a text, in their order."
+            )
+        return _numbers(path, values[rows])
+    parts = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+    if not parts:
+        raise InputError(f"{path} is a folder without part-*.parquet, as encode_to writes them.")
+    places: dict[str, int] = {}
+    arrays: list[Vectors] = []
+    count = 0
+    for part in parts:
+        _check_fingerprint(part, fingerprint)
+        table = read_table(part)
+        if "vector" not in table.columns:
+            raise InputError(f"{part} has no column vector: give what sememe encode wrote.")
+        values, has_vector = _column(part, table)
+        for row, text in enumerate(table.text_column(list(columns))):
+            if has_vector[row]:
+                places.setdefault(text, count + row)
+        arrays.append(values)
+        count += len(values)
+    missing = [row for row in rows if texts[row] not in places]
+    if missing:
+        raise InputError(
+            f"{path} has no vector for {len(missing):,} of {len(rows):,} texts, such as "
+            f"texts[{missing[0]}]: encode them again."
+        )
+    return _numbers(path, np.concatenate(arrays)[[places[texts[row]] for row in rows]])
+
+
+def _check_fingerprint(part: Path, fingerprint: str) -> None:
+    if part.suffix.lower() != ".parquet":
+        return
+    metadata = require_pyarrow().parquet.read_schema(part).metadata or {}
+    written = metadata.get(FINGERPRINT.encode(), fingerprint.encode()).decode()
+    if written != fingerprint:
+        raise InputError(
+            f"{part} was computed by the encoder {written}, and this one is {fingerprint}: they "
+            "differ in their model or precision. Give those of the file, or encode the texts again."
+        )
+
+
+def _column(part: Path, table: Table) -> tuple[Vectors, Any]:
+    """The vectors of a table, zeros where there is none, and where there is one."""
+    column = table.columns["vector"]
+    if part.suffix.lower() != ".parquet":
+        has_vector = np.array([value is not None for value in column], bool)
+        values = np.array([value for value in column if value is not None])
+    else:
+        arrow = require_pyarrow().array(column)  # not by Python's floats: they take minutes
+        chunks = getattr(arrow, "chunks", [arrow])
+        has_vector = np.concatenate([chunk.is_valid().to_numpy(False) for chunk in chunks])
+        flat = np.concatenate([chunk.flatten().to_numpy(False) for chunk in chunks])
+        values = flat.reshape(has_vector.sum(), -1) if has_vector.any() else flat.reshape(0, 0)
+    spread = np.zeros((len(has_vector), *values.shape[1:]), values.dtype)
+    spread[has_vector] = values
+    return spread, has_vector
+
+
+def _numbers(path: Path, values: Any) -> Vectors:
+    if values.dtype == np.uint8 or values.dtype.kind not in "fi" or values.ndim != 2:
+        raise InputError(
+            f"{path} holds {values.dtype} values, such as binary vectors; encode the texts as "
+            "float32, float16 or int8."
+        )
+    return np.asarray(values, np.float32)
