@@ -77,6 +77,19 @@ def test_blank_and_repeated_texts_teach_nothing_and_stay_where_they_are(world: W
     np.testing.assert_array_equal(groups.vectors[-1], groups.vectors[4])
 
 
+def test_new_texts_are_moved_before_they_are_filed_from_a_folder_too(
+    world: World, tmp_path: Path
+) -> None:
+    groups = sememe.cluster(world.texts, Lookup(world), cross=Scores(truth), clusters=12)
+    groups.save(tmp_path / "groups")
+    opened = sememe.Clusters.open(tmp_path / "groups")
+    assert opened.cascade == groups.cascade
+    new = world.vectors + np.float32(0.02)
+    expected = groups.assign(vectors=new)
+    assert (expected.labels == groups.labels).mean() > 0.9
+    np.testing.assert_array_equal(opened.assign(vectors=new).labels, expected.labels)
+
+
 @pytest.mark.parametrize("texts", [["0 0", "0 1", "0 2"], ["0 0"] * 50, [], ["0 0"]])
 def test_few_or_equal_texts_give_clusters_and_a_reason(world: World, texts: list[str]) -> None:
     groups = sememe.cluster(texts, Lookup(world), cross=Scores(truth))
