@@ -105,7 +105,7 @@ def strengths(space: Space, labels: Labels) -> NDArray[np.float32]:
         votes = np.bincount(places.ravel(), weights.ravel(), len(rows) * width)
         closeness = space.vectors[rows] @ lists.centers.T
         result[rows] = _strength(closeness, _shares(votes.reshape(-1, width)), lists.home[rows])
-    return np.where(space.node >= 0, result[space.node], np.float32(0))
+    return np.append(result, np.float32(0))[space.node]  # of a blank text, -1, the last
 
 
 def assign(

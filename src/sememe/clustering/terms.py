@@ -22,6 +22,7 @@ _NAME = 3  # terms
 _LONGEST = 4  # words of a phrase
 _CANDIDATES = 40  # phrases of a cluster that are compared with its centre
 _RELEVANCE, _OTHERS = 0.6, 0.25  # tuned on Banking77, see docs/decisions/names.md
+_ALWAYS = 0.8  # of the texts with a word have it in a longer phrase, which then replaces it
 _STEM = 5
 _READ = 1_000  # texts of a cluster
 _SIMILAR = 0.9  # two examples closer than this say the same
@@ -171,11 +172,23 @@ def _weighted(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dic
     average = sum(total.values()) / max(len(groups), 1)
     result = []
     for count in counts:
-        repeated = {phrase: n for phrase, n in count.items() if n > 1} or count
+        repeated = {phrase: n for phrase, n in count.items() if n > 1} or dict(count)
+        for phrase, n in list(repeated.items()):
+            for part in _parts(phrase):  # "reverted" where it is always "top-up reverted"
+                if n >= _ALWAYS * count[part]:
+                    repeated.pop(part, None)
         weight = {phrase: n * math.log1p(average / total[phrase]) for phrase, n in repeated.items()}
         ranked = sorted(weight, key=lambda phrase: (-weight[phrase], phrase))
         result.append({phrase: form[phrase] for phrase in ranked})
     return result
+
+
+def _parts(phrase: str) -> Iterator[str]:
+    words = phrase.split(" ")
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            if end - start < len(words):
+                yield " ".join(words[start:end])
 
 
 def _phrases(text: str, stop: frozenset[str]) -> dict[str, str]:
