@@ -248,6 +248,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 COMMANDS = (
     "cluster", "pairs", "index", "search", "classify", "encode", "score", "compare", "train",
+    "mine",
     "train bi", "train cross", "train classifier", "pull", "models", "quantize", "doctor",
 )  # fmt: skip
 

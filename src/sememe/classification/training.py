@@ -3,7 +3,6 @@
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import Floats, Head, save
 from sememe.classification.tuning import Tuned, tuned, work_folder
 from sememe.data import Data, Examples, hold_out, load, split
+from sememe.data.reading import Roles
 from sememe.encoders import BiEncoder
 from sememe.errors import ChoiceWarning, InputError, warn
-from sememe.evaluation.measures import Measurement, macro_f1
+from sememe.evaluation.measures import Measurement, label_details, macro_f1
 from sememe.evaluation.outcome import (
     ON_REQUEST,
     Choice,
@@ -52,7 +52,7 @@ def train_classifier(
     *,
     how: str = "auto",
     model: str | os.PathLike[str] = DEFAULT_MODEL,
-    columns: Mapping[str, str] | None = None,
+    columns: Roles = None,
     dev: Data | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
@@ -251,8 +251,10 @@ class _Run:
             before = probe.places(self.held)
             words = f"by {learned.head.how}", "by the probe", "the probe"
         first, last = (
-            Measurement("accuracy", np.mean, (places == gold).astype(float))
-            for places in (before, predicted)
+            Measurement("accuracy", np.mean, details.merits, details=details)
+            for details in (
+                label_details(self.held, gold, places) for places in (before, predicted)
+            )
         )
         further = (Measurement("macro F1", macro_f1, predicted, (gold,)),)
         return Outcome(*facts, first, last, further, words, self.sample)

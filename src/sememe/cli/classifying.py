@@ -43,7 +43,7 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("model", metavar="MODEL", help="what sememe train classifier made")
     add_input(parser)
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="x.csv, x.tsv, "
-                        "x.jsonl, x.parquet, or a folder for parquet shards")  # fmt: skip
+                        "x.xlsx, x.jsonl, x.parquet, or a folder for parquet shards")  # fmt: skip
     parser.add_argument("--proba", action="store_true", help="write every label's probability too")
     add_engine(parser)
     add_json(parser, "a summary")

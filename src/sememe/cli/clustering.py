@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import sememe
 from sememe.cli.parser import (
     add_command,
+    add_cross,
     add_input,
     add_json,
     add_model,
     check_outputs,
+    cross_options,
     engine_options,
     output_directory,
     print_json,
@@ -33,7 +35,8 @@ _EXAMPLES = """\
 sememe cluster questions.txt -o groups/
 sememe cluster survey.csv --column answer --clusters 20 -o groups/
 sememe cluster survey.csv --column answer --color month -o groups/
-sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json"""
+sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json
+sememe cluster questions.txt --cross cross-encoder/quora-roberta-base --budget 3n -o groups/"""
 
 
 def add_commands(commands: "Commands") -> None:
@@ -57,6 +60,7 @@ def add_commands(commands: "Commands") -> None:
                      help="coarse, fine, or a resolution such as 2.5")  # fmt: skip
     parser.add_argument("--color", metavar="COLUMN",
                         help="the column that the map opens coloured by")  # fmt: skip
+    add_cross(parser)
     add_json(parser, "the clusters")
     parser.set_defaults(run=_run)
 
@@ -80,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
         raise TableError(f'{table.source.file} has no text to cluster: every "{column}" is blank')
     blanks.warn("and in no cluster")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
+    cross = cross_options(options)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
     groups = sememe.cluster(
         texts,
@@ -87,7 +92,10 @@ def _run(options: argparse.Namespace) -> int:
         clusters=options.clusters,
         threshold=options.threshold,
         granularity=options.granularity,
+        **cross,
     )
+    if groups.cascade:
+        print(groups.cascade, file=sys.stderr)
     title = "Standard input" if options.file == "-" else Path(options.file).name
     _write(directory, table, groups)
     groups.save_map(directory / _OUTPUTS[2], columns=others, color=color, title=title)

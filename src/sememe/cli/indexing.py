@@ -1,11 +1,13 @@
 """`sememe index`: a file of texts becomes an index, or changes one that exists."""
 
 import argparse
+import json
 import re
 import reprlib
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
@@ -19,6 +21,7 @@ from sememe.cli.parser import (
     output_directory,
     print_json,
 )
+from sememe.cli.searching import labelled, one_line
 from sememe.errors import (
     InputError,
     SememeError,
@@ -37,10 +40,15 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 sememe index faq.csv --column answer -o faq.sememe
+sememe index papers.xlsx --column title --column abstract -o papers.sememe
 sememe index tickets.jsonl --column body --id number --replace -o tickets.sememe
+sememe index reports.jsonl --column body --long split -o reports.sememe
 sememe index closed.txt --remove -o tickets.sememe
+sememe index --remove --where "year < 2020" -o tickets.sememe
+sememe index --export tickets.csv --where "lang = 'en'" -o tickets.sememe
 sememe index --reindex --model BAAI/bge-small-en-v1.5 -o faq.sememe
 sememe index notes.txt -o postgresql://me@server/work/notes"""
+_OF_NEW_TEXTS = ("column", "model", "precision", "device", "language", "long")
 _RESUMES = "the same command resumes there"
 # 1e5 is a code as often as a number: without a point, only exponents as programs write them count.
 _NUMBER = re.compile(
@@ -68,10 +76,19 @@ def add_commands(commands: "Commands") -> None:
     task = parser.add_mutually_exclusive_group()
     task.add_argument("--replace", action="store_true",
                       help="texts take the place of those with the same ids")  # fmt: skip
-    task.add_argument("--remove", action="store_true",
-                      help="remove the texts with the ids that FILE has")  # fmt: skip
+    task.add_argument("--remove", action="store_true", help="remove the texts with the ids that "
+                      "FILE has, or those that --where keeps")  # fmt: skip
     task.add_argument("--reindex", action="store_true", help="encode all texts of the index again, "
                       "without a FILE, with another --model or --precision")  # fmt: skip
+    task.add_argument("--list", action="store_true", help="show all texts of the index, or those "
+                      "that --where keeps")  # fmt: skip
+    task.add_argument("--export", metavar="TABLE", help="write them with their ids and metadata: "
+                      "csv, tsv, jsonl, parquet or xlsx")  # fmt: skip
+    parser.add_argument("--where", metavar="FILTER", help="which texts to list, export or remove: "
+                        "\"lang = 'en' AND year >= 2023\"")  # fmt: skip
+    parser.add_argument("--long", choices=("truncate", "split"), help="what a new index does with "
+                        "long texts: read their beginning, or store them in passages, of which "
+                        "sememe search shows the best (default: truncate)")  # fmt: skip
     parser.add_argument("--language", choices=("english", "simple"),
                         help="how words are compared in a new index: by their English stems, or as "
                         "they are (default: english)")  # fmt: skip
@@ -82,12 +99,14 @@ def add_commands(commands: "Commands") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
+    if options.list or options.export:
+        return _show(options)
     if options.reindex:
         message, summary = _reindex(options)
-    elif options.file is None:
-        raise InputError("FILE is missing: give a file of texts (or --reindex).")
+    elif options.remove:
+        message, summary = _remove(options)
     else:
-        message, summary = _remove(options) if options.remove else _add(options)
+        message, summary = _add(options)
     if options.json:
         print_json(summary)
     first, *more = message.split("\n")
@@ -100,6 +119,9 @@ def _run(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from sememe.search.rows import same
 
+    if options.file is None:
+        raise InputError("FILE is missing: give a file of texts (or --reindex, --list, --export).")
+    _refuse(options, "a new text", "where")
     started = time.perf_counter()
     index = _existing(options)
     rows, stored, source, column = _rows(options, index)
@@ -188,12 +210,15 @@ def _existing(options: argparse.Namespace) -> "Index | None":
         "--model": options.model and is_other,
         "--precision": options.precision not in (None, "auto", info.precision),
         "--language": options.language not in (None, info.language),
+        "--long": options.long not in (None, "split" if info.passage_tokens else "truncate"),
     }
     for option in filter(contradicts.get, contradicts):
+        made_with = f"--precision {info.precision} --language {info.language}"
+        made_with += " --long split" * bool(info.passage_tokens)
+        remedy = ", or encode its texts again: --reindex"
         raise InputError(
-            f"{store.place} was made with --model {info.model} --precision {info.precision} "
-            f"--language {info.language}: leave {option} out"
-            + (", or encode its texts again: --reindex." if option != "--language" else ".")
+            f"{store.place} was made with --model {info.model} {made_with}: leave {option} out"
+            f"{remedy * (option not in ('--language', '--long'))}."
         )
     return sememe.Index(store, encoder)
 
@@ -205,7 +230,10 @@ def _created(options: argparse.Namespace) -> "Index":
         output_directory(options.output, ())
     encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
     try:
-        return sememe.Index.create(options.output, encoder, language=options.language or "english")
+        return sememe.Index.create(
+            options.output, encoder,
+            language=options.language or "english", long=options.long or "truncate",
+        )  # fmt: skip
     except InputError as error:
         try:
             open_store(options.output).close()
@@ -220,7 +248,16 @@ def _created(options: argparse.Namespace) -> "Index":
 def _remove(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from sememe.tables import read_table
 
-    _refuse(options, "--remove", "column", "model", "precision", "device", "language")
+    _refuse(options, "--remove", *_OF_NEW_TEXTS)
+    if options.where is not None:
+        _refuse(options, "--remove --where", "file", "id")
+        with sememe.Index.open(options.output) as index:
+            removed = index.delete(where=options.where)
+            index.compact()
+            summary = {"index": index.place, "texts": len(index), "removed": removed}
+        return f"{counted(removed, 'text')} removed", summary
+    if options.file is None:
+        raise InputError("FILE is missing: give a file with ids, or --where.")
     table = read_table(options.file)
     only = next(iter(table.columns)) if len(table.columns) == 1 else None
     with sememe.Index.open(options.output) as index:
@@ -239,7 +276,7 @@ def _remove(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 def _reindex(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from sememe.search.store import open_store
 
-    _refuse(options, "--reindex", "file", "column", "id", "language")
+    _refuse(options, "--reindex", "file", "column", "id", "language", "long", "where")
     store = open_store(options.output)
     info = store.info()
     with sememe.Index(store, None) as index:
@@ -260,6 +297,35 @@ def _reindex(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     message = f"{counted(size, 'text')} {verb}, with {encoder.model} in {encoder.precision}"
     summary = {"index": place, "texts": size, "model": encoder.model}
     return message, {**summary, "precision": encoder.precision}
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Print the texts of the index, or write them into a table."""
+    from sememe.tables import output_format, write_cells
+
+    _refuse(options, "--list" if options.list else "--export", *_OF_NEW_TEXTS, "file", "id")
+    file_format = output_format(options.export) if options.export else ""
+    with sememe.Index.open(options.output) as index:
+        if options.list:
+            for row in index.rows(options.where):
+                if options.json:
+                    print_json({"id": row.id, "text": row.text, "metadata": row.metadata})
+                else:
+                    print(one_line(" · ".join([row.id, row.text, *labelled(row.metadata)])))
+            return 0
+        rows = list(index.rows(options.where))
+    columns: dict[str, list[Any]] = {"id": [row.id for row in rows]}
+    columns["text"] = [row.text for row in rows]
+    for key in dict.fromkeys(key for row in rows for key in row.metadata):
+        values = [row.metadata.get(key) for row in rows]
+        if file_format not in ("jsonl", "parquet"):
+            values = [json.dumps(v) if isinstance(v, dict | list) else v for v in values]
+        columns[key] = values
+    write_cells(Path(options.export), columns)
+    if options.json:
+        print_json({"texts": len(rows), "output": options.export})
+    print(f"{counted(len(rows), 'text')} written to {options.export}", file=sys.stderr)
+    return 0
 
 
 def _refuse(options: argparse.Namespace, switch: str, *names: str) -> None:
@@ -317,10 +383,10 @@ def _file_ids(table: "Table", column: str) -> list[str]:
             ids += check_ids([value])  # type: ignore[list-item]
         except InputError as error:
             reason = str(error).removeprefix("ids[0] is ")
-            raise TableError(f'{table.source.where(row)}: "{column}" is {reason}') from None
+            raise TableError(f'{table.source.where(row, column)}: "{column}" is {reason}') from None
         if first.setdefault(ids[row], row) != row:
             raise TableError(
-                f'{table.source.where(row)}: "{column}" is {value!r}, as in '
+                f'{table.source.where(row, column)}: "{column}" is {value!r}, as in '
                 f"{table.source.where(first[ids[row]])}; an id stands for one text"
             )
     return ids
@@ -350,7 +416,7 @@ def _file_metadata(
             if not isinstance(value, str | int | float | list | dict | None):
                 value = str(value)  # what only parquet has, such as dates
             if reason := why_not_json(value):
-                raise TableError(f'{table.source.where(row)}: "{name}" {reason}')
+                raise TableError(f'{table.source.where(row, name)}: "{name}" {reason}')
             if value is not None:
                 metadata[row][key] = value
     return metadata

@@ -56,7 +56,7 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--id", metavar="COLUMN", help="a column that names the rows in what is "
                         "written")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
-                        help="x.csv, x.tsv, x.jsonl or x.parquet for the pairs")  # fmt: skip
+                        help="the pairs: x.csv, x.tsv, x.xlsx, x.jsonl or x.parquet")  # fmt: skip
     add_model(parser)
     add_vectors(parser)
     how = parser.add_mutually_exclusive_group()

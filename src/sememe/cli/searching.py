@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,9 @@ def add_commands(commands: "Commands") -> None:
                         help="a cross-encoder that reads the candidates again")  # fmt: skip
     parser.add_argument("--candidates", metavar="N", type=whole_number, default=100, help="how many"
                         " of them it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--per-document", metavar="N", type=_number_or_all, default=1, help="how "
+                        "many passages of a text at the most, or all, in an index that was made "
+                        "with --long split (default: %(default)s)")  # fmt: skip
     add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     add_json(parser, "the hits, a line a query,")
     parser.set_defaults(run=_run)
@@ -82,6 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         hits = index.search(
             query, top_k=options.top_k, mode=options.mode, where=options.where, rerank=rerank,
             candidates=options.candidates,
+            per_document=None if options.per_document == "all" else options.per_document,
         )  # fmt: skip
         # By words no encoder is opened, so the text stands for its sentence.
         rows = [(hit, hit.text if options.mode == "bm25" else hit.sentence) for hit in hits]
@@ -89,12 +93,18 @@ def _run(options: argparse.Namespace) -> int:
             print_json({"query": query, "hits": [_plain(*row) for row in rows]})
             continue
         for rank, (hit, sentence) in enumerate(rows, start=1):
-            details = [f"id {hit.id}", *(f"{key}: {value}" for key, value in hit.metadata.items())]
-            print(f"{rank:>3}  {hit.score:.4f}  {_line(sentence)}")
-            print(f"{'':13}{_line(' · '.join(details))}")
+            print(f"{rank:>3}  {hit.score:.4f}  {one_line(sentence)}")
+            details = [f"id {hit.id}", *labelled(hit.metadata)]
+            if hit.passage is not None:
+                details.insert(1, "characters {:,} to {:,}".format(*hit.passage))
+            print(f"{'':13}{one_line(' · '.join(details))}")
         if not hits:
             print(_no_hits(index, options.where))
     return 0
+
+
+def _number_or_all(value: str) -> int | str:
+    return value if value == "all" else whole_number(value)
 
 
 def _queries() -> Iterator[str]:
@@ -122,10 +132,16 @@ def _no_hits(index: "sememe.Index", where: str | None) -> str:
 def _plain(hit: "Hit", sentence: str) -> dict[str, Any]:
     return {
         "id": hit.id, "score": hit.score, "text": hit.text, "sentence": sentence,
-        "metadata": hit.metadata,
+        "metadata": hit.metadata, "passage": hit.passage,
     }  # fmt: skip
 
 
-def _line(text: str) -> str:
+def labelled(metadata: Mapping[str, Any]) -> list[str]:
+    """Each key with its value."""
+    return [f"{key}: {value}" for key, value in metadata.items()]
+
+
+def one_line(text: str) -> str:
+    """The beginning of a text, on one line of a terminal, which nothing in it moves."""
     line = _CONTROL.sub("�", " ".join(text.split()))
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"

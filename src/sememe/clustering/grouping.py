@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal, cast
 
@@ -12,18 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from sememe.arguments import real_number, shown, whole_number
+from sememe.cascade import Cascade, as_teacher, teach
 from sememe.checkpoint import DEFAULT_MODEL
-from sememe.clustering import communities as by
-from sememe.clustering.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.clustering.resolution import RUNS, Grain, grains
 from sememe.clustering.result import Clusters
 from sememe.clustering.terms import described
-from sememe.costs import rate, record_rate, warn_of_duration
+from sememe.costs import Budget, rate, record_rate, warn_of_duration
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, nearest, normalized, self_join
+from sememe.neighbors import communities as by
 from sememe.neighbors.approximate import APPROXIMATE_FROM
+from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.progress import counted
-from sememe.protocols import Encoder
+from sememe.protocols import Encoder, Scorer
 from sememe.text import check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
@@ -46,6 +47,8 @@ def cluster(
     clusters: int | None = None,
     threshold: float | None = None,
     granularity: Granularity | None = None,
+    cross: Scorer | str | os.PathLike[str] | None = None,
+    budget: Budget | str | int | None = None,
     progress: bool | None = None,
 ) -> Clusters:
     """Group texts by meaning, name the groups, and say which texts belong to none.
@@ -67,6 +70,11 @@ def cluster(
             or "fine" (at least twice as many), as far as the graph of near texts goes; or a
             positive resolution of the Leiden method (Traag et al. 2019), from about 0.05 for a
             few clusters to 30 for hundreds.
+        cross: a cross-encoder's name or directory, or anything with `.score(pairs)`, that teaches
+            the bi-encoder what it knows about some pairs. `Clusters.cascade` says what that cost
+            and whether it is trusted; where not, the clusters are the bi-encoder's.
+        budget: how many pairs it may read: "3n" (three for each text, the default), a number, a
+            time such as "2min", or "all" (of the neighbours' graph).
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -74,9 +82,9 @@ def cluster(
         first, with their terms and examples.
 
     Raises:
-        InputError: a text that is not a string, what is no encoder, more than one of the three
-            arguments, one out of its range, more clusters than there are different texts,
-            or vectors that are not finite.
+        InputError: a text that is not a string, what is no encoder or no cross-encoder, more than
+            one of the three arguments, one out of its range, `threshold` with `cross`, more
+            clusters than there are different texts, or vectors or scores that are not finite.
         ModelNotFound: there is no model of that name.
 
     Example:
@@ -91,6 +99,12 @@ def cluster(
 
     texts = check_texts(texts)
     options = check_options(clusters, threshold, granularity, progress)
+    options = replace(options, teacher=as_teacher(cross, budget))
+    if options.teacher and options.threshold is not None:
+        raise InputError(
+            "threshold= is a cosine of the bi-encoder, and cross= changes the cosines: give "
+            "clusters= or granularity= beside it."
+        )
     encoder = as_encoder(encoder)
     rows = rows_with_text(texts, _CONSEQUENCE)
     filled = [texts[row] for row in rows]
@@ -150,7 +164,10 @@ def group_points(
     _check_count(options.clusters, len(first), len(rows))
     if len(first) < len(points):
         points = points[first]
-    labels, resolution, why, recall = _partition(points, options, copies)
+    labels, resolution, why, recall, cascade = _partition(
+        points, options, copies, [filled[row] for row in first]
+    )
+    points = points if cascade is None else cascade.vectors
     if len(first) < len(position):  # only now, when there is room for both again
         points = points[position]
     labels = _largest_first(labels[position])
@@ -161,25 +178,33 @@ def group_points(
         points = np.zeros((len(texts), points.shape[1]), np.float32)
         labels[rows] = filled_labels
         points[rows] = filled_points
-    return Clusters(labels, texts, groups, points, resolution, why, recall)
+    report, linear_map = (None, None) if cascade is None else (cascade.report, cascade.map)
+    return Clusters(labels, texts, groups, points, resolution, why, recall, report, linear_map)
 
 
 def _partition(
-    vectors: NDArray[np.float32], options: "Options", copies: NDArray[np.int64]
-) -> tuple[by.Labels, float | None, str | None, float]:
+    vectors: NDArray[np.float32],
+    options: "Options",
+    copies: NDArray[np.int64],
+    texts: Sequence[str],
+) -> tuple[by.Labels, float | None, str | None, float, Cascade | None]:
     """Labels of the different texts, outliers -1; the resolution, why, the neighbours' recall."""
     if len(vectors) == 0:
-        return np.empty(0, dtype=np.int64), None, None, 1.0
+        return np.empty(0, dtype=np.int64), None, None, 1.0, None
     _warn_of_duration(vectors, options)
     if options.threshold is not None:
-        return _without_lone(by.linked(vectors, options.threshold), copies), None, None, 1.0
+        return _without_lone(by.linked(vectors, options.threshold), copies), None, None, 1.0, None
     neighbors = self_join(
         vectors,
         neighborhood_size(len(vectors)),
         options.progress,
         approximate_from=options.approximate_from,
     )
-    graph = neighbor_graph(neighbors)
+    cascade, weights = None, None
+    if options.teacher is not None:
+        cascade = teach(texts, vectors, neighbors, *options.teacher, options.progress)
+        vectors, neighbors, weights = cascade.vectors, cascade.neighbors, cascade.weights
+    graph = neighbor_graph(neighbors, weights)
     large = len(vectors) > options.sampled_from
     # Two more copies of a million vectors would not fit beside them.
     smooth = vectors if large else smoothed(vectors, graph)
@@ -209,7 +234,8 @@ def _partition(
         labels, resolution = grain.labels, grain.resolution
     if resolution is not None:
         labels = _without_lone(labels, copies)
-    return _without_far(labels, neighbors, copies), resolution, why, neighbors.recall
+    labels = _without_far(labels, neighbors, copies)
+    return labels, resolution, why, neighbors.recall, cascade
 
 
 def _warn_of_duration(vectors: NDArray[np.float32], options: "Options") -> None:
@@ -354,6 +380,7 @@ class Options:
     threshold: float | None
     granularity: Granularity | None
     progress: bool | None
+    teacher: tuple[Scorer, Budget] | None = None
     approximate_from: int = APPROXIMATE_FROM
     sampled_from: int = 100_000
     sample: int = 20_000

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sememe.cascade import CascadeReport, LinearMap
 from sememe.errors import InputError
 from sememe.extras import importing
 from sememe.progress import counted
@@ -52,6 +53,8 @@ class Clusters:
         why: why that resolution, where it was chosen from the data.
         recall: which share of the true nearest neighbours the clusters were built on (measured on
             a sample), 1 where all texts were compared.
+        cascade: what the cross-encoder cost, and whether it was trusted; None without one.
+        map: what moved the vectors as it taught; None where nothing moved.
     """
 
     labels: NDArray[np.int64]
@@ -61,6 +64,8 @@ class Clusters:
     resolution: float | None = None
     why: str | None = None
     recall: float = 1.0
+    cascade: CascadeReport | None = None
+    map: LinearMap | None = None
 
     def __len__(self) -> int:
         return len(self.clusters)
@@ -99,6 +104,7 @@ class Clusters:
             "resolution": self.resolution,
             "why": self.why,
             "recall": self.recall,
+            **({} if self.cascade is None else {"cascade": self.cascade.to_dict()}),
             "clusters": [
                 {
                     "label": one.label,
@@ -144,9 +150,9 @@ class Clusters:
         rows = np.delete(np.arange(len(self.texts)), self.blanks)
         if not len(rows):
             raise InputError("there are no texts to draw a map of.")
-        from sememe.clustering.communities import neighborhood_size  # on use: with scikit-network
         from sememe.clustering.layout import layout_2d
         from sememe.neighbors import self_join
+        from sememe.neighbors.communities import neighborhood_size  # on use: with scikit-network
         from sememe.reports.cluster_map import write_map
 
         if len(rows) > most:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.clustering.communities import Labels, sums
 from sememe.clustering.result import Cluster
 from sememe.neighbors import normalized
+from sememe.neighbors.communities import Labels, sums
 
 _TERMS, _EXAMPLES = 6, 3
 _STEM = 5

@@ -42,11 +42,12 @@ def load(
     """Read and check labelled data, which may be larger than memory.
 
     Args:
-        data: a csv, tsv, jsonl or parquet file; with `datasets` installed a folder, or a data set
-            of the Hub, "org/name:config@split" (a file of that name goes first; without @split it
-            is train); a DataFrame; a dict of columns; a list of dicts; or a `Table`.
+        data: a csv, tsv, xlsx, jsonl or parquet file; with `datasets` installed a folder, or a data
+            set of the Hub, "org/name:config@split" (a file of that name goes first; without @split
+            it is train); a DataFrame; a dict of columns; a list of dicts; or a `Table`.
         columns: the columns that are not called as what they are, such as {"text": "question",
-            "label": "intent"}; None goes by their names.
+            "label": "intent"}; None goes by their names. {"text": ["title", "body"]} joins texts by
+            a blank line.
         score_range: the lowest and highest score there can be, which become 0 and 1. None: scores
             from 0 to 1, or -1 to 1, stay as they are; those from 0 to 5 are divided by 5.
         folder: where the texts are kept on disk; None is the system's temporary folder.

@@ -232,7 +232,7 @@ class CrossEncoder(OpenedModel):
         Args:
             pairs: any iterable of (first, second), read once, never held as a whole. (The command
                 passes the rows of a file, of which all columns are kept.)
-            path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
+            path: `x.parquet`, `.csv`, `.tsv`, `.xlsx` or `.jsonl`, with the columns first,
                 second and score (of several labels, a column each), `x.npy` for an array, or a
                 folder of parquet shards.
             raw, symmetric, truncate: as `score`'s.

@@ -32,20 +32,16 @@ class Hit:
         score: the higher, the better: a cosine, or the model's inner product (`dense`), BM25
             (`bm25`), a sum of reciprocal ranks (`hybrid`), a cross-encoder's score (`rerank`).
         metadata: what was stored with it.
-        start: where the passage begins in its text, in characters; 0 of all of a text.
+        passage: where the passage begins and ends in its text, in characters; None where texts are
+            not split.
     """
 
     id: str
     text: str
     score: float
     metadata: Mapping[str, Any] = field(hash=False)
-    start: int
+    passage: tuple[int, int] | None
     _sentences: "BestSentences | Mapping[str, str]" = field(repr=False, compare=False)
-
-    @property
-    def end(self) -> int:
-        """Where the passage ends in its text, in characters."""
-        return self.start + len(self.text)
 
     @property
     def sentence(self) -> str:
@@ -58,34 +54,39 @@ class Hit:
 
     def __reduce__(self) -> tuple[Any, ...]:
         sentence = {self.text: self.sentence}  # without the encoder
-        return Hit, (self.id, self.text, self.score, self.metadata, self.start, sentence)
+        return Hit, (self.id, self.text, self.score, self.metadata, self.passage, sentence)
 
 
 class Hits(list[Hit]):
     """What a search found, best first."""
 
     def to_frame(self) -> "pandas.DataFrame":
-        """A row a hit: id, text, score, start, end, and a column for each key of the metadata.
+        """A row a hit: id, text, score, passage, and a column for each key of the metadata.
 
-        Keys that are called as one of these get a `_` behind.
+        Keys called `score` or `passage` become `score_` and `passage_`.
         """
-        columns: dict[str, list[Any]] = {
-            name: [getattr(hit, name) for hit in self]
-            for name in ("id", "text", "score", "start", "end")
-        }
-        fixed = tuple(columns)
+        names = ("id", "text", "score", "passage")
+        columns = {name: [getattr(hit, name) for hit in self] for name in names}
         for key in dict.fromkeys(key for hit in self for key in hit.metadata):
             values = [hit.metadata.get(key) for hit in self]
-            columns[f"{key}_" if key in fixed else key] = values
+            columns[f"{key}_" if key in names else key] = values
         return to_frame(columns)
 
 
-def make_hits(matches: Sequence[Match], query: Any, encoder: Callable[[], "BiEncoder"]) -> Hits:
+def make_hits(
+    matches: Sequence[Match],
+    query: Any,
+    encoder: Callable[[], "BiEncoder"],
+    *,
+    are_passages: bool = False,
+) -> Hits:
     """Matches as a user gets them; `query` is the text, or its vector."""
     best = BestSentences([match.row.text for match in matches], query, encoder)
-    return Hits(
-        Hit(row.id, row.text, score, row.metadata, row.start, best) for row, score in matches
-    )
+    hits = Hits()
+    for (row_id, text, metadata, start), score in matches:
+        passage = (start, start + len(text)) if are_passages else None
+        hits.append(Hit(row_id, text, score, metadata, passage, best))
+    return hits
 
 
 def best_of_texts(matches: Iterable[Match], per_document: int | None) -> list[Match]:

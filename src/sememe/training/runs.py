@@ -14,6 +14,7 @@ from sememe.arguments import whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
 from sememe.data import Data, Examples
+from sememe.data.reading import Roles
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
@@ -41,7 +42,7 @@ def train_bi(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
-    columns: Mapping[str, str] | None = None,
+    columns: Roles = None,
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
@@ -141,7 +142,7 @@ def train_cross(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
-    columns: Mapping[str, str] | None = None,
+    columns: Roles = None,
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
