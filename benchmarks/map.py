@@ -3,8 +3,9 @@
     python benchmarks/map.py [--data DIR] [--texts 100000]
 
 The texts are the NLI pairs' sentences and the short texts in DIR (docs/data.md), or, without it,
-windows of the opinions; they lie in 200 round clusters, with a category, a number and a date each. Chromium is
-headless and draws without a GPU. A frame counts where the view has moved since the last one.
+windows of the opinions; they lie in 200 round clusters, with a category, a number and a date each.
+Chromium is headless and draws without a GPU. A frame counts where the view has moved since the
+last one.
 """
 
 import argparse
@@ -62,7 +63,9 @@ def write(path: Path, texts: list[str]) -> float:
     columns: dict[str, Any] = {
         "country": [f"country {code}" for code in random.geometric(0.05, size=n)],
         "price": random.gamma(2, 50, size=n).round(2),
-        "day": [date(2024, 1, 1) + timedelta(days=int(day)) for day in random.integers(900, size=n)],
+        "day": [
+            date(2024, 1, 1) + timedelta(days=int(day)) for day in random.integers(900, size=n)
+        ],
     }
     start = time.perf_counter()
     write_map(path, points, labels, texts, clusters, columns=columns)
@@ -113,12 +116,14 @@ def main() -> None:
         page.wait_for_selector("#summary:not(:empty)")
         page.evaluate(_TWO_FRAMES)
         print(f"first picture after {time.perf_counter() - start:.2f} s")
-        print(f"panning: {frames_while_panning(page):.0f} frames a second")
-        print(f"zooming: {frames_while_zooming(page):.0f} frames a second")
+        for name, measure in (("panning", frames_while_panning), ("zooming", frames_while_zooming)):
+            frames = sorted(measure(page) for _ in range(3))
+            print(f"{name}: {frames[1]:.0f} frames a second ({frames[0]:.0f} to {frames[2]:.0f})")
         start = time.perf_counter()
         page.fill("#query", "the street")
         page.evaluate(_TWO_FRAMES)
         print(f"first search: {time.perf_counter() - start:.2f} s")
+        print(f"load on {os.cpu_count()} cores meanwhile: {os.getloadavg()[0]:.1f}")
         browser.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from commands import sememe
+from page_data import data_of
 from processes import run_python
 from sememe.cli import commands
 from sememe.jobs import Job
@@ -28,12 +29,14 @@ def clustered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]
     return folder, done.stdout, done.stderr
 
 
-def test_cluster_leaves_three_files_and_nothing_else(clustered: tuple[Path, str, str]) -> None:
+def test_cluster_leaves_its_files_and_nothing_else(clustered: tuple[Path, str, str]) -> None:
     folder, _, _ = clustered
     assert sorted(p.name for p in folder.iterdir()) == [
+        "arrays.safetensors",
         "assignments.csv",
         "clusters.json",
         "map.html",
+        "rows.jsonl",
     ]
 
 
@@ -44,9 +47,33 @@ def test_assignments_keep_every_row_and_column_in_order(clustered: tuple[Path, s
     with (folder / "assignments.csv").open(encoding="utf-8", newline="") as file:
         after = list(csv.DictReader(file))
     labels = [int(row.pop("cluster")) for row in after]
+    assert {float(row.pop("strength")) <= 1 for row in after} == {True}
+    names = {row.pop("cluster_name") for row in after}
     assert after == before
     clusters = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))["clusters"]
+    assert names - {""} == {c["name"] for c in clusters}
+    clusters = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))["clusters"]
     assert [c["size"] for c in clusters] == [labels.count(c["label"]) for c in clusters]
+
+
+def test_the_map_has_the_other_columns(clustered: tuple[Path, str, str]) -> None:
+    folder, _, _ = clustered
+    columns = data_of(folder / "map.html")["columns"]
+    assert [(one["name"], one["kind"]) for one in columns] == [
+        ("topic", "category"), ("sentiment", "category"),
+    ]  # fmt: skip
+
+
+def test_the_map_opens_coloured_by_a_column(tmp_path: Path) -> None:
+    rows = ["a cat,1,x y", "a kitten,2,z", "a bus,3,y", "a tram,,x"]
+    (tmp_path / "in.csv").write_text("text,Price,kind\n" + "\n".join(rows), encoding="utf-8")
+    options = ["--clusters", "2", "--precision", "f32", "-o", tmp_path / "out"]
+    done = sememe("cluster", tmp_path / "in.csv", "--color", "price", *options)
+    assert done.returncode == 0, done.stderr
+    assert data_of(tmp_path / "out" / "map.html")["color"] == "Price"
+    done = sememe("cluster", tmp_path / "in.csv", "--color", "prise", *options)
+    assert done.returncode == 2
+    assert 'no column "prise" (did you mean "Price"?)' in done.stderr
 
 
 def test_the_terminal_shows_the_clusters_and_no_progress_bar(
@@ -68,7 +95,8 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["texts"] == 4
     assert len(found["clusters"]) == 2
-    assert found == json.loads((tmp_path / "o" / "clusters.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "o" / "clusters.json").read_text(encoding="utf-8"))
+    assert found == {name: written[name] for name in found}
 
 
 @pytest.mark.slow
@@ -227,6 +255,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 COMMANDS = (
     "cluster", "pairs", "index", "search", "classify", "encode", "score", "compare", "train",
+    "mine",
     "train bi", "train cross", "train classifier", "pull", "models", "quantize", "doctor",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from commands import sememe
-from sememe import BiEncoder, CrossEncoder, Index, train_classifier
+from sememe import BiEncoder, Classifier, CrossEncoder, Index, train_classifier
 from sememe.tables import read_table, write_table
 from tiny_models import Tiny, make_cross_encoder
 
@@ -78,6 +78,26 @@ def test_labels_clusters_and_pairs(
     assert done.returncode == 0, done.stderr
     pairs = read_table(tmp_path / "p.jsonl").columns
     assert {*pairs["first_text"], *pairs["second_text"]} == {JOINED[row] for row in FILLED}
+
+
+def test_a_classifier_is_trained_on_the_joined_texts(tiny: Tiny, tmp_path: Path) -> None:
+    columns = {
+        "title": ["Wind", "", "School", ""] * 2,
+        "body": [*BODIES[:2], "is new", "teach"] * 2,
+    }
+    write_table(tmp_path / "d.csv", {**columns, "label": ["energy", "energy", "x", "x"] * 2})
+    texts = ["Wind\n\nthe wind is cheap", "a wind plant", "School\n\nis new", "teach"] * 2
+    write_table(
+        tmp_path / "joined.csv", {"text": texts, "label": ["energy", "energy", "x", "x"] * 2}
+    )
+    options = ("--model", tiny.directory, "--how", "probe", "--dev", "none")
+    both = ("--text", "title", "--text", "body")
+    for data, more in (("d.csv", both), ("joined.csv", ())):
+        out = tmp_path / data.removesuffix(".csv")
+        done = sememe("train", "classifier", tmp_path / data, *more, "-o", out, *options)
+        assert done.returncode == 0, done.stderr
+    one, other = (Classifier(tmp_path / name) for name in ("d", "joined"))
+    np.testing.assert_array_equal(one.predict_proba(texts), other.predict_proba(texts))
 
 
 def test_an_index_keeps_the_columns_that_it_joins(table: Path, tiny: Tiny, tmp_path: Path) -> None:
@@ -174,6 +194,19 @@ def test_metadata_from_a_workbook_have_types(book: Path, tiny: Tiny, tmp_path: P
     with Index.open(tmp_path / "i") as index:
         (row,) = index.get(["1"])
     assert row.metadata == {"text2": "the wind", "day": "2024-05-01"}
+
+
+def test_errors_name_the_row_and_the_letter(book: Path, tiny: Tiny, tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {
+        "id": [1, 1, 2],
+        "text": ["a", "b", ""],
+        "label": ["x", "y", "x"],
+    }
+    write_table(book, columns)
+    done = sememe("index", book, "-o", tmp_path / "i", "--model", tiny.directory)
+    assert f'{book}, row 3, column A: "id" is 1, as in {book}, row 2; an id stands' in done.stderr
+    done = sememe("train", "classifier", book, "-o", tmp_path / "c", "--model", tiny.directory)
+    assert f'{book}, row 4, column B: "text" is missing; give it a text' in done.stderr
 
 
 def test_pairs_and_kept_rows_are_workbooks_too(book: Path, tiny: Tiny, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_finished_folder_is_found_again(model: Path, pairs: Path) -> None:
     ("content", "out", "said"),
     [
         (None, "s.csv", "there is no file"),
-        ("sentence1,sentence2\na,b\n", "s.txt", "results go into .csv, .tsv, .parquet"),
+        ("sentence1,sentence2\na,b\n", "s.txt", "results go into .csv, .tsv, .xlsx, .parquet"),
         ("left,right\na,b\n", "s.csv", "--columns FIRST SECOND"),
         ("query,answer\na,b\nc\n", "s.csv", "p.csv, line 3"),
     ],

@@ -3,6 +3,7 @@
 import warnings
 from math import inf
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +14,35 @@ from sememe.errors import CostWarning, InputError
 
 @pytest.mark.parametrize(
     ("budget", "pairs"),
-    [("3n", 3000), ("0.5n", 500), (20_000, 20_000), ("20,000", 20_000), ("2min", 12_000),
-     ("30 s", 3000), ("1h", 360_000), ("all", 499_500), ("1000000n", 499_500), (Budget(), 499_500)],
+    [("3n", 3000), ("0.5n", 500), (20_000, 20_000), ("20,000", 20_000), (np.int64(7), 7),
+     ("2min", 12_000), ("30 s", 3000), ("1h", 360_000), ("0.001 s", 0), ("all", 499_500),
+     ("1000000n", 499_500), (10**9, 499_500), (Budget(), 499_500)],
 )  # fmt: skip
 def test_a_budget_among_a_thousand_texts(budget: str | int | Budget, pairs: int) -> None:
     assert Budget.parse(budget).count(1000, pairs_per_second=100) == pairs
 
 
-@pytest.mark.parametrize("budget", ["", "n", "-3n", "0n", "2 weeks", 0, -1, True, 3.5, None, "0"])
+@pytest.mark.parametrize(
+    "budget",
+    [
+        "",
+        "n",
+        "-3n",
+        "0n",
+        "2 weeks",
+        0,
+        -1,
+        True,
+        3.5,
+        None,
+        "0",
+        "0 s",
+        "1,5",
+        "9" * 5000,
+        "9" * 400 + "n",
+        b"3n",
+    ],
+)
 def test_what_is_no_budget_is_refused(budget: object) -> None:
     with pytest.raises(InputError, match=r"^budget=.*\"3n\""):
         Budget.parse(budget)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Take the pictures of maps that the documentation shows: each map's name, and light or dark.
 
 python docs/images/take_screenshots.py demo/map.html
+python docs/images/take_screenshots.py --schemes light --color sentiment demo/map.html
 python docs/images/take_screenshots.py --schemes light --scale 1 demo/topic.html demo/sentiment.html
 """
 
@@ -17,7 +18,7 @@ SIZE: ViewportSize = {"width": 1200, "height": 760}
 
 
 def main() -> None:
-    """Write map-light.png and the like beside this script."""
+    """Write map-light.png, map-sentiment-light.png and the like beside this script."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--schemes", nargs="+", choices=("light", "dark"), default=("light", "dark")
     )
+    parser.add_argument("--color", help="the column that colours the texts")
     parser.add_argument("--scale", type=float, default=1.5, help="pixels of the picture a pixel")
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -39,7 +41,11 @@ def main() -> None:
                     viewport=SIZE, color_scheme=scheme, device_scale_factor=options.scale
                 )
                 page.goto(source.resolve().as_uri())
-                picture = FOLDER / f"{source.stem}-{scheme}.png"
+                page.wait_for_selector("#summary:not(:empty)")
+                if options.color:
+                    page.select_option("#color", label=options.color)
+                parts = (source.stem, options.color, scheme)
+                picture = FOLDER / f"{'-'.join(part for part in parts if part)}.png"
                 page.screenshot(path=picture)
                 print(f"{picture} {picture.stat().st_size // 1024} KB")
         browser.close()

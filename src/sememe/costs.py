@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 from math import ceil, inf
+from operator import index
+from typing import SupportsIndex
 
 from sememe.arguments import shown
 from sememe.errors import CostWarning, InputError, warn
@@ -13,8 +15,9 @@ LONG_SECONDS = 60
 _rates: dict[str, float] = {}
 
 _TIMES = {"s": 1, "sec": 1, "min": 60, "h": 3600}
-_MULTIPLE = re.compile(r"(\d+(?:\.\d+)?)n")
-_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|min|h)")
+_NUMBER = re.compile(r"\d{1,18}|\d{1,3}(,\d{3}){1,5}")
+_MULTIPLE = re.compile(r"(\d{1,18}(?:\.\d+)?)n")
+_TIME = re.compile(r"(\d{1,18}(?:\.\d+)?)\s*(s|sec|min|h)")
 
 
 def record_rate(work: str, items: float, seconds: float) -> None:
@@ -71,13 +74,13 @@ class Budget:
         """
         if isinstance(budget, Budget):
             return budget
-        if isinstance(budget, int) and not isinstance(budget, bool) and budget >= 1:
-            return cls(pairs=budget)
+        if isinstance(budget, SupportsIndex) and not isinstance(budget, bool) and index(budget) > 0:
+            return cls(pairs=index(budget))
         text = budget.strip().lower() if isinstance(budget, str) else ""
         if text == "all":
             return cls()
-        if text.replace(",", "").isdecimal() and int(text.replace(",", "")) >= 1:
-            return cls(pairs=int(text.replace(",", "")))
+        if _NUMBER.fullmatch(text) and (pairs := int(text.replace(",", ""))):
+            return cls(pairs=pairs)
         if (multiple := _MULTIPLE.fullmatch(text)) and float(multiple[1]) > 0:
             return cls(per_text=float(multiple[1]))
         if (time := _TIME.fullmatch(text)) and float(time[1]) > 0:

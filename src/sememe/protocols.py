@@ -1,7 +1,8 @@
 """The one method that rooms need from an encoder or a scorer: sememe's own, or yours."""
 
+import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 
 class Encoder(Protocol):
@@ -9,6 +10,10 @@ class Encoder(Protocol):
 
     def encode(self, texts: list[str], /) -> Any:
         """Vectors, float (n, dim), one row a text."""
+
+
+EncoderLike: TypeAlias = Encoder | str | os.PathLike[str]
+"""An encoder, or a bi-encoder's name or folder."""
 
 
 class Scorer(Protocol):

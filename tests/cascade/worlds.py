@@ -6,15 +6,9 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.cascade import RESOLUTIONS, Cascade, teach
-from sememe.clustering.communities import (
-    communities,
-    neighbor_graph,
-    neighborhood_size,
-    refined,
-    smoothed,
-)
+from sememe.cascade import Cascade, teach
 from sememe.neighbors import nearest, normalized
+from sememe.neighbors.communities import neighborhood_size
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -32,15 +26,18 @@ class World:
         self.vectors = normalized(vectors)
         self.neighbors = nearest(self.vectors, neighborhood_size(len(self.texts)))
 
-    def partitions(self) -> list[NDArray[np.int64]]:
-        graph = neighbor_graph(self.neighbors)
-        smooth = smoothed(self.vectors, graph)
-        return [refined(smooth, communities(graph, at)) for at in RESOLUTIONS]
-
     def taught_by(self, scorer: "Scores", budget: str | int = "3n") -> Cascade:
-        return teach(
-            self.texts, self.vectors, self.neighbors, scorer, budget, self.partitions, False
-        )
+        return teach(self.texts, self.vectors, self.neighbors, scorer, budget, progress=False)
+
+
+class Lookup:
+    """An encoder that knows the vectors of a world's texts."""
+
+    def __init__(self, world: World) -> None:
+        self.vectors = dict(zip(world.texts, world.vectors, strict=True))
+
+    def encode(self, texts: list[str]) -> list[np.ndarray]:
+        return [self.vectors[text] for text in texts]
 
 
 class Scores:

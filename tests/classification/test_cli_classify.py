@@ -1,9 +1,8 @@
-"""`sememe train classifier` and `sememe classify` as a user runs them: processes and files."""
+"""`sememe train classifier` and `sememe classify` as a user runs them, with files."""
 
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -11,15 +10,11 @@ import pytest
 from labelled_texts import labelled_texts
 
 import sememe
+from commands import sememe as command
 from sememe.tables import write_table
 from tiny_models import Tiny
 
 UNSEEN = labelled_texts(5, seed=9)
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sememe.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +23,7 @@ def folder(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(made / "train.csv", labelled_texts(12))
     write_table(made / "new.csv", {"id": range(15), "body": UNSEEN["text"]})
     options = ("--how", "probe", "--model", tiny.directory, "-o", made / "c", "--json")
-    done = run("train", "classifier", made / "train.csv", *options)
+    done = command("train", "classifier", made / "train.csv", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metric"] == "accuracy"
     assert "by the probe" in done.stderr
@@ -37,7 +32,7 @@ def folder(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def classify(folder: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     options = ("--column", "body", "-o", str(out), "--precision", "f32", *more)
-    return run("classify", folder / "c", folder / "new.csv", *options)
+    return command("classify", folder / "c", folder / "new.csv", *options)
 
 
 def test_a_file_of_texts_becomes_a_file_of_labels(folder: Path, tmp_path: Path) -> None:
@@ -69,7 +64,7 @@ def test_every_probability_is_written_where_that_is_asked(folder: Path, tmp_path
 @pytest.mark.parametrize(
     ("out", "more", "said"),
     [
-        ("labels.npy", (), ".csv, .tsv, .jsonl, .parquet, or a folder"),
+        ("labels.npy", (), ".csv, .tsv, .xlsx, .jsonl, .parquet, or a folder"),
         ("labels.csv", ("--column", "nothing"), 'no column "nothing"'),
     ],
 )
@@ -85,6 +80,24 @@ def test_bad_input_is_one_line_and_exit_code_2(
 def test_data_that_cannot_be_used_are_one_line(tiny: Tiny, tmp_path: Path) -> None:
     write_table(tmp_path / "one.csv", {"text": [*"abcd"], "label": ["x"] * 4})
     options = ("--model", tiny.directory, "-o", tmp_path / "c")
-    done = run("train", "classifier", tmp_path / "one.csv", *options)
+    done = command("train", "classifier", tmp_path / "one.csv", *options)
     assert done.returncode == 2
     assert done.stderr.strip().endswith('every label is "x"; at least two are needed')
+
+
+def test_columns_of_any_name_are_labels_and_texts(tiny: Tiny, tmp_path: Path) -> None:
+    texts, labels = labelled_texts(12).values()
+    write_table(tmp_path / "train.csv", {"question": texts, "intent": labels, "text": texts[::-1]})
+    options = ("--how", "probe", "--model", tiny.directory, "-o", tmp_path / "c")
+    columns = ("--text", "question", "--label", "intent")
+    done = command("train", "classifier", tmp_path / "train.csv", *columns, *options)
+    assert done.returncode == 0, done.stderr
+    assert sememe.Classifier(tmp_path / "c").labels == ["energy", "school", "travel"]
+    done = command("train", "classifier", tmp_path / "train.csv", "--text", "q", *options[:-1], "d")
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
+        'has no column "q"; its columns are "question", "intent", "text"'
+    )
+    done = command("train", "classifier", tmp_path / "train.csv", "--columns", "text", *options)
+    assert done.returncode == 2
+    assert "text is not ROLE=NAME,..., such as text=question" in done.stderr

@@ -1,9 +1,9 @@
 import numpy as np
 from blobs import blobs
 
-from sememe.clustering.communities import Labels
 from sememe.clustering.resolution import grains, score, silhouette
 from sememe.neighbors import nearest
+from sememe.neighbors.communities import Labels
 
 
 def test_silhouette_leaves_each_text_out_of_its_own_center() -> None:

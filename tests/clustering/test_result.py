@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from blobs import blobs
 
+from page_data import data_of, unpacked_json
 from sememe.clustering import Clusters, cluster_vectors
 from sememe.errors import BlankWarning, InputError, MissingExtra
 
@@ -67,7 +68,7 @@ def test_an_empty_result_prints_too() -> None:
 def test_to_frame_has_a_row_for_each_text(groups: Clusters) -> None:
     pytest.importorskip("pandas")
     frame = groups.to_frame()
-    assert list(frame.columns) == ["text", "cluster", "terms"]
+    assert list(frame.columns) == ["text", "cluster", "name", "strength", "terms"]
     assert frame["cluster"].tolist() == groups.labels.tolist()
     assert frame["terms"].iloc[50] == ""
 
@@ -88,9 +89,20 @@ def test_no_texts_make_no_map(tmp_path: Path) -> None:
 def test_map_is_one_file_with_every_text(groups: Clusters, tmp_path: Path) -> None:
     groups.save_map(tmp_path / "map.html", title="Opinions")
     assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
-    written = (tmp_path / "map.html").read_text(encoding="utf-8")
-    assert "Opinions" in written
-    assert all(text in written for text in groups.texts if text.isascii())
+    data = data_of(tmp_path / "map.html")
+    assert unpacked_json(data["texts"]) == groups.texts
+
+
+def test_the_map_takes_columns_and_a_colour(groups: Clusters, tmp_path: Path) -> None:
+    columns = {"side": ["left", "right", "left"] * 17}
+    groups.save_map(tmp_path / "map.html", columns=columns, color="side")
+    data = data_of(tmp_path / "map.html")
+    assert [column["name"] for column in data["columns"]] == ["side"]
+    assert data["color"] == "side"
+    with pytest.raises(InputError, match="did you mean"):
+        groups.save_map(tmp_path / "map.html", columns=columns, color="sid")
+    with pytest.raises(InputError, match="3 values for 51 texts"):
+        groups.save_map(tmp_path / "map.html", columns={"side": [1, 2, 3]})
 
 
 def test_a_notebook_shows_a_table_in_which_no_text_is_markup() -> None:

@@ -4,12 +4,13 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sememe.data import load
+from sememe.data import hold_out, load
 from sememe.data.reading import layout_of
-from sememe.errors import TableError
+from sememe.errors import SememeError, TableError
 from sememe.tables import write_table
 
 TEXTS = {name: [f"{name} number {i}" for i in range(6)] for name in (
@@ -67,7 +68,7 @@ def test_every_kind_from_every_format_in_any_order(
 
 def test_negative_1_is_what_others_call_the_first_negative() -> None:
     layout = layout_of(["anchor", "positive", "negative_1", "negative_2"], "f")
-    assert layout.texts["negative"] == "negative_1"
+    assert layout.texts["negative"] == ["negative_1"]
     assert layout.kind == "triplets"
     scores = ["positive_score", "negative_1_score"]
     assert layout_of(["anchor", "positive", "negative_1", *scores], "f").kind == "taught triplets"
@@ -141,3 +142,70 @@ def test_lines_of_text_are_no_training_data(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
     with pytest.raises(TableError, match=r'a.txt has the columns "text". To train on lab.*"label"'):
         load(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("names", "roles", "texts", "targets"),
+    [
+        ("id question intent", "text=question label=intent", "question", "intent"),
+        ("text question intent score", "text=question label=intent", "question", "intent"),
+        ("q positive", "anchor=q", "q positive", ""),
+        ("q a negative", "Anchor=q positive=a", "q a negative", ""),
+        ("q a label query", "anchor=Q positive=a", "q a", ""),
+        ("q a n", "anchor=q positive=a negative_1=n", "q a n", ""),
+    ],
+)
+def test_columns_have_the_roles_that_the_user_gives_them(
+    names: str, roles: str, texts: str, targets: str
+) -> None:
+    columns = dict(role.split("=") for role in roles.split())
+    layout = layout_of(names.split(), "f", columns)
+    assert [name for (name,) in layout.texts.values()] == texts.split()
+    assert list(layout.targets.values()) == targets.split()
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"text": "questions"}, 'f has no column "questions" (did you mean "question"?); its col'),
+        ({"text": "question", "label": "question"}, "one column cannot be two; name it once"),
+        ({"label": "intent"}, 'f has the columns "question", "intent". To train on'),
+        ({"txt": "question"}, 'there is no "txt". Training reads these: anchor'),
+        ({"text": 3}, 'columns={\'text\': 3}: give each its column, such as {"anchor": "que'),
+        ({"text": []}, "give text one column; only texts can have several"),
+        ({"label": ["intent", "question"]}, "give label one column; only texts can have several"),
+        ({"text": ["question", "Question"]}, 'the column "question" is named twice'),
+        (["question"], "columns=['question']: give each its column, such as"),
+    ],
+)
+def test_roles_that_do_not_fit_are_told_with_the_columns(roles: Any, message: str) -> None:
+    with pytest.raises(SememeError, match=re.escape(message)):
+        layout_of(["question", "intent"], "f", roles)
+
+
+def test_several_columns_are_one_text_without_their_blank_cells(tmp_path: Path) -> None:
+    columns: dict[str, list[Any]] = {
+        "title": ["A", "B", "", "D"],
+        "body": ["a", None, "c", "d"],
+        "label": [*"xyxy"],
+    }
+    write_table(tmp_path / "data.jsonl", columns)
+    for data in (tmp_path / "data.jsonl", columns):
+        examples = load(data, columns={"text": ["title", "body"]})
+        assert [example.texts for example in examples] == [
+            ("A\n\na",), ("B",), ("c",), ("D\n\nd",)
+        ]  # fmt: skip
+    columns["body"][2] = " "
+    with pytest.raises(TableError, match='the data, index 2: "title \\+ body" is empty'):
+        load(columns, columns={"text": ["title", "body"]})
+
+
+def test_roles_are_used_for_files_frames_and_examples_to_measure_on(tmp_path: Path) -> None:
+    table = {"question": [*"abcd"], "intent": ["x", "y"] * 2, "text": [*"efgh"]}
+    write_table(tmp_path / "data.csv", table)
+    roles = {"text": "question", "label": "intent"}
+    examples = load(tmp_path / "data.csv", columns=roles)
+    assert [example.texts[0] for example in examples] == [*"abcd"]
+    _, held = hold_out(examples, table, columns=roles)
+    assert held is not None
+    assert [example.texts[0] for example in held] == [*"abcd"]

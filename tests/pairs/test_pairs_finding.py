@@ -252,3 +252,51 @@ def test_of_few_texts_no_threshold_is_learnt() -> None:
     found = sememe.find_pairs(["ab", "aab", "c"], Letters())
     assert found.threshold == 0.7
     assert found.why == "too few texts (3) to learn a threshold from: 0.7 is taken"
+
+
+def _shifted(count: int) -> tuple[np.ndarray, list[str]]:
+    """Vectors that share a direction, as those of many encoders do."""
+    vectors = np.random.default_rng(0).normal(size=(count, 6)) + np.array([9, 0, 0, 0, 0, 0])
+    return vectors, [f"text {i}" for i in range(count)]
+
+
+def test_centred_scores_are_cosines_of_what_the_mean_leaves() -> None:
+    vectors, texts = _shifted(120)
+    pairs = pair_vectors(vectors, texts, top=50, centre=True)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    rest = unit - unit.mean(axis=0)
+    cosines = rest @ rest.T
+    lengths = np.linalg.norm(rest, axis=1)
+    expected = np.sort((cosines / np.outer(lengths, lengths))[np.tri(120, k=-1, dtype=bool)])[::-1]
+    assert np.abs(pairs.score - expected[:50]).max() < 1e-5
+    assert pairs.mean is not None
+    assert np.abs(pairs.mean - unit.mean(axis=0)).max() < 1e-6
+    assert pair_vectors(vectors, texts, top=50).mean is None
+
+
+def test_the_suggested_threshold_follows_the_centring() -> None:
+    vectors, texts = _shifted(120)
+    raw, moved = (pair_vectors(vectors, texts, centre=centre) for centre in (False, True))
+    assert raw.threshold > 0.9
+    assert 0.6 < moved.threshold < 0.75
+    assert "cosine of -0.0" in (moved.why or "") or "cosine of 0.0" in (moved.why or "")
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
+def test_a_copy_and_a_blank_text_count_once_and_never_for_the_mean() -> None:
+    vectors, texts = _shifted(100)
+    more = np.vstack([vectors, np.repeat(vectors[:1], 30, axis=0), 50 * vectors[:1]])
+    pairs = pair_vectors(more, [*texts, *[texts[0]] * 30, " "], top=40, centre=True)
+    alone = pair_vectors(vectors, texts, top=10, centre=True)
+    assert pairs.mean is not None
+    assert alone.mean is not None
+    assert np.array_equal(pairs.mean, alone.mean)
+    assert np.array_equal(pairs.score[30:], alone.score)
+
+
+def test_too_few_texts_are_not_centred() -> None:
+    vectors, texts = _shifted(99)
+    with pytest.raises(InputError, match="centre=True with 99 different texts: their mean says"):
+        pair_vectors(vectors, texts, centre=True)
+    with pytest.raises(InputError, match="centre=1: give True or False"):
+        pair_vectors(vectors, texts, centre=1)  # type: ignore[arg-type]

@@ -1,8 +1,6 @@
 """A written page: the data in it, and the page in headless Chromium, offline and watched."""
 
-import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +13,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_play
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for found in map(shutil.which, BROWSERS) if found), None)
-
-
-def data_of(path: Path) -> dict[str, Any]:
-    page = path.read_text(encoding="utf-8")
-    found = re.findall(r'<script id="data" type="application/json">(.*?)</script>', page, re.DOTALL)
-    assert len(found) == 1
-    held: dict[str, Any] = json.loads(found[0])
-    return held
 
 
 @contextmanager

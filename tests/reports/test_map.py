@@ -1,10 +1,7 @@
 """What the written file holds; what it does in a browser is tested in test_map_browser."""
 
 import re
-import zlib
-from base64 import b64decode
 from datetime import date
-from json import loads
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,23 +11,14 @@ import pytest
 from groups import Group
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import data_of
 
+from page_data import data_of, unpacked_array, unpacked_json
 from sememe.errors import InputError, SememeWarning, TableError
 from sememe.reports.cluster_map import neighbor_colors, write_map
 
 
-def array(packed: str, dtype: str) -> list[Any]:
-    values: list[Any] = np.frombuffer(zlib.decompress(b64decode(packed)), dtype).tolist()
-    return values
-
-
-def unpacked(packed: str) -> Any:
-    return loads(zlib.decompress(b64decode(packed)))
-
-
 def texts_of(path: Path) -> list[str]:
-    texts: list[str] = unpacked(data_of(path)["texts"])
+    texts: list[str] = unpacked_json(data_of(path)["texts"])
     return texts
 
 
@@ -40,9 +28,9 @@ def columns_of(path: Path, **columns: Any) -> dict[str, Any]:
     write_map(path, np.zeros((n, 2)), [-1] * n, ["text"] * n, [], columns=columns)
     drawn = {column["name"]: column for column in data_of(path)["columns"]}
     for column in drawn.values():
-        column["values"] = unpacked(column["values"])
-        column["codes"] = array(column["codes"], "<i4")
-        column["numbers"] = column["numbers"] and array(column["numbers"], "<f8")
+        column["values"] = unpacked_json(column["values"])
+        column["codes"] = unpacked_array(column["codes"], "<i4")
+        column["numbers"] = column["numbers"] and unpacked_array(column["numbers"], "<f8")
     return drawn
 
 
@@ -54,8 +42,8 @@ def test_holds_texts_places_and_clusters_with_the_largest_first(tmp_path: Path) 
     held = data_of(tmp_path / "map.html")
     assert texts_of(tmp_path / "map.html") == texts
     assert [cluster["terms"] for cluster in held["clusters"]] == [["rail"], ["tea"]]
-    assert array(held["members"], "<i4") == [1, 0, 0, -1]
-    places = np.array(array(held["points"], "<i2")).reshape(-1, 2)
+    assert unpacked_array(held["members"], "<i4") == [1, 0, 0, -1]
+    places = np.array(unpacked_array(held["points"], "<i2")).reshape(-1, 2)
     assert places.tolist() == [[-32767, -16384], [32767, 16384], [0, 0], [-32767, 16384]]
     assert "<title>Four</title>" in (tmp_path / "map.html").read_text()
 
@@ -67,7 +55,7 @@ def test_no_texts_make_an_empty_map(tmp_path: Path) -> None:
 
 def test_texts_in_one_place_stay_finite(tmp_path: Path) -> None:
     write_map(tmp_path / "map.html", [[3, 4], [3, 4]], [-1, -1], ["a", "b"], [])
-    assert array(data_of(tmp_path / "map.html")["points"], "<i2") == [0, 0, 0, 0]
+    assert unpacked_array(data_of(tmp_path / "map.html")["points"], "<i2") == [0, 0, 0, 0]
 
 
 def test_long_texts_are_cut_with_an_ellipsis(tmp_path: Path) -> None:
@@ -188,6 +176,12 @@ def test_what_the_map_cannot_show_of_columns_is_named(tmp_path: Path) -> None:
     columns = {f"c{i}": ["x"] for i in range(31)} | {"vector": [[1.0, 2.0]]}
     with pytest.warns(SememeWarning, match=r'leaves out 2 columns \("c30", "vector"\)'):
         assert len(columns_of(tmp_path / "map.html", **columns)) == 30
+    with pytest.warns(SememeWarning, match=r'leaves out 2 columns \("c29", "c30"\)'):
+        write_map(
+            tmp_path / "map.html", [[0, 0]], [-1], ["x"], [],
+            columns={f"c{i}": ["x"] for i in range(31)} | {"late": ["x"]}, color="late",
+        )  # fmt: skip
+    assert data_of(tmp_path / "map.html")["columns"][0]["name"] == "late"
     days = ["2026-11-29"] * 9 + ["soon"]
     with pytest.warns(SememeWarning, match=r'"day": 1 of 10 cells is no date \(row 9: .soon.\)'):
         assert columns_of(tmp_path / "map.html", day=days)["day"]["kind"] == "date"
@@ -200,10 +194,10 @@ def test_a_part_of_the_rows_keeps_its_numbers(tmp_path: Path) -> None:
         columns=columns, rows=[0, 2],
     )  # fmt: skip
     data = data_of(tmp_path / "map.html")
-    assert array(data["rows"], "<i4") == [0, 2]
+    assert unpacked_array(data["rows"], "<i4") == [0, 2]
     assert texts_of(tmp_path / "map.html") == ["a", "c"]
-    assert array(data["members"], "<i4") == [0, 0]
-    assert array(data["columns"][0]["numbers"], "<f8") == [1, 4]
+    assert unpacked_array(data["members"], "<i4") == [0, 0]
+    assert unpacked_array(data["columns"][0]["numbers"], "<f8") == [1, 4]
 
 
 def test_a_hierarchy_names_branches_and_points_at_clusters(tmp_path: Path) -> None:
@@ -238,8 +232,9 @@ def test_up_to_twelve_clusters_share_no_colour() -> None:
     [
         ({"columns": {"n": [1, 2]}}, 'the column "n" has 2 values for 1 text'),
         ({"columns": {"topic": ["a"]}, "color": "topik"}, 'did you mean "topic"'),
-        ({"color": "topic"}, "no column of the map; there are none"),
+        ({"color": "topic"}, "is no column of the map; there are none"),
         ({"columns": {"id": ["x" * 99]}, "color": "id"}, "choose a column of categories"),
+        ({"columns": {"tags": [["x"]]}, "color": "tags"}, "its values are lists"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(

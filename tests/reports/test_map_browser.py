@@ -66,6 +66,16 @@ class ShownMap(Shown):
             }""")
         )
 
+    def pixels(self, point: int, reach: int) -> list[int]:
+        """Red, green, blue and alpha of the pixels around a text."""
+        self.drawn()
+        x, y = self.screen(point)
+        values: list[int] = self.page.evaluate(
+            f"""[...document.getElementById("map").getContext("2d").getImageData(
+              {round(x) - reach}, {round(y) - reach}, {2 * reach + 1}, {2 * reach + 1}).data]"""
+        )
+        return values
+
     def hover(self, point: int) -> str:
         self.page.mouse.move(*self.screen(point))
         return self.page.locator("#tip .text").inner_text()
@@ -190,6 +200,18 @@ def test_search_finds_all_words_in_any_order_case_or_accent(map_: ShownMap) -> N
     expect(map_.page.locator("#list .name, #list .text")).to_have_count(3)
 
 
+def test_what_a_search_finds_stands_out(map_: ShownMap) -> None:
+    def inked() -> int:
+        pixels = np.array(map_.pixels(5, 12)).reshape(-1, 4)[:, :3]
+        return int((np.abs(pixels - pixels[0]).sum(axis=1) > 60).sum())
+
+    before = inked()
+    map_.page.fill("#query", "e-bike")
+    assert inked() > 1.3 * before
+    map_.page.fill("#query", "train")
+    assert inked() < before
+
+
 def test_a_text_that_was_found_is_flown_to(map_: ShownMap) -> None:
     before = map_.view()
     map_.page.fill("#query", "bike")
@@ -254,6 +276,11 @@ def test_dragging_moves_the_map_with_the_pointer(map_: ShownMap) -> None:
     map_.page.mouse.move(830, 610, steps=4)
     map_.page.mouse.up()
     assert map_.screen(0) == pytest.approx((x + 30, y - 40), abs=1)
+    moved = map_.pixels(0, 10)
+    for _ in range(2):
+        map_.page.locator("#theme").click()  # draws all anew
+    assert moved == pytest.approx(map_.pixels(0, 10), abs=8)
+    assert len(set(moved)) > 10
 
 
 def test_the_theme_follows_the_system_until_it_is_switched(browser: Browser, small: Path) -> None:
@@ -346,6 +373,10 @@ def test_the_bars_of_clusters_show_the_shares_of_a_column(map_: ShownMap) -> Non
     assert bar.startswith("linear-gradient(90deg")
     assert f"{red} 0%" in bar
     assert f"{blue} 66.6" in bar
+    row = map_.page.locator(".cluster").first
+    assert row.get_attribute("title") == "red: 2 (67 %)\nblue: 1 (33 %)"
+    map_.page.select_option("#color", "price")
+    assert row.get_attribute("title") == ""
 
 
 def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:
@@ -372,6 +403,9 @@ def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:
     map_.page.select_option("#filter", EVIL)
     map_.page.get_by_label(f"{EVIL}: words").fill("<img SCRIPT")
     assert map_.visible() == 1
+    map_.page.select_option("#color", "team")  # fills the filters again
+    expect(map_.page.get_by_label(f"{EVIL}: words")).to_have_value("<img SCRIPT")
+    assert map_.visible() == 1
 
 
 def test_the_tooltip_shows_the_columns(map_: ShownMap) -> None:
@@ -389,11 +423,9 @@ def test_the_selected_texts_are_saved_as_a_table(map_: ShownMap) -> None:
     table = map_.saved("csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(table, newline="")))
     assert rows[0] == ["row", "text", "cluster", "name", "team", "price", "day", EVIL]
-    name = map_.page.locator("#tip .of span")
-    map_.hover(4)
+    name = f"{EVIL[:59]}…, café"
     expected = [
-        [str(i), TEXTS[i], "1", name.inner_text(), *(COLUMNS[one][i] for one in COLUMNS)]
-        for i in (3, 4, 5)
+        [str(i), TEXTS[i], "1", name, *(COLUMNS[one][i] for one in COLUMNS)] for i in (3, 4, 5)
     ]
     assert rows[1:] == expected
 
@@ -445,6 +477,37 @@ def test_of_many_categories_the_most_frequent_have_colours(
     expect(shown.page.locator(".facet .note")).to_have_text(
         "The 12 most frequent of 200 values have colours, the others are grey."
     )
+    shown.page.context.close()
+
+
+def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "map.html"
+    columns: dict[str, list[object]] = {"price": [None, 5], "day": ["", "2026-11-29"]}
+    write_map(path, [[0, 0]], [-1, -1], ["a", "b"], [], columns=columns, color="price", rows=[0])
+    shown = opened(browser, path)
+    grey = shown.page.evaluate("sememe.ink(0)")
+    expect(shown.page.locator(".facet .note")).to_have_text("1 text without a number: grey")
+    shown.page.select_option("#color", "day")
+    assert shown.page.evaluate("sememe.ink(0)") == grey
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_path: Path) -> None:
+    names = ["nuclear reactors, nuclear waste, fission", "cards, and what comes with"]
+    groups = [
+        SimpleNamespace(label=i, size=2, name=name, terms=["x"], examples=[])
+        for i, name in enumerate(names)
+    ]
+    path = tmp_path / "map.html"
+    write_map(path, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 1, 1], list("abcd"), groups)
+    shown = opened(browser, path)
+    shown.shows(names)
+    drawing = ElementTree.fromstring(shown.saved("svg"))
+    words = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert words == ["nuclear reactors", "cards"]
+    shown.hover(0)
+    assert shown.page.locator("#tip .of").inner_text() == names[0]
     shown.page.context.close()
 
 

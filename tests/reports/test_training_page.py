@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import data_of
 
+from page_data import data_of
 from sememe.errors import TableError
 from sememe.reports.training import Example, Run, Verdict, write_training
 
@@ -34,8 +34,8 @@ def run_of(losses: list[float]) -> Run:
 
 
 def test_holds_the_verdict_the_choices_the_evaluations_and_the_examples(tmp_path: Path) -> None:
-    verdict = Verdict((0.7, 0.6, 0.8), (0.9, 0.8, 1.0), (0.2, 0.1, 0.3), 0.01, "Better.")
-    examples = [Example("a", "b", 1, 0.2, 0.8)]
+    verdict = Verdict("Better", "Better: yes.", (0.7, 0.6, 0.8), (0.9, 0.8, 1.0))
+    examples = [Example(("a", "b"), "1", "7", "2", True)]
     evaluations = [(0, 0.7), (2, 0.9), (3, 0.8)]
     held = written(
         tmp_path,
@@ -44,16 +44,17 @@ def test_holds_the_verdict_the_choices_the_evaluations_and_the_examples(tmp_path
         ),
     )
     assert held["verdict"] == {
+        "headline": "Better",
+        "sentence": "Better: yes.",
         "before": [0.7, 0.6, 0.8],
         "after": [0.9, 0.8, 1],
-        "difference": [0.2, 0.1, 0.3],
-        "p": 0.01,
-        "sentence": "Better.",
+        "words": ["after", "before"],
     }
     assert held["facts"] == [["loss", "cosent", "scores"]]
     assert (held["metric"]["first"], held["metric"]["mean"]) == ([0, 2, 3], [0.7, 0.9, 0.8])
     assert (held["name"], held["evaluations"], held["best"]) == ("AP", 3, [2, 0.9])
-    assert held["examples"] == [["a", "b", 1, 0.2, 0.8]]
+    (example,) = held["examples"]
+    assert [*example.values()] == [["a", "b"], "1", "7", "2", True]
     assert held["rate"]["mean"] == [2e-5, 1e-5, 0]
 
 
@@ -132,8 +133,8 @@ def test_texts_are_data_and_never_markup(tmp_path: Path, texts: str) -> None:
             title=text,
             facts=[(text, text, text)],
             metric=text,
-            verdict=Verdict(interval, interval, interval, np.nan, text),
-            examples=[Example(text, text, 1, np.nan, 0)],
+            verdict=Verdict(text, text, interval, interval, (text, text)),
+            examples=[Example((text, text), text, text, text, False)],
         )
         held = written(tmp_path, run)
         tags.append(
@@ -142,7 +143,7 @@ def test_texts_are_data_and_never_markup(tmp_path: Path, texts: str) -> None:
     assert tags[0] == tags[1]
     shown = texts.replace("\ud83d", "?")
     assert [held["name"], held["verdict"]["sentence"], *held["facts"][0]] == [shown] * 5
-    assert held["examples"] == [[shown, shown, 1, None, 0]]
+    assert [*held["examples"][0].values()] == [[shown, shown], shown, shown, shown, False]
     assert held["verdict"]["after"] == [0.5, None, None]
 
 

@@ -53,16 +53,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         losses=LOSSES,
         learning_rates=2e-5 * (1 - STEPS / 100),
         metric="Spearman",
-        evaluations=[(0, 0.7), (25, 0.8), (50, 0.85), (75, 0.84), (100, 0.83)],
+        evaluations=[(0, 70), (25, 80), (50, 85), (75, 84), (100, 83)],
         best=2,
         verdict=Verdict(
-            before=(0.7, 0.65, 0.75),
-            after=(0.85, 0.81, 0.88),
-            difference=(0.15, 0.11, 0.19),
-            p=0.0002,
+            headline="Better by 15.0 points",
             sentence="Better, and not by chance.",
+            before=(70, 65, 75),
+            after=(85, 81, 88),
+            words=("by few-shot", "by the probe"),
         ),
-        examples=[Example(EVIL, "القطار متأخر", 1, 0.4321, 0.8765)],
+        examples=[
+            Example((EVIL, "القطار متأخر"), "1", "12", EVIL, True),
+            Example(("a bus",), "2", "3", "4", False),
+        ],
+        changes="2 of 9 changed.",
     )
     write_training(path, run)
     return path
@@ -83,17 +87,18 @@ def reading(shown: Shown, chart: str) -> str:
 
 def test_the_verdict_stands_on_top_with_its_intervals(shown: Shown) -> None:
     assert shown.page.locator(".sentence").inner_text() == "Better, and not by chance."
-    difference = "Difference +0.150 (+0.110 to +0.190), p < 0.001. In brackets: 95 % intervals."
-    assert shown.page.locator(".difference").inner_text() == difference
-    said = "Spearman, before: 0.700 (0.650 to 0.750), after: 0.850 (0.810 to 0.880)"
+    assert shown.page.locator("h1").inner_text() == "Better by 15.0 points"
+    said = "Spearman, before: 70.0 (65.0 to 75.0), after: 85.0 (81.0 to 88.0)"
     assert shown.page.locator("#verdict .plot").get_attribute("aria-label") == said
     widths = [
         shown.page.locator(f"#verdict .{row} .range").evaluate("line => line.getBBox().width")
         for row in ("before", "after")
     ]
-    assert widths[0] / widths[1] == pytest.approx(0.10 / 0.07, rel=1e-3)
+    assert widths[0] / widths[1] == pytest.approx(10 / 7, rel=1e-3)
+    names = shown.page.locator("#verdict text.strong[x='0']").all_text_contents()
+    assert names == ["By the probe", "By few-shot"]
     main = "main => [...main.children].map(card => card.id)"
-    cards = ["verdict", "loss", "metric", "rate", "facts", "examples"]
+    cards = ["verdict", "loss", "metric", "rate", "examples", "facts"]
     assert shown.page.locator("main").evaluate(main) == cards
 
 
@@ -117,17 +122,17 @@ def test_curves_pass_through_their_values_and_break_where_there_are_none(shown: 
 
 
 def test_hovering_reads_every_curve_at_that_step(shown: Shown) -> None:
-    assert reading(shown, "metric") == "Step 50: 0.85, kept"
+    assert reading(shown, "metric") == "Step 50: 85, kept"
     assert reading(shown, "loss") == "Step 100: 1"
     cursor = shown.page.locator("#loss .cursor")
     assert cursor.is_hidden()
     shown.page.locator("#metric .dot").nth(1).hover(force=True)
-    assert reading(shown, "metric") == "Step 25: 0.8"
+    assert reading(shown, "metric") == "Step 25: 80"
     assert reading(shown, "loss") == "Step 25: 1.75"
     assert reading(shown, "rate") == "Step 25: 1.5e−5"
     assert cursor.is_visible()
     shown.page.mouse.move(2, 2)
-    assert reading(shown, "metric") == "Step 50: 0.85, kept"
+    assert reading(shown, "metric") == "Step 50: 85, kept"
     assert cursor.is_hidden()
 
 
@@ -151,14 +156,52 @@ def test_keys_read_the_curves_and_say_so(shown: Shown) -> None:
     assert reading(shown, "loss") == "Step 100: 1"
 
 
+def test_axes_do_not_make_a_curve_of_noise(browser: Browser, tmp_path: Path) -> None:
+    losses = 5 + 0.1 * np.random.default_rng(0).normal(size=50)
+    figures = [80, 80.4, 79.9, 80.2]
+    run = Run(
+        "noise",
+        [],
+        losses,
+        np.ones(50),
+        "Spearman",
+        [*zip([0, 10, 25, 50], figures, strict=True)],
+        1,
+        Verdict("No measurable gain", "Chance.", (81, 77, 85), (81.1, 77, 85)),
+    )
+    write_training(tmp_path / "training.html", run)
+    shown = Shown.opened(browser, tmp_path / "training.html")
+    box = "element => { const { y, height } = element.getBBox(); return [y, height]; }"
+    for chart, height in (("loss", 300), ("metric", 220)):
+        line = shown.page.locator(f"#{chart} .line").evaluate(box)
+        assert line[1] < height / 8, chart
+    chance = shown.page.locator("#metric .chance").evaluate(box)
+    dots = shown.page.locator("#metric .dot").evaluate_all(
+        "dots => dots.map(dot => +dot.cy.baseVal.value)"
+    )
+    points = chance[1] / 8  # from 4 below the start to 4 above it
+    assert chance[0] + 4 * points == pytest.approx(dots[0], abs=0.1)
+    assert dots[0] - dots[1] == pytest.approx(0.4 * points, abs=0.1)
+    assert "the 95 % interval of the start" in shown.page.locator("#metric .note").inner_text()
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_what_changed_is_marked_as_better_or_worse(shown: Shown) -> None:
+    rows = shown.page.locator("#examples tbody tr")
+    assert [rows.nth(i).get_attribute("title") for i in (0, 1)] == ["Better", "Worse"]
+    mark = "cell => getComputedStyle(cell, '::before').content"
+    marks = [rows.nth(i).locator("td:last-child p").evaluate(mark) for i in (0, 1)]
+    assert marks == ['"▲ "', '"▼ "']
+    assert shown.page.locator("#examples .note").inner_text() == "2 of 9 changed."
+
+
 def test_hostile_texts_are_shown_and_never_run(shown: Shown) -> None:
-    assert shown.page.title() == shown.page.locator("h1").inner_text() == f"mine {EVIL}"
+    assert shown.page.title() == shown.page.locator("#title").inner_text() == f"mine {EVIL}"
     cells = shown.page.locator("#facts tbody tr").nth(1).locator("td")
     expect(cells).to_have_text(["seed", EVIL, EVIL], use_inner_text=True)
-    pair = shown.page.locator("#examples tbody p")
-    expect(pair).to_have_text(
-        [EVIL, "القطار متأخر", "1.000", "0.432", "0.877"], use_inner_text=True
-    )
+    pair = shown.page.locator("#examples tbody tr").nth(0).locator("p")
+    expect(pair).to_have_text([EVIL, "القطار متأخر", "1", "12", EVIL], use_inner_text=True)
     assert shown.page.locator("script").count() == 2
     assert shown.page.locator("img").count() == 0
 
@@ -213,7 +256,7 @@ def test_on_a_phone_nothing_overflows_and_a_tap_reads(browser: Browser, written:
     shown = Shown.opened(browser, written, viewport=size, has_touch=True, is_mobile=True)
     assert shown.page.evaluate("document.documentElement.scrollWidth") == 360
     shown.page.locator("#metric .plot").tap()
-    assert reading(shown, "metric") == "Step 50: 0.85, kept"
+    assert reading(shown, "metric") == "Step 50: 85, kept"
     assert reading(shown, "loss") == "Step 50: 1.5"
     shown.page.set_viewport_size({"width": 740, "height": 360})
     shown.drawn()

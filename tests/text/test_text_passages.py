@@ -63,7 +63,7 @@ def test_an_overlap_that_leaves_no_room_is_left_out() -> None:
 
 
 def test_a_long_sentence_is_cut_between_words_and_does_not_overlap() -> None:
-    assert passages("a b c d e f g", 4, overlap=3) == ["a b c", "d e f g"]
+    assert passages("a b c d e f g", 4, overlap=3) == ["a b c d", "e f g"]
 
 
 def test_an_endless_word_is_cut_by_force() -> None:
@@ -122,3 +122,9 @@ def test_passages_hold_the_promise(
             assert c in {start for start, _ in whole}
             assert b in {end for _, end in whole}
             assert count([text[c:b]])[0] <= overlap
+
+
+def test_sentences_that_have_more_tokens_together_than_apart_still_fit() -> None:
+    squares: Counter = lambda texts: [len(text) ** 2 for text in texts]  # noqa: E731
+    parts = passages("aaa. bbb. ccc. ddd.", 100, count=squares)
+    assert parts == ["aaa. bbb.", "ccc. ddd."]

@@ -11,6 +11,7 @@ import torch
 from learners import QUICK, make_learner
 
 import sememe
+from commands import sememe as command
 from sememe.errors import ChoiceWarning, InputError
 from sememe.evaluation.measures import measure_bi
 from sememe.training.plan import make_plan
@@ -278,3 +279,18 @@ def test_a_static_encoder_is_refused(tmp_path: Path) -> None:
     make_model2vec(tmp_path / "static", word_pieces())
     with pytest.raises(InputError, match="is a static encoder: it has no transformer"):
         sememe.train_bi(table("pairs", 40), tmp_path / "made", model=tmp_path / "static")
+
+
+def test_columns_of_other_names_train_the_same_model(tmp_path: Path, model: Path) -> None:
+    pairs = table("pairs", 60)
+    renamed = {"q": pairs["anchor"], "a": pairs["positive"], "id": [*range(60)]}
+    columns, options = {"anchor": "q", "positive": "a"}, {**QUICK, "epochs": 1}
+    sememe.train_bi(pairs, tmp_path / "plain", model=model, **options)
+    sememe.train_bi(renamed, tmp_path / "python", model=model, columns=columns, dev=None, **options)
+    write_csv(tmp_path / "faq.csv", renamed)
+    line = ["--columns", "anchor=q,positive=a", "--model", model, "--precision", "f32"]
+    line += ["--epochs", 1, "--batch-size", 16, "--learning-rate", 1e-2, "--device", "cpu"]
+    done = command("train", "bi", tmp_path / "faq.csv", "-o", tmp_path / "shell", *line)
+    assert done.returncode == 0, done.stderr
+    weights = [(tmp_path / n / "model.safetensors").read_bytes() for n in ("plain", "python")]
+    assert weights[0] == weights[1] == (tmp_path / "shell" / "model.safetensors").read_bytes()

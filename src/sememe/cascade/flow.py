@@ -7,7 +7,7 @@ trust:   the scores must tell more about the bi-encoder's clusters than the cosi
 move:    the map moves all vectors and weighs all edges; without trust, nothing moves
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,10 @@ from sememe.cascade.edges import Edges, Floats, Values, standardized
 from sememe.cascade.linear import LinearMap, Space, fit
 from sememe.cascade.report import CascadeReport, report
 from sememe.cascade.scores import Reader
-from sememe.cascade.trust import FEWEST, Partitions, Trust, judged, weight_of_map
+from sememe.cascade.trust import FEWEST, RESOLUTIONS, Partitions, Trust, judged, weight_of_map
 from sememe.costs import Budget
 from sememe.neighbors import Neighbors, self_join
+from sememe.neighbors.communities import partitions
 from sememe.protocols import Scorer
 
 _FIRST_LOOK = 1  # pairs a text, after which the trust is looked at
@@ -53,8 +54,7 @@ def teach(
     vectors: Floats,
     neighbors: Neighbors,
     scorer: Scorer,
-    budget: Budget | str | int,
-    partition: Callable[[], Partitions],
+    budget: Budget | str | int = "3n",
     progress: bool | None = None,
 ) -> Cascade:
     """Let a cross-encoder teach vectors what it knows about their neighbours.
@@ -65,7 +65,6 @@ def teach(
         neighbors: the nearest neighbours of each.
         scorer: anything with `.score(pairs)`.
         budget: how many pairs it may read: "3n", a number, a time such as "2min", or "all".
-        partition: gives the clusters of these vectors at several resolutions (`RESOLUTIONS`).
         progress: a progress bar: True, False, or None for one on a terminal.
 
     Raises:
@@ -82,18 +81,19 @@ def teach(
     if min(len(lesson.edges), reader.remaining) < FEWEST:
         return unmoved(None)
 
-    space, partitions = Space(vectors), partition()
+    space = Space(vectors)
+    witnesses = partitions(vectors, neighbors, RESOLUTIONS)
     for share in (0, _FIRST_ROUND, 1):
         goal = max(_FIRST_LOOK * len(texts), share * (reader.spent + reader.remaining))
         lesson = lesson.read(round(goal), reader)
-        trust = lesson.judged(space, partitions)
+        trust = lesson.judged(space, witnesses)
         if trust.is_hopeless or (share and trust.tau >= _SECOND_ROUND_FROM):
             break
     if not trust.is_enough:
         return unmoved(trust)
 
     form = fit(space, lesson.scored, lesson.logits)
-    rho = weight_of_map(lesson.edges, *_signals(space, form, lesson.edges), partitions)
+    rho = weight_of_map(lesson.edges, *_signals(space, form, lesson.edges), witnesses)
     if rho == 0:
         return unmoved(trust)
 
@@ -157,10 +157,10 @@ class Lesson:
         new = _shuffled(edges - self.edges)
         return Lesson(self.scored + new + self.edges[len(self.logits) :], self.logits)
 
-    def judged(self, space: Space, partitions: Partitions) -> Trust:
+    def judged(self, space: Space, witnesses: Partitions) -> Trust:
         """The trust in what was read so far."""
         cosine = self.edges.centered(space.cosines(self.edges))[: len(self.logits)]
-        return judged(self.scored, cosine, self.logits, partitions)
+        return judged(self.scored, cosine, self.logits, witnesses)
 
 
 def _shuffled(edges: Edges) -> Edges:

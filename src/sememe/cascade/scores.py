@@ -1,6 +1,7 @@
 """A cross-encoder's raw scores, each paid for once: a cache on disk, in chunks, within a time."""
 
 import inspect
+import os
 import sqlite3
 import time
 import warnings
@@ -34,6 +35,33 @@ _FILE = "scores-v1.sqlite"  # another version has another file
 _CHUNK, _FIRST_CHUNK = 2048, 256
 _QUESTION = 500  # keys in one statement
 _PATIENCE = 30.0  # seconds, while another process writes
+
+
+def as_teacher(
+    cross: Scorer | str | os.PathLike[str] | None, budget: Budget | str | int | None
+) -> tuple[Scorer, Budget] | None:
+    """The cross-encoder, opened if it is a name, and its budget; None without a cross-encoder.
+
+    Args:
+        cross: the cross-encoder, its name or its folder.
+        budget: see `Budget.parse`; None for three pairs a text.
+
+    Raises:
+        InputError: neither a cross-encoder nor a name, a budget that is none, or one for nobody.
+        ModelNotFound: there is no model of that name.
+        CheckpointError: the model cannot be read, or is no cross-encoder.
+    """
+    if cross is None:
+        if budget is not None:
+            raise InputError("budget= is for a cross-encoder: give cross= too.")
+        return None
+    allowed = Budget.parse("3n" if budget is None else budget)
+    if isinstance(cross, str | os.PathLike):
+        from sememe.encoders import CrossEncoder  # on use: an engine comes with it
+
+        cross = CrossEncoder(cross)
+    _options(cross)
+    return cross, allowed
 
 
 class ScoreCache:

@@ -118,7 +118,7 @@ class Classifier:
         Args:
             texts: any iterable of str, read once, never held as a whole. (The command passes the
                 rows of a file, of which all columns are kept.)
-            path: `x.csv`, `.tsv`, `.jsonl` or `.parquet`, with the columns text, label and
+            path: `x.csv`, `.tsv`, `.xlsx`, `.jsonl` or `.parquet`, with the columns text, label and
                 probability; or a folder, for parquet shards. A blank text has neither label nor
                 probability.
             proba: a further column for the probability of each label.

@@ -16,9 +16,10 @@ from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import Floats, Head, save
 from sememe.classification.tuning import Tuned, tuned, work_folder
 from sememe.data import Data, Examples, hold_out, load, split
+from sememe.data.reading import Roles
 from sememe.encoders import BiEncoder
 from sememe.errors import ChoiceWarning, InputError, warn
-from sememe.evaluation.measures import Measurement, macro_f1
+from sememe.evaluation.measures import Measurement, label_details, macro_f1
 from sememe.evaluation.outcome import (
     ON_REQUEST,
     Choice,
@@ -51,6 +52,7 @@ def train_classifier(
     *,
     how: str = "auto",
     model: str | os.PathLike[str] = DEFAULT_MODEL,
+    columns: Roles = None,
     dev: Data | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
@@ -72,6 +74,8 @@ def train_classifier(
             of the examples to measure on chooses, and the figures are of the other.
         model: where to start from: a bi-encoder, a regular transformer or, for the probe, a static
             encoder.
+        columns: which column is what, such as {"text": "question", "label": "intent"}, where their
+            names do not say it.
         dev: examples to measure on, as `data`; None holds out a fifth, 2,000 at the most; "none"
             measures nothing, and learns from all.
         epochs: how often few-shot and fine-tune see each text; None chooses, as all that follow.
@@ -110,7 +114,7 @@ def train_classifier(
     target = Path(output).resolve()
     if not (target / _UNFINISHED).is_file():
         check_target(target)
-    checkpoint, loaded = read(model), load(data)
+    checkpoint, loaded = read(model), load(data, columns=columns)
     if loaded.kind != "labelled texts":
         raise InputError(
             f"{loaded.name} holds {loaded.kind}; a classifier learns from the columns text, label."
@@ -120,7 +124,7 @@ def train_classifier(
             f"{checkpoint.name} is a static encoder: it has no transformer that could learn. Use "
             "--how probe."
         )
-    examples, held = hold_out(loaded, dev, settings.seed)
+    examples, held = hold_out(loaded, dev, settings.seed, columns)
     run = _Run(checkpoint, examples, held, target, {**options, "progress": progress})
     way, why = (how, ON_REQUEST) if how != "auto" else run.worth_trying()
     probe = run.probe(checkpoint)
@@ -247,8 +251,10 @@ class _Run:
             before = probe.places(self.held)
             words = f"by {learned.head.how}", "by the probe", "the probe"
         first, last = (
-            Measurement("accuracy", np.mean, (places == gold).astype(float))
-            for places in (before, predicted)
+            Measurement("accuracy", np.mean, details.merits, details=details)
+            for details in (
+                label_details(self.held, gold, places) for places in (before, predicted)
+            )
         )
         further = (Measurement("macro F1", macro_f1, predicted, (gold,)),)
         return Outcome(*facts, first, last, further, words, self.sample)

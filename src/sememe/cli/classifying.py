@@ -15,6 +15,7 @@ from sememe.cli.parser import (
     add_training,
     engine_options,
     print_json,
+    training_columns,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _EXAMPLES = """\
 sememe classify my-classifier tickets.csv --column body -o labels.csv
 sememe classify my-classifier archive.jsonl --proba -o labels.parquet"""
 _TRAIN_EXAMPLES = """\
-sememe train classifier tickets.csv -o my-classifier
+sememe train classifier tickets.csv --text question --label intent -o my-classifier
 sememe train classifier tickets.csv --how few-shot --dev held-out.csv -o my-classifier"""
 
 
@@ -35,14 +36,14 @@ def add_commands(commands: "Commands") -> None:
         "classify",
         summary="label a file of texts by a classifier, however many there are",
         description="Label a file of texts: all its columns stay, with label and probability "
-        "beside them. Interrupted, the same command goes on where it was, and its output is the "
+        "beside them. Interrupted, the same command resumes where it stopped; its output is the "
         "same as without the interruption.",
         examples=_EXAMPLES,
     )
     parser.add_argument("model", metavar="MODEL", help="what sememe train classifier made")
     add_input(parser)
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="x.csv, x.tsv, "
-                        "x.jsonl, x.parquet, or a folder for parquet shards")  # fmt: skip
+                        "x.xlsx, x.jsonl, x.parquet, or a folder for parquet shards")  # fmt: skip
     parser.add_argument("--proba", action="store_true", help="write every label's probability too")
     add_engine(parser)
     add_json(parser, "a summary")
@@ -69,7 +70,7 @@ def add_train_command(kinds: "Commands") -> None:
         summary="a classifier: a label for each text",
         description="Train a classifier on the columns text and label. A part of the data is held "
         "out: a probe is measured on it against the most frequent label, what costs more against "
-        "the probe. Interrupted, the same command goes on.",
+        "the probe. Interrupted, the same command resumes.",
         examples=_TRAIN_EXAMPLES,
     )
     add_training(parser, "classifier")
@@ -84,7 +85,8 @@ def _train(options: argparse.Namespace) -> int:
 
     names = ("how", "model", "dev", "epochs", "batch_size", "learning_rate", "device", "seed")
     arguments = {name: getattr(options, name) for name in names}
-    done = sememe.train_classifier(options.data, options.output, **arguments)
+    columns = training_columns(options)
+    done = sememe.train_classifier(options.data, options.output, columns=columns, **arguments)
     if options.json:
         print_json(summary(done))
     print(f"{done.verdict}\n{options.output}: the classifier", file=sys.stderr)

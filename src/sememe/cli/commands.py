@@ -10,9 +10,11 @@ from sememe.cli import (
     classifying,
     clustering,
     comparing,
+    distilling,
     doctor,
     encoding,
     indexing,
+    mining,
     models,
     pairing,
     quantizing,
@@ -83,7 +85,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, models, quantizing, doctor,
+        training, distilling, mining, models, quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 sememe index faq.csv --column answer -o faq.sememe
+sememe index papers.xlsx --column title --column abstract -o papers.sememe
 sememe index tickets.jsonl --column body --id number --replace -o tickets.sememe
 sememe index reports.jsonl --column body --long split -o reports.sememe
 sememe index closed.txt --remove -o tickets.sememe
@@ -382,10 +383,10 @@ def _file_ids(table: "Table", column: str) -> list[str]:
             ids += check_ids([value])  # type: ignore[list-item]
         except InputError as error:
             reason = str(error).removeprefix("ids[0] is ")
-            raise TableError(f'{table.source.where(row)}: "{column}" is {reason}') from None
+            raise TableError(f'{table.source.where(row, column)}: "{column}" is {reason}') from None
         if first.setdefault(ids[row], row) != row:
             raise TableError(
-                f'{table.source.where(row)}: "{column}" is {value!r}, as in '
+                f'{table.source.where(row, column)}: "{column}" is {value!r}, as in '
                 f"{table.source.where(first[ids[row]])}; an id stands for one text"
             )
     return ids
@@ -415,7 +416,7 @@ def _file_metadata(
             if not isinstance(value, str | int | float | list | dict | None):
                 value = str(value)  # what only parquet has, such as dates
             if reason := why_not_json(value):
-                raise TableError(f'{table.source.where(row)}: "{name}" {reason}')
+                raise TableError(f'{table.source.where(row, name)}: "{name}" {reason}')
             if value is not None:
                 metadata[row][key] = value
     return metadata

@@ -53,7 +53,8 @@ def show_help(parser: Parser) -> None:
 def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
-                        help="txt, csv, tsv, jsonl or parquet; - for lines on stdin")  # fmt: skip
+                        help="txt, csv, tsv, xlsx, jsonl, parquet; - for lines on stdin"
+                        )  # fmt: skip
     add_column(parser)
 
 
@@ -84,6 +85,33 @@ def add_model(parser: Parser) -> None:
     add_engine(parser)
 
 
+def add_cross(parser: Parser) -> None:
+    """A cross-encoder that teaches the bi-encoder, and its budget."""
+    parser.add_argument("--cross", metavar="M", help="a cross-encoder that reads some pairs and "
+                        "teaches the bi-encoder, where it can be trusted")  # fmt: skip
+    parser.add_argument("--budget", metavar="B", help="how many pairs it reads: 3n (three for "
+                        "each text, the default), a number, a time such as 2min, all")  # fmt: skip
+
+
+def cross_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_cross`'s options say, as `cluster` and `find_pairs` take it."""
+    if not options.cross:
+        if options.budget:
+            raise InputError("--budget is for a cross-encoder: give --cross too.")
+        return {}
+    from sememe.encoders import CrossEncoder  # on use: an engine comes with it
+
+    cross = CrossEncoder(options.cross, **engine_options(options))
+    return {"cross": cross, "budget": options.budget}
+
+
+def add_vectors(parser: Parser) -> None:
+    """Vectors that are there already."""
+    parser.add_argument("--vectors", metavar="FILE", help="the texts' vectors as sememe encode "
+                        "wrote them with this model and precision: .parquet, .npy, .jsonl or a "
+                        "folder; nothing is encoded again but a few, to check them")  # fmt: skip
+
+
 def add_engine(parser: Parser, of: str = "") -> None:
     """What an encoder computes in, and where; `of` says which encoder, where there are several."""
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
@@ -102,8 +130,12 @@ def engine_options(options: argparse.Namespace) -> dict[str, Any]:
 def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     """Options that all kinds of training share."""
     parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
-                        "jsonl or parquet, or a data set of the Hub (org/name:config@split)"
+                        "jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)"
                         )  # fmt: skip
+    add_roles(parser)
+    parser.add_argument("--text", metavar="NAME", action="append", help="the same as --columns "
+                        "text=NAME; several are joined by a blank line")  # fmt: skip
+    parser.add_argument("--label", metavar="NAME", help="the same as --columns label=NAME")
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help=f"a new or empty folder for the {noun}")  # fmt: skip
     parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="the model to start "
@@ -122,6 +154,26 @@ def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all randomness "
                         "(default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
+
+
+def add_roles(parser: Parser) -> None:
+    """Which column is what, for data whose columns have other names."""
+    parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
+                        help="which column is what, where their names do not say it, such as "
+                        "anchor=question,positive=answer")  # fmt: skip
+
+
+def _roles(value: str) -> dict[str, str]:
+    items = [item.partition("=") for item in value.split(",")]
+    if not all(role and name for role, _, name in items):
+        raise argparse.ArgumentTypeError(f"{value} is not ROLE=NAME,..., such as text=question")
+    return {role: name for role, _, name in items}
+
+
+def training_columns(options: argparse.Namespace) -> dict[str, Any] | None:
+    """What `add_training`'s switches say of columns, as training takes it."""
+    roles = {"text": options.text, "label": options.label}
+    return {**options.columns, **{role: name for role, name in roles.items() if name}} or None
 
 
 def whole_number(value: str) -> int:

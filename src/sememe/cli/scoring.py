@@ -28,11 +28,12 @@ def add_commands(commands: "Commands") -> None:
         "again: it resumes where it stopped, and the output is the same.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("file", metavar="PAIRS", help="csv, tsv, jsonl or parquet")
+    parser.add_argument("file", metavar="PAIRS", help="csv, tsv, jsonl, parquet or xlsx")
     parser.add_argument("--columns", metavar=("FIRST", "SECOND"), nargs=2, help="the two columns "
                         "of a pair (default: two with the usual names)")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="x.parquet, x.csv, "
-                        "x.tsv, x.jsonl, x.npy, or a folder for parquet shards")  # fmt: skip
+                        "x.tsv, x.xlsx, x.jsonl, x.npy, or a folder of parquet shards"
+                        )  # fmt: skip
     parser.add_argument("--model", metavar="M", required=True,
                         help="a cross-encoder: a directory, a name or a Hub id")  # fmt: skip
     add_engine(parser)

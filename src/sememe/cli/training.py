@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.classifying import add_train_command
-from sememe.cli.parser import Parser, add_command, add_training, print_json, show_help
+from sememe.cli.parser import (
+    Parser,
+    add_command,
+    add_training,
+    print_json,
+    show_help,
+    training_columns,
+)
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
 
 _EXAMPLES = """\
 sememe train bi pairs.csv -o my-encoder
+sememe train bi faq.csv --columns anchor=question,positive=answer -o my-encoder
 sememe train bi triplets.parquet --dev held-out.parquet --epochs 2 --batch-size 512 -o my-encoder
 sememe train bi a.csv b.csv --weights 2 1 --matryoshka 384 128 64 -o my-encoder"""
 _CROSS_EXAMPLES = """\
@@ -115,6 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
 
     options = {name: getattr(arguments, name) for name in _OPTIONS}
+    options["columns"] = training_columns(arguments)
     options["loss_options"] = dict(arguments.loss_option or ())
     if arguments.score_range:
         options["score_range"] = tuple(arguments.score_range)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sememe.clustering.communities import neighbor_graph
 from sememe.neighbors import Neighbors
+from sememe.neighbors.communities import neighbor_graph
 
 _EPOCHS = 100
 _ROTATIONS = 15  # sampled repulsive pairs of a point and epoch

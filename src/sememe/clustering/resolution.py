@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.clustering.communities import Labels, sums
 from sememe.neighbors import Neighbors, normalized
+from sememe.neighbors.communities import Labels, sums
 
 _COARSEST, _FINEST = 0.05, 33.0
 _FIRST_RUNS, _LATER_RUNS = 8, 4

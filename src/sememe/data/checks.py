@@ -24,8 +24,8 @@ _NO_AND_YES = {
 
 def read_texts(table: Table, layout: Layout) -> list[tuple[str, ...]]:
     """The texts of each row; TableError for one that is missing, empty, or a false negative."""
-    names = list(layout.texts.values())
-    rows = list(zip(*(_column_of_texts(table, name) for name in names), strict=True))
+    names = [" + ".join(columns) for columns in layout.texts.values()]
+    rows = list(zip(*(_texts(table, columns) for columns in layout.texts.values()), strict=True))
     for i, texts in enumerate(rows):
         for name, negative in zip(names[2:], texts[2:], strict=True):
             if negative in texts[:2]:
@@ -34,8 +34,10 @@ def read_texts(table: Table, layout: Layout) -> list[tuple[str, ...]]:
     return rows
 
 
-def _column_of_texts(table: Table, name: str) -> Iterator[str]:
-    for i, value in enumerate(table.columns[name]):
+def _texts(table: Table, columns: list[str]) -> Iterator[str]:
+    name = " + ".join(columns)
+    values = table.columns[name] if len(columns) == 1 else table.text_column(columns)
+    for i, value in enumerate(values):
         if not isinstance(value, str) or not value.strip():
             problem = "is missing" if is_missing(value) else f"is {reprlib.repr(value)}, not a text"
             problem = "is empty" if isinstance(value, str) else problem
@@ -88,7 +90,7 @@ def read_labels(table: Table, name: str, allowed: Container[str] = ()) -> Iterat
 
 
 def _refusal(table: Table, i: int, name: str, problem: str, remedy: str) -> TableError:
-    place = table.source.where(i)
+    place = table.source.where(i, name)
     return TableError(f'{place}: "{name}" {problem}; give it {remedy}, or remove the row')
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.data import checks
-from sememe.data.reading import Data, Kind, layout_of, read_blocks
+from sememe.data.reading import Data, Kind, Roles, layout_of, read_blocks
 from sememe.errors import InputError, JobError, SememeWarning, is_unavailable, warn
 
 _FEWEST_TO_TRAIN, _FEWEST_TO_MEASURE = 4, 2
@@ -34,6 +34,7 @@ class Example(NamedTuple):
 def load(
     data: Data,
     *,
+    columns: Roles = None,
     score_range: tuple[float, float] | None = None,
     folder: str | os.PathLike[str] | None = None,
     like: "Examples | None" = None,
@@ -41,9 +42,12 @@ def load(
     """Read and check labelled data, which may be larger than memory.
 
     Args:
-        data: a csv, tsv, jsonl or parquet file; with `datasets` installed a folder, or a data set
-            of the Hub, "org/name:config@split" (a file of that name goes first; without @split it
-            is train); a DataFrame; a dict of columns; a list of dicts; or a `Table`.
+        data: a csv, tsv, xlsx, jsonl or parquet file; with `datasets` installed a folder, or a data
+            set of the Hub, "org/name:config@split" (a file of that name goes first; without @split
+            it is train); a DataFrame; a dict of columns; a list of dicts; or a `Table`.
+        columns: the columns that are not called as what they are, such as {"text": "question",
+            "label": "intent"}; None goes by their names. {"text": ["title", "body"]} joins texts by
+            a blank line.
         score_range: the lowest and highest score there can be, which become 0 and 1. None: scores
             from 0 to 1, or -1 to 1, stay as they are; those from 0 to 5 are divided by 5.
         folder: where the texts are kept on disk; None is the system's temporary folder.
@@ -67,9 +71,9 @@ def load(
     allowed = () if like is None else like.labels
     codes = {label: code for code, label in enumerate(allowed)}
     layout, n, values, name = None, 0, array("d"), ""
-    for table in read_blocks(data):
+    for table in read_blocks(data, columns):
         if layout is None:
-            name, layout = table.source.file, layout_of(table.columns, table.source.file)
+            name, layout = table.source.file, layout_of(table.columns, table.source.file, columns)
             if like is not None and layout.kind != like.kind:
                 raise InputError(
                     f"{name} holds {layout.kind}, and {like.name} {like.kind}: what is measured on "
@@ -83,8 +87,8 @@ def load(
             labels = checks.read_labels(table, layout.targets["label"], codes if allowed else ())
             values.extend(codes.setdefault(label, len(codes)) for label in labels)
         else:
-            columns = (checks.read_scores(table, column) for column in layout.targets.values())
-            values.extend(score for scores in zip(*columns, strict=True) for score in scores)
+            numbers = (checks.read_scores(table, column) for column in layout.targets.values())
+            values.extend(score for scores in zip(*numbers, strict=True) for score in scores)
     fewest, use = (
         (_FEWEST_TO_TRAIN, "training") if like is None else (_FEWEST_TO_MEASURE, "measuring")
     )

@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,6 +13,7 @@ from sememe.errors import InputError, TableError
 from sememe.extras import importing
 from sememe.tables import Source, Table, stream_table
 from sememe.tables.files import FORMATS, file_name
+from sememe.tables.table import choose_columns
 from sememe.text.check import as_list
 
 
@@ -31,6 +33,8 @@ Kind = Literal[
 
 _DATA_SET = re.compile(r"([^:@]+)(?::([^:@]+))?(?:@(.+))?")
 _ON_THE_HUB = re.compile(r"\w[\w.-]*/[\w.-]+")
+# anchor, text, label …: the column that has it; of texts several, which are joined.
+Roles = Mapping[str, str | Sequence[str]] | None
 _BLOCK_ROWS = 4096
 
 _NEGATIVE = re.compile(r"negative(_\d+)?")
@@ -47,17 +51,17 @@ _KINDS_OF_COLUMNS = (
 )
 
 
-def read_blocks(data: Data) -> Iterator[Table]:
+def read_blocks(data: Data, roles: Roles = None) -> Iterator[Table]:
     """Yield the columns that make examples, some rows at a time; others are not read."""
     if isinstance(data, str | os.PathLike):
         spec = _DATA_SET.fullmatch(os.fspath(data))
         if spec and not Path(data).is_file() and _is_data_set(Path(spec[1])):
-            return _blocks_of_data_set(spec)
+            return _blocks_of_data_set(spec, roles)
         return stream_table(
-            data, lambda names: layout_of(names, file_name(data)).columns, _BLOCK_ROWS
+            data, lambda names: layout_of(names, file_name(data), roles).columns, _BLOCK_ROWS
         )
     table = data if isinstance(data, Table) else _table_in_memory(data)
-    names = layout_of(table.columns, table.source.file).columns
+    names = layout_of(table.columns, table.source.file, roles).columns
     return iter([Table({name: table.columns[name] for name in names}, table.source)])
 
 
@@ -66,7 +70,7 @@ def _is_data_set(path: Path) -> bool:
     return path.is_dir() or (not has_suffix_of_file and bool(_ON_THE_HUB.fullmatch(str(path))))
 
 
-def _blocks_of_data_set(spec: re.Match[str]) -> Iterator[Table]:
+def _blocks_of_data_set(spec: re.Match[str], roles: Roles) -> Iterator[Table]:
     purpose = f"data sets of the Hub and folders (there is no file {spec[0]})"
     with importing("datasets", purpose=purpose):
         import datasets
@@ -77,7 +81,7 @@ def _blocks_of_data_set(spec: re.Match[str]) -> Iterator[Table]:
             f"there is no file {spec[0]}, and as a data set (org/name:config@split) it cannot be "
             f"read: {' '.join(str(error).split())}"
         ) from error
-    data = data.select_columns(layout_of(data.column_names, spec[0]).columns)
+    data = data.select_columns(layout_of(data.column_names, spec[0], roles).columns)
     for start in range(0, len(data), _BLOCK_ROWS):
         block = data[start : start + _BLOCK_ROWS]
         columns = {name: _class_names(block[name], data.features[name]) for name in block}
@@ -125,43 +129,79 @@ def _table_in_memory(data: Any) -> Table:
 
 @dataclass(frozen=True)
 class Layout:
-    """A kind, and the table's name of each column that is read for it."""
+    """A kind, and the table's names of the columns that are read for it."""
 
     kind: Kind
-    texts: dict[str, str]
+    texts: dict[str, list[str]]
     targets: dict[str, str]
 
     @property
     def columns(self) -> list[str]:
         """The table's names of all columns that are read."""
-        return [*self.texts.values(), *self.targets.values()]
+        return [*chain(*self.texts.values()), *self.targets.values()]
 
 
-def layout_of(names: Iterable[str], file: str) -> Layout:
+def layout_of(names: Iterable[str], file: str, roles: Roles = None) -> Layout:
     """The one layout that uses every meaningful name, whatever its case and outer spaces.
 
-    Other names are left alone; negative_1 means negative. Raises TableError where the meaningful
-    names make no kind, or more than one.
+    Other names are left alone; negative_1 means negative. Columns that `roles` names have their
+    role whatever they are called; those that make a kind by themselves need no others. Raises
+    TableError where the meaningful names make no kind, or more than one.
     """
     names = list(names)
-    name_of: dict[str, str] = {}
+    requested = {
+        role: choose_columns(names, columns, file)
+        for role, columns in _checked_roles(roles).items()
+    }
+    taken = list(chain(*requested.values()))
+    if len({*taken}) < len(taken):
+        raise InputError(f"columns={shown(roles)}: one column cannot be two; name it once.")
+    name_of = dict(requested)
     for name in names:
-        word = re.sub(r"^negative_1(?=_score$|$)", "negative", name.strip().casefold())
+        word = _folded(name)
+        if word in requested or name in taken:
+            continue
         if word in name_of:
-            raise TableError(
-                f'{file}: the columns "{name_of[word]}" and "{name}" both mean {word}; rename one'
-            )
+            both = f'"{name_of[word][0]}" and "{name}"'
+            raise TableError(f"{file}: the columns {both} both mean {word}; rename one")
         if _WORD.fullmatch(word):
-            name_of[word] = name
+            name_of[word] = [name]
     layouts = _layouts(sum(1 for word in name_of if _NEGATIVE.fullmatch(word)))
-    for kind, texts, targets in layouts:
-        if name_of.keys() == {*texts, *targets}:
-            parts = ({word: name_of[word] for word in words} for words in (texts, targets))
-            return Layout(kind, *parts)
+    for candidates in (name_of, requested):
+        for kind, texts, targets in layouts:
+            if candidates.keys() == {*texts, *targets}:
+                return Layout(
+                    kind,
+                    {word: candidates[word] for word in texts},
+                    {word: candidates[word][0] for word in targets},
+                )
     kinds = {(*texts, *targets): kind for kind, texts, targets in layouts}
     raise TableError(
         f"{file} has the columns {_quoted(names)}. {_problem(name_of, kinds)} {_KINDS_OF_COLUMNS}"
     )
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"^negative_1(?=_score$|$)", "negative", name.strip().casefold())
+
+
+def _checked_roles(roles: Roles) -> dict[str, str | Sequence[str]]:
+    if roles is None:
+        return {}
+    problem = f"columns={shown(roles)}"
+    if not isinstance(roles, Mapping) or not all(
+        isinstance(word, str) and word
+        for role, columns in roles.items()
+        for word in (role, *(columns if isinstance(columns, list | tuple) else [columns]))
+    ):
+        raise InputError(f'{problem}: give each its column, such as {{"anchor": "question"}}.')
+    for role, columns in roles.items():
+        if not _WORD.fullmatch(_folded(role)):
+            raise InputError(f'{problem}: there is no "{role}". {_KINDS_OF_COLUMNS}')
+        is_text = not _folded(role).endswith(("score", "label"))
+        if not columns or not (is_text or isinstance(columns, str)):
+            raise InputError(f"{problem}: give {role} one column; only texts can have several.")
+    return {_folded(role): name for role, name in roles.items()}
 
 
 def _layouts(negatives: int) -> list[tuple[Kind, tuple[str, ...], tuple[str, ...]]]:
@@ -179,7 +219,7 @@ def _layouts(negatives: int) -> list[tuple[Kind, tuple[str, ...], tuple[str, ...
     ]
 
 
-def _problem(name_of: dict[str, str], kinds: dict[tuple[str, ...], Kind]) -> str:
+def _problem(name_of: dict[str, list[str]], kinds: dict[tuple[str, ...], Kind]) -> str:
     """Why the names make no kind, and which columns to add or to leave out."""
     if not name_of:
         return "None of these names says what they hold; rename those that training is to read."
@@ -190,7 +230,7 @@ def _problem(name_of: dict[str, str], kinds: dict[tuple[str, ...], Kind]) -> str
         return f"They fit {fits}; keep the columns of one, and rename or remove the others."
     nearest = min(kinds, key=lambda words: len(name_of.keys() ^ {*words}))
     missing = [word for word in nearest if word not in name_of]
-    extra = [name for word, name in name_of.items() if word not in nearest]
+    extra = [name for word in name_of if word not in nearest for name in name_of[word]]
     advice = " and ".join(
         f"{verb} {_quoted(columns)}"
         for verb, columns in (("add", missing), ("rename or remove", extra))

@@ -6,7 +6,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sememe.data.examples import Examples, load
-from sememe.data.reading import Data
+from sememe.data.reading import Data, Roles
 from sememe.errors import ChoiceWarning, InputError, warn
 
 Ints = npt.NDArray[np.int64]
@@ -17,7 +17,7 @@ _HELD_OUT, _MOST_HELD_OUT = 0.2, 2000
 
 
 def hold_out(
-    examples: Examples, dev: Data | Examples | None, seed: int = 0
+    examples: Examples, dev: Data | Examples | None, seed: int = 0, columns: Roles = None
 ) -> tuple[Examples, Examples | None]:
     """Examples to train on, and those to measure on.
 
@@ -29,7 +29,7 @@ def hold_out(
         return split(examples, size, seed)
     if isinstance(dev, str) and dev == "none":
         return examples, None
-    return examples, dev if isinstance(dev, Examples) else load(dev, like=examples)
+    return examples, dev if isinstance(dev, Examples) else load(dev, columns=columns, like=examples)
 
 
 def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Examples]:

@@ -19,10 +19,13 @@ from sememe.encoders.pipeline import Pipeline, Work
 from sememe.encoders.vectors import softmax
 from sememe.engines import Array, load_ahead, open_engine
 from sememe.errors import CheckpointError, InputError
+from sememe.tables import series_index, to_frame
 from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
 from sememe.text.pair_tokenizer import TRUNCATE, Truncate
 
 if TYPE_CHECKING:
+    import pandas
+
     from sememe.encoders.disk import OnDisk
     from sememe.jobs import FileRows
 
@@ -40,6 +43,24 @@ class RankedDocument:
     index: int
     score: float
     text: str
+
+
+class Ranking(list[RankedDocument]):
+    """Documents by their scores, best first."""
+
+    def __init__(self, documents: Iterable[RankedDocument] = (), index: Any = None) -> None:
+        super().__init__(documents)
+        self._index = index  # of the pandas Series that the documents came in
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a document, score and text, under its place or its label in a pandas Series.
+
+        So it joins back to the frame that the documents came from. Raises MissingExtra without
+        pandas.
+        """
+        places = [document.index for document in self]
+        columns = {name: [getattr(one, name) for one in self] for name in ("score", "text")}
+        return to_frame(columns, places if self._index is None else self._index[places])
 
 
 @dataclass(frozen=True)
@@ -163,7 +184,7 @@ class CrossEncoder(OpenedModel):
         *,
         top_k: int | None = None,
         progress: bool | None = None,
-    ) -> list[RankedDocument]:
+    ) -> Ranking:
         """Rank documents by their score against a query, best first.
 
         The query is tokenised once and always read whole: only documents are cut. Of equal scores
@@ -189,11 +210,11 @@ class CrossEncoder(OpenedModel):
         if not isinstance(query, str) or not query.strip():
             raise InputError(f"query is {query!r}; a text that is not blank is needed.")
         query = check_texts([query], name="query")[0]
-        texts = check_texts(documents, name="documents")
+        index, texts = series_index(documents), check_texts(documents, name="documents")
         pairs = [(query, text) for text in texts]
         scores = self.score(pairs, truncate="document", progress=progress)
         order = np.argsort(-scores, kind="stable")[:top_k]
-        return [RankedDocument(int(i), float(scores[i]), texts[i]) for i in order]
+        return Ranking((RankedDocument(int(i), float(scores[i]), texts[i]) for i in order), index)
 
     @explained
     def score_to(
@@ -211,7 +232,7 @@ class CrossEncoder(OpenedModel):
         Args:
             pairs: any iterable of (first, second), read once, never held as a whole. (The command
                 passes the rows of a file, of which all columns are kept.)
-            path: `x.parquet`, `.csv`, `.tsv` or `.jsonl` for one file with the columns first,
+            path: `x.parquet`, `.csv`, `.tsv`, `.xlsx` or `.jsonl`, with the columns first,
                 second and score (of several labels, a column each), `x.npy` for an array, or a
                 folder of parquet shards.
             raw, symmetric, truncate: as `score`'s.

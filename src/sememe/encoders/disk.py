@@ -45,6 +45,8 @@ _SLOW_PART_SECONDS = 30
 # The suffixes of what results can be written as; "" is a folder of parquet shards.
 VECTORS = (".parquet", ".npy", ".jsonl", "")
 SCORES = (".csv", ".tsv", ".xlsx", *VECTORS)
+FINGERPRINT = "sememe.fingerprint"  # of parquet's metadata
+
 PASSAGES = (".parquet", ".jsonl", "")  # .npy would not say where they are
 
 
@@ -303,7 +305,7 @@ class _Output(Generic[Item]):
             columns[new_column(name, columns)] = _spread(column, rows, count)
         writable, changed = replace_unwritable(columns, self.suffix)
         self._changed = self._changed or changed
-        write_table(path, writable)
+        write_table(path, writable, {FINGERPRINT: self.task.settings["fingerprint"]})
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""

@@ -94,7 +94,20 @@ def _bootstrap(
 ) -> tuple[float, float, float, NDArray[np.float64]]:
     """The statistic of all rows, its interval, and its value for each draw that has one."""
     arrays = [np.asarray(column) for column in columns]
-    n = _check_rows(arrays)
+    names = [f"array {i}" for i in range(1, len(arrays) + 1)]
+    n = len(arrays[0])
+    if len({*map(len, arrays)}) > 1:
+        counts = ", ".join(f"{name} has {len(x)}" for name, x in zip(names, arrays, strict=True))
+        raise InputError(f"the numbers of rows differ ({counts}): give each a row for every item.")
+    if n == 0:
+        raise InputError(f"{' and '.join(names)}: no rows, so there is nothing to measure.")
+    for name, array in zip(names, arrays, strict=True):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            bad = np.unique(np.nonzero(~np.isfinite(array))[0])
+            more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
+            raise InputError(
+                f"row {bad[0]} of {name} is not a finite number{more}: leave it out or mend it."
+            )
     if n < 2 or resamples < 1 or not 0 < confidence < 1:
         raise InputError(
             f"{n} rows, resamples={resamples}, confidence={confidence}: give at least 2 rows, at "
@@ -115,22 +128,3 @@ def _bootstrap(
         )
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return value, float(low), float(high), draws
-
-
-def _check_rows(arrays: list[NDArray[Any]]) -> int:
-    """The number of rows, if all have the same, not 0, and no number in them is missing."""
-    names = [f"array {i}" for i in range(1, len(arrays) + 1)]
-    counts = [len(array) for array in arrays]
-    if len(set(counts)) > 1:
-        rows = ", ".join(f"{name} has {n}" for name, n in zip(names, counts, strict=True))
-        raise InputError(f"the numbers of rows differ ({rows}): give each a row for every item.")
-    if counts[0] == 0:
-        raise InputError(f"{' and '.join(names)}: no rows, so there is nothing to measure.")
-    for name, array in zip(names, arrays, strict=True):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = np.unique(np.nonzero(~np.isfinite(array))[0])
-            more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
-            raise InputError(
-                f"row {bad[0]} of {name} is not a finite number{more}: leave it out or mend it."
-            )
-    return counts[0]

@@ -24,6 +24,25 @@ _TIE = 1e-9
 
 
 @dataclass(frozen=True)
+class Details:
+    """What was measured, example by example, as people read it.
+
+    Attributes:
+        meaning: what the answers are.
+        texts: of each example.
+        right: the right answer to each, "" where there is but one.
+        answers: the model's.
+        merits: float (n,), the higher the better the answer.
+    """
+
+    meaning: str
+    texts: Sequence[tuple[str, ...]]
+    right: Sequence[str]
+    answers: Sequence[str]
+    merits: Floats
+
+
+@dataclass(frozen=True)
 class Measurement:
     """A model's figure, and what it gave of each example; a tie or a NaN never speaks for it.
 
@@ -32,12 +51,14 @@ class Measurement:
         statistic: of `values` and `gold`, the higher the better.
         values: one an example: a score, or the example's own figure.
         gold: what the scores are compared with, if anything.
+        details: the examples with their answers, if they are texts.
     """
 
     metric: str
     statistic: Callable[..., Any]
     values: Floats
     gold: tuple[Floats, ...] = ()
+    details: Details | None = None
 
     @property
     def value(self) -> float:
@@ -63,15 +84,21 @@ def measure_bi(
     accuracy of triplets (whether the positive is nearer than every negative), of labelled texts
     with one triplet each.
     """
-    if examples.kind == "labelled texts":
-        return _triplets(_label_triplets(examples), encode)
-    if examples.kind in ("triplets", "taught triplets"):
-        return _triplets([example.texts for example in examples], encode)
-    first, second = zip(*(example.texts for example in examples), strict=True)
     if examples.kind == "pairs":
         return _retrieval(examples, encode)
-    a, b = _normalized(encode(first)), _normalized(encode(second))
-    return _pairs(examples, (a * b).sum(1), positive_label)
+    texts = [example.texts for example in examples]
+    if examples.kind == "labelled texts":
+        texts = _label_triplets(examples)
+    first, second, *negatives = (_normalized(encode(column)) for column in zip(*texts, strict=True))
+    cosines = (first * second).sum(1)
+    if not negatives:
+        return _pairs(examples, cosines, positive_label)
+    margins = cosines - np.max([(first * other).sum(1) for other in negatives], axis=0)
+    right = (margins > _TIE).astype(np.float64)
+    meaning = "how much closer the second text is than the third"
+    answers = [f"{margin:+.2f}" for margin in margins]
+    details = Details(meaning, texts, [""] * len(texts), answers, right)
+    return Measurement("triplet accuracy", np.mean, right, details=details)
 
 
 def measure_cross(
@@ -85,10 +112,13 @@ def measure_cross(
     if examples.kind in ("scored pairs", "labelled pairs"):
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
-            true = np.arange(len(logits)), examples.targets
+            gold, places = np.asarray(examples.targets), logits.argmax(1)
+            true = np.arange(len(logits)), gold
             true_logits = logits[true]
             logits[true] = -np.inf
-            return Measurement("accuracy", np.mean, true_logits > logits.max(1))
+            right = true_logits > logits.max(1)
+            details = label_details(examples, gold, places)
+            return Measurement("accuracy", np.mean, right, details=details)
         return _pairs(examples, logits[:, 0], positive_label)
     random, documents = np.random.default_rng(0), [example.texts[1] for example in examples]
     documents_of: dict[str, set[str]] = {}
@@ -107,7 +137,8 @@ def measure_cross(
         1 + int((~(scores[end - n + 1 : end] < scores[end - n])).sum())
         for end, n in zip(ends, counts, strict=True)
     ]
-    return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks))
+    details = _rank_details(examples, ranks)
+    return Measurement(f"MRR among {_CANDIDATES}", np.mean, 1 / np.array(ranks), details=details)
 
 
 def check_measurable(
@@ -133,12 +164,42 @@ def check_measurable(
 
 
 def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Measurement:
-    if examples.kind == "scored pairs":
-        return Measurement("Spearman", spearman, scores, (np.asarray(examples.targets),))
-    if positive_label is None:
-        raise unclear_positive_label(examples)
-    relevant = np.asarray(examples.targets) == positive_label
-    return Measurement("average precision", average_precision, scores, (relevant,))
+    from scipy.stats import rankdata
+
+    is_scored, gold = examples.kind == "scored pairs", np.asarray(examples.targets)
+    names = [] if is_scored else [examples.labels[place] for place in gold]
+    if not is_scored:
+        if positive_label is None:
+            raise unclear_positive_label(examples)
+        gold = gold == positive_label
+    places, first, last = (
+        rankdata(-1.0 * values, method)
+        for values, method in ((scores, "min"), (gold, "min"), (gold, "max"))
+    )
+    details = Details(
+        f"place among {len(gold)} pairs, the most similar first",
+        [example.texts for example in examples],
+        names
+        or [f"{place:.0f} (score {score:.2f})" for place, score in zip(first, gold, strict=True)],
+        [f"{place:.0f}" for place in places],
+        -np.maximum(0, np.maximum(first - places, places - last)),
+    )
+    if is_scored:
+        return Measurement("Spearman", spearman, scores, (gold,), details)
+    return Measurement("average precision", average_precision, scores, (gold,), details)
+
+
+def label_details(examples: Examples, gold: Floats, places: Floats) -> Details:
+    """Of labels, whole numbers (n,): the true ones and the model's."""
+    right, answers = ([examples.labels[i] for i in values] for values in (gold, places))
+    texts = [example.texts for example in examples]
+    return Details("labels", texts, right, answers, (gold == places).astype(np.float64))
+
+
+def _rank_details(examples: Examples, ranks: Sequence[float] | Floats) -> Details:
+    texts, answers = [example.texts[:2] for example in examples], [f"{rank:.0f}" for rank in ranks]
+    merits = 1 / np.asarray(ranks)
+    return Details("rank of the right text", texts, ["1"] * len(texts), answers, merits)
 
 
 def unclear_positive_label(examples: Examples) -> InputError:
@@ -191,13 +252,6 @@ def macro_f1(predicted: Floats, gold: Floats) -> float:
     return float((2 * hits[totals > 0] / totals[totals > 0]).mean())
 
 
-def _triplets(rows: Sequence[tuple[str, ...]], encode: Compute) -> Measurement:
-    anchor, *others = (_normalized(encode(column)) for column in zip(*rows, strict=True))
-    positive, *negatives = ((anchor * other).sum(1) for other in others)
-    right = positive > np.max(negatives, axis=0) + _TIE
-    return Measurement("triplet accuracy", np.mean, right.astype(np.float64))
-
-
 def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
     """Each text with another of its label and one of another label, drawn once for all models."""
     random, labels = np.random.default_rng(0), np.asarray(examples.targets)
@@ -232,7 +286,7 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
         scores[answers_of[anchors[i]]] = -np.inf  # another right answer is no mistake
         ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)
-    return Measurement(f"MRR@{_RANKED}", np.mean, values)
+    return Measurement(f"MRR@{_RANKED}", np.mean, values, details=_rank_details(examples, ranks))
 
 
 def _normalized(vectors: Floats) -> Floats:

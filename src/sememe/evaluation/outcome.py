@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sememe.errors import CheckpointError, ChoiceWarning, JobError, TableError, warn
 from sememe.evaluation.bootstrap import Comparison, Interval
@@ -15,6 +17,8 @@ from sememe.reports import training as page
 from sememe.tables import replacing
 
 ON_REQUEST = "asked for"
+_EXAMPLES = 10
+"""So many of what changed are shown."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,23 @@ class Outcome:
         """Whether the interval of the difference lies above 0; None if nothing was measured."""
         return None if self.comparison is None else self.comparison.low > 0
 
+    @property
+    def headline(self) -> str:
+        """The verdict in at most six words."""
+        if self.comparison is None:
+            return "Not measured: nothing was held out"
+        points = f"by {abs(100 * self.comparison.difference):.1f} points"
+        if self.better:
+            return f"Better {points}"
+        return f"Worse {points}" if self.comparison.high < 0 else "No measurable gain"
+
     @cached_property
     def verdict(self) -> str:
         """One sentence."""
         if not (self.last and self.before and self.after and self.comparison):
             return "Nothing was held out, so it is not known whether the model is better."
         test, count = self.comparison, len(self.last.values)
-        after, before, better = self.words
+        after, before, fallback = self.words
         further = "".join(f"; {each.metric} {_percent(each.interval())}" for each in self.further)
         figures = (
             f"{self.last.metric} {_percent(self.after)} {after}, {_percent(self.before)} {before}, "
@@ -122,7 +136,7 @@ class Outcome:
         if self.better:
             return f"Better: {figures}."
         if test.high < 0:
-            return f"Worse: {figures}. Keep {better}."
+            return f"Worse: {figures}. Keep {fallback}."
         if self.history.best == 0:
             return f"Not better: no step improved it, so none was kept ({figures})."
         return f"Not shown to be better: {figures}; this may be chance. More examples would tell."
@@ -151,20 +165,24 @@ def write_outcome(outcome: Outcome, directory: Path) -> None:
     """Put training.html, where there were steps, and training.json beside the weights."""
     history, facts = outcome.history, [(c.name, str(c.value), c.why) for c in outcome.choices]
     verdict = None
-    if outcome.before and outcome.after and outcome.comparison:
-        test = outcome.comparison
-        before, after = astuple(outcome.before), astuple(outcome.after)
-        change = (test.difference, test.low, test.high)
-        verdict = page.Verdict(before, after, change, test.p, outcome.verdict)
+    if outcome.before and outcome.after:
+        before, after = (
+            (100 * each.value, 100 * each.low, 100 * each.high)
+            for each in (outcome.before, outcome.after)
+        )
+        verdict = page.Verdict(outcome.headline, outcome.verdict, before, after, outcome.words[:2])
+    examples, changes = _changes(outcome)
     run = page.Run(
         outcome.title,
         [*facts, ("precision", outcome.precision, "weights stay in float32")],
         history.losses,
         history.rates,
-        outcome.last.metric if outcome.last else "",
-        history.evaluations,
+        f"{outcome.last.metric} × 100" if outcome.last else "",
+        [(step, 100 * value) for step, value in history.evaluations],
         history.best,
         verdict,
+        examples,
+        changes,
     )
     if history.losses:
         page.write_training(directory / "training.html", run)
@@ -172,10 +190,28 @@ def write_outcome(outcome: Outcome, directory: Path) -> None:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
 
 
+def _changes(outcome: Outcome) -> tuple[list[page.Example], str]:
+    """The examples that changed most, and how many did."""
+    if not (outcome.first and outcome.last and outcome.first.details and outcome.last.details):
+        return [], ""
+    before, after = outcome.first.details, outcome.last.details
+    gains = after.merits - before.merits
+    order = [i for i in np.argsort(-np.abs(gains), kind="stable")[:_EXAMPLES] if gains[i]]
+    examples = [
+        page.Example(
+            after.texts[i], after.right[i], before.answers[i], after.answers[i], bool(gains[i] > 0)
+        )
+        for i in order
+    ]
+    counts = f"{(gains > 0).sum()} of {len(gains)} became better, {(gains < 0).sum()} worse"
+    return examples, f"{counts}; these changed most. Before and after: {after.meaning}."
+
+
 def summary(outcome: Outcome) -> dict[str, Any]:
     """The outcome as JSON values."""
     return {
         "directory": str(outcome.directory),
+        "headline": outcome.headline,
         "verdict": outcome.verdict,
         "better": outcome.better,
         "metric": outcome.last.metric if outcome.last else None,

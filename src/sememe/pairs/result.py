@@ -1,14 +1,20 @@
 """Pairs of texts, the groups that they form, and what is left when of each group one is kept."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from sememe.cascade import CascadeReport
 from sememe.progress import counted
 from sememe.reports import html_table
+from sememe.tables import to_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 _SHOWN = 20  # pairs, in a notebook
 
@@ -59,6 +65,9 @@ class Pairs:
         texts: the n texts.
         threshold: the least score of a pair.
         why: how the threshold was found, None where the user gave one or a number of pairs.
+        index: of the pandas Series that the texts came in, else None.
+        mean: what was subtracted from the unit vectors, float32 (dim,); None without `centre=True`.
+        cascade: what the cross-encoder cost, and whether it was trusted; None without one.
 
     Example:
         >>> from sememe.pairs import pair_vectors
@@ -73,6 +82,9 @@ class Pairs:
     texts: list[str]
     threshold: float
     why: str | None = None
+    mean: NDArray[np.float32] | None = None
+    index: Any = None
+    cascade: CascadeReport | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -89,6 +101,21 @@ class Pairs:
             )
         ]
         return html_table(("score", "first", "second"), rows, self._counts())
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A row a pair: first, second, score, first_text and second_text.
+
+        `first` and `second` are rows, from 0; of a pandas Series they are the labels of its index,
+        and so join back to its frame. Raises MissingExtra without pandas.
+
+        Example:
+            >>> pairs = find_pairs(frame["question"])                         # doctest: +SKIP
+            >>> pairs.to_frame().join(frame["author"], on="first")            # doctest: +SKIP
+        """
+        ends = {"first": self.first, "second": self.second}
+        labels = ends if self.index is None else {n: self.index[rows] for n, rows in ends.items()}
+        texts = {f"{name}_text": [self.texts[row] for row in rows] for name, rows in ends.items()}
+        return to_frame({**labels, "score": self.score, **texts})
 
     def _counts(self) -> str:
         texts = counted(sum(bool(text.strip()) for text in self.texts), "text")

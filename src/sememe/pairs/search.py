@@ -1,33 +1,49 @@
 """Find the texts that mean (nearly) the same: all pairs of them, exactly, in linear memory."""
 
+from __future__ import annotations  # so that help() shows short types
+
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sememe.arguments import real_number, whole_number
+from sememe.arguments import flag, real_number, whole_number
+from sememe.cascade import as_teacher
 from sememe.checkpoint import DEFAULT_MODEL
+from sememe.costs import Budget
+from sememe.data import Data
 from sememe.errors import InputError
 from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, normalized
 from sememe.pairs.result import Pairs
+from sememe.pairs.teaching import Labels, Teaching
 from sememe.progress import counted
-from sememe.protocols import Encoder
+from sememe.protocols import EncoderLike, Scorer
+from sememe.tables import series_index
 from sememe.text import check_texts, rows_with_text
+
+Floats = NDArray[np.float32]
 
 _ROUNDING = 1e-6
 _CONSEQUENCE = "and in no pair"
 _SAMPLE = 2000  # texts from which a threshold is suggested
 _FEWEST = 20  # below, they tell nothing
+_FEWEST_CENTRED = 100
+_CANDIDATES = 2  # times as many as are wanted, where they are scored again
 _WAY = 0.7  # from unrelated to equal
 
 
 def find_pairs(
     texts: Iterable[str],
-    encoder: Encoder | str | os.PathLike[str] = DEFAULT_MODEL,
+    encoder: EncoderLike = DEFAULT_MODEL,
     *,
     threshold: float | None = None,
     top: int | None = None,
+    centre: bool = False,
+    cross: Scorer | str | os.PathLike[str] | None = None,
+    budget: Budget | str | int | None = None,
+    labels: Data | None = None,
     progress: bool | None = None,
 ) -> Pairs:
     """Find the texts that say (nearly) the same.
@@ -43,6 +59,18 @@ def find_pairs(
         threshold: the least cosine of a pair, above -1 and up to 1. Without it and without `top`
             one is suggested from the texts' own similarities, and `Pairs.why` says how.
         top: so many pairs, the closest ones.
+        centre: subtract the mean of the texts' unit vectors first, which all of them share and
+            which tells none apart (Mu & Viswanath, 2018); scores, and so `threshold`, are cosines
+            of what remains. docs/duplicates.md says when it pays.
+        cross: a cross-encoder's name or directory, or anything with `.score(pairs)`, that teaches
+            the vectors what it knows about some pairs. Scores, and so `threshold`, are cosines of
+            the vectors that it has moved. `Pairs.cascade` says what that cost and whether it is
+            trusted; where not, the pairs are the bi-encoder's.
+        budget: how many pairs it may read: "3n" (three for each text, the default), a number, a
+            time such as "2min", or "all" (of the neighbours' graph).
+        labels: from 50 labelled pairs, of these texts or others, by which the cross-encoder is
+            judged: a file, a DataFrame, a dict of columns or a list of dicts with two texts and a
+            label, 1 for duplicates and 0 for others. It then scores the closest pairs itself, too.
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -51,7 +79,8 @@ def find_pairs(
 
     Raises:
         InputError: a text that is not a string, what is no encoder, both arguments or one out of
-            its range, more than 20 million pairs, or vectors that are not finite.
+            its range, more than 20 million pairs, vectors or scores that are not finite, too few
+            texts to centre, what is no cross-encoder, or labels that cannot be used.
         ModelNotFound: there is no model of that name.
 
     Example:
@@ -64,14 +93,24 @@ def find_pairs(
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
-    texts = check_texts(texts)
-    threshold, top = _options(threshold, top)
+    index, texts = series_index(texts), check_texts(texts)
+    options = _Options.checked(threshold, top, centre)
+    teacher = as_teacher(cross, budget)
+    if teacher is None and labels is not None:
+        raise InputError("labels= are for a cross-encoder: give cross= too.")
+    if teacher is not None and options.centre:
+        raise InputError(
+            "centre= beside cross=: what moves the vectors centres them. Leave it out."
+        )
+    judges = None if labels is None else Labels.read(labels)
     encoder = as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
-    vectors = np.empty((0, 0), np.float32)
-    if filled:
-        vectors = encoded(encoder, [texts[row] for row in filled], progress)
-    return _pairs(_points(vectors, len(filled)), filled, texts, threshold, top, progress)
+    every = [texts[row] for row in filled] + ([] if judges is None else judges.texts)
+    vectors = encoded(encoder, every, progress) if every else np.empty((0, 0), np.float32)
+    points = _points(vectors, len(every))
+    teaching = teacher and Teaching(*teacher, judges, points[len(filled) :], progress)
+    points = points[: len(filled)]
+    return replace(_pairs(points, filled, texts, options, progress, teaching), index=index)
 
 
 def pair_vectors(
@@ -80,6 +119,7 @@ def pair_vectors(
     *,
     threshold: float | None = None,
     top: int | None = None,
+    centre: bool = False,
     progress: bool | None = None,
 ) -> Pairs:
     """Do what `find_pairs` does with vectors that you have already.
@@ -87,7 +127,7 @@ def pair_vectors(
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
         texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        threshold, top, progress: see `find_pairs`.
+        threshold, top, centre, progress: see `find_pairs`.
 
     Raises:
         InputError: as in `find_pairs`, or when there are not as many vectors as texts.
@@ -96,22 +136,41 @@ def pair_vectors(
         >>> pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], top=1).score.round(3).tolist()
         [0.9950000047683716]
     """
-    texts = check_texts(texts)
-    threshold, top = _options(threshold, top)
+    index, texts = series_index(texts), check_texts(texts)
+    options = _Options.checked(threshold, top, centre)
     points = _points(vectors, len(texts))
     filled = rows_with_text(texts, _CONSEQUENCE)
     if len(filled) < len(texts):
         points = points[filled]
-    return _pairs(points, filled, texts, threshold, top, progress)
+    return replace(_pairs(points, filled, texts, options, progress), index=index)
+
+
+@dataclass(frozen=True)
+class _Options:
+    threshold: float | None
+    top: int | None
+    centre: bool
+
+    @classmethod
+    def checked(cls, threshold: object, top: object, centre: object) -> _Options:
+        if threshold is not None and top is not None:
+            raise InputError("threshold= and top= were both given: give one of them at most.")
+        if threshold is not None:
+            threshold = real_number("threshold", threshold, above=-1, most=1, example=0.8)
+        return cls(
+            threshold,
+            None if top is None else whole_number("top", top),
+            flag("centre", centre),
+        )
 
 
 def _pairs(
-    points: NDArray[np.float32],
+    points: Floats,
     filled: list[int],
     texts: list[str],
-    threshold: float | None,
-    top: int | None,
+    options: _Options,
     progress: bool | None,
+    teaching: Teaching | None = None,
 ) -> Pairs:
     """The pairs among the texts at `filled`, the rows that are not blank, by their unit vectors."""
     first_rows: dict[str, int] = {}
@@ -120,17 +179,35 @@ def _pairs(
     different = np.flatnonzero(original == np.arange(len(texts)))
     if len(different) < len(points):
         points = points[original[filled] == filled]
-    why = None
+    mean = why = None
+    if options.centre:
+        if len(points) < _FEWEST_CENTRED:
+            raise InputError(
+                f"centre=True with {counted(len(points), 'different text')}: their mean says "
+                f"little. Give at least {_FEWEST_CENTRED}, or leave it out."
+            )
+        mean = points.mean(axis=0)
+        points = normalized(points - mean)
+    cascade = rescorer = None
+    if teaching is not None and len(points):
+        cascade, rescorer = teaching.of([texts[row] for row in different], points)
+        points = cascade.vectors
+    threshold, top = options.threshold, options.top
     if top is not None:
-        pairs = closest(points, top, progress)
+        close = closest(points, top * (1 if rescorer is None else _CANDIDATES), progress)
     else:
         if threshold is None:
             threshold, why = suggest_threshold(points)
-        pairs = closer_than(points, threshold, progress)
-    first, second, score = _with_copies(pairs, different, original)
+        close = closer_than(points, threshold, progress)
+    if rescorer is not None:
+        close = rescorer.rescore(close, -1.0 if threshold is None else threshold)
+    first, second, score = _with_copies(close, different, original)
     if threshold is None:
         threshold = float(score[:top].min(initial=1))
-    return Pairs(first[:top], second[:top], score[:top], texts, threshold, why)
+    report = None if cascade is None else cascade.report
+    return Pairs(
+        first[:top], second[:top], score[:top], texts, threshold, why, mean, cascade=report
+    )
 
 
 def _with_copies(
@@ -146,7 +223,7 @@ def _with_copies(
     return ClosePairs(first[order], second[order], score[order])
 
 
-def suggest_threshold(rows: NDArray[np.float32]) -> tuple[float, str]:
+def suggest_threshold(rows: Floats) -> tuple[float, str]:
     """A threshold, and a sentence that explains it.
 
     Two random texts hardly ever say the same, so their median cosine is what this encoder gives to
@@ -164,7 +241,7 @@ def suggest_threshold(rows: NDArray[np.float32]) -> tuple[float, str]:
     )
 
 
-def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
+def _points(vectors: ArrayLike, texts: int) -> Floats:
     """Rows of unit length: where they are, the very array: a copy could be most of memory."""
     rows = as_vectors(vectors)
     if len(rows) != texts:
@@ -173,14 +250,3 @@ def _points(vectors: ArrayLike, texts: int) -> NDArray[np.float32]:
         )
     squares = np.einsum("ij,ij->i", rows, rows)
     return rows if (np.abs(squares - 1) < _ROUNDING).all() else normalized(rows)
-
-
-def _options(threshold: object, top: object) -> tuple[float | None, int | None]:
-    if threshold is not None and top is not None:
-        raise InputError("threshold= and top= were both given: give one of them at most.")
-    return (
-        None if threshold is None else real_number(
-            "threshold", threshold, above=-1, most=1, example=0.8
-        ),
-        None if top is None else whole_number("top", top),
-    )  # fmt: skip

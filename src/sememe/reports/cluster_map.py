@@ -89,7 +89,7 @@ def write_map(
 
     A column is one of numbers, of dates (see `sememe.tables.dates_of`), of categories, or, where
     its values are long or hardly any comes twice, of texts, which can be read and not coloured by.
-    Columns of lists and objects are left out, and all after the thirtieth; a warning says so.
+    Columns of lists are left out, and all after the thirtieth; a warning says so.
 
     Args:
         path: the HTML file. It appears whole or not at all.
@@ -120,12 +120,13 @@ def write_map(
     ranked = sorted(clusters, key=lambda cluster: -cluster.size)
     position = {cluster.label: place for place, cluster in enumerate(ranked)}
     members = _positions(labels[rows], position)
-    drawn = _columns({} if columns is None else columns, len(texts), rows)
-    _check_color(color, drawn)
+    columns = {} if columns is None else columns
+    check_color(color, columns)
+    page_columns = _columns(columns, color, len(texts), rows)
     colors = neighbor_colors(points, members, len(ranked))
-    cut = [shortened(texts[row], _LONGEST_TEXT) for row in rows]
-    if sum(map(len, cut)) > _CHARACTERS:
-        cut = [shortened(text, _CHARACTERS // len(cut)) for text in cut]
+    excerpts = [shortened(texts[row], _LONGEST_TEXT) for row in rows.tolist()]
+    if sum(map(len, excerpts)) > _CHARACTERS:
+        excerpts = [shortened(text, _CHARACTERS // len(excerpts)) for text in excerpts]
     data = {
         "points": packed_array(_quantised(points), "<i2"),
         "clusters": [
@@ -135,8 +136,8 @@ def write_map(
         "tree": [_branch(node, position) for node in tree],
         "members": packed_array(members, "<i4"),
         "rows": packed_array(rows, "<i4"),
-        "texts": packed_json(cut),
-        "columns": drawn,
+        "texts": packed_json(excerpts),
+        "columns": page_columns,
         "color": color,
     }
     write_page(path, "map", _SCRIPTS, title, data)
@@ -193,77 +194,81 @@ def _check(
 
 
 def _columns(
-    columns: Mapping[str, Sequence[object]], count: int, rows: NDArray[Any]
+    columns: Mapping[str, Sequence[object]], color: str | None, count: int, rows: NDArray[Any]
 ) -> list[dict[str, Any]]:
     """The columns as the page reads them; a warning names those that it does not get."""
-    drawn: list[dict[str, Any]] = []
+    page_columns: list[dict[str, Any]] = []
     characters = 0
-    rest: list[str] = []
-    for name in columns:
+    missing: list[str] = []
+    for name in sorted(columns, key=lambda name: name != color):  # which must not be left out
         values = list(columns[name])
         if len(values) != count:
             raise InputError(
                 f'the column "{name}" has {counted(len(values), "value")} for '
                 f"{counted(count, 'text')}: give one value for each text."
             )
-        column = None if len(drawn) == _MOST_COLUMNS else _column(str(name), values, rows)
+        column = None if len(page_columns) == _MOST_COLUMNS else _column(str(name), values, rows)
         size = 0 if column is None else sum(map(len, column["values"]))
         if column is None or characters + size > _CHARACTERS:
-            rest.append(str(name))
+            missing.append(str(name))
             continue
         characters += size
-        drawn.append({**column, "values": packed_json(column["values"])})
-    if rest:
-        names = ", ".join(f'"{name}"' for name in rest[:3]) + ", …" * (len(rest) > 3)
+        page_columns.append({**column, "values": packed_json(column["values"])})
+    if missing:
+        names = ", ".join(f'"{name}"' for name in missing[:3]) + ", …" * (len(missing) > 3)
         warn(
-            f"the map leaves out {counted(len(rest), 'column')} ({names}): it shows up to "
+            f"the map leaves out {counted(len(missing), 'column')} ({names}): it shows up to "
             f"{_MOST_COLUMNS} columns of {_CHARACTERS // 10**6} million characters, and no lists.",
             SememeWarning,
         )
-    return drawn
+    return page_columns
 
 
 def _column(name: str, values: list[Any], rows: NDArray[Any]) -> dict[str, Any] | None:
     """The column's different values, most frequent first, and which each row has; None of lists."""
-    if any(isinstance(value, list | tuple | dict | set | np.ndarray) for value in values):
+    kind, numbers = _kind(name, values)
+    if kind == "lists":
         return None
     cells = [shortened(cell_text(values[row]).strip(), _LONGEST_CELL) for row in rows]
-    frequencies = Counter(cell for cell in cells if cell)
-    distinct = [cell for cell, _ in frequencies.most_common()]
+    distinct = [cell for cell, _ in Counter(cell for cell in cells if cell).most_common()]
     code = {cell: place for place, cell in enumerate(distinct)} | {"": -1}
-    parts = {
+    return {
         "name": name,
+        "kind": kind,
         "values": distinct,
         "codes": packed_array(np.array([code[cell] for cell in cells]), "<i4"),
+        "numbers": numbers and packed_array(np.array(numbers, dtype=np.float64)[rows], "<f8"),
     }
+
+
+def _kind(name: str, values: Sequence[Any]) -> tuple[str, list[float | None] | None]:
+    """What a column's values are, and their numbers: of dates, milliseconds from 1970 on."""
+    if any(isinstance(value, list | tuple | dict | set | np.ndarray) for value in values):
+        return "lists", None
     if numbers := numbers_of(name, values):
-        return {**parts, "kind": "number", "numbers": _packed_numbers(numbers, rows)}
+        return "number", numbers
     if dates := dates_of(name, values):
-        times = [
-            date and (date - datetime(1970, 1, 1)) / timedelta(milliseconds=1) for date in dates
-        ]
-        return {**parts, "kind": "date", "numbers": _packed_numbers(times, rows)}
-    is_long = sum(map(len, distinct)) > _LONGEST_CATEGORY * max(len(distinct), 1)
-    is_unique = len(distinct) > max(20, len(rows) // 2)
-    return {**parts, "kind": "text" if is_long or is_unique else "category", "numbers": None}
+        start, unit = datetime(1970, 1, 1), timedelta(milliseconds=1)
+        return "date", [None if date is None else (date - start) / unit for date in dates]
+    distinct = {cell_text(value).strip() for value in values} - {""}
+    is_long = sum(map(len, distinct)) > _LONGEST_CATEGORY * len(distinct)
+    is_unique = len(distinct) > max(20, len(values) // 2)
+    return "text" if is_long or is_unique else "category", None
 
 
-def _packed_numbers(numbers: Sequence[float | None], rows: NDArray[Any]) -> str:
-    return packed_array(np.array(numbers, dtype=np.float64)[rows], "<f8")
-
-
-def _check_color(color: str | None, columns: list[dict[str, Any]]) -> None:
-    kinds = {column["name"]: column["kind"] for column in columns}
-    if color is None or kinds.get(color, "text") != "text":
+def check_color(color: str | None, columns: Mapping[str, Sequence[object]]) -> None:
+    """Raise InputError where a map with these columns cannot open coloured by `color`."""
+    if color is None:
         return
-    if color in kinds:
+    if color not in columns:
+        guess = did_you_mean(str(color), columns)
+        names = ", ".join(f'"{name}"' for name in columns) or "none"
+        raise InputError(f"color={shown(color)} is no column of the map{guess}; there are {names}.")
+    if _kind(color, list(columns[color]))[0] in ("text", "lists"):
         raise InputError(
-            f"color={shown(color)}: nearly each of its values is another, or they are long; "
+            f"color={shown(color)}: its values are lists or long, or hardly any comes twice; "
             "choose a column of categories, numbers or dates."
         )
-    guess = did_you_mean(str(color), kinds)
-    names = ", ".join(f'"{name}"' for name in kinds) or "none"
-    raise InputError(f"color={shown(color)} is no column of the map{guess}; there are {names}.")
 
 
 def _quantised(points: NDArray[Any]) -> NDArray[Any]:

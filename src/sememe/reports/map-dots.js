@@ -61,11 +61,11 @@ function drawPicture() {
   picture.cost = performance.now() - start;
 }
 
-const bright = (point) => lit[point] && (state.peek === null || state.peek.has(groupOf[point]));
+const bright = (point) => lit[point] && (state.peek === null || state.peek.groups.has(groupOf[point]));
 const packed = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
-/** How much larger the texts that a search found are: the fewer, the larger. */
-const emphasis = () => within(Math.sqrt(4000 / (litCount() + 1)), 1.1, 2.2);
+/** How much larger the texts that a search finds are: the fewer, the larger. */
+const emphasis = () => within(Math.sqrt((0.1 * count) / (litCount() + 1)), 1.1, radius() < 3 ? 2.2 : 1.6);
 
 /** Draws the texts that pass as dots with a rim, which parts dots that overlap. */
 function dots(size, alpha, rim, passes) {

@@ -43,11 +43,12 @@ function ticks(low, high, wanted, least = 0) {
   return values.map((value) => [value, digits > 3 ? short(value) : fixed(value, digits)]);
 }
 
-/** The range to draw: of all values, unless a few lie far off: those stop at the edge. */
-function range(values) {
+/** The range to draw: of all values, unless a few lie far off: those stop at the edge; and of others that must be in it. */
+function range(values, others = []) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   const [low, high] = [0.02, 0.98].map((part) => sorted[Math.round(part * (sorted.length - 1))] ?? part);
-  const [bottom, top] = [Math.max(sorted[0] ?? low, 2 * low - high), Math.min(sorted.at(-1) ?? high, 2 * high - low)];
+  const bottom = Math.min(Math.max(sorted[0] ?? low, 2 * low - high), ...others);
+  const top = Math.max(Math.min(sorted.at(-1) ?? high, 2 * high - low), ...others);
   const space = (top - bottom) * 0.04 || Math.abs(top) * 0.1 || 1;
   return [bottom && bottom - space, top + space];
 }
@@ -60,15 +61,15 @@ const end = Math.max(...curves.map((curve) => curve.last.at(-1)), start + 1);
 const readers = [];
 const read = (step) => readers.forEach((reader) => reader(step));
 
-function chart(id, title, curve, { values = curve.mean, draw, tell = () => "", rest = curve.mean.length - 1, note = "" }) {
+function chart(id, title, curve, { values = curve.mean, others = [], draw, tell = () => "", rest = curve.mean.length - 1, note = "" }) {
   if (!curve.mean.length) return;
   const figure = Object.assign(copy("chart"), { id });
   const [heading, reading, plot, below] = ["h2", ".reading", ".plot", ".note"].map((part) => figure.querySelector(part));
   [heading.textContent, below.textContent] = [title, note];
   plot.setAttribute("aria-label", `${title} by step`);
-  $("facts").before(figure);
+  $("examples").before(figure);
   const steps = curve.first.map((step, i) => (step + curve.last[i]) / 2);
-  const [low, high] = range(values);
+  const [low, high] = range(values, others);
   let [at, cursor, across, x, y] = [rest];
 
   /** The path through the values, broken where one is missing; a lone one is a dot. */
@@ -135,6 +136,7 @@ function chart(id, title, curve, { values = curve.mean, draw, tell = () => "", r
 const wide = (i) => loss.first[i] < loss.last[i];
 chart("loss", "Training loss", loss, {
   values: [...loss.low, ...loss.high],
+  others: [0],
   tell: (i) => (wide(i) && loss.mean[i] !== null ? ` (${short(loss.low[i])} to ${short(loss.high[i])})` : ""),
   note: (loss.mean.some((_, i) => wide(i)) ? "Bold: smoothed. Thin: the mean of neighbouring steps. Shaded: their lowest to highest." : "Bold: smoothed. Thin: each step.")
     + (data.strange ? ` Not finite, and left out: ${data.strange.toLocaleString("en")}.` : ""),
@@ -146,11 +148,19 @@ chart("loss", "Training loss", loss, {
   },
 });
 
+// Two measurements may differ by so much by chance: the axis shows no less, so that noise is no curve.
+const around = verdict?.before.every(Number.isFinite) ? verdict.before.slice(1).map((end) => end - verdict.before[0] + metric.mean[0]) : [];
 const kept = (i) => best !== null && metric.first[i] <= best[0] && best[0] <= metric.last[i];
 chart("metric", data.name || "Metric", metric, {
   tell: (i) => (kept(i) ? ", kept" : ""),
   rest: best ? metric.mean.findIndex((_, i) => kept(i)) : undefined,
+  others: around,
+  note: around.length ? "Shaded: the 95 % interval of the start. What stays inside may be chance." : "",
   draw({ svg, x, y, steps, line, floor }) {
+    if (around.length) {
+      const [bottom, top] = around.map(y);
+      shape(svg, "rect", { class: "chance", x: x(start), width: x(end) - x(start), y: top, height: bottom - top });
+    }
     shape(svg, "path", { class: "line", d: line(metric.mean) });
     for (const [i, value] of metric.mean.entries()) {
       if (steps.length <= 60 && value !== null) shape(svg, "circle", { class: "dot", r: 3, cx: x(steps[i]), cy: y(value) });
@@ -164,20 +174,17 @@ chart("metric", data.name || "Metric", metric, {
 });
 
 chart("rate", "Learning rate", rate, {
-  values: [0, ...rate.mean],
+  others: [0],
   draw: ({ svg, line }) => shape(svg, "path", { class: "line", d: line(rate.mean) }),
 });
 
 // ---- The verdict, and the tables. All that others wrote is text, never markup. ----
 
-function judge({ before, after, difference, p, sentence }) {
-  const [words, change, plot] = [".sentence", ".difference", ".plot"].map((part) => $("verdict").querySelector(part));
-  const narrowest = Math.min(...[before, after, difference].map(([, low, high]) => high - low));
-  const digits = narrowest > 0 ? within(1 - Math.floor(Math.log10(narrowest)), 0, 6) : 4;
-  const say = (row, sign) => (([value, low, high]) => `${value} (${low} to ${high})`)(row.map((value) => fixed(value, digits, sign)));
-  const chance = p === null ? "" : `, p ${p < 0.001 ? "< 0.001" : `= ${fixed(p, 3)}`}`;
-  words.textContent = sentence;
-  change.textContent = `Difference ${say(difference, "exceptZero")}${chance}. In brackets: 95 % intervals.`;
+function judge({ headline, sentence, before, after, words }) {
+  const [text, plot] = [".sentence", ".plot"].map((part) => $("verdict").querySelector(part));
+  const say = ([value, low, high]) => `${fixed(value, 1)} (${fixed(low, 1)} to ${fixed(high, 1)})`;
+  $("headline").textContent = headline;
+  text.textContent = sentence;
   plot.setAttribute("aria-label", `${data.name}, before: ${say(before)}, after: ${say(after)}`);
 
   const [low, high] = range([...before, ...after]);
@@ -187,9 +194,9 @@ function judge({ before, after, difference, p, sentence }) {
       shape(svg, "path", { class: "grid", d: `M${x(value)} 0V${height - margin.bottom}` });
       shape(svg, "text", { x: x(value), y: height - 4, "text-anchor": "middle" }, label);
     }
-    for (const [name, row, y] of [["Before", before, 34], ["After", after, 86]]) {
-      const [made, [value, from, to]] = [shape(svg, "g", { class: name.toLowerCase() }), row];
-      shape(made, "text", { class: "strong", x: 0, y: y - 15 }, name);
+    for (const [kind, name, row, y] of [["before", words[1], before, 34], ["after", words[0], after, 86]]) {
+      const [made, [value, from, to]] = [shape(svg, "g", { class: kind }), row];
+      shape(made, "text", { class: "strong", x: 0, y: y - 15 }, name[0].toUpperCase() + name.slice(1));
       shape(made, "text", { class: "strong", x: width, y: y - 15, "text-anchor": "end" }, say(row));
       if (from !== null && to !== null) shape(made, "path", { class: "range", d: `M${x(from)} ${y}H${x(to)}` });
       if (value !== null) shape(made, "circle", { class: "value", r: 6, cx: x(value), cy: y });
@@ -199,16 +206,21 @@ function judge({ before, after, difference, p, sentence }) {
 
 function fill(id, rows) {
   $(id).hidden = !rows.length;
-  for (const cells of rows) {
+  return rows.map((cells) => {
     const row = $(id).querySelector("tbody").insertRow();
     for (const texts of cells) {
       row.insertCell().append(...[texts].flat().map((textContent) => Object.assign(document.createElement("p"), { textContent, dir: "auto" })));
     }
-  }
+    return row;
+  });
 }
 
+const changed = data.examples;
+fill("examples", changed.map(({ texts, right, before, after }) => [texts, right, before, after]))
+  .forEach((row, i) => Object.assign(row, { className: changed[i].is_better ? "better" : "worse", title: changed[i].is_better ? "Better" : "Worse" }));
+$("examples").querySelector(".note").textContent = data.changes;
 fill("facts", data.facts);
-fill("examples", data.examples.map(([first, second, ...numbers]) => [[first, second], ...numbers.map((value) => fixed(value, 3))]));
 $("summary").textContent = [loss.mean.length && plural(loss.last.at(-1), "step"), data.evaluations && plural(data.evaluations, "evaluation")].filter(Boolean).join(", ");
 $("verdict").hidden = !verdict;
+$("title").hidden = !verdict; // else it stands where the headline would
 if (verdict) judge(verdict);

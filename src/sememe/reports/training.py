@@ -18,27 +18,27 @@ Figure = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The metric before and after training, the paired difference, its p value, and a sentence.
+    """A headline of a few words, a sentence, the metric before and after, and how they are called.
 
     Figures are a value and its 95 % interval, (value, low, high); what is not known is NaN.
     """
 
+    headline: str
+    sentence: str
     before: Figure
     after: Figure
-    difference: Figure
-    p: float
-    sentence: str
+    words: Sequence[str] = ("after", "before")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A pair that was held out: what is right, and the scores before and after training."""
+    """What was held out: its texts, the right answer, the model's before and after training."""
 
-    first: str
-    second: str
-    gold: float
-    before: float
-    after: float
+    texts: Sequence[str]
+    right: str
+    before: str
+    after: str
+    is_better: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Run:
         evaluations: a step and the metric's value then, in the order of steps; () if none.
         best: the place of the evaluation whose weights were kept.
         verdict: None where nothing was held out to judge by.
-        examples: pairs that changed most.
+        examples: those whose answers changed most.
+        changes: what to know of them.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Run:
     best: int | None = None
     verdict: Verdict | None = None
     examples: Sequence[Example] = ()
+    changes: str = ""
 
 
 def write_training(path: str | os.PathLike[str], run: Run) -> None:
@@ -92,7 +94,8 @@ def write_training(path: str | os.PathLike[str], run: Run) -> None:
         "metric": _curve(evaluated[:, 0], evaluated[:, 1]),
         "best": None if run.best is None else run.evaluations[run.best],
         "verdict": run.verdict and asdict(run.verdict),
-        "examples": [list(asdict(example).values()) for example in run.examples],
+        "examples": [asdict(example) for example in run.examples],
+        "changes": run.changes,
     }
     write_page(path, "training", ("training.js",), run.title, _for_json(page))
 

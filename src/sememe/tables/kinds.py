@@ -77,7 +77,11 @@ def dates_of(name: str, values: Sequence[Any]) -> list[datetime | None] | None:
     month_first = months_first > days_first
     dates = _read(name, "date", values, lambda value: _date(value, month_first))
     if dates and days_first and days_first == months_first:
-        warn(f'"{name}" is read as day/month/year; month/day/year fits as well.', GuessWarning)
+        warn(
+            f'"{name}" is read as day/month/year; month/day/year fits as well.',
+            GuessWarning,
+            once=True,
+        )
     return dates
 
 
@@ -100,6 +104,7 @@ def _read(
             f'"{name}": {len(wrong):,} of {len(cells):,} cells {"is" if len(wrong) == 1 else "are"}'
             f" no {kind} ({places}{', …' * (len(wrong) > _EXAMPLES)}); rows are counted from 0.",
             SememeWarning,
+            once=True,
         )
     return cells
 

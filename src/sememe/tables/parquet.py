@@ -1,6 +1,6 @@
 """parquet, by way of pyarrow, which is optional and imported only when a file asks for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -130,7 +130,7 @@ def _named(columns: Sequence[str]) -> str:
     return "the column " + " and ".join(f'"{name}"' for name in columns)
 
 
-def write_parquet(path: Path, columns: Columns) -> None:
+def write_parquet(path: Path, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
     """Write columns; a 2-D array becomes a column of fixed-size lists."""
     pa = require_pyarrow()
     arrays, fields = [], []
@@ -141,7 +141,7 @@ def write_parquet(path: Path, columns: Columns) -> None:
             fields.append(field.with_name(name) if field else pa.field(name, arrays[-1].type))
     # Vectors do not compress; to try takes longer than to write them.
     plain = [name for name, values in columns.items() if getattr(values, "ndim", 1) == 1]
-    table = pa.table(arrays, pa.schema(fields))
+    table = pa.table(arrays, pa.schema(fields, metadata))
     pa.parquet.write_table(table, path, use_dictionary=plain, compression={
         f"{name}{'' if name in plain else '.list.element'}": "zstd" if name in plain else "none"
         for name in columns

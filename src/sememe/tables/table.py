@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from sememe.arguments import did_you_mean, is_missing
-from sememe.errors import SememeWarning, TableError, warn
+from sememe.errors import BlankWarning, TableError, warn
 from sememe.extras import importing
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class BlankCells:
             warn(
                 f'{self._file}: {self.count:,} of {self._seen:,} cells of "{self._column}" '
                 f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
-                SememeWarning,
+                BlankWarning,
             )
 
 

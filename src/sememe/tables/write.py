@@ -5,7 +5,7 @@ import json
 import re
 import reprlib
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -48,14 +48,14 @@ def output_format(path: StrPath) -> str:
     return file_format
 
 
-def write_table(path: StrPath, columns: Columns) -> None:
+def write_table(path: StrPath, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
     A column is a sequence, or an array of shape (n,); in jsonl and parquet also (n, dim), one
     vector a row. None is an empty cell in csv, tsv and xlsx, and so is a masked row of a numpy
     masked array. A cell of tsv holds no tab and no line break; txt takes a single column of
-    texts that are neither blank nor hold a line break. Raises TableError for what the format
-    cannot hold.
+    texts that are neither blank nor hold a line break. Only parquet holds `metadata`. Raises
+    TableError for what the format cannot hold.
 
     >>> write_table("scores.csv", {"text": ["a", "b"], "score": [0.5, 1.0]})   # doctest: +SKIP
     """
@@ -64,7 +64,7 @@ def write_table(path: StrPath, columns: Columns) -> None:
         try:
             _check_shapes(columns, most_axes=2 if file_format in ("jsonl", "parquet") else 1)
             if file_format == "parquet":
-                write_parquet(temporary, columns)
+                write_parquet(temporary, columns, metadata)
                 return
             values = {name: _with_none(column) for name, column in columns.items()}
             if file_format == "xlsx":

@@ -89,6 +89,9 @@ def check_pairs(
     rows = [
         pair.tolist() if hasattr(pair, "tolist") else pair for pair in as_list(pairs, name, axes=2)
     ]
+    if rows and isinstance(rows[0], tuple) and any(hasattr(side, "as_py") for side in rows[0]):
+        # Of pyarrow's columns, zipped.
+        rows = [[side.as_py() if hasattr(side, "as_py") else side for side in row] for row in rows]
     for index, pair in enumerate(rows, first):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(

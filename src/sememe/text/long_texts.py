@@ -54,7 +54,10 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
     """
     prompted = [prompt + text for text in texts]
     if isinstance(tokenizer, StaticTokenizer):  # a mean of token vectors has no limit
-        return _unlimited(tokenizer(prompted))
+        tokens = tokenizer(prompted)
+        lengths = (tokens.lengths + tokens.cut).astype(np.int32)
+        uncut = replace(tokens, lengths=lengths, cut=np.zeros_like(tokens.cut))
+        return Chunks(uncut, np.arange(len(texts)), np.ones(len(texts), np.float32))
     pieces: list[tuple[list[int], int]] = []
     first = np.empty(len(texts), np.intp)
     for row, encoding in enumerate(tokenizer.encodings(prompted)):
@@ -66,14 +69,6 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
     ids, sizes = zip(*pieces, strict=True)
     totals = np.repeat(np.add.reduceat(sizes, first), np.diff(first, append=len(ids)))
     return Chunks(tokenizer.joined(ids), first, (np.array(sizes) / totals).astype(np.float32))
-
-
-def _unlimited(tokens: Tokens) -> Chunks:
-    """Every text as one window, with what was cut from it."""
-    lengths = (tokens.lengths + tokens.cut).astype(np.int32)
-    texts = np.arange(len(lengths), dtype=np.intp)
-    uncut = replace(tokens, lengths=lengths, cut=np.zeros_like(tokens.cut))
-    return Chunks(uncut, texts, np.ones(len(lengths), np.float32))
 
 
 def _text_windows(
@@ -115,7 +110,13 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         >>> sentence_spans("One two. Three!")
         [(0, 8), (9, 15)]
     """
-    breaks = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    return stripped_spans(
+        text, [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    )
+
+
+def stripped_spans(text: str, breaks: Sequence[int]) -> list[tuple[int, int]]:
+    """What lies between breaks, without the space around it; not what is blank."""
     parts = ((start, text[start:end]) for start, end in pairwise(breaks))
     return [
         (start + len(part) - len(part.lstrip()), start + len(part.rstrip()))

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from sememe.arguments import whole_number
-from sememe.text.long_texts import sentence_spans
+from sememe.text.long_texts import sentence_spans, stripped_spans
 
 Span = tuple[int, int]
 Counter = Callable[[Sequence[str]], Sequence[int]]
 
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n|\r\s*\r|\u2029")
-_SPACE = re.compile(r"\s+")
 _PARAGRAPH, _SENTENCE, _PART = range(3)
 """What ends with a unit, the best end for a passage first."""
 
@@ -45,17 +44,79 @@ def split_passages(
     """
     whole_number("tokens", tokens)
     whole_number("overlap", overlap, least=0, most=tokens - 1)
-    units, ends = _units(text, count_tokens, tokens)
-    # With the space before it, as it stands in a passage.
-    sizes = count_tokens([text[before:end] for (_, before), (_, end) in pairwise([(0, 0), *units])])
+    units, ends, sizes = _units(text, count_tokens, tokens)
+    spans = _pack(units, ends, sizes, tokens, overlap)
+    counts = count_tokens([text[start:end] for start, end in spans])
+    if any(
+        count > tokens and end - start > 1
+        for count, (start, end) in zip(counts, spans, strict=True)
+    ):
+        # Seldom: together, sentences without a space between them have more tokens than apart.
+        fits = lambda start, end: count_tokens([text[start:end]])[0] <= tokens  # noqa: E731
+        spans = _pack(units, ends, sizes, tokens, overlap, fits)
+    return spans
+
+
+def _units(
+    text: str, count_tokens: Counter, tokens: int
+) -> tuple[list[Span], list[int], list[int]]:
+    """Sentences, or parts of those that are too long; what ends with each; how long each is."""
+    sentences = sentence_spans(text)
+    # With the space before it, as a sentence stands in a passage.
+    befores = [0, *(end for _, end in sentences)]
+    counts = count_tokens(
+        [text[before:end] for before, (_, end) in zip(befores, sentences, strict=False)]
+    )
+    units: list[Span] = []
+    ends: list[int] = []
+    sizes: list[int] = []
+    spans = pairwise([*sentences, (len(text), len(text))])
+    for (span, (following, _)), count in zip(spans, counts, strict=True):
+        if count > tokens:  # but perhaps not without the space
+            (count,) = count_tokens([text[slice(*span)]])
+        for part, size in _parts(text, span, count, count_tokens, tokens):
+            units.append(part)
+            sizes.append(size)
+            ends.append(_PART)
+        ends[-1] = _PARAGRAPH if _BLANK_LINE.search(text, span[1], following) else _SENTENCE
+    return units, ends, sizes
+
+
+def _parts(
+    text: str, span: Span, count: int, count_tokens: Counter, tokens: int
+) -> Iterator[tuple[Span, int]]:
+    """A span and its count, or parts that have few enough tokens, cut between words if possible."""
+    start, end = span
+    if count <= tokens or end - start == 1:
+        yield span, count
+        return
+    pieces = min(end - start, -(-count // tokens) + 1)
+    cuts = [start]
+    for piece in range(1, pieces):
+        even = cut = start + (end - start) * piece // pieces
+        while cut > cuts[-1] and not text[cut].isspace():
+            cut -= 1
+        cuts.append(cut if cut > cuts[-1] else even)
+    parts = stripped_spans(text, [*cuts, end])
+    counts = count_tokens([text[start:end] for start, end in parts])
+    for part, size in zip(parts, counts, strict=True):
+        yield from _parts(text, part, size, count_tokens, tokens)
+
+
+def _pack(
+    units: Sequence[Span],
+    ends: Sequence[int],
+    sizes: Sequence[int],
+    tokens: int,
+    overlap: int,
+    fits: Callable[[int, int], bool] | None = None,
+) -> list[Span]:
+    """The passages, of whole units."""
     spans: list[Span] = []
     start = stop = 0
     while stop < len(units):
         last, stop = stop, _stop(sizes, ends, start, tokens)
-        while (
-            stop > start + 1
-            and count_tokens([text[units[start][0] : units[stop - 1][1]]])[0] > tokens
-        ):
+        while fits and stop > start + 1 and not fits(units[start][0], units[stop - 1][1]):
             stop -= 1
         if stop <= last and start < last:  # the overlap leaves no room for what follows
             start, stop = start + 1, last
@@ -63,35 +124,6 @@ def split_passages(
         spans.append((units[start][0], units[stop - 1][1]))
         start = _start(sizes, ends, start, stop, overlap)
     return spans
-
-
-def _units(text: str, count_tokens: Counter, tokens: int) -> tuple[list[Span], list[int]]:
-    """Sentences, or parts of those that are too long, and what ends with each."""
-    sentences = sentence_spans(text)
-    counts = count_tokens([text[start:end] for start, end in sentences])
-    units: list[Span] = []
-    ends: list[int] = []
-    spans = pairwise([*sentences, (len(text), len(text))])
-    for ((start, end), (following, _)), count in zip(spans, counts, strict=True):
-        parts = [(start, end)]
-        if count > tokens:
-            parts = [*_parts(text, start, end, count_tokens, tokens)]
-        units += parts
-        ends += [_PART] * (len(parts) - 1)
-        ends.append(_PARAGRAPH if _BLANK_LINE.search(text, end, following) else _SENTENCE)
-    return units, ends
-
-
-def _parts(text: str, start: int, end: int, count_tokens: Counter, tokens: int) -> Iterator[Span]:
-    """Halves of a span, and their halves, until each has few enough tokens."""
-    if end - start == 1 or count_tokens([text[start:end]])[0] <= tokens:
-        yield start, end
-        return
-    middle = (start + end) // 2
-    spaces = (match.span() for match in _SPACE.finditer(text, start, end))
-    nearest = min(spaces, key=lambda span: abs(span[0] - middle), default=(middle, middle))
-    yield from _parts(text, start, nearest[0], count_tokens, tokens)
-    yield from _parts(text, nearest[1], end, count_tokens, tokens)
 
 
 def _stop(sizes: Sequence[int], ends: Sequence[int], start: int, tokens: int) -> int:

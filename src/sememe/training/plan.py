@@ -106,8 +106,8 @@ def make_plan(
     data: Data | Sequence[Data], dev: Any, options: Mapping[str, Any], *, cross: bool
 ) -> Plan:
     """Load and check everything, and choose the rest; raises before any work is done."""
-    score_range = options.get("score_range")
-    loaded = [load(source, score_range=score_range) for source in _sources(data)]
+    reading = {"score_range": options.get("score_range"), "columns": options.get("columns")}
+    loaded = [load(source, **reading) for source in _sources(data)]
     positives = _positives(loaded, options.get("positive"))
     requested = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
     checked = TrainingSettings(**requested)
@@ -115,7 +115,7 @@ def make_plan(
     if options.get("lora") is not None:
         options["lora"] = whole_number("lora", options["lora"])
     if dev is not None and not (isinstance(dev, str) and dev == "none"):
-        dev = load(dev, score_range=score_range, like=loaded[0])
+        dev = load(dev, **reading, like=loaded[0])
     sources = {
         "data": [examples.digest() for examples in loaded],
         "dev": dev.digest() if isinstance(dev, Examples) else dev,

@@ -14,6 +14,7 @@ from sememe.arguments import whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
 from sememe.data import Data, Examples
+from sememe.data.reading import Roles
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
@@ -41,6 +42,7 @@ def train_bi(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
+    columns: Roles = None,
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
@@ -78,6 +80,8 @@ def train_bi(
             several of them (see `sememe.data.load` for the columns).
         output: a new or empty folder for the checkpoint, training.html and training.json.
         model: where to start from: a bi-encoder or a regular transformer.
+        columns: which column is what, such as {"anchor": "question", "positive": "answer"}, where
+            their names do not say it.
         dev: examples to measure on, as `data`; None holds out a fifth of the data, 2,000 at the
             most; "none" measures nothing.
         loss: triplet, contrastive, ranking, cosent, cosine-mse, softmax, margin-mse, kl,
@@ -138,6 +142,7 @@ def train_cross(
     output: StrPath,
     *,
     model: StrPath = DEFAULT_MODEL,
+    columns: Roles = None,
     dev: Data | None = None,
     loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,

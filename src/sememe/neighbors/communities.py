@@ -7,6 +7,7 @@ out; which texts are outliers, and the order of the clusters, is decided later.
 import ctypes
 import math
 import os
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sknetwork.clustering import Leiden
 
-from sememe.neighbors import Neighbors, nearest, normalized
+from sememe.neighbors.exact import Floats, Neighbors, nearest, normalized
 from sememe.processes import PerProcess
 
 Labels = NDArray[np.int64]
@@ -35,12 +36,18 @@ def neighborhood_size(texts: int) -> int:
     return max(1, min(texts - 1, round(math.log2(max(texts, 2))) + 2))
 
 
-def neighbor_graph(neighbors: Neighbors) -> sparse.csr_matrix:
-    """The symmetric graph of neighbours, float32 (n, n): an edge weighs 1, a mutual one 2."""
+def neighbor_graph(neighbors: Neighbors, weights: Floats | None = None) -> sparse.csr_matrix:
+    """The symmetric graph of neighbours, float32 (n, n): an edge weighs 1, a mutual one 2.
+
+    Args:
+        neighbors: the neighbours of each of n texts.
+        weights: float32 (n, k), what an edge to each weighs instead; a mutual one weighs the sum.
+    """
     texts, size = neighbors.indices.shape
-    ones = np.ones(texts * size, dtype=np.float32)
+    weights = np.ones((texts, size), dtype=np.float32) if weights is None else weights
     starts = np.arange(0, texts * size + 1, size) if size else np.zeros(texts + 1, dtype=np.int64)
-    directed = sparse.csr_matrix((ones, neighbors.indices.ravel(), starts), shape=(texts, texts))
+    entries = weights.ravel(), neighbors.indices.ravel(), starts
+    directed = sparse.csr_matrix(entries, shape=(texts, texts))
     return (directed + directed.T).tocsr()
 
 
@@ -76,6 +83,13 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
     with _one_at_a_time():
         ctypes.CDLL("ucrtbase" if os.name == "nt" else None).srand(0)
         return numbered(leiden.fit_predict(graph))
+
+
+def partitions(vectors: Floats, neighbors: Neighbors, resolutions: Sequence[float]) -> list[Labels]:
+    """The communities at several resolutions, each refined over smoothed vectors."""
+    graph = neighbor_graph(neighbors)
+    smooth = smoothed(vectors, graph)
+    return [refined(smooth, communities(graph, resolution)) for resolution in resolutions]
 
 
 def numbered(labels: NDArray[np.integer]) -> Labels:
