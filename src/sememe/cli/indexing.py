@@ -127,18 +127,19 @@ def _add(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     started = time.perf_counter()
     index = _existing(options)
     rows, stored, table, column = _rows(options, index)
-    with index or _created(options) as index:
+    texts = [row.text for row in rows]
+    vectors = None
+    if index is None:
+        if "://" not in options.output:
+            output_directory(options.output, ())
+        encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
+        vectors = _vectors(options, table, texts, encoder)
+        index = _created(options, encoder)
+    elif options.vectors:
+        vectors = _vectors(options, table, texts, index.encoder)
+    with index:
         if index.id_column is None and (stored or not len(index)):
             index.id_column = column or ""
-        texts = [row.text for row in rows]
-        vectors = None
-        if options.vectors:
-            from sememe.encoders.stored import read_vectors
-
-            names, encode = table.text_names(options.column), index.encoder.encode_document
-            vectors = read_vectors(
-                options.vectors, texts, index.encoder, columns=names, encode=encode
-            )
         try:
             (index.upsert if options.replace else index.add)(
                 texts, [row.id for row in rows], [row.metadata for row in rows], vectors=vectors
@@ -234,12 +235,23 @@ def _existing(options: argparse.Namespace) -> "Index | None":
     return sememe.Index(store, encoder)
 
 
-def _created(options: argparse.Namespace) -> "Index":
+def _vectors(
+    options: argparse.Namespace, table: "Table", texts: list[str], encoder: "sememe.BiEncoder"
+) -> Any:
+    """The texts' vectors in `--vectors`, if that is given."""
+    from sememe.encoders.stored import read_vectors
+
+    if not options.vectors:
+        return None
+    names = table.text_names(options.column)
+    return read_vectors(
+        options.vectors, texts, encoder, columns=names, encode=encoder.encode_document
+    )
+
+
+def _created(options: argparse.Namespace, encoder: "sememe.BiEncoder") -> "Index":
     from sememe.search.store import open_store
 
-    if "://" not in options.output:
-        output_directory(options.output, ())
-    encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
     try:
         return sememe.Index.create(
             options.output, encoder,
