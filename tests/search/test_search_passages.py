@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from commands import sememe
 from sememe import BiEncoder, Index
 from sememe.errors import InputError
-from sememe.search.index import OPENING_WEIGHT
 from tiny_models import Tiny, make_checkpoint, make_cross_encoder
 
 WORDS = ["power", "book", "sea", "bus", "car", "wind", "plant", "waste", "people", "office"]
@@ -44,10 +43,10 @@ def passages(encoder: BiEncoder, texts: list[str]) -> list[list[str]]:
 
 
 def vectors(encoder: BiEncoder, split: list[str]) -> np.ndarray:
-    """Of a text's passages, of length 1: each with a share of the first one's."""
+    """Of a text's passages, of length 1: the mean of each one's and the first one's."""
     rows = encoder.encode_document(split)
-    mixed = rows + OPENING_WEIGHT * rows[0]
-    return mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+    means: np.ndarray = (rows + rows[0]) / 2
+    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
 
 
 def test_texts_are_whole_whatever_they_are_split_into(index: Index) -> None:
