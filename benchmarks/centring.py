@@ -9,7 +9,7 @@ then scaled to length 1 again). `pairs`: average precision of "the same label" o
 pairs, with a bootstrap over the pairs, and F1 at the threshold that find_pairs suggests. `few`: the
 same on three sets with the mean of
 fewer texts. `search`: nDCG@10, documents and queries less the documents' mean. `probes`: accuracy
-of a logistic regression on 3,000 texts. Bootstraps draw 2,000 times.
+of a logistic regression on 1,000 texts. Bootstraps draw 2,000 times.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from sememe.tables import read_table
 Floats = NDArray[np.float32]
 Labelled = tuple[str, list[str], NDArray[np.intp]]
 
-_SAMPLES, _SAMPLE, _MOST, _LEARNED = 40, 1000, 5000, 3000
+_SAMPLES, _SAMPLE, _MOST, _LEARNED = 40, 1000, 5000, 1000
 
 
 def vectors(model: str, texts: Sequence[str]) -> Floats:

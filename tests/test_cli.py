@@ -29,12 +29,14 @@ def clustered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]
     return folder, done.stdout, done.stderr
 
 
-def test_cluster_leaves_three_files_and_nothing_else(clustered: tuple[Path, str, str]) -> None:
+def test_cluster_leaves_its_files_and_nothing_else(clustered: tuple[Path, str, str]) -> None:
     folder, _, _ = clustered
     assert sorted(p.name for p in folder.iterdir()) == [
+        "arrays.safetensors",
         "assignments.csv",
         "clusters.json",
         "map.html",
+        "rows.jsonl",
     ]
 
 
@@ -45,7 +47,11 @@ def test_assignments_keep_every_row_and_column_in_order(clustered: tuple[Path, s
     with (folder / "assignments.csv").open(encoding="utf-8", newline="") as file:
         after = list(csv.DictReader(file))
     labels = [int(row.pop("cluster")) for row in after]
+    assert {float(row.pop("strength")) <= 1 for row in after} == {True}
+    names = {row.pop("cluster_name") for row in after}
     assert after == before
+    clusters = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))["clusters"]
+    assert names - {""} == {c["name"] for c in clusters}
     clusters = json.loads((folder / "clusters.json").read_text(encoding="utf-8"))["clusters"]
     assert [c["size"] for c in clusters] == [labels.count(c["label"]) for c in clusters]
 
@@ -89,7 +95,8 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["texts"] == 4
     assert len(found["clusters"]) == 2
-    assert found == json.loads((tmp_path / "o" / "clusters.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "o" / "clusters.json").read_text(encoding="utf-8"))
+    assert found == {name: written[name] for name in found}
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from commands import sememe as run
 from sememe import BiEncoder, find_pairs
 from sememe.tables import read_table, write_table
-from tiny_models import Tiny
+from tiny_models import WORDS, Tiny
 
 TEXTS = [
     "the wind is cheap",
@@ -293,3 +293,22 @@ def test_help_has_examples() -> None:
     shown = sememe("--help")
     assert shown.returncode == 0
     assert "examples:\n  sememe pairs " in shown.stdout
+
+
+def test_centred_pairs_are_those_of_python_and_few_texts_are_refused(
+    model: tuple[str, ...], encoder: BiEncoder, tmp_path: Path
+) -> None:
+    texts = [f"{text} {number}" for number in range(20) for text in TEXTS[:5]]
+    (tmp_path / "t.txt").write_text("\n".join(texts))
+    command = (tmp_path / "t.txt", *model, "--centre", "--json", "-o", tmp_path / "p.csv")
+    done = sememe(*command)
+    assert done.returncode == 2
+    assert "centre=True with 80 different texts: their mean says little" in done.stderr
+    texts += [f"{text} again" for text in WORDS.split()[:20]]
+    (tmp_path / "t.txt").write_text("\n".join(texts))
+    done = sememe(*command)
+    assert done.returncode == 0, done.stderr
+    expected = find_pairs(texts, encoder, centre=True)
+    assert json.loads(done.stdout)["threshold"] == round(expected.threshold, 6)
+    scores = np.array([one["score"] for one in records(tmp_path / "p.csv")], np.float32)
+    np.testing.assert_allclose(scores, expected.score, atol=1e-6)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sememe.search import Index as Index
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
+    from sememe.training.distilling import distill as distill
     from sememe.training.mining import mine_negatives as mine_negatives
 
 __version__ = "0.2.0"
@@ -43,6 +44,7 @@ _HOMES = {
     "RankedDocument": "sememe.encoders",
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
+    "distill": "sememe.training.distilling",
     "find_pairs": "sememe.pairs",
     "mine_negatives": "sememe.training.mining",
     "quantize": "sememe.encoders",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worlds import Scores, World, chance, truth
+from worlds import Lookup, Scores, World, chance, truth
 
 import sememe
 from commands import sememe as run
@@ -18,16 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEMEME_CACHE", str(tmp_path / "cache"))
-
-
-class Lookup:
-    """An encoder that knows the vectors of a world's texts."""
-
-    def __init__(self, world: World) -> None:
-        self.vectors = dict(zip(world.texts, world.vectors, strict=True))
-
-    def encode(self, texts: list[str]) -> list[np.ndarray]:
-        return [self.vectors[text] for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +75,19 @@ def test_blank_and_repeated_texts_teach_nothing_and_stay_where_they_are(world: W
     assert groups.labels[-1] == groups.labels[4]
     assert all(one.strip() and one != other for one, other in scorer.read)
     np.testing.assert_array_equal(groups.vectors[-1], groups.vectors[4])
+
+
+def test_new_texts_are_moved_before_they_are_filed_from_a_folder_too(
+    world: World, tmp_path: Path
+) -> None:
+    groups = sememe.cluster(world.texts, Lookup(world), cross=Scores(truth), clusters=12)
+    groups.save(tmp_path / "groups")
+    opened = sememe.Clusters.open(tmp_path / "groups")
+    assert opened.cascade == groups.cascade
+    new = world.vectors + np.float32(0.02)
+    expected = groups.assign(vectors=new)
+    assert (expected.labels == groups.labels).mean() > 0.9
+    np.testing.assert_array_equal(opened.assign(vectors=new).labels, expected.labels)
 
 
 @pytest.mark.parametrize("texts", [["0 0", "0 1", "0 2"], ["0 0"] * 50, [], ["0 0"]])

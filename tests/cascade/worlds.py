@@ -30,6 +30,16 @@ class World:
         return teach(self.texts, self.vectors, self.neighbors, scorer, budget, progress=False)
 
 
+class Lookup:
+    """An encoder that knows the vectors of a world's texts."""
+
+    def __init__(self, world: World) -> None:
+        self.vectors = dict(zip(world.texts, world.vectors, strict=True))
+
+    def encode(self, texts: list[str]) -> list[np.ndarray]:
+        return [self.vectors[text] for text in texts]
+
+
 class Scores:
     """A scorer of one rule, without a fingerprint; counts the pairs that it reads."""
 

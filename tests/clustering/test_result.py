@@ -68,7 +68,7 @@ def test_an_empty_result_prints_too() -> None:
 def test_to_frame_has_a_row_for_each_text(groups: Clusters) -> None:
     pytest.importorskip("pandas")
     frame = groups.to_frame()
-    assert list(frame.columns) == ["text", "cluster", "terms"]
+    assert list(frame.columns) == ["text", "cluster", "name", "strength", "terms"]
     assert frame["cluster"].tolist() == groups.labels.tolist()
     assert frame["terms"].iloc[50] == ""
 

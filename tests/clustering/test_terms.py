@@ -1,7 +1,7 @@
 import numpy as np
 from blobs import blobs
 
-from sememe.clustering.terms import class_terms, described
+from sememe.clustering.terms import Naming, class_terms, described
 
 
 def test_terms_tell_a_group_from_the_others() -> None:
@@ -41,7 +41,7 @@ def test_examples_are_central_and_different() -> None:
     vectors, _ = blobs([40], noise=0.8)
     vectors[1] = vectors[0]
     texts = [f"text {row}" for row in range(40)]
-    (one,) = described(texts, vectors, np.zeros(40, dtype=np.int64))
+    (one,) = described(texts, vectors, np.zeros(40, dtype=np.int64), Naming())
     closest = int((vectors @ vectors.sum(axis=0)).argmax())
     assert one.examples[0] == texts[closest]
     assert len(set(one.examples)) == 3
@@ -49,7 +49,9 @@ def test_examples_are_central_and_different() -> None:
 
 
 def test_outliers_are_in_no_cluster() -> None:
-    groups = described(["a1", "b1", "c1"], np.eye(3, dtype=np.float32), np.array([0, -1, 0]))
+    groups = described(
+        ["a1", "b1", "c1"], np.eye(3, dtype=np.float32), np.array([0, -1, 0]), Naming()
+    )
     assert [(one.size, set(one.examples)) for one in groups] == [(2, {"a1", "c1"})]
 
 

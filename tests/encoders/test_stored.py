@@ -9,7 +9,7 @@ from commands import sememe
 from sememe import BiEncoder
 from sememe.encoders import disk
 from sememe.encoders.stored import read_vectors
-from sememe.errors import InputError
+from sememe.errors import InputError, TableError
 from sememe.tables import write_table
 from tiny_models import TEXTS, make_checkpoint
 
@@ -73,11 +73,18 @@ def test_what_is_no_such_file_is_refused(encoder: BiEncoder, tmp_path: Path) -> 
     write_table(tmp_path / "t.parquet", {"text": TEXTS})
     with pytest.raises(InputError, match="has no column vector"):
         read_vectors(tmp_path / "t.parquet", TEXTS, encoder)
+    with pytest.raises(TableError, match="there is no file"):
+        read_vectors(tmp_path / "no.parquet", TEXTS, encoder)
     with pytest.raises(InputError, match="a folder without part"):
         read_vectors(tmp_path, TEXTS, encoder)
     encoder.encode_to(TEXTS, tmp_path / "b.parquet", dtype="binary")
-    with pytest.raises(InputError, match="holds uint8 values"):
+    with pytest.raises(InputError, match="holds binary vectors"):
         read_vectors(tmp_path / "b.parquet", TEXTS, encoder)
+    (tmp_path / "r.jsonl").write_text(
+        '{"text": "a", "vector": [1, 2]}\n{"text": "b", "vector": [1]}\n'
+    )
+    with pytest.raises(InputError, match="not an array of numbers with rows of one length"):
+        read_vectors(tmp_path / "r.jsonl", ["a", "b"], encoder)
     encoder.encode_to(TEXTS, tmp_path / "s.npy", truncate_dim=8)
     with pytest.raises(InputError, match="has vectors of 8 and this encoder's have"):
         read_vectors(tmp_path / "s.npy", TEXTS, encoder)

@@ -176,6 +176,12 @@ def test_what_the_map_cannot_show_of_columns_is_named(tmp_path: Path) -> None:
     columns = {f"c{i}": ["x"] for i in range(31)} | {"vector": [[1.0, 2.0]]}
     with pytest.warns(SememeWarning, match=r'leaves out 2 columns \("c30", "vector"\)'):
         assert len(columns_of(tmp_path / "map.html", **columns)) == 30
+    with pytest.warns(SememeWarning, match=r'leaves out 2 columns \("c29", "c30"\)'):
+        write_map(
+            tmp_path / "map.html", [[0, 0]], [-1], ["x"], [],
+            columns={f"c{i}": ["x"] for i in range(31)} | {"late": ["x"]}, color="late",
+        )  # fmt: skip
+    assert data_of(tmp_path / "map.html")["columns"][0]["name"] == "late"
     days = ["2026-11-29"] * 9 + ["soon"]
     with pytest.warns(SememeWarning, match=r'"day": 1 of 10 cells is no date \(row 9: .soon.\)'):
         assert columns_of(tmp_path / "map.html", day=days)["day"]["kind"] == "date"
@@ -228,6 +234,7 @@ def test_up_to_twelve_clusters_share_no_colour() -> None:
         ({"columns": {"topic": ["a"]}, "color": "topik"}, 'did you mean "topic"'),
         ({"color": "topic"}, "is no column of the map; there are none"),
         ({"columns": {"id": ["x" * 99]}, "color": "id"}, "choose a column of categories"),
+        ({"columns": {"tags": [["x"]]}, "color": "tags"}, "its values are lists"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused(

@@ -373,6 +373,10 @@ def test_the_bars_of_clusters_show_the_shares_of_a_column(map_: ShownMap) -> Non
     assert bar.startswith("linear-gradient(90deg")
     assert f"{red} 0%" in bar
     assert f"{blue} 66.6" in bar
+    row = map_.page.locator(".cluster").first
+    assert row.get_attribute("title") == "red: 2 (67 %)\nblue: 1 (33 %)"
+    map_.page.select_option("#color", "price")
+    assert row.get_attribute("title") == ""
 
 
 def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:
@@ -399,6 +403,9 @@ def test_filters_on_columns_add_up_and_go_away(map_: ShownMap) -> None:
     map_.page.select_option("#filter", EVIL)
     map_.page.get_by_label(f"{EVIL}: words").fill("<img SCRIPT")
     assert map_.visible() == 1
+    map_.page.select_option("#color", "team")  # fills the filters again
+    expect(map_.page.get_by_label(f"{EVIL}: words")).to_have_value("<img SCRIPT")
+    assert map_.visible() == 1
 
 
 def test_the_tooltip_shows_the_columns(map_: ShownMap) -> None:
@@ -416,11 +423,9 @@ def test_the_selected_texts_are_saved_as_a_table(map_: ShownMap) -> None:
     table = map_.saved("csv").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(table, newline="")))
     assert rows[0] == ["row", "text", "cluster", "name", "team", "price", "day", EVIL]
-    name = map_.page.locator("#tip .of span")
-    map_.hover(4)
+    name = f"{EVIL[:59]}…, café"
     expected = [
-        [str(i), TEXTS[i], "1", name.inner_text(), *(COLUMNS[one][i] for one in COLUMNS)]
-        for i in (3, 4, 5)
+        [str(i), TEXTS[i], "1", name, *(COLUMNS[one][i] for one in COLUMNS)] for i in (3, 4, 5)
     ]
     assert rows[1:] == expected
 
@@ -472,6 +477,37 @@ def test_of_many_categories_the_most_frequent_have_colours(
     expect(shown.page.locator(".facet .note")).to_have_text(
         "The 12 most frequent of 200 values have colours, the others are grey."
     )
+    shown.page.context.close()
+
+
+def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "map.html"
+    columns: dict[str, list[object]] = {"price": [None, 5], "day": ["", "2026-11-29"]}
+    write_map(path, [[0, 0]], [-1, -1], ["a", "b"], [], columns=columns, color="price", rows=[0])
+    shown = opened(browser, path)
+    grey = shown.page.evaluate("sememe.ink(0)")
+    expect(shown.page.locator(".facet .note")).to_have_text("1 text without a number: grey")
+    shown.page.select_option("#color", "day")
+    assert shown.page.evaluate("sememe.ink(0)") == grey
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
+def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_path: Path) -> None:
+    names = ["nuclear reactors, nuclear waste, fission", "cards, and what comes with"]
+    groups = [
+        SimpleNamespace(label=i, size=2, name=name, terms=["x"], examples=[])
+        for i, name in enumerate(names)
+    ]
+    path = tmp_path / "map.html"
+    write_map(path, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 1, 1], list("abcd"), groups)
+    shown = opened(browser, path)
+    shown.shows(names)
+    drawing = ElementTree.fromstring(shown.saved("svg"))
+    words = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert words == ["nuclear reactors", "cards"]
+    shown.hover(0)
+    assert shown.page.locator("#tip .of").inner_text() == names[0]
     shown.page.context.close()
 
 

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ def vectors(texts: list[str]) -> np.ndarray:
     """A vector a text, its own."""
     rows = [np.random.default_rng([*text.encode()]).standard_normal(DIM) for text in texts]
     return np.array(rows, np.float32).reshape(-1, DIM)
+
+
+def of_texts(encode: Callable[[list[str]], Any]) -> Callable[[list[tuple[str, str]]], Any]:
+    """What a store encodes again with, where texts are whole."""
+    return lambda part: encode([text for text, _ in part])
 
 
 def write(index: Index | None, state: State, seed: int, number: int) -> None:

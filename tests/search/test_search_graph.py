@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_writes import DIM, create, vectors
+from random_writes import DIM, create, of_texts, vectors
 
 from sememe.errors import ChoiceWarning, StoreError
 from sememe.search.index import Index
@@ -124,7 +124,7 @@ def test_vectors_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
         store = store_of(index)
         old = store.info()
         query = vectors(["a"])  # encoded, and then somebody encodes all anew
-        store.reencode(replace(old, fingerprint="1" * 16), vectors)
+        store.reencode(replace(old, fingerprint="1" * 16), of_texts(vectors))
         with pytest.raises(StoreError, match="another encoder meanwhile: search again"):
             store.nearest(query, 2, None, old.fingerprint)
         assert len(store.nearest(query, 2, None, "1" * 16)[0]) == 2
@@ -139,7 +139,7 @@ def test_what_is_encoded_so_already_is_not_encoded_again(tmp_path: Path) -> None
             encoded.extend(texts)
             return vectors(texts)
 
-        store_of(index).reencode(store_of(index).info(), encode)
+        store_of(index).reencode(store_of(index).info(), of_texts(encode))
         assert not encoded
 
 

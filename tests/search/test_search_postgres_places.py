@@ -128,7 +128,7 @@ def test_a_socket_is_a_place_too(postgres: Server, postgres_place: str) -> None:
 def test_an_index_of_a_later_layout_is_not_touched(postgres: Server, postgres_place: str) -> None:
     PostgresStore.create(postgres_place, ABOUT).close()
     name = postgres_place.rpartition("/")[2]
-    postgres.ask(f"update sememe_{name}.about set about = about || '{{\"layout\": 2}}'")
+    postgres.ask(f"update sememe_{name}.about set about = about || '{{\"layout\": 3}}'")
     assert "made by a later sememe" in said(postgres_place, StoreError)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_writes import of_texts
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import InputError, StoreError
@@ -252,7 +253,7 @@ def test_reencoding_loses_nothing_that_is_written_meanwhile(
         parts.append(len(texts))
         return by_length(texts)
 
-    store.reencode(SECOND, encode)
+    store.reencode(SECOND, of_texts(encode))
     assert (store.info(), other.info()) == (SECOND, SECOND)
     found = everything(other)
     assert {int(row.id) for row in found} == {*range(420)} - {1}
@@ -288,7 +289,7 @@ def test_what_is_put_in_the_last_round_waits_and_is_told(
             assert len(PostgresStore.open(postgres_place)) == 11
         return by_length(texts)
 
-    store.reencode(SECOND, encode)
+    store.reencode(SECOND, of_texts(encode))
     late[0].join()
     assert len(store) == 11
     assert "given another encoder meanwhile" in said[0]
@@ -307,7 +308,7 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
         return by_length(texts)
 
     with pytest.raises(KeyboardInterrupt):
-        store.reencode(SECOND, encode)
+        store.reencode(SECOND, of_texts(encode))
     assert store.info() == ABOUT
     again: list[str] = []
 
@@ -315,10 +316,10 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
         again.extend(texts)
         return by_length(texts)
 
-    PostgresStore.open(postgres_place).reencode(SECOND, encode_again)
+    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again))
     assert sorted(seen + again) == sorted(row.text for row in rows)
     assert store.info() == SECOND
-    PostgresStore.open(postgres_place).reencode(SECOND, encode_again)
+    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again))
     assert len(seen + again) == len(rows)
 
 
@@ -342,16 +343,16 @@ def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
         if info == SECOND and not met:
             met.append(step)
             with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
-                other.reencode(THIRD, by_last_letter)
+                other.reencode(THIRD, of_texts(by_last_letter))
         return (end if step == "_end" else real_step)(run, info, *rest, **named)
 
     monkeypatch.setattr(writing, "_end", end)
     monkeypatch.setattr(writing, step, late)
     with pytest.raises(StoreError, match="Another process began or ended to encode this index"):
-        store.reencode(SECOND, by_length)
+        store.reencode(SECOND, of_texts(by_length))
     met.append("over")
     assert store.info() == (ABOUT if killed else THIRD)
-    other.reencode(THIRD, by_last_letter)
+    other.reencode(THIRD, of_texts(by_last_letter))
     [best] = store.nearest(by_last_letter(["text 7"]), 400, None, "third")
     expected = {row.id: by_last_letter([row.text])[0] @ by_last_letter(["text 7"])[0]
                 for row in some_rows(400)}  # fmt: skip
@@ -390,7 +391,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
         searches = [pool.submit(search) for _ in range(2)]
         try:
             for info in (SECOND, THIRD, ABOUT) * 6:
-                store.reencode(info, encoders[info.fingerprint])
+                store.reencode(info, of_texts(encoders[info.fingerprint]))
         finally:
             done.set()
         for each in searches:
@@ -402,7 +403,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
 def test_a_query_of_another_encoder_is_told(make_store: Make, postgres_place: str) -> None:
     store, other = make_store(), PostgresStore.open(postgres_place)
     store.put(some_rows(3), some_vectors(3), "first", replace=False)
-    store.reencode(SECOND, by_length)
+    store.reencode(SECOND, of_texts(by_length))
     for vectors in (some_vectors(1), some_vectors(1, 4)):
         with pytest.raises(StoreError, match="was given another encoder meanwhile: search again"):
             other.nearest(vectors, 2, None, "first")

@@ -18,7 +18,7 @@ import pytest
 import random_writes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_writes import DIM, State, create, rows, vectors, write
+from random_writes import DIM, State, create, of_texts, rows, vectors, write
 
 from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.search.index import Index
@@ -359,7 +359,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
             return np.eye(4, dtype=np.float32)[[len(text) % 4 for text in texts]]
 
         with pytest.raises(KeyboardInterrupt):
-            store.reencode(info, encode)
+            store.reencode(info, of_texts(encode))
         assert store.info().dim == DIM
         assert_exact(index, state, QUERIES[0], 5)
         again: list[str] = []
@@ -368,7 +368,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
             again.extend(texts)
             return np.ones((len(texts), 4), np.float32)
 
-        store.reencode(info, encode_rest)
+        store.reencode(info, of_texts(encode_rest))
         assert len(encoded) == 50
         assert len(again) == len(state) - 50
         assert not set(again) & set(encoded)
@@ -381,7 +381,9 @@ def test_a_reader_sees_vectors_of_another_size(filled: tuple[Path, State]) -> No
     with Index.open(folder) as reader, Index.open(folder) as index:
         assert_exact(reader, state, QUERIES[0], 5)
         info = replace(index._store.info(), fingerprint="1" * 16, dim=3)
-        index._store.reencode(info, lambda texts: np.eye(3, dtype=np.float32)[[0] * len(texts)])
+        index._store.reencode(
+            info, of_texts(lambda texts: np.eye(3, dtype=np.float32)[[0] * len(texts)])
+        )
         assert [hit.score for hit in reader.search(np.array([1.0, 0, 0]), top_k=2)] == [1, 1]
         with pytest.raises(InputError, match="query of 8 numbers; vectors here have 3"):
             reader.search(QUERIES[0])

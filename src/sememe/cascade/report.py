@@ -9,6 +9,38 @@ from sememe.progress import counted
 
 
 @dataclass(frozen=True)
+class Gain:
+    """What labelled pairs of duplicates say about a cross-encoder.
+
+    Attributes:
+        labels: how many pairs.
+        cosine, map, cross: how much each signal counts, in standard deviations.
+        gain: average precision more than the bi-encoder's, by cross-validation.
+        low, high: its 95 % interval.
+    """
+
+    labels: int
+    cosine: float
+    map: float
+    cross: float
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the labels bear the cross-encoder out."""
+        return self.gain > 0 and self.map + self.cross > 0
+
+    def __str__(self) -> str:
+        return (
+            f"on {self.labels} labelled pairs the average precision changes by "
+            f"{100 * self.gain:+.1f} points (95 % interval {100 * self.low:+.1f} to "
+            f"{100 * self.high:+.1f})"
+        )
+
+
+@dataclass(frozen=True)
 class CascadeReport:
     """What a cascade cost, and whether the cross-encoder was trusted; `print` says it in words.
 
@@ -26,6 +58,7 @@ class CascadeReport:
         rounds: how many times the map was fitted.
         trusted: whether the cross-encoder was listened to; if not, the result is the bi-encoder's.
         why: the reason, a sentence.
+        gain: what labelled pairs said, where there were some.
     """
 
     pairs: int
@@ -40,6 +73,7 @@ class CascadeReport:
     rounds: int
     trusted: bool
     why: str
+    gain: Gain | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a plain dict, for JSON."""
@@ -54,8 +88,14 @@ class CascadeReport:
         )
 
 
-def report(reader: Reader, trust: Trust | None, rho: float = 0.0, rounds: int = 0) -> CascadeReport:
-    """The report of a run; no trust where it could not be judged."""
+def report(
+    reader: Reader,
+    trust: Trust | None,
+    rho: float = 0.0,
+    rounds: int = 0,
+    gain: Gain | None = None,
+) -> CascadeReport:
+    """The report of a run; labels, where there are some, judge instead of the trust."""
     every = len(reader.texts) * (len(reader.texts) - 1) // 2
     return CascadeReport(
         pairs=reader.spent,
@@ -68,8 +108,9 @@ def report(reader: Reader, trust: Trust | None, rho: float = 0.0, rounds: int = 
         tau_bound=None if trust is None else trust.bound,
         rho=rho,
         rounds=rounds,
-        trusted=rho > 0,
-        why=_reason(trust, rho),
+        trusted=rho > 0 if gain is None else gain.is_enough,
+        why=_reason(trust, rho) if gain is None else _reason_of_labels(gain),
+        gain=gain,
     )
 
 
@@ -97,3 +138,13 @@ def _reason(trust: Trust | None, rho: float) -> str:
             "does"
         )
     return f"Not trusted: {finding} {figures}. The result is the bi-encoder's alone."
+
+
+def _reason_of_labels(gain: Gain) -> str:
+    if not gain.is_enough:
+        return f"Not trusted: {gain}. The result is the bi-encoder's alone."
+    caution = "" if gain.low > 0 else "; more labels would make that surer"
+    return (
+        f"Trusted: {gain}{caution}. Cosine, map and cross-encoder count {gain.cosine:.2f}, "
+        f"{gain.map:.2f} and {gain.cross:.2f}."
+    )

@@ -107,14 +107,17 @@ def weight_of_map(edges: Edges, cosine: Values, change: Values, partitions: Part
 
 
 def logistic(
-    signals: Values, same: NDArray[np.bool_], penalty: float = _RIDGE, prior: Values | None = None
+    signals: Values,
+    same: NDArray[np.bool_],
+    penalty: float | Values = _RIDGE,
+    prior: Values | None = None,
 ) -> Values:
     """The weights of a logistic regression, by Newton's method, drawn towards `prior` or 0.
 
     Args:
         signals: float64 (n, columns).
         same: bool (n,).
-        penalty: of the squared distance from the prior.
+        penalty: of the squared distance from the prior, for all columns or for each.
         prior: float64 (columns,).
     """
     start = np.zeros(signals.shape[1]) if prior is None else prior

@@ -1,12 +1,15 @@
-"""`sememe cluster`: group a file of sentences by meaning, and draw a map of the groups."""
+"""`sememe cluster`: group sentences, draw a map, change the groups, file new sentences."""
 
 import argparse
-import json
+import csv
 import sys
 import time
 import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.parser import (
@@ -21,22 +24,23 @@ from sememe.cli.parser import (
     output_directory,
     print_json,
 )
-from sememe.errors import BlankWarning, TableError
+from sememe.errors import BlankWarning, InputError, TableError
 from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
     from sememe.clustering import Clusters
-    from sememe.tables import Table
-
-_OUTPUTS = ("assignments.csv", "clusters.json", "map.html")
 
 _EXAMPLES = """\
 sememe cluster questions.txt -o groups/
 sememe cluster survey.csv --column answer --clusters 20 -o groups/
 sememe cluster survey.csv --column answer --color month -o groups/
 sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json
-sememe cluster questions.txt --cross cross-encoder/quora-roberta-base --budget 3n -o groups/"""
+sememe cluster questions.txt --cross cross-encoder/quora-roberta-base --budget 3n -o groups/
+sememe cluster --assign groups/ next-week.csv -o filed.csv
+sememe cluster groups/ --merge 3 17 --rename "3=lost cards" -o groups/
+sememe cluster groups/ --tree
+sememe cluster groups/ --over date --by month"""
 
 
 def add_commands(commands: "Commands") -> None:
@@ -45,12 +49,14 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "cluster",
         summary="group a file of sentences by meaning, and draw a map of the groups",
-        description="Group a file of sentences by meaning. Writes assignments.csv, clusters.json "
-        "and map.html, a page that opens in any browser, without a network.",
+        description="Group a file of sentences by meaning. Writes a folder with assignments.csv, "
+        "clusters.json and map.html, a page that opens in any browser, without a network. Given "
+        "such a folder, show it or change it; with --assign, file new sentences under its groups.",
         examples=_EXAMPLES,
     )
     add_input(parser)
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="where results go")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help="the folder of the results; with --assign, a file")  # fmt: skip
     add_model(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--clusters", metavar="K", type=int, help="exactly so many clusters")
@@ -58,20 +64,54 @@ def add_commands(commands: "Commands") -> None:
                      help="group sentences that are at least this similar")  # fmt: skip
     how.add_argument("--granularity", metavar="G", type=_granularity,
                      help="coarse, fine, or a resolution such as 2.5")  # fmt: skip
+    parser.add_argument("--outliers", choices=("nearest",),
+                        help="put those that belong to none into the nearest cluster")  # fmt: skip
+    parser.add_argument("--stop-words", metavar="W,W", default="",
+                        help="words that are in no cluster's name")  # fmt: skip
     parser.add_argument("--color", metavar="COLUMN",
                         help="the column that the map opens coloured by")  # fmt: skip
     add_cross(parser)
+    later = parser.add_argument_group("with a folder that the command wrote")
+    later.add_argument("--assign", metavar="DIR", help="file FILE's sentences under its clusters")
+    later.add_argument("--rename", metavar="N=NAME", action="append", default=[], type=_renaming,
+                       help="call cluster N so")  # fmt: skip
+    later.add_argument("--merge", metavar="N", action="append", default=[], nargs="+", type=int,
+                       help="unite clusters under the first one's number")  # fmt: skip
+    later.add_argument("--split", metavar="N", action="append", default=[], type=int,
+                       help="split a cluster")  # fmt: skip
+    later.add_argument("--subset", metavar="N", nargs="+", type=int,
+                       help="keep these clusters alone")  # fmt: skip
+    later.add_argument("--tree", action="store_true", help="show the clusters of clusters")
+    later.add_argument("--over", metavar="COLUMN", help="count texts by date or category")
+    later.add_argument("--by", choices=("day", "month", "year"), help="the periods of --over")
     add_json(parser, "the clusters")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.assign is not None:
+        return _assign(options)
+    if Path(options.file).is_dir():
+        return _change(options)
+    changes = ("rename", "merge", "split", "subset", "tree", "over")
+    for name in changes:
+        if getattr(options, name):
+            raise InputError(
+                f"--{name} takes a folder that `sememe cluster -o` wrote, not {options.file}."
+            )
+    return _cluster(options)
+
+
+def _cluster(options: argparse.Namespace) -> int:
+    from sememe.clustering.folder import FILES
     from sememe.reports.cluster_map import check_color
     from sememe.tables import BlankCells, choose_column, read_table
 
     started = time.perf_counter()
-    directory = output_directory(options.output, _OUTPUTS)
-    for name in _OUTPUTS:
+    if options.output is None:
+        raise InputError("-o DIR is needed: the folder that the results go to.")
+    directory = output_directory(options.output, FILES)
+    for name in FILES:
         check_outputs([options.file], {"-o": directory / name})
     table = read_table(options.file)
     column = table.text_name(options.column)
@@ -92,17 +132,16 @@ def _run(options: argparse.Namespace) -> int:
         clusters=options.clusters,
         threshold=options.threshold,
         granularity=options.granularity,
+        outliers=options.outliers,
+        stop_words=[word.strip() for word in options.stop_words.split(",") if word.strip()],
         **cross,
     )
     if groups.cascade:
         print(groups.cascade, file=sys.stderr)
+    groups = replace(groups, columns=table.columns)
     title = "Standard input" if options.file == "-" else Path(options.file).name
-    _write(directory, table, groups)
-    groups.save_map(directory / _OUTPUTS[2], columns=others, color=color, title=title)
-    if options.json:
-        print_json(groups.to_dict())
-    else:
-        print(groups)
+    groups.save(directory, title=title, color=color)
+    _show(groups, options)
     print(
         f"{counted(len(texts) - blanks.count, 'text')}, {counted(len(groups), 'cluster')}, "
         f"{counted(len(groups.outliers), 'outlier')} in {time.perf_counter() - started:.1f} s: "
@@ -112,22 +151,97 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(directory: Path, table: "Table", groups: "Clusters") -> None:
-    from sememe.tables import new_column, replacing, write_cells
+def _change(options: argparse.Namespace) -> int:
+    """Open a clustering, change it, show it, and save it where -o says."""
+    groups = sememe.Clusters.open(options.file)
+    for labels in options.merge:
+        groups = groups.merge(*labels)
+    for label in options.split:
+        groups = groups.split(label)
+    if options.subset:
+        groups = groups.subset(*options.subset)
+    if options.rename:
+        groups = groups.rename(dict(options.rename))
+    if options.output is not None:
+        groups.save(options.output, color=options.color)
+    elif options.merge or options.split or options.subset or options.rename:
+        print("Nothing is saved: -o DIR names the folder for it.", file=sys.stderr)
+    _show(groups, options)
+    return 0
 
-    directory.mkdir(parents=True, exist_ok=True)
-    labels: list[int | None] = groups.labels.tolist()
-    for row in groups.blanks:
-        labels[row] = None
-    label = new_column("cluster", table.columns)
-    write_cells(directory / _OUTPUTS[0], {**table.columns, label: labels})
-    with replacing(directory / _OUTPUTS[1]) as temporary:
-        text = json.dumps(groups.to_dict(), ensure_ascii=False, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")
+
+def _assign(options: argparse.Namespace) -> int:
+    """File a table's sentences under the clusters of a folder."""
+    from sememe.tables import BlankCells, new_column, output_format, read_table, write_cells
+
+    groups = sememe.Clusters.open(options.assign)
+    if options.output is not None:
+        check_outputs([options.file], {"-o": options.output})
+        output_format(options.output)
+    table = read_table(options.file)
+    texts = table.text_column(options.column)
+    blanks = BlankCells(table.text_name(options.column))
+    blank_rows = set(blanks.add(texts, table.source))
+    blanks.warn("and in no cluster")
+    warnings.simplefilter("ignore", BlankWarning)
+    labels, strength = groups.assign(texts, outliers=options.outliers)
+    names = {one.label: one.name for one in groups.clusters}
+    columns: dict[str, Any] = dict(table.columns)
+    for name, values in {
+        "cluster": [None if row in blank_rows else n for row, n in enumerate(labels.tolist())],
+        "cluster_name": [names.get(label) for label in labels.tolist()],
+        "strength": strength.round(3),
+    }.items():
+        columns[new_column(name, columns)] = values
+    if options.output is None:
+        _print_rows(columns, options.json)
+    else:
+        write_cells(Path(options.output), columns)
+    print(
+        f"{counted(len(texts) - blanks.count, 'text')}, "
+        f"{int((labels < 0).sum()) - blanks.count:,} fit none of the "
+        f"{counted(len(groups), 'cluster')}.",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _print_rows(columns: Mapping[str, Any], as_json: bool) -> None:
+    from sememe.tables import replace_unwritable
+
+    if as_json:
+        for row in zip(*(list(values) for values in columns.values()), strict=True):
+            values = (float(v) if hasattr(v, "dtype") else v for v in row)
+            print_json(dict(zip(columns, values, strict=True)))
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    cells, _ = replace_unwritable(columns, ".csv")
+    writer.writerow(cells)
+    writer.writerows(zip(*cells.values(), strict=True))
+
+
+def _show(groups: "Clusters", options: argparse.Namespace) -> None:
+    """Print the clusters, their tree, or their counts over a column."""
+    if options.over:
+        counts = groups.over(options.over, options.by)
+        print_json(counts.rows) if options.json else print(counts)
+    elif options.tree:
+        tree = groups.tree()
+        print_json(tree.to_dict()) if options.json else print(tree)
+    elif options.json:
+        print_json(groups.to_dict())
+    else:
+        print(groups)
 
 
 def _granularity(value: str) -> str | float:
-    try:
+    with suppress(ValueError):
         return float(value)
-    except ValueError:
-        return value
+    return value
+
+
+def _renaming(value: str) -> tuple[int, str]:
+    number, _, name = value.partition("=")
+    if not (number.strip().isdecimal() and name.strip()):
+        raise argparse.ArgumentTypeError(f"{value} is no number and name, such as 6=refunds")
+    return int(number), name.strip()

@@ -10,6 +10,7 @@ from sememe.cli import (
     classifying,
     clustering,
     comparing,
+    distilling,
     doctor,
     encoding,
     indexing,
@@ -84,7 +85,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, mining, models, quantizing, doctor,
+        training, distilling, mining, models, quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

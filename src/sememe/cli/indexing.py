@@ -383,10 +383,10 @@ def _file_ids(table: "Table", column: str) -> list[str]:
             ids += check_ids([value])  # type: ignore[list-item]
         except InputError as error:
             reason = str(error).removeprefix("ids[0] is ")
-            raise TableError(f'{table.source.where(row)}: "{column}" is {reason}') from None
+            raise TableError(f'{table.source.where(row, column)}: "{column}" is {reason}') from None
         if first.setdefault(ids[row], row) != row:
             raise TableError(
-                f'{table.source.where(row)}: "{column}" is {value!r}, as in '
+                f'{table.source.where(row, column)}: "{column}" is {value!r}, as in '
                 f"{table.source.where(first[ids[row]])}; an id stands for one text"
             )
     return ids
@@ -416,7 +416,7 @@ def _file_metadata(
             if not isinstance(value, str | int | float | list | dict | None):
                 value = str(value)  # what only parquet has, such as dates
             if reason := why_not_json(value):
-                raise TableError(f'{table.source.where(row)}: "{name}" {reason}')
+                raise TableError(f'{table.source.where(row, name)}: "{name}" {reason}')
             if value is not None:
                 metadata[row][key] = value
     return metadata

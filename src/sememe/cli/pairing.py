@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import sememe
 from sememe.cli.parser import (
     add_command,
+    add_cross,
     add_input,
     add_json,
     add_model,
     add_vectors,
     check_outputs,
     cosine,
+    cross_options,
     engine_options,
     output_directory,
     print_json,
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 sememe pairs questions.txt -o pairs.csv
 sememe pairs tickets.csv --column subject --threshold 0.9 -o pairs.csv --deduplicate clean/
-sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl"""
+sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl
+sememe pairs questions.txt --cross path/to/a/cross-encoder --labels judged.csv -o pairs.csv"""
 
 
 def add_commands(commands: "Commands") -> None:
@@ -66,6 +69,9 @@ def add_commands(commands: "Commands") -> None:
     how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
     parser.add_argument("--centre", action="store_true", help="subtract the mean of all vectors "
                         "first, which tells no texts apart")  # fmt: skip
+    add_cross(parser)
+    parser.add_argument("--labels", metavar="FILE", help="from 50 labelled pairs (two texts and a "
+                        "label, 1 for duplicates), by which --cross is judged")  # fmt: skip
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
@@ -89,6 +95,9 @@ def _run(options: argparse.Namespace) -> int:
     blanks.add(texts, table.source)
     blanks.warn("and in no pair")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
+    cross = cross_options(options)
+    if options.vectors and cross:
+        raise InputError("--vectors and --cross don't go together yet: leave out --vectors.")
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
     limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
     if options.vectors:
@@ -99,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
         vectors = read_vectors(options.vectors, texts, encoder, columns=names)
         pairs = pair_vectors(vectors, texts, **limits)
     else:
-        pairs = sememe.find_pairs(texts, encoder, **limits)
+        pairs = sememe.find_pairs(texts, encoder, **limits, **cross, labels=options.labels)
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
@@ -113,7 +122,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.deduplicate:
         summary["kept"] = _write_deduplicated([*outputs.values()][1:], table, pairs, ids)
     if options.json:
-        print_json({**summary, "why": pairs.why})
+        cascade = {"cascade": pairs.cascade.to_dict()} if pairs.cascade else {}
+        print_json({**summary, "why": pairs.why, **cascade})
     _say(options, summary, pairs, time.perf_counter() - started)
     return 0
 
@@ -185,7 +195,8 @@ def _say(
     print(
         f"{counted(summary['texts'], 'text')}, {counted(len(pairs), 'pair')} of "
         f"{pairs.threshold:.3f} and above in {seconds:.1f} s: {options.output}"
-        + (f"\n{pairs.why}" if pairs.why else ""),
+        + (f"\n{pairs.why}" if pairs.why else "")
+        + (f"\n{pairs.cascade}" if pairs.cascade else ""),
         file=sys.stderr,
     )
     if "kept" in summary:

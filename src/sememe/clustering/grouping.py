@@ -2,21 +2,24 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from sememe.arguments import real_number, shown, whole_number
-from sememe.cascade import Cascade, as_teacher, teach
+from sememe.arguments import one_of, real_number, shown, whole_number
+from sememe.cascade import Cascade, LinearMap, as_teacher, teach
 from sememe.checkpoint import DEFAULT_MODEL
+from sememe.clustering.folder import describe_encoder
+from sememe.clustering.membership import Space, assign, without_far
 from sememe.clustering.resolution import RUNS, Grain, grains
-from sememe.clustering.result import Clusters
-from sememe.clustering.terms import described
+from sememe.clustering.result import NO_CLUSTER, Clusters
+from sememe.clustering.terms import Encode, NameMaker, Naming, described
 from sememe.costs import Budget, rate, record_rate, warn_of_duration
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, nearest, normalized, self_join
@@ -25,14 +28,11 @@ from sememe.neighbors.approximate import APPROXIMATE_FROM
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
-from sememe.text import check_texts, rows_with_text
+from sememe.text import as_list, check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
 
-_BLOCK_ROWS = 65_536
 _SAMPLED_PARTITIONS = 2  # what it costs to partition the sample 12 times, and all texts once
-_CONSEQUENCE = "and in no cluster"
-_FAR = 2.0  # times as far from its neighbours as they are from theirs
 # What clustering costs, in comparisons of two texts. Measured on mixed Gaussians of 384 dimensions,
 # 20,000 and 60,000 (by threshold 40,000), on two busy cores: right within a factor of two.
 _NEIGHBORS, _PARTITION = 20_000, 5_000  # a text
@@ -49,6 +49,10 @@ def cluster(
     granularity: Granularity | None = None,
     cross: Scorer | str | os.PathLike[str] | None = None,
     budget: Budget | str | int | None = None,
+    outliers: Literal["nearest"] | None = None,
+    names: NameMaker | None = None,
+    stop_words: Iterable[str] = (),
+    columns: Mapping[str, Sequence[Any]] | None = None,
     progress: bool | None = None,
 ) -> Clusters:
     """Group texts by meaning, name the groups, and say which texts belong to none.
@@ -75,6 +79,12 @@ def cluster(
             and whether it is trusted; where not, the clusters are the bi-encoder's.
         budget: how many pairs it may read: "3n" (three for each text, the default), a number, a
             time such as "2min", or "all" (of the neighbours' graph).
+        outliers: "nearest" puts the texts that belong to none into the nearest cluster.
+        names: makes the clusters' names: a function of a cluster's central texts and its terms, two
+            lists of str, such as a call of a language model. The default is made of the terms.
+        stop_words: words that are in no term, beside those of the texts' language.
+        columns: your own data, n values by column name (a dict, a DataFrame): what `over`, the map
+            and `save` show beside the texts.
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -98,19 +108,24 @@ def cluster(
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
     texts = check_texts(texts)
-    options = check_options(clusters, threshold, granularity, progress)
+    options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
     options = replace(options, teacher=as_teacher(cross, budget))
     if options.teacher and options.threshold is not None:
         raise InputError(
             "threshold= is a cosine of the bi-encoder, and cross= changes the cosines: give "
             "clusters= or granularity= beside it."
         )
+    data = checked_columns(columns, len(texts))
     encoder = as_encoder(encoder)
-    rows = rows_with_text(texts, _CONSEQUENCE)
+    rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
     _check_count(options.clusters, len(set(filled)), len(rows))
     vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0), dtype=np.float32)
-    return group_points(_unit_rows(vectors, rows), rows, texts, options)
+    # Not the user's own encoder, which may cost money by the text.
+    has_name = describe_encoder(encoder) is not None
+    encode = partial(encoded, encoder, progress=False) if has_name else None
+    groups = group_points(_unit_rows(vectors, rows), rows, texts, options, encode)
+    return replace(groups, columns=data, encoder=encoder)
 
 
 def cluster_vectors(
@@ -120,6 +135,10 @@ def cluster_vectors(
     clusters: int | None = None,
     threshold: float | None = None,
     granularity: Granularity | None = None,
+    outliers: Literal["nearest"] | None = None,
+    names: NameMaker | None = None,
+    stop_words: Iterable[str] = (),
+    columns: Mapping[str, Sequence[Any]] | None = None,
     progress: bool | None = None,
 ) -> Clusters:
     """Do what `cluster` does with vectors that you have already.
@@ -127,7 +146,8 @@ def cluster_vectors(
     Args:
         vectors: float (n, dim), of any length: they are compared by their cosine.
         texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        clusters, threshold, granularity, progress: see `cluster`.
+        clusters, threshold, granularity, outliers, names, stop_words, columns, progress: see
+            `cluster`.
 
     Raises:
         InputError: as in `cluster`, or when there are not as many vectors as texts.
@@ -138,10 +158,12 @@ def cluster_vectors(
         [0, 0, -1]
     """
     texts = check_texts(texts)
-    options = check_options(clusters, threshold, granularity, progress)
+    options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
+    data = checked_columns(columns, len(texts))
     points = _unit_rows(vectors, texts)
-    rows = rows_with_text(texts, _CONSEQUENCE)
-    return group_points(points if len(rows) == len(texts) else points[rows], rows, texts, options)
+    rows = rows_with_text(texts, NO_CLUSTER)
+    points = points if len(rows) == len(texts) else points[rows]
+    return replace(group_points(points, rows, texts, options), columns=data)
 
 
 def _unit_rows(vectors: ArrayLike, texts: Sequence[object]) -> NDArray[np.float32]:
@@ -155,7 +177,11 @@ def _unit_rows(vectors: ArrayLike, texts: Sequence[object]) -> NDArray[np.float3
 
 
 def group_points(
-    points: NDArray[np.float32], rows: list[int], texts: list[str], options: "Options"
+    points: NDArray[np.float32],
+    rows: list[int],
+    texts: list[str],
+    options: "Options",
+    encode: Encode | None = None,
 ) -> Clusters:
     """Cluster the texts at `rows`, the ones that are not blank, by their unit vectors."""
     filled = [texts[row] for row in rows]
@@ -164,22 +190,47 @@ def group_points(
     _check_count(options.clusters, len(first), len(rows))
     if len(first) < len(points):
         points = points[first]
-    labels, resolution, why, recall, cascade = _partition(
-        points, options, copies, [filled[row] for row in first]
-    )
-    points = points if cascade is None else cascade.vectors
+    partition = _partition(points, options, copies, [filled[row] for row in first])
+    cascade = partition.cascade
+    if cascade is not None and cascade.map is not None:
+        points = cascade.vectors
+        encode = encode and partial(_moved, cascade.map, encode)
+    labels, node = (np.full(len(texts), -1, np.int64) for _ in range(2))
+    node[rows] = position
+    labels[rows] = _largest_first(partition.labels[position])
+    space = Space(points, node, options.threshold, partition.neighbors)
+    if options.outliers == "nearest":
+        labels = _with_outliers(space, labels)
     if len(first) < len(position):  # only now, when there is room for both again
         points = points[position]
-    labels = _largest_first(labels[position])
-    groups = described(filled, points, labels)
-    if len(rows) < len(texts):
-        filled_labels, filled_points = labels, points
-        labels = np.full(len(texts), -1, np.int64)
-        points = np.zeros((len(texts), points.shape[1]), np.float32)
-        labels[rows] = filled_labels
-        points[rows] = filled_points
-    report, linear_map = (None, None) if cascade is None else (cascade.report, cascade.map)
-    return Clusters(labels, texts, groups, points, resolution, why, recall, report, linear_map)
+    return Clusters(
+        labels,
+        texts,
+        described(filled, points, labels[rows], options.naming, encode=encode),
+        space,
+        partition.resolution,
+        partition.why,
+        1.0 if partition.neighbors is None else partition.neighbors.recall,
+        naming=options.naming,
+        cascade=None if cascade is None else cascade.report,
+        map=None if cascade is None else cascade.map,
+    )
+
+
+def _moved(linear_map: LinearMap, encode: Encode, texts: list[str]) -> NDArray[np.float32]:
+    """The vectors of more texts, moved as those of the clustered ones were."""
+    return linear_map.move(normalized(encode(texts)))
+
+
+@dataclass(frozen=True)
+class _Partition:
+    """Labels of the different texts, outliers -1; the neighbours they came from; why these."""
+
+    labels: by.Labels
+    neighbors: Neighbors | None = None
+    resolution: float | None = None
+    why: str | None = None
+    cascade: Cascade | None = None
 
 
 def _partition(
@@ -187,13 +238,12 @@ def _partition(
     options: "Options",
     copies: NDArray[np.int64],
     texts: Sequence[str],
-) -> tuple[by.Labels, float | None, str | None, float, Cascade | None]:
-    """Labels of the different texts, outliers -1; the resolution, why, the neighbours' recall."""
+) -> _Partition:
     if len(vectors) == 0:
-        return np.empty(0, dtype=np.int64), None, None, 1.0, None
+        return _Partition(np.empty(0, dtype=np.int64))
     _warn_of_duration(vectors, options)
     if options.threshold is not None:
-        return _without_lone(by.linked(vectors, options.threshold), copies), None, None, 1.0, None
+        return _Partition(_without_lone(by.linked(vectors, options.threshold), copies))
     neighbors = self_join(
         vectors,
         neighborhood_size(len(vectors)),
@@ -208,9 +258,9 @@ def _partition(
     large = len(vectors) > options.sampled_from
     # Two more copies of a million vectors would not fit beside them.
     smooth = vectors if large else smoothed(vectors, graph)
-    why = None
+    resolution, why = None, None
     if options.clusters is not None:
-        labels, resolution = by.exactly(options.clusters, graph, smooth), None
+        labels = by.exactly(options.clusters, graph, smooth)
     elif isinstance(options.granularity, float):
         resolution = options.granularity
         labels = by.communities(graph, resolution)
@@ -234,8 +284,16 @@ def _partition(
         labels, resolution = grain.labels, grain.resolution
     if resolution is not None:
         labels = _without_lone(labels, copies)
-    labels = _without_far(labels, neighbors, copies)
-    return labels, resolution, why, neighbors.recall, cascade
+    labels = without_far(labels, neighbors, copies)
+    return _Partition(labels, neighbors, resolution, why, cascade)
+
+
+def _with_outliers(space: Space, labels: by.Labels) -> by.Labels:
+    """The labels, where each outlier has joined the cluster that is nearest."""
+    rows = np.flatnonzero((labels < 0) & (space.node >= 0))
+    labels = labels.copy()
+    labels[rows] = assign(space, labels, space.vectors[space.node[rows]], every=True).labels
+    return _largest_first(labels)
 
 
 def _warn_of_duration(vectors: NDArray[np.float32], options: "Options") -> None:
@@ -309,28 +367,6 @@ def _without_lone(labels: by.Labels, copies: NDArray[np.int64]) -> by.Labels:
     return np.where(size[labels] > 1, labels, -1)
 
 
-def _without_far(labels: by.Labels, neighbors: Neighbors, copies: NDArray[np.int64]) -> by.Labels:
-    """Mark as outliers the texts that nobody is near to.
-
-    Such a text is in the neighbourhood of none of its neighbours, and lies much farther from them
-    than they lie from theirs (the local outlier factor of Breunig et al. 2000, on chord lengths).
-    No cluster loses its last text.
-    """
-    indices = neighbors.indices
-    if indices.shape[1] == 0:
-        return labels
-    distance = np.sqrt(np.maximum(2 - 2 * neighbors.similarity, 0)).mean(axis=1)
-    expected = distance[indices].mean(axis=1)
-    mutual = np.empty(len(labels), dtype=bool)
-    for start in range(0, len(labels), _BLOCK_ROWS):  # neighbours of neighbours: k times as many
-        rows = np.arange(start, min(start + _BLOCK_ROWS, len(labels)))
-        mutual[rows] = (indices[indices[rows]] == rows[:, None, None]).any(axis=(1, 2))
-    far = ~mutual & (copies == 1) & (distance > _FAR * expected)
-    size = np.bincount(labels[labels >= 0], minlength=1)
-    remaining = np.bincount(labels[(labels >= 0) & ~far], minlength=len(size))
-    return np.where(far & (remaining[labels] > 0), -1, labels)
-
-
 def _largest_first(labels: by.Labels) -> by.Labels:
     """Number the clusters by size, the largest 0; of equals, the one that begins first."""
     names, first, size = np.unique(labels[labels >= 0], return_index=True, return_counts=True)
@@ -380,6 +416,8 @@ class Options:
     threshold: float | None
     granularity: Granularity | None
     progress: bool | None
+    outliers: str | None = None
+    naming: Naming = field(default_factory=Naming)
     teacher: tuple[Scorer, Budget] | None = None
     approximate_from: int = APPROXIMATE_FROM
     sampled_from: int = 100_000
@@ -388,13 +426,26 @@ class Options:
 
 
 def check_options(
-    clusters: object, threshold: object, granularity: object, progress: bool | None
+    clusters: object,
+    threshold: object,
+    granularity: object,
+    progress: bool | None,
+    outliers: str | None = None,
+    names: NameMaker | None = None,
+    stop_words: Iterable[str] = (),
 ) -> Options:
     """The options of `cluster`; InputError where one is wrong, or two exclude each other."""
     values = {"clusters": clusters, "threshold": threshold, "granularity": granularity}
-    names = [f"{name}=" for name, value in values.items() if value is not None]
-    if len(names) > 1:
-        raise InputError(f"{' and '.join(names)} cannot be given together: give one of them.")
+    passed = [f"{name}=" for name, value in values.items() if value is not None]
+    if len(passed) > 1:
+        raise InputError(f"{' and '.join(passed)} cannot be given together: give one of them.")
+    if outliers is not None:
+        one_of("outliers", outliers, ("nearest",))
+    if names is not None and not callable(names):
+        raise InputError(
+            f"names={shown(names)}: give a function of a cluster's central texts and its terms."
+        )
+    words = frozenset(word.lower() for word in check_texts(stop_words, name="stop_words"))
     return Options(
         None if clusters is None else whole_number("clusters", clusters),
         None if threshold is None else real_number(
@@ -402,7 +453,25 @@ def check_options(
         ),
         None if granularity is None else _granularity(granularity),
         progress,
+        outliers,
+        Naming(words, names),
     )  # fmt: skip
+
+
+def checked_columns(
+    columns: Mapping[str, Sequence[Any]] | None, texts: int
+) -> dict[str, Sequence[Any]]:
+    """The user's columns as lists; InputError where one has not a value a text."""
+    result: dict[str, Sequence[Any]] = {}
+    for name in () if columns is None else columns:
+        values = as_list(columns[name], f"columns[{name!r}]")  # type: ignore[index]
+        if len(values) != texts:
+            raise InputError(
+                f'the column "{name}" has {counted(len(values), "value")}, and there are '
+                f"{counted(texts, 'text')}: give one value a text."
+            )
+        result[str(name)] = values
+    return result
 
 
 def _granularity(value: object) -> Granularity:

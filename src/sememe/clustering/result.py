@@ -3,41 +3,35 @@
 import os
 import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from sememe.arguments import did_you_mean, one_of, shown
 from sememe.cascade import CascadeReport, LinearMap
+from sememe.clustering import editing, folder
+from sememe.clustering.counts import Counts, counts_over
+from sememe.clustering.hierarchy import Tree, hierarchy
+from sememe.clustering.membership import Assignment, Space, assign, strengths
+from sememe.clustering.terms import Cluster, Naming, described
 from sememe.errors import InputError
-from sememe.extras import importing
+from sememe.neighbors import normalized
 from sememe.progress import counted
+from sememe.protocols import Encoder
 from sememe.reports import html_table
+from sememe.tables import to_frame
+from sememe.text import as_list, check_texts, rows_with_text
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
+NO_CLUSTER = "and in no cluster"  # what follows for a blank text
 _BAR = 12
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """One group of texts.
-
-    Attributes:
-        label: its number in `Clusters.labels`; 0 is the largest.
-        size: how many texts it has, repeated ones counted.
-        terms: the words and pairs of words that tell it from the others, best first.
-        examples: its most central texts, different from one another.
-    """
-
-    label: int
-    size: int
-    terms: tuple[str, ...]
-    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,12 +41,15 @@ class Clusters:
     Attributes:
         labels: int64 (n,), the cluster of each text, -1 for an outlier or a blank text.
         texts: the n texts.
-        clusters: the clusters, largest first.
-        vectors: float32 (n, dim), rows of unit length (zeros stay zeros; of a blank text, zeros).
+        clusters: the clusters, largest first. A new clustering's labels count them from 0.
+        space: the vectors of the different texts, and their neighbours.
         resolution: the Leiden resolution used, None where `clusters=` or `threshold=` was given.
         why: why that resolution, where it was chosen from the data.
         recall: which share of the true nearest neighbours the clusters were built on (measured on
             a sample), 1 where all texts were compared.
+        columns: the user's own data, n values by column name.
+        encoder: what made the vectors, and will make those of new texts.
+        naming: how names are made, should the clusters change.
         cascade: what the cross-encoder cost, and whether it was trusted; None without one.
         map: what moved the vectors as it taught; None where nothing moved.
     """
@@ -60,10 +57,13 @@ class Clusters:
     labels: NDArray[np.int64]
     texts: list[str]
     clusters: list[Cluster]
-    vectors: NDArray[np.float32]
+    space: Space
     resolution: float | None = None
     why: str | None = None
     recall: float = 1.0
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    encoder: Encoder | None = None
+    naming: Naming = field(default_factory=Naming)
     cascade: CascadeReport | None = None
     map: LinearMap | None = None
 
@@ -71,27 +71,307 @@ class Clusters:
         return len(self.clusters)
 
     @property
+    def vectors(self) -> NDArray[np.float32]:
+        """float32 (n, dim), rows of unit length (zeros stay zeros; of a blank text, zeros)."""
+        node, vectors = self.space.node, self.space.vectors
+        if len(node) == len(vectors):
+            return vectors  # all texts differ
+        return (
+            np.where(node[:, None] >= 0, vectors[node], np.float32(0))
+            if len(vectors)
+            else (np.zeros((len(node), vectors.shape[1]), np.float32))
+        )
+
+    @cached_property
     def outliers(self) -> NDArray[np.int64]:
         """The rows of the texts that belong to no cluster, int64, in order; blank ones are none."""
-        return np.setdiff1d(np.flatnonzero(self.labels < 0), self.blanks, assume_unique=True)
+        return np.flatnonzero((self.labels < 0) & (self.space.node >= 0))
 
-    @property
+    @cached_property
     def blanks(self) -> NDArray[np.int64]:
         """The rows of the blank texts, int64, in order."""
-        blank = [row for row, text in enumerate(self.texts) if not text.strip()]
-        return np.array(blank, dtype=np.int64)
+        return np.flatnonzero(self.space.node < 0)
+
+    @cached_property
+    def strength(self) -> NDArray[np.float32]:
+        """How strongly each text belongs to its cluster: float32 (n,), 0 to 1, 0 in no cluster.
+
+        The mean of two parts: the share of the text's nearest neighbours that are in the cluster,
+        and how much nearer its centre is than the next one's (the simplified silhouette).
+        """
+        return strengths(self.space, self.labels)
+
+    @property
+    def xy(self) -> NDArray[np.float32]:
+        """The texts' places on the map: float32 (n, 2), from -1 to 1; NaN for a blank text.
+
+        They are computed when they are first needed, and stay through `merge`, `split` and `save`.
+        """
+        return self.space.layout(self.labels)
+
+    def cluster(self, label: int) -> Cluster:
+        """The cluster with a number; InputError if there is none."""
+        for one in self.clusters:
+            if one.label == label and not isinstance(label, bool):
+                return one
+        span = ", ".join(str(one.label) for one in self.clusters[:8]) + ", …" * (len(self) > 8)
+        raise InputError(f"there is no cluster {shown(label)}; the numbers are {span or 'none'}.")
+
+    def assign(
+        self,
+        texts: Iterable[str] | None = None,
+        *,
+        vectors: ArrayLike | None = None,
+        outliers: Literal["nearest"] | None = None,
+        progress: bool | None = None,
+    ) -> Assignment:
+        """File new texts under these clusters.
+
+        A text joins the cluster that has the most of its nearest neighbours and the nearest
+        centre. A text that was clustered keeps its cluster.
+
+        Args:
+            texts: the texts; blank ones are in no cluster. Left out where `vectors` are passed.
+            vectors: float (q, dim), their vectors, of the encoder that was clustered with.
+            outliers: "nearest" files the texts that fit none under the nearest cluster.
+            progress: see `BiEncoder.encode`.
+
+        Returns:
+            Assignment: labels int64 (q,), -1 for a text that fits none, and strength float32 (q,).
+
+        Raises:
+            InputError: texts or vectors that cannot be used, or an encoder that has changed.
+
+        Example:
+            >>> from sememe.clustering import cluster_vectors
+            >>> vectors = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]]
+            >>> groups = cluster_vectors(vectors, list("abcd"), clusters=2)
+            >>> groups.assign(vectors=[[0.9, 0.2]]).labels.tolist()
+            [0]
+        """
+        if outliers is not None:
+            one_of("outliers", outliers, ("nearest",))
+        if texts is None and vectors is None:
+            raise InputError("assign() takes texts, or vectors=.")
+        texts = None if texts is None else check_texts(texts)
+        if vectors is not None:
+            points = normalized(vectors)
+            count = len(points) if texts is None else len(texts)
+            rows = list(range(count)) if texts is None else rows_with_text(texts, NO_CLUSTER)
+            if len(points) != count:
+                raise InputError(
+                    f"{len(points)} vectors for {count} texts: give one vector a text."
+                )
+            points = points[rows]
+        else:
+            assert texts is not None
+            rows = rows_with_text(texts, NO_CLUSTER)
+            count, points = len(texts), self._encoded([texts[row] for row in rows], progress)
+        if len(points) and points.shape[1] != self.space.vectors.shape[1]:
+            raise InputError(
+                f"vectors have {points.shape[1]} dimensions, and those that were clustered have "
+                f"{self.space.vectors.shape[1]}: encode the texts with the same encoder."
+            )
+        if self.map is not None and len(points):
+            points = self.map.move(points)
+        labels, strength = np.full(count, -1, np.int64), np.zeros(count, np.float32)
+        labels[rows], strength[rows] = assign(
+            self.space, self.labels, points, every=outliers is not None
+        )
+        return Assignment(labels, strength)
+
+    def _encoded(self, texts: list[str], progress: bool | None) -> NDArray[np.float32]:
+        from sememe.encoders.opening import encoded  # on use: an engine comes with it
+
+        if self.encoder is None:
+            raise InputError(
+                "these clusters have no encoder: pass assign(vectors=...), or open them with one, "
+                "as in Clusters.open(folder, encoder)."
+            )
+        if not texts:
+            return np.empty((0, 0), np.float32)
+        return normalized(encoded(self.encoder, texts, progress))
+
+    def rename(self, names: Mapping[int, str]) -> "Clusters":
+        """The same clusters, some under other names; InputError for a number that is not there.
+
+        Example:
+            >>> groups.rename({6: "ATM gave too little"})   # doctest: +SKIP
+        """
+        return replace(self, clusters=editing.renamed(self, names))
+
+    def merge(self, *labels: int) -> "Clusters":
+        """Unite clusters under the first one's number; the other numbers stay as they are.
+
+        Example:
+            >>> groups.merge(3, 17).rename({3: "cards"})   # doctest: +SKIP
+        """
+        united, label = editing.merged(self, labels)
+        return self._relabelled(united, [label])
+
+    def split(self, label: int, into: int | None = None) -> "Clusters":
+        """Split a cluster, in `into` parts or as many as its texts form.
+
+        The largest part keeps the number; the others get new ones.
+
+        Example:
+            >>> groups.split(4, into=2)   # doctest: +SKIP
+        """
+        return self._relabelled(*editing.split(self, label, into))
+
+    def subset(self, *labels: int) -> "Clusters":
+        """The texts of some clusters alone, with their numbers, names and places on the map.
+
+        Example:
+            >>> groups.subset(6).split(6)   # doctest: +SKIP
+        """
+        clusters = [self.cluster(label) for label in dict.fromkeys(labels)]
+        rows = np.flatnonzero(np.isin(self.labels, [one.label for one in clusters]))
+        return replace(
+            self,
+            labels=self.labels[rows],
+            texts=[self.texts[row] for row in rows],
+            clusters=sorted(clusters, key=lambda one: -one.size),
+            space=self.space.take(rows),
+            columns={name: [v[row] for row in rows.tolist()] for name, v in self.columns.items()},
+        )
+
+    def _relabelled(self, labels: NDArray[np.int64], changed: Sequence[int]) -> "Clusters":
+        """The clusters under other labels; those that changed get new terms, examples and names."""
+        others = {one.label: one for one in self.clusters if one.label not in changed}
+        before = {one.label: one for one in self.clusters if one.renamed}
+        numbers, compact = np.unique(labels[labels >= 0], return_inverse=True)
+        every = np.full(len(labels), -1, dtype=np.int64)
+        every[labels >= 0] = compact
+        fresh = described(
+            self.texts, self.vectors, every, self.naming, [one.name for one in others.values()]
+        )
+        clusters = []
+        for label, one in zip(numbers.tolist(), fresh, strict=True):
+            renamed = before.get(label)
+            name = one.name if renamed is None else renamed.name
+            new = replace(one, label=label, name=name, renamed=renamed is not None)
+            clusters.append(others.get(label, new))
+        return replace(self, labels=labels, clusters=sorted(clusters, key=lambda one: -one.size))
+
+    def tree(self) -> Tree:
+        """The clusters of clusters, by Ward's method: `print` shows them, indented."""
+        return hierarchy(self)
+
+    def over(
+        self, column: str | Sequence[Any], by: Literal["day", "month", "year"] | None = None
+    ) -> Counts:
+        """Count the texts of each cluster over time, or over the categories of a column.
+
+        Args:
+            column: the name of one of `columns`, or n values. Dates are recognised; a warning
+                names the cells that are none. Rows without a value are counted nowhere.
+            by: the length of a period; None for days, or, where those are more than 200, months
+                or years.
+
+        Returns:
+            Counts: `print` shows it; `.rows`, `.counts`, `.shares` and `.to_frame()` give it.
+
+        Raises:
+            InputError: there is no such column, it has not n values, `by` is given and it holds no
+                dates, or it has more than 200 categories.
+
+        Example:
+            >>> groups.over("date", by="month")   # doctest: +SKIP
+        """
+        if not isinstance(column, str):
+            return counts_over(self, "value", as_list(column, "column"), by)
+        if column not in self.columns:
+            names = ", ".join(f'"{name}"' for name in self.columns) or "none"
+            raise InputError(
+                f'there is no column "{column}"{did_you_mean(column, self.columns)}; there are '
+                f"{names}. cluster(..., columns=) takes them, or pass the values."
+            )
+        return counts_over(self, column, list(self.columns[column]), by)
+
+    def save(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        title: str = "Clusters",
+        color: str | None = None,
+    ) -> None:
+        """Save the clustering as a folder; `Clusters.open` gives it back.
+
+        It holds assignments.csv, map.html, clusters.json and what opens it again, and appears
+        whole or not at all. In a folder that exists, files of those names are replaced.
+
+        Args:
+            directory: the folder.
+            title: shown above the map.
+            color: the column that the map opens coloured by.
+
+        Raises:
+            TableError: it cannot be written, as on a full disk.
+        """
+        folder.save(self, directory, title=title, color=color)
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        encoder: Encoder | str | os.PathLike[str] | None = None,
+    ) -> "Clusters":
+        """Open a clustering that `save` or `sememe cluster -o` wrote.
+
+        Args:
+            directory: the folder.
+            encoder: the encoder that it was made with, or another name of it. None opens it by the
+                name that is stored, when it is first needed.
+
+        Raises:
+            InputError: there is no clustering, it is damaged or of another version, or the encoder
+                is another one.
+        """
+        description, columns, space, labels = folder.read(directory)
+        saved = description["encoder"] and folder.SavedEncoder(**description["encoder"])
+        if encoder is not None:
+            from sememe.encoders.opening import as_encoder  # on use: an engine comes with it
+
+            if saved is None:
+                encoder = as_encoder(encoder)
+            elif isinstance(encoder, str | os.PathLike):
+                encoder = replace(saved, model=os.fspath(encoder))
+            folder.check_encoder(saved, encoder)
+        return cls(
+            labels,
+            columns.get(description["text_column"], []),
+            [
+                Cluster(**{**one, "terms": tuple(one["terms"]), "examples": tuple(one["examples"])})
+                for one in description["clusters"]
+            ],
+            space,
+            description["resolution"],
+            description["why"],
+            description["recall"],
+            {name: columns[name] for name in description["columns"]},
+            encoder if encoder is not None else saved,
+            cascade=CascadeReport(**description["cascade"]) if "cascade" in description else None,
+            map=description.get("map"),
+        )
 
     def to_frame(self) -> "pandas.DataFrame":
-        """One row a text: text, cluster (-1 for an outlier or a blank) and the cluster's terms.
+        """One row a text: text, cluster (-1 for an outlier or a blank), name, strength, terms.
 
         Raises:
             MissingExtra: pandas is not installed.
         """
-        with importing("pandas", purpose="to_frame()"):
-            import pandas
-        terms = [", ".join(one.terms) for one in self.clusters] + [""]  # [-1] is the outliers'
-        return pandas.DataFrame(
-            {"text": self.texts, "cluster": self.labels, "terms": [terms[i] for i in self.labels]}
+        terms = {one.label: ", ".join(one.terms) for one in self.clusters}
+        names = {one.label: one.name for one in self.clusters}
+        labels = self.labels.tolist()
+        return to_frame(
+            {
+                "text": self.texts,
+                "cluster": self.labels,
+                "name": [names.get(label, "") for label in labels],
+                "strength": self.strength,
+                "terms": [terms.get(label, "") for label in labels],
+            }
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,15 +385,7 @@ class Clusters:
             "why": self.why,
             "recall": self.recall,
             **({} if self.cascade is None else {"cascade": self.cascade.to_dict()}),
-            "clusters": [
-                {
-                    "label": one.label,
-                    "size": one.size,
-                    "terms": list(one.terms),
-                    "examples": list(one.examples),
-                }
-                for one in self.clusters
-            ],
+            "clusters": [asdict(one) for one in self.clusters],
             "outliers": self.outliers.tolist(),
             "blank": self.blanks.tolist(),
         }
@@ -134,7 +406,8 @@ class Clusters:
         Args:
             path: the HTML file.
             columns: the user's own data, n values by column name (a dict, a DataFrame): what the
-                map can be coloured and filtered by, and shows beside each text.
+                map can be coloured and filtered by, and shows beside each text. None for
+                `self.columns`.
             color: the column that the map opens coloured by; None for the clusters.
             title: shown above the map.
             most: how many texts are drawn.
@@ -147,23 +420,20 @@ class Clusters:
             >>> groups.save_map("map.html", columns={"month": months}, color="month")
             ... # doctest: +SKIP
         """
-        rows = np.delete(np.arange(len(self.texts)), self.blanks)
+        rows = np.flatnonzero(self.space.node >= 0)
         if not len(rows):
             raise InputError("there are no texts to draw a map of.")
-        from sememe.clustering.layout import layout_2d
-        from sememe.neighbors import self_join
-        from sememe.neighbors.communities import neighborhood_size  # on use: with scikit-network
         from sememe.reports.cluster_map import write_map
 
+        if columns is None:
+            text = folder.text_column(self)
+            columns = {name: v for name, v in self.columns.items() if name != text}
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
-        vectors = self.vectors[rows]
-        neighbors = self_join(vectors, neighborhood_size(len(rows)))
-        points = layout_2d(vectors, neighbors, labels=self.labels[rows])
         write_map(
-            Path(path), points, self.labels, self.texts, self.clusters,
-            columns=columns, color=color, rows=rows, title=title,
+            Path(path), self.xy[rows], self.labels, self.texts, self.clusters,
+            columns=columns, color=color, rows=rows, tree=self.tree().children, title=title,
         )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -1,125 +1,305 @@
-"""What a cluster is about: its most telling terms and its most central texts."""
+"""What a cluster is about: its most telling phrases, its name, and its most central texts."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.clustering.result import Cluster
+from sememe.arguments import shown
+from sememe.clustering.stop_words import stop_words
+from sememe.errors import InputError
 from sememe.neighbors import normalized
 from sememe.neighbors.communities import Labels, sums
 
-_TERMS, _EXAMPLES = 6, 3
+_TERMS, _EXAMPLES, _CENTRAL = 6, 3, 10
+_NAME = 3  # terms
+_LONGEST = 4  # words of a phrase
+_CANDIDATES = 40  # phrases of a cluster that are compared with its centre
+_RELEVANCE, _OTHERS = 0.6, 0.25  # tuned on Banking77, see docs/decisions/names.md
+_ALWAYS = 0.8  # of the texts with a word have it in a longer phrase, which then replaces it
 _STEM = 5
-_READ = 4000  # texts of a cluster
+_READ = 1_000  # texts of a cluster
 _SIMILAR = 0.9  # two examples closer than this say the same
 # Vowel signs and other combining marks belong to a word, though \w does not count them.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0970-\u109f\u1780-\u17d3"
 )
-_WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+(?:['’](?:[^\W_]|[{_MARKS}])+)*")
+_LETTERS = rf"(?:[^\W_]|[{_MARKS}])+"
+_CLAUSE = re.compile(r"[.,;:!?()\[\]{}\"“”„«»\n\t/|。、？！]+")
+_WORD = re.compile(rf"{_LETTERS}(?:['’-]{_LETTERS})*")
 # Scripts written without spaces: Thai to Khmer, kana, Han. Two characters stand for a word.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
 )
-_STOP = frozenset(
+
+Encode = Callable[[list[str]], Any]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One group of texts.
+
+    Attributes:
+        label: its number in `Clusters.labels`.
+        size: how many texts it has, repeated ones counted.
+        terms: the words and phrases that tell it from the others, best first.
+        examples: its most central texts, different from one another.
+        name: what it is called: made of its terms, or given by the user.
+        renamed: whether the user gave the name.
     """
-    a about after all also am an and any are as at be because been but by can could did do does
-    doing for from get go had has have he her him his how i i'd i'll i'm i've if in into is it
-    it's its just let like may me more my need no not of off on one or our out please she should
-    so some such than that that's the their them then there these they this those to too up us use
-    want was we were what what's when where which who why will with would you your
-    """.split()  # noqa: SIM905
-)
+
+    label: int
+    size: int
+    terms: tuple[str, ...]
+    examples: tuple[str, ...]
+    name: str = ""
+    renamed: bool = False
+
+    @property
+    def subtitle(self) -> str:
+        """Its most central text."""
+        return self.examples[0] if self.examples else ""
 
 
-def described(texts: Sequence[str], vectors: NDArray[np.float32], labels: Labels) -> list[Cluster]:
+NameMaker = Callable[[list[str], list[str]], str]
+"""Makes a cluster's name of its central texts and its terms."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How clusters are named: words that are in no term, and what makes names of the terms."""
+
+    stop_words: frozenset[str] = frozenset()
+    make: NameMaker | None = None
+
+
+def described(
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    labels: Labels,
+    naming: "Naming",
+    others: Iterable[str] = (),
+    encode: Encode | None = None,
+) -> list[Cluster]:
     """Name each cluster by its terms and examples.
+
+    Terms are chosen by maximal marginal relevance (Carbonell and Goldstein 1998): near the
+    cluster's centre, far from the other centres, and different from the terms before.
 
     Args:
         texts: n texts.
         vectors: their unit vectors, float32 (n, dim).
         labels: int64 (n,), -1 for outliers, which count for nothing here.
+        naming: how names are made.
+        others: names that are taken.
+        encode: gives the vectors of phrases; without it, a phrase has the mean of its texts'.
     """
     centers = normalized(sums(vectors[labels >= 0], labels[labels >= 0]))
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.searchsorted(labels[order], np.arange(len(centers) + 1)))[1:-1]
-    terms = class_terms([[texts[row] for row in _spread(rows).tolist()] for rows in members])
-    return [
-        Cluster(label, len(rows), terms[label], _central(texts, vectors, rows, centers[label]))
-        for label, rows in enumerate(members)
-    ]
+    # So many members that their terms are known, evenly taken, and no more.
+    read = [rows[:: -(-len(rows) // _READ)] for rows in members]
+    groups = [[texts[row] for row in rows.tolist()] for rows in read]
+    stop = naming.stop_words | _stop_words(groups)
+    candidates = [dict(islice(each.items(), _CANDIDATES)) for each in _weighted(groups, stop)]
+    phrases = list(dict.fromkeys(phrase for each in candidates for phrase in each))
+    if encode is not None and phrases:
+        places = normalized(encode(phrases))
+    else:
+        places = _means(phrases, groups, read, vectors, stop)
+    place = {phrase: row for row, phrase in enumerate(phrases)}
+    result: list[Cluster] = []
+    names = {name.casefold() for name in others}
+    for label, rows in enumerate(members):
+        keys = list(candidates[label])
+        picks = _diverse(keys, places[[place[key] for key in keys]], centers, label)
+        terms = tuple(candidates[label][keys[pick]] for pick in picks)
+        central = _central(texts, vectors, rows, centers[label])
+        name = _name(label, naming, central, terms, names)
+        names.add(name.casefold())
+        result.append(Cluster(label, len(rows), terms, tuple(central[:_EXAMPLES]), name))
+    return result
 
 
-def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """So many members that their terms are known, evenly taken, and no more."""
-    return rows[:: -(-len(rows) // _READ)]
+def class_terms(
+    groups: Sequence[Sequence[str]], extra: frozenset[str] = frozenset()
+) -> list[tuple[str, ...]]:
+    """The words and phrases that tell each group from the others, best first.
 
-
-def class_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The terms of one or two words that tell each group from the others, best first.
-
-    Class-based TF-IDF (Grootendorst 2022): a term's frequency in the group times
-    log(1 + words in an average group / its frequency in all). A term counts once a text, and
-    identical texts once. A term all of whose words, or forms of them, stand in a better one is left
-    out.
+    Class-based TF-IDF (Grootendorst 2022): in how many texts of the group a phrase is, times
+    log(1 + phrases in an average group / its frequency in all); identical texts count once. A
+    phrase all of whose words, or forms of them, stand in a better one is left out.
 
     Example:
-        >>> class_terms([["new card", "lost card"], ["exchange rate", "rate of exchange"]])
-        [('card', 'lost', 'lost card', 'new', 'new card'), ('exchange', 'rate', 'exchange rate')]
+        >>> class_terms([["new card", "lost card"], ["exchange rate", "rate of exchange"]])[1]
+        ('exchange', 'rate')
     """
-    counts = [
-        Counter(term for text in dict.fromkeys(group) for term in _terms(text)) for group in groups
+    return [
+        tuple(weights[phrase] for phrase in islice(_without_forms(weights), _TERMS))
+        for weights in _weighted(groups, extra | _stop_words(groups))
     ]
+
+
+def _stop_words(groups: Sequence[Sequence[str]]) -> frozenset[str]:
+    sample = (text for group in groups for text in group[:100])
+    words = (word for text in islice(sample, 5_000) for word in _WORD.findall(text.lower()))
+    return stop_words(words)
+
+
+def _weighted(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dict[str, str]]:
+    """The phrases of each group, best first, each with its most frequent form."""
+    counts: list[Counter[str]] = []
+    forms: Counter[tuple[str, str]] = Counter()
+    for group in groups:
+        count: Counter[str] = Counter()
+        for text in dict.fromkeys(group):
+            phrases = _phrases(text, stop)
+            count.update(phrases.keys())
+            forms.update(phrases.items())
+        counts.append(count)
+    form: dict[str, str] = {}
+    for (phrase, written), _ in forms.most_common():
+        form.setdefault(phrase, written)
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)
     average = sum(total.values()) / max(len(groups), 1)
-    return [_best(count, total, average) for count in counts]
+    result = []
+    for count in counts:
+        repeated = {phrase: n for phrase, n in count.items() if n > 1} or dict(count)
+        for phrase, n in list(repeated.items()):
+            for part in _parts(phrase):  # "reverted" where it is always "top-up reverted"
+                if n >= _ALWAYS * count[part]:
+                    repeated.pop(part, None)
+        weight = {phrase: n * math.log1p(average / total[phrase]) for phrase, n in repeated.items()}
+        ranked = sorted(weight, key=lambda phrase: (-weight[phrase], phrase))
+        result.append({phrase: form[phrase] for phrase in ranked})
+    return result
 
 
-def _best(count: Counter[str], total: Counter[str], average: float) -> tuple[str, ...]:
-    weight = {term: n * math.log1p(average / total[term]) for term, n in count.items()}
-    ranked = sorted(weight, key=lambda term: (-weight[term], term))
-    best: list[str] = []
-    for term in ranked[: 10 * _TERMS]:
-        stems = _stems(term)
-        if not any(stems <= _stems(other) for other in best):
-            best.append(term)
-        if len(best) == _TERMS:
-            break
-    return tuple(best)
+def _parts(phrase: str) -> Iterator[str]:
+    words = phrase.split(" ")
+    for start in range(len(words)):
+        for end in range(start + 1, len(words) + 1):
+            if end - start < len(words):
+                yield " ".join(words[start:end])
 
 
-def _stems(term: str) -> set[str]:
-    """The beginnings of a term's words: crude, but it holds forms together in many languages."""
-    return {word[:_STEM] for word in term.split()}
+def _phrases(text: str, stop: frozenset[str]) -> dict[str, str]:
+    """The phrases of a text as they are written, by their lower-case forms.
+
+    They are up to 4 neighbouring words of a clause, of which neither the first nor the last is a
+    stop word.
+    """
+    phrases: dict[str, str] = {}
+    for clause in _CLAUSE.split(text):
+        words: list[str] = []
+        is_content: list[bool] = []
+        for word in [*_WORD.findall(clause), ""]:
+            if _UNSPACED.fullmatch(word):
+                pairs = (word[i : i + 2] for i in range(max(1, len(word) - 1)))
+                phrases.update((pair, pair) for pair in pairs)
+            elif word:
+                plain = word.replace("’", "'").lower()
+                words.append(word)
+                is_content.append(
+                    plain not in stop
+                    and not plain.endswith("n't")
+                    and (len(plain) > 1 or not plain.isascii())
+                )
+                continue
+            for start in range(len(words)):  # a run of words has ended
+                for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
+                    if is_content[start] and is_content[end - 1]:
+                        phrase = " ".join(words[start:end])
+                        phrases.setdefault(phrase.replace("’", "'").lower(), phrase)
+            words, is_content = [], []
+    return phrases
 
 
-def _terms(text: str) -> set[str]:
-    """The words of a text and its pairs of neighbouring words; a stop word ends a pair."""
-    terms: set[str] = set()
-    previous = ""
-    for word in _words(text.lower()):
-        if word in _STOP or word.endswith("n't") or (len(word) == 1 and word.isascii()):
-            previous = ""
-            continue
-        terms.add(word)
-        if previous and previous != word:
-            terms.add(f"{previous} {word}")
-        previous = word
-    return terms
+def _means(
+    phrases: list[str],
+    groups: Sequence[Sequence[str]],
+    rows: Sequence[NDArray[np.int64]],
+    vectors: NDArray[np.float32],
+    stop: frozenset[str],
+) -> NDArray[np.float32]:
+    """The mean vector of the texts that each phrase is in."""
+    place = {phrase: row for row, phrase in enumerate(phrases)}
+    pairs = [
+        (place[phrase], row)
+        for group, members in zip(groups, rows, strict=True)
+        for text, row in zip(group, members.tolist(), strict=True)
+        for phrase in _phrases(text, stop)
+        if phrase in place
+    ]
+    if not pairs:
+        return np.empty((0, vectors.shape[1]), dtype=np.float32)
+    positions, members = np.array(pairs).T
+    return normalized(sums(vectors[members], positions))
 
 
-def _words(text: str) -> Iterator[str]:
-    for word in _WORD.findall(text):
-        if _UNSPACED.fullmatch(word) and len(word) > 2:
-            yield from (word[i : i + 2] for i in range(len(word) - 1))
-        else:
-            yield word.replace("’", "'")
+def _diverse(
+    phrases: list[str], places: NDArray[np.float32], centers: NDArray[np.float32], label: int
+) -> Iterator[int]:
+    """Up to 6 phrases by maximal marginal relevance; no two have the same words."""
+    if not phrases:
+        return
+    similarity = places @ centers.T
+    relevance = similarity[:, label].copy()
+    if len(centers) > 1:
+        similarity[:, label] = -np.inf
+        relevance -= _OTHERS * similarity.max(axis=1)
+    stems = [_stems(phrase) for phrase in phrases]
+    repeated = np.zeros(len(phrases), dtype=np.float32)
+    for _ in range(_TERMS):
+        best = int((_RELEVANCE * relevance - (1 - _RELEVANCE) * repeated).argmax())
+        if relevance[best] == -np.inf:
+            return
+        yield best
+        repeated = np.maximum(repeated, places @ places[best])
+        for row, words in enumerate(stems):
+            if words <= stems[best] or words >= stems[best]:
+                relevance[row] = -np.inf
+
+
+def _without_forms(phrases: Iterable[str]) -> Iterator[str]:
+    """The phrases some of whose words stand in none of the better ones."""
+    before: list[set[str]] = []
+    for phrase in phrases:
+        stems = _stems(phrase)
+        if not any(stems <= other for other in before):
+            before.append(stems)
+            yield phrase
+
+
+def _stems(phrase: str) -> set[str]:
+    """The beginnings of a phrase's words: crude, but it holds forms together in many languages."""
+    words = [word[:_STEM] for word in re.split(r"[ -]", phrase)]
+    return {word for word in words if len(word) > 3} or set(words)
+
+
+def _name(
+    label: int, naming: "Naming", central: list[str], terms: tuple[str, ...], names: set[str]
+) -> str:
+    """A name that no other cluster has."""
+    if naming.make is not None:
+        name = naming.make(central, list(terms))
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(
+                f"names= gave {shown(name)} for cluster {label}: it must return a text."
+            )
+        tries = [" ".join(name.split())]
+    else:
+        tries = [", ".join(terms[:count]) for count in range(_NAME, max(_NAME, len(terms)) + 1)]
+    tries += [f"{tries[0]}: {text}" if tries[0] else text for text in central]
+    return next((each for each in tries if each and each.casefold() not in names), f"{label}")
 
 
 def _central(
@@ -127,13 +307,13 @@ def _central(
     vectors: NDArray[np.float32],
     rows: NDArray[np.int64],
     center: NDArray[np.float32],
-) -> tuple[str, ...]:
+) -> list[str]:
     """The texts nearest to the centre, passing over those that repeat one taken before."""
     order = rows[np.argsort(-(vectors[rows] @ center), kind="stable")]
     examples: list[int] = []
     for row in order:
         if not examples or (vectors[examples] @ vectors[row]).max() < _SIMILAR:
             examples.append(int(row))
-        if len(examples) == _EXAMPLES:
+        if len(examples) == _CENTRAL:
             break
-    return tuple(texts[row] for row in examples)
+    return [texts[row] for row in examples]

@@ -90,7 +90,7 @@ def read_labels(table: Table, name: str, allowed: Container[str] = ()) -> Iterat
 
 
 def _refusal(table: Table, i: int, name: str, problem: str, remedy: str) -> TableError:
-    place = table.source.where(i)
+    place = table.source.where(i, name)
     return TableError(f'{place}: "{name}" {problem}; give it {remedy}, or remove the row')
 
 

@@ -76,7 +76,13 @@ def explained(method: Callable[P, R]) -> Callable[P, R]:
     def called(*arguments: P.args, **options: P.kwargs) -> R:
         callee = type(arguments[0]).__name__ if name == "__init__" else name
         for option in options.keys() - {*names}:
-            raise InputError(f"{callee}() has no {option}=: {_answer(option, names)}")
+            if option in _ARGUMENTS:
+                answer = f"{_ARGUMENTS[option]}. {_SEE}"
+            elif close := get_close_matches(option, names, 1):
+                answer = f"did you mean {close[0]}=?"
+            else:
+                answer = f"there are {', '.join(f'{name}=' for name in names)}."
+            raise InputError(f"{callee}() has no {option}=: {answer}")
         if len(arguments) > code.co_argcount:
             named = ", ".join(f"{option}=" for option in names[code.co_argcount - 1 :])
             raise InputError(
@@ -86,14 +92,6 @@ def explained(method: Callable[P, R]) -> Callable[P, R]:
         return method(*arguments, **options)
 
     return called
-
-
-def _answer(option: str, names: tuple[str, ...]) -> str:
-    if option in _ARGUMENTS:
-        return f"{_ARGUMENTS[option]}. {_SEE}"
-    if close := get_close_matches(option, names, 1):
-        return f"did you mean {close[0]}=?"
-    return f"there are {', '.join(f'{name}=' for name in names)}."
 
 
 class OpenedModel:
@@ -127,11 +125,8 @@ def fingerprint(
 ) -> str:
     """16 hexadecimal digits over all that a result depends on beside the texts.
 
-    Args:
-        checkpoint: the model.
-        tokenizer_sha256: of what the tokenizer was read from.
-        engine: its identity names the precision, the activation ranges and the graphs' version.
-        behind: what stands behind the transformer, as JSON values.
+    The engine's identity names the precision, the activation ranges and the graphs' version;
+    `behind` is what stands behind the transformer, as JSON values.
     """
     parts = [
         checkpoint.weights.sha256,

@@ -71,8 +71,13 @@ class Work(Generic[Item]):
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._context.__exit__(kind, error, trace)
-        if error is None:
-            self._warn_of_cuts()
+        if error is None and self._cuts:
+            warn(
+                f"{len(self._cuts):,} of {self._seen:,} {self._noun}s were longer than the "
+                f"{self._max_length} tokens the model reads and were cut: {sum(self._cuts):,} "
+                f"tokens were left out, {max(self._cuts):,} from the longest {self._noun}.",
+                TruncationWarning,
+            )
 
     def begin(self, items: Sequence[Item], place: Callable[[int], str] | None = None) -> None:
         """Begin a part; `place` is how messages call item i."""
@@ -101,15 +106,6 @@ class Work(Generic[Item]):
     def remaining(self, items: int) -> int:
         """How many items of the call remain, with so many of the part; 0 if it is not known."""
         return items + self.later if self._has_cost else 0
-
-    def _warn_of_cuts(self) -> None:
-        if self._cuts:
-            warn(
-                f"{len(self._cuts):,} of {self._seen:,} {self._noun}s were longer than the "
-                f"{self._max_length} tokens the model reads and were cut: {sum(self._cuts):,} "
-                f"tokens were left out, {max(self._cuts):,} from the longest {self._noun}.",
-                TruncationWarning,
-            )
 
 
 class Pipeline:

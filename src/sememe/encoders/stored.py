@@ -1,6 +1,7 @@
 """Vectors that `encode_to` wrote, for the texts that somebody has now: checked, and in order."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 from sememe.encoders.bi import BiEncoder
 from sememe.encoders.disk import FINGERPRINT
 from sememe.encoders.vectors import Vectors, similarity
-from sememe.errors import InputError
-from sememe.tables import Table, read_table
+from sememe.errors import InputError, TruncationWarning
+from sememe.neighbors import as_vectors
+from sememe.tables import ArrowColumn, read_table
 from sememe.tables.parquet import require_pyarrow
 from sememe.text import check_texts
 
@@ -49,24 +51,27 @@ def read_vectors(
     """
     texts = check_texts(texts)
     rows = [row for row, text in enumerate(texts) if text.strip()]
+    if not rows:
+        return np.zeros((len(texts), encoder.dim), np.float32)
     values = _read(Path(path), texts, rows, encoder.fingerprint, columns)
     vectors = np.zeros((len(texts), values.shape[1]), np.float32)
     vectors[rows] = values
-    if rows:
-        sample = [rows[at] for at in np.linspace(0, len(rows) - 1, _CHECKED).astype(int)]
+    sample = [rows[at] for at in np.linspace(0, len(rows) - 1, _CHECKED).astype(int)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TruncationWarning)  # given when the file was written
         again = np.asarray((encode or encoder.encode)([texts[row] for row in sample]), np.float32)
-        if again.shape[1] != vectors.shape[1]:
+    if again.shape[1] != vectors.shape[1]:
+        raise InputError(
+            f"{path} has vectors of {vectors.shape[1]} and this encoder's have "
+            f"{again.shape[1]}: encode the texts again."
+        )
+    for row, vector in zip(sample, again, strict=True):
+        likeness = similarity(vectors[row], vector, "cosine")[0, 0]
+        if vector.any() and not likeness > 1 - _TOLERANCE:  # NaN is not, either
             raise InputError(
-                f"{path} has vectors of {vectors.shape[1]} and this encoder's have "
-                f"{again.shape[1]}: encode the texts again."
+                f"{path}: the vector of texts[{row}] is not the one that this encoder gives. "
+                "It is of another text, prompt, model or precision: encode the texts again."
             )
-        for row, vector in zip(sample, again, strict=True):
-            likeness = similarity(vectors[row], vector, "cosine")[0, 0]
-            if vector.any() and not likeness > 1 - _TOLERANCE:  # NaN is not, either
-                raise InputError(
-                    f"{path}: the vector of texts[{row}] is not the one that this encoder gives. "
-                    "It is of another text, prompt, model or precision: encode the texts again."
-                )
     return vectors
 
 
@@ -84,7 +89,7 @@ def _read(
                 f"{path} has the shape {values.shape}, and there are {len(texts):,} texts: an .npy "
                 "needs one vector a text, in their order."
             )
-        return _numbers(path, values[rows])
+        return _checked(path, values[rows])
     parts = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
     if not parts:
         raise InputError(f"{path} is a folder without part-*.parquet, as encode_to writes them.")
@@ -92,14 +97,22 @@ def _read(
     arrays: list[Vectors] = []
     count = 0
     for part in parts:
-        _check_fingerprint(part, fingerprint)
         table = read_table(part)
         if "vector" not in table.columns:
             raise InputError(f"{part} has no column vector: give what sememe encode wrote.")
-        values, has_vector = _column(part, table)
-        for row, text in enumerate(table.text_column(list(columns))):
-            if has_vector[row]:
-                places.setdefault(text, count + row)
+        if part.suffix.lower() == ".parquet":
+            metadata = require_pyarrow().parquet.read_schema(part).metadata or {}
+            written = metadata.get(FINGERPRINT.encode(), fingerprint.encode()).decode()
+            if written != fingerprint:
+                raise InputError(
+                    f"{part} was computed by the encoder {written}, and this one is {fingerprint}: "
+                    "they differ in their model or precision. Give those of the file, or encode "
+                    "the texts again."
+                )
+        numbers, values = _column(part, table.columns["vector"])
+        part_texts = table.text_column(list(columns))
+        for place, row in enumerate(numbers, count):
+            places.setdefault(part_texts[row], place)
         arrays.append(values)
         count += len(values)
     missing = [row for row in rows if texts[row] not in places]
@@ -108,42 +121,24 @@ def _read(
             f"{path} has no vector for {len(missing):,} of {len(rows):,} texts, such as "
             f"texts[{missing[0]}]: encode them again."
         )
-    return _numbers(path, np.concatenate(arrays)[[places[texts[row]] for row in rows]])
+    return _checked(path, np.concatenate(arrays)[[places[texts[row]] for row in rows]])
 
 
-def _check_fingerprint(part: Path, fingerprint: str) -> None:
-    if part.suffix.lower() != ".parquet":
-        return
-    metadata = require_pyarrow().parquet.read_schema(part).metadata or {}
-    written = metadata.get(FINGERPRINT.encode(), fingerprint.encode()).decode()
-    if written != fingerprint:
-        raise InputError(
-            f"{part} was computed by the encoder {written}, and this one is {fingerprint}: they "
-            "differ in their model or precision. Give those of the file, or encode the texts again."
-        )
+def _column(part: Path, column: Sequence[Any]) -> tuple[list[int], Vectors]:
+    """The rows that have a vector, and these vectors."""
+    if isinstance(column, ArrowColumn):
+        pa = require_pyarrow()
+        arrow = pa.array(column)
+        if pa.types.is_fixed_size_list(arrow.type):  # by Python's floats it would take minutes
+            chunks = getattr(arrow, "chunks", [arrow])
+            has_vector = np.concatenate([chunk.is_valid().to_numpy(False) for chunk in chunks])
+            values = np.concatenate([chunk.flatten().to_numpy(False) for chunk in chunks])
+            return np.flatnonzero(has_vector).tolist(), values.reshape(-1, arrow.type.list_size)
+    numbers = [row for row, value in enumerate(column) if value is not None]
+    return numbers, _checked(part, [column[row] for row in numbers])
 
 
-def _column(part: Path, table: Table) -> tuple[Vectors, Any]:
-    """The vectors of a table, zeros where there is none, and where there is one."""
-    column = table.columns["vector"]
-    if part.suffix.lower() != ".parquet":
-        has_vector = np.array([value is not None for value in column], bool)
-        values = np.array([value for value in column if value is not None])
-    else:
-        arrow = require_pyarrow().array(column)  # not by Python's floats: they take minutes
-        chunks = getattr(arrow, "chunks", [arrow])
-        has_vector = np.concatenate([chunk.is_valid().to_numpy(False) for chunk in chunks])
-        flat = np.concatenate([chunk.flatten().to_numpy(False) for chunk in chunks])
-        values = flat.reshape(has_vector.sum(), -1) if has_vector.any() else flat.reshape(0, 0)
-    spread = np.zeros((len(has_vector), *values.shape[1:]), values.dtype)
-    spread[has_vector] = values
-    return spread, has_vector
-
-
-def _numbers(path: Path, values: Any) -> Vectors:
-    if values.dtype == np.uint8 or values.dtype.kind not in "fi" or values.ndim != 2:
-        raise InputError(
-            f"{path} holds {values.dtype} values, such as binary vectors; encode the texts as "
-            "float32, float16 or int8."
-        )
-    return np.asarray(values, np.float32)
+def _checked(path: Path, values: Any) -> Vectors:
+    if getattr(values, "dtype", None) == np.uint8:
+        raise InputError(f"{path} holds binary vectors; encode the texts as another dtype.")
+    return as_vectors(values, name=f"vectors of {path}")

@@ -69,9 +69,14 @@ class OptionChecks:
         """What is to come out, every option checked."""
         one_of("dtype", dtype, DTYPES)
         one_of("long", long, LONG)
-        size = self._size_after(truncate_dim, dtype)
+        if truncate_dim is not None:
+            truncate_dim = whole_number("truncate_dim", truncate_dim, most=self._size)
+        size = truncate_dim or self._checkpoint.truncate_dim
+        total = size or self._size
+        if dtype == "binary" and total % 8:
+            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {total}.')
         unit = self._checkpoint.normalized if normalize is None else flag("normalize", normalize)
-        limit = self._limit(unit, size or self._size) if dtype == "int8" else 0
+        limit = self._limit(unit, total) if dtype == "int8" else 0
         return VectorOptions(self.prompt(prompt_name, prompt), unit, size, dtype, long, limit)
 
     def prompt(self, name: str | None, prompt: str | None) -> str:
@@ -86,14 +91,6 @@ class OptionChecks:
             names = ", ".join(sorted(prompts)) or "none"
             raise InputError(f"prompt_name={name!r} is not known; this checkpoint has: {names}.")
         return check_texts([prompts[name]], name="prompt")[0] if name else ""
-
-    def _size_after(self, truncate_dim: int | None, dtype: str) -> int | None:
-        if truncate_dim is not None:
-            truncate_dim = whole_number("truncate_dim", truncate_dim, most=self._size)
-        size = truncate_dim or self._checkpoint.truncate_dim
-        if dtype == "binary" and (total := size or self._size) % 8:
-            raise InputError(f'dtype="binary" packs 8 components a byte, and vectors have {total}.')
-        return size
 
     def _limit(self, unit: bool, size: int) -> float:
         if self._ranges is None:

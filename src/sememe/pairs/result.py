@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from sememe.cascade import CascadeReport
 from sememe.progress import counted
 from sememe.reports import html_table
 from sememe.tables import to_frame
@@ -66,6 +67,7 @@ class Pairs:
         why: how the threshold was found, None where the user gave one or a number of pairs.
         index: of the pandas Series that the texts came in, else None.
         mean: what was subtracted from the unit vectors, float32 (dim,); None without `centre=True`.
+        cascade: what the cross-encoder cost, and whether it was trusted; None without one.
 
     Example:
         >>> from sememe.pairs import pair_vectors
@@ -82,6 +84,7 @@ class Pairs:
     why: str | None = None
     mean: NDArray[np.float32] | None = None
     index: Any = None
+    cascade: CascadeReport | None = None
 
     def __len__(self) -> int:
         return len(self.first)

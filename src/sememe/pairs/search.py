@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # so that help() shows short types
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -9,12 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.arguments import flag, real_number, whole_number
+from sememe.cascade import as_teacher
 from sememe.checkpoint import DEFAULT_MODEL
+from sememe.costs import Budget
+from sememe.data import Data
 from sememe.errors import InputError
 from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, normalized
 from sememe.pairs.result import Pairs
+from sememe.pairs.teaching import Labels, Teaching
 from sememe.progress import counted
-from sememe.protocols import EncoderLike
+from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import series_index
 from sememe.text import check_texts, rows_with_text
 
@@ -25,6 +30,7 @@ _CONSEQUENCE = "and in no pair"
 _SAMPLE = 2000  # texts from which a threshold is suggested
 _FEWEST = 20  # below, they tell nothing
 _FEWEST_CENTRED = 100
+_CANDIDATES = 2  # times as many as are wanted, where they are scored again
 _WAY = 0.7  # from unrelated to equal
 
 
@@ -35,6 +41,9 @@ def find_pairs(
     threshold: float | None = None,
     top: int | None = None,
     centre: bool = False,
+    cross: Scorer | str | os.PathLike[str] | None = None,
+    budget: Budget | str | int | None = None,
+    labels: Data | None = None,
     progress: bool | None = None,
 ) -> Pairs:
     """Find the texts that say (nearly) the same.
@@ -53,6 +62,15 @@ def find_pairs(
         centre: subtract the mean of the texts' unit vectors first, which all of them share and
             which tells none apart (Mu & Viswanath, 2018); scores, and so `threshold`, are cosines
             of what remains. docs/duplicates.md says when it pays.
+        cross: a cross-encoder's name or directory, or anything with `.score(pairs)`, that teaches
+            the vectors what it knows about some pairs. Scores, and so `threshold`, are cosines of
+            the vectors that it has moved. `Pairs.cascade` says what that cost and whether it is
+            trusted; where not, the pairs are the bi-encoder's.
+        budget: how many pairs it may read: "3n" (three for each text, the default), a number, a
+            time such as "2min", or "all" (of the neighbours' graph).
+        labels: from 50 labelled pairs, of these texts or others, by which the cross-encoder is
+            judged: a file, a DataFrame, a dict of columns or a list of dicts with two texts and a
+            label, 1 for duplicates and 0 for others. It then scores the closest pairs itself, too.
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -61,8 +79,8 @@ def find_pairs(
 
     Raises:
         InputError: a text that is not a string, what is no encoder, both arguments or one out of
-            its range, more than 20 million pairs, vectors that are not finite, or too few texts to
-            centre.
+            its range, more than 20 million pairs, vectors or scores that are not finite, too few
+            texts to centre, what is no cross-encoder, or labels that cannot be used.
         ModelNotFound: there is no model of that name.
 
     Example:
@@ -77,13 +95,22 @@ def find_pairs(
 
     index, texts = series_index(texts), check_texts(texts)
     options = _Options.checked(threshold, top, centre)
+    teacher = as_teacher(cross, budget)
+    if teacher is None and labels is not None:
+        raise InputError("labels= are for a cross-encoder: give cross= too.")
+    if teacher is not None and options.centre:
+        raise InputError(
+            "centre= beside cross=: what moves the vectors centres them. Leave it out."
+        )
+    judges = None if labels is None else Labels.read(labels)
     encoder = as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
-    vectors = np.empty((0, 0), np.float32)
-    if filled:
-        vectors = encoded(encoder, [texts[row] for row in filled], progress)
-    points = _points(vectors, len(filled))
-    return replace(_pairs(points, filled, texts, options, progress), index=index)
+    every = [texts[row] for row in filled] + ([] if judges is None else judges.texts)
+    vectors = encoded(encoder, every, progress) if every else np.empty((0, 0), np.float32)
+    points = _points(vectors, len(every))
+    teaching = teacher and Teaching(*teacher, judges, points[len(filled) :], progress)
+    points = points[: len(filled)]
+    return replace(_pairs(points, filled, texts, options, progress, teaching), index=index)
 
 
 def pair_vectors(
@@ -138,7 +165,12 @@ class _Options:
 
 
 def _pairs(
-    points: Floats, filled: list[int], texts: list[str], options: _Options, progress: bool | None
+    points: Floats,
+    filled: list[int],
+    texts: list[str],
+    options: _Options,
+    progress: bool | None,
+    teaching: Teaching | None = None,
 ) -> Pairs:
     """The pairs among the texts at `filled`, the rows that are not blank, by their unit vectors."""
     first_rows: dict[str, int] = {}
@@ -156,17 +188,26 @@ def _pairs(
             )
         mean = points.mean(axis=0)
         points = normalized(points - mean)
+    cascade = rescorer = None
+    if teaching is not None and len(points):
+        cascade, rescorer = teaching.of([texts[row] for row in different], points)
+        points = cascade.vectors
     threshold, top = options.threshold, options.top
     if top is not None:
-        pairs = closest(points, top, progress)
+        close = closest(points, top * (1 if rescorer is None else _CANDIDATES), progress)
     else:
         if threshold is None:
             threshold, why = suggest_threshold(points)
-        pairs = closer_than(points, threshold, progress)
-    first, second, score = _with_copies(pairs, different, original)
+        close = closer_than(points, threshold, progress)
+    if rescorer is not None:
+        close = rescorer.rescore(close, -1.0 if threshold is None else threshold)
+    first, second, score = _with_copies(close, different, original)
     if threshold is None:
         threshold = float(score[:top].min(initial=1))
-    return Pairs(first[:top], second[:top], score[:top], texts, threshold, why, mean)
+    report = None if cascade is None else cascade.report
+    return Pairs(
+        first[:top], second[:top], score[:top], texts, threshold, why, mean, cascade=report
+    )
 
 
 def _with_copies(

@@ -122,11 +122,11 @@ def write_map(
     members = _positions(labels[rows], position)
     columns = {} if columns is None else columns
     check_color(color, columns)
-    drawn = _columns(columns, len(texts), rows)
+    page_columns = _columns(columns, color, len(texts), rows)
     colors = neighbor_colors(points, members, len(ranked))
-    cut = [shortened(texts[row], _LONGEST_TEXT) for row in rows.tolist()]
-    if sum(map(len, cut)) > _CHARACTERS:
-        cut = [shortened(text, _CHARACTERS // len(cut)) for text in cut]
+    excerpts = [shortened(texts[row], _LONGEST_TEXT) for row in rows.tolist()]
+    if sum(map(len, excerpts)) > _CHARACTERS:
+        excerpts = [shortened(text, _CHARACTERS // len(excerpts)) for text in excerpts]
     data = {
         "points": packed_array(_quantised(points), "<i2"),
         "clusters": [
@@ -136,8 +136,8 @@ def write_map(
         "tree": [_branch(node, position) for node in tree],
         "members": packed_array(members, "<i4"),
         "rows": packed_array(rows, "<i4"),
-        "texts": packed_json(cut),
-        "columns": drawn,
+        "texts": packed_json(excerpts),
+        "columns": page_columns,
         "color": color,
     }
     write_page(path, "map", _SCRIPTS, title, data)
@@ -194,41 +194,41 @@ def _check(
 
 
 def _columns(
-    columns: Mapping[str, Sequence[object]], count: int, rows: NDArray[Any]
+    columns: Mapping[str, Sequence[object]], color: str | None, count: int, rows: NDArray[Any]
 ) -> list[dict[str, Any]]:
     """The columns as the page reads them; a warning names those that it does not get."""
-    drawn: list[dict[str, Any]] = []
+    page_columns: list[dict[str, Any]] = []
     characters = 0
-    rest: list[str] = []
-    for name in columns:
+    missing: list[str] = []
+    for name in sorted(columns, key=lambda name: name != color):  # which must not be left out
         values = list(columns[name])
         if len(values) != count:
             raise InputError(
                 f'the column "{name}" has {counted(len(values), "value")} for '
                 f"{counted(count, 'text')}: give one value for each text."
             )
-        column = None if len(drawn) == _MOST_COLUMNS else _column(str(name), values, rows)
+        column = None if len(page_columns) == _MOST_COLUMNS else _column(str(name), values, rows)
         size = 0 if column is None else sum(map(len, column["values"]))
         if column is None or characters + size > _CHARACTERS:
-            rest.append(str(name))
+            missing.append(str(name))
             continue
         characters += size
-        drawn.append({**column, "values": packed_json(column["values"])})
-    if rest:
-        names = ", ".join(f'"{name}"' for name in rest[:3]) + ", …" * (len(rest) > 3)
+        page_columns.append({**column, "values": packed_json(column["values"])})
+    if missing:
+        names = ", ".join(f'"{name}"' for name in missing[:3]) + ", …" * (len(missing) > 3)
         warn(
-            f"the map leaves out {counted(len(rest), 'column')} ({names}): it shows up to "
+            f"the map leaves out {counted(len(missing), 'column')} ({names}): it shows up to "
             f"{_MOST_COLUMNS} columns of {_CHARACTERS // 10**6} million characters, and no lists.",
             SememeWarning,
         )
-    return drawn
+    return page_columns
 
 
 def _column(name: str, values: list[Any], rows: NDArray[Any]) -> dict[str, Any] | None:
     """The column's different values, most frequent first, and which each row has; None of lists."""
-    if any(isinstance(value, list | tuple | dict | set | np.ndarray) for value in values):
-        return None
     kind, numbers = _kind(name, values)
+    if kind == "lists":
+        return None
     cells = [shortened(cell_text(values[row]).strip(), _LONGEST_CELL) for row in rows]
     distinct = [cell for cell, _ in Counter(cell for cell in cells if cell).most_common()]
     code = {cell: place for place, cell in enumerate(distinct)} | {"": -1}
@@ -243,6 +243,8 @@ def _column(name: str, values: list[Any], rows: NDArray[Any]) -> dict[str, Any] 
 
 def _kind(name: str, values: Sequence[Any]) -> tuple[str, list[float | None] | None]:
     """What a column's values are, and their numbers: of dates, milliseconds from 1970 on."""
+    if any(isinstance(value, list | tuple | dict | set | np.ndarray) for value in values):
+        return "lists", None
     if numbers := numbers_of(name, values):
         return "number", numbers
     if dates := dates_of(name, values):
@@ -262,10 +264,10 @@ def check_color(color: str | None, columns: Mapping[str, Sequence[object]]) -> N
         guess = did_you_mean(str(color), columns)
         names = ", ".join(f'"{name}"' for name in columns) or "none"
         raise InputError(f"color={shown(color)} is no column of the map{guess}; there are {names}.")
-    if _kind(color, list(columns[color]))[0] == "text":
+    if _kind(color, list(columns[color]))[0] in ("text", "lists"):
         raise InputError(
-            f"color={shown(color)}: its values are long, or hardly any comes twice; choose a "
-            "column of categories, numbers or dates."
+            f"color={shown(color)}: its values are lists or long, or hardly any comes twice; "
+            "choose a column of categories, numbers or dates."
         )
 
 

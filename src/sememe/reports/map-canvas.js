@@ -25,9 +25,9 @@ function draw() {
 
 /** Where the clusters' names fit, the largest first, and how many in view have to wait for a closer look. */
 function placedNames() {
-  const chosen = state.peek ?? state.chosen;
-  const candidates = [...groups.keys()].slice(0, outliers).filter((i) => litOf[i] > 0 || chosen?.has(i));
-  if (chosen) candidates.sort((a, b) => chosen.has(b) - chosen.has(a));
+  const front = (state.peek ?? state.part)?.groups;
+  const candidates = [...groups.keys()].slice(0, outliers).filter((i) => litOf[i] > 0 || front?.has(i));
+  if (front) candidates.sort((a, b) => front.has(b) - front.has(a));
   const [area, names, boxes] = [free(), [], []];
   let hidden = 0;
   for (const i of candidates) {
@@ -40,7 +40,7 @@ function placedNames() {
       continue;
     }
     boxes.push(box);
-    const faint = chosen !== null && !chosen.has(i);
+    const faint = front && !front.has(i);
     names.push({ ...name, x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2, alpha: faint ? 0.3 : 1 });
   }
   return { names, hidden };
@@ -68,7 +68,7 @@ function freeBox(x, y, { size, half }, area, boxes) {
   return null;
 }
 
-const nameColor = (group) => css([...(dark() ? [0.94, 0.05] : [0.32, 0.08]), colored < 0 ? colors[inkOfGroup(group)][2] : 260]);
+const nameColor = (group) => css([...(dark() ? [0.94, 0.05] : [0.32, 0.08]), colorColumn < 0 ? colors[inkOfGroup(group)][2] : 260]);
 
 /** A name with a rim of paper, which hides less of the dots than a box would. */
 function drawName({ group, text, size, x, y, alpha }) {

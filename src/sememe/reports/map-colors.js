@@ -18,7 +18,7 @@ const RAMP = 14; // where the colours of numbers begin
 const STEPS = 24;
 
 const inkOf = new Uint8Array(count); // the colour of each text
-let colored = -1; // the column whose colours they are, -1 for the clusters
+let colorColumn = -1; // the column whose colours they are, -1 for the clusters
 let [colors, inks, paper, pen] = [[], [], [], []]; // inks, paper, pen: red, green and blue
 
 const css = (color) => `oklch(${color.join(" ")})`;
@@ -59,12 +59,17 @@ const paint = (element, ink) => element.style.setProperty("--color", `var(--colo
 const inkOfGroup = (group) => groups[group].color ?? GREY;
 const inkOfCode = (code) => (code < 0 ? GREY : code < GREY ? code : OTHER);
 
+/** A column's numbers in order; of no number, a nought. */
+function present(numbers) {
+  const sorted = numbers.filter((number) => !Number.isNaN(number)).sort();
+  return sorted.length ? sorted : [0];
+}
+
 /** The ends of a column's colours: few values far off leave the others their shades. */
 function limits(numbers) {
-  const sorted = numbers.filter((number) => !Number.isNaN(number)).sort();
+  const sorted = present(numbers);
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-  const [low, high] = [at(0.02), at(0.98)];
-  return low < high ? [low, high] : [sorted[0], sorted.at(-1)];
+  return at(0.02) < at(0.98) ? [at(0.02), at(0.98)] : [sorted[0], sorted.at(-1)];
 }
 
 function inkOfNumber([low, high]) {
@@ -73,7 +78,7 @@ function inkOfNumber([low, high]) {
 }
 
 function colorBy(column) {
-  colored = column;
+  colorColumn = column;
   document.body.classList.toggle("by-column", column >= 0);
   if (column < 0) groupOf.forEach((group, point) => (inkOf[point] = inkOfGroup(group)));
   else if (columns[column].numbers) inkOf.set(Array.from(columns[column].numbers, inkOfNumber(limits(columns[column].numbers))));
@@ -87,8 +92,8 @@ function colorBy(column) {
 
 /** What the colours mean: [ink, words] each, the shades of numbers at five places. */
 function legend() {
-  if (colored < 0) return [];
-  const { kind, values, numbers } = columns[colored];
+  if (colorColumn < 0) return [];
+  const { kind, values, numbers } = columns[colorColumn];
   if (!numbers) {
     const entries = values.slice(0, GREY).map((value, code) => [inkOfCode(code), value]);
     return values.length > entries.length ? [...entries, [OTHER, plural(values.length - entries.length, "other")]] : entries;

@@ -31,6 +31,8 @@ const count = texts.length;
 const xs = Float32Array.from({ length: count }, (_, point) => places[2 * point] / 32767);
 const ys = Float32Array.from({ length: count }, (_, point) => places[2 * point + 1] / 32767);
 
+const LONGEST_NAME = 24; // of which all is shown on the map
+
 // The outliers are a group too, the last.
 const outliers = data.clusters.length;
 const groupOf = members.map((group) => (group < 0 ? outliers : group));
@@ -45,9 +47,12 @@ groups.forEach((group, i) => {
   Object.assign(group, { title, name: nameOf(group) }, middle(pointsOf[i]));
 });
 
-function nameOf({ name, terms: [first = "unnamed", ...others] }) {
+/** What a group is called on the map, where there is little room. */
+function nameOf({ name, terms }) {
+  if (name && name.length <= LONGEST_NAME) return name;
+  const [first = "unnamed", ...others] = name ? name.split(", ") : terms;
   const joined = (start, term) => (start.length + term.length > 17 ? start : `${start}, ${term}`);
-  return name || others.reduce(joined, first);
+  return others.reduce(joined, first);
 }
 
 function median(points, axis) {

@@ -61,7 +61,7 @@ function drawPicture() {
   picture.cost = performance.now() - start;
 }
 
-const bright = (point) => lit[point] && (state.peek === null || state.peek.has(groupOf[point]));
+const bright = (point) => lit[point] && (state.peek === null || state.peek.groups.has(groupOf[point]));
 const packed = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 /** How much larger the texts that a search finds are: the fewer, the larger. */

@@ -17,7 +17,7 @@ function saveTable() {
     if (!lit[point]) continue;
     const group = groups[groupOf[point]];
     const cells = columns.map((column) => cellOf(column, point));
-    lines.push([String(rows[point]), texts[point], String(group.label), group.name, ...cells]);
+    lines.push([String(rows[point]), texts[point], String(group.label), group.title, ...cells]);
   }
   const text = lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
   download("csv", new Blob(["\ufeff", text], { type: "text/csv" })); // the mark tells Excel that it is UTF-8
@@ -76,13 +76,13 @@ function legendShapes(area) {
   const entries = legend();
   if (!entries.length) return [];
   const [left, top] = [area.left + 16, area.height - 20 * entries.length - 16];
-  const longest = Math.max(...[columns[colored].name, ...entries.map(([, words]) => words)].map((words) => words.length));
+  const longest = Math.max(...[columns[colorColumn].name, ...entries.map(([, words]) => words)].map((words) => words.length));
   const back = { x: left - 8, y: top - 24, width: 7 * longest + 34, height: 20 * entries.length + 30, rx: 8 };
   const lines = entries.flatMap(([ink, words], i) => [
     shape("circle", { cx: left + 5, cy: top + 20 * i + 10, r: 5, fill: hex(inks[ink]) }),
     shape("text", { x: left + 18, y: top + 20 * i + 14, "font-size": 12, fill: hex(pen) }, words),
   ]);
-  const title = shape("text", { x: left, y: top - 6, "font-size": 12, "font-weight": 600, fill: hex(pen) }, columns[colored].name);
+  const title = shape("text", { x: left, y: top - 6, "font-size": 12, "font-weight": 600, fill: hex(pen) }, columns[colorColumn].name);
   return [shape("rect", { ...back, fill: hex(paper), opacity: 0.85 }), title, ...lines];
 }
 

@@ -3,27 +3,27 @@
 const MOST_VALUES = 300; // of a column, in its list
 
 const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-let folded = null; // the texts as they are searched, made when first needed
+const wordsOf = (text) => fold(text).split(/\s+/).filter(Boolean);
+let plainTexts = null; // as they are searched, made when first needed
 const filters = new Map(); // by column: which codes pass, or from where until where
 let facets = []; // the columns whose filters are shown, after the one that colours
 
 function select() {
-  if (state.words.length) folded ??= texts.map(fold);
+  if (state.words.length) plainTexts ??= texts.map(fold);
   const tests = [...filters].map(([column, filter]) => passing(columns[column], filter));
   litOf.fill(0);
   for (let point = 0; point < count; point++) {
     const group = groupOf[point];
     const passes =
-      (!state.chosen || state.chosen.has(group)) &&
+      (!state.part || state.part.groups.has(group)) &&
       tests.every((test) => test(point)) &&
-      state.words.every((word) => folded[point].includes(word));
+      state.words.every((word) => plainTexts[point].includes(word));
     lit[point] = passes ? 1 : 0;
     litOf[group] += lit[point];
   }
   if (state.pinned >= 0 && !lit[state.pinned]) state.pinned = -1;
   Object.assign(state, { hover: -1, peek: null });
   fillTip();
-  fillShares();
   fillList();
   repaint();
 }
@@ -42,13 +42,13 @@ function setFilter(column, filter) {
   select();
 }
 
-/** Selects clusters, or lets them go if they are selected. */
-function choose(chosen, name) {
-  const same = state.chosen !== null && state.name === name;
-  Object.assign(state, { chosen: same ? null : chosen, name: same ? "" : name, reading: false });
+/** Selects the texts of some clusters; of those that are selected, lets them go. */
+function pick(part) {
+  const isPicked = state.part === part;
+  Object.assign(state, { part: isPicked ? null : part, reading: false });
   select();
-  if (same) fly(everything());
-  else visitGroups([...chosen].map((i) => groups[i]).filter((group) => group.size));
+  if (isPicked) fly(everything());
+  else visitGroups([...part.groups].map((i) => groups[i]).filter((group) => group.size));
 }
 
 function visitGroups(some) {
@@ -60,7 +60,7 @@ function visitGroups(some) {
 }
 
 function showAll() {
-  Object.assign(state, { chosen: null, name: "", words: [], reading: false, pinned: -1 });
+  Object.assign(state, { part: null, words: [], reading: false, pinned: -1 });
   $("query").value = "";
   filters.clear();
   facets = [];
@@ -72,7 +72,7 @@ function showAll() {
 // ---- A column's filter, which is the legend of its colours too. ----
 
 function fillFacets() {
-  const visible = colored < 0 ? facets : [colored, ...facets.filter((column) => column !== colored)];
+  const visible = colorColumn < 0 ? facets : [colorColumn, ...facets.filter((column) => column !== colorColumn)];
   $("facets").replaceChildren(...visible.map(facet));
   $("filter").value = "";
 }
@@ -90,7 +90,7 @@ function facet(index) {
 function removeFacet(index) {
   facets = facets.filter((column) => column !== index);
   setFilter(index, null);
-  if (index === colored) colorBy(-1);
+  if (index === colorColumn) colorBy(-1);
   else fillFacets();
 }
 
@@ -102,7 +102,7 @@ function fillValues(item, index) {
   if (sizes[values.length]) codesShown.push(-1);
   const list = element("ul", {}, ...codesShown.map((code) => valueRow(index, code, sizes.at(code < 0 ? -1 : code))));
   item.append(list);
-  if (index === colored && values.length > GREY) {
+  if (index === colorColumn && values.length > GREY) {
     item.append(note(`The ${GREY} most frequent of ${values.length.toLocaleString("en")} values have colours, the others are grey.`));
   }
   if (values.length > MOST_VALUES) item.append(note(`and ${plural(values.length - MOST_VALUES, "value")} more`));
@@ -112,7 +112,7 @@ function valueRow(index, code, size) {
   const item = copy("value-row");
   const button = item.firstElementChild;
   paint(item, inkOfCode(code));
-  item.querySelector(".dot").hidden = index !== colored;
+  item.querySelector(".dot").hidden = index !== colorColumn;
   item.querySelector(".name").textContent = code < 0 ? "(blank)" : columns[index].values[code];
   item.querySelector(".size").textContent = size.toLocaleString("en");
   button.setAttribute("aria-pressed", filters.get(index)?.values.has(code) ?? false);
@@ -127,8 +127,8 @@ function valueRow(index, code, size) {
 
 function fillRange(item, index) {
   const { kind, numbers } = columns[index];
-  if (index === colored) item.append(rampBar(index));
-  const present = numbers.filter((number) => !Number.isNaN(number)).sort();
+  if (index === colorColumn) item.append(rampBar(index));
+  const sorted = present(numbers);
   const shape = kind === "date" ? { type: "date" } : { type: "number", step: "any" };
   const filter = filters.get(index);
   const input = (label, end, bound) => {
@@ -136,7 +136,7 @@ function fillRange(item, index) {
     const value = bound === undefined || !Number.isFinite(bound) ? "" : kind === "date" ? day(bound) : String(bound);
     return element("input", { ...shape, value, placeholder: text, title: `${label} ${text}`, ariaLabel: `${columns[index].name}: ${label}` });
   };
-  const [from, until] = [input("from", present[0], filter?.from), input("to", present.at(-1), filter?.until)];
+  const [from, until] = [input("from", sorted[0], filter?.from), input("to", sorted.at(-1), filter?.until)];
   const change = () => {
     const read = (field, missing) => (field.value === "" ? missing : kind === "date" ? Date.parse(field.value) : Number(field.value));
     const last = kind === "date" ? 86_399_999 : 0; // the day that ends a span is in it
@@ -145,7 +145,8 @@ function fillRange(item, index) {
   };
   for (const field of [from, until]) field.addEventListener("input", change);
   item.append(element("div", { className: "range" }, from, "to", until));
-  if (present.length < count) item.append(note(`${plural(count - present.length, "text")} without a ${kind}: grey`));
+  const blanks = numbers.reduce((sum, number) => sum + Number.isNaN(number), 0);
+  if (blanks) item.append(note(`${plural(blanks, "text")} without a ${kind}: grey`));
 }
 
 function rampBar(index) {
@@ -158,11 +159,14 @@ function rampBar(index) {
 }
 
 function wordsInput(index) {
-  const field = element("input", { type: "search", placeholder: "has the words", ariaLabel: `${columns[index].name}: words` });
+  const { name, values } = columns[index];
+  const text = filters.get(index)?.text ?? "";
+  const field = element("input", { type: "search", value: text, placeholder: "has the words", ariaLabel: `${name}: words` });
   field.addEventListener("input", () => {
-    const words = fold(field.value).split(/\s+/).filter(Boolean);
-    const matches = [...columns[index].values.entries()].filter(([, value]) => words.every((word) => fold(value).includes(word)));
-    setFilter(index, words.length ? { values: new Set(matches.map(([code]) => code)) } : null);
+    const words = wordsOf(field.value);
+    const passes = (value) => words.every((word) => fold(value).includes(word));
+    const codes = [...values.keys()].filter((code) => passes(values[code]));
+    setFilter(index, words.length ? { values: new Set(codes), text: field.value } : null);
   });
   return field;
 }

@@ -10,11 +10,10 @@ topRows.push(clusterRows[outliers].item);
 function fillList() {
   const reading = state.words.length > 0 || state.reading;
   $("state").hidden = !filtered();
-  $("status").textContent = plural(litCount(), "text") + (state.chosen ? ` in ${state.name}` : "");
+  $("status").textContent = plural(litCount(), "text") + (state.part ? ` in ${state.part.name}` : "");
   $("read").textContent = reading ? "Clusters" : "Read";
   $("read").hidden = state.words.length > 0;
-  clusterRows.forEach((row, i) => row.show(state.chosen?.size === 1 && state.chosen.has(i)));
-  branchRows.forEach((row) => row.show());
+  for (const row of [...clusterRows, ...branchRows]) row.show(state.part === row.part);
   if (reading) {
     $("list").replaceChildren(...textRows());
     $("list").scrollTop = 0;
@@ -23,34 +22,35 @@ function fillList() {
 
 function clusterRow(i) {
   const [item, group] = [copy("cluster-row"), groups[i]];
-  const [pick, more, examples] = [".pick", ".more", ".examples"].map((part) => item.querySelector(part));
+  const [name, more, examples] = [".pick", ".more", ".examples"].map((selector) => item.querySelector(selector));
+  const part = { name: group.title, groups: new Set([i]) };
   paint(item, inkOfGroup(i));
   item.querySelector(".name").textContent = group.title;
   const open = (isOpen) => {
     more.setAttribute("aria-expanded", isOpen);
     examples.hidden = !isOpen;
-    if (isOpen && !examples.childElementCount) fillExamples(examples, i);
+    if (isOpen && !examples.childElementCount) fillExamples(examples, group, part);
   };
-  const show = (isChosen) => {
-    if (isChosen !== item.classList.contains("chosen")) open(isChosen);
-    item.classList.toggle("chosen", isChosen);
-    item.hidden = group.size === 0 || (filtered() && !state.chosen && litOf[i] === 0);
+  const show = (isPicked) => {
+    if (isPicked !== item.classList.contains("picked")) open(isPicked);
+    item.classList.toggle("picked", isPicked);
+    item.hidden = group.size === 0 || (filtered() && !state.part && litOf[i] === 0);
     item.querySelector(".size").textContent = sizeOf([i]);
-    pick.setAttribute("aria-pressed", isChosen);
+    name.setAttribute("aria-pressed", isPicked);
   };
-  pick.addEventListener("click", () => choose(new Set([i]), group.name));
+  name.addEventListener("click", () => pick(part));
   more.addEventListener("click", () => open(examples.hidden));
-  listenToPeeks(item, new Set([i]));
-  return { item, show };
+  listenToPeeks(item, part);
+  return { item, part, show };
 }
 
-function listenToPeeks(item, below) {
-  const peek = (part) => {
-    if (state.chosen) return;
-    state.peek = part;
+function listenToPeeks(item, part) {
+  const peek = (peeked) => {
+    if (state.part) return;
+    state.peek = peeked;
     repaint();
   };
-  item.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && peek(below));
+  item.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && peek(part));
   item.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && peek(null));
 }
 
@@ -58,26 +58,28 @@ function listenToPeeks(item, below) {
 function sizeOf(below) {
   const sum = (sizes) => below.reduce((total, i) => total + sizes(i), 0);
   const [all, part] = [sum((i) => groups[i].size), sum((i) => litOf[i])];
-  const isPart = filtered() && !(state.chosen && part === 0) && part < all;
+  const isPart = filtered() && !(state.part && part === 0) && part < all;
   return (isPart ? `${part.toLocaleString("en")} of ` : "") + all.toLocaleString("en");
 }
 
 function treeRow({ name, group, groups: below, children }) {
   if (group !== undefined) return clusterRows[group].item;
   const item = copy("branch-row");
-  const [fold, pick, list] = [".fold", ".pick", "ul"].map((part) => item.querySelector(part));
+  const [toggle, title, list] = [".fold", ".pick", "ul"].map((selector) => item.querySelector(selector));
+  const part = { name, groups: new Set(below) };
   item.querySelector(".name").textContent = name;
   list.append(...children.map(treeRow));
-  fold.addEventListener("click", () => {
+  toggle.addEventListener("click", () => {
     list.hidden = !list.hidden;
-    fold.setAttribute("aria-expanded", !list.hidden);
+    toggle.setAttribute("aria-expanded", !list.hidden);
   });
-  pick.addEventListener("click", () => choose(new Set(below), name));
-  listenToPeeks(pick, new Set(below));
+  title.addEventListener("click", () => pick(part));
+  listenToPeeks(title, part);
   branchRows.push({
-    show() {
+    part,
+    show(isPicked) {
       item.querySelector(".size").textContent = sizeOf(below);
-      pick.setAttribute("aria-pressed", state.chosen !== null && state.name === name);
+      title.setAttribute("aria-pressed", isPicked);
     },
   });
   return item;
@@ -89,13 +91,15 @@ function fillShares() {
   const sizes = new Uint32Array(groups.length * inkCount);
   for (let point = 0; point < count; point++) sizes[groupOf[point] * inkCount + inkOf[point]]++;
   groups.forEach((group, i) => {
+    const part = sizes.subarray(i * inkCount, (i + 1) * inkCount);
     const bar = clusterRows[i].item.querySelector(".bar i");
     bar.style.width = `${within((100 * group.size) / (groups[0].size || 1), 1, 100)}%`;
-    bar.style.background = colored < 0 ? "" : partsOf(sizes.subarray(i * inkCount, (i + 1) * inkCount), group.size);
+    bar.style.background = colorColumn < 0 ? "" : barOf(part, pointsOf[i].length);
+    clusterRows[i].item.title = columns[colorColumn]?.kind === "category" ? sharesOf(part, pointsOf[i].length) : "";
   });
 }
 
-function partsOf(sizes, total) {
+function barOf(sizes, total) {
   const stops = [];
   let end = 0;
   sizes.forEach((size, ink) => {
@@ -104,13 +108,19 @@ function partsOf(sizes, total) {
   return `linear-gradient(90deg, ${stops.join(", ")})`;
 }
 
-function fillExamples(item, i) {
-  const { terms, examples, size } = groups[i];
+/** The shares of a column's categories in words, the largest first. */
+function sharesOf(sizes, total) {
+  const name = (ink) => (ink === GREY ? "(blank)" : ink === OTHER ? "others" : columns[colorColumn].values[ink]);
+  const largest = [...sizes.keys()].filter((ink) => sizes[ink]).sort((a, b) => sizes[b] - sizes[a]);
+  return largest.map((ink) => `${name(ink)}: ${sizes[ink].toLocaleString("en")} (${Math.round((100 * sizes[ink]) / total)} %)`).join("\n");
+}
+
+function fillExamples(item, { terms, examples, size }, part) {
   if (terms.length > 4) item.append(element("p", { textContent: terms.join(", "), dir: "auto" }));
   item.append(...examples.map((textContent) => element("q", { textContent, dir: "auto" })));
   const all = element("button", { type: "button", textContent: `Read ${size === 1 ? "it" : `all ${size.toLocaleString("en")}`}` });
   all.addEventListener("click", () => {
-    if (!state.chosen?.has(i) || state.chosen.size > 1) choose(new Set([i]), groups[i].name);
+    if (state.part !== part) pick(part);
     read(true);
     sheet(true);
   });
@@ -135,7 +145,7 @@ function textRows() {
 function textRow(point) {
   const item = copy("text-row");
   paint(item, inkOf[point]);
-  item.querySelector(".text").append(...marked(shown(point), true));
+  item.querySelector(".text").append(...withMarks(textOf(point), true));
   item.querySelector(".cells").textContent = columns.map((column) => cellOf(column, point)).filter(Boolean).join(" · ");
   item.firstElementChild.addEventListener("click", () => {
     pin(point);
@@ -145,7 +155,7 @@ function textRow(point) {
 }
 
 /** The text, with all of the searched words in it marked; `cut` brings the first of them into sight. */
-function marked(text, cut) {
+function withMarks(text, cut) {
   const spans = matches(text);
   if (!spans.length) return [text];
   const start = cut && spans[0][0] > 90 ? spans[0][0] - 40 : 0;

@@ -9,7 +9,7 @@ function sheet(isOpen) {
 const sheetHeight = () => ($("panel").classList.contains("open") ? 0.72 * height : LOW_SHEET);
 
 $("query").addEventListener("input", () => {
-  state.words = fold($("query").value).split(/\s+/).filter(Boolean);
+  state.words = wordsOf($("query").value);
   select();
 });
 $("query").addEventListener("focus", () => sheet(true));
@@ -24,6 +24,7 @@ $("color").addEventListener("change", () => colorBy(Number($("color").value)));
 $("filter").addEventListener("change", () => {
   facets = [...new Set([...facets, Number($("filter").value)])];
   fillFacets();
+  $("facets").lastElementChild.scrollIntoView({ block: "nearest" });
 });
 $("save-csv").addEventListener("click", saveTable);
 $("save-svg").addEventListener("click", saveDrawing);
@@ -43,8 +44,8 @@ function fillChoices() {
   });
 }
 
-const lone = groups[outliers].size;
-$("summary").textContent = [plural(count, "text"), plural(outliers, "cluster"), lone && plural(lone, "outlier")].filter(Boolean).join(", ");
+const strays = groups[outliers].size;
+$("summary").textContent = [plural(count, "text"), plural(outliers, "cluster"), strays && plural(strays, "outlier")].filter(Boolean).join(", ");
 prefersDark.addEventListener("change", recolor);
 recolor();
 fillChoices();

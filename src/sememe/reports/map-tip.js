@@ -2,8 +2,8 @@
 
 const MOST_CELLS = 5; // that the pointer shows; a click shows them all
 
-const shown = (point) => texts[point] || "(empty)";
-const pointed = () => (state.hover >= 0 ? state.hover : state.pinned);
+const textOf = (point) => texts[point] || "(empty)";
+const tipPoint = () => (state.hover >= 0 ? state.hover : state.pinned);
 const cellOf = (column, point) => column.values[column.codes[point]] ?? "";
 
 function element(tag, properties, ...children) {
@@ -26,12 +26,12 @@ function pin(point) {
 }
 
 function fillTip() {
-  const [tip, point] = [$("tip"), pointed()];
+  const [tip, point] = [$("tip"), tipPoint()];
   tip.hidden = point < 0;
   tip.classList.toggle("pinned", state.hover < 0);
   if (point >= 0) {
-    tip.querySelector(".text").replaceChildren(...marked(shown(point)));
-    tip.querySelector(".of span").textContent = groups[groupOf[point]].name;
+    tip.querySelector(".text").replaceChildren(...withMarks(textOf(point)));
+    tip.querySelector(".of span").textContent = groups[groupOf[point]].title;
     tip.querySelector(".cells").replaceChildren(...cellsOf(point, state.hover < 0 ? columns.length : MOST_CELLS));
     paint(tip, inkOf[point]);
   }
@@ -41,7 +41,7 @@ function fillTip() {
 /** The names and values of a text's cells, those of the column that colours it first. */
 function cellsOf(point, most) {
   const filled = columns.filter((column) => column.codes[point] >= 0);
-  filled.sort((a, b) => (b === columns[colored]) - (a === columns[colored]));
+  filled.sort((a, b) => (b === columns[colorColumn]) - (a === columns[colorColumn]));
   const pairs = filled.slice(0, most).flatMap((column) => [
     element("dt", { textContent: column.name, dir: "auto" }),
     element("dd", { textContent: cellOf(column, point), dir: "auto" }),
@@ -52,7 +52,7 @@ function cellsOf(point, most) {
 
 /** Beside its text, and never under the list: on a phone it stays above the sheet. */
 function placeTip() {
-  const [tip, point] = [$("tip"), pointed()];
+  const [tip, point] = [$("tip"), tipPoint()];
   if (point < 0) return;
   const bottom = narrow.matches ? height - sheetHeight() : height;
   tip.style.maxHeight = `${bottom - 24}px`;

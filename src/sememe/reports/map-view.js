@@ -8,10 +8,11 @@ const LOW_SHEET = 140; // pixels of the panel that a phone always shows
 const view = { x: 0, y: 0, scale: 1 }; // the place in the middle, and pixels per unit
 const lit = new Uint8Array(count).fill(1); // which texts are selected; the others are faint
 const litOf = pointsOf.map((points) => points.length);
-const state = { chosen: null, name: "", peek: null, hover: -1, pinned: -1, words: [], reading: false, moved: false };
+// part: the clusters that are picked, {name, groups}; peek: those under the pointer in the list.
+const state = { part: null, peek: null, hover: -1, pinned: -1, words: [], reading: false, moved: false };
 let [width, height, ratio, fitted, panelEnd, frame, flight] = [0, 0, 1, 1, 0, 0, 0];
 
-const filtered = () => state.chosen !== null || state.words.length > 0 || filters.size > 0;
+const filtered = () => state.part !== null || state.words.length > 0 || filters.size > 0;
 
 /** The part of the window that the panel leaves free. */
 function free() {

@@ -31,7 +31,7 @@ from sememe.search.rows import (
     same,
     trimmed,
 )
-from sememe.search.store import IndexInfo, Place, Store, create_store, open_store
+from sememe.search.store import IndexInfo, Opened, Place, Store, create_store, open_store
 from sememe.text import as_list, check_texts, rows_with_text
 
 MODES = ("dense", "bm25", "hybrid")
@@ -41,6 +41,8 @@ _LARGEST = 1e15  # number of a vector that is compared by its products
 _MOST = 2**31 - 1  # texts; no index has so many
 _STEP = 2_000  # texts that are encoded and written together: what a kill can cost
 _PASSAGE_TOKENS = 128
+OPENING_WEIGHT = 1.0
+"""Of a text's first passage in the vectors of the others, which it tells what the text is about."""
 _PASSAGES = 4  # so many times as many as there shall be texts
 
 Where = str | Mapping[str, object] | None
@@ -85,7 +87,8 @@ class Index:
                 opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
             long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
-                a hit says which one answers best.
+                a hit says which one answers best. A passage's vector is the mean of its own and of
+                the one of the text's first passage.
             passage_tokens: how many tokens a passage has at most (None: 128, or half of what the
                 encoder reads, if that is less).
             passage_overlap: how many of them may stand in the passage before too, in whole
@@ -427,19 +430,16 @@ class Index:
         """
         encoder, old = as_encoder(encoder), self._store.info()
         info = replace(old, **_encoder_info(encoder))
-        texts: list[list[str] | None] = []
+        parts: list[list[Opened] | None] = []
         # The store asks part by part; to the encoder they are one job, of which it tells once.
-        vectors = encoder.encode_parts(
-            iter(texts.pop, None),
-            normalize=info.measure == "cosine", total=len(self), progress=progress,
-        )  # fmt: skip
+        vectors = _encoded(encoder, iter(parts.pop, None), info, len(self), progress)
 
-        def encode(part: list[str]) -> Vectors:
-            texts.append([text.strip() for text in part] if info.passage_tokens else part)
+        def encode(part: list[Opened]) -> Vectors:
+            parts.append(part)
             return next(vectors)
 
         self._store.reencode(info, encode)
-        texts.append(None)
+        parts.append(None)
         next(vectors, None)
         self._encoder = encoder
 
@@ -499,13 +499,46 @@ class Index:
             ends = np.cumsum([len(step) for step in steps])
             parts: Iterable[Vectors] = np.split(vectors, ends[:-1])
         else:
-            parts = self.encoder.encode_parts(
-                ([trimmed(row).text if info.passage_tokens else row.text for row in step]
-                 for step in steps),
-                normalize=info.measure == "cosine", total=len(rows), progress=progress,
-            )  # fmt: skip
+            openings = {row.id: row.text for row in rows if not row.start}
+            opened = ([(row.text, openings[row.id]) for row in step] for step in steps)
+            parts = _encoded(self.encoder, opened, info, len(rows), progress)
         for step, part in zip(steps, parts, strict=True):
             self._store.put(step, part, fingerprint, replace=replace)
+
+
+def _encoded(
+    encoder: BiEncoder,
+    parts: Iterable[list[Opened]],
+    info: IndexInfo,
+    total: int,
+    progress: bool | None,
+) -> Iterator[Vectors]:
+    """Vectors of texts, a part at a time; those of passages are mixed with their text's opening."""
+    current: list[Opened] = []
+
+    def texts() -> Iterator[list[str]]:
+        for part in parts:
+            current[:] = part
+            if info.passage_tokens:
+                yield list(dict.fromkeys(text.strip() for pair in part for text in pair))
+            else:
+                yield [text for text, _ in part]
+
+    is_cosine = info.measure == "cosine"
+    for vectors in encoder.encode_parts(
+        texts(), normalize=is_cosine, total=total, progress=progress
+    ):
+        if info.passage_tokens:
+            different = dict.fromkeys(text.strip() for pair in current for text in pair)
+            places = {text: place for place, text in enumerate(different)}
+            passages, openings = (
+                vectors[[places[text.strip()] for text in side]]
+                for side in zip(*current, strict=True)
+            )
+            mixed = (passages + OPENING_WEIGHT * openings) / (1 + OPENING_WEIGHT)
+            yield normalized(mixed) if is_cosine else mixed
+        else:
+            yield vectors
 
 
 def _steps(rows: list[Row]) -> list[list[Row]]:

@@ -10,6 +10,8 @@ from sememe.search.query import Condition
 from sememe.search.rows import Match, Row, Vectors
 
 Place = str | os.PathLike[str]
+Opened = tuple[str, str]
+"""A text, or a passage; and the passage that its text begins with, or the text again."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Store(Protocol):
         """The `count` rows whose words fit a query's best, best first; any text is a query."""
         ...
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
         """Give every row a new vector, a part at a time, and only then let all of them count.
 
         Readers see the old vectors until the last moment. Interrupted, it resumes.

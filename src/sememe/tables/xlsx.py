@@ -133,7 +133,11 @@ def _value(cell: Any) -> object:
     value = cell.value
     if isinstance(value, str):
         return None if cell.data_type == "e" else value.replace(_RETURN, "\r")
-    if isinstance(value, datetime) and value.time() == time() and "h" not in cell.number_format:
+    if (
+        isinstance(value, datetime)
+        and value.time() == time()
+        and "h" not in cell.number_format.lower()
+    ):
         return value.date()
     return value
 

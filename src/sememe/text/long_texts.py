@@ -54,7 +54,10 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
     """
     prompted = [prompt + text for text in texts]
     if isinstance(tokenizer, StaticTokenizer):  # a mean of token vectors has no limit
-        return _unlimited(tokenizer(prompted))
+        tokens = tokenizer(prompted)
+        lengths = (tokens.lengths + tokens.cut).astype(np.int32)
+        uncut = replace(tokens, lengths=lengths, cut=np.zeros_like(tokens.cut))
+        return Chunks(uncut, np.arange(len(texts)), np.ones(len(texts), np.float32))
     pieces: list[tuple[list[int], int]] = []
     first = np.empty(len(texts), np.intp)
     for row, encoding in enumerate(tokenizer.encodings(prompted)):
@@ -66,14 +69,6 @@ def chunked(tokenizer: Tokenizer, prompt: str, texts: Sequence[str]) -> Chunks:
     ids, sizes = zip(*pieces, strict=True)
     totals = np.repeat(np.add.reduceat(sizes, first), np.diff(first, append=len(ids)))
     return Chunks(tokenizer.joined(ids), first, (np.array(sizes) / totals).astype(np.float32))
-
-
-def _unlimited(tokens: Tokens) -> Chunks:
-    """Every text as one window, with what was cut from it."""
-    lengths = (tokens.lengths + tokens.cut).astype(np.int32)
-    texts = np.arange(len(lengths), dtype=np.intp)
-    uncut = replace(tokens, lengths=lengths, cut=np.zeros_like(tokens.cut))
-    return Chunks(uncut, texts, np.ones(len(lengths), np.float32))
 
 
 def _text_windows(

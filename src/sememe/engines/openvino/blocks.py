@@ -16,8 +16,9 @@ from sememe.errors import CheckpointError
 from sememe.text import Batch
 
 Node = Any  # openvino ships no usable types
-Product = Callable[[Node, str, npt.NDArray[np.float32]], Node]
-"""x·Wᵀ of a node, the name of a weight, and the weight (outside, inside)."""
+Product = Callable[[Node, str, npt.NDArray[np.float32], Node | None], Node]
+"""x·Wᵀ of a node, the name of a weight, and the weight (outside, inside); of one token of each text
+alone, where there is an index [b, 1] of it."""
 
 # So that no number becomes infinite in float32.
 _LARGEST = 1e30
@@ -63,9 +64,16 @@ def activation(name: str, x: Node, source: str) -> Node:
     return _ACTIVATIONS[name](x)
 
 
-def float_product(x: Node, _: str, weight: npt.NDArray[np.float32]) -> Node:
+def float_product(
+    x: Node, _: str, weight: npt.NDArray[np.float32], token: Node | None = None
+) -> Node:
     """x·Wᵀ in the precision that the graph is compiled for."""
-    return ops.matmul(x, constant(weight), transpose_a=False, transpose_b=True)
+    return ops.matmul(at(x, token), constant(weight), transpose_a=False, transpose_b=True)
+
+
+def at(x: Node, token: Node | None, axis: int = 1) -> Node:
+    """One token of each text, at an index [b, 1]: [b, t, h] to [b, 1, h]; all where it is None."""
+    return x if token is None else ops.gather(x, token, scalar(axis, np.int32), 1)
 
 
 class Config:
@@ -209,10 +217,19 @@ class Layers:
         table = constant(self.tensor(f"{name}.weight", rows, size))
         return ops.gather(table, indices, scalar(0, np.int32))
 
-    def linear(self, x: Node, name: str, inside: int, outside: int, *, bias: bool = True) -> Node:
-        """x·Wᵀ + b: [..., inside] to [..., outside]."""
+    def linear(
+        self,
+        x: Node,
+        name: str,
+        inside: int,
+        outside: int,
+        *,
+        bias: bool = True,
+        token: Node | None = None,
+    ) -> Node:
+        """x·Wᵀ + b: [..., inside] to [..., outside]; of one token a text by an index [b, 1]."""
         weight = self.tensor(f"{name}.weight", outside, inside)
-        product = self._product(x, f"{self._prefix}{name}", weight)
+        product = self._product(x, f"{self._prefix}{name}", weight, token)
         if not bias:
             return product
         return ops.add(product, constant(self.tensor(f"{name}.bias", outside)))
@@ -233,7 +250,7 @@ def split_heads(x: Node, heads: int, size: int) -> Node:
 
 
 def attention(query: Node, key: Node, value: Node, bias: Node, heads: int, size: int) -> Node:
-    """Scaled dot-product attention (Vaswani et al., 2017): three [b, t, h] to one."""
+    """Scaled dot-product attention (Vaswani et al., 2017): [b, q, h] and two [b, t, h] to one."""
     parts = (split_heads(x, heads, size) for x in (query, key, value))
     mixed = ops.scaled_dot_product_attention(*parts, bias)
     return ops.reshape(ops.transpose(mixed, ints(0, 2, 1, 3)), ints(0, 0, heads * size), True)

@@ -113,7 +113,7 @@ def _input_ranges(checkpoint: Checkpoint, tokens: Tokens) -> dict[str, InputRang
     products: dict[str, _Product] = {}
     names: dict[int, str] = {}
 
-    def recorded(x: Node, name: str, weight: Array) -> Node:
+    def recorded(x: Node, name: str, weight: Array, _: Node | None) -> Node:
         first = names.setdefault(id(x), name)
         products.setdefault(first, _Product(x, weight.shape[1])).weights.append(weight)
         return float_product(x, name, weight)

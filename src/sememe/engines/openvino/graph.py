@@ -20,6 +20,7 @@ from sememe.engines.openvino.blocks import (
     Node,
     Product,
     activation,
+    at,
     first_token,
     float_product,
     ints,
@@ -37,9 +38,13 @@ class Architecture(Protocol):
     """What builds one architecture's graph."""
 
     def hidden_states(
-        self, checkpoint: Checkpoint, inputs: Inputs, product: Product, /
+        self, checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None, /
     ) -> tuple[Node, int]:
-        """The last hidden states [b, t, h], and h."""
+        """The last hidden states [b, t, h], and h; with a token's index [b, 1], only its [b, 1, h].
+
+        The layers before the last need all tokens; the last one then needs all keys and values, but
+        that token's query, attention and feed-forward alone. No bit of its vector changes.
+        """
         ...
 
     def logits(
@@ -84,28 +89,62 @@ def build(
     skip = isinstance(output, Pooling) and not output.include_prompt
     # A cross-encoder's ranges are measured on its token vectors, and these are of pairs.
     inputs = Inputs(skip=skip, pairs=checkpoint.scoring is not None)
-    node, dim = architecture.hidden_states(checkpoint, inputs, product)
+    token = _only_token(checkpoint, output, inputs)
+    node, dim = architecture.hidden_states(checkpoint, inputs, product, token)
     if isinstance(output, Pooling):
-        node, dim = _sentence_vectors(checkpoint, output, inputs, node, dim)
+        node, dim = _sentence_vectors(
+            checkpoint, output, inputs, node, dim, pooled_already=token is not None
+        )
     elif output == "scores" and checkpoint.scoring is not None:
         labels = len(checkpoint.scoring.labels)
         node, dim = architecture.logits(checkpoint, inputs, node, dim, labels), labels
     return inputs, openvino.Model([node], inputs.parameters, "sememe"), dim
 
 
+def _only_token(checkpoint: Checkpoint, output: Output, inputs: Inputs) -> Node | None:
+    """The index [b, 1] of the one token of each text that an output reads; None if it reads all."""
+    if output == "scores" and checkpoint.config.get("classifier_pooling", "cls") == "cls":
+        return _token("pooler", inputs)
+    if isinstance(output, Pooling) and len(output.modes) == 1:
+        return _token(output.modes[0], inputs)
+    return None
+
+
+def _token(mode: str, inputs: Inputs) -> Node | None:
+    """The index [b, 1] of the token that a pooling takes; None for a pooling of them all."""
+    if mode == "lasttoken":
+        last = ops.subtract(inputs.lengths, scalar(1, np.int32))
+        return ops.unsqueeze(ops.maximum(last, scalar(0, np.int32)), ints(1))
+    if mode not in ("cls", "pooler"):
+        return None
+    first = ops.broadcast(scalar(0, np.int32), ops.shape_of(inputs.lengths, "i32"))
+    if inputs.skip is not None and mode == "cls":
+        # A prompt's end can melt into the text's first token, and leave nothing after the skip.
+        first = ops.select(ops.less(inputs.skip, inputs.lengths), inputs.skip, first)
+    return ops.unsqueeze(first, ints(1))
+
+
 def _sentence_vectors(
-    checkpoint: Checkpoint, pooling: Pooling, inputs: Inputs, states: Node, size: int
+    checkpoint: Checkpoint,
+    pooling: Pooling,
+    inputs: Inputs,
+    states: Node,
+    size: int,
+    *,
+    pooled_already: bool,
 ) -> tuple[Node, int]:
     """Pool [b, t, size] into [b, dim] and apply the checkpoint's Dense and Normalize modules.
 
     A Normalize at the very end is left to the caller, who may need the vector as it is.
     """
-    pooled = [
-        _pooler(checkpoint.weights, states, size)
-        if mode == "pooler"
-        else _pooled(mode, inputs, states)
-        for mode in pooling.modes
-    ]
+    pooled = []
+    for mode in pooling.modes:
+        if mode == "pooler":
+            pooled.append(_pooler(checkpoint.weights, states, size))
+        elif pooled_already:
+            pooled.append(first_token(states))
+        else:
+            pooled.append(_pooled(mode, inputs, states))
     x = pooled[0] if len(pooled) == 1 else ops.concat(pooled, axis=1)
     size *= len(pooled)
     for module in checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head:
@@ -118,30 +157,17 @@ def _sentence_vectors(
 
 def _pooled(mode: str, inputs: Inputs, states: Node) -> Node:
     """The token vectors [b, t, h] that count, as one: [b, h]."""
+    if (token := _token(mode, inputs)) is not None:
+        return first_token(at(states, token))
     if mode == "max":
         lowest = scalar(float(np.finfo(np.float32).min))
         return ops.reduce_max(ops.select(inputs.counted, states, lowest), ints(1))
-    if mode == "lasttoken":
-        last = ops.subtract(inputs.lengths, scalar(1, np.int32))
-        return _token_at(states, ops.maximum(last, scalar(0, np.int32)))
-    if mode == "cls":
-        first = ops.broadcast(scalar(0, np.int32), ops.shape_of(inputs.lengths, "i32"))
-        if inputs.skip is not None:
-            # A prompt's end can melt into the text's first token, and leave nothing after the skip.
-            first = ops.select(ops.less(inputs.skip, inputs.lengths), inputs.skip, first)
-        return _token_at(states, first)
     weights = ops.convert(inputs.counted, "f32")
     if mode == "weightedmean":
         places = ops.convert(ops.add(inputs.positions, scalar(1, np.int32)), "f32")
         weights = ops.multiply(weights, ops.unsqueeze(places, ints(0, 2)))
     total, count = weighted_sum(states, weights)
     return ops.divide(total, ops.sqrt(count) if mode == "mean_sqrt_len" else count)
-
-
-def _token_at(states: Node, index: Node) -> Node:
-    """The token vector at an index [b] of each text: [b, h]."""
-    row = ops.gather(states, ops.unsqueeze(index, ints(1)), scalar(1, np.int32), 1)
-    return ops.squeeze(row, ints(1))
 
 
 def _pooler(weights: Weights, states: Node, size: int) -> Node:

@@ -12,7 +12,7 @@ import numpy as np
 import openvino.opset13 as ops
 
 from sememe.engines.engine import Array
-from sememe.engines.openvino.blocks import Node, constant, scalar
+from sememe.engines.openvino.blocks import Node, at, constant, scalar
 from sememe.engines.ranges import InputRange
 from sememe.errors import CheckpointError
 
@@ -40,7 +40,7 @@ class Int8Products:
         # The node is kept with its rounded self, or its id might be given to another one.
         self._rounded: dict[int, tuple[Node, Node, InputRange]] = {}
 
-    def __call__(self, x: Node, name: str, weight: Array) -> Node:
+    def __call__(self, x: Node, name: str, weight: Array, token: Node | None = None) -> Node:
         """x·Wᵀ in int8."""
         if id(x) not in self._rounded:
             measured = self._ranges.get(name)
@@ -57,4 +57,4 @@ class Int8Products:
         _, rounded, measured = self._rounded[id(x)]
         integers, scale = int8_weight(weight * measured.smoothing)
         restored = ops.multiply(ops.convert(constant(integers), "f32"), constant(scale))
-        return ops.matmul(rounded, restored, transpose_a=False, transpose_b=True)
+        return ops.matmul(at(rounded, token), restored, transpose_a=False, transpose_b=True)

@@ -17,6 +17,7 @@ from sememe.engines.openvino.blocks import (
     Node,
     Product,
     activation,
+    at,
     attention,
     constant,
     first_token,
@@ -37,8 +38,10 @@ Rotation = Callable[[Node], Node]
 """What is done to the queries and keys of all heads, [b, t, h]."""
 
 
-def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> tuple[Node, int]:
-    """Build the encoder: the last hidden states [b, t, h], and h."""
+def hidden_states(
+    checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None
+) -> tuple[Node, int]:
+    """Build the encoder: the last hidden states [b, t, h], or [b, 1, h] of a token, and h."""
     config, weights = Config(checkpoint), checkpoint.weights
     config.must_divide("num_attention_heads", "hidden_size")
     hidden = config.size("hidden_size")
@@ -56,7 +59,10 @@ def hidden_states(checkpoint: Checkpoint, inputs: Inputs, product: Product) -> t
         layers = Layers(weights, f"{prefix}layers.{index}.", product)
         kind = kind_of(index)
         normed = x if index == 0 else _norm(layers, config, x, "attn_norm")
-        x = ops.add(x, _attention(layers, config, normed, biases[kind], rotations[kind]))
+        query = token if index == count - 1 else None
+        bias = at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
+        mixed = _attention(layers, config, normed, bias, rotations[kind], query)
+        x = ops.add(at(x, query), mixed)
         x = ops.add(x, _gated(layers, config, _norm(layers, config, x, "mlp_norm")))
     return _norm(base, config, x, "final_norm"), hidden
 
@@ -113,12 +119,15 @@ def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str)
     return rotate
 
 
-def _attention(layers: Layers, config: Config, x: Node, bias: Node, rotate: Rotation) -> Node:
+def _attention(
+    layers: Layers, config: Config, x: Node, bias: Node, rotate: Rotation, token: Node | None
+) -> Node:
     hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
     biased = config.flag("attention_bias")
     joined = layers.linear(x, "attn.Wqkv", hidden, 3 * hidden, bias=biased)
     query, key, value = ops.split(joined, scalar(2, np.int32), 3).outputs()
-    mixed = attention(rotate(query), rotate(key), value, bias, heads, hidden // heads)
+    query = at(rotate(query), token)
+    mixed = attention(query, rotate(key), value, bias, heads, hidden // heads)
     return layers.linear(mixed, "attn.Wo", hidden, hidden, bias=biased)
 
 

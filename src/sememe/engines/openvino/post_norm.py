@@ -19,6 +19,7 @@ from sememe.engines.openvino.blocks import (
     Node,
     Product,
     activation,
+    at,
     attention,
     constant,
     first_token,
@@ -61,9 +62,9 @@ class PostNorm:
     act: str = "hidden_act"
 
     def hidden_states(
-        self, checkpoint: Checkpoint, inputs: Inputs, product: Product
+        self, checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None
     ) -> tuple[Node, int]:
-        """Build the encoder: the last hidden states [b, t, h], and h."""
+        """Build the encoder: the last hidden states [b, t, h], or [b, 1, h] of a token, and h."""
         config = Config(checkpoint)
         config.must_be("position_embedding_type", "absolute")
         config.must_be("is_decoder", False)
@@ -78,7 +79,10 @@ class PostNorm:
         stem = f"{prefix}{self.layer}."
         count = config.layers(self.layers, weights, stem + "{}." + f"{self.outer}.weight")
         for index in range(count):
-            x = self._layer(config, Layers(weights, f"{stem}{index}.", product), x, bias)
+            layers = Layers(weights, f"{stem}{index}.", product)
+            query = token if index == count - 1 else None
+            biased = at(bias, query, axis=2) if self.relative else bias
+            x = self._layer(config, layers, x, biased, query)
         return x, config.size(self.hidden_size)
 
     def logits(
@@ -113,12 +117,14 @@ class PostNorm:
         x = base.norm(x, "embeddings.LayerNorm", size, _eps(config))
         return x if size == hidden else base.linear(x, "embeddings_project", size, hidden)
 
-    def _layer(self, config: Config, layers: Layers, x: Node, bias: Node) -> Node:
-        """[b, t, h] to the same, the attention biased by [b, 1 or heads, 1 or t, t]."""
+    def _layer(
+        self, config: Config, layers: Layers, x: Node, bias: Node, token: Node | None
+    ) -> Node:
+        """[b, t, h] to the same or one token's; the bias is [b, 1 or heads, 1 or its q, t]."""
         size, heads, eps = config.size(self.hidden_size), config.size(self.heads), _eps(config)
-        query, key, value = (
-            layers.linear(x, name, size, size) for name in (self.query, self.key, self.value)
-        )
+        query = layers.linear(x, self.query, size, size, token=token)
+        key, value = (layers.linear(x, name, size, size) for name in (self.key, self.value))
+        x = at(x, token)
         mixed = attention(query, key, value, bias, heads, size // heads)
         mixed = layers.linear(mixed, self.mixed, size, size)
         x = layers.norm(ops.add(mixed, x), self.mixed_norm, size, eps)

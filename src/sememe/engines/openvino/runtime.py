@@ -152,7 +152,7 @@ def product_rate(
     node: Node = parameter
     for i, (outside, inside) in enumerate(shapes):
         weight: Array = random.standard_normal((outside, inside), np.float32) / inside**0.5
-        node = product(node, str(i), weight)
+        node = product(node, str(i), weight, None)
     hint = "f32" if precision == "int8" else precision
     model = openvino.Model([node], [parameter], "products")
     queue = openvino.AsyncInferQueue(_compile(model, hint, cores, pinned=True), cores)

@@ -1,13 +1,12 @@
 """An index is a schema, `sememe_<name>`, with the tables about, rows and vectors."""
 
 import json
-from dataclasses import asdict
 
 from sememe.errors import ChoiceWarning, InputError, StoreError, StoreMissing, warn
 from sememe.search.postgres.connection import Address, Run
-from sememe.search.store import IndexInfo
+from sememe.search.store import IndexInfo, info_values
 
-_LAYOUT = 1
+_LAYOUTS = (1, 2)  # of texts, and of texts in passages
 _PREFIX = "sememe_"
 _FLOATS, _HALVES = 2_000, 4_000  # the most numbers of a vector that pgvector indexes
 _WORDS = 200_000  # characters of a text: a tsvector holds a megabyte
@@ -15,8 +14,8 @@ _WORDS = 200_000  # characters of a text: a tsvector holds a megabyte
 
 def names(run: Run) -> list[str]:
     """The indexes of this database."""
-    found = run("select nspname from pg_namespace where starts_with(nspname, %s)", [_PREFIX])
-    return sorted(name.removeprefix(_PREFIX) for (name,) in found)
+    schemas = run("select nspname from pg_namespace where starts_with(nspname, %s)", [_PREFIX])
+    return sorted(name.removeprefix(_PREFIX) for (name,) in schemas)
 
 
 def create(run: Run, place: Address, info: IndexInfo) -> None:
@@ -33,9 +32,14 @@ def create(run: Run, place: Address, info: IndexInfo) -> None:
     run("create table about (state text primary key, about jsonb not null)")
     language = info.language.replace("'", "''")
     run(
-        "create table rows (key bigint generated always as identity primary key,"
-        " id jsonb not null unique, text text not null, metadata jsonb not null,"
-        " words tsvector generated always as"
+        "create table rows (key bigint generated always as identity primary key, id jsonb not null,"
+        " text text not null, metadata jsonb not null,"
+        + (
+            " start integer not null, unique (id, start),"
+            if info.passage_tokens
+            else " unique (id),"
+        )
+        + " words tsvector generated always as"
         f" (to_tsvector('{language}'::regconfig, left(text, {_WORDS}))) stored)"
     )
     run("create index on rows using gin (words)")
@@ -45,23 +49,23 @@ def create(run: Run, place: Address, info: IndexInfo) -> None:
 
 def enter(run: Run, place: Address) -> None:
     """Let statements mean the index's tables."""
-    there = names(run)
-    if place.name not in there:
+    indexes = names(run)
+    if place.name not in indexes:
         raise StoreMissing(
-            f"There is no index {place.url}; in this database are: {', '.join(there) or 'none'}."
+            f"There is no index {place.url}; in this database are: {', '.join(indexes) or 'none'}."
         )
-    found = run(
+    extension = run(
         "select quote_ident(nspname), string_to_array(extversion, '.')::int[] from pg_extension"
         " join pg_namespace on pg_namespace.oid = extnamespace where extname = 'vector'"
     )
-    if not found or found[0][1] < [0, 8]:
+    if not extension or extension[0][1] < [0, 8]:
         raise StoreError(f"{place.url}: pgvector is missing in the database, or older than 0.8.")
     [[usable]] = run("select has_schema_privilege(%s, 'usage')", [_PREFIX + place.name])
     if not usable:
         raise StoreError(
             f"{place.url}: its owner has to grant usage on schema {_PREFIX}{place.name}."
         )
-    run(f"set search_path to {_PREFIX}{place.name}, {found[0][0]}")
+    run(f"set search_path to {_PREFIX}{place.name}, {extension[0][0]}")
     run("set hnsw.ef_search = 200")
     run("set hnsw.iterative_scan = strict_order")  # on until the filter has let enough through
 
@@ -94,15 +98,15 @@ def _indexed(dim: int) -> tuple[str, str]:
 
 def read_info(run: Run) -> dict[str, IndexInfo]:
     """What the index remembers of itself, `current`, and what a reencode makes of it, `next`."""
-    found = dict(run("select state, about::text from about"))
-    known = {state: json.loads(info) for state, info in found.items()}
-    if any(info.pop("layout") != _LAYOUT for info in known.values()):
+    rows = run("select state, about::text from about")
+    values = {state: json.loads(info) for state, info in rows}
+    if any(info.pop("layout") not in _LAYOUTS for info in values.values()):
         raise StoreError("This index was made by a later sememe: upgrade yours.")
-    return {state: IndexInfo(**info) for state, info in known.items()}
+    return {state: IndexInfo(**info) for state, info in values.items()}
 
 
 def write_info(run: Run, state: str, info: IndexInfo) -> None:
     """Remember it."""
-    data = json.dumps(asdict(info) | {"layout": _LAYOUT})
+    data = json.dumps(info_values(info) | {"layout": _LAYOUTS[bool(info.passage_tokens)]})
     run("delete from about where state = %s", [state])
     run("insert into about values (%s, %s::jsonb)", [state, data])

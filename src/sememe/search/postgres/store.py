@@ -12,14 +12,15 @@ from sememe.search.postgres import schema, writing
 from sememe.search.postgres.connection import Address, Connection, Run, parse_address
 from sememe.search.postgres.writing import id_array, packed, reencode, row_fields, vector_fields
 from sememe.search.query import POSTGRES, Condition
-from sememe.search.rows import Match, Row, Vectors
-from sememe.search.store import IndexInfo
+from sememe.search.rows import Match, Row, Vectors, documents
+from sememe.search.store import IndexInfo, Opened
 
+_READ = 2_000  # texts at once
 _QUERIES = 100  # vectors that are looked for in one statement
 _NEAREST = (
-    "select n, id #>> '{{}}', text, metadata, score from"
+    "select n, score, {columns} from"
     " unnest(string_to_array(%s, ';')) with ordinality as query(v, n), lateral"
-    " (select rows.key, id, text, metadata, -(vector <#> v::vector) as score"
+    " (select rows.*, -(vector <#> v::vector) as score"
     " from vectors join rows using (key) where {condition} order by {order} limit %s) as best"
     " order by n, score desc, key"
 )
@@ -33,7 +34,7 @@ _MATCHING = (
     " * ln(1 + ((select count(*) from rows) - n + .5) / (n + .5))) as score"
     " from query join rows on words @@ word where {condition} group by rows.key"
     " order by score desc, key limit %s)"
-    " select id #>> '{{}}', text, metadata, score from best join rows using (key)"
+    " select score, {columns} from best join rows using (key)"
     " order by score desc, key"
 )
 
@@ -44,7 +45,8 @@ class PostgresStore:
     def __init__(self, place: Address) -> None:
         self.place = place.url
         self._link = Connection(place, lambda run: schema.enter(run, place))
-        self.info()
+        self._has_passages = self.info().passage_tokens > 0
+        self._columns = "id #>> '{}', text, metadata" + ", start" * self._has_passages
 
     @classmethod
     def create(cls, place: str, info: IndexInfo) -> Self:
@@ -76,28 +78,47 @@ class PostgresStore:
         self._link.transact(partial(writing.set_info, info=info))
 
     def __len__(self) -> int:
-        [[count]] = self._link.run("select count(*) from rows")
+        what = "distinct id" if self._has_passages else "*"
+        [[count]] = self._link.run(f"select count({what}) from rows")
         return int(count)
 
     def fields(self) -> dict[str, set[str]]:
         """Of all rows; reads their metadata."""
         sql = "select distinct e.key, jsonb_typeof(value) from rows, jsonb_each(metadata) as e"
-        found = {"id": {"string"}, "text": {"string"}}
+        fields = {"id": {"string"}, "text": {"string"}}
         for key, kind in self._link.run(sql):
-            found.setdefault(key, set()).add(kind)
-        return found
+            fields.setdefault(key, set()).add(kind)
+        return fields
+
+    def ids(self, where: Condition | None) -> list[str]:
+        """In the order in which they were written."""
+        condition, params = where.sql(POSTGRES) if where else ("true", [])
+        sql = f"select id #>> '{{}}' from rows where {condition} group by id order by min(key)"
+        return [row_id for (row_id,) in self._link.run(sql, params)]
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
-        """Compares the hashes of all texts."""
-        hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
-        sql = (
-            "select text, id #>> '{}' from rows where md5(text) in"
-            " (select jsonb_array_elements_text(%s::jsonb)) order by key"
-        )
-        found: dict[str, list[str]] = {}
-        for text, own in self._link.run(sql, [json.dumps(hashes)]):
-            found.setdefault(text, []).append(own)
-        return found
+        """Compares the hashes of all texts; reads all of them where they are in passages."""
+        texts = set(texts)
+        if self._has_passages:
+            all_ids = self.ids(None)
+            parts = (all_ids[start : start + _READ] for start in range(0, len(all_ids), _READ))
+            rows = [
+                [row.text, row.id]
+                for part in parts
+                for row in self.get(part).values()
+                if row.text in texts
+            ]
+        else:
+            hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
+            sql = (
+                "select text, id #>> '{}' from rows where md5(text) in"
+                " (select jsonb_array_elements_text(%s::jsonb)) order by key"
+            )
+            rows = self._link.run(sql, [json.dumps(hashes)])
+        ids: dict[str, list[str]] = {}
+        for text, row_id in rows:
+            ids.setdefault(text, []).append(row_id)
+        return ids
 
     def check(self, rows: Sequence[Row]) -> None:
         """InputError for a NUL character, or an id that is too long."""
@@ -109,9 +130,11 @@ class PostgresStore:
         return nullcontext()
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """Those rows that are there."""
-        sql = f"select id #>> '{{}}', text, metadata from rows where id in ({writing.IDS})"
-        return {row[0]: Row(*row) for row in self._link.run(sql, [id_array(ids)])}
+        """The texts with these ids."""
+        order = "id, start" if self._has_passages else "id"
+        sql = f"select {self._columns} from rows where id in ({writing.IDS}) order by {order}"
+        rows = (Row(*row) for row in self._link.run(sql, [id_array(ids)]))
+        return {row.id: row for row in documents(rows)}
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
@@ -135,12 +158,12 @@ class PostgresStore:
             run("lock table vectors in access share mode")  # a reindex ends by dropping it
             if schema.read_info(run)["current"].fingerprint != fingerprint:
                 raise StoreError(f"{self.place} was given another encoder meanwhile: search again.")
-            found = _nearest(run, vectors, count, where, schema.distance(vectors.shape[1]))
-            few = [query for query, matches in enumerate(found) if len(matches) < count]
-            exact = _nearest(run, vectors[few], count, where, "score desc, key")
+            rankings = self._nearest(run, vectors, count, where, schema.distance(vectors.shape[1]))
+            few = [query for query, matches in enumerate(rankings) if len(matches) < count]
+            exact = self._nearest(run, vectors[few], count, where, "score desc, key")
             for query, matches in zip(few, exact, strict=True):
-                found[query] = matches
-            return found
+                rankings[query] = matches
+            return rankings
 
         return self._link.read(search)
 
@@ -148,12 +171,13 @@ class PostgresStore:
         """The rows with words of the query, by the sum over the words of `ts_rank` times rarity."""
         condition, params = where.sql(POSTGRES) if where else ("true", [])
         text = query.encode(errors="replace").decode().replace("\0", " ")
-        found = self._link.run(
-            _MATCHING.format(condition=condition), [self.info().language, text, *params, count]
+        rows = self._link.run(
+            _MATCHING.format(condition=condition, columns=self._columns),
+            [self.info().language, text, *params, count],
         )
-        return [Match(Row(*row), score) for *row, score in found]
+        return [Match(Row(*row), score) for score, *row in rows]
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         reencode(self._link, info, encode)
 
@@ -165,15 +189,14 @@ class PostgresStore:
         """Let the server go."""
         self._link.close()
 
-
-def _nearest(
-    run: Run, vectors: Vectors, count: int, where: Condition | None, order: str
-) -> list[list[Match]]:
-    condition, params = where.sql(POSTGRES) if where else ("true", [])
-    sql = _NEAREST.format(condition=condition, order=order)
-    found: list[list[Match]] = [[] for _ in vectors]
-    for start in range(0, len(vectors), _QUERIES):
-        queries = ";".join(str(vector.tolist()) for vector in vectors[start : start + _QUERIES])
-        for query, *row, score in run(sql, [queries, *params, count]):
-            found[start + query - 1].append(Match(Row(*row), score))
-    return found
+    def _nearest(
+        self, run: Run, vectors: Vectors, count: int, where: Condition | None, order: str
+    ) -> list[list[Match]]:
+        condition, params = where.sql(POSTGRES) if where else ("true", [])
+        sql = _NEAREST.format(condition=condition, order=order, columns=self._columns)
+        rankings: list[list[Match]] = [[] for _ in vectors]
+        for start in range(0, len(vectors), _QUERIES):
+            queries = ";".join(str(vector.tolist()) for vector in vectors[start : start + _QUERIES])
+            for query, score, *row in run(sql, [queries, *params, count]):
+                rankings[start + query - 1].append(Match(Row(*row), score))
+        return rankings

@@ -12,11 +12,10 @@ from struct import pack
 from typing import Any
 
 from sememe.errors import InputError, StoreError
-from sememe.search.postgres import schema
 from sememe.search.postgres.connection import Connection, Run
-from sememe.search.postgres.schema import read_info, write_info
+from sememe.search.postgres.schema import add_vectors, read_info, write_info
 from sememe.search.rows import Id, Row, Vectors, stored_ids
-from sememe.search.store import IndexInfo
+from sememe.search.store import IndexInfo, Opened
 
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
@@ -34,15 +33,23 @@ def packed(records: Iterable[Sequence[bytes]]) -> list[bytes]:
     return [b"".join((_HEAD, *body, _TAIL))]
 
 
-def row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """id, text and metadata; InputError with the id of a row that PostgreSQL cannot hold."""
+def row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, ...]]:
+    """id, text, metadata, start; InputError with the id of a row that PostgreSQL cannot hold."""
     for row in rows:
         try:
-            yield b"\1" + _id(row.id), _utf8(row.text), b"\1" + _json(row.metadata)
+            if "\0" in row.text:
+                raise ValueError("a NUL character in it")
+            yield (
+                b"\1" + _id(row.id),
+                row.text.encode(),
+                b"\1" + _json(row.metadata),
+                pack("!i", row.start),
+            )
         except (TypeError, ValueError) as error:
-            why = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
-            shown = reprlib.repr(row.id)
-            raise InputError(f"The row with the id {shown} cannot be kept: {why}.") from None
+            reason = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
+            raise InputError(
+                f"The row with the id {reprlib.repr(row.id)} cannot be kept: {reason}."
+            ) from None
 
 
 def vector_fields(vectors: Vectors) -> Iterator[bytes]:
@@ -53,11 +60,11 @@ def vector_fields(vectors: Vectors) -> Iterator[bytes]:
 
 def id_array(ids: Iterable[str]) -> str:
     """Ids as an array in JSON, without those that no row can have."""
-    found = []
+    values = []
     for each in stored_ids(ids):
         with suppress(ValueError):
-            found.append(_id(each))
-    return "[" + b",".join(found).decode() + "]"
+            values.append(_id(each))
+    return "[" + b",".join(values).decode() + "]"
 
 
 def _id(value: Id) -> bytes:
@@ -76,14 +83,8 @@ def _json(value: object) -> bytes:
     return text.encode()
 
 
-def _float(found: re.Match[str]) -> str:
-    return found["text"] or format(Decimal(found[0]), ".1f")
-
-
-def _utf8(text: str) -> bytes:
-    if "\0" in text:
-        raise ValueError("a NUL character in it")
-    return text.encode()
+def _float(match: re.Match[str]) -> str:
+    return match["text"] or format(Decimal(match[0]), ".1f")
 
 
 # Held to the end of a transaction: many may add at once, and nobody while one writes otherwise.
@@ -96,7 +97,8 @@ def receive(run: Run, columns: str, records: list[bytes]) -> None:
     """Bring what is packed into `incoming`."""
     run(
         "create temp table if not exists incoming (place bigint generated always as identity,"
-        " key bigint, id jsonb, text text, metadata jsonb, vector vector) on commit delete rows"
+        " key bigint, id jsonb, text text, metadata jsonb, start integer, vector vector)"
+        " on commit delete rows"
     )
     run("truncate incoming")
     run(f"copy incoming ({columns}) from stdin (format binary)", (), records)
@@ -105,23 +107,28 @@ def receive(run: Run, columns: str, records: list[bytes]) -> None:
 def put(run: Run, records: list[bytes], fingerprint: str, replaced: str | None, place: str) -> None:
     """Write rows; one that takes another's place has a new key, so no vector is of an old text."""
     run(TOGETHER if replaced is None else ALONE)
-    if read_info(run)["current"].fingerprint != fingerprint:
+    info = read_info(run)["current"]
+    if info.fingerprint != fingerprint:
         raise StoreError(f"{place} was given another encoder meanwhile: open it again.")
-    receive(run, "id, text, metadata, vector", records)
+    start = ", start" * bool(info.passage_tokens)
+    receive(run, "id, text, metadata, start, vector", records)
     if replaced is not None:
         delete(run, replaced)
     run(
-        "with new as (insert into rows (id, text, metadata) select id, text, metadata from incoming"
-        " order by id on conflict do nothing returning key, id)"  # one order: writers never cross
-        " insert into vectors select new.key, vector from new join incoming using (id)"
+        f"with new as (insert into rows (id, text, metadata{start})"
+        f" select id, text, metadata{start} from incoming order by id{start}"  # writers never cross
+        f" on conflict do nothing returning key, id{start})"
+        f" insert into vectors select new.key, vector from new join incoming using (id{start})"
     )
-    other = run(
-        "select id #>> '{}' from incoming join rows using (id) where (rows.text, rows.metadata)"
-        " <> (incoming.text, incoming.metadata) order by place limit 1"
+    same_start = " and written.start = rows.start" * bool(start)
+    others = run(
+        "select rows.id #>> '{}' from incoming join rows using (id) where not exists (select from"
+        f" incoming as written where written.id = rows.id{same_start} and (written.text,"
+        " written.metadata) = (rows.text, rows.metadata)) order by place limit 1"
     )
-    if other:
+    if others:
         raise InputError(
-            f"Another row with the id {other[0][0]!r} is in {place}: upsert() replaces it."
+            f"Another row with the id {others[0][0]!r} is in {place}: upsert() replaces it."
         )
 
 
@@ -133,11 +140,11 @@ def set_info(run: Run, info: IndexInfo) -> None:
 
 
 def delete(run: Run, ids: str) -> int:
-    """Remove the rows of ids in a JSON array; how many they were."""
+    """Remove the texts of ids in a JSON array; how many they were."""
     run(ALONE)
     [[count]] = run(
-        f"with gone as (delete from rows where id in ({IDS}) returning key), other as"
-        " (delete from vectors where key in (select key from gone)) select count(*) from gone",
+        f"with gone as (delete from rows where id in ({IDS}) returning key, id), vector as (delete"
+        " from vectors where key in (select key from gone)) select count(distinct id) from gone",
         [ids],
     )
     return int(count)
@@ -145,11 +152,12 @@ def delete(run: Run, ids: str) -> int:
 
 _PART = 2_000  # rows that are encoded at a time
 _MISSING = (
-    "select key, text from rows where not exists (select from next where next.key = rows.key)"
-    " order by key limit %s"
+    "select key, text, {opening} from rows"
+    " where not exists (select from next where next.key = rows.key) order by key limit %s"
 )
 _GONE = "delete from next where not exists (select from rows where rows.key = next.key)"
-Encode = Callable[[list[str]], Vectors]
+_OPENING = "(select text from rows as first where first.id = rows.id and first.start = 0)"
+Encode = Callable[[list[Opened]], Vectors]
 
 
 def reencode(link: Connection, info: IndexInfo, encode: Encode) -> None:
@@ -163,29 +171,29 @@ def reencode(link: Connection, info: IndexInfo, encode: Encode) -> None:
 
 
 def _begin(run: Run, info: IndexInfo) -> bool:
-    """Make the other table, or go on with it; False if the index has these vectors already."""
+    """Make the other table, or resume with it; False if the index has these vectors already."""
     run(ALONE)
-    known = schema.read_info(run)
-    if known["current"].fingerprint == info.fingerprint:
-        schema.write_info(run, "current", info)
+    infos = read_info(run)
+    if infos["current"].fingerprint == info.fingerprint:
+        write_info(run, "current", info)
         return False
-    if known.get("next") != info != known["current"]:
+    if infos.get("next") != info != infos["current"]:
         run("drop table if exists next")
-        schema.add_vectors(run, "next", info)
-        schema.write_info(run, "next", info)
+        add_vectors(run, "next", info)
+        write_info(run, "next", info)
     return True
 
 
 def _missing(run: Run, info: IndexInfo) -> list[list[Any]]:
     """Some rows that have no new vector yet."""
     _check(run, info)
-    return run(_MISSING, [_PART])
+    return run(_MISSING.format(opening=_OPENING if info.passage_tokens else "text"), [_PART])
 
 
 def _check(run: Run, info: IndexInfo) -> None:
     """Let the other table be for these vectors to the end of the transaction, or StoreError."""
     run(TOGETHER)
-    if schema.read_info(run).get("next") != info:
+    if read_info(run).get("next") != info:
         raise StoreError(
             "Another process began or ended to encode this index anew meanwhile: see which encoder "
             "it has, and call reindex again if that is not yours."
@@ -193,8 +201,8 @@ def _check(run: Run, info: IndexInfo) -> None:
 
 
 def _encoded(part: list[list[Any]], encode: Encode) -> list[bytes]:
-    vectors = vector_fields(encode([text for _, text in part]))
-    return packed(zip((pack("!q", key) for key, _ in part), vectors, strict=True))
+    vectors = vector_fields(encode([(text, opening) for _, text, opening in part]))
+    return packed(zip((pack("!q", key) for key, *_ in part), vectors, strict=True))
 
 
 def _add(run: Run, info: IndexInfo, records: list[bytes]) -> None:
@@ -211,6 +219,6 @@ def _end(run: Run, info: IndexInfo, encode: Encode) -> None:
     run(_GONE)
     run("drop table vectors")
     run("alter table next rename to vectors")
-    column = schema.read_info(run)["current"].id_column  # which may be new since the beginning
+    column = read_info(run)["current"].id_column  # which may be new since the beginning
     run("delete from about")
-    schema.write_info(run, "current", replace(info, id_column=column))
+    write_info(run, "current", replace(info, id_column=column))

@@ -37,7 +37,7 @@ from sememe.search.sqlite.vectors import (
     row_columns,
     update_graph,
 )
-from sememe.search.store import IndexInfo
+from sememe.search.store import IndexInfo, Opened
 
 _REENCODED = 2_000  # rows of one step
 _TYPES = {"text": "string", "integer": "number", "real": "number", "true": "boolean"}
@@ -232,11 +232,12 @@ class SQLiteStore:
 
         return self._file.read(search)
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
+    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
+        opening = "(SELECT text FROM texts WHERE id = passage.id AND start = 0)"
         sql = (
-            "SELECT key, text FROM texts WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) "
-            "ORDER BY key LIMIT ?"
+            f"SELECT key, text, {opening if info.passage_tokens else 'text'} FROM texts AS passage "
+            "WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) ORDER BY key LIMIT ?"
         )
         with self.writing():
             with self._transaction() as connection:
@@ -247,11 +248,11 @@ class SQLiteStore:
                     connection.execute("DELETE FROM new_vectors")
                     set_state(connection, "next", info.fingerprint)
             while part := self._file.read(lambda c: c.execute(sql, (_REENCODED,)).fetchall()):
-                vectors = encode([text for _, text in part])
+                vectors = encode([(text, opening) for _, text, opening in part])
                 with self._transaction() as connection:
                     connection.executemany(
                         "INSERT INTO new_vectors VALUES (?, ?)",
-                        ((key, v.tobytes()) for (key, _), v in zip(part, vectors, strict=True)),
+                        ((line[0], v.tobytes()) for line, v in zip(part, vectors, strict=True)),
                     )
             with self._transaction() as connection:
                 connection.execute("DELETE FROM vectors")

@@ -1,0 +1,286 @@
+"""Where texts belong: how strongly each to its cluster, and new texts to the clusters there are.
+
+A cluster's claim on a text is the share of the text's nearest neighbours that are in it (each
+weighs the fourth power of its cosine), plus the cosine to the cluster's centre. The first follows
+the clusters wherever they bend, as the smoothed vectors did that they were made of; the second
+holds where neighbours disagree.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.clustering.layout import layout_2d
+from sememe.neighbors import Neighbors, normalized, self_join
+from sememe.neighbors.communities import Labels, neighborhood_size, sums
+
+_FAR = 2.0  # times as far from its neighbours as they are from theirs
+_FARTHEST = 0.99  # of the texts are nearer to their neighbours than a new one that fits none
+_SAME = 1 - 1e-5  # cosine of two encodings of one text
+_POWER = 4  # of a neighbour's cosine: what it weighs
+_CLUSTERS, _CANDIDATES = 3, 8  # that are searched at least; candidates for each neighbour
+_FEW = 16  # clusters are all searched
+_BLOCK = 2**22  # claims computed at once
+_BLOCK_ROWS = 65_536
+_TURN, _STEP = np.pi * (3 - 5**0.5), 0.004  # a sunflower's: copies stand around their place
+
+
+class Assignment(NamedTuple):
+    """Where texts were filed: labels int64 (n,), -1 for none; strength float32 (n,), 0 to 1."""
+
+    labels: NDArray[np.int64]
+    strength: NDArray[np.float32]
+
+
+class Space:
+    """The different texts of a clustering: their vectors, neighbours, and places on the map.
+
+    Attributes:
+        vectors: float32 (m, dim), of unit length.
+        node: int64 (n,), which of them each text is; -1 for a blank one.
+        threshold: the mean cosine that holds a cluster together, where the user gave one.
+    """
+
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        node: NDArray[np.int64],
+        threshold: float | None = None,
+        neighbors: Neighbors | None = None,
+        points: NDArray[np.float32] | None = None,
+    ) -> None:
+        self.vectors = vectors
+        self.node = node
+        self.threshold = threshold
+        self.points = points
+        if neighbors is not None:
+            self.neighbors = neighbors
+
+    @cached_property
+    def neighbors(self) -> Neighbors:
+        """The nearest neighbours of each different text."""
+        return self_join(self.vectors, neighborhood_size(len(self.vectors)))
+
+    def of_nodes(self, labels: Labels) -> Labels:
+        """The labels (m,) of the different texts, of those (n,) of all."""
+        of_node = np.full(len(self.vectors), -1, dtype=np.int64)
+        filled = self.node >= 0
+        of_node[self.node[filled]] = labels[filled]
+        return of_node
+
+    def take(self, rows: NDArray[np.int64]) -> "Space":
+        """The space of some texts alone; on the map they stay where they are."""
+        nodes, node = np.unique(self.node[rows], return_inverse=True)
+        points = None if self.points is None else self.points[nodes]
+        return Space(self.vectors[nodes], node.reshape(-1), self.threshold, points=points)
+
+    def layout(self, labels: Labels) -> NDArray[np.float32]:
+        """Places (n, 2) of all texts, computed at the first call; NaN for a blank one."""
+        if self.points is None:
+            self.points = layout_2d(self.vectors, self.neighbors, labels=self.of_nodes(labels))
+        filled = np.flatnonzero(self.node >= 0)
+        order = filled[np.argsort(self.node[filled], kind="stable")]
+        first = np.unique(self.node[order], return_index=True)[1]
+        copy = np.arange(len(order)) - np.repeat(first, np.diff([*first, len(order)]))
+        radius, turn = _STEP * np.sqrt(copy), _TURN * copy
+        places = np.full((len(self.node), 2), np.nan, dtype=np.float32)
+        places[order] = self.points[self.node[order]]
+        places[order] += np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
+        return places
+
+
+def strengths(space: Space, labels: Labels) -> NDArray[np.float32]:
+    """How strongly each text (n,) belongs to its cluster, from 0 to 1; 0 in none."""
+    lists = _Lists(space, labels)
+    result = np.zeros(len(space.vectors), dtype=np.float32)
+    members = np.flatnonzero(lists.home < lists.count)
+    for rows in np.array_split(members, 1 + len(members) * lists.count // _BLOCK):
+        weights = np.maximum(space.neighbors.similarity[rows], 0).astype(float) ** _POWER
+        width = lists.count + 1
+        places = np.arange(len(rows))[:, None] * width
+        places = places + lists.home[space.neighbors.indices[rows]]
+        votes = np.bincount(places.ravel(), weights.ravel(), len(rows) * width)
+        closeness = space.vectors[rows] @ lists.centers.T
+        result[rows] = _strength(closeness, _shares(votes.reshape(-1, width)), lists.home[rows])
+    return np.append(result, np.float32(0))[space.node]  # of a blank text, -1, the last
+
+
+def assign(
+    space: Space, labels: Labels, queries: NDArray[np.float32], *, every: bool = False
+) -> Assignment:
+    """File vectors under clusters.
+
+    A vector that was clustered goes where it is. One that is in the neighbourhood of none of its
+    neighbours, and farther from them than 99 % of the clustered texts are from theirs, fits none;
+    by `threshold`, one whose mean cosine to every cluster is below it.
+
+    Args:
+        space: what was clustered.
+        labels: int64 (n,), the cluster of each of its texts.
+        queries: float32 (q, dim), of unit length.
+        every: file those that fit none, too.
+    """
+    result = np.full(len(queries), -1, np.int64)
+    strength = np.zeros(len(queries), np.float32)
+    lists = _Lists(space, labels)
+    if lists.count == 0 or len(queries) == 0:
+        return Assignment(result, strength)
+    farthest = np.inf
+    if space.neighbors.indices.shape[1]:
+        members = lists.home < lists.count
+        farthest = float(np.quantile(_distances(space.neighbors.similarity)[members], _FARTHEST))
+    step = max(1, min(_BLOCK_ROWS // 8, _BLOCK // lists.count))
+    for start in range(0, len(queries), step):
+        block = slice(start, start + step)
+        closeness = queries[block] @ lists.centers.T
+        near = _near(space, lists, queries[block], closeness)
+        if space.threshold is None:
+            best = (closeness + near.shares[:, :-1]).argmax(axis=1)
+            strange = ~near.mutual & (near.distance > farthest)
+        else:
+            best = closeness.argmax(axis=1)
+            strange = closeness.max(axis=1) < space.threshold
+        strength[block] = _strength(closeness, near.shares, best)
+        best = np.where(near.same >= 0, lists.home[near.same], best)
+        strange = np.where(near.same >= 0, best == lists.count, strange)
+        if every:
+            best = np.where(strange, closeness.argmax(axis=1), best)
+        result[block] = lists.numbers[best]
+        if not every:
+            result[block][strange] = -1
+            strength[block][strange] = 0
+    return Assignment(result, strength)
+
+
+def without_far(labels: Labels, neighbors: Neighbors, copies: NDArray[np.int64]) -> Labels:
+    """Mark as outliers the texts that nobody is near to.
+
+    Such a text is in the neighbourhood of none of its neighbours, and lies much farther from them
+    than they lie from theirs (the local outlier factor of Breunig et al. 2000, on chord lengths).
+    No cluster loses its last text.
+    """
+    indices = neighbors.indices
+    if indices.shape[1] == 0:
+        return labels
+    distance = _distances(neighbors.similarity)
+    expected = distance[indices].mean(axis=1)
+    mutual = np.empty(len(labels), dtype=bool)
+    for start in range(0, len(labels), _BLOCK_ROWS):  # neighbours of neighbours: k times as many
+        rows = np.arange(start, min(start + _BLOCK_ROWS, len(labels)))
+        mutual[rows] = (indices[indices[rows]] == rows[:, None, None]).any(axis=(1, 2))
+    far = ~mutual & (copies == 1) & (distance > _FAR * expected)
+    size = np.bincount(labels[labels >= 0], minlength=1)
+    remaining = np.bincount(labels[(labels >= 0) & ~far], minlength=len(size))
+    return np.where(far & (remaining[labels] > 0), -1, labels)
+
+
+def _distances(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean chord length from each text to its neighbours."""
+    return np.asarray(np.sqrt(np.maximum(2 - 2 * similarity, 0)).mean(axis=1))
+
+
+class _Lists:
+    """The members of each cluster, end to end; those of none are the last list.
+
+    Attributes:
+        numbers: int64 (count + 1,), the label of each list; the last is -1.
+        home: int64 (m,), the list of each different text.
+        centers: float32 (count, dim): unit vectors, or, by a threshold, mean vectors.
+    """
+
+    def __init__(self, space: Space, labels: Labels) -> None:
+        of_node = space.of_nodes(labels)
+        numbers = np.unique(of_node[of_node >= 0])
+        self.count = len(numbers)
+        self.numbers = np.append(numbers, -1)
+        self.home = np.where(of_node >= 0, np.searchsorted(numbers, of_node), self.count)
+        self._order = np.argsort(self.home, kind="stable")
+        self._starts = np.searchsorted(self.home[self._order], np.arange(self.count + 2))
+        total = sums(space.vectors, self.home)[: self.count]
+        size = np.diff(self._starts)[: self.count, None]
+        means = total / size
+        self.centers = normalized(total) if space.threshold is None else means.astype(np.float32)
+
+    def members(self, number: int) -> NDArray[np.int64]:
+        """The different texts in a list."""
+        return self._order[self._starts[number] : self._starts[number + 1]]
+
+
+@dataclass(frozen=True)
+class _Near:
+    """What the neighbours of q queries say.
+
+    Attributes:
+        shares: float64 (q, lists), which share of them is in each list.
+        mutual: bool (q,), whether a query is as near to a neighbour as that one's own are.
+        distance: float32 (q,), the mean chord length to the neighbours.
+        same: int64 (q,), the clustered text that a query is; -1 for a new one.
+    """
+
+    shares: NDArray[np.float64]
+    mutual: NDArray[np.bool_]
+    distance: NDArray[np.float32]
+    same: NDArray[np.int64]
+
+
+def _near(
+    space: Space, lists: _Lists, queries: NDArray[np.float32], closeness: NDArray[np.float32]
+) -> _Near:
+    """Look for each query's neighbours in the clusters that are nearest, and among the outliers."""
+    size = neighborhood_size(len(space.vectors))
+    probes = _CANDIDATES * size * lists.count // len(space.vectors) + _CLUSTERS
+    probes = lists.count if lists.count <= _FEW else min(probes, lists.count)
+    probed = np.argpartition(closeness, lists.count - probes, axis=1)[:, lists.count - probes :]
+    outliers = np.full((len(queries), 1), lists.count)
+    probed = np.concatenate([probed, outliers], axis=1)
+    flat = np.argsort(probed, axis=None, kind="stable")
+    numbers, starts = np.unique(probed.ravel()[flat], return_index=True)
+    best = np.full((*probed.shape, size), -1, dtype=np.float32)
+    parts = []
+    for number, places in zip(numbers.tolist(), np.split(flat, starts[1:]), strict=True):
+        members = lists.members(number)
+        if len(members) == 0:
+            continue
+        rows, slots = np.divmod(places, probed.shape[1])
+        products = queries[rows] @ space.vectors[members].T
+        width = min(size, len(members))
+        best[rows, slots, :width] = np.partition(products, len(members) - width)[:, -width:]
+        parts.append((number, members, rows, products))
+    best = best.reshape(len(queries), -1)
+    best = np.partition(best, best.shape[1] - size)[:, -size:]
+    least = best.min(axis=1)
+    reach = space.neighbors.similarity.min(axis=1, initial=1)
+    votes = np.zeros((len(queries), lists.count + 1))
+    mutual = np.zeros(len(queries), dtype=bool)
+    same = np.full(len(queries), -1, dtype=np.int64)
+    for number, members, rows, products in parts:
+        is_neighbor = products >= least[rows, None]
+        votes[rows, number] = (np.maximum(products, 0) ** _POWER * is_neighbor).sum(axis=1)
+        mutual[rows] |= (is_neighbor & (products >= reach[members])).any(axis=1)
+        row, column = np.nonzero(products >= _SAME)
+        same[rows[row]] = members[column]
+    return _Near(_shares(votes), mutual, _distances(best), same)
+
+
+def _shares(votes: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-9))
+
+
+def _strength(
+    closeness: NDArray[np.float32], shares: NDArray[np.float64], best: NDArray[np.int64]
+) -> NDArray[np.floating[Any]]:
+    """How strong the claim of the list `best` (q,) is: the mean of two parts from 0 to 1.
+
+    They are the share of the neighbours in it and the simplified silhouette (Hruschka, de Castro
+    and Campello 2004) above 0.
+    """
+    rows = np.arange(len(best))
+    inside = closeness[rows, best]
+    others = closeness.copy()
+    others[rows, best] = -np.inf
+    other = others.max(axis=1) if others.shape[1] > 1 else np.zeros_like(inside)
+    silhouette = (inside - other) / np.maximum(1 - np.minimum(inside, other), 1e-9)
+    return np.asarray((shares[rows, best] + np.clip(silhouette, 0, 1)) / 2)

@@ -1,0 +1,64 @@
+"""A bi-encoder's vocabulary: a vector for each token, and texts as shares of tokens."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from sememe.encoders.bi import BiEncoder
+from sememe.text import Tokenizer, batches
+
+
+class Vocabulary:
+    """The tokens of a bi-encoder.
+
+    Attributes:
+        size: how many ids they have.
+        has_gaps: whether some of these are no token's.
+        unknown: the id of the token for what is none of them; None without one.
+    """
+
+    def __init__(self, encoder: BiEncoder) -> None:
+        self._encoder = encoder
+        self._plain = Tokenizer(encoder._checkpoint, special=False)
+        self.tokenizer: Any = self._plain._tokenizer
+        """The library's own, without padding, truncation or special tokens."""
+        ids = self.tokenizer.get_vocab().values()
+        self.size = 1 + max(ids)
+        self.has_gaps = len(ids) != self.size
+        name = getattr(self.tokenizer.model, "unk_token", None)
+        self.unknown: int | None = None if name is None else self.tokenizer.token_to_id(name)
+
+    def shares(self, texts: Sequence[str]) -> csr_array[Any]:
+        """Which share of each text every token is, float32 (n, size): a row of a text adds to 1."""
+        tokens = self._plain(texts)
+        if self.unknown is not None:
+            is_known = tokens.ids != self.unknown
+            ends = np.append(0, np.cumsum(is_known))[np.append(tokens.starts, len(tokens.ids))]
+            ids = tokens.ids[is_known]
+        else:
+            ends, ids = np.append(tokens.starts, len(tokens.ids)), tokens.ids
+        counts = np.diff(ends)
+        values = np.repeat(1 / np.maximum(counts, 1), counts).astype(np.float32)
+        shares = csr_array((values, ids, ends), shape=(len(texts), self.size))
+        shares.sum_duplicates()
+        return shares
+
+    def vectors(self) -> Any:
+        """What the encoder makes of each token as a text of its own, float32 (size, dim)."""
+        tokenizer, engine = self._encoder._tokenizer, self._encoder._sentences.engine
+        (around,) = tokenizer.encodings(["a"]) if self._encoder.engine != "static" else (None,)
+        before, after = ([], []) if around is None else _special(around)
+        tokens = tokenizer.joined([[*before, token, *after] for token in range(self.size)])
+        vectors = np.empty((self.size, engine.dim), np.float32)
+        rows = np.arange(self.size)
+        for batch, values in engine.run(batches(tokens, rows, engine.budget)):
+            vectors[batch.rows] = values
+        return vectors
+
+
+def _special(encoding: Any) -> tuple[list[int], list[int]]:
+    """The ids of the special tokens before and after a text of one token or more."""
+    own = [place for place, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
+    return encoding.ids[: own[0]], encoding.ids[own[-1] + 1 :]

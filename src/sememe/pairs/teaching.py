@@ -1,0 +1,108 @@
+"""A cross-encoder as the teacher of the vectors among which pairs are found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.cascade import Cascade, teach
+from sememe.cascade.edges import Edges
+from sememe.cascade.labelled import Rescorer, teach_by_labels
+from sememe.costs import Budget
+from sememe.data import Data, load
+from sememe.errors import InputError
+from sememe.neighbors import self_join
+from sememe.neighbors.communities import neighborhood_size
+from sememe.protocols import Scorer
+
+Floats = NDArray[np.float32]
+
+_CAUTION = (
+    " It was judged by groups of texts, and nothing vouches for it among duplicates: give labels= "
+    "(from 50 labelled pairs), and its gain is measured."
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Pairs of texts, and whether each is a pair of duplicates.
+
+    Attributes:
+        pairs: the texts.
+        same: bool (pairs,).
+    """
+
+    pairs: list[tuple[str, str]]
+    same: NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, data: Data) -> "Labels":
+        """Labelled pairs from a file or from memory, as `sememe.data` reads them.
+
+        Raises:
+            InputError: other data, or labels of which it isn't plain what they mean.
+            TableError: a file that cannot be read.
+        """
+        examples = load(data)
+        if examples.kind != "labelled pairs" or examples.positive_label is None:
+            raise InputError(
+                f"labels= are {examples.kind}: give pairs of texts with a label that is 1 for "
+                "duplicates and 0 for others."
+            )
+        assert examples.targets is not None
+        pairs = [(example.texts[0], example.texts[1]) for example in examples]
+        return cls(pairs, np.asarray(examples.targets == examples.positive_label))
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The different texts, in the order in which they come."""
+        return list(dict.fromkeys(text for pair in self.pairs for text in pair))
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A cross-encoder, its budget, and what vouches for it.
+
+    Attributes:
+        scorer: the cross-encoder.
+        budget: how many pairs it may read.
+        labels: labelled pairs, or None.
+        points: float32 (texts of the labels, dim), their unit vectors.
+        progress: as in `find_pairs`.
+    """
+
+    scorer: Scorer
+    budget: Budget
+    labels: Labels | None
+    points: Floats
+    progress: bool | None
+
+    def of(self, texts: Sequence[str], points: Floats) -> tuple[Cascade, Rescorer | None]:
+        """What it makes of the unit vectors of different texts, and of the closest pairs."""
+        size = neighborhood_size(len(texts))
+        if self.labels is None:
+            near = self_join(points, size)
+            cascade = teach(texts, points, near, self.scorer, self.budget, self.progress)
+            why = cascade.report.why + _CAUTION
+            return replace(cascade, report=replace(cascade.report, why=why)), None
+        present = set(texts)
+        more = [row for row, text in enumerate(self.labels.texts) if text not in present]
+        every = [*texts, *(self.labels.texts[row] for row in more)]
+        row_of = {text: row for row, text in enumerate(every)}
+        ends = np.sort([[row_of[text] for text in pair] for pair in self.labels.pairs], axis=1)
+        vectors = np.concatenate([points, self.points[more]])
+        cascade, rescorer = teach_by_labels(
+            every,
+            vectors,
+            self_join(vectors, size),
+            self.scorer,
+            self.budget,
+            Edges(ends[:, 0], ends[:, 1], len(every)),
+            self.labels.same,
+            self.progress,
+        )
+        if cascade.map is None:
+            return replace(cascade, vectors=points), None
+        return replace(cascade, vectors=cascade.vectors[: len(texts)]), rescorer

@@ -1,0 +1,82 @@
+"""A static student of an encoder: a vector for each token, fitted in closed form, without torch.
+
+Token vectors that an encoder gives of every token alone, as model2vec takes them (Tulkens and van
+Dongen, 2024), are a start. Then two least-squares fits to the teacher's vectors of whole texts: a
+map of all token vectors at once, which tokens that no text has follow, and a change of each token.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+
+from sememe.cascade.linear import conjugate_gradients
+from sememe.neighbors import normalized
+
+Floats = NDArray[np.float32]
+
+_SIF = 1e-4
+_RIDGE = 1e-3  # of the mean eigenvalue
+_PENALTY = 0.03
+_ROUNDS = 2
+_LEAST_LENGTH = 0.3
+
+
+def frequency_weights(size: int) -> Floats:
+    """How much each token counts in a mean, float32 (size,); the rarer it is, the more.
+
+    Smooth inverse frequency (Arora et al., 2017). How frequent a token is follows from its place in
+    the vocabulary by Zipf's law: vocabularies are ordered by frequency.
+    """
+    chances = 1 / np.arange(2, size + 2)
+    weights = _SIF / (_SIF + chances / chances.sum())
+    return np.asarray(weights, np.float32)
+
+
+def fit_tokens(shares: csr_array[Any], start: Floats, targets: Floats) -> Floats:
+    """Token vectors whose mean over a text points where the teacher's vector of it does.
+
+    Args:
+        shares: float32 (n, tokens), which share of each text every token is.
+        start: float32 (tokens, dim), vectors to start from.
+        targets: float32 (n, teacher's dim), the teacher's vectors, of unit length.
+
+    Returns:
+        float32 (tokens, teacher's dim).
+    """
+    table = start @ _linear_map(shares @ start, targets)
+    # Tokens differ a thousandfold in how frequent they are; scaled by it, the system is solved in
+    # a few steps (Jacobi's preconditioner).
+    scale = diags_array(1 / np.sqrt(shares.power(2).sum(axis=0) + _PENALTY), dtype=np.float32)
+    scaled = (shares @ scale).tocsr()
+    transposed = scaled.T.tocsr()
+    penalty = (scale @ scale * np.float32(_PENALTY)).tocsr()
+    change, lengths = np.zeros_like(table), np.ones(len(targets), np.float32)
+    for _ in range(_ROUNDS):
+        rest = lengths[:, None] * targets - shares @ table
+        change = scale @ conjugate_gradients(
+            lambda tokens: transposed @ (scaled @ tokens) + penalty @ tokens, transposed @ rest
+        )
+        # Only the direction of a mean counts: a text is free to have the length that it fits best.
+        along = np.einsum("ij,ij->i", shares @ (table + change), targets)
+        lengths = np.maximum(along, _LEAST_LENGTH)
+        lengths /= np.sqrt(np.mean(lengths**2))
+    return np.asarray(table + change, np.float32)
+
+
+def principal_axes(vectors: Floats, dim: int) -> Floats:
+    """The axes, float32 (size, dim), in which most of the vectors' squared length lies."""
+    axes = np.linalg.eigh(vectors.T @ vectors)[1]
+    return np.asarray(axes[:, ::-1][:, :dim], np.float32)
+
+
+def student_vectors(shares: csr_array[Any], table: Floats) -> Floats:
+    """Unit vectors of texts, float32 (n, dim)."""
+    return normalized(np.asarray(shares @ table, np.float32))
+
+
+def _linear_map(vectors: Floats, targets: Floats) -> Floats:
+    gram = vectors.T @ vectors
+    ridge = _RIDGE * np.trace(gram) / len(gram)
+    return np.linalg.solve(gram + ridge * np.eye(len(gram), dtype=np.float32), vectors.T @ targets)

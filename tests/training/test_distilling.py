@@ -1,0 +1,212 @@
+"""Distilling in closed form: students that other libraries open, judged on texts held out."""
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from commands import sememe
+from sememe import BiEncoder, distill
+from sememe.cascade import teach
+from sememe.errors import InputError
+from sememe.neighbors import normalized, self_join
+from sememe.neighbors.communities import neighborhood_size
+from sememe.tables import read_table
+from sememe.training.static_student import fit_tokens, principal_axes, student_vectors
+from tiny_models import WORDS, Tiny
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning"),
+    pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning"),
+]
+OPINIONS = Path(__file__).parents[2] / "examples" / "opinions.csv"
+
+
+def made_texts(count: int = 300) -> list[str]:
+    """Different texts of the tiny checkpoints' words."""
+    random, words = np.random.default_rng(0), [word for word in WORDS.split() if word.islower()]
+    return [" ".join(random.choice(words, random.integers(3, 9))) for _ in range(count)]
+
+
+class Scores:
+    """A teacher of one rule."""
+
+    def __init__(self, rule: Callable[[str, str], float]) -> None:
+        self.rule = rule
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Any:
+        return np.array([self.rule(*pair) for pair in pairs], np.float32)
+
+
+class Words:
+    """A teacher of vectors: each word has one, drawn at random, and a text has their mean."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(1)
+        self.vectors = {word: random.normal(size=24) for word in sorted({*WORDS.split()})}
+
+    def encode(self, texts: list[str]) -> Any:
+        return normalized(
+            [np.sum([self.vectors[word] for word in text.split()], 0) for text in texts]
+        )
+
+
+@pytest.fixture(scope="module")
+def static(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("static") / "student"
+    done = distill(made_texts(), folder, teacher=Words(), student=tiny.directory)
+    assert done.better, done.verdict
+    return folder
+
+
+def test_a_static_student_is_the_same_in_three_libraries(static: Path) -> None:
+    from model2vec import StaticModel
+    from sentence_transformers import SentenceTransformer
+
+    texts = [
+        "the wind plant is cheap",
+        "cars",
+        "a zebra likes 42 wines!",
+        "日本 and wind",
+        "the " * 90,
+    ]
+    ours = BiEncoder(static).encode(texts)
+    assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+    assert np.allclose(ours, StaticModel.from_pretrained(str(static)).encode(texts), atol=1e-6)
+    theirs = SentenceTransformer(str(static), device="cpu").encode(texts)
+    assert np.allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
+    static: Path,
+) -> None:
+    seen = set(made_texts())
+    texts = [text for text in made_texts(600)[300:] if text not in seen]
+    teacher, student = Words().encode(texts), BiEncoder(static).encode(texts)
+    written = json.loads((static / "training.json").read_text())
+    assert written["after"]["low"] > written["before"]["high"]
+    cosines = [(rows[1:] * rows[:-1]).sum(1) for rows in (teacher, student)]
+    assert np.corrcoef(cosines)[0, 1] > 0.9
+
+
+def test_vectors_made_elsewhere_teach_and_the_size_can_be_cut(tiny: Tiny, tmp_path: Path) -> None:
+    texts = made_texts()
+    np.save(tmp_path / "vectors.npy", Words().encode(texts))
+    (tmp_path / "texts.txt").write_text("\n".join(texts), "utf-8")
+    output = tmp_path / "student"
+    done = sememe(
+        "distill", tmp_path / "texts.txt", "--teacher", tmp_path / "vectors.npy", "--student",
+        tiny.directory, "--dim", 8, "-o", output, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["better"]
+    assert "Better: Spearman with the teacher" in done.stderr
+    assert BiEncoder(output).dim == 8
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.integers(1, 6))
+def test_tokens_are_fitted_as_by_a_dense_least_squares(seed: int, tokens: int, dim: int) -> None:
+    """Round by round, the closed form written out with dense matrices."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 3, (40, tokens)).astype(np.float32)
+    x = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    start = random.normal(size=(tokens, dim)).astype(np.float32)
+    y = normalized(random.normal(size=(40, dim)))
+    p = x @ start
+    gram = p.T @ p
+    table = start @ np.linalg.solve(gram + 1e-3 * np.trace(gram) / dim * np.eye(dim), p.T @ y)
+    lengths = np.ones(40)
+    for _ in range(2):
+        rest = lengths[:, None] * y - x @ table
+        change = np.linalg.solve(x.T @ x + 0.03 * np.eye(tokens), x.T @ rest)
+        lengths = np.maximum(((x @ (table + change)) * y).sum(1), 0.3)
+        lengths /= np.sqrt(np.mean(lengths**2))
+    assert np.allclose(fit_tokens(csr_array(x), start, y), table + change, atol=2e-2)
+
+
+def test_principal_axes_keep_the_cosines_that_they_can() -> None:
+    random = np.random.default_rng(0)
+    vectors = normalized(random.normal(size=(50, 3)) @ random.normal(size=(3, 10)))
+    cut = vectors @ principal_axes(vectors, 3)
+    assert np.allclose(cut @ cut.T, vectors @ vectors.T, atol=1e-5)
+    empty = student_vectors(csr_array(np.zeros((1, 4), np.float32)), np.ones((4, 2), np.float32))
+    assert (empty == 0).all()
+
+
+@pytest.mark.slow
+def test_a_cross_encoders_map_becomes_part_of_the_checkpoint(
+    default_model: str, tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    table = read_table(OPINIONS)
+    texts, topics = table.text_column("text"), table.column("topic")
+    topic_of = dict(zip(texts, topics, strict=True))
+    teacher = Scores(lambda one, other: 3.0 if topic_of[one] == topic_of[other] else -3.0)
+    encoder = BiEncoder(default_model, precision="f32")
+    done = distill(texts, tmp_path / "student", teacher=teacher, student=encoder, budget="2n")
+    assert done.after is not None
+    assert done.before is not None
+    assert done.after.value > done.before.value
+
+    new = ["Nuclear power is dangerous!", "Schools should start later."]
+    student = BiEncoder(tmp_path / "student", precision="f32").encode(new)
+    theirs = SentenceTransformer(str(tmp_path / "student"), device="cpu").encode(new)
+    assert np.allclose(student, theirs, atol=1e-5)
+
+    held = round(0.1 * len(texts))
+    rows = np.sort(np.random.default_rng(0).permutation(len(texts))[held:])
+    lessons = [texts[row] for row in rows]
+    vectors = encoder.encode(lessons)
+    neighbors = self_join(vectors, neighborhood_size(len(vectors)))
+    cascade = teach(lessons, vectors, neighbors, teacher, "2n")
+    assert cascade.map is not None
+    assert np.allclose(student, cascade.map.move(encoder.encode(new)), atol=1e-5)
+
+
+def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    teacher = Scores(lambda *_: float(random.normal()))
+    with pytest.raises(InputError, match=r"There is no student\. Not trusted"):
+        distill(made_texts(), tmp_path / "s", teacher=teacher, student=tiny.directory)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"texts": ["one", "two"] * 200}, "2 different texts are too few"),
+        ({"teacher": np.ones((299, 4))}, "teacher holds 299 vectors for 300 texts"),
+        ({"teacher": np.full((300, 4), np.nan)}, "row 0 of the teacher has a value"),
+        ({"teacher": np.ones((300, 4))}, "gives every text the same vector"),
+        ({"teacher": Scores(lambda *_: float("nan"))}, "gave nan for the pair"),
+        ({"teacher": Scores(lambda *_: 1.0)}, "the same score"),
+        ({"how": "map"}, "does not fit this teacher"),
+        ({"how": "tune"}, "how"),
+        ({"dim": 64}, "the teacher's vectors have 32 components"),
+        ({"dim": 0}, "dim"),
+    ],
+)
+def test_what_cannot_be_distilled_is_one_clear_line(
+    tiny: Tiny, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    arguments = {"texts": made_texts(), "teacher": tiny.directory, "student": tiny.directory}
+    with warnings.catch_warnings(), pytest.raises(InputError, match=message) as caught:
+        distill(output=tmp_path / "s", **{**arguments, **options})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_output_that_is_there_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="is there already"):
+        distill(made_texts(), tmp_path / "s", teacher=tiny.directory, student=tiny.directory)
