@@ -251,3 +251,19 @@ def test_the_command_splits_lists_exports_and_removes(tmp_path: Path, tiny: Tiny
         done = sememe("index", *arguments, "-o", place)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert message in done.stderr
+
+
+def test_the_command_takes_vectors_that_are_there_already(tmp_path: Path, tiny: Tiny) -> None:
+    table, vectors = tmp_path / "rows.csv", tmp_path / "v.parquet"
+    table.write_text("id,text\n1,a bus\n2,\n3,a car\n")
+    model = ("--model", tiny.directory, "--precision", "f32")
+    prompt = ("--prompt-name", "passage")
+    assert sememe("encode", table, "-o", vectors, *model, *prompt).returncode == 0
+    done = sememe("index", table, "-o", tmp_path / "x", "--vectors", vectors, *model)
+    assert "2 texts, 2 new" in done.stderr
+    with Index.open(tmp_path / "x") as index:
+        assert index.search("a car")[0].score == pytest.approx(1, abs=1e-5)
+    other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
+    place = tmp_path / "y"
+    done = sememe("index", table, "-o", place, "--vectors", vectors, "--model", other)
+    assert (done.returncode, "fingerprint" in done.stderr) == (2, True), done.stderr
