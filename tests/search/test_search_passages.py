@@ -105,6 +105,17 @@ def test_passages_of_a_text_are_as_many_as_one_wants(index: Index, mode: str) ->
     assert len({hit.id for hit in three}) == 3, "other texts come where one has the best passages"
 
 
+def test_a_text_that_is_best_by_other_passages_is_fused_as_one(index: Index) -> None:
+    query = "the sea and the bus"
+    ranks = [
+        {hit.id: rank for rank, hit in enumerate(index.search(query, mode=mode), start=1)}
+        for mode in ("dense", "bm25")
+    ]
+    for hit in index.search(query, mode="hybrid"):
+        score = sum(1 / (60 + rank[hit.id]) for rank in ranks if hit.id in rank)
+        assert hit.score == pytest.approx(score)
+
+
 def test_one_text_with_all_the_best_passages_hides_no_other(tmp_path: Path, tiny: Tiny) -> None:
     with Index.create(tmp_path / "x", tiny.directory, long="split") as index:
         index.add([". ".join(["the wind plant"] * 300), "a car"], ["long", "short"])

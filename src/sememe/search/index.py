@@ -386,7 +386,7 @@ class Index:
         if mode == "bm25":
             return by_words
         return [
-            best_of_texts(fused(both), per_document)[:count]
+            best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
             for both in zip(by_meaning, by_words, strict=True)
         ]
 

@@ -100,8 +100,10 @@ def best_of_texts(matches: Iterable[Match], per_document: int | None) -> list[Ma
     return best
 
 
-def fused(rankings: Sequence[Sequence[Match]]) -> list[Match]:
+def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[Match]:
     """All rows of the rankings, by the sum of 1 / (60 + rank) over the rankings with them.
+
+    `by_text`: passages of one text count as one row, which is shown by the passage that came first.
 
     Cormack, Clarke and Buettcher (2009), Reciprocal rank fusion outperforms Condorcet and
     individual rank learning methods. Of equals, the one that came first.
@@ -110,11 +112,10 @@ def fused(rankings: Sequence[Sequence[Match]]) -> list[Match]:
     rows: dict[tuple[str, int], Row] = {}
     for ranking in rankings:
         for rank, (row, _) in enumerate(ranking, start=1):
-            passage = row.id, row.start
-            rows.setdefault(passage, row)
-            scores[passage] = scores.get(passage, 0.0) + 1 / (_RANK + rank)
-    order = sorted(scores, key=lambda passage: -scores[passage])
-    return [Match(rows[passage], scores[passage]) for passage in order]
+            key = row.id, 0 if by_text else row.start
+            rows.setdefault(key, row)
+            scores[key] = scores.get(key, 0.0) + 1 / (_RANK + rank)
+    return [Match(rows[key], scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
 
 
 def reranked(
