@@ -55,6 +55,7 @@ time.sleep(1)  # telemetry would be sent by another thread
 """
 
 
+@pytest.mark.slow
 def test_no_socket_is_opened_by_any_of_them(tiny: Tiny, tmp_path: Path) -> None:
     ran = run_python(_WATCHED, MODEL=str(tiny.directory), PLACE=str(tmp_path / "index"))
     assert ran.stdout == ""

@@ -13,6 +13,7 @@ from sememe.search.index import Index
 KILLS = 50
 
 
+@pytest.mark.kill
 def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     command = [sys.executable, random_writes.__file__, str(tmp_path / "index"), str(KILLS)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -271,6 +271,7 @@ def interrupt_at(line: int) -> Any:
     return trace
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_line_of_a_write_leaves_nothing_locked(tmp_path: Path) -> None:
     for line in range(1, 200, 3):
         folder = tmp_path / str(line)

@@ -47,6 +47,7 @@ def assert_exact(
     assert [hit.score for hit in hits] == pytest.approx(cosines[order].tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), writes=st.integers(1, 40))
 def test_after_any_writes_it_holds_what_a_dict_would(

@@ -65,16 +65,16 @@ class SememeVectorStore(VectorStore):
         """Add texts to `Index.create(place, …)`; InputError without, or with others' embeddings."""
         if not (place and isinstance(embedding, SememeEmbeddings)):
             raise InputError("A new index needs place= (a folder, say) and SememeEmbeddings.")
-        documents = _listed(texts, metadatas, ids)  # first: an error leaves no empty index behind
+        documents = _rows(texts, metadatas, ids)  # first: an error leaves no empty index behind
         store = cls(Index.create(place, embedding.encoder, **options))
         store._put(*documents)
         return store
 
-    def _put(self, named: list[str], rows: list[Row]) -> list[str]:
-        last = dict(zip(named, rows, strict=True))
+    def _put(self, ids: list[str], rows: list[Row]) -> list[str]:
+        last = dict(zip(ids, rows, strict=True))
         details = [row.metadata for row in last.values()]
         self.index.upsert([row.text for row in last.values()], list(last), details)
-        return named
+        return ids
 
     @property
     def embeddings(self) -> SememeEmbeddings:
@@ -91,7 +91,7 @@ class SememeVectorStore(VectorStore):
         Blank documents are left out, and a warning says which.
         InputError for unequal numbers, and what `Index.upsert` refuses; then nothing is written.
         """
-        return self._put(*_listed(texts, metadatas, ids))
+        return self._put(*_rows(texts, metadatas, ids))
 
     def delete(self, ids: list[str] | None = None, **_: Any) -> bool:
         """Remove documents by their ids, some of which may not be there; InputError without ids."""
@@ -106,30 +106,32 @@ class SememeVectorStore(VectorStore):
 
     def similarity_search(self, query: str, k: int = 4, **options: Any) -> list[Document]:
         """The `k` documents that answer a query best, best first."""
-        return [found for found, _ in self.similarity_search_with_score(query, k, **options)]
+        return [document for document, _ in self.similarity_search_with_score(query, k, **options)]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, **options: Any
     ) -> list[Document]:
         """The `k` documents that are nearest to a vector."""
-        return [found for found, _ in self.similarity_search_with_score(embedding, k, **options)]
+        scored = self.similarity_search_with_score(embedding, k, **options)
+        return [document for document, _ in scored]
 
     def similarity_search_with_score(
         self, query: str | list[float], k: int = 4, filter: Where = None, **options: Any
     ) -> list[tuple[Document, float]]:
         """As `similarity_search`, with scores: the higher, the better (see `sememe.search.Hit`)."""
-        found = self.index.search(query, top_k=k, where=filter or None, **options)
-        return [(_document(hit), hit.score) for hit in found]
+        hits = self.index.search(query, top_k=k, where=filter or None, **options)
+        return [(_document(hit), hit.score) for hit in hits]
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **options: Any
     ) -> list[Document]:
         """Of the `fetch_k` best, encoded anew, `k` that differ (Carbonell and Goldstein, 1998)."""
-        near, encoder = self.similarity_search(query, fetch_k, **options), self.index.encoder
-        texts, asked = [found.page_content for found in near], encoder.encode_query(query)
-        vectors = encoder.encode_document(texts, progress=False)
-        chosen = maximal_marginal_relevance(asked, vectors.tolist(), lambda_mult, k)
-        return [near[number] for number in chosen]
+        documents, encoder = self.similarity_search(query, fetch_k, **options), self.index.encoder
+        texts = [document.page_content for document in documents]
+        vectors = encoder.encode_document(texts, progress=False).tolist()
+        query_vector = encoder.encode_query(query)
+        rows = maximal_marginal_relevance(query_vector, vectors, lambda_mult, k)
+        return [documents[row] for row in rows]
 
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **options: Any
@@ -139,7 +141,7 @@ class SememeVectorStore(VectorStore):
         if not dense or self.index.encoder.measure != "cosine":
             raise InputError("Relevance is a cosine: not of dot products, bm25, hybrid or rerank=.")
         scored = self.similarity_search_with_score(query, k, **options)
-        return [(found, min(max(score, 0.0), 1.0)) for found, score in scored]
+        return [(document, min(max(score, 0.0), 1.0)) for document, score in scored]
 
     async def _asimilarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **options: Any
@@ -173,23 +175,22 @@ class SememeReranker(BaseDocumentCompressor):
         return [one.model_copy(update={"metadata": one.metadata | new}) for one, new in ranked]
 
 
-def _listed(
+def _rows(
     texts: Iterable[str], metadatas: Metadatas, ids: Sequence[str | None] | None
 ) -> tuple[list[str], list[Row]]:
     """An id for each document, and the rows to store; InputError for what cannot be stored."""
-    listed = as_list(texts, "texts")
-    details = [] if metadatas is None else as_list(metadatas, "metadatas")
-    given = [] if ids is None else as_list(ids, "ids")
-    details, given = details or [{} for _ in listed], given or [None for _ in listed]
-    if not len(listed) == len(details) == len(given):
-        raise InputError(f"{len(listed)} texts, {len(details)} metadatas, {len(given)} ids.")
-    rows = new_rows(listed, metadata=[_stored(metadata or {}) for metadata in details])
-    named = [
-        own or _content_id(text, metadata or {})
-        for own, text, metadata in zip(given, listed, details, strict=True)
+    texts = as_list(texts, "texts")
+    details = ([] if metadatas is None else as_list(metadatas, "metadatas")) or [{} for _ in texts]
+    user_ids = ([] if ids is None else as_list(ids, "ids")) or [None for _ in texts]
+    if not len(texts) == len(details) == len(user_ids):
+        raise InputError(f"{len(texts)} texts, {len(details)} metadatas, {len(user_ids)} ids.")
+    rows = new_rows(texts, metadata=[_stored(metadata or {}) for metadata in details])
+    document_ids = [
+        user_id or _content_id(text, metadata or {})
+        for user_id, text, metadata in zip(user_ids, texts, details, strict=True)
     ]
-    check_ids(named)
-    return named, rows
+    check_ids(document_ids)
+    return document_ids, rows
 
 
 def _document(row: Row | Hit) -> Document:

@@ -70,8 +70,8 @@ class SentenceClusterer(base.ClusterMixin, _OfTexts):  # type: ignore[misc]
     `labels_` is int64 (n,), -1 for an outlier; `clusters_` the whole result, `sememe.Clusters`.
 
     Example:
-        >>> found = SentenceClusterer(precision="f32", clusters=2)
-        >>> found.fit_predict(["a cat", "a kitten", "a bus", "a tram"]).tolist()
+        >>> clusterer = SentenceClusterer(precision="f32", clusters=2)
+        >>> clusterer.fit_predict(["a cat", "a kitten", "a bus", "a tram"]).tolist()
         [0, 0, 1, 1]
     """
 
@@ -90,9 +90,9 @@ class SentenceClusterer(base.ClusterMixin, _OfTexts):  # type: ignore[misc]
         return self
 
 
-def _texts(given: Any) -> list[str]:
-    refuse_tables(given, "X")
-    return check_texts(given.tolist() if hasattr(given, "tolist") else given, name="X")
+def _texts(column: Any) -> list[str]:
+    refuse_tables(column, "X")
+    return check_texts(column.tolist() if hasattr(column, "tolist") else column, name="X")
 
 
 @lru_cache(maxsize=2)  # a search over parameters clones estimators by the dozen

@@ -99,8 +99,8 @@ def compared(field: str, operator: str, *literals: Scalar) -> Condition:
 def among(field: str, literals: Iterable[Scalar | None]) -> Condition:
     """The field equals one of the literals, of any types; None is NULL."""
     by_kind = groupby(sorted(literals, key=_kind), _kind)
-    alike = ([each for each in group if each is not None] for _, group in by_kind)
-    return joined("OR", [compared(field, "IN", *each) if each else null(field) for each in alike])
+    kinds = ([each for each in group if each is not None] for _, group in by_kind)
+    return joined("OR", [compared(field, "IN", *each) if each else null(field) for each in kinds])
 
 
 def null(field: str) -> Condition:
@@ -289,8 +289,8 @@ class _Parser:
     def operator(self) -> str:
         if operator := self.accept("=", "==", "!=", "<>", *_FLIPPED):
             return operator.replace("==", "=")
-        near = difflib.get_close_matches(self.next.upper(), ["IN", "BETWEEN", "LIKE", "IS"], 1)
-        guess = f"; did you mean {near[0]}?" if near else ""
+        words = difflib.get_close_matches(self.next.upper(), ["IN", "BETWEEN", "LIKE", "IS"], 1)
+        guess = f"; did you mean {words[0]}?" if words else ""
         raise self.error(f"expected = != < <= > >= IN BETWEEN LIKE or IS{guess}")
 
     def field(self) -> str:

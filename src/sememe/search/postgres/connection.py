@@ -92,8 +92,8 @@ class _Failed(Exception):
     def __init__(self, error: Exception) -> None:
         answer = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         hint = answer.get("H") or "the index's owner has to grant it" * (answer.get("C") == _DENIED)
-        said = answer.get("M", "the connection was lost"), hint
-        super().__init__(". ".join(part.rstrip(".") for part in said if part))
+        parts = answer.get("M", "the connection was lost"), hint
+        super().__init__(". ".join(part.rstrip(".") for part in parts if part))
         self.code: str = answer.get("C", "")
         self.lost = not self.code or self.code.startswith(_LOST)
         self.unavailable = self.lost or self.code.startswith("53")  # no room, on disk or in memory
@@ -179,9 +179,9 @@ class Connection:
             )
         except (self._pg8000.Error, OSError, UnicodeError) as error:
             failed = _Failed(error)
-            said = failed if failed.code else error
+            reason = failed if failed.code else error
             raise StoreError(
-                f"{self._place.url} cannot be opened: {said}.", unavailable=failed.unavailable
+                f"{self._place.url} cannot be opened: {reason}.", unavailable=failed.unavailable
             ) from None
         opened.autocommit = True
         return opened
@@ -206,7 +206,7 @@ class Connection:
                 raise
             raise StoreError(
                 f"{self._place.url}: the connection was lost while this step was committed, so all "
-                "of it was written or nothing; the same call goes on from there.",
+                "of it was written or nothing; the same call resumes there.",
                 unavailable=True,
             ) from None
         return result

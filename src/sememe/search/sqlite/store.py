@@ -119,13 +119,13 @@ class SQLiteStore:
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
         """Compares all texts."""
-        wanted = set(texts)
+        texts = set(texts)
 
         def read(connection: sqlite3.Connection) -> dict[str, list[str]]:
             ids: dict[str, list[str]] = {}
             sql = f"SELECT {row_columns(get_info(connection))} FROM texts ORDER BY key"
             for each in documents(map(row, connection.execute(sql))):
-                if each.text in wanted:
+                if each.text in texts:
                     ids.setdefault(each.text, []).append(each.id)
             return ids
 
