@@ -25,11 +25,11 @@ _SPEED = (10_000, 100)  # texts, clusters
 
 def cached_vectors(file: Path, name: str, texts: list[str]) -> npt.NDArray[np.float32]:
     """The texts' vectors, from the file if it has them."""
-    stored = dict(np.load(file)) if file.is_file() else {}
+    stored: dict[str, npt.NDArray[np.float32]] = dict(np.load(file)) if file.is_file() else {}
     if name not in stored or len(stored[name]) != len(texts):
         encoder = sememe.BiEncoder("all-MiniLM-L6-v2", precision="int8")
         stored[name] = encoder.encode(texts, progress=False)
-        np.savez(file, **stored)
+        np.savez(file, **stored)  # type: ignore[arg-type]
     return stored[name]
 
 

@@ -1,7 +1,8 @@
 """The cascade beside the bi-encoder, the graph rescored in full, and its nearest edges rescored.
 
     python benchmarks/cascade.py --data DIR --models DIR [--sets clinc150 ...] [--split train]
-                                 [--samples 5] [--size 2000] [--budget 3n] [--plot] [--pairs]
+                                 [--samples 5] [--size 2000] [--budget 3n]
+                                 [--plot | --pairs]
 
 Of CLINC150 and Banking77 only the intents that the cross-encoder was not trained on
 (held_intents.json). SearchSnippets and Biomedical have a cross-encoder that was made for similarity
@@ -35,7 +36,8 @@ from sklearn.metrics import (
 import sememe
 from sememe.cascade import Cascade, teach
 from sememe.cascade.edges import Edges
-from sememe.cascade.linear import Space
+from sememe.cascade.labelled import signal_weights
+from sememe.cascade.linear import Space, fit
 from sememe.cascade.scores import Reader
 from sememe.clustering.resolution import grains
 from sememe.costs import Budget
@@ -55,6 +57,7 @@ _SETS = {
 }
 _BUDGETS = ("0.5n", "1n", "2n", "3n", "4.5n", "6n", "8n")
 _COLUMNS = ("V", "ARI", "AMI", "ARI*", "AMI*", "found", "AP", "pairs/n")
+_LABELLED, _LABELS, _DRAWS = 5000, 100, 40
 _MOST_AP_TEXTS = 4000  # all pairs of more would not fit
 
 
@@ -233,6 +236,43 @@ def plot(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> N
             print(f"{budget if mark == 'K' else '':>5} {mark} {bar} {value:.1f}", flush=True)
 
 
+def duplicates(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> None:
+    """Labelled pairs: each signal alone, and weighed by 100 labels, on the pairs that are left."""
+    columns = read_table(options.data / "pairs" / f"{name}.parquet").columns
+    random = np.random.default_rng(0)
+    rows = random.permutation(len(columns["label"]))[:_LABELLED].tolist()
+    pairs = [(str(columns["sentence1"][row]), str(columns["sentence2"][row])) for row in rows]
+    differ = np.array([one != other for one, other in pairs])
+    same = np.array([bool(columns["label"][row]) for row in rows])[differ]
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    row_of = {text: row for row, text in enumerate(texts)}
+    ends = np.sort([[row_of[text] for text in pair] for pair in pairs], axis=1)[differ]
+    labelled = Edges(ends[:, 0], ends[:, 1], len(texts))
+    sample = Sample(texts, texts, encoder)
+    cross = sememe.CrossEncoder(options.models / "cross-encoder-sts-minilm")
+    reader = Reader(cross, texts, Budget(), 10**9, False)
+    edges = Edges.between(sample.neighbors) - labelled
+    edges = edges[random.permutation(len(edges))[: 2 * len(texts)]]
+    space = Space(sample.vectors)
+    form = fit(space, edges, reader.read(edges.first, edges.second))
+    logits = reader.read(labelled.first, labelled.second)
+    signals = np.stack([space.cosines(labelled), space.form(form, labelled), logits], axis=1)
+    signals = (signals - signals.mean(axis=0)) / signals.std(axis=0)
+    alone = labelled.products(sample.vectors, sample.vectors)
+    drawn = []
+    for seed in range(_DRAWS):
+        order = np.random.default_rng(seed).permutation(len(same))
+        some, rest = order[:_LABELS], order[_LABELS:]
+        weights = signal_weights(signals[some], same[some])
+        drawn.append(100 * average_precision_score(same[rest], signals[rest] @ weights))
+    figures = [100 * float(average_precision_score(same, each)) for each in (alone, *signals.T)]
+    print(
+        f"\n{name}: average precision of the cosine {figures[0]:.1f}, centred {figures[1]:.1f}, "
+        f"of the map {figures[2]:.1f}, of the cross-encoder {figures[3]:.1f}; weighed by "
+        f"{_LABELS} labels {np.mean(drawn):.2f} ± {np.std(drawn):.2f}, at worst {min(drawn):.1f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -243,10 +283,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2000)
     parser.add_argument("--budget", default="3n")
     parser.add_argument("--plot", action="store_true")
+    parser.add_argument("--pairs", action="store_true")
     options = parser.parse_args()
     options.models = options.models or options.data.parent / "models"
     warnings.simplefilter("ignore", sememe.errors.SememeWarning)
     encoder = sememe.BiEncoder("all-MiniLM-L6-v2")
+    if options.pairs:
+        for name in ("qqp_dev", "twitter_url_train"):
+            duplicates(options, name, encoder)
+        return
     for name in options.sets:
         needed = [options.data / _SETS[name][0], options.models / _SETS[name][1]]
         if missing := [path for path in needed if not path.exists()]:

@@ -180,12 +180,13 @@ def test_a_second_writer_is_told_to_try_again(index: Path, table: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")  # of int8, once a machine
-def test_an_index_that_another_process_made_meanwhile_is_told_of(index: Path) -> None:
-    made = {"output": str(index), "model": None, "precision": None, "device": None}
-    with pytest.raises(StoreError, match="made by another process meanwhile") as told:
-        indexing._created(Namespace(**made, language=None))
-    assert told.value.unavailable
+def test_an_index_that_another_process_made_meanwhile_is_told_of(
+    index: Path, encoder: BiEncoder
+) -> None:
+    options = Namespace(output=str(index), language=None, long=None)
+    with pytest.raises(StoreError, match="made by another process meanwhile") as error:
+        indexing._created(options, encoder)
+    assert error.value.unavailable
 
 
 def test_a_blank_query_is_refused_and_standard_input_is_left_alone(index: Path) -> None:
@@ -333,6 +334,13 @@ def test_no_column_is_lost_to_a_name_that_is_taken(tmp_path: Path, tiny: Tiny) -
     )
     with Index.open(out) as opened:
         assert opened.get(["c"])[0].metadata == {"id__": "a", "id_": "b"}
+
+
+def test_an_empty_index_takes_texts(index: Path, table: Path) -> None:
+    with Index.open(index) as opened:
+        opened.delete(["0", "1", "2"])
+    done = sememe("index", table, "-o", index)
+    assert "3 texts, 3 new" in done.stderr
 
 
 def test_a_longer_file_just_adds(tmp_path: Path, tiny: Tiny) -> None:

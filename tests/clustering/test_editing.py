@@ -76,7 +76,7 @@ def test_a_part_keeps_numbers_names_columns_and_places(groups: Clusters) -> None
     rows = np.flatnonzero(np.isin(groups.labels, [1, 3]))
     assert part.clusters == [groups.cluster(1), groups.cluster(3)]
     assert part.texts == [groups.texts[row] for row in rows]
-    assert part.columns["day"] == [groups.columns["day"][row] for row in rows]
+    assert part.columns["day"] == [groups.columns["day"][row] for row in rows.tolist()]
     np.testing.assert_array_equal(part.labels, groups.labels[rows])
     np.testing.assert_allclose(part.xy, places[rows], atol=1e-6)
     assert part.assign(vectors=groups.vectors[rows]).labels.tolist() == part.labels.tolist()
@@ -180,7 +180,7 @@ def test_names_can_be_made_elsewhere() -> None:
     same = cluster_vectors(vectors, texts, clusters=2, names=lambda *_: "same")
     assert len({one.name for one in same.clusters}) == 2
     with pytest.raises(InputError, match="names= gave None for cluster 0"):
-        cluster_vectors(vectors, texts, clusters=2, names=lambda *_: None)  # type: ignore[arg-type,return-value]
+        cluster_vectors(vectors, texts, clusters=2, names=lambda *_: None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="names='llm'"):
         cluster_vectors(vectors, texts, clusters=2, names="llm")  # type: ignore[arg-type]
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,10 @@ def groups() -> Clusters:
     vectors, truth = blobs([30, 20, 10], noise=0.4)
     texts = [f"{['red', 'blue', 'green'][group]} {row}\nline" for row, group in enumerate(truth)]
     texts[7], vectors[7] = texts[6], vectors[6]
-    columns = {"price": [row / 2 for row in range(60)], "tag": [None, "a", "b"] * 20}
+    columns: dict[str, list[Any]] = {
+        "price": [row / 2 for row in range(60)],
+        "tag": [None, "a", "b"] * 20,
+    }
     return cluster_vectors(vectors, texts, clusters=3, columns=columns).rename({2: "leaves"})
 
 

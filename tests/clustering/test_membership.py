@@ -112,7 +112,7 @@ def test_strength_is_high_inside_and_low_between() -> None:
 
 def test_one_cluster_and_one_text_are_no_special_case() -> None:
     groups = cluster_vectors([[1, 0]] * 3, ["a"] * 3)
-    labels, strength = groups.assign(vectors=[[1, 0], [0.9, 0.1]])
+    labels, strength = groups.assign(vectors=[[1.0, 0.0], [0.9, 0.1]])
     assert labels.tolist() == [0, 0]
     assert (strength > 0.4).all()
     none = cluster_vectors([[1, 0]], ["a"])

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from commands import sememe
 from sememe import BiEncoder, Index
 from sememe.errors import InputError
-from sememe.search.index import OPENING_WEIGHT
 from tiny_models import Tiny, make_checkpoint, make_cross_encoder
 
 WORDS = ["power", "book", "sea", "bus", "car", "wind", "plant", "waste", "people", "office"]
@@ -44,10 +43,10 @@ def passages(encoder: BiEncoder, texts: list[str]) -> list[list[str]]:
 
 
 def vectors(encoder: BiEncoder, split: list[str]) -> np.ndarray:
-    """Of a text's passages, of length 1: each with a share of the first one's."""
+    """Of a text's passages, of length 1: the mean of each one's and the first one's."""
     rows = encoder.encode_document(split)
-    mixed = rows + OPENING_WEIGHT * rows[0]
-    return mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+    means: np.ndarray = (rows + rows[0]) / 2
+    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
 
 
 def test_texts_are_whole_whatever_they_are_split_into(index: Index) -> None:
@@ -252,3 +251,24 @@ def test_the_command_splits_lists_exports_and_removes(tmp_path: Path, tiny: Tiny
         done = sememe("index", *arguments, "-o", place)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert message in done.stderr
+
+
+def test_the_command_takes_vectors_that_are_there_already(tmp_path: Path, tiny: Tiny) -> None:
+    table, vectors = tmp_path / "rows.csv", tmp_path / "v.parquet"
+    table.write_text("id,text\n1,a bus\n2,\n3,a car\n")
+    model = ("--model", tiny.directory, "--precision", "f32")
+    prompt = ("--prompt-name", "passage")
+    assert sememe("encode", table, "-o", vectors, *model, *prompt).returncode == 0
+    done = sememe("index", table, "-o", tmp_path / "x", "--vectors", vectors, *model)
+    assert "2 texts, 2 new" in done.stderr
+    with Index.open(tmp_path / "x") as index:
+        encoder = index.encoder
+        score = encoder.encode_document("a car") @ encoder.encode_query("a car")
+        hit = next(hit for hit in index.search("a car") if hit.id == "3")
+        assert hit.score == pytest.approx(score, abs=1e-5)
+    other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
+    place = tmp_path / "y"
+    done = sememe("index", table, "-o", place, "--vectors", vectors, "--model", other)
+    assert done.returncode == 2
+    assert "was computed by the encoder" in done.stderr
+    assert not place.exists()

@@ -333,7 +333,7 @@ def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
     real_step, real_end = getattr(writing, step), writing._end
     met: list[str] = []
 
-    def end(run: Run, info: IndexInfo, encode: Callable[[list[str]], Vectors]) -> None:
+    def end(run: Run, info: IndexInfo, encode: Callable[[Any], Vectors]) -> None:
         if info == THIRD and killed and len(met) == 1:
             raise KeyboardInterrupt
         real_end(run, info, encode)

@@ -17,6 +17,7 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    add_vectors,
     engine_options,
     output_directory,
     print_json,
@@ -48,7 +49,7 @@ sememe index --remove --where "year < 2020" -o tickets.sememe
 sememe index --export tickets.csv --where "lang = 'en'" -o tickets.sememe
 sememe index --reindex --model BAAI/bge-small-en-v1.5 -o faq.sememe
 sememe index notes.txt -o postgresql://me@server/work/notes"""
-_OF_NEW_TEXTS = ("column", "model", "precision", "device", "language", "long")
+_OF_NEW_TEXTS = ("column", "model", "precision", "device", "language", "long", "vectors")
 _RESUMES = "the same command resumes there"
 # 1e5 is a code as often as a number: without a point, only exponents as programs write them count.
 _NUMBER = re.compile(
@@ -92,6 +93,7 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--language", choices=("english", "simple"),
                         help="how words are compared in a new index: by their English stems, or as "
                         "they are (default: english)")  # fmt: skip
+    add_vectors(parser)
     add_model(parser)
     add_json(parser, "a summary")
     parser.set_defaults(run=_run, model=None, precision=None)
@@ -124,20 +126,30 @@ def _add(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     _refuse(options, "a new text", "where")
     started = time.perf_counter()
     index = _existing(options)
-    rows, stored, source, column = _rows(options, index)
-    with index or _created(options) as index:
+    rows, stored, table, column = _rows(options, index)
+    texts = [row.text for row in rows]
+    vectors = None
+    if index is None:
+        if "://" not in options.output:
+            output_directory(options.output, ())
+        encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
+        vectors = _vectors(options, table, texts, encoder)
+        index = _created(options, encoder)
+    elif options.vectors:
+        vectors = _vectors(options, table, texts, index.encoder)
+    with index:
         if index.id_column is None and (stored or not len(index)):
             index.id_column = column or ""
         try:
             (index.upsert if options.replace else index.add)(
-                [row.text for row in rows], [row.id for row in rows], [row.metadata for row in rows]
+                texts, [row.id for row in rows], [row.metadata for row in rows], vectors=vectors
             )
         except KeyboardInterrupt:
             by_id = {row.id: row for row in rows}
             done = sum(same(row, by_id[row.id]) for row in index.get(list(by_id)))
             raise KeyboardInterrupt(
-                f"{done:,} of {counted(len(rows), 'text')} of {source.file} are in the index, "
-                f"{_RESUMES}"
+                f"{done:,} of {counted(len(rows), 'text')} of {table.source.file} are in the "
+                f"index, {_RESUMES}"
             ) from None
         place, size = index.place, len(index)
     new = sum(row.id not in stored for row in rows)
@@ -151,9 +163,9 @@ def _add(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
 def _rows(
     options: argparse.Namespace, index: "Index | None"
-) -> tuple[list["Row"], dict[str, "Row"], "Source", str | None]:
-    """The file's rows, checked to the last cell; those of their ids that are stored; and where
-    they stand. The last one is the column of their ids.
+) -> tuple[list["Row"], dict[str, "Row"], "Table", str | None]:
+    """The file's rows, checked to the last cell; the stored ones of their ids; the table without
+    blank texts; and the column of the ids.
     """
     from sememe.search.rows import new_rows
     from sememe.tables import read_table
@@ -181,7 +193,7 @@ def _rows(
         _refuse_copies(rows, index, table.source)
     if index is not None:
         _warn_of_copies(rows, index, stored, table.source)
-    return rows, stored, table.source, column
+    return rows, stored, table, column
 
 
 def _existing(options: argparse.Namespace) -> "Index | None":
@@ -223,12 +235,23 @@ def _existing(options: argparse.Namespace) -> "Index | None":
     return sememe.Index(store, encoder)
 
 
-def _created(options: argparse.Namespace) -> "Index":
+def _vectors(
+    options: argparse.Namespace, table: "Table", texts: list[str], encoder: "sememe.BiEncoder"
+) -> Any:
+    """The texts' vectors in `--vectors`, if that is given."""
+    from sememe.encoders.stored import read_vectors
+
+    if not options.vectors:
+        return None
+    names = table.text_names(options.column)
+    return read_vectors(
+        options.vectors, texts, encoder, columns=names, encode=encoder.encode_document
+    )
+
+
+def _created(options: argparse.Namespace, encoder: "sememe.BiEncoder") -> "Index":
     from sememe.search.store import open_store
 
-    if "://" not in options.output:
-        output_directory(options.output, ())
-    encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
     try:
         return sememe.Index.create(
             options.output, encoder,
@@ -276,7 +299,7 @@ def _remove(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 def _reindex(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from sememe.search.store import open_store
 
-    _refuse(options, "--reindex", "file", "column", "id", "language", "long", "where")
+    _refuse(options, "--reindex", "file", "column", "id", "language", "long", "where", "vectors")
     store = open_store(options.output)
     info = store.info()
     with sememe.Index(store, None) as index:

@@ -44,6 +44,7 @@ def cluster(
     texts: Iterable[str],
     encoder: Encoder | str | os.PathLike[str] = DEFAULT_MODEL,
     *,
+    vectors: ArrayLike | None = None,
     clusters: int | None = None,
     threshold: float | None = None,
     granularity: Granularity | None = None,
@@ -66,6 +67,7 @@ def cluster(
             nothing about the others.
         encoder: a bi-encoder's name or directory, or anything with `.encode(texts)`, such as a
             `BiEncoder`.
+        vectors: the encoder's vectors of these texts, float (n, dim), if you have them already.
         clusters: exactly so many clusters.
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
@@ -120,11 +122,14 @@ def cluster(
     rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
     _check_count(options.clusters, len(set(filled)), len(rows))
-    vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0), dtype=np.float32)
+    if vectors is not None:
+        points = _unit_rows(vectors, texts)[rows]
+    else:
+        points = _unit_rows(encoded(encoder, filled, progress) if rows else np.empty((0, 0)), rows)
     # Not the user's own encoder, which may cost money by the text.
     has_name = describe_encoder(encoder) is not None
     encode = partial(encoded, encoder, progress=False) if has_name else None
-    groups = group_points(_unit_rows(vectors, rows), rows, texts, options, encode)
+    groups = group_points(points, rows, texts, options, encode)
     return replace(groups, columns=data, encoder=encoder)
 
 

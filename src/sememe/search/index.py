@@ -41,8 +41,6 @@ _LARGEST = 1e15  # number of a vector that is compared by its products
 _MOST = 2**31 - 1  # texts; no index has so many
 _STEP = 2_000  # texts that are encoded and written together: what a kill can cost
 _PASSAGE_TOKENS = 128
-OPENING_WEIGHT = 1.0
-"""Of a text's first passage in the vectors of the others, which it tells what the text is about."""
 _PASSAGES = 4  # so many times as many as there shall be texts
 
 Where = str | Mapping[str, object] | None
@@ -513,7 +511,7 @@ def _encoded(
     total: int,
     progress: bool | None,
 ) -> Iterator[Vectors]:
-    """Vectors of texts, a part at a time; those of passages are mixed with their text's opening."""
+    """Vectors of texts, a part at a time; a passage's is the mean of its own and its opening's."""
     current: list[Opened] = []
 
     def texts() -> Iterator[list[str]]:
@@ -531,12 +529,9 @@ def _encoded(
         if info.passage_tokens:
             different = dict.fromkeys(text.strip() for pair in current for text in pair)
             places = {text: place for place, text in enumerate(different)}
-            passages, openings = (
-                vectors[[places[text.strip()] for text in side]]
-                for side in zip(*current, strict=True)
-            )
-            mixed = (passages + OPENING_WEIGHT * openings) / (1 + OPENING_WEIGHT)
-            yield normalized(mixed) if is_cosine else mixed
+            pairs = np.array([[places[text.strip()] for text in pair] for pair in current])
+            means: Vectors = vectors[pairs].mean(1)
+            yield normalized(means) if is_cosine else means
         else:
             yield vectors
 

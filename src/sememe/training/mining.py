@@ -27,6 +27,8 @@ _QUERIES = 4096
 """So many are searched at once, which bounds the memory."""
 
 StrPath = str | os.PathLike[str]
+Mined = tuple[Sequence[int] | NDArray[Any], Sequence[float] | NDArray[Any]]
+"""Places in the corpus, and their scores."""
 
 
 def mine_negatives(
@@ -106,16 +108,16 @@ def mine_negatives(
         is_scorer = callable(getattr(cross, "score", None)) and not isinstance(cross, type)
         judge = _Judge(cross if is_scorer else as_scorer(cross), {})  # type: ignore[arg-type]
     search = _Search.opened(as_encoder(encoder), rows, texts, progress)
-    mined: list[list[tuple[int, float]]] = [[] for _ in rows]
+    mined: list[Mined] = [((), ())] * len(rows)
     answers = np.empty(len(rows))
     for row, candidates, similarity, to_answer in search.candidates(first, last, limit, progress):
         answers[row] = to_answer
         if judge is None:
             is_apart = similarity <= to_answer - margin * abs(to_answer)
             candidates, similarity = candidates[is_apart][:count], similarity[is_apart][:count]
-        mined[row] = [*zip(candidates.tolist(), similarity.tolist(), strict=True)]
+        mined[row] = (candidates, similarity)
     if judge is not None:
-        mined, answers = judge.choose(rows, texts, mined, count, margin)
+        mined, answers = judge.choose(rows, texts, [each[0] for each in mined], count, margin)
     return _table(rows, texts, mined, answers, count, with_scores)
 
 
@@ -191,18 +193,18 @@ class _Judge:
         self,
         rows: Sequence[tuple[str, str]],
         texts: Sequence[str],
-        candidates: list[list[tuple[int, float]]],
+        candidates: Sequence[Sequence[int] | NDArray[Any]],
         count: int,
         margin: float,
-    ) -> tuple[list[list[tuple[int, float]]], NDArray[np.float64]]:
+    ) -> tuple[list[Mined], NDArray[np.float64]]:
         """The first candidates that score below the answers; rounds score no more than needed."""
-        judged = [row for row, places in enumerate(candidates) if places]
+        judged = [row for row, places in enumerate(candidates) if len(places)]
         warn(
             f"The cross-encoder scores about {len(judged) * (1 + count):,} pairs, and more where "
             "it takes a candidate for an answer.",
             CostWarning,
         )
-        chosen: list[list[tuple[int, float]]] = [[] for _ in rows]
+        negatives: list[tuple[list[int], list[float]]] = [([], []) for _ in rows]
         ends = [0] * len(rows)
         answers = np.full(len(rows), np.nan)
         answers[judged] = self._scores([rows[row] for row in judged])
@@ -210,18 +212,19 @@ class _Judge:
             batch = []
             for row in judged:
                 start = ends[row]
-                ends[row] = start + count - len(chosen[row])
-                batch += [(row, place) for place, _ in candidates[row][start : ends[row]]]
+                ends[row] = start + count - len(negatives[row][0])
+                batch += [(row, int(place)) for place in candidates[row][start : ends[row]]]
             values = self._scores([(rows[row][0], texts[place]) for row, place in batch])
             for (row, place), value in zip(batch, values, strict=True):
                 if value <= answers[row] - margin * abs(answers[row]):
-                    chosen[row].append((place, value))
+                    negatives[row][0].append(place)
+                    negatives[row][1].append(value)
             judged = [
                 row
                 for row in judged
-                if len(chosen[row]) < count and ends[row] < len(candidates[row])
+                if len(negatives[row][0]) < count and ends[row] < len(candidates[row])
             ]
-        return chosen, answers
+        return [*negatives], answers
 
     def _scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self.cache]
@@ -238,12 +241,12 @@ class _Judge:
 def _table(
     rows: Sequence[tuple[str, str]],
     texts: Sequence[str],
-    mined: list[list[tuple[int, float]]],
+    mined: list[Mined],
     answers: NDArray[np.float64],
     count: int,
     with_scores: bool,
 ) -> dict[str, list[Any]]:
-    complete = [row for row, places in enumerate(mined) if len(places) == count]
+    complete = [row for row, places in enumerate(mined) if len(places[0]) == count]
     if not complete:
         raise InputError(
             f"No pair has {count} negatives: give a larger corpus, a smaller margin or wider ranks."
@@ -258,9 +261,9 @@ def _table(
     }
     names = ["negative", *(f"negative_{i}" for i in range(2, count + 1))]
     for i, name in enumerate(names):
-        table[name] = [texts[mined[row][i][0]] for row in complete]
+        table[name] = [texts[mined[row][0][i]] for row in complete]
     if with_scores:
         table["positive_score"] = [float(answers[row]) for row in complete]
         for i, name in enumerate(names):
-            table[f"{name}_score"] = [mined[row][i][1] for row in complete]
+            table[f"{name}_score"] = [float(mined[row][1][i]) for row in complete]
     return table
