@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("id,text\n7,the car\n8,\n9,one bus\n")
     done = sememe(

@@ -45,6 +45,7 @@ def scores_in(path: Path, name: str = "score") -> np.ndarray:
     return np.array(read_table(path).columns[name], dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("count", [0, 20, len(PAIRS)])
 def test_what_is_on_disk_is_what_score_gives(
