@@ -28,6 +28,7 @@ from sememe.neighbors.approximate import APPROXIMATE_FROM
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
+from sememe.tables import series_index
 from sememe.text import as_list, check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
@@ -109,7 +110,7 @@ def cluster(
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
     options = replace(options, teacher=as_teacher(cross, budget))
     if options.teacher and options.threshold is not None:
@@ -130,7 +131,7 @@ def cluster(
     has_name = describe_encoder(encoder) is not None
     encode = partial(encoded, encoder, progress=False) if has_name else None
     groups = group_points(points, rows, texts, options, encode)
-    return replace(groups, columns=data, encoder=encoder)
+    return replace(groups, columns=data, encoder=encoder, index=index)
 
 
 def cluster_vectors(
@@ -162,13 +163,13 @@ def cluster_vectors(
         >>> groups.labels.tolist()
         [0, 0, -1]
     """
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
     data = checked_columns(columns, len(texts))
     points = _unit_rows(vectors, texts)
     rows = rows_with_text(texts, NO_CLUSTER)
     points = points if len(rows) == len(texts) else points[rows]
-    return replace(group_points(points, rows, texts, options), columns=data)
+    return replace(group_points(points, rows, texts, options), columns=data, index=index)
 
 
 def _unit_rows(vectors: ArrayLike, texts: Sequence[object]) -> NDArray[np.float32]:
