@@ -29,6 +29,7 @@ def clustered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]
     return folder, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_cluster_leaves_its_files_and_nothing_else(clustered: tuple[Path, str, str]) -> None:
     folder, _, _ = clustered
     assert sorted(p.name for p in folder.iterdir()) == [
@@ -64,6 +65,7 @@ def test_the_map_has_the_other_columns(clustered: tuple[Path, str, str]) -> None
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_map_opens_coloured_by_a_column(tmp_path: Path) -> None:
     rows = ["a cat,1,x y", "a kitten,2,z", "a bus,3,y", "a tram,,x"]
     (tmp_path / "in.csv").write_text("text,Price,kind\n" + "\n".join(rows), encoding="utf-8")
@@ -86,6 +88,7 @@ def test_the_terminal_shows_the_clusters_and_no_progress_bar(
     assert str(folder / "map.html") in said
 
 
+@pytest.mark.slow
 def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     lines = "a cat\na kitten\na bus\na tram\n"
     out = str(tmp_path / "o")
@@ -116,6 +119,7 @@ def test_every_format_gives_the_same_clusters(tmp_path: Path) -> None:
     assert len(printed) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "options", "said"),
     [
@@ -165,6 +169,7 @@ def test_an_output_below_a_file_is_refused_before_the_work(tmp_path: Path) -> No
     assert "this is a file" in done.stderr
 
 
+@pytest.mark.slow
 def test_characters_that_csv_cannot_hold_do_not_lose_the_work(tmp_path: Path) -> None:
     lines = ['{"text": "a\\u0000b"}', '{"text": "a"}', '{"text": "b"}']
     (tmp_path / "odd.jsonl").write_text("\n".join(lines))
@@ -307,6 +312,7 @@ def words(tmp_path: Path) -> Path:
 
 
 # `2>/dev/full` stands for a log file on a full disk, `2>&1 | true` for a reader that has left.
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2>&1 >/dev/null | true", "2>&- <&-"])
 def test_messages_that_nobody_gets_do_not_stop_the_work(
     words: Path, tiny: Tiny, closed: str
@@ -319,6 +325,7 @@ def test_messages_that_nobody_gets_do_not_stop_the_work(
     assert (done.returncode, done.stdout) == (0 if "|" in closed else 2, "")
 
 
+@pytest.mark.slow
 def test_without_standard_error_notes_do_not_get_into_the_json(words: Path, tiny: Tiny) -> None:
     words.write_text("the wind and the power " * 200 + "\na cat\n", encoding="utf-8")
     command = f"sememe encode {words} --model {tiny.directory} -o {words.parent}/o.npy --json"
@@ -327,6 +334,7 @@ def test_without_standard_error_notes_do_not_get_into_the_json(words: Path, tiny
     assert json.loads(done.stdout)["rows"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", ">/dev/full", ">&- <&-"])
 def test_results_that_nobody_gets_are_an_error(words: Path, tiny: Tiny, closed: str) -> None:
     out = words.parent / "o.npy"
@@ -338,6 +346,7 @@ def test_results_that_nobody_gets_are_an_error(words: Path, tiny: Tiny, closed: 
     assert np.load(out).shape[0] == 4
 
 
+@pytest.mark.slow
 def test_nothing_else_gets_the_place_of_a_closed_stream(words: Path, tiny: Tiny) -> None:
     out = words.parent / "o.npy"
     done = shell(f"sememe encode {words} --model {tiny.directory} -o {out} >&- 2>&- <&-")
@@ -346,6 +355,7 @@ def test_nothing_else_gets_the_place_of_a_closed_stream(words: Path, tiny: Tiny)
     assert words.read_text(encoding="utf-8").startswith("a cat\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["sememe encode - -o o.npy", "sememe cluster - -o o"])
 def test_a_closed_standard_input_is_said(tmp_path: Path, command: str) -> None:
     done = shell(f"cd {tmp_path} && {command} <&-")
@@ -353,6 +363,7 @@ def test_a_closed_standard_input_is_said(tmp_path: Path, command: str) -> None:
     assert done.stderr == "sememe: standard input is closed, so nothing can be read from it\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_json_loses_no_character_in_any_encoding(tiny: Tiny, encoding: str) -> None:
     command = ["compare", "日本 😀", "“naïve”", "--model", str(tiny.directory), "--json"]
@@ -366,6 +377,7 @@ def test_json_loses_no_character_in_any_encoding(tiny: Tiny, encoding: str) -> N
     assert done.stdout.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_people_see_a_mark_for_a_character_that_their_terminal_lacks(tiny: Tiny) -> None:
     command = f"sememe compare a 日本 --model {tiny.directory} --precision f32"
     done = shell(command, PYTHONIOENCODING="cp1252")
@@ -457,6 +469,7 @@ def test_an_index_that_another_process_writes_is_no_wrong_input(words: Path, tin
     assert "is writing to" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["o.npy", "o.jsonl", "shards"])
 def test_a_full_disk_is_no_wrong_input(words: Path, tiny: Tiny, output: str) -> None:
     words.write_text("the wind\n" * 5000, encoding="utf-8")

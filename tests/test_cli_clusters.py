@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commands import sememe
@@ -24,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("id,text\n7,the car\n8,\n9,one bus\n")
     done = sememe(
@@ -44,6 +46,24 @@ def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
     assert list(csv.DictReader(io.StringIO(printed.stdout))) == filed
     lines = sememe("cluster", "--assign", folder / "g", tmp_path / "new.csv", "--json").stdout
     assert [json.loads(line)["id"] for line in lines.splitlines()] == ["7", "8", "9"]
+
+
+def test_vectors_that_are_there_are_not_computed_again(
+    folder: Path, tmp_path: Path, tiny: Tiny
+) -> None:
+    model = ["--model", tiny.directory, "--precision", "f32", "--column", "text"]
+    done = sememe("encode", folder / "t.csv", *model, "-o", tmp_path / "v.npy")
+    assert done.returncode == 0, done.stderr
+    line = ["cluster", folder / "t.csv", *model, "--clusters", 2, "--vectors", tmp_path / "v.npy"]
+    done = sememe(*line, "-o", tmp_path / "g")
+    assert done.returncode == 0, done.stderr
+    expected = (folder / "g" / "assignments.csv").read_text()
+    assert (tmp_path / "g" / "assignments.csv").read_text() == expected
+    vectors = np.load(tmp_path / "v.npy")
+    np.save(tmp_path / "v.npy", vectors[::-1])
+    done = sememe(*line, "-o", tmp_path / "h")
+    assert done.returncode == 2
+    assert "the vector of texts[0] is not the one that this encoder gives" in done.stderr
 
 
 def test_changes_are_saved_where_they_shall_be(folder: Path, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_a_job_is_not_resumed_with_other_columns(table: Path, tiny: Tiny, tmp_pa
     assert "begun with texts ['title', 'body'], and now it is ['body']" in done.stderr
 
 
+@pytest.mark.slow
 def test_labels_clusters_and_pairs(
     table: Path, tiny: Tiny, classifier: Path, tmp_path: Path
 ) -> None:
@@ -69,17 +70,16 @@ def test_labels_clusters_and_pairs(
     assert [row for row, label in enumerate(labels["label"]) if label] == FILLED
     done = sememe("cluster", table, *BOTH, "-o", tmp_path / "g", "--clusters", 2, *model, "--json")
     assert json.loads(done.stdout)["texts"] == len(FILLED), done.stderr
-    assert list(read_table(tmp_path / "g" / "assignments.csv").columns)[:3] == [
-        "id",
-        "title",
-        "body",
-    ]
+    columns = read_table(tmp_path / "g" / "assignments.csv").columns
+    assert list(columns)[:4] == ["text", "id", "title", "body"]
+    assert [columns["text"][row] for row in FILLED] == [JOINED[row] for row in FILLED]
     done = sememe("pairs", table, *BOTH, "-o", tmp_path / "p.jsonl", "--top", 20, *model)
     assert done.returncode == 0, done.stderr
     pairs = read_table(tmp_path / "p.jsonl").columns
     assert {*pairs["first_text"], *pairs["second_text"]} == {JOINED[row] for row in FILLED}
 
 
+@pytest.mark.slow
 def test_a_classifier_is_trained_on_the_joined_texts(tiny: Tiny, tmp_path: Path) -> None:
     columns = {
         "title": ["Wind", "", "School", ""] * 2,
@@ -144,6 +144,7 @@ def book(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_workbook_goes_through_shards(
     book: Path, tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

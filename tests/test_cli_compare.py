@@ -40,6 +40,7 @@ def test_the_default_model_knows_that_a_dog_is_a_canine(default_model: str) -> N
     assert engine < 0.4
 
 
+@pytest.mark.slow
 def test_every_kind_of_encoder_is_a_row_with_its_own_measure(models: list[Path]) -> None:
     done = compare(*DOG, "--model", *models, "--json")
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_every_kind_of_encoder_is_a_row_with_its_own_measure(models: list[Path])
     np.testing.assert_allclose(found, several, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_table_is_aligned(models: list[Path]) -> None:
     done = compare(
         "a car", "a\nbus", "the wind " * 9, "--model", *models[:2], "--model", *models[2:]

@@ -20,6 +20,7 @@ def sememe(*arguments: str) -> subprocess.CompletedProcess[str]:
     return commands.sememe(*arguments, "--precision", "f32")
 
 
+@pytest.mark.slow
 def test_a_file_of_texts_becomes_a_file_of_vectors(tmp_path: Path) -> None:
     out = tmp_path / "v.parquet"
     done = sememe("encode", str(OPINIONS), "--column", "text", "-o", str(out), "--json")
@@ -35,6 +36,7 @@ def test_a_file_of_texts_becomes_a_file_of_vectors(tmp_path: Path) -> None:
     assert "it/s" not in done.stderr, "no progress bar in a pipe"
 
 
+@pytest.mark.slow
 def test_options_reach_the_encoder(tmp_path: Path) -> None:
     out, file = tmp_path / "v.npy", tmp_path / "a.txt"
     file.write_text("hello\nworld\n")
@@ -44,6 +46,7 @@ def test_options_reach_the_encoder(tmp_path: Path) -> None:
     assert (found.dtype, found.shape) == (np.dtype("int8"), (2, 64))
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_found_again(tmp_path: Path) -> None:
     file, out = tmp_path / "a.txt", tmp_path / "out"
     file.write_text("hello\nworld\n")
@@ -77,6 +80,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert not (tmp_path / out).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("long", "code"), [("truncate", 0), ("chunk", 0), ("error", 2)])
 def test_what_becomes_of_a_long_text(tmp_path: Path, long: str, code: int) -> None:
     file, out = tmp_path / "a.txt", tmp_path / "v.jsonl"

@@ -23,6 +23,7 @@ def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
 
 
+@pytest.mark.slow
 def test_models_lists_what_is_here(tmp_path: Path) -> None:
     (model, *_) = json.loads(process("models", "--json", HF_HOME=str(tmp_path)).stdout)
     assert model["name"] == "all-MiniLM-L6-v2"
@@ -64,6 +65,7 @@ class Hub(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
+@pytest.mark.slow
 def test_a_model_that_the_hub_does_not_have_is_wrong_input(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -76,6 +78,7 @@ def test_a_model_that_the_hub_does_not_have_is_wrong_input(tmp_path: Path) -> No
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offline", ["0", "1"])
 def test_a_hub_that_does_not_answer_is_no_wrong_input(tmp_path: Path, offline: str) -> None:
     done = process(
@@ -86,6 +89,7 @@ def test_a_hub_that_does_not_answer_is_no_wrong_input(tmp_path: Path, offline: s
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> None:
     ran = run_python(
         """

@@ -122,6 +122,7 @@ def test_a_suggested_threshold_is_explained(model: tuple[str, ...], tmp_path: Pa
     assert len(found["score"]) == said["pairs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_the_deduplicated_file_keeps_all_columns_and_the_others_are_told_of(
     model: tuple[str, ...], encoder: BiEncoder, tmp_path: Path, suffix: str

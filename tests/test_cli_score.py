@@ -102,6 +102,7 @@ def test_help_has_examples() -> None:
         assert f"examples:\n  sememe {command} " in shown.stdout
 
 
+@pytest.mark.slow
 def test_a_cross_encoder_s_int8_is_told_of_as_what_was_measured(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

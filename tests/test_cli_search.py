@@ -90,6 +90,7 @@ def test_cells_that_are_one_number_stay_texts(tmp_path: Path, tiny: Tiny) -> Non
     assert column(place, "m") == [2, 2.5]
 
 
+@pytest.mark.slow
 def test_cells_that_are_one_number_stay_texts_in_a_second_file(tmp_path: Path, tiny: Tiny) -> None:
     place, head = tmp_path / "x", "id,text,version,m\n"
     first = indexed(place, f"{head}1,a,1.1,3\n2,b,1.2,4\n", "--model", tiny.directory)
@@ -180,6 +181,7 @@ def test_a_second_writer_is_told_to_try_again(index: Path, table: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_index_that_another_process_made_meanwhile_is_told_of(
     index: Path, encoder: BiEncoder
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_blank_query_is_refused_and_standard_input_is_left_alone(index: Path) 
         assert "QUERY is blank" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_search_shows_what_the_index_finds(index: Path, encoder: BiEncoder) -> None:
     with Index.open(index, encoder) as opened:
         expected = opened.search("cheap power", where="year > 2022", mode="hybrid")
@@ -210,6 +213,7 @@ def test_a_search_shows_what_the_index_finds(index: Path, encoder: BiEncoder) ->
     assert "id 1 · lang: en · year: 2023" in shown
 
 
+@pytest.mark.slow
 def test_queries_come_from_a_pipe(index: Path) -> None:
     done = sememe("search", index, "-k", 1, "--json", stdin="a car\n\nwind\n")
     assert done.returncode == 0, done.stderr
@@ -230,6 +234,7 @@ def test_nothing_found_says_what_it_had_to_fit(index: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", ["2", "'2'"])
 def test_an_id_is_found_with_quotes_and_without(index: Path, own: str) -> None:
     found = sememe("search", index, "a car", "--where", f"id = {own} AND year IS NULL")
@@ -256,6 +261,7 @@ def test_a_full_disk_for_what_is_printed_is_one_line(index: Path) -> None:
     assert "No space left on device" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_cross_encoder_reranks(index: Path, tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "cross")
     options = ("--rerank", tmp_path / "cross", "--precision", "f32", "--json")
@@ -343,6 +349,7 @@ def test_an_empty_index_takes_texts(index: Path, table: Path) -> None:
     assert "3 texts, 3 new" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_longer_file_just_adds(tmp_path: Path, tiny: Tiny) -> None:
     def indexed(content: str, name: str, *options: object) -> dict[str, object]:
         (tmp_path / name).write_text(content)
@@ -415,6 +422,7 @@ def test_parquet_is_told_of_by_its_row(tmp_path: Path, tiny: Tiny) -> None:
     assert 'rows.parquet, row 2: "n" is or has a number that is not finite' in done.stderr
 
 
+@pytest.mark.slow
 def test_options_that_the_index_contradicts_are_refused(
     index: Path, table: Path, tiny: Tiny, tmp_path: Path
 ) -> None:
@@ -496,6 +504,7 @@ def test_texts_are_removed_by_a_file_of_ids(index: Path, tmp_path: Path, tiny: T
         assert len(opened) == 0
 
 
+@pytest.mark.slow
 def test_an_index_is_encoded_again_with_another_model(index: Path, tmp_path: Path) -> None:
     other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
     done = sememe("index", "--reindex", "--model", other, "--precision", "f32", "-o", index)
@@ -578,6 +587,7 @@ def test_nothing_in_a_text_moves_the_terminal(tmp_path: Path, tiny: Tiny) -> Non
     assert not set(shown) & set("\x1b\x07\u202e")
 
 
+@pytest.mark.slow
 def test_a_query_may_be_several_words(index: Path) -> None:
     quoted = sememe("search", index, "the wind plant", "--json").stdout
     assert json.loads(quoted)["query"] == "the wind plant"
@@ -587,6 +597,7 @@ def test_a_query_may_be_several_words(index: Path) -> None:
     assert "unrecognized arguments: --no-such" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_encoded_so_already_is_said_so(index: Path) -> None:
     done = sememe("index", "--reindex", "--model", Index.open(index).encoder.model, "--precision",
                   Index.open(index).encoder.precision, "-o", index)  # fmt: skip

@@ -41,6 +41,7 @@ def test_python_compiles(page: Path) -> None:
         compile(code, str(page), "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_have_the_options_that_are_shown(page: Path) -> None:
     for words in commands(page):

@@ -26,6 +26,7 @@ def test_importing_loads_nothing_heavy() -> None:
     assert ran.stdout.splitlines() == ["['sememe']", "False"]
 
 
+@pytest.mark.slow
 def test_encoding_imports_no_torch(tiny: Tiny) -> None:
     ran = run_python(
         f"""

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _WATCHED = """
 import sys
 def watch(event, arguments):
@@ -18,6 +20,7 @@ print("openvino_telemetry" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_no_socket_is_opened_to_encode_and_cluster() -> None:
     command = [sys.executable, "-c", _WATCHED]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -17,11 +17,13 @@ encoder.encode([str(i) for i in range(1500)]{options})
 EVERY_UPDATE = {"TQDM_MININTERVAL": "0", "TQDM_MINITERS": "1"}
 
 
+@pytest.mark.slow
 def test_it_is_quiet_in_a_pipe(tiny: Tiny) -> None:
     ran = run_python(ENCODE.format(folder=str(tiny.directory), options=""))
     assert (ran.stdout, ran.stderr) == ("", "")
 
 
+@pytest.mark.slow
 def test_it_is_shown_in_a_pipe_where_it_is_asked_for(tiny: Tiny) -> None:
     code = ENCODE.format(folder=str(tiny.directory), options=", progress=True")
     ran = run_python(code, **EVERY_UPDATE)
@@ -29,6 +31,7 @@ def test_it_is_shown_in_a_pipe_where_it_is_asked_for(tiny: Tiny) -> None:
     assert ran.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX's")
 @pytest.mark.parametrize("size", [(24, 80), (0, 0)])  # 0: the terminal does not say
 @pytest.mark.parametrize(("options", "shown"), [("", True), (", progress=False", False)])

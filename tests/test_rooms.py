@@ -75,6 +75,7 @@ def test_every_room_has_its_floor() -> None:
     assert {room_of(path) for path in FILES} - {"__init__"} <= set(FLOOR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_room_imports_only_from_below(path: Path) -> None:
     room = room_of(path)
@@ -88,6 +89,7 @@ def test_a_room_imports_only_from_below(path: Path) -> None:
         assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_only_the_doors_use_the_whole_package(path: Path) -> None:
     if room_of(path) not in ("cli", "__main__", "__init__"):
@@ -101,12 +103,14 @@ def test_no_module_has_the_name_of_a_public_function(path: Path) -> None:
     assert path.parent.name not in FUNCTIONS | public
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_libraries_that_are_not_ours_to_import_are_not(path: Path) -> None:
     barred = NEVER if has_torch(path) else NEVER | TORCH
     assert not barred & {name.partition(".")[0] for name in imports(parsed(path))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_rooms_with_torch_are_imported_on_use(path: Path) -> None:
     if has_torch(path):

@@ -32,6 +32,7 @@ def rand_index(labels: np.ndarray, groups: np.ndarray) -> float:
     return float((together == (groups[first] == groups[second])).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"clusters": 12}, {"granularity": 3.0}, {}])
 def test_a_good_teacher_makes_better_clusters(world: World, options: dict[str, object]) -> None:
     alone = sememe.cluster(world.texts, Lookup(world), **options)  # type: ignore[arg-type]
@@ -47,6 +48,7 @@ def test_a_good_teacher_makes_better_clusters(world: World, options: dict[str, o
     assert taught.to_dict()["cascade"]["pairs"] == taught.cascade.pairs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"clusters": 12}, {"granularity": 3.0}, {}])
 def test_without_trust_the_clusters_are_the_bi_encoder_s(
     world: World, options: dict[str, object]
@@ -113,6 +115,7 @@ def test_options_that_do_not_go_together_are_refused(
         sememe.cluster(world.texts, Lookup(world), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_command_reads_with_a_cross_encoder_once(tmp_path: Path, tiny: Tiny) -> None:
     make_cross_encoder(tmp_path / "cross")
     words = ["car", "bus", "train", "road", "film", "book", "music", "food", "school", "wind"]

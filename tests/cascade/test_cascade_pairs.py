@@ -164,6 +164,7 @@ def test_too_few_labels_or_of_one_kind_are_refused(world: World) -> None:
             found(world, truth, labels=labels)
 
 
+@pytest.mark.slow
 def test_the_command_reports_what_the_cross_encoder_was_worth(tmp_path: Path, tiny: Tiny) -> None:
     make_cross_encoder(tmp_path / "cross")
     words = ["car", "bus", "train", "road", "film", "book", "music", "food", "school", "wind"]

@@ -120,6 +120,7 @@ def test_it_stays_below_its_bound_and_forgets_the_oldest(path: Path) -> None:
     assert len(remembered) >= 75
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_once(path: Path) -> None:
     writers = [
         subprocess.Popen(

@@ -60,6 +60,7 @@ def refusal(made: Made) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [HUGE, 10**30])
 @pytest.mark.parametrize(
     "key",
@@ -89,6 +90,7 @@ def test_layers_beyond_the_config_s_are_refused(made: Made) -> None:
     assert f"{key} is {count - 1}, but there is a tensor '{name}'" in refusal(made)
 
 
+@pytest.mark.slow
 def test_every_tensor_is_needed_in_its_shape(made: Made) -> None:
     path = made.encoder / "model.safetensors"
     whole = load_file(path)

@@ -252,6 +252,7 @@ def _cases() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("damage", "expected"), _cases())
 def test_a_broken_checkpoint_says_what_is_wrong_and_where(
     tmp_path: Path, damage: Damage, expected: list[str]

@@ -112,6 +112,7 @@ def run(cache: Path, endpoint: str = "", code: str = LENGTH) -> tuple[str, str]:
     return ran.stdout.strip(), ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*CERTAIN, "config.json", *UNCERTAIN])
 def test_what_is_missing_is_fetched(
     snapshot: Path, hub: tuple[str, list[str]], tmp_path: Path, name: str
@@ -124,6 +125,7 @@ def test_what_is_missing_is_fetched(
     assert hub[1] == [], "a model that is here never touches the network"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CERTAIN)
 def test_without_the_hub_it_is_said_what_is_missing(
     snapshot: Path, tmp_path: Path, name: str
@@ -138,6 +140,7 @@ def test_without_the_hub_it_is_said_what_is_missing(
     assert message.endswith("sememe pull org/tiny")
 
 
+@pytest.mark.slow
 def test_without_the_hub_a_length_that_may_be_another_is_no_secret(
     snapshot: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +150,7 @@ def test_without_the_hub_a_length_that_may_be_another_is_no_secret(
     assert "GuessWarning: org/tiny: sentence_bert_config.json is not in the Hub's cache" in notes
 
 
+@pytest.mark.slow
 def test_what_the_hub_does_not_have_is_asked_for_once(
     repository: Path, snapshot: Path, hub: tuple[str, list[str]], tmp_path: Path
 ) -> None:
@@ -159,6 +163,7 @@ def test_what_the_hub_does_not_have_is_asked_for_once(
     assert run(tmp_path / "cache") == ("48", ""), "without the Hub neither"
 
 
+@pytest.mark.slow
 def test_pull_fetches_the_rest(snapshot: Path, hub: tuple[str, list[str]], tmp_path: Path) -> None:
     (snapshot / "1_Pooling" / "config.json").unlink()
     code = "from sememe.checkpoint import pull; print(pull('org/tiny')[1])"
@@ -185,6 +190,7 @@ def test_models_without_modules_miss_nothing(
     assert unknown_files(tmp_path) in ([], ["modules.json"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "meant"), [("all-minilm-l6-v2", "all-MiniLM-L6-v2"), ("org/tyni", "org/tiny")]
 )

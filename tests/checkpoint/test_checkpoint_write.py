@@ -38,6 +38,7 @@ def opened(directory: Path, **options: Any) -> BiEncoder:
     return BiEncoder(directory, precision="f32", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [

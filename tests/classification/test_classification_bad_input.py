@@ -43,6 +43,7 @@ def test_data_that_cannot_be_used(
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -106,12 +107,14 @@ def test_an_encoder_is_no_classifier(tiny: Tiny) -> None:
         sememe.Classifier(tiny.directory)
 
 
+@pytest.mark.slow
 def test_a_later_format_is_not_guessed_at(saved: Path) -> None:
     edit_json(saved / "classifier.json", format=2)
     with pytest.raises(CheckpointError, match=r"classifier\.json: the format is 2"):
         sememe.Classifier(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", ["labels", "dim", "file"])
 def test_damaged_layers_are_refused(saved: Path, cut: str) -> None:
     file = saved / "classifier.safetensors"
@@ -128,6 +131,7 @@ def test_damaged_layers_are_refused(saved: Path, cut: str) -> None:
         sememe.Classifier(saved, precision="f32")
 
 
+@pytest.mark.slow
 def test_texts_that_cannot_be_labelled(saved: Path) -> None:
     classifier = sememe.Classifier(saved, precision="f32")
     with pytest.raises(InputError, match=r"texts\[1\]"):
@@ -139,6 +143,7 @@ def test_texts_that_cannot_be_labelled(saved: Path) -> None:
     assert classifier.predict(["日本"])[0] in classifier.labels
 
 
+@pytest.mark.slow
 def test_a_blank_text_has_no_label(saved: Path, tmp_path: Path) -> None:
     classifier = sememe.Classifier(saved, precision="f32")
     texts = ["", "nuclear power wind", " \t"]
@@ -177,6 +182,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "absent", "said"),
     [
@@ -197,6 +203,7 @@ def test_a_probe_needs_no_torch_and_what_is_missing_is_named(
     assert said in run_python(code).stdout
 
 
+@pytest.mark.slow
 def test_labelling_imports_no_torch(saved: Path) -> None:
     ran = run_python(
         f"""

@@ -41,6 +41,7 @@ def trained(
     return train(tiny, output, request.param), output
 
 
+@pytest.mark.slow
 def test_it_is_right_about_texts_it_has_not_seen(trained: tuple[Any, Path]) -> None:
     classifier = sememe.Classifier(trained[1], precision="f32")
     found = classifier.predict(UNSEEN["text"])
@@ -48,6 +49,7 @@ def test_it_is_right_about_texts_it_has_not_seen(trained: tuple[Any, Path]) -> N
     assert classifier.labels == ["energy", "school", "travel"]
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_the_saved_layer(trained: tuple[Any, Path]) -> None:
     _, output = trained
     classifier = sememe.Classifier(output, precision="f32")
@@ -61,6 +63,7 @@ def test_probabilities_are_those_of_the_saved_layer(trained: tuple[Any, Path]) -
     assert classifier.predict(UNSEEN["text"]) == named
 
 
+@pytest.mark.slow
 def test_a_saved_copy_says_the_same_to_the_byte(trained: tuple[Any, Path], tmp_path: Path) -> None:
     classifier = sememe.Classifier(trained[1], precision="f32")
     classifier.save(tmp_path / "copy")
@@ -84,6 +87,7 @@ def test_the_outcome_is_written_beside_it(trained: tuple[Any, Path]) -> None:
     assert [path.name for path in output.parent.iterdir()] == [output.name], "nothing is left"
 
 
+@pytest.mark.slow
 def test_its_figures_are_those_of_the_examples_held_out(tiny: Tiny, tmp_path: Path) -> None:
     done = train(tiny, tmp_path / "c", "few-shot", dev=UNSEEN)
     found = sememe.Classifier(tmp_path / "c").predict(UNSEEN["text"])
@@ -95,6 +99,7 @@ def test_its_figures_are_those_of_the_examples_held_out(tiny: Tiny, tmp_path: Pa
     assert done.before.value == pytest.approx(accuracy_score(UNSEEN["label"], probed))
 
 
+@pytest.mark.slow
 def test_what_learns_nothing_is_not_called_better(tiny: Tiny, tmp_path: Path) -> None:
     data = labelled_texts(20)
     data["label"] = list(np.random.default_rng(0).permutation(data["label"]))
@@ -103,6 +108,7 @@ def test_what_learns_nothing_is_not_called_better(tiny: Tiny, tmp_path: Path) ->
     assert done.verdict.startswith(("Not shown to be better", "Worse")), done.verdict
 
 
+@pytest.mark.slow
 def test_auto_keeps_the_probe_where_nothing_is_better(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.warns(sememe.errors.ChoiceWarning, match="few-shot was tried; Not shown"):
         done = train(tiny, tmp_path / "c", "auto", epochs=0.5, learning_rate=1e-7)
@@ -110,6 +116,7 @@ def test_auto_keeps_the_probe_where_nothing_is_better(tiny: Tiny, tmp_path: Path
     assert "by the probe" in done.verdict
 
 
+@pytest.mark.slow
 def test_auto_takes_few_shot_where_it_is_better(tmp_path: Path) -> None:
     # Of two dimensions drawn at random a probe can make little.
     flat = make_checkpoint(tmp_path / "flat", head=[Linear(2, "Identity"), "normalize"])
@@ -143,6 +150,7 @@ def test_auto_of_few_examples_held_out_is_a_probe(tiny: Tiny, tmp_path: Path) ->
     assert json.loads((tmp_path / "c" / "classifier.json").read_text())["how"] == "probe"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "labels",
     [["energy"] * 4, ["energy", "school", "travel"]],
@@ -155,6 +163,7 @@ def test_what_is_measured_on_may_lack_labels(tiny: Tiny, tmp_path: Path, labels:
     assert len(done.last.values) == len(labels)
 
 
+@pytest.mark.slow
 def test_a_dataframe_is_columns(tiny: Tiny, tmp_path: Path) -> None:
     frame = pd.DataFrame(labelled_texts(8))
     done = train(tiny, tmp_path / "c", "probe", data=frame, dev=frame.sample(6, random_state=0))
@@ -167,6 +176,7 @@ def test_without_examples_to_measure_on_auto_is_a_probe_of_all(tiny: Tiny, tmp_p
     assert "Nothing was held out" in done.verdict
 
 
+@pytest.mark.slow
 def test_two_labels_have_a_row_each(tiny: Tiny, tmp_path: Path) -> None:
     data = labelled_texts(20)
     kept = [i for i, label in enumerate(data["label"]) if label != "travel"]
@@ -178,6 +188,7 @@ def test_two_labels_have_a_row_each(tiny: Tiny, tmp_path: Path) -> None:
     assert classifier.predict(["nuclear wind power", "teacher child music"]) == ["energy", "school"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", list(QUICK))
 def test_a_regular_transformer_is_pooled_by_its_mean(tmp_path: Path, how: str) -> None:
     plain = make_checkpoint(tmp_path / "plain", layout="plain")
@@ -187,6 +198,7 @@ def test_a_regular_transformer_is_pooled_by_its_mean(tmp_path: Path, how: str) -
     sememe.Classifier(tmp_path / "c", precision="f32").predict(["a"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [[], ["normalize"], [Linear(8), "normalize"]])
 def test_fine_tuning_begins_at_the_probe(tmp_path: Path, head: list[Any]) -> None:
     start = make_checkpoint(tmp_path / "start", head=head)
@@ -195,6 +207,7 @@ def test_fine_tuning_begins_at_the_probe(tmp_path: Path, head: list[Any]) -> Non
     assert done.after.value > 0.5
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_classifier(tiny: Tiny, tmp_path: Path) -> None:
     for name in ("a", "b"):
         train(tiny, tmp_path / name, "few-shot", epochs=1)

@@ -35,6 +35,7 @@ def classify(folder: Path, out: Path, *more: str) -> subprocess.CompletedProcess
     return command("classify", folder / "c", folder / "new.csv", *options)
 
 
+@pytest.mark.slow
 def test_a_file_of_texts_becomes_a_file_of_labels(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     done = classify(folder, out, "--json")
@@ -85,6 +86,7 @@ def test_data_that_cannot_be_used_are_one_line(tiny: Tiny, tmp_path: Path) -> No
     assert done.stderr.strip().endswith('every label is "x"; at least two are needed')
 
 
+@pytest.mark.slow
 def test_columns_of_any_name_are_labels_and_texts(tiny: Tiny, tmp_path: Path) -> None:
     texts, labels = labelled_texts(12).values()
     write_table(tmp_path / "train.csv", {"question": texts, "intent": labels, "text": texts[::-1]})

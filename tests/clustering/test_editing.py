@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from blobs import blobs
 
@@ -188,3 +189,13 @@ def test_names_can_be_made_elsewhere() -> None:
 def test_columns_have_a_value_a_text() -> None:
     with pytest.raises(InputError, match=r'the column "day" has 1 value, and there are 2 texts'):
         cluster_vectors([[1, 0], [0, 1]], ["a", "b"], columns={"day": ["2026-01-01"]})
+
+
+def test_a_frame_keeps_the_index_of_a_series() -> None:
+    rows = pd.Series(["a", "b", "c", "d"], index=[7, 3, 9, 1])
+    vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
+    groups = cluster_vectors(vectors, rows, clusters=2)
+    assert groups.to_frame().index.tolist() == [7, 3, 9, 1]
+    label = int(groups.labels[2])
+    assert groups.subset(label).to_frame().index.tolist() == [9, 1]
+    assert groups.merge(0, 1).to_frame().index.tolist() == [7, 3, 9, 1]

@@ -113,6 +113,7 @@ def test_what_is_no_clustering_is_refused(groups: Clusters, tmp_path: Path) -> N
         Clusters.open(tmp_path / "h")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_the_encoder_is_opened_again_and_another_one_refused(tiny: Tiny, tmp_path: Path) -> None:
     import sememe

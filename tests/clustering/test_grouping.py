@@ -27,6 +27,7 @@ class Table:
         return np.stack([self.vectors[text] for text in texts])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[40] * 3, [200] * 5, [30] * 20, [300, 100, 50, 20]])
 def test_finds_separate_groups_and_their_number_with_nothing_given(sizes: list[int]) -> None:
     vectors, truth = blobs(sizes)
@@ -278,6 +279,7 @@ def test_bad_arguments_are_refused_before_anything_is_encoded() -> None:
             cluster(["a", "a"], Never(), clusters=clusters)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(
     seed=st.integers(0, 10**6),
@@ -342,6 +344,7 @@ def test_blank_texts_alone_are_no_clusters() -> None:
     assert (len(groups), groups.labels.tolist(), groups.outliers.tolist()) == (0, [-1, -1], [])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_a_name_is_an_encoder_and_none_means_the_default(default_model: str) -> None:
     texts = ["a cat", "a kitten", "a bus", "a tram"]

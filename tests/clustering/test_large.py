@@ -38,6 +38,7 @@ def cluster_many(
     return group_points(normalized(vectors), rows, [f"text {row}" for row in rows], options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"clusters": 5}, {"granularity": 0.3}], ids=str)
 def test_the_groups_are_found(options: dict[str, Any]) -> None:
     vectors, truth = blobs(SIZES)
@@ -53,6 +54,7 @@ def test_the_groups_are_found(options: dict[str, Any]) -> None:
         assert groups.why.startswith("on a sample of 1,500 texts, ")
 
 
+@pytest.mark.slow
 def test_the_map_draws_a_sample_and_says_so(tmp_path: Path) -> None:
     vectors, _ = blobs(SIZES)
     groups = cluster_many(vectors, clusters=5)

@@ -116,6 +116,7 @@ def test_identical_vectors_of_any_dimension_are_spread_out(dim: int) -> None:
     assert len(np.unique(points.round(3), axis=0)) > 40
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 10), st.integers(0, 2**32 - 1))
 def test_any_vectors_have_a_layout(n: int, dim: int, k: int, seed: int) -> None:

@@ -28,6 +28,7 @@ def places(examples: Examples) -> list[str]:
     return [examples.where(i) for i in range(len(examples))]
 
 
+@pytest.mark.slow
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=4, max_size=60),
     size=st.one_of(st.floats(0.05, 0.6), st.integers(1, 3)),

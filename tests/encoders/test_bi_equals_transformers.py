@@ -118,6 +118,7 @@ def test_token_states_of_repeated_texts_and_of_one_str(folder: Path) -> None:
 # --- pooling ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["2.x", "6.x"])
 @pytest.mark.parametrize("include_prompt", [True, False])
 def test_every_pooling_equals_transformers(
@@ -135,6 +136,7 @@ def test_every_pooling_equals_transformers(
     assert difference(encoder.encode(TEXTS, prompt_name="q"), expected) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_one_pooling_given_by_the_user(folder: Path, mode: str) -> None:
     make_checkpoint(folder, pooling=["cls", "max"])
@@ -143,6 +145,7 @@ def test_one_pooling_given_by_the_user(folder: Path, mode: str) -> None:
     assert difference(found, sentence_vectors(tiny, TEXTS)) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", [["max", "cls"], ["lasttoken", "mean", "max"]])
 def test_a_named_pooling_is_concatenated_in_its_own_order(folder: Path, pooling: list[str]) -> None:
     tiny = make_checkpoint(folder, layout="6.x", pooling=pooling)
@@ -165,6 +168,7 @@ def test_a_prompt_that_melts_into_the_text_stays_defined(folder: Path) -> None:
 # --- what stands behind the pooling ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU"])
 def test_dense_with_every_activation(folder: Path, name: str) -> None:
     tiny = make_checkpoint(folder, head=[Linear(20, name, bias=name != "Tanh")])
@@ -173,6 +177,7 @@ def test_dense_with_every_activation(folder: Path, name: str) -> None:
     assert difference(encoder.encode(TEXTS), sentence_vectors(tiny, TEXTS)) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     [
@@ -204,6 +209,7 @@ def test_every_layout_gives_the_same_vectors(folder: Path, layout: Layout) -> No
 # --- lengths ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["0.x", "2.x", "6.x"])
 @pytest.mark.parametrize("max_length", [8, 32, POSITIONS])
 def test_truncation_at_the_model_s_length_not_the_tokenizer_s(
@@ -236,6 +242,7 @@ def test_the_maximum_length_is_capped_by_the_positions(folder: Path) -> None:
 # --- the transformer's settings ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HIDDEN_ACTIVATIONS)
 def test_every_hidden_activation(folder: Path, name: str) -> None:
     tiny = make_checkpoint(folder, bert=bert(hidden_act=name))
@@ -243,6 +250,7 @@ def test_every_hidden_activation(folder: Path, name: str) -> None:
     assert difference(found, sentence_vectors(tiny, TEXTS)) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -262,6 +270,7 @@ def test_every_size(folder: Path, settings: dict[str, Any]) -> None:
 # --- how weights and tokenizers are stored ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stored",
     [
@@ -282,6 +291,7 @@ def test_every_way_to_store_weights(folder: Path, stored: dict[str, Any]) -> Non
     assert difference(found, sentence_vectors(tiny, TEXTS)) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", ["json", "vocab"])
 @pytest.mark.parametrize("casing", ["uncased", "cased", "lowered"])
 def test_every_tokenizer(folder: Path, tokenizer: Literal["json", "vocab"], casing: Casing) -> None:

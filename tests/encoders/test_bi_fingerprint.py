@@ -24,6 +24,7 @@ def test_a_copy_has_the_same_fingerprint(tmp_path: Path) -> None:
     assert int(found, 16) >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

@@ -62,6 +62,7 @@ def test_half_a_surrogate_pair_is_read_as_unknown_with_one_warning(encoder: BiEn
     assert broken[1] == "a \ud83d car"
 
 
+@pytest.mark.slow
 def test_a_text_of_a_megabyte(encoder: BiEncoder) -> None:
     long = "the wind is cheap " * 60_000
     with pytest.warns(TruncationWarning, match="1 of 2 texts"):
@@ -207,6 +208,7 @@ def test_an_encoder_that_cannot_be_opened(tiny: Tiny, options: dict[str, Any], s
 # --- similarity ---
 
 
+@pytest.mark.slow
 def test_similarity_takes_the_checkpoint_s_measure(tmp_path: Path) -> None:
     vectors = np.array([[1, 0], [0, 2]], np.float32)
     for measure, expected in (("cosine", 0), ("dot", 0), ("euclidean", -(5**0.5)), (None, 0)):

@@ -35,6 +35,7 @@ def with_own_pooling(folder: Path, mode: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_a_guessed_pooling_is_said_once(tmp_path: Path, kind: str) -> None:
     folder = make(tmp_path, kind).encoder
@@ -44,6 +45,7 @@ def test_a_guessed_pooling_is_said_once(tmp_path: Path, kind: str) -> None:
     assert said(folder, pooling="mean") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "camembert"])
 @pytest.mark.parametrize("pooling", ["cls", "mean+cls"])
 def test_the_first_vector_of_roberta_was_never_trained(
@@ -58,6 +60,7 @@ def test_that_of_bert_was(tmp_path: Path) -> None:
     assert said(make(tmp_path, "bert").encoder, pooling="cls") == []
 
 
+@pytest.mark.slow
 def test_one_that_a_checkpoint_itself_pools_was_trained_so(tmp_path: Path) -> None:
     folder = with_own_pooling(make(tmp_path, "roberta").encoder, "cls")
     assert said(folder) == []
@@ -66,6 +69,7 @@ def test_one_that_a_checkpoint_itself_pools_was_trained_so(tmp_path: Path) -> No
     assert said(tmp_path / "bert", pooling="cls") == []
 
 
+@pytest.mark.slow
 def test_one_that_it_does_not_was_not(tmp_path: Path) -> None:
     folder = with_own_pooling(make(tmp_path, "roberta").encoder, "mean")
     assert said(folder) == []

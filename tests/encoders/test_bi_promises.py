@@ -124,6 +124,7 @@ def test_long_texts_can_be_an_error(encoder: BiEncoder) -> None:
     assert encoder.encode(given[:2], long="error").shape == (2, encoder.dim)
 
 
+@pytest.mark.slow
 def test_a_pooling_that_had_to_be_guessed_is_told_of_once(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "plain", layout="plain")
     make_checkpoint(tmp_path / "mean")

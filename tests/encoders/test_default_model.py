@@ -25,6 +25,7 @@ def encoder(default_model: str) -> BiEncoder:
     return BiEncoder(default_model, precision="f32")
 
 
+@pytest.mark.slow
 def test_vectors_equal_transformers_mean_pooling(encoder: BiEncoder) -> None:
     from transformers import BertModel, BertTokenizer
 
@@ -46,6 +47,7 @@ def test_it_reads_256_tokens_though_its_tokenizer_says_128(encoder: BiEncoder) -
         encoder.encode("word " * 255)
 
 
+@pytest.mark.slow
 def test_no_heavy_library_is_imported_for_it(default_model: str) -> None:
     ran = run_python(
         f"""

@@ -37,6 +37,7 @@ def vectors_in(path: Path) -> np.ndarray:
     return np.asarray(read.values).reshape(len(read), read.type.list_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["v.npy", "v.parquet", "folder"])
 @pytest.mark.parametrize("count", [1, 49, 50, 51, 230])
 def test_what_is_on_disk_is_what_encode_gives(
@@ -144,6 +145,7 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
     assert output.startswith("ready\nfound ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on a file's size")
 def test_a_full_disk_loses_nothing(tiny: Tiny, tmp_path: Path) -> None:
     path = tmp_path / "v.npy"

@@ -82,6 +82,7 @@ def test_windows_cover_all_texts_and_are_bounded(runs: list[tuple[int, int]]) ->
         start += size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 16_383, 16_384, 16_385, 40_000])
 def test_windows_of_tokens_follow_one_another(tokenizer: Tokenizer, count: int) -> None:
     texts = [WORDS.split()[i % 50] for i in range(count)]
@@ -95,6 +96,7 @@ def test_windows_of_tokens_follow_one_another(tokenizer: Tokenizer, count: int) 
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_the_same_job_gives_the_same_bits_every_time(
     pipeline: Pipeline, tokenizer: Tokenizer
 ) -> None:
@@ -105,6 +107,7 @@ def test_the_same_job_gives_the_same_bits_every_time(
     )
 
 
+@pytest.mark.slow
 def test_a_large_job_and_small_ones_give_the_same_vectors(
     pipeline: Pipeline, tokenizer: Tokenizer
 ) -> None:

@@ -76,6 +76,7 @@ def work(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[type[Work]]
     del Work.encoder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("work")
 def test_a_forked_process_computes_the_same() -> None:
     expected = in_child(0)
@@ -83,6 +84,7 @@ def test_a_forked_process_computes_the_same() -> None:
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("work")
 def test_a_fork_while_other_threads_compute() -> None:
     expected, stop = in_child(0), threading.Event()
@@ -104,6 +106,7 @@ def test_a_fork_while_other_threads_compute() -> None:
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("work")
 def test_a_child_of_a_child() -> None:
     expected = in_child(0)
@@ -119,6 +122,7 @@ def test_a_child_of_a_child() -> None:
     assert child.exitcode == 7
 
 
+@pytest.mark.slow
 def test_a_child_that_leaves_by_itself_does_not_wait(tmp_path: Path) -> None:
     make_checkpoint(tmp_path)
     run_python(
@@ -137,6 +141,7 @@ def test_a_child_that_leaves_by_itself_does_not_wait(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [None, "true"])
 def test_the_tokenizers_threads_stay_in_the_parent(tmp_path: Path, said: str | None) -> None:
     make_checkpoint(tmp_path)
@@ -166,6 +171,7 @@ class DataSet(torch.utils.data.Dataset):  # type: ignore[misc]
         return Work.encoder.encode(TEXTS[index])
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_data_loader(tmp_path: Path) -> None:
     Work.encoder = make("bi", tmp_path)
     loader = torch.utils.data.DataLoader(DataSet(), batch_size=2, num_workers=2, timeout=60)
@@ -177,6 +183,7 @@ def test_the_workers_of_a_data_loader(tmp_path: Path) -> None:
 # --- pickles ---
 
 
+@pytest.mark.slow
 def test_pickled_it_is_opened_again(work: type[Work]) -> None:
     again = pickle.loads(pickle.dumps(work.encoder))
     assert type(again) is type(work.encoder)
@@ -200,6 +207,7 @@ def test_a_pickle_of_a_model_that_is_gone(tmp_path: Path) -> None:
         pickle.loads(pickled)
 
 
+@pytest.mark.slow
 def test_a_spawned_process(tmp_path: Path) -> None:
     encoder = make("bi", tmp_path)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -210,6 +218,7 @@ def test_a_spawned_process(tmp_path: Path) -> None:
 # --- the end of the main thread ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["thread", "atexit"])
 @pytest.mark.parametrize("when", ["used before", "opened then"])
 def test_after_the_main_thread_has_ended(tmp_path: Path, way: str, when: str) -> None:
@@ -240,6 +249,7 @@ def test_after_the_main_thread_has_ended(tmp_path: Path, way: str, when: str) ->
     assert (ran.stdout, ran.stderr) == ("done\n", "")
 
 
+@pytest.mark.slow
 def test_long_work_after_the_main_thread_has_ended(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "model")
     ran = run_python(
@@ -268,6 +278,7 @@ def test_long_work_after_the_main_thread_has_ended(tmp_path: Path) -> None:
 # --- no console ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["None", "Log()"])
 def test_without_a_console(tmp_path: Path, stream: str) -> None:
     make_checkpoint(tmp_path / "bi")

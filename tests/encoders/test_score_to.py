@@ -45,6 +45,7 @@ def scores_in(path: Path, name: str = "score") -> np.ndarray:
     return np.array(read_table(path).columns[name], dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("count", [0, 20, len(PAIRS)])
 def test_what_is_on_disk_is_what_score_gives(
@@ -93,7 +94,7 @@ def test_pairs_may_be_lists_and_are_cut_into_parts_as_tuples_are(
 
 
 def test_an_output_that_cannot_be(cross: CrossEncoder, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"results go into \.csv, \.tsv, .*\.parquet, \.npy, \.jso"):
+    with pytest.raises(InputError, match=r"results go into \.csv, .*\.parquet, \.npy, \.jso"):
         cross.score_to(PAIRS, tmp_path / "s.txt")
 
 

@@ -93,6 +93,7 @@ def test_what_is_no_such_file_is_refused(encoder: BiEncoder, tmp_path: Path) -> 
         read_vectors(tmp_path / "x.npy", TEXTS, encoder)
 
 
+@pytest.mark.slow
 def test_pairs_takes_the_vectors_of_a_file(encoder: BiEncoder, tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", {"id": [*range(len(TEXTS))], "body": TEXTS})
     model = ("--model", encoder.model, "--precision", "f32")

@@ -46,6 +46,7 @@ def test_all_architectures_are_tried() -> None:
     assert set(KINDS) == set(ARCHITECTURES)
 
 
+@pytest.mark.slow
 def test_token_vectors_equal_transformers(made: Made) -> None:
     texts = [*TEXTS, *LONG]
     encoder = BiEncoder(made.encoder, precision="f32", pooling="mean")
@@ -56,6 +57,7 @@ def test_token_vectors_equal_transformers(made: Made) -> None:
     assert farthest(result, states(made, texts)) < NEAR
 
 
+@pytest.mark.slow
 def test_token_vectors_of_pairs_equal_transformers(made: Made) -> None:
     checkpoint = read(made.classifier)
     engine = open_engine(checkpoint, "tokens", precision="f32")
@@ -70,6 +72,7 @@ def test_token_vectors_of_pairs_equal_transformers(made: Made) -> None:
     assert farthest([result[row] for row in range(len(PAIRS))], expected) < NEAR
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 def test_logits_equal_transformers(made: Made) -> None:
     result = CrossEncoder(made.classifier, precision="f32").score(PAIRS, raw=True)
@@ -88,6 +91,7 @@ def test_these_comparisons_would_notice_a_broken_attention(made: Made) -> None:
     assert farthest(states(broken, texts), states(made, texts)) > 1e-2
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_padding_does_not_matter(made: Made) -> None:
     checkpoint = read(made.encoder)
     modes = tuple(mode for mode in POOLING_MODES if mode != "pooler")
@@ -152,6 +156,7 @@ def modern(tmp_path_factory: pytest.TempPathFactory) -> Made:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 @pytest.mark.parametrize("generation", [5, 4])
 def test_both_generations_of_modernbert_s_config_are_read(modern: Made, generation: int) -> None:

@@ -52,6 +52,7 @@ def rounded_to_int8(encoder: BiEncoder) -> list[bool]:
     ]
 
 
+@pytest.mark.slow
 def test_ranges_come_back_as_they_were_kept(measured: Ranges, tiny: Tiny) -> None:
     result = find_ranges(read(tiny.directory).weights.sha256)
     assert result is not None
@@ -59,11 +60,13 @@ def test_ranges_come_back_as_they_were_kept(measured: Ranges, tiny: Tiny) -> Non
     assert result.fidelity.texts == 40
 
 
+@pytest.mark.slow
 def test_the_same_texts_give_the_same_ranges(measured: Ranges, tiny: Tiny) -> None:
     assert sememe.quantize(tiny.directory, texts=TEXTS)[0].digest == measured.digest
     assert sememe.quantize(tiny.directory, texts=TEXTS[:90])[0].digest != measured.digest
 
 
+@pytest.mark.slow
 def test_int8_is_as_near_to_float32_as_the_fidelity_says(measured: Ranges, tiny: Tiny) -> None:
     exact = BiEncoder(tiny.directory, precision="f32").encode(TEXTS[::5])
     result = BiEncoder(tiny.directory, precision="int8").encode(TEXTS[::5])
@@ -72,6 +75,7 @@ def test_int8_is_as_near_to_float32_as_the_fidelity_says(measured: Ranges, tiny:
     assert 0 < distance.mean() < 0.02, "equal vectors would mean that nothing was rounded"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("measured")
 def test_products_are_computed_in_int8(tiny: Tiny) -> None:
     products = rounded_to_int8(BiEncoder(tiny.directory, precision="int8"))
@@ -79,6 +83,7 @@ def test_products_are_computed_in_int8(tiny: Tiny) -> None:
     assert all(products), products
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("measured")
 def test_the_same_text_has_the_same_vector_in_any_batch(tiny: Tiny) -> None:
     encoder = BiEncoder(tiny.directory, precision="int8")
@@ -87,6 +92,7 @@ def test_the_same_text_has_the_same_vector_in_any_batch(tiny: Tiny) -> None:
     assert cosine_distance(together[:40], alone).max() <= 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("measured")
 def test_the_fingerprint_holds_precision_and_ranges(tiny: Tiny) -> None:
     first = BiEncoder(tiny.directory, precision="int8").fingerprint
@@ -111,6 +117,7 @@ def test_too_few_texts_are_refused(tiny: Tiny) -> None:
         sememe.quantize(tiny.directory, texts=["a", "b", "c", "a"])
 
 
+@pytest.mark.slow
 def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> None:
     core = openvino.openvino.Core()
     good = replace(measured, fidelity=replace(measured.fidelity, mean=0.999, least=0.99))
@@ -123,6 +130,7 @@ def test_auto_takes_int8_only_where_the_fidelity_is_good(measured: Ranges) -> No
     assert "sememe quantize" in automatic(core, None, "mean").why
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize(
     ("damage", "message"),
@@ -146,6 +154,7 @@ def _of_another_version(path: Path) -> bytes:
     return path.read_bytes().replace(rb"\"format\": \"1\"", rb"\"format\": \"9\"")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("measured")
 def test_ranges_of_another_shape_are_refused(
     tiny: Tiny, default_model: str, tmp_path: Path
@@ -156,6 +165,7 @@ def test_ranges_of_another_shape_are_refused(
         BiEncoder(default_model, precision="int8")
 
 
+@pytest.mark.slow
 def test_the_default_model_ships_ranges_that_auto_takes(default_model: str, tmp_path: Path) -> None:
     ran = run_python(
         f"""
@@ -169,6 +179,7 @@ def test_the_default_model_ships_ranges_that_auto_takes(default_model: str, tmp_
     assert "Computing in int8: about 3 times as fast" in ran.stderr
 
 
+@pytest.mark.slow
 def test_the_default_model_in_int8_is_near_float32(default_model: str) -> None:
     texts = ["Nuclear power is dangerous!", "Where is my card?", "ein Satz", "x" * 50, ""]
     exact = BiEncoder(default_model, precision="f32").encode(texts)
@@ -176,6 +187,7 @@ def test_the_default_model_in_int8_is_near_float32(default_model: str) -> None:
     assert cosine_distance(result, exact).max() < 0.03
 
 
+@pytest.mark.slow
 def test_the_command_keeps_and_shows_the_fidelity(tiny: Tiny, tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(TEXTS), encoding="utf-8")
@@ -211,6 +223,7 @@ def test_zero_is_one_of_the_steps(low: float, high: float) -> None:
     assert size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.GuessWarning")
 @pytest.mark.parametrize("kind", ["roberta", "mpnet", "distilbert", "electra", "modernbert"])
 def test_every_architecture_is_rounded_as_far_as_its_fidelity_says(

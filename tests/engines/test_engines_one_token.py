@@ -69,6 +69,7 @@ def parts_of(checkpoint: Checkpoint, skip: int = 0) -> list[Batch]:
     return [replace(batch, skip=skip) for batch in packed]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["cls", "lasttoken"])
 def test_a_pooled_token_is_that_of_all_tokens(made: Made, mode: str, precision: str) -> None:
     checkpoint = read(made.classifier)
@@ -84,6 +85,7 @@ def test_a_pooled_token_is_that_of_all_tokens(made: Made, mode: str, precision: 
             np.testing.assert_array_equal(result, expected[np.arange(len(place)), place])
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_whole_graph(
     made: Made, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

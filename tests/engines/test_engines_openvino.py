@@ -95,6 +95,7 @@ def test_without_a_pooling_it_gives_token_vectors(tiny: Tiny) -> None:
     assert states.shape == (2, 3, HIDDEN)
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_let_go_leaves_no_threads(tmp_path: Path) -> None:
     make_checkpoint(tmp_path)
     before = threading.active_count()
@@ -114,6 +115,7 @@ def test_an_engine_that_is_let_go_leaves_no_threads(tmp_path: Path) -> None:
 # --- precision ---
 
 
+@pytest.mark.slow
 def test_auto_says_once_a_machine_what_it_means(tiny: Tiny, tmp_path: Path) -> None:
     code = f"""
         import warnings, sememe

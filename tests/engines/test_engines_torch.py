@@ -117,6 +117,7 @@ def test_vectors_are_openvino_s(tmp_path: Path, include_prompt: bool) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_each_pooling_is_openvino_s(tiny: Tiny, mode: str) -> None:
     result, expected = (
@@ -158,6 +159,7 @@ def test_a_text_without_any_token_is_finite(tiny: Tiny) -> None:
 # --- the same as transformers ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in SETTINGS if kind != "bert"])
 def test_vectors_are_transformers_of_any_architecture(tmp_path: Path, kind: str) -> None:
     model = save(tmp_path, kind)
@@ -397,6 +399,7 @@ def test_auto_takes_a_precision_and_says_so(
     assert engine.precision in ("bf16", "f32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["torch", "transformers"])
 def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path, missing: str) -> None:
     save(tmp_path, "albert")

@@ -28,6 +28,7 @@ def test_value_is_the_statistic_and_lies_inside() -> None:
     assert found.low < found.value < found.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_interval_is_near_scipys(confidence: float) -> None:
     gold, scores = systems(200, 1.0)
@@ -46,6 +47,7 @@ def test_interval_is_near_scipys(confidence: float) -> None:
     assert found.high == pytest.approx(expected.high, abs=0.006)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     random = np.random.default_rng(0)
     samples = random.exponential(size=(400, 60))
@@ -64,6 +66,7 @@ def test_same_seed_same_figures() -> None:
     assert first != paired_test(spearman, a, b, gold, **few, seed=1)
 
 
+@pytest.mark.slow
 def test_finds_a_real_difference() -> None:
     gold, good, bad = systems(500, 0.8, 1.4)
     found = paired_test(spearman, good, bad, gold)
@@ -75,6 +78,7 @@ def test_finds_a_real_difference() -> None:
     assert other_way.low == pytest.approx(-found.high)
 
 
+@pytest.mark.slow
 def test_finds_none_between_a_system_and_itself() -> None:
     gold, scores = systems(100, 1.0)
     found = paired_test(spearman, scores, 2 * scores, gold)
@@ -89,6 +93,7 @@ def test_pairing_sees_what_two_intervals_do_not() -> None:
     assert paired_test(np.mean, after, before).p < 0.01
 
 
+@pytest.mark.slow
 def test_equal_systems_seldom_seem_different() -> None:
     random = np.random.default_rng(0)
     p = [

@@ -247,6 +247,7 @@ def test_a_logit_that_is_not_above_all_others_is_no_answer(value: float) -> None
     assert measure_cross(TABLES["labelled pairs"], constant(value)).value == 0
 
 
+@pytest.mark.slow
 def test_a_model_that_gives_every_pair_one_score_has_no_order() -> None:
     examples = TABLES["scored pairs"]
     for found in (measure_bi(examples, constant(1.0)), measure_cross(examples, constant(1.0, 1))):
@@ -259,6 +260,7 @@ def test_a_model_that_gives_every_pair_one_score_has_no_order() -> None:
 # --- how sure ---
 
 
+@pytest.mark.slow
 def test_what_is_compared_is_the_same_examples() -> None:
     examples = TABLES["scored pairs"]
     good = dict(zip([e.texts for e in examples], np.asarray(examples.targets), strict=True))

@@ -164,6 +164,7 @@ KEYS = st.sampled_from(["id", "text", "metadata.id", "metadata.metadata.text", "
 )
 
 
+@pytest.mark.slow
 @given(metadata=st.dictionaries(KEYS, JSON, max_size=4))
 def test_metadata_come_back_as_they_were(metadata: dict[str, Any], kept: SememeVectorStore) -> None:
     [own] = kept.add_documents([Document("a good book", metadata=metadata)])

@@ -15,6 +15,7 @@ MODULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_a_missing_library_is_named_with_what_installs_it(name: str) -> None:
     module, package = MODULES[name]

@@ -153,6 +153,7 @@ def test_another_model_in_the_same_folder_is_opened_anew(tmp_path: Path) -> None
     assert not np.allclose(vectorizer.transform(TEXTS), before)
 
 
+@pytest.mark.slow
 def test_a_clusterer_finds_what_cluster_finds(tiny: Tiny, encoder: BiEncoder) -> None:
     options: dict[str, Any]
     for options in ({"clusters": 2}, {"threshold": 0.4}, {"granularity": "fine"}, {}):

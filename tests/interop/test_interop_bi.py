@@ -43,6 +43,7 @@ def assert_same(encoder: BiEncoder, model: Any) -> None:
     np.testing.assert_allclose(found, model.similarity(vectors, vectors), rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", CHECKPOINTS, ids=str)
 def test_sememe_reads_what_sentence_transformers_wrote(
     tmp_path: Path, made: dict[str, Any]
@@ -53,6 +54,7 @@ def test_sememe_reads_what_sentence_transformers_wrote(
     assert_same(encoder, model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", CHECKPOINTS, ids=str)
 def test_sentence_transformers_reads_what_sememe_wrote(
     tmp_path: Path, made: dict[str, Any]
@@ -67,6 +69,7 @@ def test_sentence_transformers_reads_what_sememe_wrote(
     assert model.default_prompt_name == made.get("default_prompt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["0.x", "2.x", "6.x"])
 def test_every_layout_is_written_as_one(tmp_path: Path, layout: Layout) -> None:
     make_checkpoint(tmp_path / "before", layout=layout, head=[Linear(8), "normalize"])
@@ -84,6 +87,7 @@ def test_a_regular_transformer_keeps_the_pooling_that_was_chosen(tmp_path: Path)
     assert_same(encoder, model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modes", [("mean", "cls"), ("lasttoken", "mean_sqrt_len_tokens", "max")])
 def test_poolings_stay_in_their_order(tmp_path: Path, modes: Sequence[Any]) -> None:
     make_checkpoint(tmp_path / "before", layout="plain")
@@ -126,6 +130,7 @@ def test_long_texts_are_cut_at_the_same_token(tmp_path: Path, casing: Casing) ->
     assert_same(encoder, open_bi(tmp_path / "ours"))
 
 
+@pytest.mark.slow
 def test_the_default_model_is_written_as_it_is(tmp_path: Path, default_model: str) -> None:
     encoder = BiEncoder(default_model, precision="f32")
     encoder.save(tmp_path / "ours")

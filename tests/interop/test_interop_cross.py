@@ -49,6 +49,7 @@ def assert_same(cross: CrossEncoder, model: Any) -> None:
     assert cross.labels == tuple(model.config.id2label.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("labels", "said"), KINDS, ids=str)
 def test_sememe_reads_what_sentence_transformers_wrote(
     tmp_path: Path, labels: tuple[str, ...], said: str | None
@@ -59,6 +60,7 @@ def test_sememe_reads_what_sentence_transformers_wrote(
     assert_same(cross, model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["before 4.0", "4.0 to 5.3"])
 @pytest.mark.parametrize(("labels", "said"), KINDS, ids=str)
 def test_both_read_and_sememe_writes_the_earlier_layouts(
@@ -106,6 +108,7 @@ def test_modules_put_together_by_hand(tmp_path: Path) -> None:
     assert_same(cross, model)
 
 
+@pytest.mark.slow
 def test_a_default_prompt_stands_in_front_of_the_first_text(tmp_path: Path) -> None:
     made = make_classifier(tmp_path / "before")
     prompts = {"q": "the power ", "unused": "a car "}

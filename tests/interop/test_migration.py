@@ -68,6 +68,7 @@ def assert_same(theirs: Any, ours: Any) -> None:
         assert_near(theirs, ours)
 
 
+@pytest.mark.slow
 def test_what_a_row_saves_is_the_same_model(sides: Sides) -> None:
     for left, right in [*rows("Bi-encoders"), *rows("Cross-encoders")]:
         run(left, sides[0])
@@ -91,6 +92,7 @@ def rows(section: str) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", ["Bi-encoders", "Cross-encoders"])
 def test_both_sides_of_a_row_give_the_same(section: str, sides: Sides) -> None:
     for left, right in rows(section):
@@ -109,6 +111,7 @@ def opened(sides: Sides) -> Sides:
     return sides
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_what_is_different_on_purpose_runs_all_the_same(opened: Sides) -> None:
     for left, right in rows("Different on purpose"):
@@ -119,6 +122,7 @@ def test_what_is_different_on_purpose_runs_all_the_same(opened: Sides) -> None:
 # --- what the page says of the differences ---
 
 
+@pytest.mark.slow
 def test_int8_codes_depend_on_the_company_there_and_not_here(opened: Sides) -> None:
     theirs, ours = (
         [
@@ -131,12 +135,14 @@ def test_int8_codes_depend_on_the_company_there_and_not_here(opened: Sides) -> N
     assert_array_equal(ours[0], ours[1])
 
 
+@pytest.mark.slow
 def test_binary_there_is_ours_less_128(opened: Sides) -> None:
     theirs = run('util.quantization.quantize_embeddings(vectors, precision="binary")', opened[0])
     ours = run('model.encode(texts, dtype="binary")', opened[1])
     assert_array_equal(theirs.astype(int) + 128, ours)
 
 
+@pytest.mark.slow
 def test_truncated_vectors_have_length_1_here(opened: Sides) -> None:
     lengths = [
         np.linalg.norm(run("model.encode(texts, truncate_dim=128)", s), axis=1) for s in opened
@@ -145,6 +151,7 @@ def test_truncated_vectors_have_length_1_here(opened: Sides) -> None:
     assert_near(lengths[1], np.ones(4))
 
 
+@pytest.mark.slow
 def test_no_texts_have_a_dimension_here(opened: Sides) -> None:
     assert [run("model.encode([])", side).shape for side in opened] == [(0,), (0, 384)]
 

@@ -117,6 +117,7 @@ def test_an_open_file_is_not_written_over(encoder: BiEncoder, tmp_path: Path) ->
 # --- what cannot be written is refused before the work ---
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="there are no such rights")
 def test_a_read_only_output_is_found_first(models: dict[str, str]) -> None:
     with TemporaryDirectory() as name:  # pytest's own are open to one user alone
@@ -164,6 +165,7 @@ def test_what_even_root_cannot_write(run: Run, command: str, tmp_path: Path) -> 
 # --- all columns of the file stay ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "target"),
     [
@@ -189,6 +191,7 @@ def test_all_columns_stay(run: Run, command: str, tmp_path: Path, source: str, t
     assert not set(found[added]) & set(EMPTY) if command != "encode" else len(found[added]) == 4
 
 
+@pytest.mark.slow
 def test_types_of_parquet_stay(run: Run, command: str, tmp_path: Path) -> None:
     table = pa.table({
         **pairs_of(["a", "b", "", "the wind", "d"]),
@@ -260,6 +263,7 @@ def test_lines_of_text_are_one_column(run: Run, tmp_path: Path) -> None:
     assert columns["text"] == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_another_column_that_changed_is_noticed(run: Run, command: str, tmp_path: Path) -> None:
     given = {"id": ["1", "2", "3", "4"], **pairs_of([*"abcd"])}
     out = tmp_path / "out"
@@ -272,6 +276,7 @@ def test_another_column_that_changed_is_noticed(run: Run, command: str, tmp_path
     assert "begun with columns" in run(command, tmp_path / "a.csv", out)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["x.parquet", "x.jsonl", "x.npy"])
 def test_a_job_that_stopped_goes_on_with_all_columns(run: Run, tmp_path: Path, target: str) -> None:
     texts = ["a", "", "b", "c", "wind " * 80]
@@ -309,6 +314,7 @@ def test_wide_rows_make_shorter_parts(
 # --- blank cells ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "target"), [("a.csv", "x.jsonl"), ("a.jsonl", "x.parquet"), ("a.parquet", "x.csv")]
 )

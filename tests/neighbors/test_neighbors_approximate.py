@@ -32,6 +32,7 @@ def test_few_vectors_are_compared_exactly() -> None:
     assert found.recall == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_recall_is_what_was_measured(seed: int) -> None:
     rows = clustered(4000, seed)

@@ -63,6 +63,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(threshold=st.floats(-0.5, 1) | st.sampled_from([0.5, 1.0]), **CASES)
 def test_all_pairs_over_a_threshold_are_those_of_brute_force(
@@ -72,6 +73,7 @@ def test_all_pairs_over_a_threshold_are_those_of_brute_force(
     assert_equal(closer_than(rows, threshold, sizes=SMALL), by_brute_force(rows, threshold))
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(count=st.integers(1, 400) | st.just(30_000), **CASES)
 def test_the_closest_pairs_are_those_of_brute_force(
@@ -89,6 +91,7 @@ def test_a_threshold_that_is_a_pair_s_own_similarity_keeps_it() -> None:
         assert similarity in found.similarity
 
 
+@pytest.mark.slow
 def test_the_blocks_as_they_are_miss_nothing() -> None:
     chance = np.random.default_rng(3)
     middles = chance.normal(size=(400, 128))[chance.integers(0, 400, 2600)]

@@ -63,6 +63,7 @@ def test_all_pairs_over_a_threshold_and_all_copies_are_found(
     assert (found.threshold, found.why) == (threshold, None)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
 @given(texts=TEXTS, top=st.integers(1, 40))
 def test_top_is_the_beginning_of_all_pairs(texts: list[str], top: int) -> None:
@@ -151,6 +152,7 @@ def test_texts_and_vectors_that_do_not_fit_are_refused() -> None:
         pair_vectors([[1.0, 0.0], [float("nan"), 1.0]], ["a", "b"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_a_name_is_an_encoder_and_none_means_the_default(default_model: str) -> None:
     texts = ["a cat", "a tram", "a cat."]

@@ -146,6 +146,7 @@ def map_(browser: Browser, small: Path) -> Iterator[ShownMap]:
     shown.page.context.close()
 
 
+@pytest.mark.slow
 def test_shows_every_text_and_the_clusters(map_: ShownMap) -> None:
     assert map_.page.evaluate("sememe.points") == 7
     assert map_.visible() == 7

@@ -133,6 +133,7 @@ class Recording(CrossEncoder):
         return super().score(self.calls[-1], **options)
 
 
+@pytest.mark.slow
 def test_no_more_pairs_are_scored_than_there_are_candidates(index: Index, tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "cross")
     query = "people"
@@ -172,6 +173,7 @@ def test_the_pairs_of_all_queries_are_scored_together(
     assert index.search_many(["zebra"], mode="bm25", rerank=cross) == [[]]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_a_name_is_an_encoder_wherever_one_is_taken(tmp_path: Path) -> None:
     first = make_checkpoint(tmp_path / "first", head=["normalize"]).directory
@@ -242,6 +244,7 @@ def test_numbers_of_numpy_are_numbers_in_a_search(index: Index) -> None:
         index.search("power", where={"year": np.array([np.nan])})
 
 
+@pytest.mark.slow
 def test_what_is_added_says_what_it_costs_once(
     encoder: BiEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,6 +373,7 @@ def test_inner_products_stay_what_the_model_means(tmp_path: Path) -> None:
     assert max(expected) > 1.5, "these are no cosines"
 
 
+@pytest.mark.slow
 def test_long_texts_are_told_of_once(encoder: BiEncoder, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "long", encoder)
     with pytest.warns(TruncationWarning, match="2,500 of 2,500 texts") as told:

@@ -77,6 +77,7 @@ def test_a_reader_without_rights_sees_what_is_written_later(
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_reader_without_rights_keeps_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +204,7 @@ def test_children_of_a_process_that_searched_search(
         assert forked(lambda: [[h.id for h in hits] for hits in index.search_many(QUERIES)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
 def test_children_of_a_process_that_searched_for_a_text_search_for_one(
     tmp_path: Path, mode: str

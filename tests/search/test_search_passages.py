@@ -91,6 +91,7 @@ def test_a_text_is_as_near_as_its_best_passage(index: Index, encoder: BiEncoder)
             assert hit.metadata == METADATA[number]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
 def test_passages_of_a_text_are_as_many_as_one_wants(index: Index, mode: str) -> None:
     query = "the sea and the bus"
@@ -127,6 +128,7 @@ def test_a_filter_keeps_to_some_texts(index: Index) -> None:
     assert {hit.id for hit in hits} == {"text 1", "text 2", "text 4"}
 
 
+@pytest.mark.slow
 def test_a_cross_encoder_reads_passages(index: Index, tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "cross")
     hits = index.search("the sea", rerank=tmp_path / "cross", top_k=3)
@@ -156,6 +158,7 @@ def test_all_passages_of_a_text_go_with_it(index: Index, encoder: BiEncoder) -> 
     assert [row.id for row in index.rows("n = 3")] == ["text 3"]
 
 
+@pytest.mark.slow
 def test_passages_stay_when_they_are_encoded_again(index: Index, tmp_path: Path) -> None:
     other = make_checkpoint(tmp_path / "other", head=["normalize"], seed=1).directory
     before = {(hit.id, hit.passage) for hit in index.search("a", top_k=99, per_document=None)}
@@ -226,6 +229,7 @@ def test_hits_become_a_frame(index: Index) -> None:
     assert [*frame["n"]] == [hit.metadata["n"] for hit in hits]
 
 
+@pytest.mark.slow
 def test_the_command_splits_lists_exports_and_removes(tmp_path: Path, tiny: Tiny) -> None:
     file, place = tmp_path / "rows.jsonl", tmp_path / "x"
     table = tmp_path / "rows.csv"

@@ -117,6 +117,7 @@ def test_a_filter_finds_a_float_as_it_is_written(make_store: Make) -> None:
         assert len(store.nearest(some_vectors(1), 1, parse(where), "first")[0]) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row",
     [
@@ -156,6 +157,7 @@ def test_neighbours_are_numpys(make_store: Make) -> None:
     assert (np.diff(scores) <= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["even = true", "n < 7", "n in (5, 2999)", "n > 5000"])
 def test_a_filter_lets_as_many_through_as_there_are(make_store: Make, where: str) -> None:
     store = make_store()

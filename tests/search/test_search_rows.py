@@ -91,6 +91,7 @@ def test_tables_and_mappings_are_neither_texts_nor_ids() -> None:
         new_rows(["a", float("nan")])  # type: ignore[list-item]
 
 
+@pytest.mark.slow
 def test_metadata_go_a_hundred_deep() -> None:
     deep = {"a": nested(100)}
     assert new_rows(["a"], metadata=[deep])[0].metadata == deep

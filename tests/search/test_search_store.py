@@ -115,6 +115,7 @@ def test_many_dead_neighbours_do_not_hide_the_living(filled: tuple[Path, State])
         assert_exact(index, state, query, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [100, 3])
 def test_filters_are_exact(filled: tuple[Path, State], most: int) -> None:
     folder, state = filled
@@ -203,6 +204,7 @@ def test_a_copied_folder_is_an_index(filled: tuple[Path, State], tmp_path: Path)
         assert index.get(range(400)) == rows(state)
 
 
+@pytest.mark.slow
 def test_two_writers_are_told_so_and_readers_go_on(filled: tuple[Path, State]) -> None:
     folder, state = filled
     holder = subprocess.Popen(
@@ -227,6 +229,7 @@ def test_two_writers_are_told_so_and_readers_go_on(filled: tuple[Path, State]) -
         assert len(index) == len(state) + 1
 
 
+@pytest.mark.slow
 def test_others_that_open_and_close_take_nothing_from_a_writer(tmp_path: Path) -> None:
     create(tmp_path / "index").close()
     opener = subprocess.Popen(
@@ -295,6 +298,7 @@ def test_threads_share_an_index(filled: tuple[Path, State]) -> None:
         assert len(index) == len(state) + 200
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(filled: tuple[Path, State]) -> None:
     folder, state = filled
     program = (
@@ -390,6 +394,7 @@ def test_a_reader_sees_vectors_of_another_size(filled: tuple[Path, State]) -> No
             reader.search(QUERIES[0])
 
 
+@pytest.mark.slow
 def test_a_query_of_thousands_of_words(tmp_path: Path) -> None:
     texts = [f"word{n} common" for n in range(3000)]
     with create(tmp_path / "index") as index:

@@ -198,12 +198,14 @@ def check(find: Find, rows: list[Row], tree: Tree) -> None:
     assert find(rows, condition) == expected
 
 
+@pytest.mark.slow
 @given(rows, trees)
 @settings(max_examples=400, deadline=None)
 def test_sqlite_finds_what_the_condition_means(rows: list[Row], tree: Tree) -> None:
     check(in_sqlite, rows, tree)
 
 
+@pytest.mark.slow
 @given(rows=rows, tree=trees)
 @settings(max_examples=150, deadline=None)
 def test_postgres_finds_what_the_condition_means(

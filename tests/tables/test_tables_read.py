@@ -256,6 +256,7 @@ def test_the_delimiter_is_found_in_the_first_line_that_is_not_empty(tmp_path: Pa
     assert (read.texts, list(read.source.rows)) == (["one"], [4])
 
 
+@pytest.mark.slow
 def test_a_cell_of_20_megabytes_is_not_called_an_unclosed_quote(tmp_path: Path) -> None:
     text = "x" * 20_000_000
     message = refusal(write(tmp_path / "a.csv", f"id,text\n1,{text}\n"), "text")
@@ -625,6 +626,7 @@ pieces = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.txt.gz"])
 @settings(deadline=None)
 @given(content=st.lists(pieces | st.binary(max_size=3)).map(b"".join))

@@ -40,6 +40,7 @@ def tables(draw: st.DrawFn) -> dict[str, list[str]]:
     return {name: draw(st.lists(cells, min_size=rows, max_size=rows)) for name in columns}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABULAR)
 @settings(deadline=None)
 @given(columns=tables())
@@ -55,6 +56,7 @@ def test_any_texts_read_back_as_they_were(name: str, columns: dict[str, list[str
         assert [each.name for each in Path(folder).iterdir()] == [name]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     values=st.lists(
@@ -77,6 +79,7 @@ values_of_json = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(values=st.lists(values_of_json, min_size=1, max_size=4))
 def test_jsonl_keeps_every_type(values: list[object]) -> None:

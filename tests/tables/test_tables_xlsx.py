@@ -159,6 +159,7 @@ def test_what_is_written_is_read_by_pandas_too(tmp_path: Path) -> None:
     assert frame["score"].tolist() == [0.1, 0.25]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1))
 def test_any_texts_read_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("xlsx") / "a.xlsx"

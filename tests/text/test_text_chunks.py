@@ -56,6 +56,7 @@ def _rows(tokenizer: Tokenizer, text: str, prompt: str = "") -> list[list[int]]:
     return [tokens.padded(np.array([row]))[0].tolist() for row in range(len(tokens.lengths))]
 
 
+@pytest.mark.slow
 @given(texts)
 def test_the_windows_of_a_text_hold_all_of_it_in_order(tokenizer: Tokenizer, text: str) -> None:
     whole, rows = _own(tokenizer, text), _rows(tokenizer, text)

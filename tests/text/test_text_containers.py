@@ -56,6 +56,7 @@ def classifier(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Classifi
     return Classifier(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_every_face_takes_it(

@@ -51,6 +51,7 @@ def reference(made: Made, pairs: list[tuple[str, str]], **cut: Any) -> list[Any]
     return list(zip(fed.input_ids, fed.token_type_ids, strict=True))
 
 
+@pytest.mark.slow
 @given(pairs, lengths)
 def test_pairs_are_cut_like_longest_first(
     made: Made, pairs: list[tuple[str, str]], length: int
@@ -61,6 +62,7 @@ def test_pairs_are_cut_like_longest_first(
     assert found.cut.tolist() == [max(0, size - length) for size in whole]
 
 
+@pytest.mark.slow
 @given(pairs, lengths)
 def test_documents_are_cut_like_only_second(
     made: Made, pairs: list[tuple[str, str]], length: int

@@ -51,6 +51,7 @@ def whole(bare: Bare, given: list[str]) -> list[list[int]]:
     return [e.ids for e in bare.encode_batch_fast(given, add_special_tokens=False)]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(given=st.lists(texts, min_size=1, max_size=6))
 def test_ids_are_those_of_the_whole_text(

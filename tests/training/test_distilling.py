@@ -66,6 +66,7 @@ def static(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_static_student_is_the_same_in_three_libraries(static: Path) -> None:
     from model2vec import StaticModel
     from sentence_transformers import SentenceTransformer
@@ -96,6 +97,7 @@ def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
     assert np.corrcoef(cosines)[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_vectors_made_elsewhere_teach_and_the_size_can_be_cut(tiny: Tiny, tmp_path: Path) -> None:
     texts = made_texts()
     np.save(tmp_path / "vectors.npy", Words().encode(texts))
@@ -180,6 +182,7 @@ def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -68,6 +68,7 @@ def test_scores_are_not_labels() -> None:
     assert RankingLoss()(scored).item() == RankingLoss()(outputs).item() > 0
 
 
+@pytest.mark.slow
 @both_ways
 @given(n=st.integers(2, 9), block=st.integers(1, 40), seed=st.integers(0, 99))
 def test_blocks_of_rows_are_the_batch_at_once(

@@ -39,6 +39,7 @@ def test_every_loss_but_softmax_is_made_without_arguments() -> None:
     assert all(isinstance(loss, Loss) for loss in made)
 
 
+@pytest.mark.slow
 @each
 @settings(max_examples=15)
 @given(n=st.integers(1, 9), seed=st.integers(0, 2**32), negatives=st.integers(1, 3))
@@ -49,6 +50,7 @@ def test_a_loss_is_its_formula(case: Case, n: int, seed: int, negatives: int) ->
     assert loss.item() == pytest.approx(case.reference(*arrays(outputs)), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 @each
 def test_a_gradient_is_that_of_the_formula(case: Case) -> None:
     outputs = case.outputs(6, seed=1)

@@ -80,6 +80,7 @@ def rows_of(table: dict[str, list[Any]], width: int) -> list[tuple[Any, ...]]:
     return [*zip(*list(table.values())[:width], strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.SememeWarning")
 @pytest.mark.parametrize(
     ("count", "first", "last", "margin", "same"),
@@ -184,6 +185,7 @@ def test_scores_that_are_not_one_a_pair_are_refused() -> None:
         sememe.mine_negatives(PAIRS, CORPUS, ENCODER, cross=Labels())
 
 
+@pytest.mark.slow
 def test_the_command_writes_triplets_that_train(tiny: Tiny, tmp_path: Path) -> None:
     questions = [f"nuclear power {word}" for word in ("wind", "solar", "bus", "train", "school")]
     answers = [f"clean energy {word}" for word in ("plant", "waste", "car", "road", "book")]

@@ -66,6 +66,7 @@ def assert_same_in_parts(
     assert_alike(gradients(tower, loss), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), BI_LOSSES)
 def test_parts_of_a_batch_give_its_gradients(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
@@ -76,6 +77,7 @@ def test_parts_of_a_batch_give_its_gradients(
     assert_same_in_parts(tower, loss, columns, targets, monkeypatch, tokens=40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), CROSS_LOSSES)
 def test_parts_of_a_cross_encoder_s_batch_give_its_gradients(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
@@ -90,6 +92,7 @@ def test_parts_of_a_cross_encoder_s_batch_give_its_gradients(
     assert_same_in_parts(tower, loss, columns, targets, monkeypatch, tokens=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ranking", "triplet"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_dropped_out_drops_out_again_on_the_way_back(

@@ -68,6 +68,7 @@ def step_all(model: Path, output: Path, budget: int) -> None:
     torch.save(found, output / f"{accelerator.process_index}.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "budget"), [(2, 10_000), (3, 60)])
 def test_processes_give_one_process_s_gradients(
     still: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, budget: int
@@ -124,6 +125,7 @@ def run_all(model: Path, data: Path, output: Path) -> None:
     (output.parent / f"verdict {done.comparison}").touch()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_a_whole_run_of_two_processes_is_saved_once(still: Path, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "data.csv", table("labelled pairs", 60))

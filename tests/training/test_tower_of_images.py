@@ -98,6 +98,7 @@ def train(
     return Trainer(tower, [Objective(examples, loss)], options, folder=folder).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("examples", "loss", "batch_size"),
     [

@@ -66,6 +66,7 @@ def logits(folder: Path, engine: str = "openvino") -> Any:
 # --- the same values, before and after training ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tower_gives_a_bi_encoder_s_vectors_and_saves_them(
     made: Callable[[str], Made], tmp_path: Path, kind: str
@@ -83,6 +84,7 @@ def test_a_tower_gives_a_bi_encoder_s_vectors_and_saves_them(
     assert tensor_names(tmp_path / "saved") == tensor_names(made(kind).encoder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tower_gives_a_cross_encoder_s_logits_and_saves_them(
     made: Callable[[str], Made], tmp_path: Path, kind: str
@@ -100,6 +102,7 @@ def test_a_tower_gives_a_cross_encoder_s_logits_and_saves_them(
     assert tensor_names(tmp_path / "saved") == tensor_names(made(kind).classifier)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bert", "roberta", "mpnet"])
 def test_sentence_transformers_opens_what_a_tower_saved(
     made: Callable[[str], Made], tmp_path: Path, kind: str
@@ -115,6 +118,7 @@ def test_sentence_transformers_opens_what_a_tower_saved(
     np.testing.assert_allclose(other.predict(PAIRS), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["plain", "0.x", "2.x", "6.x"])
 def test_every_layout_is_trained_and_written_whole(tmp_path: Path, layout: Any) -> None:
     make_checkpoint(tmp_path / "base", layout=layout, prefix="bert." * (layout == "0.x"))
@@ -124,6 +128,7 @@ def test_every_layout_is_trained_and_written_whole(tmp_path: Path, layout: Any) 
     assert tensor_names(tmp_path / "saved") == set(random_bert().state_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_each_pooling_is_the_encoder_s(tmp_path: Path, mode: str) -> None:
     make_checkpoint(tmp_path / "base", layout="6.x", pooling=(mode,))
@@ -131,6 +136,7 @@ def test_each_pooling_is_the_encoder_s(tmp_path: Path, mode: str) -> None:
     np.testing.assert_allclose(tower.encode(TEXTS), vectors(tmp_path / "base"), atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include_prompt", [True, False])
 def test_the_default_prompt_is_trained_with(tmp_path: Path, include_prompt: bool) -> None:
     prompts = {"query": "the power : ", "passage": "a book : "}
@@ -184,6 +190,7 @@ def without_pooler(directory: Path) -> None:
 # --- new heads ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooler", [True, False])
 @pytest.mark.parametrize("labels", [("score",), ("no", "maybe", "yes")])
 def test_a_bi_encoder_is_given_a_new_head(
@@ -224,6 +231,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:
 # --- gradients ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FLATTENED)
 @pytest.mark.parametrize("cross", [False, True])
 def test_flattening_changes_no_gradient(

@@ -37,6 +37,7 @@ def trained(tower: Any, items: list[Any], steps: int = 3) -> dict[str, tuple[Any
     return {name: (before[name], weight.detach()) for name, weight in weights.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_matrices_alone_move_and_are_merged_when_saved(tmp_path: Path, kind: str) -> None:
     made = make(tmp_path / kind, kind)

@@ -36,6 +36,7 @@ def opened(folder: Path) -> Any:
 ENOUGH = {"scored pairs": (300, 6), "labelled texts": (200, 6)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_data_makes_a_better_model(tmp_path: Path, model: Path, kind: str) -> None:
     rows, epochs = ENOUGH.get(kind, (300, 4))
@@ -69,6 +70,7 @@ def test_every_kind_of_data_makes_a_better_model(tmp_path: Path, model: Path, ki
     assert "<script src" not in page
 
 
+@pytest.mark.slow
 def test_a_teachers_logits_teach_the_order_of_unseen_triplets(tmp_path: Path, model: Path) -> None:
     columns, random = table("taught triplets", 300), np.random.default_rng(0)
     columns["positive_score"] = random.uniform(3, 11, 300).tolist()
@@ -78,6 +80,7 @@ def test_a_teachers_logits_teach_the_order_of_unseen_triplets(tmp_path: Path, mo
     assert done.better, done.verdict
 
 
+@pytest.mark.slow
 def test_what_is_saved_opens_anywhere(tmp_path: Path, model: Path) -> None:
     data = write_csv(tmp_path / "data.csv", table("triplets", 60))
     sememe.train_bi(data, tmp_path / "made", model=model, **QUICK)
@@ -87,6 +90,7 @@ def test_what_is_saved_opens_anywhere(tmp_path: Path, model: Path) -> None:
     np.testing.assert_allclose(theirs.encode(TEXTS), found, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_that_mean_nothing_make_no_better_model(tmp_path: Path, model: Path) -> None:
     columns = table("scored pairs", 200)
     np.random.default_rng(1).shuffle(columns["score"])
@@ -97,6 +101,7 @@ def test_scores_that_mean_nothing_make_no_better_model(tmp_path: Path, model: Pa
     assert json.loads((tmp_path / "made" / "training.json").read_text())["better"] is False
 
 
+@pytest.mark.slow
 def test_a_run_that_improved_nothing_saves_what_it_began_with(tmp_path: Path, model: Path) -> None:
     done = sememe.train_bi(
         table("triplets", 60), tmp_path / "made", model=model, **{**QUICK, "learning_rate": 1e-9}
@@ -127,6 +132,7 @@ def test_examples_to_measure_on_may_be_a_file(tmp_path: Path, model: Path) -> No
     assert f"{len(done.last.values)} examples held out" in done.verdict
 
 
+@pytest.mark.slow
 def test_choices_are_said_with_their_reasons(tmp_path: Path, model: Path) -> None:
     with pytest.warns(ChoiceWarning, match=r"loss ranking \(.*beat.*epochs 10 \(about 20,000"):
         sememe.train_bi(table("pairs", 40), tmp_path / "made", model=model, device="cpu")
@@ -144,6 +150,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_seed_gives_the_same_model_and_another_another(
     tmp_path: Path, model: Path, variant: str
@@ -167,6 +174,7 @@ def test_matryoshka_takes_the_loss_of_short_vectors_too(tmp_path: Path, model: P
     assert both > 1.5 * alone
 
 
+@pytest.mark.slow
 def test_several_data_sets_are_drawn_by_their_weights(tmp_path: Path, model: Path) -> None:
     triplets = write_csv(tmp_path / "triplets.csv", table("triplets", 200))
     labels = write_csv(tmp_path / "labels.csv", table("labelled texts", 60, seed=1))
@@ -178,6 +186,7 @@ def test_several_data_sets_are_drawn_by_their_weights(tmp_path: Path, model: Pat
     assert len(done.history.losses) == 4 * (9 + 4 + 4)
 
 
+@pytest.mark.slow
 def test_a_regular_transformer_can_be_trained(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "base", layout="plain")
     sememe.train_bi(table("pairs", 60), tmp_path / "made", model=tmp_path / "base", **QUICK)
@@ -281,6 +290,7 @@ def test_a_static_encoder_is_refused(tmp_path: Path) -> None:
         sememe.train_bi(table("pairs", 40), tmp_path / "made", model=tmp_path / "static")
 
 
+@pytest.mark.slow
 def test_columns_of_other_names_train_the_same_model(tmp_path: Path, model: Path) -> None:
     pairs = table("pairs", 60)
     renamed = {"q": pairs["anchor"], "a": pairs["positive"], "id": [*range(60)]}

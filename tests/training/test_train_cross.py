@@ -34,6 +34,7 @@ def scores(folder: Path, raw: bool = True) -> Any:
     return sememe.CrossEncoder(folder, precision="f32").score(PAIRS, raw=raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS_OF_PAIRS)
 def test_every_kind_of_pairs_makes_a_cross_encoder(tmp_path: Path, model: Path, kind: str) -> None:
     data = write_csv(tmp_path / "data.csv", judged(kind, 200))
@@ -93,6 +94,7 @@ def named(rows: int, names: list[str]) -> Table:
     return columns
 
 
+@pytest.mark.slow
 def test_classes_of_pairs_get_a_logit_each(tmp_path: Path, model: Path) -> None:
     names = ["denies", "entails", "neutral"]
     done = sememe.train_cross(named(120, names), tmp_path / "made", model=model, **QUICK)
@@ -105,6 +107,7 @@ def test_classes_of_pairs_get_a_logit_each(tmp_path: Path, model: Path) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cross_encoder_goes_on_from_its_own_head(tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "base")
     options = {**QUICK, "epochs": 1, "learning_rate": 1e-9}
@@ -119,6 +122,7 @@ def test_a_cross_encoder_goes_on_from_its_own_head(tmp_path: Path) -> None:
     assert done.first.value == pytest.approx(before.value, abs=1e-3), "not its cosines"
 
 
+@pytest.mark.slow
 def test_shuffled_scores_make_no_better_model(tmp_path: Path, model: Path) -> None:
     columns = judged("scored pairs", 200)
     np.random.default_rng(1).shuffle(columns["score"])
@@ -127,6 +131,7 @@ def test_shuffled_scores_make_no_better_model(tmp_path: Path, model: Path) -> No
     assert not done.verdict.startswith("Better")
 
 
+@pytest.mark.slow
 def test_worse_than_cosines_is_called_worse(tmp_path: Path, model: Path) -> None:
     # A head that has learnt nothing, against a bi-encoder that has learnt it all.
     data = table("labelled pairs", 300)
@@ -152,6 +157,7 @@ def test_a_seed_gives_the_same_head(tmp_path: Path, model: Path) -> None:
     assert files[0] == files[1] != files[2]
 
 
+@pytest.mark.slow
 def test_lora_trains_a_new_head(tmp_path: Path, model: Path) -> None:
     data = judged("labelled pairs", 200)
     done = sememe.train_cross(data, tmp_path / "made", model=model, lora=4, **QUICK)
@@ -180,6 +186,7 @@ def test_data_sets_that_need_different_heads_or_candidates_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_data_sets_of_one_loss_are_trained_together(tmp_path: Path, model: Path) -> None:
     data = [judged("pairs", 60), judged("triplets", 60, seed=1)]
     done = sememe.train_cross(data, tmp_path / "made", model=model, dev="none", **QUICK)

@@ -91,6 +91,7 @@ def stop_midway(base: Path, output: Path, kind: str = "bi") -> None:
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
     output = tmp_path / "made"
     stop_midway(base, output)
@@ -113,6 +114,7 @@ def test_another_setting_is_another_run(base: Path, tmp_path: Path) -> None:
     assert_as_uninterrupted(base, output, "bi")
 
 
+@pytest.mark.slow
 def test_training_that_has_ended_is_kept_until_its_result_is_there(
     base: Path, tmp_path: Path
 ) -> None:
@@ -158,6 +160,7 @@ def on_a_full_disk(base: Path, output: Path, message: Path, room: int) -> None:
         message.write_text(f"{type(error).__name__}: {error}")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_loses_nothing(base: Path, tmp_path: Path) -> None:
     output, message = tmp_path / "made", tmp_path / "message.txt"
     stop_midway(base, output)
@@ -197,6 +200,7 @@ def die_while_saving(base: Path, output: Path, at: str, save_minutes: float = 0)
     train(base, output, save_minutes=save_minutes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "at", ["sememe.checkpoint.write._write_face", "sememe.training.runs.write_outcome"]
 )
@@ -209,6 +213,7 @@ def test_killed_while_it_saves_it_saves_again(base: Path, tmp_path: Path, at: st
     assert list(tmp_path.iterdir()) == [output], "nothing half-written is left"
 
 
+@pytest.mark.slow
 def test_a_run_that_led_nowhere_is_no_hindrance(base: Path, tmp_path: Path) -> None:
     with pytest.raises(sememe.errors.InputError, match="not a number"):
         train(base, tmp_path / "made", learning_rate=1e37, dev="none")
@@ -217,6 +222,7 @@ def test_a_run_that_led_nowhere_is_no_hindrance(base: Path, tmp_path: Path) -> N
     assert_as_uninterrupted(base, tmp_path / "made", "bi")
 
 
+@pytest.mark.slow
 def test_without_torch_training_is_one_line(tmp_path: Path) -> None:
     ran = run_python(
         f"""

@@ -78,6 +78,7 @@ def test_without_a_measure_the_last_weights_stay() -> None:
 # --- seeds ---
 
 
+@pytest.mark.slow
 def test_a_seed_reproduces_everything_whatever_was_drawn_before() -> None:
     torch.manual_seed(1)
     history, weights = run(seed=4)

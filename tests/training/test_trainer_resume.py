@@ -36,6 +36,7 @@ class Stopped(BaseException):
     """As Ctrl-C."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2, 17, 40, 53, 54])
 def test_it_goes_on_after_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
@@ -153,6 +154,7 @@ def test_a_state_runs_no_code(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_patience_outlives_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected, _ = run(patience=2)
     assert len(expected.losses) < 54

@@ -336,7 +336,7 @@ def test_bad_options_are_said(option: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("train", [sememe.train_bi, sememe.train_cross])
 def test_the_command_line_takes_every_option(train: Any) -> None:
     parameters = set(inspect.signature(train).parameters)
-    apart = {"data", "output", "loss_options", "matryoshka", "progress"}
+    apart = {"data", "output", "columns", "loss_options", "matryoshka", "progress"}
     assert parameters - apart == set(_OPTIONS)
 
 

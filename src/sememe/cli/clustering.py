@@ -18,6 +18,7 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    add_vectors,
     check_outputs,
     cross_options,
     engine_options,
@@ -58,6 +59,7 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("-o", "--output", metavar="DIR",
                         help="the folder of the results; with --assign, a file")  # fmt: skip
     add_model(parser)
+    add_vectors(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--clusters", metavar="K", type=int, help="exactly so many clusters")
     how.add_argument("--threshold", metavar="COSINE", type=float,
@@ -126,9 +128,16 @@ def _cluster(options: argparse.Namespace) -> int:
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     cross = cross_options(options)
     encoder = sememe.BiEncoder(options.model, **engine_options(options))
+    vectors = None
+    if options.vectors:
+        from sememe.encoders.stored import read_vectors
+
+        names = table.text_names(options.column)
+        vectors = read_vectors(options.vectors, texts, encoder, columns=names)
     groups = sememe.cluster(
         texts,
         encoder,
+        vectors=vectors,
         clusters=options.clusters,
         threshold=options.threshold,
         granularity=options.granularity,

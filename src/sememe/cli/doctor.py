@@ -21,6 +21,7 @@ _SHOWN = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16
 _MINILM = (384, 1536)
 _PURPOSES = {
     "parquet": "parquet files",
+    "xlsx": "Excel workbooks",
     "search": "fast searches in large indexes",
     "postgres": "indexes in PostgreSQL",
     "classify": "training classifiers",

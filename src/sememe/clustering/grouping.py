@@ -28,6 +28,7 @@ from sememe.neighbors.approximate import APPROXIMATE_FROM
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
+from sememe.tables import series_index
 from sememe.text import as_list, check_texts, rows_with_text
 
 Granularity = Literal["coarse", "fine"] | float
@@ -44,6 +45,7 @@ def cluster(
     texts: Iterable[str],
     encoder: Encoder | str | os.PathLike[str] = DEFAULT_MODEL,
     *,
+    vectors: ArrayLike | None = None,
     clusters: int | None = None,
     threshold: float | None = None,
     granularity: Granularity | None = None,
@@ -66,6 +68,7 @@ def cluster(
             nothing about the others.
         encoder: a bi-encoder's name or directory, or anything with `.encode(texts)`, such as a
             `BiEncoder`.
+        vectors: the encoder's vectors of these texts, float (n, dim), if you have them already.
         clusters: exactly so many clusters.
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
@@ -107,7 +110,7 @@ def cluster(
     """
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
     options = replace(options, teacher=as_teacher(cross, budget))
     if options.teacher and options.threshold is not None:
@@ -120,12 +123,15 @@ def cluster(
     rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
     _check_count(options.clusters, len(set(filled)), len(rows))
-    vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0), dtype=np.float32)
+    if vectors is not None:
+        points = _unit_rows(vectors, texts)[rows]
+    else:
+        points = _unit_rows(encoded(encoder, filled, progress) if rows else np.empty((0, 0)), rows)
     # Not the user's own encoder, which may cost money by the text.
     has_name = describe_encoder(encoder) is not None
     encode = partial(encoded, encoder, progress=False) if has_name else None
-    groups = group_points(_unit_rows(vectors, rows), rows, texts, options, encode)
-    return replace(groups, columns=data, encoder=encoder)
+    groups = group_points(points, rows, texts, options, encode)
+    return replace(groups, columns=data, encoder=encoder, index=index)
 
 
 def cluster_vectors(
@@ -157,13 +163,13 @@ def cluster_vectors(
         >>> groups.labels.tolist()
         [0, 0, -1]
     """
-    texts = check_texts(texts)
+    index, texts = series_index(texts), check_texts(texts)
     options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
     data = checked_columns(columns, len(texts))
     points = _unit_rows(vectors, texts)
     rows = rows_with_text(texts, NO_CLUSTER)
     points = points if len(rows) == len(texts) else points[rows]
-    return replace(group_points(points, rows, texts, options), columns=data)
+    return replace(group_points(points, rows, texts, options), columns=data, index=index)
 
 
 def _unit_rows(vectors: ArrayLike, texts: Sequence[object]) -> NDArray[np.float32]:

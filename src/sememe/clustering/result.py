@@ -52,6 +52,7 @@ class Clusters:
         naming: how names are made, should the clusters change.
         cascade: what the cross-encoder cost, and whether it was trusted; None without one.
         map: what moved the vectors as it taught; None where nothing moved.
+        index: of the pandas Series that the texts came in, else None; a folder does not keep it.
     """
 
     labels: NDArray[np.int64]
@@ -66,6 +67,7 @@ class Clusters:
     naming: Naming = field(default_factory=Naming)
     cascade: CascadeReport | None = None
     map: LinearMap | None = None
+    index: Any = None
 
     def __len__(self) -> int:
         return len(self.clusters)
@@ -234,6 +236,7 @@ class Clusters:
             clusters=sorted(clusters, key=lambda one: -one.size),
             space=self.space.take(rows),
             columns={name: [v[row] for row in rows.tolist()] for name, v in self.columns.items()},
+            index=None if self.index is None else self.index[rows],
         )
 
     def _relabelled(self, labels: NDArray[np.int64], changed: Sequence[int]) -> "Clusters":
@@ -358,6 +361,8 @@ class Clusters:
     def to_frame(self) -> "pandas.DataFrame":
         """One row a text: text, cluster (-1 for an outlier or a blank), name, strength, terms.
 
+        Its index is that of the Series that the texts came in.
+
         Raises:
             MissingExtra: pandas is not installed.
         """
@@ -371,7 +376,8 @@ class Clusters:
                 "name": [names.get(label, "") for label in labels],
                 "strength": self.strength,
                 "terms": [terms.get(label, "") for label in labels],
-            }
+            },
+            self.index,
         )
 
     def to_dict(self) -> dict[str, Any]:
