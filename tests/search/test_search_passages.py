@@ -1,6 +1,7 @@
 """An index whose texts are split into passages: what is found, and what stays whole."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ METADATA = [{"n": n} for n in range(len(TEXTS))]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def index(encoder: BiEncoder, tmp_path: Path, request: pytest.FixtureRequest) -> Index:
+def index(encoder: BiEncoder, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Index]:
     is_shared = request.param == "postgres"
     place = request.getfixturevalue("postgres_place") if is_shared else tmp_path / "x"
     index = Index.create(place, encoder, language="simple", long="split")
     index.add(TEXTS, IDS, METADATA)
-    return index
+    yield index
+    index.close()
 
 
 def passages(encoder: BiEncoder, texts: list[str]) -> list[list[str]]:
