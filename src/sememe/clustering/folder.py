@@ -9,18 +9,18 @@ arrays.safetensors   vectors, neighbours, labels, places on the map
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sememe.cascade import LinearMap
+from sememe.checkpoint.write import take_name
 from sememe.clustering.membership import Space
 from sememe.errors import InputError, TableError, is_unavailable
 from sememe.neighbors import Neighbors
@@ -187,34 +187,25 @@ def check_encoder(saved: SavedEncoder | None, encoder: object) -> None:
 @contextmanager
 def _folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside `target`, which takes its name, or its files' places in it."""
-    folder = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix=".sememe-", dir=target.parent))
-        yield folder
-        folder.chmod(0o777 & ~_umask())
-        if target.is_dir() and any(target.iterdir()):
-            # The user's other files stay; without clusters.json, half of a folder is not opened.
-            (target / _CLUSTERS).unlink(missing_ok=True)
-            for name in FILES:
-                (target / name).unlink(missing_ok=True)
-                if (folder / name).exists():
-                    (folder / name).replace(target / name)
-        else:
-            if target.exists():
-                target.rmdir()
-            folder.rename(target)
+        with TemporaryDirectory(
+            prefix=".sememe-", dir=target.parent, ignore_cleanup_errors=True
+        ) as temporary:
+            folder = Path(temporary) / "groups"  # with the rights of any new folder
+            folder.mkdir()
+            yield folder
+            if target.is_dir() and any(target.iterdir()):
+                # The user's other files stay; without clusters.json, half of a folder isn't opened.
+                (target / _CLUSTERS).unlink(missing_ok=True)
+                for name in FILES:
+                    (target / name).unlink(missing_ok=True)
+                    if (folder / name).exists():
+                        (folder / name).replace(target / name)
+            else:
+                take_name(folder, target)
     except OSError as error:
         raise TableError(
             f"{target} cannot be written: {error.strerror or error}.",
             unavailable=is_unavailable(error),
         ) from error
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,7 +8,7 @@ from math import isfinite
 from numbers import Real
 from typing import Any, TypeVar
 
-from sememe.arguments import shown
+from sememe.arguments import is_missing, shown
 from sememe.errors import GuessWarning, SememeWarning, warn
 
 Value = TypeVar("Value")
@@ -29,7 +29,7 @@ def is_blank(value: Any) -> bool:
     """
     if isinstance(value, str):
         return not value.strip()
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+    return is_missing(value) or bool(value != value)
 
 
 def cell_text(value: Any) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sememe.arguments import one_of, shown, whole_number
 from sememe.cascade import Cascade, teach
 from sememe.cascade.scores import Reader
-from sememe.checkpoint import Checkpoint, read, write
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read, write
 from sememe.checkpoint.modules import Dense, Normalize
 from sememe.checkpoint.write import check_target, new_folder
 from sememe.costs import Budget
@@ -51,7 +51,6 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 HOWS = ("auto", "map", "static")
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 _FEWEST = 200
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 2000
@@ -110,16 +109,18 @@ def distill(
     """
     one_of("how", how, HOWS)
     target = check_target(output)
-    texts, teacher = check_texts(texts), _opened(teacher)
-    scores = callable(getattr(teacher, "score", None))
+    texts, source = check_texts(texts), _opened(teacher)
+    scores = callable(getattr(source, "score", None))
     way = ("map" if scores else "static") if how == "auto" else how
     if (way == "map") != scores:
         raise InputError(
             f"how={how!r} does not fit this teacher: a map is taught by scores (a cross-encoder), "
             "a static student by vectors (a bi-encoder)."
         )
-    if dim is not None and (way == "map" or whole_number("dim", dim) < 1):
-        raise InputError(f"dim={dim}: a map keeps the student's size; leave dim= out.")
+    if dim is not None:
+        whole_number("dim", dim)
+        if way == "map":
+            raise InputError(f"dim={dim}: a map keeps the student's size; leave dim= out.")
     lessons = _Texts.split(texts, seed)
     encoder = as_encoder(student)
     if not isinstance(encoder, BiEncoder):
@@ -129,8 +130,10 @@ def distill(
             f"{encoder.model} is static, or cuts its vectors: it has no place for a map behind it. "
             "Give a transformer whose vectors are whole."
         )
-    work: Callable[..., _Result] = _map if way == "map" else _static
-    result = work(lessons, teacher, encoder, budget=budget, dim=dim, progress=progress)
+    if way == "map":
+        result = _map(lessons, source, encoder, budget, progress)
+    else:
+        result = _static(lessons, source, encoder, dim, progress)
     why = ON_REQUEST if way == how else f"the teacher gives {'scores' if scores else 'vectors'}"
     choices = [Choice("how", way, why), *result.choices]
     report_choices(choices)
@@ -181,10 +184,9 @@ class _Result:
 
 
 def _map(
-    lessons: _Texts, teacher: Scorer, student: BiEncoder, *, budget: Any, progress: Any, dim: None
+    lessons: _Texts, teacher: Scorer, student: BiEncoder, budget: Any, progress: bool | None
 ) -> _Result:
     """The student's own checkpoint with the cascade's map behind it."""
-    del dim
     vectors, held = (
         normalized(np.asarray(encoded(student, lessons.of(rows), progress), np.float32))
         for rows in (lessons.train, lessons.held)
@@ -236,13 +238,10 @@ def _static(
     lessons: _Texts,
     teacher: Encoder | Floats,
     student: BiEncoder,
-    *,
     dim: int | None,
-    progress: Any,
-    budget: Any,
+    progress: bool | None,
 ) -> _Result:
     """A table of token vectors, in model2vec's layout."""
-    del budget
     train, held = (
         _targets(teacher, lessons, rows, progress) for rows in (lessons.train, lessons.held)
     )
