@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
     classifier = sememe.Classifier(options.model, **engine_options(options))
     done = classifier.predict_to(texts, options.output, proba=options.proba)
     fingerprint = classifier.fingerprint if options.json else ""
-    print_summary(done, ("texts", f"labels of {done.dim}"), started, fingerprint)
+    print_summary(done, ("text", f"labels of {done.dim}"), started, fingerprint)
     return 0
 
 

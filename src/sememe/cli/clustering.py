@@ -197,11 +197,12 @@ def _assign(options: argparse.Namespace) -> int:
     names = {one.label: one.name for one in groups.clusters}
     columns: dict[str, Any] = dict(table.columns)
     for name, values in {
-        "cluster": [None if row in blank_rows else n for row, n in enumerate(labels.tolist())],
+        "cluster": labels.tolist(),
         "cluster_name": [names.get(label) for label in labels.tolist()],
-        "strength": strength.round(3),
+        "strength": strength.round(3).tolist(),
     }.items():
-        columns[new_column(name, columns)] = values
+        results = [None if row in blank_rows else value for row, value in enumerate(values)]
+        columns[new_column(name, columns)] = results
     if options.output is None:
         _print_rows(columns, options.json)
     else:

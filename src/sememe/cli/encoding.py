@@ -16,6 +16,7 @@ from sememe.cli.parser import (
     engine_options,
     print_json,
 )
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         long=options.long,
     )
     fingerprint = encoder.fingerprint if options.json else ""
-    noun = "passages" if options.long == "split" else "texts"
+    noun = "passage" if options.long == "split" else "text"
     print_summary(result, (noun, f"vectors of {result.dim}"), started, fingerprint)
     return 0
 
@@ -99,7 +100,7 @@ def print_summary(
 
     Args:
         result: what the job wrote.
-        nouns: what was read, and what was written.
+        nouns: one of what was read, and what was written.
         started: when the command started, by `time.perf_counter`.
         fingerprint: the encoder's, or "" for no JSON.
     """
@@ -107,9 +108,9 @@ def print_summary(
     if fingerprint:
         summary = {**asdict(result), "path": str(result.path), "seconds": round(seconds, 3)}
         print_json({**summary, "fingerprint": fingerprint})
-    items, values = nouns
+    noun, values = nouns
     resumed = f" ({result.found:,} of them were finished before)" if result.found else ""
     print(
-        f"{result.rows:,} {items}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
+        f"{counted(result.rows, noun)}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
         file=sys.stderr,
     )

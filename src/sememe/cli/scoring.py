@@ -67,5 +67,5 @@ def _run(options: argparse.Namespace) -> int:
         truncate=options.truncate,
     )
     noun = "scores" if result.dim == 1 else f"scores of {result.dim} labels"
-    print_summary(result, ("pairs", noun), started, cross.fingerprint if options.json else "")
+    print_summary(result, ("pair", noun), started, cross.fingerprint if options.json else "")
     return 0

@@ -88,11 +88,12 @@ def assignment_columns(groups: "Clusters") -> dict[str, Any]:
     blank = set(groups.blanks.tolist())
     labels = groups.labels.tolist()
     for name, values in {
-        "cluster": [None if row in blank else label for row, label in enumerate(labels)],
+        "cluster": labels,
         "cluster_name": [names.get(label) for label in labels],
-        "strength": groups.strength.round(3),
+        "strength": groups.strength.round(3).tolist(),
     }.items():
-        columns[new_column(name, columns)] = values
+        results = [None if row in blank else value for row, value in enumerate(values)]
+        columns[new_column(name, columns)] = results
     return columns
 
 

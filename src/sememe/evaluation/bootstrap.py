@@ -37,6 +37,16 @@ class Comparison:
     high: float
     p: float
 
+    @property
+    def better(self) -> bool:
+        """The first is better: the interval lies above 0, and there are enough items to say so."""
+        return self.low > 0 and self.p < 0.05
+
+    @property
+    def worse(self) -> bool:
+        """The first is worse, as surely."""
+        return self.high < 0 and self.p < 0.05
+
 
 def interval(
     statistic: Statistic,
@@ -70,7 +80,8 @@ def paired_test(
 
     p is twice the share of draws whose difference is on the other side of 0, the sample itself
     counted as one of them: it is never 0, and below 1 - confidence only where the interval is clear
-    of 0. Options and errors as in `interval`.
+    of 0. It is at least 2 ** (1 - n), as that of n coins which all fall on one side: draws of a few
+    items that agree cannot differ. Options and errors as in `interval`.
 
         >>> paired_test(np.mean, [1, 1, 1, 0], [1, 1, 1, 0]).p
         1.0
@@ -82,7 +93,8 @@ def paired_test(
     arrays = (first, second, *gold)
     value, low, high, draws = _bootstrap(difference, arrays, confidence, resamples, seed)
     beyond = min((draws <= 0).sum(), (draws >= 0).sum())
-    return Comparison(value, low, high, float(min(1, 2 * (beyond + 1) / (len(draws) + 1))))
+    p = min(1, max(2 * (beyond + 1) / (len(draws) + 1), 2.0 ** (1 - len(arrays[0]))))
+    return Comparison(value, low, high, float(p))
 
 
 def _bootstrap(

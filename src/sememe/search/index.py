@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import one_of, shown, whole_number
+from sememe.checkpoint import DEFAULT_MODEL
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, as_scorer
 from sememe.errors import InputError, SememeError, StoreError
@@ -70,7 +71,7 @@ class Index:
     def create(
         cls,
         place: Place,
-        encoder: BiEncoder | Model,
+        encoder: BiEncoder | Model = DEFAULT_MODEL,
         *,
         language: str = "english",
         long: str = "truncate",
@@ -81,8 +82,8 @@ class Index:
 
         Args:
             place: a folder that is new or empty, or `postgresql://user@host/database/name`.
-            encoder: a bi-encoder, or its name; its fingerprint is stored, and checked on every
-                opening.
+            encoder: a bi-encoder, or its name (default: all-MiniLM-L6-v2); its fingerprint is
+                stored, and checked on every opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
             long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
                 a hit says which one answers best. A passage's vector is the mean of its own and of
@@ -162,6 +163,9 @@ class Index:
 
     def __repr__(self) -> str:
         return f"Index({self.place!r}, {counted(len(self), 'text')})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Index.open, (self.place, self._encoder)
 
     def __enter__(self) -> "Index":
         return self
