@@ -8,16 +8,14 @@ from sememe.text.check import (
     refuse_tables,
     rows_with_text,
 )
-from sememe.text.long_texts import Chunks, chunked, sentence_spans, sentences
 from sememe.text.pair_tokenizer import Pair, PairTokenizer
-from sememe.text.passages import split_passages
+from sememe.text.passages import sentence_spans, sentences, split_passages
 from sememe.text.static_tokenizer import UNKNOWN, StaticTokenizer
 from sememe.text.tokenizer import Batch, Rows, Tokenizer, Tokens, batches, pack
 
 __all__ = [
     "UNKNOWN",
     "Batch",
-    "Chunks",
     "HalfPairs",
     "Pair",
     "PairTokenizer",
@@ -29,7 +27,6 @@ __all__ = [
     "batches",
     "check_pairs",
     "check_texts",
-    "chunked",
     "pack",
     "refuse_tables",
     "rows_with_text",

@@ -170,8 +170,8 @@ class Tokenizer:
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
         encodings, ids, lengths = self._encoded(texts)
-        if self._add_special:
-            self._check_lengths(lengths)
+        if self._add_special and lengths.max(initial=0) > self.max_length:
+            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
         cut = np.zeros(len(lengths), np.int64)
         for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
             cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
@@ -185,13 +185,6 @@ class Tokenizer:
                 list(texts), add_special_tokens=self._add_special
             )
         return encodings, *self._flat([encoding.ids for encoding in encodings])
-
-    def encodings(self, texts: Sequence[str]) -> list[Any]:
-        """The library's own `Encoding` of each text, which knows where its tokens stand in it."""
-        with native_code():
-            encodings = list(self._tokenizer.encode_batch(texts))
-        self._check_lengths(np.array([len(encoding.ids) for encoding in encodings], np.int32))
-        return encodings
 
     def joined(self, texts_ids: Sequence[Sequence[int]]) -> Tokens:
         """Ids as an engine takes them, none of them cut."""
@@ -213,10 +206,6 @@ class Tokenizer:
                 "same model."
             )
         return ids, lengths
-
-    def _check_lengths(self, lengths: Ints) -> None:
-        if lengths.max(initial=0) > self.max_length:
-            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
 
     def example_pair(self) -> tuple[list[int], list[int | None], list[int]]:
         """The ids of a pair of texts "a", which text each is of, and the types meant for the model.
