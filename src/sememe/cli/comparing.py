@@ -1,11 +1,12 @@
 """`sememe compare`: a pair of sentences as each encoder sees it."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
 from sememe.cli.parser import (
     DEFAULT_MODEL,
+    Commands,
     add_command,
     add_engine,
     add_json,
@@ -14,16 +15,13 @@ from sememe.cli.parser import (
 )
 from sememe.errors import InputError
 
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
-
 _WIDEST = 32
 _EXAMPLES = """\
 sememe compare "my dog is fast" "my canine is rapid" "he has a V8 diesel engine"
 sememe compare "my dog is fast" "my canine is rapid" --model all-MiniLM-L6-v2 bert-base-uncased"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,

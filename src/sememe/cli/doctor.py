@@ -4,15 +4,12 @@ import argparse
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
 from sememe.cli.models import describe, format_model
-from sememe.cli.parser import add_command, add_json, print_json
+from sememe.cli.parser import Commands, add_command, add_json, print_json
 from sememe.extras import EXTRAS, install_line, is_installed, requirement
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
 
 _PACKAGES = ("numpy", "scipy", "openvino", "tokenizers", "safetensors", "scikit-network",
              "huggingface-hub")  # fmt: skip
@@ -31,7 +28,7 @@ _PURPOSES = {
 }
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,

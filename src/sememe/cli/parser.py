@@ -9,13 +9,11 @@ from math import isfinite
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from sememe.errors import InputError
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction["Parser"]
-
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 
@@ -28,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: "Commands", name: str, *, summary: str, description: str, examples: str
+    commands: Commands, name: str, *, summary: str, description: str, examples: str
 ) -> Parser:
     """Add a command whose help ends with examples, one a line."""
     return commands.add_parser(

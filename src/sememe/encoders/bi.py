@@ -515,7 +515,7 @@ class BiEncoder(OpenedModel):
         work: Work[str],
         done: Rows | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
-        """The computed batches of texts, each behind a prompt; `done` is how many each completes."""
+        """The computed batches of texts, each behind a prompt; for `done` see `Pipeline.values`."""
         tokenize = lambda window: self._tokenizer([prompt + text for text in window])  # noqa: E731
         return pipeline.values(texts, tokenize, work, skip=self._skip(prompt), done=done)
 
