@@ -47,7 +47,7 @@ def quantize(
         >>> ranges.fidelity.mean > 0.99                   # doctest: +SKIP
         True
     """
-    from sememe.engines.openvino.calibrate import calibrate
+    from sememe.engines.openvino.int8 import calibrate
 
     if texts is None:
         samples, source = CALIBRATION.read_text(encoding="utf-8").splitlines(), "sememe's own texts"

@@ -14,9 +14,13 @@ from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import sha256
 from sememe.engines.engine import Array, Output
 from sememe.engines.processor import features
-from sememe.engines.torch.head import Tensor, TransformerWithHead, probe
-from sememe.engines.torch.load import load_transformer
 from sememe.engines.torch.speed import unpadded
+from sememe.engines.torch.transformer import (
+    Tensor,
+    TransformerWithHead,
+    load_transformer,
+    probe,
+)
 from sememe.errors import CheckpointError, ChoiceWarning, InputError, warn
 from sememe.processes import native_code
 from sememe.text import Batch
