@@ -1,0 +1,3 @@
+"""Placeholder."""
+def tune(*args, **kwargs):
+    raise NotImplementedError
