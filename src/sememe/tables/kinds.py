@@ -126,10 +126,8 @@ def _date(value: Any, month_first: bool) -> datetime | None:
     try:
         if isinstance(value, str) and (match := _DATE.match(value.strip())):
             first, mark, second, year = match.groups()
-            swap = month_first and mark != "."
-            value = datetime(
-                int(year), int(first if swap else second), int(second if swap else first)
-            )
+            month, day = (first, second) if month_first and mark != "." else (second, first)
+            value = datetime(int(year), int(month), int(day))
         elif isinstance(value, str):
             value = datetime.fromisoformat(value.strip().replace("/", "-"))
     except ValueError:
