@@ -66,8 +66,8 @@ def _examine() -> dict[str, Any]:
     auto: dict[str, Any] = {"model": None, "precision": None, "why": "no transformer is here"}
     if example is not None and example.checkpoint is not None:
         ranges = find_ranges(example.checkpoint.weights.sha256)
-        choice = automatic(core(), ranges, ranges.output if ranges else "")
-        auto = {"model": example.name, "precision": choice.precision, "why": choice.why}
+        precision, why = automatic(core(), ranges, ranges.output if ranges else "")
+        auto = {"model": example.name, "precision": precision, "why": why}
     rates = ("f32", "bf16", "int8") if multiplies_bf16(core()) else ("f32", "int8")
     missing = {
         _PURPOSES[extra]: install_line(absent)

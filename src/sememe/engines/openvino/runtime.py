@@ -99,17 +99,14 @@ class OpenVinoEngine:
 
     def _infer(self, batch: Batch) -> Array:
         with native_code():
-            request = self._request()
+            if not hasattr(self._local, "request"):
+                self._local.request = self._compiled.create_infer_request()
+            request = self._local.request
             # Started and awaited, not inferred: only an asynchronous start uses the streams.
             request.start_async(self._feeds(batch), share_inputs=True)
             request.wait()
             values: Array = request.get_output_tensor(0).data.astype(np.float32, copy=True)
             return values
-
-    def _request(self) -> Any:
-        if not hasattr(self._local, "request"):
-            self._local.request = self._compiled.create_infer_request()
-        return self._local.request
 
 
 def _compile(model: openvino.Model, hint: str, streams: int, *, pinned: bool = False) -> Any:
