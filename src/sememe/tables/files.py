@@ -30,6 +30,7 @@ FORMATS = {
 }
 _HEAD = 8192
 _DESCRIPTORS = re.compile(r"-|/dev/stdin|/(dev|proc/self)/fd/\d+")
+_SHEET = re.compile(r"(.+\.xlsx)#(.+)", re.IGNORECASE)
 _MARKS = {
     b"\xff\xfe\0\0": "utf-32",  # before UTF-16's, which it begins with
     b"\0\0\xfe\xff": "utf-32",
@@ -49,6 +50,16 @@ _SIGNATURES = {
 }
 
 
+def split_sheet(path: StrPath) -> tuple[str, str | None]:
+    """A path, and the sheet that is named behind it.
+
+    >>> split_sheet("orders.xlsx#May")
+    ('orders.xlsx', 'May')
+    """
+    match = _SHEET.fullmatch(os.fspath(path))
+    return (match[1], match[2]) if match else (os.fspath(path), None)
+
+
 def file_name(path: StrPath) -> str:
     """How messages call a file."""
     return "standard input" if os.fspath(path) == "-" else os.fspath(path)
@@ -60,7 +71,7 @@ def input_format(path: StrPath) -> str:
     Standard input and pipes without a suffix are lines of text. No pipe is opened: what is read
     from it once is gone.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = Path(split_sheet(path)[0]).suffix.lower()
     is_compressed = suffix == ".gz"
     file_format = FORMATS.get(Path(Path(path).stem).suffix.lower() if is_compressed else suffix)
     if file_format and not (is_compressed and file_format in ("parquet", "xlsx")):
@@ -79,7 +90,7 @@ def input_format(path: StrPath) -> str:
 @contextmanager
 def open_bytes(path: StrPath) -> Iterator[IO[bytes]]:
     """Open a file that is not empty; whatever is wrong with it becomes a TableError."""
-    name = file_name(path)
+    name, (path, _) = file_name(path), split_sheet(path)
     compressed = Path(path).suffix.lower() == ".gz"
     try:
         with _open(path) as raw, gzip.open(raw) if compressed else nullcontext(raw) as opened:
