@@ -13,6 +13,7 @@ from sememe.cli.parser import (
     engine_options,
     print_json,
 )
+from sememe.cli.searching import one_line
 from sememe.errors import InputError
 
 _WIDEST = 32
@@ -78,7 +79,7 @@ def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> d
 
 def _lines(others: list[str], rows: list[dict[str, Any]]) -> list[str]:
     """A table: texts to the left, numbers to the right."""
-    table = [["model", "kind", "dim", "measure", *map(_shortened, others)]]
+    table = [["model", "kind", "dim", "measure", *(one_line(text, _WIDEST) for text in others)]]
     for row in rows:
         pooled = " (mean-pooled)" if row["kind"] == "regular transformer" else ""
         dim = "-" if row["dim"] is None else str(row["dim"])
@@ -98,8 +99,3 @@ def _cell(value: float | dict[str, float]) -> str:
         label = max(value, key=value.__getitem__)
         return f"{label} {value[label]:.4f}"
     return f"{value:.4f}"
-
-
-def _shortened(sentence: str) -> str:
-    line = " ".join(sentence.split())
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"

@@ -141,7 +141,7 @@ def labelled(metadata: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {value}" for key, value in metadata.items()]
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = _WIDEST) -> str:
     """The beginning of a text, on one line of a terminal, which nothing in it moves."""
-    line = _CONTROL.sub("�", " ".join(text.split()))
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+    line = _CONTROL.sub("\ufffd", " ".join(text.split()))
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -148,13 +148,15 @@ def _read_delimited(
 ) -> Iterator[Table]:
     """Yield the columns that `pick` takes from the header, up to `size` rows at a time.
 
-    A delimiter of None is told by Excel's `sep=;` in the first line, or sniffed from the header.
+    A delimiter of None is told by Excel's `sep=;` in the first line, or guessed from the header.
     """
     number, first = _next_line(lines, 0)
     if delimiter is None and (hint := _EXCELS_HINT.fullmatch(first)):
         delimiter = hint[1]
         number, first = _next_line(lines, number)
-    delimiter = delimiter or _sniff(first)
+    # The one that the header has most often outside its quotes; a quote within a cell is text.
+    bare = re.sub(r'(?<![^,;\t])"[^"]*(?:""[^"]*)*("|$)', "", first)
+    delimiter = delimiter or max(",;\t", key=bare.count)
     read = _tab_separated if delimiter == "\t" else _quoted
     rows = read(chain([first], lines), number, delimiter, file)
     header = checked_header(next(rows, (1, 1, []))[2], file)
@@ -188,12 +190,13 @@ def _tab_separated(lines: Iterable[str], start: int, _delimiter: str, _file: str
         row = line.rstrip("\r\n")
         if row:
             cells = row.split("\t")
-            yield number, number, list(map(_unquoted, cells)) if '"' in row else cells
-
-
-def _unquoted(cell: str) -> str:
-    quoted = _QUOTED.fullmatch(cell)
-    return quoted[1].replace('""', '"') if quoted else cell
+            if '"' in row:
+                quoted = map(_QUOTED.fullmatch, cells)
+                cells = [
+                    match[1].replace('""', '"') if match else cell
+                    for match, cell in zip(quoted, cells, strict=True)
+                ]
+            yield number, number, cells
 
 
 def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Rows:
@@ -221,13 +224,6 @@ def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Row
         else:
             problem = f'a quote (") that opens in this row is not closed by line {line}'
         raise TableError(f"{file}, line {start}: {problem}; {advice}") from None
-
-
-def _sniff(header: str) -> str:
-    """Of comma, semicolon and tab, the one that the header has most often outside its quotes."""
-    # A quote within a cell is text.
-    bare = re.sub(r'(?<![^,;\t])"[^"]*(?:""[^"]*)*("|$)', "", header)
-    return max(",;\t", key=bare.count)
 
 
 def _cause(start: int, end: int, delimiter: str, too_many: bool) -> str:
