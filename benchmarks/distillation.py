@@ -18,9 +18,7 @@ docs/data.md says where the data come from; no text of a test set teaches.
 """
 
 import argparse
-import json
 import re
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -59,8 +57,11 @@ def drawn(texts: Iterable[str], count: int, tested: set[str]) -> list[str]:
 
 
 def unlabelled(data: Path, *, foreign: bool) -> list[str]:
-    """About 90,000 texts; foreign ones have none of the domains of banks, assistants and science."""
-    stsb, sick = columns(data / "sts/stsb.parquet", split="test"), columns(data / "sts/sick.parquet")
+    """About 90,000 texts; foreign ones are not of banks, assistants or science."""
+    stsb, sick = (
+        columns(data / "sts/stsb.parquet", split="test"),
+        columns(data / "sts/sick.parquet"),
+    )
     tested = {*stsb["sentence1"], *stsb["sentence2"], *sick["sentence1"], *sick["sentence2"]}
     tested |= {*columns(data / "intent/banking77.parquet", split="test")["text"]}
     captions = columns(data / "train/caption_triplets_100k.parquet")
@@ -82,7 +83,9 @@ def unlabelled(data: Path, *, foreign: bool) -> list[str]:
         sentences = [s for text in scifact["text"] for s in _SENTENCE.split(text)]
         parts += [
             drawn(columns(data / "intent/clinc150.parquet", split="train")["text"], 12_000, tested),
-            drawn(columns(data / "intent/banking77.parquet", split="train")["text"], 10_000, tested),
+            drawn(
+                columns(data / "intent/banking77.parquet", split="train")["text"], 10_000, tested
+            ),
             drawn([*scifact["title"], *sentences], 20_000, tested),
         ]
     return list(dict.fromkeys(text for part in parts for text in part))
@@ -98,11 +101,16 @@ def four(encode: Encode, data: Path) -> list[float]:
     from sklearn.linear_model import LogisticRegression
 
     figures = []
-    for table in (columns(data / "sts/stsb.parquet", split="test"), columns(data / "sts/sick.parquet")):
+    for table in (
+        columns(data / "sts/stsb.parquet", split="test"),
+        columns(data / "sts/sick.parquet"),
+    ):
         gold = np.array(table["score"], float)
         figures.append(spearmanr(cosines(encode, table["sentence1"], table["sentence2"]), gold)[0])
     train, test = (columns(data / "intent/banking77.parquet", split=s) for s in ("train", "test"))
-    classifier = LogisticRegression(C=10, max_iter=1000).fit(normalized(encode(train["text"])), train["label"])
+    classifier = LogisticRegression(C=10, max_iter=1000).fit(
+        normalized(encode(train["text"])), train["label"]
+    )
     figures.append(classifier.score(normalized(encode(test["text"])), test["label"]))
     figures.append(scifact(encode, encode, data))
     return [100 * float(figure) for figure in figures]
@@ -110,15 +118,25 @@ def four(encode: Encode, data: Path) -> list[float]:
 
 def scifact(encode_queries: Encode, encode_documents: Encode, data: Path) -> float:
     """nDCG@10."""
-    corpus, queries = (columns(data / f"retrieval/scifact/{name}.parquet") for name in ("corpus", "queries"))
+    corpus, queries = (
+        columns(data / f"retrieval/scifact/{name}.parquet") for name in ("corpus", "queries")
+    )
     qrels = columns(data / "retrieval/scifact/qrels.parquet", split="test")
     relevant: dict[str, set[str]] = {}
-    for query, document, score in zip(qrels["query_id"], qrels["doc_id"], qrels["score"], strict=True):
+    for query, document, score in zip(
+        qrels["query_id"], qrels["doc_id"], qrels["score"], strict=True
+    ):
         if float(score) > 0:
             relevant.setdefault(query, set()).add(document)
     text_of = dict(zip(queries["query_id"], queries["text"], strict=True))
-    documents = normalized(encode_documents([f"{title} {text}" for title, text in zip(corpus["title"], corpus["text"], strict=True)]))
-    found = nearest(documents, 10, queries=normalized(encode_queries([text_of[q] for q in relevant]))).indices
+    documents = normalized(
+        encode_documents(
+            [f"{title} {text}" for title, text in zip(corpus["title"], corpus["text"], strict=True)]
+        )
+    )
+    found = nearest(
+        documents, 10, queries=normalized(encode_queries([text_of[q] for q in relevant]))
+    ).indices
     gains = 1 / np.log2(np.arange(2, 12))
     values = []
     for query, places in zip(relevant, found, strict=True):
@@ -142,41 +160,67 @@ def row(name: str, values: Iterable[float], *further: str) -> None:
     print(f"| {name} | {' | '.join([*cells, *further])} |", flush=True)
 
 
-def fields(name: str, figures: list[float], teacher: list[float], encoder: Any, texts: list[str]) -> None:
+def fields(
+    name: str, figures: list[float], teacher: list[float], encoder: Any, texts: list[str]
+) -> None:
     shares = [100 * one / other for one, other in zip(figures, teacher, strict=True)]
     mean = np.mean(figures)
-    row(name, [*figures, float(mean)], f"{100 * mean / np.mean(teacher):.1f}", f"{min(shares):.1f}", f"{speed(encoder, texts):,.0f}")
+    row(
+        name,
+        [*figures, float(mean)],
+        f"{100 * mean / np.mean(teacher):.1f}",
+        f"{min(shares):.1f}",
+        f"{speed(encoder, texts):,.0f}",
+    )
 
 
 def plain(encoder: Any) -> Encode:
     return lambda texts: np.asarray(encoder.encode(list(texts), progress=False), np.float32)
 
 
-def distilled(options: argparse.Namespace, name: str, texts: Callable[[], list[str]], **settings: Any) -> Path:
+def distilled(
+    options: argparse.Namespace, name: str, texts: Callable[[], list[str]], **settings: Any
+) -> Path:
     """A student's folder, distilled now or by an earlier call."""
     folder: Path = options.keep / name
     if not folder.is_dir():
         began = time.perf_counter()
         outcome = sememe.distill(texts(), folder, progress=False, **settings)
-        print(f"<!-- {name}: {time.perf_counter() - began:.0f} s. {outcome.verdict} -->", flush=True)
+        print(
+            f"<!-- {name}: {time.perf_counter() - began:.0f} s. {outcome.verdict} -->", flush=True
+        )
     return folder
 
 
-_FOUR = "| model | STS-B | SICK-R | Banking77 | SciFact | mean | % of the teacher | least % | sentences/s |\n|---|---|---|---|---|---|---|---|---|"
+_FOUR = (
+    "| model | STS-B | SICK-R | Banking77 | SciFact | mean | % of the teacher | least % | "
+    "sentences/s |\n|---|---|---|---|---|---|---|---|---|"
+)
 
 
 def layers(options: argparse.Namespace, *, foreign: bool) -> None:
     name = "layers-foreign" if foreign else "layers-mix"
     teacher = sememe.BiEncoder(DEFAULT_MODEL, precision="int8")
     folder = distilled(
-        options, name, lambda: unlabelled(options.data, foreign=foreign), teacher=teacher, layers=3, budget=options.budget
+        options,
+        name,
+        lambda: unlabelled(options.data, foreign=foreign),
+        teacher=teacher,
+        layers=3,
+        budget=options.budget,
     )
     texts = columns(options.data / "sts/sick.parquet")["sentence1"][:6000]
     print(_FOUR)
     reference = four(plain(teacher), options.data)
     fields("teacher, int8", reference, reference, teacher, texts)
     student = sememe.BiEncoder(folder, precision="int8")
-    fields(f"3 layers, {'foreign' if foreign else 'mixed'} texts, int8", four(plain(student), options.data), reference, student, texts)
+    fields(
+        f"3 layers, {'foreign' if foreign else 'mixed'} texts, int8",
+        four(plain(student), options.data),
+        reference,
+        student,
+        texts,
+    )
     mixed = scifact(plain(student), plain(teacher), options.data)
     print(f"\nSciFact, questions by the student and documents by the teacher: {100 * mixed:.2f}\n")
 

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def teacher_vectors(
             if job.has(number, shard):
                 continue
             made = as_vectors(encoded(teacher, shard, progress), name="teacher's vectors")
-            job.write(number, shard, ".npy", lambda path, made=made: np.save(path, made))
+            job.write(number, shard, ".npy", partial(np.save, arr=made))
             if number == 0:
                 seconds = (time.monotonic() - began) * (len(parts) - 1)
                 warn_of_duration(f"{len(rows):,} vectors by the teacher", seconds)
