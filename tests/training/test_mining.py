@@ -234,6 +234,7 @@ def test_interrupted_it_resumes_with_the_vectors_it_has(tmp_path: Path) -> None:
     assert not work.exists()
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")
 def test_a_cross_encoders_scores_outlive_an_interruption(tmp_path: Path) -> None:
     class Named(Lengths):
         fingerprint = str(tmp_path)  # another one in every run
