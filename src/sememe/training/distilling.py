@@ -48,7 +48,7 @@ from sememe.training.lessons import (
     fidelity,
     once,
     order,
-    write_with_dense,
+    write_map,
 )
 from sememe.training.static_student import fit_static
 from sememe.training.teachers import identity, open_teacher, scored_by
@@ -142,10 +142,12 @@ def distill(
     encoder = _checked(as_encoder(student), way)
     gold = None if dev is None else load(dev)
     examiner = None if gold is None else _teacher_on(gold, source, encoder)
-    options = {"layers": layers, "dim": dim, "seed": seed}
+    if way == "layers" and layers is None:
+        layers = max(2, encoder._checkpoint.layers // 2)
     facts = {
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
-        "budget": str(allowed), **options,
+        "budget": str(allowed),
+        "layers": layers, "dim": dim, "seed": seed,
     }  # fmt: skip
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
@@ -156,10 +158,11 @@ def distill(
         else:
             from sememe.training import regress, tune  # on use: torch comes with them
 
-            learn = tune if way == "tune" else regress
-            if way == "layers" and layers is None:
-                options["layers"] = max(2, encoder._checkpoint.layers // 2)
-            result = learn(lessons, source, encoder, job, allowed, progress=progress, **options)
+            task = (lessons, source, encoder, job, allowed)
+            if way == "tune":
+                result = tune(*task, seed=seed, progress=progress)
+            else:
+                result = regress(*task, layers=layers, dim=dim, seed=seed, progress=progress)
         choices = [choice, *result.choices]
         first, last = (fidelity(result.exam, each) for each in (result.before, result.after))
         further = [order(last)]
@@ -265,7 +268,9 @@ def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
         return Choice("teacher", "not compared", f"{figures}, which the student has no such of")
     is_better = teacher.against(student).low > 0
     word = "better" if is_better else "not better"
-    return Choice("teacher", word, f"{word} than {name}: {figures} against {100 * student.value:.1f}")
+    return Choice(
+        "teacher", word, f"{word} than {name}: {figures} against {100 * student.value:.1f}"
+    )
 
 
 def _map(
@@ -279,14 +284,12 @@ def _map(
     linear_map = cascade.map
     if linear_map is None:
         raise InputError(f"There is no student. {cascade.report.why}")
-    root = linear_map.root
     return Student(
         encode,
         lambda texts: linear_map.move(encode(texts)),
         [Choice("trust", "yes", cascade.report.why)],
-        # `move` normalises before it multiplies, on which only the length of a product depends.
-        lambda folder: write_with_dense(
-            student._checkpoint, folder, root, -(root @ linear_map.mean)
+        lambda folder: write_map(student._checkpoint, folder, linear_map),
+        exam(
+            lessons.of(lessons.held), held, scored_by(teacher, lessons.of(lessons.held), progress)
         ),
-        exam(lessons.of(lessons.held), held, scored_by(teacher, lessons.of(lessons.held), progress)),
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sememe.cascade import LinearMap
 from sememe.checkpoint import Checkpoint, write
 from sememe.checkpoint.modules import Dense, Normalize
 from sememe.data import Examples, load
@@ -92,9 +93,14 @@ def exam(
     low, spread = judgement.min(), np.ptp(judgement)
     if spread < _TIE:
         raise InputError("the teacher judges all pairs alike: there is nothing to learn from it.")
-    pairs = ([texts[row] for row in rows] for rows in (first, second))
-    columns = zip(("sentence1", "sentence2", "score"), (*pairs, (judgement - low) / spread))
-    return load({name: list(values) for name, values in columns})
+    one, other = ([texts[row] for row in rows.tolist()] for rows in (first, second))
+    scores = ((judgement - low) / spread).tolist()
+    return load({"sentence1": one, "sentence2": other, "score": scores})
+
+
+def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
+    """The judgement of a teacher whose unit vectors, float32 (n, dim), these are."""
+    return lambda first, second: (vectors[first] * vectors[second]).sum(1)
 
 
 def fidelity(examples: Examples, encode: Compute) -> Measurement:
@@ -147,3 +153,12 @@ def write_with_dense(
     dense = Dense(place, weight.shape[1], len(weight), bias is not None, "Identity")
     changed = replace(checkpoint, head=(*head, dense, Normalize()))
     write(changed, folder, {**(tensors or {}), place: layer})
+
+
+def write_map(checkpoint: Checkpoint, folder: Path, linear_map: LinearMap) -> None:
+    """Write a checkpoint whose vectors a cascade's map moves.
+
+    `LinearMap.move` normalises before it multiplies; only the length of a product depends on that.
+    """
+    root = linear_map.root
+    write_with_dense(checkpoint, folder, root, -(root @ linear_map.mean))

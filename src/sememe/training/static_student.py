@@ -19,7 +19,7 @@ from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.jobs import Job
 from sememe.neighbors import normalized
-from sememe.training.lessons import Floats, Lessons, Student, exam
+from sememe.training.lessons import Floats, Lessons, Student, cosines_of, exam
 from sememe.training.teachers import teacher_vectors
 
 _SIF = 1e-4
@@ -70,7 +70,7 @@ def fit_static(
         lambda texts: student_vectors(vocabulary.shares(texts), table),
         [Choice("dim", table.shape[1], "the teacher's" if dim is None else ON_REQUEST)],
         lambda folder: _write(folder, vocabulary, table, student.model),
-        exam(lessons.of(lessons.held), held, lambda a, b: (held[a] * held[b]).sum(1)),
+        exam(lessons.of(lessons.held), held, cosines_of(held)),
     )
 
 

@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -111,21 +112,26 @@ def teacher_vectors(
             )
         vectors = vectors[rows]
     else:
-        parts = [rows[start : start + _SHARD] for start in range(0, len(rows), _SHARD)]
-        began = time.monotonic()
-        for number, part in enumerate(parts):
-            shard = [texts[row] for row in part]
-            if job.has(number, shard):
-                continue
-            made = as_vectors(encoded(teacher, shard, progress), name="teacher's vectors")
-            job.write(number, shard, ".npy", lambda path, made=made: np.save(path, made))
-            if number == 0:
-                seconds = (time.monotonic() - began) * (len(parts) - 1)
-                warn_of_duration(f"{len(rows):,} vectors by the teacher", seconds)
-        vectors = np.concatenate([np.load(path) for path in job.finish(len(parts))])
+        some = [texts[row] for row in rows]
+        vectors = kept_vectors(partial(encoded, teacher, progress=progress), some, job)
     if np.ptp(vectors, axis=0).max() < 1e-6:
         raise InputError("the teacher gives every text the same vector: there is nothing to learn.")
     return normalized(vectors)
+
+
+def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job) -> Floats:
+    """Vectors, float32 (n, dim), of which every shard is kept as soon as it is there."""
+    parts = [texts[start : start + _SHARD] for start in range(0, len(texts), _SHARD)]
+    began = time.monotonic()
+    for number, part in enumerate(parts):
+        if job.has(number, part):
+            continue
+        vectors = as_vectors(encode(part), name="encoder's vectors")
+        job.write(number, part, ".npy", partial(np.save, arr=vectors))
+        if number == 0:
+            seconds = (time.monotonic() - began) * (len(texts) / len(part) - 1)
+            warn_of_duration(f"{len(texts):,} vectors", seconds)
+    return np.concatenate([np.load(path) for path in job.finish(len(parts))])
 
 
 def scored_by(

@@ -26,7 +26,15 @@ from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.jobs import Job
 from sememe.neighbors import normalized
-from sememe.training.lessons import Floats, Lessons, Student, exam, fidelity, write_with_dense
+from sememe.training.lessons import (
+    Floats,
+    Lessons,
+    Student,
+    cosines_of,
+    exam,
+    fidelity,
+    write_with_dense,
+)
 from sememe.training.losses.taught import VectorLoss
 from sememe.training.settings import TrainingSettings
 from sememe.training.static_student import linear_map, principal_axes
@@ -102,25 +110,27 @@ def regress(
     targets, held = vectors[:count], vectors[count:]
     if dim is not None:
         if dim > vectors.shape[1]:
-            raise InputError(f"dim={dim}: the teacher's vectors have {vectors.shape[1]} components.")
+            raise InputError(
+                f"dim={dim}: the teacher's vectors have {vectors.shape[1]} components."
+            )
         targets = normalized(targets @ principal_axes(targets, dim))
     plain = student._checkpoint
     if layers is not None:
-        plain = _cut(plain, layers, _new(job.folder / "cut"))
+        plain = _cut(plain, layers, new_folder(job.folder / "cut"))
     texts = lessons.of(lessons.train)
     torch.manual_seed(seed)
     tower = untaught = StudentTower(plain)
     if dim is not None or untaught.dim != targets.shape[1]:
         begin = normalized(untaught.encode(texts[:_FITTED]))
         matrix = linear_map(begin, targets[:_FITTED]).T
-        folder = _new(job.folder / "start")
+        folder = new_folder(job.folder / "start")
         write_with_dense(plain, folder, matrix)
         tower = StudentTower(replace(read(folder), name=student.model))
     elif tower is untaught:
         tower = StudentTower(plain)
     half = len(held) // 2
     chooses, judges = (
-        exam(lessons.of(lessons.held[part]), held[part], lambda a, b, v=held[part]: (v[a] * v[b]).sum(1))
+        exam(lessons.of(lessons.held[part]), held[part], cosines_of(held[part]))
         for part in (slice(half), slice(half, None))
     )
     minutes = (budget.seconds or 0) / 60
@@ -144,7 +154,8 @@ def regress(
     )
 
 
-def _new(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
+    """The folder's path, after what an interrupted call left there is gone."""
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
