@@ -20,6 +20,7 @@ from sememe.cli import (
     quantizing,
     scoring,
     searching,
+    selecting,
     training,
 )  # fmt: skip
 from sememe.cli.parser import Parser, check_input, show_help
@@ -85,7 +86,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, distilling, mining, models, quantizing, doctor,
+        training, distilling, mining, selecting, models, quantizing, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser
