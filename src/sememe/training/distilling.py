@@ -27,7 +27,8 @@ from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, encoded
 from sememe.encoders.vocabulary import Vocabulary
 from sememe.errors import CostWarning, InputError
-from sememe.evaluation.measures import Measurement, spearman
+from sememe.evaluation.measures import Measurement
+from sememe.evaluation.metrics import spearman
 from sememe.evaluation.outcome import (
     ON_REQUEST,
     Choice,
