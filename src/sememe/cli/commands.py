@@ -17,6 +17,7 @@ from sememe.cli import (
     models,
     pairing,
     searching,
+    selecting,
     training,
 )  # fmt: skip
 from sememe.cli.parser import Parser, check_input, show_help
@@ -82,7 +83,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, encoding, comparing, training, distilling,
-        mining, models, doctor,
+        mining, selecting, models, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser
