@@ -93,7 +93,7 @@ def paired_test(
     arrays = (first, second, *gold)
     value, low, high, draws = _bootstrap(difference, arrays, confidence, resamples, seed)
     beyond = min((draws <= 0).sum(), (draws >= 0).sum())
-    p = min(1, max(2 * (beyond + 1) / (len(draws) + 1), 2.0 ** (1 - len(arrays[0]))))
+    p = min(1, max(2 * (beyond + 1) / (len(draws) + 1), 2.0 ** (1 - len(np.asarray(first)))))
     return Comparison(value, low, high, float(p))
 
 
