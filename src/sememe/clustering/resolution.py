@@ -63,8 +63,6 @@ def grains(
 ) -> list[Grain]:
     """Climb to the resolution whose partition scores best: those tried, coarsest first.
 
-    From the middle on in long strides, as long as that helps; then in shorter ones to either side.
-
     Args:
         vectors: unit vectors of different texts, float32 (n, dim).
         neighbors: the nearest neighbours of each.
@@ -74,36 +72,52 @@ def grains(
     centred = normalized(vectors - vectors.mean(axis=0))
     tried: dict[int, Grain] = {}
 
-    def visit(place: int) -> None:
-        if 0 <= place < len(_RESOLUTIONS) and place not in tried:
+    def look(place: int) -> float:
+        if place not in tried:
             resolution = float(_RESOLUTIONS[place])
             labels = partition(resolution)
             tried[place] = Grain(resolution, labels, score(centred, neighbors, labels))
+        return tried[place].score
 
-    def best() -> int:
-        return max(tried, key=lambda place: (tried[place].score, -place))
+    top, count = climb(look, len(_RESOLUTIONS)), len(_RESOLUTIONS)
+    more = {"coarse": range(top), "fine": range(top, count)}.get(granularity or "", range(0))
+    for place in more:
+        if place % _OTHERS == 0:
+            look(place)
+    return [tried[place] for place in sorted(tried)]
+
+
+def climb(value: Callable[[int], float], count: int) -> int:
+    """The place of a hill's top, of `count` places; of equals, the first.
+
+    From the middle on in long strides, as long as that leads up; then in shorter ones to either
+    side.
+
+    Example:
+        >>> climb(lambda place: -abs(place - 17), 22)
+        17
+    """
+    seen: dict[int, float] = {}
+
+    def top() -> int:
+        return max(seen, key=lambda place: (seen[place], -place))
+
+    def look(*places: int) -> None:
+        seen.update((place, value(place)) for place in places if 0 <= place < count)
 
     low, high = _START
-    stride, last = high - low, len(_RESOLUTIONS) - 1
-    visit(low)
-    visit(high)
-    while (at_end := best()) in (low, high) and 0 < at_end < last:
-        if at_end == high:
-            high = min(high + stride, last)
-            visit(high)
+    stride = high - low
+    look(low, high)
+    while (end := top()) in (low, high) and 0 < end < count - 1:
+        if end == high:
+            high = min(high + stride, count - 1)
         else:
             low = max(low - stride, 0)
-            visit(low)
+        look(low, high)
     for stride in _STRIDES:
-        top = best()
-        visit(top - stride)
-        visit(top + stride)
-    if granularity is not None:
-        sides = {"coarse": range(best()), "fine": range(best(), len(_RESOLUTIONS))}
-        for place in sides[granularity]:
-            if place % _OTHERS == 0:
-                visit(place)
-    return [tried[place] for place in sorted(tried)]
+        middle = top()
+        look(middle - stride, middle + stride)
+    return top()
 
 
 def _choice(tried: Sequence[Grain], granularity: str | None) -> tuple[Grain, str]:
