@@ -73,6 +73,11 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--color", metavar="COLUMN",
                         help="the column that the map opens coloured by")  # fmt: skip
     add_cross(parser)
+    parser.add_argument("--labels", metavar="LABELS", help="from 50 labelled pairs, or texts with "
+                        "their groups, by which --cross is judged")  # fmt: skip
+    parser.add_argument("--target", metavar="GAIN", type=float, help="read no more pairs once "
+                        "--labels show this gain in average precision, such as 0.02, or rule it "
+                        "out")  # fmt: skip
     later = parser.add_argument_group("with a folder that the command wrote")
     later.add_argument("--assign", metavar="DIR", help="file FILE's sentences under its clusters")
     later.add_argument("--rename", metavar="N=NAME", action="append", default=[], type=_renaming,
@@ -143,6 +148,8 @@ def _cluster(options: argparse.Namespace) -> int:
         granularity=options.granularity,
         outliers=options.outliers,
         stop_words=[word.strip() for word in options.stop_words.split(",") if word.strip()],
+        labels=options.labels,
+        target=options.target,
         **cross,
     )
     if groups.cascade:

@@ -134,7 +134,7 @@ def read(
         if "map_root" in arrays:
             linear_map = LinearMap(arrays["map_mean"], arrays["map_root"])
         if "cascade" in stored:
-            cascade = CascadeReport(**stored["cascade"])
+            cascade = CascadeReport.from_dict(stored["cascade"])
         fields = {
             "labels": arrays["labels"],
             "texts": columns.get(stored["text_column"], []),
