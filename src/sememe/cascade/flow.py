@@ -40,7 +40,7 @@ class Cascade:
             where the cross-encoder is not trusted.
         map: what moved the vectors, and moves new ones; None where it is not trusted.
         report: what it cost, and why.
-        lesson: all that the cross-encoder read; None where it is not trusted.
+        lesson: all that the cross-encoder read.
     """
 
     vectors: Floats
@@ -48,7 +48,7 @@ class Cascade:
     weights: Floats | None
     map: LinearMap | None
     report: CascadeReport
-    lesson: "Lesson | None" = None
+    lesson: "Lesson | None" = None  # labelled pairs keep none
 
 
 def teach(
@@ -78,7 +78,7 @@ def teach(
     reader = Reader(scorer, texts, Budget.parse(budget), most, progress)
 
     def unmoved(trust: Trust | None) -> Cascade:
-        return Cascade(vectors, neighbors, None, None, report(reader, trust))
+        return Cascade(vectors, neighbors, None, None, report(reader, trust), lesson)
 
     if min(len(lesson.edges), reader.remaining) < FEWEST:
         return unmoved(None)

@@ -124,6 +124,7 @@ def tune(
     job: Job,
     budget: Budget,
     *,
+    vouched: bool,
     seed: int,
     progress: bool | None,
 ) -> Student:
@@ -135,11 +136,13 @@ def tune(
         student: the bi-encoder that learns.
         job: where the state is kept; scores are in the cascade's cache.
         budget: how many pairs the teacher may read.
+        vouched: whether labels say that the teacher is better than the student; else the cascade
+            has to trust it.
         seed: of the order of texts.
         progress: as everywhere.
 
     Raises:
-        InputError: a teacher that is not trusted.
+        InputError: a teacher that is neither vouched for nor trusted.
         JobError: a full disk; what is done is kept.
     """
     texts, held = lessons.of(lessons.train), lessons.of(lessons.held)
@@ -148,18 +151,25 @@ def tune(
     size = neighborhood_size(len(texts))
     first, rest = _shared(budget, len(texts))
     cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
-    if cascade.map is None or cascade.lesson is None:
-        raise InputError(f"There is no student. {cascade.report.why}")
-    write_map(student._checkpoint, new_folder(job.folder / "start"), cascade.map)
+    begin, lesson = student._checkpoint, cascade.lesson
+    if cascade.map is not None:
+        write_map(begin, new_folder(job.folder / "start"), cascade.map)
+        begin = replace(read(job.folder / "start"), name=student.model)
+    elif not vouched:
+        raise InputError(
+            f"There is no student. {cascade.report.why} Labelled data (dev=) on which the teacher "
+            "is better than the student would vouch for it."
+        )
     torch.manual_seed(seed)
-    tower = StudentTower(replace(read(job.folder / "start"), name=student.model))
+    tower = StudentTower(begin)
     half = len(held) // 2
     chooses, judges = (
         exam(held[part], held_vectors[part], scored_by(teacher, held[part], progress))
         for part in (slice(half), slice(half, None))
     )
     reader = Reader(teacher, texts, rest, 2 * _FAR * size * len(texts), progress)
-    edges, logits, moved = cascade.lesson.scored, cascade.lesson.logits, cascade.vectors
+    assert lesson is not None
+    edges, logits, moved = lesson.scored, lesson.logits, cascade.vectors
     settings = TrainingSettings(
         epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0, evaluations=2,
         seed=seed,
@@ -183,7 +193,7 @@ def tune(
             break  # it agrees with its teacher no better than before
         moved = normalized(tower.encode(texts)) if number < _ROUNDS else moved
     choices = [
-        Choice("trust", "yes", cascade.report.why),
+        Choice("trust", "by labels" if cascade.map is None else "yes", cascade.report.why),
         Choice("rounds", number, "until the texts held out agreed no better with the teacher"),
     ]
     return Student(encode, tower.encode, choices, tower.save, judges, history, trainer.precision)
