@@ -24,6 +24,7 @@ import resource
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,16 +246,10 @@ def tables(options: argparse.Namespace) -> None:
         their_distill(str(teacher._checkpoint.directory), device="cpu").save_pretrained(theirs)
     students = {"model2vec.distill": theirs, "WordLlama 256": Path("wordllama")}
     for name, foreign in (("mixed", False), ("foreign", True)):
-        for dim in (None, 256):
-            folder = distilled(
-                options,
-                f"static-{name}-{dim or 384}",
-                lambda foreign=foreign: unlabelled(options.data, foreign=foreign),
-                teacher=teacher,
-                how="static",
-                dim=dim,
-            )
-            students[f"sememe, {name} texts, {dim or 384}"] = folder
+        texts_of = partial(unlabelled, options.data, foreign=foreign)
+        students[f"sememe, {name} texts"] = distilled(
+            options, f"static-{name}", texts_of, teacher=teacher, how="static"
+        )
     for name, folder in students.items():
         try:
             student = sememe.StaticEncoder(folder)
@@ -402,7 +397,7 @@ def mining(queries: int, passages: int) -> None:
 class TheirVectors(Vectors):
     """The same in the place of a SentenceTransformer."""
 
-    similarity_fn_name = "dot"
+    similarity_fn_name, device = "dot", "cpu"
 
     def encode(self, texts: list[str], **_: Any) -> Any:
         import torch
