@@ -36,7 +36,7 @@ from cascade import Sample
 from sememe.cascade.scores import Reader
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
-from sememe.evaluation.measures import average_precision
+from sememe.evaluation.metrics import average_precision
 from sememe.neighbors import nearest, normalized
 from sememe.tables import read_table
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sememe.pairs import find_pairs as find_pairs
     from sememe.search import Hit as Hit
     from sememe.search import Index as Index
+    from sememe.selection import select as select
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
     from sememe.training.distilling import distill as distill
@@ -48,6 +49,7 @@ _HOMES = {
     "find_pairs": "sememe.pairs",
     "mine_negatives": "sememe.training.mining",
     "quantize": "sememe.encoders",
+    "select": "sememe.selection",
     "train_bi": "sememe.training",
     "train_classifier": "sememe.classification.training",
     "train_cross": "sememe.training",

@@ -9,7 +9,7 @@ from scipy import stats
 
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import interval, paired_test
-from sememe.evaluation.measures import average_precision, macro_f1, spearman
+from sememe.evaluation.metrics import average_precision, macro_f1, spearman
 
 Floats = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import Comparison, Interval, interval, paired_test
+from sememe.evaluation.metrics import average_precision, spearman
 
 Floats = npt.NDArray[Any]
 Compute = Callable[[Sequence[Any]], Floats]
@@ -52,6 +53,7 @@ class Measurement:
         values: one an example: a score, or the example's own figure.
         gold: what the scores are compared with, if anything.
         details: the examples with their answers, if they are texts.
+        draws: how many samples the interval and the test draw.
     """
 
     metric: str
@@ -59,6 +61,7 @@ class Measurement:
     values: Floats
     gold: tuple[Floats, ...] = ()
     details: Details | None = None
+    draws: int = 2000
 
     @property
     def value(self) -> float:
@@ -67,11 +70,12 @@ class Measurement:
 
     def interval(self) -> Interval:
         """The figure and its 95 % bootstrap interval."""
-        return interval(self.statistic, self.values, *self.gold)
+        return interval(self.statistic, self.values, *self.gold, resamples=self.draws)
 
     def against(self, before: "Measurement") -> Comparison:
         """How much better it is than another model on the same examples."""
-        return paired_test(self.statistic, self.values, before.values, *self.gold)
+        scores = (self.values, before.values)
+        return paired_test(self.statistic, *scores, *self.gold, resamples=self.draws)
 
 
 def measure_bi(
@@ -209,47 +213,6 @@ def unclear_positive_label(examples: Examples) -> InputError:
         "that two texts are alike with --positive LABEL (in Python, positive=...), so that it can "
         "be learned and measured."
     )
-
-
-def spearman(scores: Floats, gold: Floats) -> float:
-    """Spearman's rank correlation; 0 for scores that are all the same, NaN for such a gold."""
-    from scipy.stats import rankdata
-
-    if not np.isfinite(scores).all():
-        raise InputError("a score is not a finite number: the model gives nothing to measure.")
-    if np.ptp(gold) == 0:
-        return float("nan")
-    if np.ptp(scores) == 0:
-        return 0.0  # a model that has collapsed gives no order
-    x, y = (rankdata(values) - (len(gold) + 1) / 2 for values in (scores, gold))
-    return float(x @ y / np.sqrt((x @ x) * (y @ y)))  # 1 exactly where the ranks are the same
-
-
-# scikit-learn has the next two as well, but checks its input so long that the bootstrap, which
-# takes them thousands of times, would need ten seconds in place of a half.
-
-
-def average_precision(scores: Floats, relevant: Floats) -> float:
-    """The mean, over the relevant items, of the precision where each comes in; ties come together.
-
-    NaN where only relevant items or none are there.
-    """
-    if not np.isfinite(scores).all():
-        raise InputError("a score is not a finite number: the model gives nothing to measure.")
-    if np.ptp(relevant.astype(int)) == 0:
-        return float("nan")
-    _, place = np.unique(-scores, return_inverse=True)
-    items = np.bincount(place).cumsum()
-    hits = np.bincount(place, weights=relevant).cumsum()
-    return float((np.diff(hits, prepend=0) * hits / items).sum() / hits[-1])
-
-
-def macro_f1(predicted: Floats, gold: Floats) -> float:
-    """The mean F1 of the classes, whole numbers from 0, that are predicted or true of any item."""
-    size = 1 + int(max(predicted.max(), gold.max()))
-    hits = np.bincount(gold[predicted == gold], minlength=size)
-    totals = np.bincount(predicted, minlength=size) + np.bincount(gold, minlength=size)
-    return float((2 * hits[totals > 0] / totals[totals > 0]).mean())
 
 
 def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
