@@ -310,6 +310,7 @@ def intents(options: argparse.Namespace, name: str) -> None:
                     teacher=cross,
                     student=before,
                     how=how,
+                    budget=options.pairs if how == "tune" else "3n",
                 )
             )
         taught = Sample(texts, labels, encoder)
@@ -348,7 +349,7 @@ def similarity(options: argparse.Namespace) -> None:
         try:
             folder = distilled(
                 options, f"stsb-{how}", lambda: texts, teacher=cross, student=before, how=how,
-                dev=labelled,
+                dev=labelled, budget=options.pairs if how == "tune" else "3n",
             )  # fmt: skip
         except sememe.errors.InputError as error:
             print(f"| {how} | {error} | |")
@@ -423,6 +424,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--keep", type=Path, default=Path("distilled"))
     parser.add_argument("--budget", default="10min", help="of training from vectors")
+    parser.add_argument("--pairs", default="20n", help="that a cross-encoder reads to tune")
     parser.add_argument("--queries", type=int, default=100_000, help="of mining")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
