@@ -259,7 +259,10 @@ def _teacher_on(
         return None, False
     praise = _praise(figure, _on(gold, student.encode), "the student before")
     if praise.value == "not better":
-        warn(f"On {gold.name} the teacher is {praise.why}; it may do harm.", SememeWarning)
+        warn(
+            f"On {gold.name} the teacher is {praise.value} {praise.why}; it may do harm.",
+            SememeWarning,
+        )
     return figure, praise.value == "better"
 
 
@@ -268,11 +271,8 @@ def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     figures = f"{teacher.metric} {100 * teacher.value:.1f}"
     if teacher.metric != student.metric or len(teacher.values) != len(student.values):
         return Choice("teacher", "not compared", f"{figures}, which the student has no such of")
-    is_better = teacher.against(student).low > 0
-    word = "better" if is_better else "not better"
-    return Choice(
-        "teacher", word, f"{word} than {name}: {figures} against {100 * student.value:.1f}"
-    )
+    word = "better" if teacher.against(student).low > 0 else "not better"
+    return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
 def _map(
