@@ -189,7 +189,7 @@ def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path
     [
         ({"texts": ["one", "two"] * 200}, "2 different texts are too few"),
         ({"teacher": np.ones((299, 4))}, "teacher holds 299 vectors for 300 texts"),
-        ({"teacher": np.full((300, 4), np.nan)}, "row 0 of the teacher has a value"),
+        ({"teacher": np.full((300, 4), np.nan)}, "row 0 of the teacher's vectors has a value"),
         ({"teacher": np.ones((300, 4))}, "gives every text the same vector"),
         ({"teacher": Scores(lambda *_: float("nan"))}, "gave nan for the pair"),
         ({"teacher": Scores(lambda *_: 1.0)}, "the same score"),
