@@ -20,11 +20,12 @@ from sememe.checkpoint.modules import (
     Normalize,
     Pooling,
     Scoring,
+    Static,
+    find_static,
     read_dense,
     read_pooling,
     read_scoring,
 )
-from sememe.checkpoint.static import Static, find_static
 from sememe.errors import CheckpointError
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
@@ -65,12 +66,12 @@ class Checkpoint:
     pooling: Pooling | None
     head: tuple[Dense | Normalize, ...]
     max_length: int
-    first_position: int
-    lowercase: bool
     prompts: dict[str, str]
     default_prompt_name: str | None
     similarity: str
     truncate_dim: int | None
+    first_position: int = 0
+    lowercase: bool = False
     scoring: Scoring | None = None
     static: Static | None = None
 
@@ -132,19 +133,16 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     directory = find(model)
     face = directory / "config_sentence_transformers.json"
     face_config = read_json(face, optional=True)
+    common = {"name": os.fspath(model), "directory": directory, **_face(face, face_config)}
     if (static := find_static(directory)) is not None:
         return Checkpoint(
-            name=os.fspath(model),
-            directory=directory,
             transformer=static.stored,
             config=static.config | static.sizes,
             pooling=Pooling(),
             head=(Normalize(),) if static.normalized else (),
             max_length=static.max_length,
-            first_position=0,
-            lowercase=False,
             static=static,
-            **_face(face, face_config),
+            **common,
         )
     transformer, pooling, head = _modules(directory)
     path = transformer / "config.json"
@@ -155,17 +153,14 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     limit_files = sorted(transformer.glob("sentence_*_config.json"))
     limits = read_json(limit_files[0]) if limit_files else {}
     first = _first_position(path, config)
-    scoring = None
     listing = directory / "modules.json"
+    is_cross = names_classifier(config)
     if pooling is None and listing.is_file():
-        if limits.get("transformer_task") != "sequence-classification":  # from 5.4 on
+        is_cross = limits.get("transformer_task") == "sequence-classification"  # from 5.4 on
+        if not is_cross:
             raise CheckpointError(_ONE_MISSING.format(listing))
-        scoring = read_scoring(path, config, face_config)
-    elif pooling is None and names_classifier(config):
-        scoring = read_scoring(path, config, face_config)
+    scores = pooling is None and is_cross
     return Checkpoint(
-        name=os.fspath(model),
-        directory=directory,
         transformer=transformer,
         config=config,
         pooling=pooling,
@@ -173,8 +168,8 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         max_length=_max_length(transformer, config, limits, first),
         first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
-        scoring=scoring,
-        **_face(face, face_config),
+        scoring=read_scoring(path, config, face_config) if scores else None,
+        **common,
     )
 
 

@@ -50,14 +50,12 @@ def hidden_states(
     x = base.embedding(_WORDS, inputs.ids, config.size("vocab_size"), hidden)
     x = _norm(base, config, x, "embeddings.norm")
     count = config.layers("num_hidden_layers", weights, prefix + "layers.{}.mlp.Wo.weight")
-    kind_of = _kinds(checkpoint, config, count)
     # Half of the window is before a token, half behind it; what is beyond the text is not there.
     reach = min(config.size("local_attention", 128) // 2, checkpoint.max_length)
     biases = {_LOCAL: inputs.attention_bias(reach), _GLOBAL: inputs.attention_bias()}
     rotations = {kind: _rotation(checkpoint, config, inputs, kind) for kind in _THETAS}
-    for index in range(count):
+    for index, kind in enumerate(_kinds(checkpoint, config, count)):
         layers = Layers(weights, f"{prefix}layers.{index}.", product)
-        kind = kind_of(index)
         normed = x if index == 0 else _norm(layers, config, x, "attn_norm")
         query = token if index == count - 1 else None
         bias = at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
@@ -67,22 +65,18 @@ def hidden_states(
     return _norm(base, config, x, "final_norm"), hidden
 
 
-def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> Callable[[int], str]:
+def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> list[str]:
     """Which of the layers attend to all tokens, and which only to those nearby."""
     kinds = checkpoint.config.get("layer_types")
     if kinds is None:
         every = config.size("global_attn_every_n_layers", 3)
-        return lambda index: _LOCAL if index % every else _GLOBAL
-    if (
-        not isinstance(kinds, list)
-        or len(kinds) != count
-        or any(kind not in (_LOCAL, _GLOBAL) for kind in kinds)
-    ):
+        kinds = [_LOCAL if index % every else _GLOBAL for index in range(count)]
+    if not isinstance(kinds, list) or len(kinds) != count or not {*map(str, kinds)} <= {*_THETAS}:
         raise CheckpointError(
             f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for each of the "
             f"{count} layers."
         )
-    return kinds.__getitem__
+    return kinds
 
 
 def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str) -> Rotation:
