@@ -244,7 +244,7 @@ def test_a_place_where_no_file_can_be_is_refused_before_the_work(tmp_path: Path)
     for path, said in [
         (tmp_path / "folder.csv", "it is a folder"),
         (tmp_path / "nowhere" / "a.csv", "there is no folder"),
-        (tmp_path / "file" / "a.csv", "there is no folder"),
+        (tmp_path / "file" / "a.csv", "is a file, not a folder"),
         (tmp_path / ("x" * 300 + ".csv"), "File name too long"),
     ]:
         with pytest.raises(TableError, match=said):
