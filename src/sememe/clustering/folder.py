@@ -24,7 +24,7 @@ from sememe.checkpoint.write import take_name
 from sememe.clustering.membership import Space
 from sememe.errors import InputError, TableError, is_unavailable
 from sememe.neighbors import Neighbors
-from sememe.tables import new_column, read_table, write_cells, write_table
+from sememe.tables import new_column, read_table, write_table
 
 if TYPE_CHECKING:
     from sememe.clustering.result import Clusters
@@ -42,7 +42,7 @@ def save(
 
     text = text_column(groups) or new_column("text", groups.columns)
     with _folder(Path(directory)) as folder:
-        write_cells(folder / _ASSIGNMENTS, assignment_columns(groups))
+        write_table(folder / _ASSIGNMENTS, assignment_columns(groups))
         if len(groups.blanks) < len(groups.texts):
             groups.save_map(folder / _MAP, title=title, color=color)
         rows = {name: v for name, v in groups.columns.items() if name != text}
