@@ -18,13 +18,13 @@ from pathlib import Path
 from sememe.arguments import did_you_mean
 from sememe.cache import cache_directory
 from sememe.checkpoint.files import (
-    INDEX,
     SINGLE,
     ListedModule,
     listed_modules,
     names_classifier,
     read_json,
     sha256,
+    weight_files,
 )
 from sememe.checkpoint.modules import TRANSFORMERS
 from sememe.errors import CheckpointError, GuessWarning, ModelNotFound, warn
@@ -278,12 +278,8 @@ def _missing_in(folder: Path, *, config: bool, tokenizer: bool) -> list[Path]:
     has_adapter = (folder / "adapter_config.json").is_file()  # reading says what it is
     paths = _absent(folder, "config.json") if config and not has_adapter else []
     if not has_adapter and not any(any(folder.glob(name)) for name in _PICKLES):
-        if (folder / INDEX).is_file() and not (folder / SINGLE).is_file():
-            shards = read_json(folder / INDEX).get("weight_map")
-            names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
-            paths += _absent(folder, *sorted(names))
-        else:
-            paths += _absent(folder, SINGLE)
+        files = weight_files(folder) or [folder / SINGLE]
+        paths += [path for path in files if not path.is_file()]
     if tokenizer and not any(path.is_file() for name in _TOKENIZERS for path in folder.glob(name)):
         paths.append(folder / _TOKENIZERS[0])
     return paths

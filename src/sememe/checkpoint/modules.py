@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sememe.checkpoint.files import Array, Weights, listed_modules, read_json
+from sememe.checkpoint.files import Array, Config, Weights, listed_modules, read_json
 from sememe.errors import CheckpointError, GuessWarning, InputError, warn
 
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken", "pooler")
@@ -161,9 +161,7 @@ def read_dense(folder: Path) -> Dense:
         raise CheckpointError(
             f"{path}: a Dense with a residual, on token vectors or for scores is not read."
         )
-    inside, outside = config.get("in_features"), config.get("out_features")
-    if not (isinstance(inside, int) and isinstance(outside, int) and min(inside, outside) > 0):
-        raise CheckpointError(f"{path}: in_features and out_features must be positive numbers.")
+    inside, outside = map(Config(path, config).size, ("in_features", "out_features"))
     return Dense(folder, inside, outside, bool(config.get("bias", True)), activation)
 
 

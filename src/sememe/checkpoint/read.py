@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sememe.checkpoint.files import Weights, listed_modules, names_classifier, read_json
+from sememe.checkpoint.files import Config, Weights, listed_modules, names_classifier, read_json
 from sememe.checkpoint.find import find
 from sememe.checkpoint.modules import (
     TRANSFORMERS,
@@ -81,6 +81,11 @@ class Checkpoint:
         return self.static.weights if self.static else Weights(self.transformer)
 
     @property
+    def settings(self) -> Config:
+        """The transformer's config.json, whose keys are checked when they are read."""
+        return Config(self.transformer / "config.json", self.config)
+
+    @property
     def tokenizer(self) -> Path:
         """The tokenizer's file, or the folder that it is in."""
         return self.static.tokenizer if self.static else self.transformer
@@ -133,7 +138,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     directory = find(model)
     face = directory / "config_sentence_transformers.json"
     face_config = read_json(face, optional=True)
-    common = {"name": os.fspath(model), "directory": directory, **_face(face, face_config)}
+    common = {"name": os.fspath(model), "directory": directory, **_face(Config(face, face_config))}
     if (static := find_static(directory)) is not None:
         return Checkpoint(
             transformer=static.stored,
@@ -212,32 +217,15 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
     return transformer, pooling, tuple(head)
 
 
-def _face(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+def _face(face: Config) -> dict[str, Any]:
     """Prompts, similarity and truncation, from config_sentence_transformers.json."""
-    prompts = config.get("prompts") or {}
-    if not isinstance(prompts, dict):
-        raise CheckpointError(f"{path}: prompts is {prompts!r}; names and their texts are needed.")
-    prompts = {str(name): text for name, text in prompts.items() if isinstance(text, str)}
-    default = config.get("default_prompt_name")
-    if default is not None and default not in prompts:
-        raise CheckpointError(
-            f"{path}: default_prompt_name is {default!r}, but the prompts are {sorted(prompts)}."
-        )
-    similarity = config.get("similarity_fn_name") or "cosine"
-    if similarity not in SIMILARITIES:
-        raise CheckpointError(
-            f"{path}: similarity_fn_name is {similarity!r}; known are {', '.join(SIMILARITIES)}."
-        )
-    truncate_dim = config.get("truncate_dim")
-    if truncate_dim is not None and not (isinstance(truncate_dim, int) and truncate_dim > 0):
-        raise CheckpointError(
-            f"{path}: truncate_dim is {truncate_dim!r}; a positive number is needed."
-        )
+    prompts = {n: text for n, text in face.part("prompts").values.items() if isinstance(text, str)}
+    is_cut = face.values.get("truncate_dim") is not None
     return {
         "prompts": prompts,
-        "default_prompt_name": default,
-        "similarity": similarity,
-        "truncate_dim": truncate_dim,
+        "default_prompt_name": face.one_of("default_prompt_name", [*prompts], None),
+        "similarity": face.one_of("similarity_fn_name", SIMILARITIES, "cosine"),
+        "truncate_dim": face.size("truncate_dim") if is_cut else None,
     }
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.files import Config
 from sememe.engines.openvino.blocks import (
-    Config,
     Inputs,
     Layers,
     Node,
@@ -42,7 +42,7 @@ def hidden_states(
     checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None
 ) -> tuple[Node, int]:
     """Build the encoder: the last hidden states [b, t, h], or [b, 1, h] of a token, and h."""
-    config, weights = Config(checkpoint), checkpoint.weights
+    config, weights = checkpoint.settings, checkpoint.weights
     config.must_divide("num_attention_heads", "hidden_size")
     hidden = config.size("hidden_size")
     prefix = weights.prefix(f"{_WORDS}.weight")
@@ -142,7 +142,7 @@ def _norm(layers: Layers, config: Config, x: Node, name: str) -> Node:
 
 def logits(checkpoint: Checkpoint, inputs: Inputs, states: Node, size: int, labels: int) -> Node:
     """`[CLS]`, or the mean, through a layer with a norm and a linear one: [b, labels]."""
-    config, layers = Config(checkpoint), Layers(checkpoint.weights, "")
+    config, layers = checkpoint.settings, Layers(checkpoint.weights, "")
     pooling = config.text("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
         raise CheckpointError(
