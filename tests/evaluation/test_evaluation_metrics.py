@@ -35,6 +35,7 @@ def pair_task(kind: Any, scores: Any, gold: Any) -> tuple[PairTask, Known]:
     return task, Known(dict(zip(pairs, scores.tolist(), strict=True)))
 
 
+@pytest.mark.slow
 @given(seed=seeds, n=sizes, coarse=coarse)
 def test_similarity_equals_scipys_correlations(seed: int, n: int, coarse: bool) -> None:
     from scipy import stats
@@ -53,6 +54,7 @@ def test_similarity_equals_scipys_correlations(seed: int, n: int, coarse: bool) 
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=seeds, n=st.integers(2, 16), coarse=coarse)
 def test_labelled_pairs_equal_scikit_learns(seed: int, n: int, coarse: bool) -> None:
@@ -97,6 +99,7 @@ MEASURES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*tell next to nothing")
 @settings(max_examples=40)
 @given(seed=seeds, coarse=coarse, queries=st.integers(2, 5), documents=st.integers(2, 130))
@@ -137,6 +140,7 @@ def tables(corpus: dict[str, str], queries: dict[str, str], qrels: Any) -> dict[
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=seeds, coarse=coarse)
 def test_reranking_equals_trec_evals_with_relevant_ties_last(seed: int, coarse: bool) -> None:
@@ -165,6 +169,7 @@ def test_reranking_equals_trec_evals_with_relevant_ties_last(seed: int, coarse: 
 # --- groups and classes ---
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=seeds, n=sizes, groups=st.integers(1, 8), labels=st.integers(1, 8))
 def test_groups_equal_scikit_learns(seed: int, n: int, groups: int, labels: int) -> None:
@@ -182,6 +187,7 @@ def test_groups_equal_scikit_learns(seed: int, n: int, groups: int, labels: int)
         assert measured[name].value == pytest.approx(value, abs=EXACT)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(seed=seeds, n=sizes)
 def test_classes_equal_scikit_learns(seed: int, n: int) -> None:

@@ -1,8 +1,8 @@
 """MTEB: its tasks run with any encoder or cross-encoder of sememe's.
 
-    >>> import mteb                                            # doctest: +SKIP
-    >>> model = as_mteb("all-MiniLM-L6-v2")                    # doctest: +SKIP
-    >>> mteb.evaluate(model, mteb.get_tasks(tasks=["STS12"]))  # doctest: +SKIP
+>>> import mteb                                            # doctest: +SKIP
+>>> model = as_mteb("all-MiniLM-L6-v2")                    # doctest: +SKIP
+>>> mteb.evaluate(model, mteb.get_tasks(tasks=["STS12"]))  # doctest: +SKIP
 """
 
 from collections.abc import Iterable, Mapping
