@@ -39,7 +39,7 @@ from sememe.cascade.edges import Edges
 from sememe.cascade.labelled import signal_weights
 from sememe.cascade.linear import Space, fit
 from sememe.cascade.scores import Reader
-from sememe.clustering.resolution import grains
+from sememe.clustering.resolution import best_grain
 from sememe.costs import Budget
 from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors import communities as by
@@ -77,8 +77,7 @@ class Sample:
         """A row of the table."""
         smooth = by.smoothed(vectors, graph)
         given = by.exactly(int(self.gold.max()) + 1, graph, smooth)
-        tried = grains(vectors, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
-        found = max(tried, key=lambda grain: grain.score).labels
+        found = best_grain(vectors, neighbors, graph, smooth=smooth)[0].labels
         return [
             100 * v_measure_score(self.gold, given),
             100 * adjusted_rand_score(self.gold, given),

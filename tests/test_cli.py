@@ -415,7 +415,7 @@ def test_a_note_is_shown_once() -> None:
             for text in ("first", "second", "first"):
                 warn(text, SememeWarning)
             return 0
-        encoding._run = run
+        encoding._encode = run
         assert commands.run(["encode", "a.txt", "-o", "a.npy"]) == 0
         """
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blobs import blobs
+from blobs import blobs, cluster_vectors
 
-from sememe.clustering import Clusters, cluster, cluster_vectors, folder
+from sememe.clustering import Clusters, cluster, folder
 from sememe.errors import InputError, TableError
 from tiny_models import Tiny
 

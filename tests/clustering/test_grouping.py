@@ -3,12 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blobs import agreement, blobs
+from blobs import agreement, blobs, cluster_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sememe.clustering import cluster, cluster_vectors
+from sememe.clustering import cluster
 from sememe.errors import BlankWarning, InputError
 from tiny_models import Tiny
 

@@ -255,7 +255,7 @@ def test_long_work_after_the_main_thread_has_ended(tmp_path: Path) -> None:
     ran = run_python(
         f"""
         import threading, numpy as np, sememe
-        from sememe.clustering import cluster_vectors
+        from sememe.clustering import cluster
         from sememe.neighbors import self_join
         from sememe.pairs import pair_vectors
         encoder = sememe.BiEncoder({str(tmp_path / "model")!r}, precision="f32")
@@ -267,7 +267,7 @@ def test_long_work_after_the_main_thread_has_ended(tmp_path: Path) -> None:
             pairs = pair_vectors(vectors, texts, threshold=0.99)
             joined = self_join(vectors / np.linalg.norm(vectors, axis=1)[:, None], 5,
                                approximate_from=1000)
-            groups = cluster_vectors(vectors[:200], texts[:200], clusters=3)
+            groups = cluster(texts[:200], vectors=vectors[:200], clusters=3)
             print(done.rows, len(pairs) > 0, joined.indices.shape, len(groups), flush=True)
         threading.Thread(target=later).start()
         """

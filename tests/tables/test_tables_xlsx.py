@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sememe.errors import SememeWarning, TableError
+from sememe.encoders.disk import SCORES, check_output
+from sememe.errors import InputError, SememeWarning, TableError
 from sememe.tables import read_table, read_texts, stream_table, write_cells, write_table
 
 openpyxl = pytest.importorskip("openpyxl")
@@ -99,6 +100,26 @@ def test_the_first_visible_sheet_is_read_and_named(tmp_path: Path) -> None:
     book.save(tmp_path / "a.xlsx")
     with pytest.warns(SememeWarning, match='has the sheets "Answers", "Notes"; the first, "Ans'):
         assert read_texts(tmp_path / "a.xlsx").texts == ["from the first"]
+
+
+def test_a_sheet_can_be_named(tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(workbook(tmp_path / "a.xlsx", ["text"], ["from the first"]))
+    notes = book.create_sheet("Notes")
+    notes.append(["text", "n"])
+    notes.append(["from the second"])
+    book.save(tmp_path / "a.xlsx")
+    texts = read_texts(tmp_path / "a.xlsx#Notes")
+    assert texts.texts == ["from the second"]
+    assert texts.source.where(0, "text") == f"{tmp_path / 'a.xlsx#Notes'}, row 2, column A"
+    assert 'there is no sheet "Note" (did you mean "Notes"?)' in refusal(tmp_path / "a.xlsx#Note")
+    (tmp_path / "a.csv#Notes").write_text("text\na\n")
+    assert "has a suffix that is not known" in refusal(tmp_path / "a.csv#Notes")
+
+
+def test_a_named_sheet_is_not_written_over(tmp_path: Path) -> None:
+    book = workbook(tmp_path / "a.xlsx", ["first", "second"], ["a", "b"])
+    with pytest.raises(InputError, match="would overwrite"):
+        check_output(book, SCORES, f"{book}#Answers")
 
 
 def test_a_formula_is_its_stored_value(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Cascade:
             where the cross-encoder is not trusted.
         map: what moved the vectors, and moves new ones; None where it is not trusted.
         report: what it cost, and why.
+        lesson: all that the cross-encoder read; None where it is not trusted.
     """
 
     vectors: Floats
@@ -47,6 +48,7 @@ class Cascade:
     weights: Floats | None
     map: LinearMap | None
     report: CascadeReport
+    lesson: "Lesson | None" = None
 
 
 def teach(
@@ -121,6 +123,7 @@ def teach(
         weights.astype(np.float32),
         linear_map,
         report(reader, trust, rho, rounds),
+        lesson,
     )
 
 

@@ -181,7 +181,8 @@ def _change(options: argparse.Namespace) -> int:
 
 def _assign(options: argparse.Namespace) -> int:
     """File a table's sentences under the clusters of a folder."""
-    from sememe.tables import BlankCells, new_column, output_format, read_table, write_cells
+    from sememe.clustering.folder import with_assignments
+    from sememe.tables import BlankCells, output_format, read_table, write_cells
 
     groups = sememe.Clusters.open(options.assign)
     if options.output is not None:
@@ -190,25 +191,18 @@ def _assign(options: argparse.Namespace) -> int:
     table = read_table(options.file)
     texts = table.text_column(options.column)
     blanks = BlankCells(table.text_name(options.column))
-    blank_rows = set(blanks.add(texts, table.source))
+    blank_rows = blanks.add(texts, table.source)
     blanks.warn("and in no cluster")
     warnings.simplefilter("ignore", BlankWarning)
-    labels, strength = groups.assign(texts, outliers=options.outliers)
-    names = {one.label: one.name for one in groups.clusters}
-    columns: dict[str, Any] = dict(table.columns)
-    for name, values in {
-        "cluster": [None if row in blank_rows else n for row, n in enumerate(labels.tolist())],
-        "cluster_name": [names.get(label) for label in labels.tolist()],
-        "strength": strength.round(3),
-    }.items():
-        columns[new_column(name, columns)] = values
+    assignment = groups.assign(texts, outliers=options.outliers)
+    columns = with_assignments(table.columns, groups, assignment, blank_rows)
     if options.output is None:
         _print_rows(columns, options.json)
     else:
         write_cells(Path(options.output), columns)
     print(
         f"{counted(len(texts) - blanks.count, 'text')}, "
-        f"{int((labels < 0).sum()) - blanks.count:,} fit none of the "
+        f"{int((assignment.labels < 0).sum()) - blanks.count:,} fit none of the "
         f"{counted(len(groups), 'cluster')}.",
         file=sys.stderr,
     )

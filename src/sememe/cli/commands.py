@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import sememe
 from sememe.cli import (
-    classifying,
     clustering,
     comparing,
     distilling,
@@ -17,8 +16,6 @@ from sememe.cli import (
     mining,
     models,
     pairing,
-    quantizing,
-    scoring,
     searching,
     selecting,
     training,
@@ -85,8 +82,8 @@ def _parser() -> Parser:
     show_help(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
-        clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, distilling, mining, selecting, models, quantizing, doctor,
+        clustering, pairing, indexing, searching, encoding, comparing, training, distilling,
+        mining, selecting, models, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

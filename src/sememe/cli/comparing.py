@@ -1,21 +1,20 @@
 """`sememe compare`: a pair of sentences as each encoder sees it."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
 from sememe.cli.parser import (
     DEFAULT_MODEL,
+    Commands,
     add_command,
     add_engine,
     add_json,
     engine_options,
     print_json,
 )
+from sememe.cli.searching import one_line
 from sememe.errors import InputError
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
 
 _WIDEST = 32
 _EXAMPLES = """\
@@ -23,7 +22,7 @@ sememe compare "my dog is fast" "my canine is rapid" "he has a V8 diesel engine"
 sememe compare "my dog is fast" "my canine is rapid" --model all-MiniLM-L6-v2 bert-base-uncased"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,
@@ -80,7 +79,7 @@ def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> d
 
 def _lines(others: list[str], rows: list[dict[str, Any]]) -> list[str]:
     """A table: texts to the left, numbers to the right."""
-    table = [["model", "kind", "dim", "measure", *map(_shortened, others)]]
+    table = [["model", "kind", "dim", "measure", *(one_line(text, _WIDEST) for text in others)]]
     for row in rows:
         pooled = " (mean-pooled)" if row["kind"] == "regular transformer" else ""
         dim = "-" if row["dim"] is None else str(row["dim"])
@@ -100,8 +99,3 @@ def _cell(value: float | dict[str, float]) -> str:
         label = max(value, key=value.__getitem__)
         return f"{label} {value[label]:.4f}"
     return f"{value:.4f}"
-
-
-def _shortened(sentence: str) -> str:
-    line = " ".join(sentence.split())
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"

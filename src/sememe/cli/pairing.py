@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.parser import (
+    Commands,
     add_command,
     add_cross,
     add_input,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sememe.cli.parser import Commands
     from sememe.pairs import Dropped, Pairs
     from sememe.tables import Source, Table
 
@@ -44,7 +44,7 @@ sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl
 sememe pairs questions.txt --cross path/to/a/cross-encoder --labels judged.csv -o pairs.csv"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,

@@ -9,13 +9,11 @@ from math import isfinite
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from sememe.errors import InputError
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction["Parser"]
-
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 
@@ -28,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: "Commands", name: str, *, summary: str, description: str, examples: str
+    commands: Commands, name: str, *, summary: str, description: str, examples: str
 ) -> Parser:
     """Add a command whose help ends with examples, one a line."""
     return commands.add_parser(
@@ -53,7 +51,8 @@ def show_help(parser: Parser) -> None:
 def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
-                        help="txt, csv, tsv, xlsx, jsonl, parquet; - for lines on stdin"
+                        help="txt, csv, tsv, xlsx (x.xlsx#Name for one sheet), jsonl, parquet; - "
+                        "for lines on stdin"
                         )  # fmt: skip
     add_column(parser)
 
@@ -255,7 +254,10 @@ def check_outputs(inputs: Iterable[str], outputs: Mapping[str, str | Path]) -> N
     Called before anything is opened; `outputs` are files or folders by the option that names them.
     Links and `..` are followed; `-`, standard input, is no file.
     """
-    names = {Path(name).resolve(): f"{name}, which is read" for name in inputs if name != "-"}
+    from sememe.tables.files import split_sheet
+
+    files = [split_sheet(name)[0] for name in inputs if name != "-"]
+    names = {Path(name).resolve(): f"{name}, which is read" for name in files}
     for option, output in outputs.items():
         place = Path(output).resolve()
         if place in names:

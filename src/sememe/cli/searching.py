@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.parser import (
+    Commands,
     add_command,
     add_engine,
     add_json,
@@ -20,7 +21,6 @@ from sememe.cli.parser import (
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
     from sememe.search import Hit
 
 _WIDEST = 160
@@ -32,7 +32,7 @@ sememe search tickets.sememe "refund" --mode hybrid --where "year >= 2024 AND la
 sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,
@@ -141,7 +141,7 @@ def labelled(metadata: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {value}" for key, value in metadata.items()]
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = _WIDEST) -> str:
     """The beginning of a text, on one line of a terminal, which nothing in it moves."""
-    line = _CONTROL.sub("�", " ".join(text.split()))
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+    line = _CONTROL.sub("\ufffd", " ".join(text.split()))
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

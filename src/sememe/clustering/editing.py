@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sememe.arguments import shown, whole_number
-from sememe.clustering.resolution import grains
+from sememe.clustering.resolution import best_grain
 from sememe.errors import InputError
 from sememe.neighbors import communities as by
 from sememe.neighbors import normalized, self_join
@@ -75,8 +75,7 @@ def split(groups: "Clusters", number: int, into: int | None) -> tuple[Labels, li
     graph = neighbor_graph(neighbors)
     smooth = smoothed(vectors, graph)
     if into is None:
-        tried = grains(vectors, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
-        parts = max(tried, key=lambda grain: grain.score).labels
+        parts = best_grain(vectors, neighbors, graph, smooth=smooth)[0].labels
         size = np.bincount(parts)
         if (size > 1).sum() > 1:  # texts alone go to the nearest of the others
             centers = normalized(by.sums(smooth, parts))

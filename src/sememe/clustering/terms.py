@@ -16,6 +16,7 @@ from sememe.clustering.stop_words import stop_words
 from sememe.errors import InputError
 from sememe.neighbors import normalized
 from sememe.neighbors.communities import Labels, sums
+from sememe.text import check_texts
 
 _TERMS, _EXAMPLES, _CENTRAL = 6, 3, 10
 _NAME = 3  # terms
@@ -77,6 +78,16 @@ class Naming:
 
     stop_words: frozenset[str] = frozenset()
     make: NameMaker | None = None
+
+    @classmethod
+    def checked(cls, make: NameMaker | None, stop_words: Iterable[str]) -> "Naming":
+        """How a user wants them named; InputError for no function, or words that are no texts."""
+        if make is not None and not callable(make):
+            raise InputError(
+                f"names={shown(make)}: give a function of a cluster's central texts and its terms."
+            )
+        words = check_texts(stop_words, name="stop_words")
+        return cls(frozenset(word.lower() for word in words), make)
 
 
 def described(
@@ -199,28 +210,29 @@ def _phrases(text: str, stop: frozenset[str]) -> dict[str, str]:
     """
     phrases: dict[str, str] = {}
     for clause in _CLAUSE.split(text):
-        words: list[str] = []
-        is_content: list[bool] = []
-        for word in [*_WORD.findall(clause), ""]:
-            if _UNSPACED.fullmatch(word):
-                pairs = (word[i : i + 2] for i in range(max(1, len(word) - 1)))
-                phrases.update((pair, pair) for pair in pairs)
-            elif word:
-                plain = word.replace("’", "'").lower()
-                words.append(word)
-                is_content.append(
-                    plain not in stop
-                    and not plain.endswith("n't")
-                    and (len(plain) > 1 or not plain.isascii())
-                )
+        run: list[str] = []
+        runs = [run]
+        for word in _WORD.findall(clause):
+            if word.isascii() or not _UNSPACED.fullmatch(word):
+                run.append(word)
                 continue
-            for start in range(len(words)):  # a run of words has ended
-                for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
-                    if is_content[start] and is_content[end - 1]:
-                        phrase = " ".join(words[start:end])
-                        phrases.setdefault(phrase.replace("’", "'").lower(), phrase)
-            words, is_content = [], []
+            pairs = (word[i : i + 2] for i in range(max(1, len(word) - 1)))
+            phrases.update((pair, pair) for pair in pairs)
+            run = []
+            runs.append(run)
+        for words in runs:
+            plain = [word.replace("’", "'").lower() for word in words]
+            content = [place for place, word in enumerate(plain) if _is_content(word, stop)]
+            for number, start in enumerate(content):
+                for end in content[number : number + _LONGEST]:
+                    if end < start + _LONGEST:
+                        phrase = " ".join(plain[start : end + 1])
+                        phrases.setdefault(phrase, " ".join(words[start : end + 1]))
     return phrases
+
+
+def _is_content(word: str, stop: frozenset[str]) -> bool:
+    return word not in stop and not word.endswith("n't") and (len(word) > 1 or not word.isascii())
 
 
 def _means(

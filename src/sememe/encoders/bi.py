@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,10 @@ from sememe.processes import PerProcess
 from sememe.text import (
     Batch,
     HalfPairs,
+    Rows,
     StaticTokenizer,
     Tokenizer,
     check_texts,
-    chunked,
     split_passages,
 )
 
@@ -410,13 +411,23 @@ class BiEncoder(OpenedModel):
         tokens: int | None = None,
         overlap: int | None = None,
     ) -> list[list[tuple[int, int]]]:
-        room = self._tokenizer.room - sum(self._tokenizer.count([prompt]))
+        room = self._room(prompt)
         tokens = whole_number(
             "tokens", min(room, _PASSAGE) if tokens is None else tokens, most=room
         )
         overlap = tokens // 8 if overlap is None else overlap
         count = self._tokenizer.count
         return [split_passages(text, count, tokens=tokens, overlap=overlap) for text in texts]
+
+    def _room(self, prompt: str) -> int:
+        """How many tokens of a text are read behind a prompt."""
+        (size,) = self._tokenizer.count([prompt])
+        if size >= self._tokenizer.room:
+            raise InputError(
+                f"The prompt has {size:,} tokens and the model reads {self.max_length:,}, so there "
+                "is no room for a text; take a shorter one."
+            )
+        return self._tokenizer.room - size
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
@@ -454,9 +465,7 @@ class BiEncoder(OpenedModel):
         work.begin(texts, place)
         rows = _rows(texts)
         if options.long == "chunk":
-            chunk = partial(chunked, self._tokenizer, options.prompt)
-            skip = self._skip(options.prompt)
-            computed = self._sentences.pooled(list(rows), chunk, work, skip=skip)
+            computed = self._means(list(rows), options.prompt, work)
         else:
             computed = np.empty((len(rows), self._sentences.engine.dim), np.float32)
             for batch, values in self._compute(self._sentences, list(rows), options.prompt, work):
@@ -464,6 +473,31 @@ class BiEncoder(OpenedModel):
         vectors = finish(computed, options)
         work.end(len(texts) - len(rows))
         return vectors[[rows[text] for text in texts]] if len(rows) < len(texts) else vectors
+
+    def _means(self, texts: list[str], prompt: str, work: Work[str]) -> Array:
+        """The vectors of texts of any length: means of their passages', weighted by their tokens.
+
+        A text that fits is one passage, and has that one's vector to the bit.
+        """
+        room, count = self._room(prompt), self._tokenizer.count
+        parts = [
+            [text[start:end] for start, end in split_passages(text, count, tokens=room)] or [text]
+            if size > room
+            else [text]
+            for text, size in zip(texts, count(texts), strict=True)
+        ]
+        sizes = np.array([len(part) for part in parts], np.intp)
+        owners = np.repeat(np.arange(len(texts)), sizes)
+        begins = np.diff(owners, prepend=-1)
+        vectors = np.zeros((len(texts), self._sentences.engine.dim), np.float32)
+        totals = np.zeros((len(texts), 1), np.float32)
+        pieces = list(chain(*parts))
+        for batch, values in self._compute(self._sentences, pieces, prompt, work, begins):
+            rows = owners[batch.rows]
+            weights = np.where(sizes[rows] > 1, batch.lengths - self.max_length + room, 1)[:, None]
+            np.add.at(vectors, rows, values * weights)
+            np.add.at(totals, rows, weights)
+        return vectors / totals
 
     def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
         """The options, with the first of the prompts that the checkpoint has."""
@@ -474,11 +508,16 @@ class BiEncoder(OpenedModel):
         return {**options, **({"prompt_name": name} if name else {"prompt": ""})}
 
     def _compute(
-        self, pipeline: Pipeline, texts: list[str], prompt: str, work: Work[str]
+        self,
+        pipeline: Pipeline,
+        texts: list[str],
+        prompt: str,
+        work: Work[str],
+        done: Rows | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
-        """The computed batches of different texts, each behind a prompt."""
+        """The computed batches of texts, each behind a prompt; for `done` see `Pipeline.values`."""
         tokenize = lambda window: self._tokenizer([prompt + text for text in window])  # noqa: E731
-        return pipeline.values(texts, tokenize, work, skip=self._skip(prompt))
+        return pipeline.values(texts, tokenize, work, skip=self._skip(prompt), done=done)
 
     def _skip(self, prompt: str) -> int:
         """How many first tokens the pooling leaves out."""

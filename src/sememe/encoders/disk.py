@@ -35,6 +35,7 @@ from sememe.tables import (
     warn_of_replaced,
     write_table,
 )
+from sememe.tables.files import split_sheet
 from sememe.tables.parquet import require_pyarrow
 from sememe.tables.xlsx import require_openpyxl
 from sememe.text import HalfPairs, as_list, refuse_tables
@@ -116,7 +117,7 @@ def check_output(
         suffixes = ", ".join(form for form in forms if form)
         raise InputError(f"{path}: results go into {suffixes}, or a folder (no suffix).")
     if source is not None and os.fspath(source) != "-":
-        place = Path(source).resolve()
+        place = Path(split_sheet(source)[0]).resolve()
         if place == target.resolve():
             raise InputError(f"{path} would overwrite {source}, which is read; give another name.")
         if _job_folder(target, suffix) in (place, *place.parents):

@@ -161,8 +161,8 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
         ) from error
 
 
-def write_outcome(outcome: Outcome, directory: Path) -> None:
-    """Put training.html, where there were steps, and training.json beside the weights."""
+def write_outcome(outcome: Outcome, directory: Path, name: str = "training") -> None:
+    """Put the page, where there is something on it, and the same as JSON beside the weights."""
     history, facts = outcome.history, [(c.name, str(c.value), c.why) for c in outcome.choices]
     verdict = None
     if outcome.before and outcome.after:
@@ -184,9 +184,9 @@ def write_outcome(outcome: Outcome, directory: Path) -> None:
         examples,
         changes,
     )
-    if history.losses:
-        page.write_training(directory / "training.html", run)
-    with replacing(directory / "training.json") as temporary:
+    if history.losses or verdict:
+        page.write_training(directory / f"{name}.html", run)
+    with replacing(directory / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
 
 

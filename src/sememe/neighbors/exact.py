@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sememe.costs import rate, record_rate
 from sememe.errors import InputError
+from sememe.progress import counted
 
 BLOCK_COLUMNS = 32_768
 BLOCK_BYTES = 32 * 2**20
@@ -16,6 +17,7 @@ BLOCK_BYTES = 32 * 2**20
 
 _GROUPS = 16  # columns compared together when the k-th best similarity is bounded from below
 _NORMALIZED_ROWS = 65_536  # at once
+_ROUNDING = 1e-6
 _TIMED = 2000  # vectors compared with one another, to know how fast this machine is
 
 Floats = NDArray[np.float32]
@@ -82,6 +84,21 @@ def normalized(vectors: ArrayLike) -> Floats:
         length = np.linalg.norm(out, axis=1, keepdims=True)
         np.divide(out, np.where(length > 0, length, 1), out=out)
     return scaled
+
+
+def unit_rows(vectors: ArrayLike, texts: int) -> Floats:
+    """One vector of unit length a text: the array itself if it is that, as a copy may be large.
+
+    Raises:
+        InputError: there are not as many vectors as texts, or as in `nearest`.
+    """
+    rows = as_vectors(vectors)
+    if len(rows) != texts:
+        raise InputError(
+            f"{counted(len(rows), 'vector')} for {counted(texts, 'text')}: give one vector a text."
+        )
+    squares = np.einsum("ij,ij->i", rows, rows)
+    return rows if (np.abs(squares - 1) < _ROUNDING).all() else normalized(rows)
 
 
 def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> Neighbors:

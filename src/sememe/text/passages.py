@@ -5,14 +5,52 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from sememe.arguments import whole_number
-from sememe.text.long_texts import sentence_spans, stripped_spans
 
 Span = tuple[int, int]
 Counter = Callable[[Sequence[str]], Sequence[int]]
 
+# Each break is where a match ends, before the whitespace: some tokenizers count that to the next
+# word. A full stop behind a single letter (J. Smith, e.g.) ends no sentence.
+_SENTENCE = re.compile(
+    r"""(?:(?<!\b[^\W\d_])\.|[!?…։])["'”’»)\]]*(?=\s)"""  # scripts with spaces
+    r"""|[。．！？｡؟۔।॥።။។]["'”’»」』）]*"""  # a mark that says it alone
+    r"""|\S(?=\s*[\n\r\u2028\u2029])"""
+)
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n|\r\s*\r|\u2029")
-_PARAGRAPH, _SENTENCE, _PART = range(3)
+_PARAGRAPH, _SENTENCE_END, _PART = range(3)
 """What ends with a unit, the best end for a passage first."""
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, without the space around them.
+
+    Example:
+        >>> sentences("One two. Three (J. Smith) four!")
+        ['One two.', 'Three (J. Smith) four!']
+    """
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where the sentences of a text begin and end, without the space around them.
+
+    Example:
+        >>> sentence_spans("One two. Three!")
+        [(0, 8), (9, 15)]
+    """
+    return stripped_spans(
+        text, [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
+    )
+
+
+def stripped_spans(text: str, breaks: Sequence[int]) -> list[tuple[int, int]]:
+    """What lies between breaks, without the space around it; not what is blank."""
+    parts = ((start, text[start:end]) for start, end in pairwise(breaks))
+    return [
+        (start + len(part) - len(part.lstrip()), start + len(part.rstrip()))
+        for start, part in parts
+        if part.strip()
+    ]
 
 
 def split_passages(
@@ -78,7 +116,7 @@ def _units(
             units.append(part)
             sizes.append(size)
             ends.append(_PART)
-        ends[-1] = _PARAGRAPH if _BLANK_LINE.search(text, span[1], following) else _SENTENCE
+        ends[-1] = _PARAGRAPH if _BLANK_LINE.search(text, span[1], following) else _SENTENCE_END
     return units, ends, sizes
 
 
