@@ -210,7 +210,7 @@ def _weight_bytes(model: Any) -> int:
         return 0
     weights = checkpoint.weights
     numbers = sum(prod(weights.shape(name)) for name in weights.names)
-    return numbers * _BYTES.get(model.precision, 4)
+    return int(numbers * _BYTES.get(model.precision, 4))
 
 
 def label(model: Model) -> str:

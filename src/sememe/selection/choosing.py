@@ -161,7 +161,7 @@ def _part(task: Task, rows: Any) -> Task:
 def _kept(candidate: Candidate, task: Task, record: Record) -> Measurement:
     """The main figure of a candidate, from the record or measured now."""
     key = (candidate.fingerprint, _digest(task), task.kind)
-    empty = next(iter(task.measure(_BLANK).values()))
+    empty = next(iter(task.measure(NOTHING).values()))
     found = record.get(*key) if candidate.fingerprint else None
     if found is not None:
         return replace(empty, values=np.array(found["values"]), details=None)
@@ -171,7 +171,7 @@ def _kept(candidate: Candidate, task: Task, record: Record) -> Measurement:
     return measurement
 
 
-class _Blank:
+class _Nothing:
     """A system that knows nothing: its answers show what a measurement is made of."""
 
     name = "nothing"
@@ -193,7 +193,8 @@ class _Blank:
         return np.zeros(len(new_texts), np.int64)
 
 
-_BLANK: Any = _Blank()
+NOTHING: Any = _Nothing()
+"""A system whose answers are worth nothing: what it measures shows the form."""
 
 
 def _digest(task: Task) -> str:

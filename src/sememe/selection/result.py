@@ -342,7 +342,7 @@ class Selection:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page: the plot, the table, where candidates disagree, and the choice's code."""
-        from sememe.selection.verdict import write_report
+        from sememe.selection.report import write_report
 
         write_report(self, path)
 
@@ -364,7 +364,10 @@ class Selection:
         }
 
     def to_frame(self) -> "pandas.DataFrame":
-        """A row a candidate, in the words of `Row`, `Interval`, `Speed` and `Projection`; MissingExtra without pandas."""
+        """A row a candidate: the attributes of `Row`, and of what it holds, are columns.
+
+        Raises MissingExtra without pandas.
+        """
         rows = []
         for row in map(asdict, self.rows):
             parts = [row.pop(name) or {} for name in ("quality", "speed", "projection")]
