@@ -46,7 +46,7 @@ from sememe.tables import read_table
 
 Array = npt.NDArray[Any]
 MODEL = "all-MiniLM-L6-v2"
-MOST = 1400
+MOST, PAIRS, DOCUMENTS, QUERIES = 1400, 1000, 800, 150
 WORKS = ("search", "cluster", "pairs", "classify")
 
 
@@ -215,7 +215,7 @@ def sets(data: Path) -> dict[str, tuple[str, Task]]:
     sick = columns("sts/sick.parquet")
     pairs("SICK", sick, np.full(len(sick["score"]), True), "score")
     more = columns("sts/sts12_14_16.parquet")
-    for name in np.unique(more["task"].astype(str)):
+    for name in ("STS16",):
         pairs(name, more, more["task"] == name, "score")
     qqp = columns("pairs/qqp_dev.parquet")
     pairs("QQP", qqp, np.full(len(qqp["label"]), True), "label")
@@ -244,9 +244,10 @@ def sets(data: Path) -> dict[str, tuple[str, Task]]:
         ):
             if q in query_of and d in text_of and s > 0:
                 judged.setdefault(q, {})[d] = float(s)
+        judged = dict(list(judged.items())[:QUERIES])
         needed = {d for each in judged.values() for d in each}
         others = [d for d in random.permutation(sorted(set(text_of) - needed)).tolist()]
-        documents = sorted([*needed, *others[: max(0, MOST - len(needed))]], reverse=True)
+        documents = sorted([*needed, *others[: max(0, DOCUMENTS - len(needed))]], reverse=True)
         place = {d: i for i, d in enumerate(documents)}
         found[f"{name} (search)"] = ("search", RetrievalTask(
             name, [query_of[q] for q in judged], [text_of[d] for d in documents],
