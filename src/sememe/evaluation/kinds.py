@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, chain, pairwise
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
@@ -104,7 +105,7 @@ class TripletTask:
     """An anchor, a text that is closer to it, and one or more that are less so."""
 
     name: str
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     kind: ClassVar[Kind] = "triplets"
 
     def __len__(self) -> int:
@@ -255,11 +256,12 @@ class TextTask:
         """V-measure, ARI and AMI of as many groups as labels; or accuracy and macro F1."""
         if self.kind == "groups":
             groups = system.group(self.items, len(np.unique(self.gold)))
+            of = partial(Measurement, values=groups, gold=(self.gold,), centred=True)
             slow = metrics.adjusted_mutual_information
             return _named(
-                Measurement("V-measure", metrics.v_measure, groups, (self.gold,)),
-                Measurement("ARI", metrics.adjusted_rand, groups, (self.gold,)),
-                Measurement("AMI", slow, groups, (self.gold,), draws=_SLOW_DRAWS),
+                of("V-measure", metrics.v_measure),
+                of("ARI", metrics.adjusted_rand),
+                of("AMI", slow, draws=_SLOW_DRAWS),
             )
         predicted = self._predicted(system)
         is_right = (self.gold == predicted.T).T

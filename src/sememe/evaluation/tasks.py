@@ -230,8 +230,8 @@ def _texts(rows: _Rows, kind: Kind, _: Any, protocol: Literal["mteb"] | None) ->
         learning = known, np.array([place[label] for label in learned])
         if missing := sorted({*labels} - {*learned}):
             warn(
-                f"{rows.name}: {counted(len(missing), 'label')} to measure on ({missing[0]}, …) "
-                "have no row to learn from: nothing can be right about them.",
+                f"{rows.name}: {counted(len(missing), 'label')} to measure on, such as "
+                f'"{missing[0]}", cannot be learned: no row of the split train has it.',
                 SememeWarning,
             )
     return TextTask(kind, rows.name, items, gold, names, learning, protocol)
@@ -342,13 +342,10 @@ def _retrieval(tables: dict[str, Any], split: str | None) -> Task:
     unknown = [i for i in rows if document_ids[i] not in place or query_ids[i] not in queries]
     if unknown:
         first = unknown[0]
-        noun, value = (
-            ("document", document_ids[first])
-            if document_ids[first] not in place
-            else ("query", query_ids[first])
-        )
+        known = document_ids[first] in place
+        missing = f'query "{query_ids[first]}"' if known else f'document "{document_ids[first]}"'
         raise InputError(
-            f'{where(first)}: the {noun} "{value}" is not in the {noun}s ({len(unknown):,} of '
+            f"{where(first)}: there is no {missing} ({len(unknown):,} of "
             f"{counted(len(qrels), 'judgement')} name what is not there): add it, or remove these."
         )
     for i in rows:
