@@ -258,7 +258,7 @@ def test_what_is_added_says_what_it_costs_once(
     slow = BiEncoder(encoder.model, precision="f32")
     other = BiEncoder(make_checkpoint(tmp_path / "other", seed=1).directory, precision="f32")
     for slow_encoder in (slow, other):  # tokens a second
-        monkeypatch.setitem(costs._rates, slow_encoder._sentences.rate_name, 1e-3)
+        monkeypatch.setitem(costs._rates, slow_encoder._pipeline.rate_name, 1e-3)
     texts = [f"a bus {n}" for n in range(2_500)]
     index = Index.create(tmp_path / "index", slow)
     for work in (lambda: index.add(texts), lambda: index.reindex(other)):

@@ -12,6 +12,7 @@ from sememe.cli import (
     distilling,
     doctor,
     encoding,
+    evaluating,
     indexing,
     mining,
     models,
@@ -83,7 +84,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
         clustering, pairing, indexing, searching, encoding, comparing, training, distilling,
-        mining, selecting, models, doctor,
+        mining, evaluating, selecting, models, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

@@ -15,6 +15,7 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    add_vectors,
     engine_options,
     print_json,
 )
@@ -105,6 +106,7 @@ def add_commands(commands: Commands) -> None:
                           )  # fmt: skip
     classify.add_argument("--proba", action="store_true",
                           help="write every label's probability too")  # fmt: skip
+    add_vectors(classify)
     add_engine(classify)
     add_json(classify, "a summary")
     classify.set_defaults(run=_classify)
@@ -147,7 +149,17 @@ def _classify(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     texts = _rows(options, FORMS)
     classifier = sememe.Classifier(options.model, **engine_options(options))
-    result = classifier.predict_to(texts, options.output, proba=options.proba)
+    vectors = None
+    if options.vectors:
+        from sememe.encoders.stored import read_vectors
+        from sememe.tables import read_table
+
+        table = read_table(options.file)
+        names = table.text_names(options.column)
+        known = table.text_column(names)
+        values = read_vectors(options.vectors, known, classifier.encoder, columns=names)
+        vectors = dict(zip(known, values, strict=True))
+    result = classifier.predict_to(texts, options.output, proba=options.proba, vectors=vectors)
     return _report(options, result, ("text", f"labels of {result.dim}"), classifier, started)
 
 

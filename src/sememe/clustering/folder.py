@@ -26,7 +26,7 @@ from sememe.clustering.terms import Cluster
 from sememe.errors import InputError, TableError, is_unavailable
 from sememe.neighbors import Neighbors
 from sememe.protocols import Encoder
-from sememe.tables import new_column, read_table, write_cells, write_table
+from sememe.tables import new_column, read_table, write_table
 
 if TYPE_CHECKING:
     from sememe.clustering.result import Clusters
@@ -49,7 +49,7 @@ def save(
             columns = {text: groups.texts, **columns}
         assignment = Assignment(groups.labels, groups.strength)
         columns = with_assignments(columns, groups, assignment, groups.blanks.tolist())
-        write_cells(folder / _ASSIGNMENTS, columns)
+        write_table(folder / _ASSIGNMENTS, columns)
         if len(groups.blanks) < len(groups.texts):
             groups.save_map(folder / _MAP, title=title, color=color)
         rows = {name: v for name, v in groups.columns.items() if name != text}
@@ -134,7 +134,7 @@ def read(
         if "map_root" in arrays:
             linear_map = LinearMap(arrays["map_mean"], arrays["map_root"])
         if "cascade" in stored:
-            cascade = CascadeReport(**stored["cascade"])
+            cascade = CascadeReport.from_dict(stored["cascade"])
         fields = {
             "labels": arrays["labels"],
             "texts": columns.get(stored["text_column"], []),

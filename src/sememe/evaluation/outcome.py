@@ -170,7 +170,7 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
 
 
 def write_outcome(outcome: Outcome, directory: Path, name: str = "training") -> None:
-    """Put the page, where there is something on it, and the same as JSON beside the weights."""
+    """Put NAME.html, of training only where there were steps, and NAME.json beside the weights."""
     history, facts = outcome.history, [(c.name, str(c.value), c.why) for c in outcome.choices]
     verdict = None
     if outcome.before and outcome.after:
@@ -192,7 +192,7 @@ def write_outcome(outcome: Outcome, directory: Path, name: str = "training") -> 
         examples,
         changes,
     )
-    if history.losses or verdict:
+    if history.losses or name != "training":
         page.write_training(directory / f"{name}.html", run)
     with replacing(directory / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")

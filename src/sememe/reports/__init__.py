@@ -58,6 +58,20 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def text_table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """The lines of a table: its first `left` columns to the left, the others to the right.
+
+    >>> text_table([["model", "V"], ["a", "81.2"]], left=1)
+    ['model     V', 'a      81.2']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = (
+        [f"{cell:{'<' if at < left else '>'}{widths[at]}}" for at, cell in enumerate(row)]
+        for row in rows
+    )
+    return ["  ".join(cells).rstrip() for cells in aligned]
+
+
 def html_table(names: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> str:
     """A table for a notebook, every cell of it escaped.
 

@@ -107,7 +107,7 @@ def resampled(measurement: Measurement, weights: npt.ArrayLike | None = None) ->
 
 def _deviation(draws: Floats, items: int) -> float:
     # The bootstrap draws from the sample, which varies less than what it is a sample of.
-    return float(np.nanstd(draws)) * (items / max(items - 1, 1)) ** 0.5
+    return float(np.nanstd(draws) * (items / max(items - 1, 1)) ** 0.5)
 
 
 def _quantile(confidence: float, items: int) -> float:
