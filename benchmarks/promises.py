@@ -4,7 +4,7 @@ Each library runs in a process of its own and is asked in the way its own docs s
 does not offer is a dash; what could not be run says why. all-MiniLM-L6-v2 comes from its package;
 everything else is made on the spot. No network is needed.
 
-    pip install sentence-transformers fastembed onnx onnxscript model2vec wordllama
+    pip install sentence-transformers fastembed onnx model2vec wordllama
     python benchmarks/promises.py               # a library that is not installed is left out
     python benchmarks/promises.py --only sememe fastembed
 """
@@ -107,9 +107,9 @@ def padding_side(library: Library) -> tuple[bool, str]:
         raise NotImplementedError
     with _edited("tokenizer_config.json", padding_side="left") as folder:
         vectors = library.open_checkpoint(folder)([*_TEXTS, *_LONG])
-    with _edited("tokenizer_config.json") as folder:
-        alone = [library.open_checkpoint(folder)([text]) for text in [*_TEXTS, *_LONG]]
-    return _kept(_distance(np.concatenate(alone), vectors))
+    encode = library.open()
+    alone = np.concatenate([encode([text]) for text in [*_TEXTS, *_LONG]])
+    return _kept(_distance(alone, vectors))
 
 
 def truncation(library: Library) -> tuple[bool, str]:
@@ -162,9 +162,10 @@ def _alone(library: Library, dtype: str) -> tuple[bool, str]:
     if library.open_small is None:
         raise NotImplementedError
     encode = library.open_small(dtype)
-    alone = np.concatenate([encode([text]) for text in _TEXTS])
-    different = (alone != encode([*_TEXTS, *_LONG])[: len(_TEXTS)]).mean()
-    return bool(different == 0), f"{different:.0%} differ" if different else "all equal"
+    alone = np.concatenate([encode([text]) for text in _TEXTS]).astype(int)
+    beside = encode([*_TEXTS, *_LONG])[: len(_TEXTS)].astype(int)
+    steps = int(np.abs(alone - beside).max())  # 1 where rounding falls the other way
+    return steps <= (dtype == "int8"), f"{steps} steps apart" if steps else "equal"
 
 
 def roberta(library: Library) -> tuple[bool, str]:

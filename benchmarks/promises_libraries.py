@@ -87,7 +87,7 @@ def _sentence_transformers() -> Library:
     import torch
     from sentence_transformers import CrossEncoder, SentenceTransformer
     from sentence_transformers.sentence_transformer.evaluation import BinaryClassificationEvaluator
-    from sentence_transformers.util import mine_hard_negatives
+    from sentence_transformers.util import mine_hard_negatives, quantize_embeddings
 
     def opened(folder: Path | None = None) -> Any:
         return SentenceTransformer(str(folder or minilm()), device="cpu")
@@ -95,6 +95,13 @@ def _sentence_transformers() -> Library:
     def encode(folder: Path | None = None, **options: Any) -> Encode:
         model = opened(folder)
         return lambda texts: model.encode(texts, show_progress_bar=False, **options)
+
+    def small(dtype: str) -> Encode:
+        exact = encode()
+        if dtype == "binary":
+            return lambda texts: quantize_embeddings(exact(texts), precision=dtype)
+        ranges = exact([f"calibration text {n} of a hundred" for n in range(100)])
+        return lambda texts: quantize_embeddings(exact(texts), dtype, calibration_embeddings=ranges)
 
     def score(folder: Path, precision: str) -> Callable[[list[Pair]], Floats]:
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
@@ -115,7 +122,7 @@ def _sentence_transformers() -> Library:
         open=encode,
         open_checkpoint=encode,
         open_prompted=lambda folder, prompt: encode(folder, prompt=prompt),
-        open_small=lambda dtype: encode(precision=dtype),
+        open_small=small,
         score=score,
         best_accuracy=best_accuracy,
         mine=mine,
@@ -131,17 +138,20 @@ def _fastembed() -> Library:
 
     folders: list[tempfile.TemporaryDirectory[str]] = []  # kept as long as the process
 
-    def opened(folder: Path | None = None) -> Encode:
-        checkpoint = folder or minilm()
+    @cache
+    def registered(checkpoint: Path) -> Path:
         folders.append(tempfile.TemporaryDirectory())
         target = Path(folders[-1].name)
         dim = export_onnx(checkpoint, target)
-        name = f"local/{target.name}"
         TextEmbedding.add_custom_model(
-            model=name, pooling=PoolingType.MEAN, normalization=True, dim=dim,
-            sources=ModelSource(hf=name), model_file="model.onnx",
+            model=f"local/{target.name}", pooling=PoolingType.MEAN, normalization=True, dim=dim,
+            sources=ModelSource(hf=f"local/{target.name}"), model_file="model.onnx",
         )  # fmt: skip
-        model = TextEmbedding(name, specific_model_path=str(target))
+        return target
+
+    def opened(folder: Path | None = None) -> Encode:
+        target = registered(folder or minilm())
+        model = TextEmbedding(f"local/{target.name}", specific_model_path=str(target))
         return lambda texts: np.array(list(model.embed(texts)))
 
     return Library(open=opened, open_checkpoint=opened)
@@ -158,7 +168,6 @@ def export_onnx(checkpoint: Path, target: Path) -> int:
     model.config.save_pretrained(target)
     example = tokenizer(["one text", "and another, longer one"], padding=True, return_tensors="pt")
     names = list(example)
-    batch, length = torch.export.Dim("batch", max=4096), torch.export.Dim("length", min=2, max=256)
 
     class States(torch.nn.Module):
         def __init__(self) -> None:
@@ -170,8 +179,8 @@ def export_onnx(checkpoint: Path, target: Path) -> int:
 
     torch.onnx.export(
         States(), tuple(example.values()), str(target / "model.onnx"), input_names=names,
-        output_names=["last_hidden_state"], dynamo=True, external_data=False, verbose=False,
-        dynamic_shapes=(tuple({0: batch, 1: length} for _ in names),),
+        output_names=["last_hidden_state"], dynamo=False,
+        dynamic_axes={name: {0: "batch", 1: "length"} for name in [*names, "last_hidden_state"]},
     )  # fmt: skip
     return int(model.config.hidden_size)
 
