@@ -132,8 +132,7 @@ class Evaluation:
             figures = [_with_margin(row.figures[metric]) for metric in others]
             table.append([row.model, _with_interval(row.main), *figures, f"{row.seconds:.1f}"])
         head = f"{self.name}: {self.kind}, {_counted(self.items, self.kind)}"
-        failures = [f"{name} is not measured: {why}" for name, why in self.failures.items()]
-        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict, *failures])
+        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict])
 
 
 def _counted(number: int, kind: str) -> str:
