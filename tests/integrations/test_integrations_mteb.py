@@ -28,9 +28,9 @@ WORDS = ["power", "wind", "solar", "bus", "train", "road", "school", "book", "fi
 FIRST = [f"the {a} and the {b}" for a in WORDS for b in WORDS[:3]]
 SECOND = [f"a {b} or a {a}" for a in WORDS for b in WORDS[4:7]]
 SCORES = [(7 * i) % 11 / 10 for i in range(len(FIRST))]
-CORPUS = {"_id": [f"d{i}" for i in range(30)], "text": SECOND}
-QUERIES = {"_id": [f"q{i}" for i in range(20)], "text": FIRST[:20]}
-QRELS = {
+CORPUS: dict[str, Any] = {"_id": [f"d{i}" for i in range(30)], "text": SECOND}
+QUERIES: dict[str, Any] = {"_id": [f"q{i}" for i in range(20)], "text": FIRST[:20]}
+QRELS: dict[str, Any] = {
     "query-id": QUERIES["_id"] * 2,
     "corpus-id": [f"d{i}" for i in range(20)] + [f"d{(3 * i) % 30}" for i in range(20)],
     "score": [1] * 40,
