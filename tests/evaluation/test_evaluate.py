@@ -88,7 +88,7 @@ def test_words_table_json_and_frame_say_the_same(done: Evaluation) -> None:
     assert done.verdict.startswith("letters: Spearman 100.0 (100.0 to 100.0), the highest.")
     assert "noise is" in done.verdict
     lines = str(done).splitlines()
-    assert lines[0] == "the data: similarity, 60 pairs"
+    assert lines[0] == "the data: similarity, 60 items"
     assert lines[2].split()[:3] == ["model", "Spearman", "(95"]
     summary = json.loads(json.dumps(done.summary()))
     assert summary["rows"][0]["figures"]["Spearman"]["value"] == done.rows[0].main.value
@@ -126,7 +126,7 @@ def test_models_of_one_name_are_told_apart(scored: dict[str, Any]) -> None:
     done = sememe.evaluate([Letters(), Letters()], scored)
     assert {row.model for row in done.rows} == {"Letters", "Letters (2)"}
     assert done.differences[0].p == 1
-    assert "These 60 pairs do not tell it from Letters" in done.verdict
+    assert "These 60 items do not tell it from Letters" in done.verdict
 
 
 @pytest.mark.filterwarnings("ignore:.*tell next to nothing")

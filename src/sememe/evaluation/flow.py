@@ -16,7 +16,7 @@ from sememe.evaluation.result import Difference, Evaluation, Row
 from sememe.evaluation.systems import as_system
 from sememe.evaluation.tasks import load_task
 
-_DRAWS_A_TEST = 50
+_DRAWS, _DRAWS_A_TEST = 2000, 50
 """A p-value is at least 2 of its draws: with fewer, no difference of many could be clear."""
 
 
@@ -58,7 +58,7 @@ def evaluate(
     Raises:
         TableError, InputError: data that cannot be used (where, and what to do); no model that
             could be measured.
-        MissingExtra: classes and groups without scikit-learn.
+        MissingExtra: classes without scikit-learn.
 
     Example:
         >>> pairs = {"sentence1": ["a cat", "a bus", "a tree"], "score": [1, 0.4, 0.1],
@@ -107,7 +107,7 @@ def _compared(
     for metric in (metrics := list(answers[names[0]])):
         each = [answers[name][metric] for name in names]
         try:
-            resamples = _DRAWS_A_TEST * tests if metric == metrics[0] else 0
+            resamples = max(_DRAWS, _DRAWS_A_TEST * tests if metric == metrics[0] else 0)
             intervals, comparisons = beside(each, resamples)
         except InputError:  # too few items, or too much alike, for an interval
             intervals, comparisons = [Interval(m.value, np.nan, np.nan) for m in each], {}

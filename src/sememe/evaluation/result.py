@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     import pandas
 
 _CLEAR = 0.05
-_ITEMS = {
-    "similarity": "pair", "pairs": "pair", "retrieval": "quer", "reranking": "quer",
-    "triplets": "triplet", "groups": "text", "classes": "text",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ class Evaluation:
                 points = 100 * (best.main.value - row.main.value)
                 sentences.append(f"{row.model} is {points:.1f} points lower (p = {test.p:.2g}).")
         if equals:
-            items = _counted(self.items, self.kind)
+            items = counted(self.items, "item")
             sentences.insert(1, f"These {items} do not tell it from {', '.join(equals)}.")
         return " ".join(sentences)
 
@@ -131,16 +127,8 @@ class Evaluation:
         for row in self.rows:
             figures = [_with_margin(row.figures[metric]) for metric in others]
             table.append([row.model, _with_interval(row.main), *figures, f"{row.seconds:.1f}"])
-        head = f"{self.name}: {self.kind}, {_counted(self.items, self.kind)}"
-        failures = [f"{name} is not measured: {why}" for name, why in self.failures.items()]
-        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict, *failures])
-
-
-def _counted(number: int, kind: str) -> str:
-    noun = _ITEMS[kind]
-    if noun == "quer":
-        return f"{number:,} quer{'y' if number == 1 else 'ies'}"
-    return counted(number, noun)
+        head = f"{self.name}: {self.kind}, {counted(self.items, 'item')}"
+        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict])
 
 
 def _with_interval(figure: Interval) -> str:
