@@ -24,6 +24,7 @@ import resource
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,16 +246,10 @@ def tables(options: argparse.Namespace) -> None:
         their_distill(str(teacher._checkpoint.directory), device="cpu").save_pretrained(theirs)
     students = {"model2vec.distill": theirs, "WordLlama 256": Path("wordllama")}
     for name, foreign in (("mixed", False), ("foreign", True)):
-        for dim in (None, 256):
-            folder = distilled(
-                options,
-                f"static-{name}-{dim or 384}",
-                lambda foreign=foreign: unlabelled(options.data, foreign=foreign),
-                teacher=teacher,
-                how="static",
-                dim=dim,
-            )
-            students[f"sememe, {name} texts, {dim or 384}"] = folder
+        texts_of = partial(unlabelled, options.data, foreign=foreign)
+        students[f"sememe, {name} texts"] = distilled(
+            options, f"static-{name}", texts_of, teacher=teacher, how="static"
+        )
     for name, folder in students.items():
         try:
             student = sememe.StaticEncoder(folder)
@@ -315,6 +310,7 @@ def intents(options: argparse.Namespace, name: str) -> None:
                     teacher=cross,
                     student=before,
                     how=how,
+                    budget=options.pairs if how == "tune" else "3n",
                 )
             )
         taught = Sample(texts, labels, encoder)
@@ -353,7 +349,7 @@ def similarity(options: argparse.Namespace) -> None:
         try:
             folder = distilled(
                 options, f"stsb-{how}", lambda: texts, teacher=cross, student=before, how=how,
-                dev=labelled,
+                dev=labelled, budget=options.pairs if how == "tune" else "3n",
             )  # fmt: skip
         except sememe.errors.InputError as error:
             print(f"| {how} | {error} | |")
@@ -402,7 +398,7 @@ def mining(queries: int, passages: int) -> None:
 class TheirVectors(Vectors):
     """The same in the place of a SentenceTransformer."""
 
-    similarity_fn_name = "dot"
+    similarity_fn_name, device = "dot", "cpu"
 
     def encode(self, texts: list[str], **_: Any) -> Any:
         import torch
@@ -428,6 +424,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--keep", type=Path, default=Path("distilled"))
     parser.add_argument("--budget", default="10min", help="of training from vectors")
+    parser.add_argument("--pairs", default="20n", help="that a cross-encoder reads to tune")
     parser.add_argument("--queries", type=int, default=100_000, help="of mining")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -101,9 +101,12 @@ class Budget:
             'a time such as "2min", or "all".'
         )
 
-    def count(self, texts: int, pairs_per_second: float = inf) -> int:
-        """How many pairs it allows among so many texts; never more than there are."""
-        every = texts * (texts - 1) // 2
+    def count(self, texts: int, pairs_per_second: float = inf, most: int | None = None) -> int:
+        """How many pairs it allows among so many texts; never more than there are, or than `most`.
+
+        Of a search the texts are the queries, and `most` is the number of their candidates.
+        """
+        every = texts * (texts - 1) // 2 if most is None else most
         if self.pairs is not None:
             return min(every, self.pairs)
         if self.per_text is not None:

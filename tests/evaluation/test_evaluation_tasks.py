@@ -109,17 +109,19 @@ def test_a_split_is_measured_and_classes_learn_from_another() -> None:
     every = load_task(data, task="classes", split="all")
     assert isinstance(every, TextTask)
     assert (len(every), every.learning) == (N, None)
-    with pytest.raises(InputError, match="no split 'dev'; there are train, test"):
+    with pytest.raises(InputError, match='no split "dev"; there are train, test and all'):
         load_task(data, task="classes", split="dev")
 
 
 # --- what cannot be measured, or only with a word ---
 
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "no kind": ({"x": A, "y": B}, {}, "do not make a kind of data. These columns make"),
+    "no kind": (
+        {"x": A, "y": B}, {}, '"x", "y", which do not make data to measure on. These do: sentence1'
+    ),
     "another kind": (
         {"sentence1": A, "sentence2": B, "score": SCORES}, {"task": "triplets"},
-        "do not make triplets, and can be measured as similarity",
+        "do not make triplets, but similarity. These do",
     ),
     "two kinds": (
         {"sentence1": A, "sentence2": B, "score": SCORES, "label": LABELS}, {},
@@ -131,7 +133,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "unclear labels": (
         {"sentence1": A, "sentence2": B, "label": ["odd", "even"] * 12}, {},
-        "which of them means that two texts are alike with --positive",
+        "which of them means that two texts belong together with --positive",
     ),
     "no such label": (
         {"sentence1": A, "sentence2": B, "label": LABELS}, {"positive": 2},

@@ -15,9 +15,11 @@ from sememe.cli.parser import (
     add_input,
     add_json,
     add_model,
+    add_vectors,
     engine_options,
     print_json,
 )
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
@@ -104,6 +106,7 @@ def add_commands(commands: Commands) -> None:
                           )  # fmt: skip
     classify.add_argument("--proba", action="store_true",
                           help="write every label's probability too")  # fmt: skip
+    add_vectors(classify)
     add_engine(classify)
     add_json(classify, "a summary")
     classify.set_defaults(run=_classify)
@@ -119,7 +122,7 @@ def _encode(options: argparse.Namespace) -> int:
     result = encoder.encode_to(
         texts, options.output, **{name: getattr(options, name) for name in names}
     )
-    noun = "passages" if options.long == "split" else "texts"
+    noun = "passage" if options.long == "split" else "text"
     return _report(options, result, (noun, f"vectors of {result.dim}"), encoder, started)
 
 
@@ -137,7 +140,7 @@ def _score(options: argparse.Namespace) -> int:
         pairs, options.output, **{name: getattr(options, name) for name in names}
     )
     noun = "scores" if result.dim == 1 else f"scores of {result.dim} labels"
-    return _report(options, result, ("pairs", noun), cross, started)
+    return _report(options, result, ("pair", noun), cross, started)
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -146,8 +149,18 @@ def _classify(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     texts = _rows(options, FORMS)
     classifier = sememe.Classifier(options.model, **engine_options(options))
-    result = classifier.predict_to(texts, options.output, proba=options.proba)
-    return _report(options, result, ("texts", f"labels of {result.dim}"), classifier, started)
+    vectors = None
+    if options.vectors:
+        from sememe.encoders.stored import read_vectors
+        from sememe.tables import read_table
+
+        table = read_table(options.file)
+        names = table.text_names(options.column)
+        known = table.text_column(names)
+        values = read_vectors(options.vectors, known, classifier.encoder, columns=names)
+        vectors = dict(zip(known, values, strict=True))
+    result = classifier.predict_to(texts, options.output, proba=options.proba, vectors=vectors)
+    return _report(options, result, ("text", f"labels of {result.dim}"), classifier, started)
 
 
 def _rows(
@@ -178,10 +191,10 @@ def _report(
     if options.json:
         summary = {**asdict(result), "path": str(result.path), "seconds": round(seconds, 3)}
         print_json({**summary, "fingerprint": model.fingerprint})
-    items, values = nouns
+    noun, values = nouns
     resumed = f" ({result.found:,} of them were finished before)" if result.found else ""
     print(
-        f"{result.rows:,} {items}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
+        f"{counted(result.rows, noun)}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
         file=sys.stderr,
     )
     return 0

@@ -80,7 +80,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, output_format, read_table, write_cells
+    from sememe.tables import BlankCells, output_format, read_table, write_table
 
     started = time.perf_counter()
     if output_format(options.output) == "txt":
@@ -112,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
-    write_cells(outputs["-o"], columns)
+    write_table(outputs["-o"], columns)
     summary = {
         "texts": len(texts) - blanks.count,
         "blank": blanks.count,
@@ -160,12 +160,12 @@ def _places(
 def _write_deduplicated(
     outputs: list[Path], table: "Table", pairs: "Pairs", ids: "Ids | None"
 ) -> int:
-    from sememe.tables import write_cells
+    from sememe.tables import write_table
 
     clean, dropped = outputs
     clean.parent.mkdir(parents=True, exist_ok=True)
     rows = pairs.deduplicated().tolist()
-    write_cells(clean, table.take(rows).columns)
+    write_table(clean, table.take(rows).columns)
     left_out, texts = pairs.dropped(), pairs.texts
     ends = {"dropped": [one.row for one in left_out], "kept": [one.kept for one in left_out]}
     name = lambda row: f"row {table.source.record(row)}" if ids is None else f"id {ids[row]}"  # noqa: E731
@@ -176,7 +176,7 @@ def _write_deduplicated(
         "dropped_text": [texts[one.row] for one in left_out],
         "kept_text": [texts[one.kept] for one in left_out],
     }
-    write_cells(dropped, columns)
+    write_table(dropped, columns)
     return len(rows)
 
 

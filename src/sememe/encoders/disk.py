@@ -30,7 +30,6 @@ from sememe.tables import (
     join_parquet,
     join_xlsx,
     new_column,
-    replace_unwritable,
     replacing,
     warn_of_replaced,
     write_table,
@@ -304,14 +303,13 @@ class _Output(Generic[Item]):
         columns = dict(part.columns)
         for name, column in self.task.results(values).items():
             columns[new_column(name, columns)] = _spread(column, rows, count)
-        writable, changed = replace_unwritable(columns, self.suffix)
-        self._changed = self._changed or changed
-        write_table(path, writable, {FINGERPRINT: self.task.settings["fingerprint"]})
+        metadata = {FINGERPRINT: self.task.settings["fingerprint"]}
+        self._changed = write_table(path, columns, metadata, note=False) or self._changed
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""
         if self._changed:
-            warn_of_replaced(self.suffix)
+            warn_of_replaced(self.suffix[1:])
 
     def _rows(self, part: Part[Item]) -> list[int]:
         blank = set() if self.blank_results else set(part.blank)

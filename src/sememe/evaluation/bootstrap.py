@@ -38,6 +38,16 @@ class Comparison:
     high: float
     p: float
 
+    @property
+    def better(self) -> bool:
+        """The first is better: the interval lies above 0, and there are enough items to say so."""
+        return self.low > 0 and self.p < 0.05
+
+    @property
+    def worse(self) -> bool:
+        """The first is worse, as surely."""
+        return self.high < 0 and self.p < 0.05
+
 
 def interval(
     statistic: Statistic,
@@ -72,7 +82,8 @@ def paired_test(
 
     p is twice the share of draws whose difference is on the other side of 0, the sample itself
     counted as one of them: it is never 0, and below 1 - confidence only where the interval is clear
-    of 0. Options and errors as in `interval`.
+    of 0. It is at least 2 ** (1 - n), as that of n coins which all fall on one side: draws of a few
+    items that agree cannot differ. Options and errors as in `interval`.
 
         >>> paired_test(np.mean, [1, 1, 1, 0], [1, 1, 1, 0]).p
         1.0
@@ -115,8 +126,8 @@ def side_by_side(
         difference = float(values[i] - values[j])
         low, high, shifted = _bounds(difference, draws[i] - draws[j], confidence, n, centred)
         beyond = min((shifted <= 0).sum(), (shifted >= 0).sum())
-        p = float(min(1, 2 * (beyond + 1) / (len(shifted) + 1)))
-        comparisons[i, j] = Comparison(difference, low, high, p)
+        p = max(2 * (beyond + 1) / (len(shifted) + 1), 2.0 ** (1 - n))
+        comparisons[i, j] = Comparison(difference, low, high, float(min(1, p)))
     return intervals, comparisons
 
 

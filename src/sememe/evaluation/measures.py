@@ -20,7 +20,7 @@ Compute = Callable[[Sequence[Any]], Floats]
 _RANKED = 10
 _CANDIDATES = 20
 """So many documents a cross-encoder ranks for each query."""
-_TIE = 1e-9
+TIE = 1e-9
 """Cosines that lie no farther apart are equal: rounding is no merit."""
 
 
@@ -116,7 +116,7 @@ def measure_bi(
     if not negatives:
         return _pairs(examples, cosines, positive_label)
     margins = cosines - np.max([(first * other).sum(1) for other in negatives], axis=0)
-    right = (margins > _TIE).astype(np.float64)
+    right = (margins > TIE).astype(np.float64)
     meaning = "how much closer the second text is than the third"
     answers = [f"{margin:+.2f}" for margin in margins]
     details = Details(meaning, texts, [""] * len(texts), answers, right)
@@ -263,7 +263,7 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
         scores = vectors @ query
-        threshold = scores[answers[i]] - _TIE
+        threshold = scores[answers[i]] - TIE
         scores[answers_of[anchors[i]]] = -np.inf  # another right answer is no mistake
         ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)

@@ -15,6 +15,8 @@ from sememe.errors import InputError
 
 Array = npt.NDArray[Any]
 
+NOT_FINITE = "a score is not a finite number: the model gives nothing to measure."
+
 
 def places(scores: npt.ArrayLike) -> Array:
     """Each score's place among the different ones, int64 from 0 for the lowest; ties share it.
@@ -32,7 +34,7 @@ def places(scores: npt.ArrayLike) -> Array:
     ):
         return scores  # they are places already, if not without gaps
     if not np.isfinite(scores).all():
-        raise InputError("a score is not a finite number: the model gives nothing to measure.")
+        raise InputError(NOT_FINITE)
     return np.unique(scores, return_inverse=True)[1].reshape(scores.shape)
 
 

@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from sememe.arguments import flag, real_number, whole_number
 from sememe.cascade import as_teacher
+from sememe.cascade.labels import Labels
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
 from sememe.data import Data
 from sememe.errors import InputError
 from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, normalized
 from sememe.pairs.result import Pairs
-from sememe.pairs.teaching import Labels, Teaching
+from sememe.pairs.teaching import Teaching
 from sememe.progress import counted
 from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import series_index
@@ -102,7 +103,7 @@ def find_pairs(
         raise InputError(
             "centre= beside cross=: what moves the vectors centres them. Leave it out."
         )
-    judges = None if labels is None else Labels.read(labels)
+    judges = None if labels is None else Labels.read(labels, groups=False)
     encoder = as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
     every = [texts[row] for row in filled] + ([] if judges is None else judges.texts)

@@ -141,7 +141,7 @@ def distill(
         student = source if isinstance(source, BiEncoder) else DEFAULT_MODEL
     encoder = _checked(as_encoder(student), way)
     gold = None if dev is None else load(dev)
-    examiner = None if gold is None else _teacher_on(gold, source, encoder)
+    examiner, vouched = (None, False) if gold is None else _teacher_on(gold, source, encoder)
     if way == "layers" and layers is None:
         layers = max(2, encoder._checkpoint.layers // 2)
     facts = {
@@ -160,7 +160,7 @@ def distill(
 
             task = (lessons, source, encoder, job, allowed)
             if way == "tune":
-                result = tune(*task, seed=seed, progress=progress)
+                result = tune(*task, vouched=vouched, seed=seed, progress=progress)
             else:
                 result = regress(*task, layers=layers, dim=dim, seed=seed, progress=progress)
         choices = [choice, *result.choices]
@@ -245,8 +245,10 @@ def _on(gold: Examples, encode: Compute) -> Measurement:
     return measure_bi(gold, once(encode), gold.positive_label)
 
 
-def _teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> Measurement | None:
-    """What the teacher reaches on labels, if that can be measured; a warning if that is little."""
+def _teacher_on(
+    gold: Examples, teacher: Any, student: BiEncoder
+) -> tuple[Measurement | None, bool]:
+    """What the teacher reaches on labels, and whether that is more than the student does."""
     if callable(getattr(teacher, "encode", None)):
         figure = _on(gold, teacher.encode)
     elif callable(getattr(teacher, "score", None)) and gold.kind != "labelled texts":
@@ -254,11 +256,14 @@ def _teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> Measurement
             gold, lambda pairs: np.asarray(teacher.score(pairs))[:, None], gold.positive_label
         )
     else:
-        return None
+        return None, False
     praise = _praise(figure, _on(gold, student.encode), "the student before")
     if praise.value == "not better":
-        warn(f"On {gold.name} the teacher is {praise.why}; it may do harm.", SememeWarning)
-    return figure
+        warn(
+            f"On {gold.name} the teacher is {praise.value} {praise.why}; it may do harm.",
+            SememeWarning,
+        )
+    return figure, praise.value == "better"
 
 
 def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
@@ -266,11 +271,8 @@ def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     figures = f"{teacher.metric} {100 * teacher.value:.1f}"
     if teacher.metric != student.metric or len(teacher.values) != len(student.values):
         return Choice("teacher", "not compared", f"{figures}, which the student has no such of")
-    is_better = teacher.against(student).low > 0
-    word = "better" if is_better else "not better"
-    return Choice(
-        "teacher", word, f"{word} than {name}: {figures} against {100 * student.value:.1f}"
-    )
+    word = "better" if teacher.against(student).low > 0 else "not better"
+    return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
 def _map(

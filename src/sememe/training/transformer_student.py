@@ -19,7 +19,7 @@ from torch import nn
 from sememe.arguments import whole_number
 from sememe.checkpoint import Checkpoint, read, write
 from sememe.checkpoint.read import LAYERS
-from sememe.costs import Budget
+from sememe.costs import Budget, duration
 from sememe.data.examples import Example
 from sememe.encoders import BiEncoder
 from sememe.errors import InputError
@@ -133,11 +133,11 @@ def regress(
         exam(lessons.of(lessons.held[part]), held[part], cosines_of(held[part]))
         for part in (slice(half), slice(half, None))
     )
-    minutes = (budget.seconds or 0) / 60
+    seconds = budget.seconds or np.inf
     epochs = min(_MOST_EPOCHS, max(1, round(_TEXTS_SEEN / count)))
     settings = TrainingSettings(
         epochs=epochs, batch_size=32, learning_rate=5e-4, warmup=0.05, weight_decay=0.0,
-        minutes=minutes, evaluations=-(-4 // epochs), seed=seed,
+        minutes=seconds / 60, evaluations=-(-4 // epochs), seed=seed,
     )  # fmt: skip
     trainer = Trainer(
         tower, [Objective(_TaughtTexts(texts, targets), VectorLoss())], settings,
@@ -147,7 +147,7 @@ def regress(
     sizes = [Choice("dim", tower.dim, "the teacher's" if dim is None else ON_REQUEST)]
     if layers is not None:
         sizes.insert(0, Choice("layers", layers, ON_REQUEST))
-    why = f"about {_TEXTS_SEEN:,} texts seen, of {count:,}, or {minutes:g} minutes"
+    why = f"about {_TEXTS_SEEN:,} texts seen, of {count:,}, or {duration(seconds)}"
     choices = [*sizes, Choice("epochs", epochs, why)]
     return Student(
         untaught.encode, tower.encode, choices, tower.save, judges, history, trainer.precision

@@ -39,9 +39,7 @@ _FOR_MAP = 3  # pairs a text
 _FAR = 4  # how many times as many neighbours are proposed as a graph has
 _GROUP, _GROUPS = 8, 8  # texts that are near each other, and such groups in a batch
 _EPOCHS, _RATE = 2, 3e-5
-_STEP = 0.5
-_HELD = 1.0
-KIND = "margin"
+_STEP = 0.5  # standard deviations of cosines for one of what they leave of the scores
 
 
 class NeighborhoodLoss(Loss):
@@ -66,28 +64,10 @@ class NeighborhoodLoss(Loss):
         wanted = torch.from_numpy(block).to(cosines)
         old = self.before[places]
         before = torch.from_numpy(old @ old.T).to(cosines)
-        scored, other = wanted != 0, rows != rows[:, None]
-        kept = (cosines - before)[other & ~scored].square().mean()
-        if KIND == "margin":
-            learned = (cosines - wanted)[scored].square().mean()
-        elif KIND == "order":
-            c, w = 20 * cosines[scored], wanted[scored]
-            k = torch.randperm(len(c))[:400]
-            c, w = c[k], w[k]
-            wrong = (c - c[:, None]).masked_fill(w[:, None] <= w, -torch.inf)
-            learned = torch.cat([c.new_zeros(1), wrong.flatten()]).logsumexp(0) / 20
-            return learned * ORDER + _HELD * 64 * kept
-        else:
-            low = torch.finfo(cosines.dtype).min
-            c = (20 * cosines).masked_fill(~scored, low).log_softmax(1)
-            w = wanted.masked_fill(~scored, low).log_softmax(1)
-            has = scored.sum(1) > 1
-            learned = ((w.exp() * (w - c)) * scored)[has].sum(1).mean()
-            return learned * ORDER + _HELD * 64 * kept
-        return learned + _HELD * kept
-
-
-ORDER = 1.0
+        scored, other = wanted != 0, rows != rows[:, None]  # a cosine of 0 exactly is nobody's
+        learned = (cosines - wanted).square()[scored]
+        held = (cosines - before).square()[other & ~scored]
+        return sum(values.sum() / max(len(values), 1) for values in (learned, held))
 
 
 @dataclass(frozen=True)
@@ -124,6 +104,7 @@ def tune(
     job: Job,
     budget: Budget,
     *,
+    vouched: bool,
     seed: int,
     progress: bool | None,
 ) -> Student:
@@ -135,11 +116,13 @@ def tune(
         student: the bi-encoder that learns.
         job: where the state is kept; scores are in the cascade's cache.
         budget: how many pairs the teacher may read.
+        vouched: whether labels say that the teacher is better than the student; else the cascade
+            has to trust it.
         seed: of the order of texts.
         progress: as everywhere.
 
     Raises:
-        InputError: a teacher that is not trusted.
+        InputError: a teacher that is neither vouched for nor trusted.
         JobError: a full disk; what is done is kept.
     """
     texts, held = lessons.of(lessons.train), lessons.of(lessons.held)
@@ -148,18 +131,25 @@ def tune(
     size = neighborhood_size(len(texts))
     first, rest = _shared(budget, len(texts))
     cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
-    if cascade.map is None or cascade.lesson is None:
-        raise InputError(f"There is no student. {cascade.report.why}")
-    write_map(student._checkpoint, new_folder(job.folder / "start"), cascade.map)
+    begin, lesson = student._checkpoint, cascade.lesson
+    if cascade.map is not None:
+        write_map(begin, new_folder(job.folder / "start"), cascade.map)
+        begin = replace(read(job.folder / "start"), name=student.model)
+    elif not vouched:
+        raise InputError(
+            f"There is no student. {cascade.report.why} Labelled data (dev=) on which the teacher "
+            "is better than the student would vouch for it."
+        )
     torch.manual_seed(seed)
-    tower = StudentTower(replace(read(job.folder / "start"), name=student.model))
+    tower = StudentTower(begin)
     half = len(held) // 2
     chooses, judges = (
         exam(held[part], held_vectors[part], scored_by(teacher, held[part], progress))
         for part in (slice(half), slice(half, None))
     )
     reader = Reader(teacher, texts, rest, 2 * _FAR * size * len(texts), progress)
-    edges, logits, moved = cascade.lesson.scored, cascade.lesson.logits, cascade.vectors
+    assert lesson is not None
+    edges, logits, moved = lesson.scored, lesson.logits, cascade.vectors
     settings = TrainingSettings(
         epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0, evaluations=2,
         seed=seed,
@@ -183,7 +173,7 @@ def tune(
             break  # it agrees with its teacher no better than before
         moved = normalized(tower.encode(texts)) if number < _ROUNDS else moved
     choices = [
-        Choice("trust", "yes", cascade.report.why),
+        Choice("trust", "by labels" if cascade.map is None else "yes", cascade.report.why),
         Choice("rounds", number, "until the texts held out agreed no better with the teacher"),
     ]
     return Student(encode, tower.encode, choices, tower.save, judges, history, trainer.precision)
