@@ -224,8 +224,8 @@ class BiEncoder(OpenedModel):
         """
         if one_of("long", long, LONG) in ("chunk", "split"):
             raise InputError(
-                f'encode_tokens(long="{long}"): the tokens of several passages are not those of one '
-                'text; pass long="truncate", or encode the passages.'
+                f'encode_tokens(long="{long}"): the tokens of several passages are not those of '
+                'one text; pass long="truncate", or encode the passages.'
             )
         items = check_texts([texts] if isinstance(texts, str) else texts)
         prefix = self._options.prompt(prompt_name, prompt)
