@@ -327,9 +327,12 @@ def _join(
         with tables.replacing(target, folder) as temporary:
             write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
             if shards:
-                joins = {".parquet": tables.join_parquet, ".xlsx": tables.join_xlsx}
-                joins[".npy"] = _join_arrays
-                joins.get(target.suffix.lower(), _join_lines)(temporary, shards)
+                join = {
+                    ".parquet": tables.join_parquet,
+                    ".npy": _join_arrays,
+                    ".xlsx": tables.join_xlsx,
+                }.get(target.suffix.lower(), _join_lines)
+                join(temporary, shards)
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "
