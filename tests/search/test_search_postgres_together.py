@@ -21,7 +21,7 @@ from random_writes import of_texts
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import InputError, StoreError
-from sememe.search.postgres import writing
+from sememe.search.postgres import tables
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.store import PostgresStore
 from sememe.search.rows import Row, Vectors
@@ -232,7 +232,7 @@ def test_of_a_killed_writer_every_acknowledged_row_is_there_once(
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_PART", 200)
+    monkeypatch.setattr(tables, "PART", 200)
 
 
 def test_reencoding_loses_nothing_that_is_written_meanwhile(
@@ -330,7 +330,7 @@ def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
 ) -> None:
     store, other = make_store(), PostgresStore.open(postgres_place)
     store.put(some_rows(400), some_vectors(400), "first", replace=False)
-    real_step, real_end = getattr(writing, step), writing._end
+    real_step, real_end = getattr(tables, step), tables._end
     met: list[str] = []
 
     def end(run: Run, info: IndexInfo, encode: Callable[[Any], Vectors]) -> None:
@@ -346,8 +346,8 @@ def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
                 other.reencode(THIRD, of_texts(by_last_letter))
         return (end if step == "_end" else real_step)(run, info, *rest, **named)
 
-    monkeypatch.setattr(writing, "_end", end)
-    monkeypatch.setattr(writing, step, late)
+    monkeypatch.setattr(tables, "_end", end)
+    monkeypatch.setattr(tables, step, late)
     with pytest.raises(StoreError, match="Another process began or ended to encode this index"):
         store.reencode(SECOND, of_texts(by_length))
     met.append("over")

@@ -351,7 +351,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
     filled: tuple[Path, State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, state = filled
-    monkeypatch.setattr(sqlite_store, "_REENCODED", 50)
+    monkeypatch.setattr(sqlite_store, "PART", 50)
     with Index.open(folder) as index:
         store = index._store
         info = replace(store.info(), fingerprint="1" * 16, dim=4)

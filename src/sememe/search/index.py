@@ -31,14 +31,13 @@ from sememe.search.query import Condition, parse
 from sememe.search.ranking import Hits, best_of_texts, by_document, fused, make_hits
 from sememe.search.reranking import RerankDepth, check_qrels, reranked, tuned
 from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, passages_of, same
-from sememe.search.store import IndexInfo, Opened, Place, Store, create_store, open_store
+from sememe.search.store import PART, IndexInfo, Opened, Place, Store, create_store, open_store
 from sememe.text import check_texts, rows_with_text
 
 MODES = ("dense", "bm25", "hybrid")
 LANGUAGES = ("english", "simple")
 _CANDIDATES = 100  # of each ranking that is fused
 _MOST = 2**31 - 1  # texts; no index has so many
-_PART = 2_000  # rows that are read together
 _PASSAGE_TOKENS = 128
 
 Where = str | Mapping[str, object] | None
@@ -225,10 +224,9 @@ class Index:
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or where=, one of them.")
-        condition = parse(where)
-        row_ids = None if ids is None else check_ids(ids)
+        which = parse(where) or check_ids(cast(Iterable[Id], ids))
         with self._store.writing():
-            return self._store.delete(self._store.ids(condition) if row_ids is None else row_ids)
+            return self._store.delete(which)
 
     def get(self, ids: Iterable[Id]) -> list[Row]:
         """The rows (id, text, metadata) of the ids that are stored, in the order of the ids."""
@@ -253,8 +251,8 @@ class Index:
 
     def _rows(self, condition: Condition | None) -> Iterator[Row]:
         ids = self._store.ids(condition)
-        for start in range(0, len(ids), _PART):
-            yield from self.get(ids[start : start + _PART])
+        for start in range(0, len(ids), PART):
+            yield from self.get(ids[start : start + PART])
 
     def search(
         self,
