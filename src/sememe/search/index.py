@@ -1,7 +1,7 @@
 """An index of texts, searched by meaning, by words, or by both: the flow of a search."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, cast
@@ -22,23 +22,22 @@ from sememe.search.encoding import (
     check_vectors,
     encoded,
     encoder_info,
-    in_steps,
     is_vector,
+    new_info,
     open_encoder,
     query_vectors,
+    steps,
 )
 from sememe.search.query import Condition, parse
-from sememe.search.ranking import Hits, best_of_texts, by_document, fused, make_hits
-from sememe.search.reranking import RerankDepth, check_qrels, reranked, tuned
-from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, passages_of, same
-from sememe.search.store import PART, IndexInfo, Opened, Place, Store, create_store, open_store
+from sememe.search.ranking import Hits, make_hits, ranked
+from sememe.search.reranking import RerankDepth, check_qrels, check_reranker, reranked, tuned
+from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, same
+from sememe.search.store import PART, Opened, Place, Store, create_store, open_store
 from sememe.text import check_texts, rows_with_text
 
 MODES = ("dense", "bm25", "hybrid")
-LANGUAGES = ("english", "simple")
 _CANDIDATES = 100  # of each ranking that is fused
 _MOST = 2**31 - 1  # texts; no index has so many
-_PASSAGE_TOKENS = 128
 
 Where = str | Mapping[str, object] | None
 
@@ -92,16 +91,8 @@ class Index:
             InputError: there is an index already, or an argument that is not known.
             StoreError: it cannot be written.
         """
-        one_of("language", language, LANGUAGES)
         encoder = as_encoder(encoder)
-        info = IndexInfo(**encoder_info(encoder), language=language)
-        if one_of("long", long, ("truncate", "split")) == "split":
-            tokens = passage_tokens or min(_PASSAGE_TOKENS, encoder.max_length // 2)
-            overlap = tokens // 8 if passage_overlap is None else passage_overlap
-            encoder.passages([""], tokens=tokens, overlap=overlap)  # which checks the two
-            info = replace(info, passage_tokens=tokens, passage_overlap=overlap)
-        elif passage_tokens is not None or passage_overlap is not None:
-            raise InputError('passage_tokens and passage_overlap go with long="split".')
+        info = new_info(encoder, language, long, passage_tokens, passage_overlap)
         return cls(create_store(place, info), encoder)
 
     @classmethod
@@ -330,14 +321,13 @@ class Index:
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         cross = None if rerank is None else self._reranker(rerank)
         count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
-        info = self._store.info()
-        rankings = self._rankings(questions, count, mode, condition, per_document, info, progress)
+        rankings = self._rankings(questions, count, mode, condition, per_document, progress)
         if cross is not None:
             texts = cast(list[str], questions)
             rankings = reranked(cross, texts, rankings, allowed, top_k, progress)
         return [
             make_hits(
-                matches[:top_k], query, lambda: self.encoder, are_passages=info.passage_tokens > 0
+                matches[:top_k], query, lambda: self.encoder, are_passages=self._store.has_passages
             )
             for query, matches in zip(questions, rankings, strict=True)
         ]
@@ -382,9 +372,8 @@ class Index:
                 f"qrels has {counted(len(missing), 'id')} that the index does not have, such as "
                 f"{min(missing)!r}."
             )
-        cross, info = self._reranker(rerank), self._store.info()
-        one_of("mode", mode, MODES)
-        rankings = self._rankings(texts, count, mode, condition, 1, info, progress)
+        cross = self._reranker(rerank)
+        rankings = self._rankings(texts, count, one_of("mode", mode, MODES), condition, 1, progress)
         return tuned(cross, cast(list[str], texts), rankings, grades, top_k, progress)
 
     def _rankings(
@@ -394,53 +383,23 @@ class Index:
         mode: str,
         where: Condition | None,
         per_document: int | None,
-        info: IndexInfo,
         progress: bool | None,
     ) -> list[list[Match]]:
-        """For each query the `count` best texts, or the best passages of texts."""
-        store = self._store
-        searches: list[Callable[[int], list[list[Match]]]] = []
-        if mode != "bm25":
-            vectors = self._query_vectors(queries, info, progress)
-            searches.append(lambda number: store.nearest(vectors, number, where, info.fingerprint))
-        if mode != "dense":
-            searches.append(
-                lambda number: [store.matching(str(query), number, where) for query in queries]
-            )
-        best = [
-            by_document(find, count, per_document) if info.passage_tokens else find(count)
-            for find in searches
-        ]
-        if mode != "hybrid":
-            return best[0]
-        return [
-            best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
-            for both in zip(*best, strict=True)
-        ]
+        def vectors() -> tuple[Vectors, str]:
+            info = self._store.info()
+            rows = query_vectors(self.place, info, lambda: self.encoder, queries, progress)
+            return rows, info.fingerprint
 
-    def _query_vectors(
-        self, queries: list[str] | Vectors, info: IndexInfo, progress: bool | None
-    ) -> Vectors:
-        if not isinstance(queries, list):
-            return query_vectors(queries, info)
-        # Another process may have encoded all again.
-        encoder = open_encoder(self.place, info, self.encoder)
-        return encoder.encode_query(queries, normalize=info.measure == "cosine", progress=progress)
+        return ranked(self._store, queries, vectors, count, mode, where, per_document)
 
     def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
-        if isinstance(rerank, str | os.PathLike):
-            name = os.fspath(rerank)
-            with self._opening():
-                if name not in self._rerankers:
-                    self._rerankers[name] = as_scorer(name, "rerank")
-                rerank = self._rerankers[name]
-        cross = as_scorer(rerank, "rerank")
-        if len(cross.labels) > 1:
-            raise InputError(
-                f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
-                "give a cross-encoder with one label."
-            )
-        return cross
+        if not isinstance(rerank, str | os.PathLike):
+            return check_reranker(as_scorer(rerank, "rerank"))
+        name = os.fspath(rerank)
+        with self._opening():
+            if name not in self._rerankers:
+                self._rerankers[name] = as_scorer(name, "rerank")
+        return check_reranker(self._rerankers[name])
 
     def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.
@@ -494,33 +453,8 @@ class Index:
             info = self._store.info()
             some = None if vectors is None else check_vectors(vectors, len(rows), info)[new]
             if new:
-                self._put([rows[number] for number in new], some, info, progress, replace=replace)
+                source = self.encoder if some is None else some
+                fingerprint = self.encoder.fingerprint if some is None else info.fingerprint
+                for step, part in steps(source, [rows[n] for n in new], info, progress):
+                    self._store.put(step, part, fingerprint, replace=replace)
         return [row.id for row in rows]
-
-    def _put(
-        self,
-        rows: list[Row],
-        vectors: Vectors | None,
-        info: IndexInfo,
-        progress: bool | None,
-        *,
-        replace: bool,
-    ) -> None:
-        fingerprint = info.fingerprint if vectors is not None else self.encoder.fingerprint
-        if info.passage_tokens:
-            spans = self.encoder.passages(
-                [row.text for row in rows],
-                tokens=info.passage_tokens, overlap=info.passage_overlap,
-            )  # fmt: skip
-            both = zip(rows, spans, strict=True)
-            rows = [passage for row, places in both for passage in passages_of(row, places)]
-        steps = in_steps(rows)
-        if vectors is not None:
-            ends = np.cumsum([len(step) for step in steps])
-            parts: Iterable[Vectors] = np.split(vectors, ends[:-1])
-        else:
-            openings = {row.id: row.text for row in rows if not row.start}
-            opened = ([(row.text, openings[row.id]) for row in step] for step in steps)
-            parts = encoded(self.encoder, opened, info, len(rows), progress)
-        for step, part in zip(steps, parts, strict=True):
-            self._store.put(step, part, fingerprint, replace=replace)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sememe.search.rows import Match, Row, trimmed
+from sememe.search.query import Condition
+from sememe.search.rows import Match, Row, Vectors, trimmed
+from sememe.search.store import Store
 from sememe.tables import to_frame
 from sememe.text import sentences
 
@@ -117,6 +119,37 @@ def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[
             rows.setdefault(key, row)
             scores[key] = scores.get(key, 0.0) + 1 / (_RANK + rank)
     return [Match(rows[key], scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
+
+
+def ranked(
+    store: Store,
+    queries: Any,
+    vectors: Callable[[], tuple[Vectors, str]],
+    count: int,
+    mode: str,
+    where: Condition | None,
+    per_document: int | None,
+) -> list[list[Match]]:
+    """For each query the `count` best texts, or the best passages of texts.
+
+    `vectors` gives the queries' vectors and their encoder's fingerprint, where they are needed.
+    """
+    searches: list[Callable[[int], list[list[Match]]]] = []
+    if mode != "bm25":
+        rows, fingerprint = vectors()
+        searches.append(lambda number: store.nearest(rows, number, where, fingerprint))
+    if mode != "dense":
+        searches.append(lambda number: [store.matching(each, number, where) for each in queries])
+    best = [
+        by_document(find, count, per_document) if store.has_passages else find(count)
+        for find in searches
+    ]
+    if mode != "hybrid":
+        return best[0]
+    return [
+        best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
+        for both in zip(*best, strict=True)
+    ]
 
 
 def by_document(

@@ -21,6 +21,16 @@ _DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
 _FEWEST = 10  # labelled queries: fewer say nothing
 
 
+def check_reranker(cross: CrossEncoder) -> CrossEncoder:
+    """The cross-encoder; InputError for one without one score to rank by."""
+    if len(cross.labels) > 1:
+        raise InputError(
+            f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
+            "give a cross-encoder with one label."
+        )
+    return cross
+
+
 def reranked(
     cross: CrossEncoder,
     queries: Sequence[str],
