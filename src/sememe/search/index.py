@@ -32,7 +32,7 @@ from sememe.search.query import Condition, parse
 from sememe.search.ranking import Hits, make_hits, ranked
 from sememe.search.reranking import RerankDepth, check_qrels, check_reranker, reranked, tuned
 from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, same
-from sememe.search.store import PART, Opened, Place, Store, create_store, open_store
+from sememe.search.store import Opened, Place, Store, create_store, open_store
 from sememe.text import check_texts, rows_with_text
 
 MODES = ("dense", "bm25", "hybrid")
@@ -237,13 +237,7 @@ class Index:
         Example:
             >>> dict((row.id, row.text) for row in index.rows("year >= 2024"))  # doctest: +SKIP
         """
-        condition = parse(where)
-        return self._rows(condition)
-
-    def _rows(self, condition: Condition | None) -> Iterator[Row]:
-        ids = self._store.ids(condition)
-        for start in range(0, len(ids), PART):
-            yield from self.get(ids[start : start + PART])
+        return self._store.rows(parse(where))
 
     def search(
         self,
@@ -364,14 +358,8 @@ class Index:
         """
         top_k = min(whole_number("top_k", top_k), _MOST)
         count = max(top_k, min(whole_number("candidates", candidates), _MOST))
-        grades = check_qrels(queries, qrels)
         texts, condition = check_queries(list(queries.values())), parse(where)
-        judged = list(dict.fromkeys(row_id for each in grades for row_id in each))
-        if missing := set(judged) - {row.id for row in self.get(judged)}:
-            raise InputError(
-                f"qrels has {counted(len(missing), 'id')} that the index does not have, such as "
-                f"{min(missing)!r}."
-            )
+        grades = check_qrels(queries, qrels, self._store)
         cross = self._reranker(rerank)
         rankings = self._rankings(texts, count, one_of("mode", mode, MODES), condition, 1, progress)
         return tuned(cross, cast(list[str], texts), rankings, grades, top_k, progress)

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -114,13 +114,19 @@ class Store(ABC):
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
         """The ids of the rows with these texts, by text; reads all texts of the store."""
-        texts, all_ids = set(texts), self.ids(None)
+        texts = set(texts)
         ids: dict[str, list[str]] = {}
-        for start in range(0, len(all_ids), PART):
-            for row in self.get(all_ids[start : start + PART]).values():
-                if row.text in texts:
-                    ids.setdefault(row.text, []).append(row.id)
+        for row in self.rows(None):
+            if row.text in texts:
+                ids.setdefault(row.text, []).append(row.id)
         return ids
+
+    def rows(self, where: Condition | None) -> Iterator[Row]:
+        """The texts of which a row fits the condition, each whole, a few at a time."""
+        ids = self.ids(where)
+        for start in range(0, len(ids), PART):
+            rows = self.get(ids[start : start + PART])
+            yield from (rows[row_id] for row_id in ids[start : start + PART] if row_id in rows)
 
     def _condition(self, where: Condition | None) -> tuple[str, list[object]]:
         """A filter in the store's SQL, and its values; true for none."""
