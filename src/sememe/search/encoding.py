@@ -1,8 +1,8 @@
-"""Vectors for an index: which encoder fits it, and how texts, passages and queries are encoded."""
+"""Vectors of an index: which encoder fits, and how texts are encoded and written, and queries."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,9 +13,9 @@ from sememe.arguments import one_of, shown
 from sememe.encoders import BiEncoder
 from sememe.errors import InputError, StoreError
 from sememe.neighbors import as_vectors, normalized
-from sememe.search.rows import Row, Vectors, passages_of
-from sememe.search.store import PART, IndexInfo, Opened
-from sememe.text import as_list
+from sememe.search.rows import Row, Vectors, passages_of, same
+from sememe.search.store import PART, IndexInfo, Opened, Store
+from sememe.text import as_list, rows_with_text
 
 LANGUAGES = ("english", "simple")
 Model = str | os.PathLike[str]
@@ -36,7 +36,7 @@ def new_info(
     tokens = tokens or min(_PASSAGE_TOKENS, encoder.max_length // 2)
     overlap = tokens // 8 if overlap is None else overlap
     encoder.passages([""], tokens=tokens, overlap=overlap)  # which checks the two
-    return replace(info, passage_tokens=tokens, passage_overlap=overlap)
+    return dataclasses.replace(info, passage_tokens=tokens, passage_overlap=overlap)
 
 
 def encoder_info(encoder: BiEncoder) -> dict[str, Any]:
@@ -72,6 +72,52 @@ def open_encoder(place: str, info: IndexInfo, encoder: BiEncoder | Model) -> BiE
 def _check_kind(encoder: object) -> None:
     if not isinstance(encoder, BiEncoder):
         raise InputError(f"encoder is {shown(encoder)}; give a BiEncoder.")
+
+
+def write(
+    store: Store,
+    encoder: Callable[[], BiEncoder],
+    rows: list[Row],
+    vectors: npt.ArrayLike | None,
+    progress: bool | None,
+    *,
+    replace: bool,
+) -> None:
+    """Put the rows that have a text and are not stored as they are; `vectors` are of all rows."""
+    with_text = rows_with_text([row.text for row in rows], "and not added")
+    store.check([rows[number] for number in with_text])
+    with store.writing(progress):
+        stored = store.get([rows[number].id for number in with_text])
+        new = [n for n in with_text if not same(stored.get(rows[n].id), rows[n])]
+        changed = [number for number in new if rows[number].id in stored]
+        if changed and not replace:
+            raise InputError(
+                f"ids[{changed[0]}] is {rows[changed[0]].id!r}, which is there with another "
+                "text or metadata: upsert() replaces it, --replace on the command line."
+            )
+        info = store.info()
+        computed = None if vectors is None else _checked(vectors, len(rows), info)[new]
+        if new:
+            source = encoder() if computed is None else computed
+            fingerprint = encoder().fingerprint if computed is None else info.fingerprint
+            for step, part in steps(source, [rows[n] for n in new], info, progress):
+                store.put(step, part, fingerprint, replace=replace)
+
+
+def reencode(store: Store, encoder: BiEncoder, progress: bool | None) -> None:
+    """Encode all rows of a store again."""
+    info = dataclasses.replace(store.info(), **encoder_info(encoder))
+    parts: list[list[Opened] | None] = []
+    # The store asks part by part; to the encoder they are one job, of which it tells once.
+    vectors = encoded(encoder, iter(parts.pop, None), info, len(store), progress)
+
+    def encode(part: list[Opened]) -> Vectors:
+        parts.append(part)
+        return next(vectors)
+
+    store.reencode(info, encode)
+    parts.append(None)
+    next(vectors, None)
 
 
 def encoded(
@@ -132,7 +178,7 @@ def steps(
     return zip(parts, encoded(source, opened, info, len(rows), progress), strict=True)
 
 
-def check_vectors(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
+def _checked(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
     """The user's vectors of so many texts; InputError where they are not for this index."""
     if info.passage_tokens:
         raise InputError("vectors= are of whole texts, and this index splits texts: leave it out.")

@@ -19,21 +19,19 @@ from sememe.progress import counted
 from sememe.search.encoding import (
     Model,
     check_queries,
-    check_vectors,
-    encoded,
-    encoder_info,
     is_vector,
     new_info,
     open_encoder,
     query_vectors,
-    steps,
+    reencode,
+    write,
 )
 from sememe.search.query import Condition, parse
 from sememe.search.ranking import Hits, make_hits, ranked
 from sememe.search.reranking import RerankDepth, check_qrels, check_reranker, reranked, tuned
-from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, same
-from sememe.search.store import Opened, Place, Store, create_store, open_store
-from sememe.text import check_texts, rows_with_text
+from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows
+from sememe.search.store import Place, Store, create_store, open_store
+from sememe.text import check_texts
 
 MODES = ("dense", "bm25", "hybrid")
 _CANDIDATES = 100  # of each ranking that is fused
@@ -80,8 +78,7 @@ class Index:
                 opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
             long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
-                a hit says which one answers best. A passage's vector is the mean of its own and of
-                the one of the text's first passage.
+                a hit says which one answers best.
             passage_tokens: how many tokens a passage has at most (None: 128, or half of what the
                 encoder reads, if that is less).
             passage_overlap: how many of them may stand in the passage before too, in whole
@@ -152,10 +149,7 @@ class Index:
         self.close()
 
     def fields(self) -> dict[str, set[str]]:
-        """What `where=` knows: `id`, `text` and the keys of the metadata, with their types.
-
-        They have JSON's names: `string`, `number`, `boolean`, `null`, `array` and `object`.
-        """
+        """What `where=` knows: `id`, `text` and the metadata's keys, with their types as in JSON."""
         return self._store.fields()
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
@@ -190,7 +184,9 @@ class Index:
                 twice, or one that is stored with another text or metadata; then nothing is written.
             StoreError: another process writes, or the disk is full; what was written stays.
         """
-        return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=False)
+        rows = new_rows(texts, ids, metadata)
+        write(self._store, lambda: self.encoder, rows, vectors, progress, replace=False)
+        return [row.id for row in rows]
 
     def upsert(
         self,
@@ -202,7 +198,9 @@ class Index:
         progress: bool | None = None,
     ) -> list[str]:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
-        return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
+        rows = new_rows(texts, ids, metadata)
+        write(self._store, lambda: self.encoder, rows, vectors, progress, replace=True)
+        return [row.id for row in rows]
 
     def delete(self, ids: Iterable[Id] | None = None, *, where: Where = None) -> int:
         """Remove texts by their ids, or those that fit a filter; how many there were.
@@ -229,10 +227,7 @@ class Index:
         """All rows (id, text, metadata), or those that fit a filter, a few at a time.
 
         Texts are whole, in passages or not; one counts if one of its passages fits. What is removed
-        meanwhile does not come.
-
-        Raises:
-            InputError: a filter with an error.
+        meanwhile does not come. Raises InputError for a filter with an error.
 
         Example:
             >>> dict((row.id, row.text) for row in index.rows("year >= 2024"))  # doctest: +SKIP
@@ -319,10 +314,9 @@ class Index:
         if cross is not None:
             texts = cast(list[str], questions)
             rankings = reranked(cross, texts, rankings, allowed, top_k, progress)
+        options = {"are_passages": self._store.has_passages}
         return [
-            make_hits(
-                matches[:top_k], query, lambda: self.encoder, are_passages=self._store.has_passages
-            )
+            make_hits(matches[:top_k], query, lambda: self.encoder, **options)
             for query, matches in zip(questions, rankings, strict=True)
         ]
 
@@ -395,19 +389,8 @@ class Index:
         Searches use the old vectors meanwhile. Passages stay as they are. Interrupted, the same
         call resumes where it stopped.
         """
-        encoder, old = as_encoder(encoder), self._store.info()
-        info = replace(old, **encoder_info(encoder))
-        parts: list[list[Opened] | None] = []
-        # The store asks part by part; to the encoder they are one job, of which it tells once.
-        vectors = encoded(encoder, iter(parts.pop, None), info, len(self), progress)
-
-        def encode(part: list[Opened]) -> Vectors:
-            parts.append(part)
-            return next(vectors)
-
-        self._store.reencode(info, encode)
-        parts.append(None)
-        next(vectors, None)
+        encoder = as_encoder(encoder)
+        reencode(self._store, encoder, progress)
         self._encoder = encoder
 
     def compact(self) -> None:
@@ -417,32 +400,3 @@ class Index:
     def close(self) -> None:
         """Let go of files and connections; what was written is written."""
         self._store.close()
-
-    def _write(
-        self,
-        rows: list[Row],
-        vectors: npt.ArrayLike | None,
-        progress: bool | None,
-        *,
-        replace: bool,
-    ) -> list[str]:
-        """Put the rows that have a text and are not stored as they are; the ids of all."""
-        with_text = rows_with_text([row.text for row in rows], "and not added")
-        self._store.check([rows[number] for number in with_text])
-        with self._store.writing(progress):
-            stored = self._store.get([rows[number].id for number in with_text])
-            new = [n for n in with_text if not same(stored.get(rows[n].id), rows[n])]
-            changed = [number for number in new if rows[number].id in stored]
-            if changed and not replace:
-                raise InputError(
-                    f"ids[{changed[0]}] is {rows[changed[0]].id!r}, which is there with another "
-                    "text or metadata: upsert() replaces it, --replace on the command line."
-                )
-            info = self._store.info()
-            some = None if vectors is None else check_vectors(vectors, len(rows), info)[new]
-            if new:
-                source = self.encoder if some is None else some
-                fingerprint = self.encoder.fingerprint if some is None else info.fingerprint
-                for step, part in steps(source, [rows[n] for n in new], info, progress):
-                    self._store.put(step, part, fingerprint, replace=replace)
-        return [row.id for row in rows]

@@ -71,11 +71,9 @@ class PostgresStore(Store):
         return cls(parse_address(place))
 
     def info(self) -> IndexInfo:
-        """What the index remembers of itself."""
         return tables.read_info(self._link.run)["current"]
 
     def set_info(self, info: IndexInfo) -> None:
-        """Remember it."""
         self._link.transact(partial(tables.set_info, info=info))
 
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[list[Any]]:
@@ -105,7 +103,6 @@ class PostgresStore(Store):
         return nullcontext()
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """The texts with these ids."""
         order = "id, start" if self.has_passages else "id"
         sql = f"select {self._columns} from rows where id in ({tables.IDS}) order by {order}"
         rows = (Row(*row) for row in self._link.run(sql, [id_array(ids)]))
@@ -114,7 +111,6 @@ class PostgresStore(Store):
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
-        """Write rows, all or none."""
         both = zip(row_fields(rows), vector_fields(vectors), strict=True)
         records = packed((*row, vector) for row, vector in both)
         old = id_array(row.id for row in rows) if replace else None
@@ -127,7 +123,6 @@ class PostgresStore(Store):
         self._link.transact(work)
 
     def delete(self, ids: Iterable[str] | Condition) -> int:
-        """Remove rows, all or none."""
         if isinstance(ids, Condition):
             condition, values = ids.sql(POSTGRES)
             which = f"select id from rows where {condition}"
@@ -171,7 +166,6 @@ class PostgresStore(Store):
         self._link.run("vacuum (analyze) rows, vectors")
 
     def close(self) -> None:
-        """Let the server go."""
         self._link.close()
 
     def _nearest(

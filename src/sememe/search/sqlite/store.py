@@ -89,11 +89,9 @@ class SQLiteStore(Store):
         return cls(Path(place).absolute())
 
     def info(self) -> IndexInfo:
-        """What the index remembers of itself."""
         return self._file.read(get_info)
 
     def set_info(self, info: IndexInfo) -> None:
-        """Remember it."""
         with self._transaction() as connection:
             set_info(connection, info)
 
@@ -116,14 +114,12 @@ class SQLiteStore(Store):
                     lock.release()
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """The rows with these ids."""
         rows = self._file.read(lambda c: read_rows(c, self._columns, "id", stored_ids(ids)))
         return {row.id: row for row in documents(rows.values())}
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
-        """Write rows, all or none."""
         with self._transaction() as connection:
             self._check_encoder(get_info(connection), fingerprint, "open it again")
             if replace:
@@ -146,7 +142,6 @@ class SQLiteStore(Store):
             )
 
     def delete(self, ids: Iterable[str] | Condition) -> int:
-        """Remove rows, all or none."""
         with self._transaction() as connection:
             return _delete(connection, self.ids(ids) if isinstance(ids, Condition) else ids)
 
@@ -233,7 +228,6 @@ class SQLiteStore(Store):
             self._file.read(vacuum)
 
     def close(self) -> None:
-        """Close the file."""
         with self._file.mutex:
             self._file.close()
             self._vectors = VectorIndex(self._folder)  # which lets go of the graph

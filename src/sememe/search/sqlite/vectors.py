@@ -27,8 +27,6 @@ from sememe.search.sqlite.connection import (
 from sememe.search.store import IndexInfo
 
 _READ = 20_000  # rows at once
-_GROWTH = 1.25  # so many times as many vectors as when the dead ones were last forgotten, and
-_SPARE = 1_000  # so many more, are held before they are again
 _STATE = "SELECT value FROM state WHERE name IN ('about', 'generation', 'graph') ORDER BY name"
 _NO_KEYS = np.empty(0, np.int64)
 
@@ -49,7 +47,6 @@ class VectorIndex:
         self._state: tuple[Any, ...] = ("", -1, "")  # info, the generation, and the graph's name
         self._graph: graph.Graph | None = None
         self._keys, self._rows = _NO_KEYS, np.empty((0, 0), np.float32)
-        self._live = 0  # late vectors when the dead ones were last forgotten
 
     def __len__(self) -> int:
         return len(self._keys) + (len(self._graph) if self._graph is not None else 0)
@@ -69,17 +66,16 @@ class VectorIndex:
             self._graph = graph.open_graph(self._folder / state[2], self.info.dim)
             # Without a graph all rows are read again: the late ones are not all.
             self._keep(self._keys > (np.inf if self._graph is None else self._last))
-            self._state, self._live = state, 0
+            self._state = state
         after = max([self._last, *self._keys[-1:].tolist()])
         late = list(read_vectors(connection, after, self.info.dim))
         if not late:
             return
         keys, rows = zip((self._keys, self._rows), *late, strict=True)
         self._keys, self._rows = np.concatenate(keys), np.concatenate(rows)
-        if len(self._keys) > _GROWTH * self._live + _SPARE:
-            live = connection.execute("SELECT key FROM texts WHERE key > ?", (self._last,))
-            self._keep(_within(self._keys, _sorted_keys(live)))
-            self._live = len(self._keys)
+        # The + keeps to the index of ids, which is much smaller than the texts.
+        live = connection.execute("SELECT key FROM texts WHERE +key > ?", (self._last,))
+        self._keep(_within(self._keys, _sorted_keys(live)))
 
     def _keep(self, which: NDArray[np.bool_]) -> None:
         self._keys, self._rows = self._keys[which], self._rows[which]
