@@ -149,7 +149,7 @@ class Index:
         self.close()
 
     def fields(self) -> dict[str, set[str]]:
-        """What `where=` knows: `id`, `text` and the metadata's keys, with their types as in JSON."""
+        """What `where=` knows: `id`, `text` and the metadata's keys, with their types in JSON."""
         return self._store.fields()
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:

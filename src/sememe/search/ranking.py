@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sememe.search.query import Condition
 from sememe.search.rows import Match, Row, Vectors, trimmed
 from sememe.search.store import Store
@@ -66,13 +68,19 @@ class Hits(list[Hit]):
     def to_frame(self) -> "pandas.DataFrame":
         """A row a hit: id, text, score, passage, and a column for each key of the metadata.
 
-        Keys called `score` or `passage` become `score_` and `passage_`.
+        A key that has the name of another column gets a _ behind it. Whole numbers stay whole where
+        some hits have none.
         """
         names = ("id", "text", "score", "passage")
-        columns = {name: [getattr(hit, name) for hit in self] for name in names}
-        for key in dict.fromkeys(key for hit in self for key in hit.metadata):
+        columns: dict[str, Any] = {name: [getattr(hit, name) for hit in self] for name in names}
+        keys = list(dict.fromkeys(key for hit in self for key in hit.metadata))
+        for key in keys:
+            name = key
+            while name in columns or (name != key and name in keys):
+                name += "_"
             values = [hit.metadata.get(key) for hit in self]
-            columns[f"{key}_" if key in names else key] = values
+            mixed = {type(value) for value in values} == {int, type(None)}  # floats, for pandas
+            columns[name] = np.array(values, object) if mixed else values
         return to_frame(columns)
 
 
