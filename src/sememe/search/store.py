@@ -180,8 +180,10 @@ class Store(ABC):
         """The `count` rows whose words fit a query's best, best first; any text is a query."""
 
     @abstractmethod
-    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
-        """Give every row a new vector, a part at a time, and only then let all of them count.
+    def reencode(
+        self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors], size: int = PART
+    ) -> None:
+        """Give every row a new vector, `size` at a time, and only then let all of them count.
 
         Readers see the old vectors until the last moment. Interrupted, it resumes.
         """

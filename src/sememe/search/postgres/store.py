@@ -12,7 +12,7 @@ from sememe.search.postgres.connection import Address, Connection, Run, parse_ad
 from sememe.search.postgres.tables import id_array, packed, reencode, row_fields, vector_fields
 from sememe.search.query import POSTGRES, Condition
 from sememe.search.rows import Match, Row, Vectors, documents
-from sememe.search.store import IndexInfo, Opened, Store
+from sememe.search.store import PART, IndexInfo, Opened, Store
 
 _QUERIES = 100  # vectors that are looked for in one statement
 _NEAREST = (
@@ -157,9 +157,11 @@ class PostgresStore(Store):
         )
         return [Match(Row(*row), score) for score, *row in rows]
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
+    def reencode(
+        self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors], size: int = PART
+    ) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
-        reencode(self._link, info, encode)
+        reencode(self._link, info, encode, size)
 
     def compact(self) -> None:
         """Vacuum and count anew, which the server also does by itself in time."""

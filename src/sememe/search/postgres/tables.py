@@ -14,7 +14,7 @@ from typing import Any
 from sememe.errors import ChoiceWarning, InputError, StoreError, StoreMissing, warn
 from sememe.search.postgres.connection import Address, Connection, Run
 from sememe.search.rows import Id, Row, Vectors, stored_ids
-from sememe.search.store import PART, IndexInfo, Opened, info_values
+from sememe.search.store import IndexInfo, Opened, info_values
 
 _LAYOUTS = (1, 2)  # of texts, and of texts in passages
 _PREFIX = "sememe_"
@@ -263,14 +263,14 @@ _OPENING = "(select text from rows as first where first.id = rows.id and first.s
 Encode = Callable[[list[Opened]], Vectors]
 
 
-def reencode(link: Connection, info: IndexInfo, encode: Encode) -> None:
+def reencode(link: Connection, info: IndexInfo, encode: Encode, size: int) -> None:
     """Encode part after part; what was written meanwhile at the end, while nobody writes."""
     if link.transact(partial(_begin, info=info)):
-        for part in iter(lambda: link.read(partial(_missing, info=info)), []):
+        for part in iter(lambda: link.read(partial(_missing, info=info, size=size)), []):
             link.transact(partial(_add, info=info, records=_encoded(part, encode)))
-            if len(part) < PART:  # a busy writer would keep it going for ever
+            if len(part) < size:  # a busy writer would keep it going for ever
                 break
-        link.transact(partial(_end, info=info, encode=encode))
+        link.transact(partial(_end, info=info, encode=encode, size=size))
 
 
 def _begin(run: Run, info: IndexInfo) -> bool:
@@ -287,10 +287,10 @@ def _begin(run: Run, info: IndexInfo) -> bool:
     return True
 
 
-def _missing(run: Run, info: IndexInfo) -> list[list[Any]]:
+def _missing(run: Run, info: IndexInfo, size: int) -> list[list[Any]]:
     """Some rows that have no new vector yet."""
     _check(run, info)
-    return run(_MISSING.format(opening=_OPENING if info.passage_tokens else "text"), [PART])
+    return run(_MISSING.format(opening=_OPENING if info.passage_tokens else "text"), [size])
 
 
 def _check(run: Run, info: IndexInfo) -> None:
@@ -315,9 +315,9 @@ def _add(run: Run, info: IndexInfo, records: list[bytes]) -> None:
     run("insert into next select key, vector from incoming order by key on conflict do nothing")
 
 
-def _end(run: Run, info: IndexInfo, encode: Encode) -> None:
+def _end(run: Run, info: IndexInfo, encode: Encode, size: int) -> None:
     run(ALONE)
-    while part := _missing(run, info):
+    while part := _missing(run, info, size):
         _add(run, info, _encoded(part, encode))
     run(_GONE)
     run("drop table vectors")

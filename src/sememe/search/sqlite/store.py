@@ -181,7 +181,9 @@ class SQLiteStore(Store):
         )
         return [Match(row(line), score) for score, *line in lines]
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
+    def reencode(
+        self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors], size: int = PART
+    ) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         opening = "(SELECT text FROM texts WHERE id = passage.id AND start = 0)"
         sql = (
@@ -196,7 +198,7 @@ class SQLiteStore(Store):
                 if get_state(connection, "next") != info.fingerprint:
                     connection.execute("DELETE FROM new_vectors")
                     set_state(connection, "next", info.fingerprint)
-            while part := self._file.read(lambda c: c.execute(sql, (PART,)).fetchall()):
+            while part := self._file.read(lambda c: c.execute(sql, (size,)).fetchall()):
                 vectors = encode([(text, opening) for _, text, opening in part])
                 with self._transaction() as connection:
                     connection.executemany(
