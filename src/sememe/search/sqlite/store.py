@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
-from sememe.errors import ChoiceWarning, InputError, StoreError, is_unavailable, warn
+from sememe.errors import ChoiceWarning, InputError, StoreError, warn
 from sememe.processes import PerProcess
 from sememe.search.query import SQLITE, Condition
 from sememe.search.rows import Match, Row, Vectors, documents, stored_ids
@@ -251,19 +251,15 @@ class SQLiteStore(Store):
 
     def _acquire(self, lock: FileLock) -> None:
         self._file.check()  # FileLock would make a folder that is gone
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"Another process, or another Index in this one, is writing to {self.place}; try "
-                "again when it is done. Searches continue meanwhile.",
-                unavailable=True,
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"{self.place} cannot be written: {error.strerror or error}.",
-                unavailable=is_unavailable(error),
-            ) from None
+        with readable_errors(self._folder):
+            try:
+                lock.acquire()
+            except Timeout:
+                raise StoreError(
+                    f"Another process, or another Index in this one, is writing to {self.place}; "
+                    "try again when it is done. Searches continue meanwhile.",
+                    unavailable=True,
+                ) from None
 
     def _update_graph(self, progress: bool | None) -> None:
         """What was written is written: without a graph that is up to date, searches are slower."""
