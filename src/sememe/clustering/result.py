@@ -355,11 +355,15 @@ class Clusters:
         if columns is None:
             text = folder.text_column(self)
             columns = {name: v for name, v in self.columns.items() if name != text}
+        places = None
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+            if self.space.points is None:  # only those that are drawn need a place
+                places = self.space.take(rows).layout(self.labels[rows])
         write_map(
-            Path(path), self.xy[rows], self.labels, self.texts, self.clusters,
+            Path(path), self.xy[rows] if places is None else places,
+            self.labels, self.texts, self.clusters,
             columns=columns, color=color, rows=rows, tree=self.tree().children, title=title,
         )  # fmt: skip
 
