@@ -168,7 +168,7 @@ def test_a_folder_is_an_encoder(tiny: Tiny, encoder: sememe.BiEncoder) -> None:
     assert [pair[:2] for pair in listed(found)] == [pair[:2] for pair in listed(expected)]
 
 
-@pytest.mark.parametrize("encoder", [object(), None, 5, Letters, sememe.BiEncoder])
+@pytest.mark.parametrize("encoder", [object(), 5, Letters, sememe.BiEncoder])
 def test_what_cannot_encode_is_refused(encoder: Any) -> None:
     with pytest.raises(InputError, match=r"^encoder=.* is no encoder: give a bi-encoder's name"):
         sememe.find_pairs(["a", "b"], encoder)
