@@ -109,7 +109,6 @@ def test_a_registry_that_does_not_answer_is_no_wrong_input(tmp_path: Path) -> No
 def test_doctor_says_what_a_machine_needs() -> None:
     found = json.loads(sememe("doctor", "--json").stdout)
     assert found["cores"] >= 1
-    assert found["gflops"]["f32"] > 0
     assert found["auto"]["precision"] in ("f32", "bf16", "int8")
     assert found["missing"] == {}
     assert found["auto"]["model"] == "all-MiniLM-L6-v2"

@@ -31,9 +31,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("bi.encode", (["a"],), {"output_value": "token_embeddings"}, r"use encode_tokens\(\)"),
         ("bi.encode", (["a"],), {"precision": "int8"}, "it is dtype="),
         ("bi.encode", (), {"sentences": ["a"]}, "it is texts="),
-        ("bi.encode", (["a"],), {"normalise": True}, r"did you mean normalize=\?"),
-        ("bi.encode", (["a"],), {"zzz": True}, "there are texts=, prompt_name="),
-        ("bi.encode", (["a"], "query"), {}, "texts by place, and the rest by name: prompt_name="),
+        ("bi.encode", (["a"],), {"normalise": True}, r'normalise= \(did you mean "normalize"\?\)'),
+        ("bi.encode", (["a"],), {"zzz": True}, "there are texts, prompt_name"),
+        ("bi.encode", (["a"], "query"), {}, "texts by place, and the rest by name: prompt_name"),
         ("bi.encode_query", ("a",), {"batch_size": 1}, "leave it out"),
         ("cross.score", ([("a", "b")],), {"activation_fn": None}, "raw=True"),
         (

@@ -10,7 +10,7 @@ from reference import cosine_distance, sentence_vectors
 from sememe import BiEncoder
 from sememe.encoders import pipeline
 from sememe.errors import InputError
-from sememe.text.long_texts import windows
+from sememe.text import split_passages
 from static_models import make_static_embedding, word_pieces
 from tiny_models import TEXTS, make_checkpoint
 
@@ -19,12 +19,11 @@ ROOM = 30  # 32 tokens less the two special ones
 
 
 def expected(tiny: Any, text: str, prompt: str = "", room: int = ROOM) -> np.ndarray:
-    """The mean of windows, weighted by tokens, of a text whose words are its tokens."""
-    words = text.split()
-    starts = [len(" ".join([*words[:i], ""])) for i in range(len(words))]
-    spans = windows(text, starts, room)
-    vectors = sentence_vectors(tiny, [" ".join(words[a:b]) for a, b in spans], prompt)
-    return np.average(vectors, axis=0, weights=[b - a for a, b in spans])
+    """The mean of passages, weighted by tokens, of a text whose words are its tokens."""
+    count = lambda texts: [len(each.split()) for each in texts]  # noqa: E731
+    passages = [text[a:b] for a, b in split_passages(text, count, tokens=room)]
+    assert len(passages) > 1
+    return np.average(sentence_vectors(tiny, passages, prompt), axis=0, weights=count(passages))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def test_texts_that_fit_are_encoded_as_without_it_to_the_bit(encoder: BiEncoder)
     assert encoder.encode([], long="chunk").shape == (0, encoder.dim)
 
 
-def test_a_long_text_is_the_mean_of_its_windows(pooled: tuple[Any, BiEncoder]) -> None:
+def test_a_long_text_is_the_mean_of_its_passages(pooled: tuple[Any, BiEncoder]) -> None:
     tiny, encoder = pooled
     found = encoder.encode(["a", LONG, "wind " * 31, LONG], long="chunk")
     np.testing.assert_allclose(found[1], expected(tiny, LONG), atol=1e-4)
@@ -57,7 +56,7 @@ def test_a_long_text_is_the_mean_of_its_windows(pooled: tuple[Any, BiEncoder]) -
 
 
 @pytest.mark.parametrize("include_prompt", [True, False])
-def test_each_window_is_read_behind_the_prompt(tmp_path: Path, include_prompt: bool) -> None:
+def test_each_passage_is_read_behind_the_prompt(tmp_path: Path, include_prompt: bool) -> None:
     tiny = make_checkpoint(tmp_path, include_prompt=include_prompt)
     encoder = BiEncoder(tmp_path, precision="f32")
     found = encoder.encode(LONG, long="chunk", prompt="the power : ")
@@ -87,7 +86,17 @@ def test_on_disk_it_is_what_encode_gives(encoder: BiEncoder, tmp_path: Path) -> 
     np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), encoder.encode(given, long="chunk"))
 
 
-def test_the_bar_counts_texts_not_windows(
+def test_a_prompt_that_leaves_no_room_is_refused(encoder: BiEncoder) -> None:
+    with pytest.raises(InputError, match="no room for a text"):
+        encoder.encode(["the wind"], long="chunk", prompt="the power " * 30)
+
+
+def test_a_long_text_of_spaces_has_a_vector(encoder: BiEncoder) -> None:
+    spaces = encoder.encode([" " * 500], long="chunk")
+    np.testing.assert_array_equal(spaces, encoder.encode([" " * 500]))
+
+
+def test_the_bar_counts_texts_not_passages(
     encoder: BiEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[int] = []

@@ -133,7 +133,7 @@ def test_auto_says_once_a_machine_what_it_means(tiny: Tiny, tmp_path: Path) -> N
     assert taken == ("bf16" if able else "f32")  # a tiny model without ranges
     assert len(told) == 1
     assert told[0].startswith(f"ChoiceWarning Computing in {taken}")
-    assert ("--precision f32" in told[0]) == able
+    assert "--precision f32" in told[0]
     # Where the cache cannot be written it is said each time, and never an error.
     (tmp_path / "file").touch()
     for _ in range(2):

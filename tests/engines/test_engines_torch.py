@@ -22,10 +22,9 @@ from sememe import BiEncoder, CrossEncoder, errors
 from sememe.checkpoint import Checkpoint, read
 from sememe.checkpoint.modules import POOLING_MODES, Pooling
 from sememe.engines import Output, open_engine
-from sememe.engines.torch.head import TransformerWithHead, probe
-from sememe.engines.torch.load import load_transformer
 from sememe.engines.torch.runtime import TorchEngine
 from sememe.engines.torch.speed import Unpadded, unpadded
+from sememe.engines.torch.transformer import TransformerWithHead, load_transformer, probe
 from sememe.errors import CheckpointError, ChoiceWarning, InputError
 from sememe.text import Batch
 from tiny_models import TEXTS, VOCABULARY, WORDS, Linear, Tiny, edit_json, make_checkpoint
@@ -535,7 +534,7 @@ def test_a_checkpoint_s_own_code_runs_only_where_it_is_allowed(
     again = open_engine(
         read(folder), Pooling(), engine="torch", precision="f32", trust_remote_code=True
     )
-    assert again.identity != encoder._sentences.engine.identity
+    assert again.identity != encoder._pipeline.engine.identity
 
 
 def test_attention_that_a_checkpoint_names_is_not_fetched(tmp_path: Path, tiny: Tiny) -> None:

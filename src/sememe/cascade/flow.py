@@ -43,6 +43,7 @@ class Cascade:
             where the cross-encoder is not trusted.
         map: what moved the vectors, and moves new ones; None where it is not trusted.
         report: what it cost, and why.
+        lesson: all that the cross-encoder read.
     """
 
     vectors: Floats
@@ -50,6 +51,7 @@ class Cascade:
     weights: Floats | None
     map: LinearMap | None
     report: CascadeReport
+    lesson: "Lesson | None" = None  # labelled pairs keep none
 
 
 def teach(
@@ -83,9 +85,8 @@ def teach(
     target = None if evidence is None else evidence.target
 
     def unmoved(trust: Trust | None, gain: Gain | None = None) -> Cascade:
-        return Cascade(
-            vectors, neighbors, None, None, report(reader, trust, gain=gain, target=target)
-        )
+        outcome = report(reader, trust, gain=gain, target=target)
+        return Cascade(vectors, neighbors, None, None, outcome, lesson)
 
     if min(len(lesson.edges), reader.remaining) < FEWEST:
         return unmoved(None)
@@ -137,6 +138,7 @@ def teach(
         weights.astype(np.float32),
         linear_map,
         report(reader, trust, rho, rounds, gain, target),
+        lesson,
     )
 
 

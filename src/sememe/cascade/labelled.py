@@ -21,7 +21,7 @@ from sememe.cascade.trust import logistic
 from sememe.costs import Budget
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import paired_test
-from sememe.evaluation.measures import average_precision
+from sememe.evaluation.metrics import average_precision
 from sememe.neighbors import ClosePairs, Neighbors
 from sememe.protocols import Scorer
 

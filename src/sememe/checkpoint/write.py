@@ -19,7 +19,6 @@ import numpy.typing as npt
 from sememe.checkpoint.files import Weights, read_json
 from sememe.checkpoint.modules import Dense, Pooling, dense_config, pooling_config, scoring_config
 from sememe.checkpoint.read import Checkpoint
-from sememe.checkpoint.static import Static
 from sememe.errors import CheckpointError, InputError, is_unavailable
 
 _STATIC = ("config.json", "modules.json", "config_sentence_transformers.json")
@@ -38,22 +37,12 @@ library_name: sentence-transformers
 pipeline_tag: {task}
 tags: [sentence-transformers, sememe]
 ---
-# A {kind}
-{facts}
-With `import sememe`: `sememe.{ours}`
+# A {kind}, made from {base}
 
-With `import sentence_transformers`: `sentence_transformers.{theirs}`
+With `import sememe`: `sememe.{opener}("path/to/this/folder").{ours}`
+
+With `import sentence_transformers`: `{theirs}`
 """
-_BI = {
-    "task": "sentence-similarity",
-    "ours": 'BiEncoder("path/to/this/folder").encode(["a text", "another one"])',
-    "theirs": 'SentenceTransformer("path/to/this/folder").encode(["a text", "another one"])',
-}
-_CROSS = {
-    "task": "text-classification",
-    "ours": 'CrossEncoder("path/to/this/folder").score([("a text", "another one")])',
-    "theirs": 'CrossEncoder("path/to/this/folder").predict([("a text", "another one")])',
-}
 
 
 def write(
@@ -107,51 +96,48 @@ def take_name(folder: Path, target: Path) -> None:
 
 
 def check_target(directory: str | os.PathLike[str]) -> Path:
-    """The folder that a model is to be written to; InputError unless it is new or empty."""
+    """The folder that a model is to be written to.
+
+    Raises:
+        InputError: it is neither new nor empty, or may not be written to.
+    """
     target = Path(directory).resolve()
     if target == Path.cwd():
         raise InputError(f"{target} is the folder this process is in; give one beside or below it.")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"{target} is there already; a model is saved to a new or empty folder.")
+    parent = next(folder for folder in target.parents if folder.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{target} cannot be written: you may not write into {parent}.")
     return target
 
 
 def _model_card(checkpoint: Checkpoint) -> str:
-    """A README.md: what a checkpoint is and how to open it; nothing that was not read."""
+    """A README.md: what a checkpoint was made from, and how to open it."""
     base = Path(checkpoint.name).expanduser()
-    facts: dict[str, object] = {
-        "made from": base.resolve().name if base.is_dir() else checkpoint.name,
-    }
-    if checkpoint.static is None:
-        facts["architecture"] = checkpoint.config.get("model_type")
-        facts["maximum length"] = f"{checkpoint.max_length} tokens"
-    if checkpoint.scoring is not None:
-        facts["labels"] = ", ".join(checkpoint.scoring.labels)
-        facts["activation"] = checkpoint.scoring.activation
-    elif checkpoint.static is not None:
-        facts["dimension"] = checkpoint.static.sizes["hidden_size"]
-        facts["normalised"] = "yes" if checkpoint.normalized else "no"
-    elif checkpoint.pooling is not None:
-        modes = checkpoint.pooling.modes
-        sizes = [module.out_features for module in checkpoint.head if isinstance(module, Dense)]
-        size = [checkpoint.hidden_size * len(modes), *sizes][-1]
-        facts["dimension"] = checkpoint.truncate_dim or size
-        facts["pooling"] = "+".join(modes)
-        facts["normalised"] = "yes" if checkpoint.normalized else "no"
-        facts["similarity"] = checkpoint.similarity
-    for name, text in checkpoint.prompts.items():
-        default = ", the default" if name == checkpoint.default_prompt_name else ""
-        facts[f"prompt {name}{default}"] = json.dumps(text)
-    lines = "".join(f"- {name}: {fact}\n" for name, fact in facts.items())
-    use = _CROSS if checkpoint.scoring is not None else _BI
-    return _CARD.format(kind=checkpoint.kind, facts=lines, **use)
+    is_cross = checkpoint.scoring is not None
+    opener = "CrossEncoder" if is_cross else "SentenceTransformer"
+    texts = '[("a text", "another one")]' if is_cross else '["a text", "another one"]'
+    return _CARD.format(
+        task="text-classification" if is_cross else "sentence-similarity",
+        kind=checkpoint.kind,
+        base=base.resolve().name if base.is_dir() else checkpoint.name,
+        opener="CrossEncoder" if is_cross else "BiEncoder",
+        ours=f"{'score' if is_cross else 'encode'}({texts})",
+        theirs=f'{opener}("path/to/this/folder").{"predict" if is_cross else "encode"}({texts})',
+    )
 
 
 def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:
     folder.mkdir()
     (folder / "README.md").write_text(_model_card(checkpoint), encoding="utf-8")
     if checkpoint.static is not None:
-        _copy_static(folder, checkpoint.directory, checkpoint.static)
+        # In its own library's layout, so that this library reads it again.
+        directory, place = checkpoint.directory, checkpoint.static.tokenizer
+        tokenizer = place if place.is_file() else place / "tokenizer.json"
+        configs = [directory / name for name in _STATIC if (directory / name).is_file()]
+        for file in [*checkpoint.static.weights.files, tokenizer, *configs]:
+            _copy(file, folder / file.relative_to(directory))
         return
     for pattern in _COPIED:
         for file in checkpoint.transformer.glob(pattern):
@@ -168,15 +154,6 @@ def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors])
     if scoring is None or checkpoint.prompts or checkpoint.lowercase:
         _write_modules(folder, checkpoint, tensors)
         _write_face(folder, checkpoint)
-
-
-def _copy_static(folder: Path, directory: Path, static: Static) -> None:
-    """A static encoder in its own library's layout: that library reads it again."""
-    is_file = static.tokenizer.is_file()
-    tokenizer = static.tokenizer if is_file else static.tokenizer / "tokenizer.json"
-    configs = [directory / name for name in _STATIC if (directory / name).is_file()]
-    for file in [*static.weights.files, tokenizer, *configs]:
-        _copy(file, folder / file.relative_to(directory))
 
 
 def _copy(file: Path, place: Path) -> None:

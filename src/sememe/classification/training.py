@@ -19,7 +19,8 @@ from sememe.data import Data, Examples, hold_out, load, split
 from sememe.data.reading import Roles
 from sememe.encoders import BiEncoder
 from sememe.errors import ChoiceWarning, InputError, warn
-from sememe.evaluation.measures import Measurement, label_details, macro_f1
+from sememe.evaluation.measures import Measurement, label_details
+from sememe.evaluation.metrics import macro_f1
 from sememe.evaluation.outcome import (
     ON_REQUEST,
     Choice,

@@ -189,7 +189,7 @@ def _change(options: argparse.Namespace) -> int:
 def _assign(options: argparse.Namespace) -> int:
     """File a table's sentences under the clusters of a folder."""
     from sememe.clustering.folder import with_assignments
-    from sememe.tables import BlankCells, output_format, read_table, write_cells
+    from sememe.tables import BlankCells, output_format, read_table, write_table
 
     groups = sememe.Clusters.open(options.assign)
     if options.output is not None:
@@ -206,7 +206,7 @@ def _assign(options: argparse.Namespace) -> int:
     if options.output is None:
         _print_rows(columns, options.json)
     else:
-        write_cells(Path(options.output), columns)
+        write_table(Path(options.output), columns)
     print(
         f"{counted(len(texts) - blanks.count, 'text')}, "
         f"{int((assignment.labels < 0).sum()) - blanks.count:,} fit none of the "
@@ -225,7 +225,7 @@ def _print_rows(columns: Mapping[str, Any], as_json: bool) -> None:
             print_json(dict(zip(columns, values, strict=True)))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    cells, _ = replace_unwritable(columns, ".csv")
+    cells, _ = replace_unwritable(columns, "csv")
     writer.writerow(cells)
     writer.writerows(zip(*cells.values(), strict=True))
 

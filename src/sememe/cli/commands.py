@@ -7,19 +7,18 @@ from collections.abc import Sequence
 
 import sememe
 from sememe.cli import (
-    classifying,
     clustering,
     comparing,
     distilling,
     doctor,
     encoding,
+    evaluating,
     indexing,
     mining,
     models,
     pairing,
-    quantizing,
-    scoring,
     searching,
+    selecting,
     training,
 )  # fmt: skip
 from sememe.cli.parser import Parser, check_input, show_help
@@ -84,8 +83,8 @@ def _parser() -> Parser:
     show_help(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for room in (
-        clustering, pairing, indexing, searching, classifying, encoding, scoring, comparing,
-        training, distilling, mining, models, quantizing, doctor,
+        clustering, pairing, indexing, searching, encoding, comparing, training, distilling,
+        mining, evaluating, selecting, models, doctor,
     ):  # fmt: skip
         room.add_commands(commands)
     return parser

@@ -1,21 +1,20 @@
 """`sememe compare`: a pair of sentences as each encoder sees it."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
 from sememe.cli.parser import (
     DEFAULT_MODEL,
+    Commands,
     add_command,
     add_engine,
     add_json,
     engine_options,
     print_json,
 )
+from sememe.cli.searching import one_line
 from sememe.errors import InputError
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
 
 _WIDEST = 32
 _EXAMPLES = """\
@@ -23,7 +22,7 @@ sememe compare "my dog is fast" "my canine is rapid" "he has a V8 diesel engine"
 sememe compare "my dog is fast" "my canine is rapid" --model all-MiniLM-L6-v2 bert-base-uncased"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,
@@ -79,19 +78,15 @@ def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> d
 
 
 def _lines(others: list[str], rows: list[dict[str, Any]]) -> list[str]:
-    """A table: texts to the left, numbers to the right."""
-    table = [["model", "kind", "dim", "measure", *map(_shortened, others)]]
+    from sememe.reports import text_table
+
+    table = [["model", "kind", "dim", "measure", *(one_line(text, _WIDEST) for text in others)]]
     for row in rows:
         pooled = " (mean-pooled)" if row["kind"] == "regular transformer" else ""
         dim = "-" if row["dim"] is None else str(row["dim"])
         values = [_cell(value) for value in row["values"]]
         table.append([row["model"], row["kind"] + pooled, dim, row["measure"], *values])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    aligned = (
-        [f"{cell:{'<' if at < 2 else '>'}{widths[at]}}" for at, cell in enumerate(line)]
-        for line in table
-    )
-    return ["  ".join(line).rstrip() for line in aligned]
+    return text_table(table, left=2)
 
 
 def _cell(value: float | dict[str, float]) -> str:
@@ -100,8 +95,3 @@ def _cell(value: float | dict[str, float]) -> str:
         label = max(value, key=value.__getitem__)
         return f"{label} {value[label]:.4f}"
     return f"{value:.4f}"
-
-
-def _shortened(sentence: str) -> str:
-    line = " ".join(sentence.split())
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"

@@ -4,21 +4,17 @@ import argparse
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
 from sememe.cli.models import describe, format_model
-from sememe.cli.parser import add_command, add_json, print_json
+from sememe.cli.parser import Commands, add_command, add_json, print_json
 from sememe.extras import EXTRAS, install_line, is_installed, requirement
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
 
 _PACKAGES = ("numpy", "scipy", "openvino", "tokenizers", "safetensors", "scikit-network",
              "huggingface-hub")  # fmt: skip
 _SHOWN = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8",
           "asimddp", "i8mm", "bf16")  # fmt: skip
-_MINILM = (384, 1536)
 _PURPOSES = {
     "parquet": "parquet files",
     "xlsx": "Excel workbooks",
@@ -31,15 +27,15 @@ _PURPOSES = {
 }
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,
         "doctor",
         summary="see what this machine can do, and what is missing",
-        description="Show the processor's features, how fast it multiplies matrices, which "
-        "precision auto chooses and why, versions, optional packages, caches and models, and how "
-        "to install what is missing. Takes a few seconds and never uses the network.",
+        description="Show the processor's features, which precision auto chooses and why, "
+        "versions, optional packages, caches and models, and how to install what is missing. It "
+        "never uses the network.",
         examples="sememe doctor\nsememe doctor --json > doctor.json",
     )
     add_json(parser, "the findings")
@@ -61,17 +57,16 @@ def _examine() -> dict[str, Any]:
     from sememe.cache import cache_directory
     from sememe.checkpoint.pull import installed_models
     from sememe.engines import find_ranges
-    from sememe.engines.openvino.runtime import core, product_rate
-    from sememe.engines.processor import automatic, features, multiplies_bf16, usable_cores
+    from sememe.engines.openvino.runtime import core
+    from sememe.engines.processor import automatic, features, usable_cores
 
     models = installed_models()
     example = next((m for m in models if m.checkpoint and m.checkpoint.static is None), None)
     auto: dict[str, Any] = {"model": None, "precision": None, "why": "no transformer is here"}
     if example is not None and example.checkpoint is not None:
         ranges = find_ranges(example.checkpoint.weights.sha256)
-        choice = automatic(core(), ranges, ranges.output if ranges else "")
-        auto = {"model": example.name, "precision": choice.precision, "why": choice.why}
-    rates = ("f32", "bf16", "int8") if multiplies_bf16(core()) else ("f32", "int8")
+        precision, why = automatic(core(), ranges, ranges.output if ranges else "")
+        auto = {"model": example.name, "precision": precision, "why": why}
     missing = {
         _PURPOSES[extra]: install_line(absent)
         for extra, modules in EXTRAS.items()
@@ -83,7 +78,6 @@ def _examine() -> dict[str, Any]:
         "processor": core().get_property("CPU", "FULL_DEVICE_NAME"),
         "features": [name for name in _SHOWN if name in features()],
         "cores": usable_cores(),
-        "gflops": {name: round(product_rate(name, *_MINILM, 0.3) / 1e9) for name in rates},
         "auto": auto,
         "versions": {
             "sememe": sememe.__version__,
@@ -119,13 +113,11 @@ def _size(directory: Path) -> int:
 
 
 def _lines(findings: dict[str, Any]) -> list[str]:
-    rates = ", ".join(f"{name} {rate}" for name, rate in findings["gflops"].items())
     auto = findings["auto"]
     precision = f"{auto['precision']} for {auto['model']}" if auto["model"] else "nothing yet"
     return [
         f"processor   {findings['processor']}, {findings['cores']} cores",
         f"features    {', '.join(findings['features']) or 'none that matter to sememe'}",
-        f"products    {rates} (GFLOP/s, all cores, 1,024 rows of {_MINILM[0]})",
         f"precision   auto chooses {precision}: {auto['why']}",
         f"versions    {_join(findings['versions'])}",
         *(f"extra       {_PURPOSES[name]}: {_join(x)}" for name, x in findings["extras"].items()),

@@ -324,7 +324,7 @@ def _reindex(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
 def _show(options: argparse.Namespace) -> int:
     """Print the texts of the index, or write them into a table."""
-    from sememe.tables import output_format, write_cells
+    from sememe.tables import output_format, write_table
 
     _refuse(options, "--list" if options.list else "--export", *_OF_NEW_TEXTS, "file", "id")
     file_format = output_format(options.export) if options.export else ""
@@ -344,7 +344,7 @@ def _show(options: argparse.Namespace) -> int:
         if file_format not in ("jsonl", "parquet"):
             values = [json.dumps(v) if isinstance(v, dict | list) else v for v in values]
         columns[key] = values
-    write_cells(Path(options.export), columns)
+    write_table(Path(options.export), columns)
     if options.json:
         print_json({"texts": len(rows), "output": options.export})
     print(f"{counted(len(rows), 'text')} written to {options.export}", file=sys.stderr)

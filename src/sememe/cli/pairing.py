@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli.parser import (
+    Commands,
     add_command,
     add_cross,
     add_input,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sememe.cli.parser import Commands
     from sememe.pairs import Dropped, Pairs
     from sememe.tables import Source, Table
 
@@ -44,7 +44,7 @@ sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl
 sememe pairs questions.txt --cross path/to/a/cross-encoder --labels judged.csv -o pairs.csv"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = add_command(
         commands,
@@ -80,7 +80,7 @@ def add_commands(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, output_format, read_table, write_cells
+    from sememe.tables import BlankCells, output_format, read_table, write_table
 
     started = time.perf_counter()
     if output_format(options.output) == "txt":
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
-    write_cells(outputs["-o"], columns)
+    write_table(outputs["-o"], columns)
     summary = {
         "texts": len(texts) - blanks.count,
         "blank": blanks.count,
@@ -158,12 +158,12 @@ def _places(
 def _write_deduplicated(
     outputs: list[Path], table: "Table", pairs: "Pairs", ids: "Ids | None"
 ) -> int:
-    from sememe.tables import write_cells
+    from sememe.tables import write_table
 
     clean, dropped = outputs
     clean.parent.mkdir(parents=True, exist_ok=True)
     rows = pairs.deduplicated().tolist()
-    write_cells(clean, table.take(rows).columns)
+    write_table(clean, table.take(rows).columns)
     left_out, texts = pairs.dropped(), pairs.texts
     ends = {"dropped": [one.row for one in left_out], "kept": [one.kept for one in left_out]}
     name = lambda row: f"row {table.source.record(row)}" if ids is None else f"id {ids[row]}"  # noqa: E731
@@ -174,7 +174,7 @@ def _write_deduplicated(
         "dropped_text": [texts[one.row] for one in left_out],
         "kept_text": [texts[one.kept] for one in left_out],
     }
-    write_cells(dropped, columns)
+    write_table(dropped, columns)
     return len(rows)
 
 

@@ -2,20 +2,17 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
-from sememe.errors import InputError
+from sememe.errors import InputError, TableError
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction["Parser"]
-
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 
@@ -28,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: "Commands", name: str, *, summary: str, description: str, examples: str
+    commands: Commands, name: str, *, summary: str, description: str, examples: str
 ) -> Parser:
     """Add a command whose help ends with examples, one a line."""
     return commands.add_parser(
@@ -53,7 +50,8 @@ def show_help(parser: Parser) -> None:
 def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
     parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
-                        help="txt, csv, tsv, xlsx, jsonl, parquet; - for lines on stdin"
+                        help="txt, csv, tsv, xlsx (x.xlsx#Name for one sheet), jsonl, parquet; - "
+                        "for lines on stdin"
                         )  # fmt: skip
     add_column(parser)
 
@@ -232,20 +230,15 @@ def stdin_lines() -> Iterator[str]:
 
 def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> Path:
     """Refuse an output folder that cannot be written, before the work and not after it."""
+    from sememe.tables import check_destination
+
     directory = Path(name).absolute()
     try:
-        parent = next(path for path in (directory, *directory.parents) if path.exists())
-    except OSError as error:
-        raise InputError(f"{option} {name}: {error.strerror}.") from None
-    problem = ""
-    if not parent.is_dir():
-        problem = f"{parent} exists and this is a file, not a directory"
-    elif not os.access(parent, os.W_OK | os.X_OK):
-        problem = f"you may not write into {parent}"
-    elif folders := [directory / file for file in files if (directory / file).is_dir()]:
-        problem = f"{folders[0]} is a directory; a file goes there"
-    if problem:
-        raise InputError(f"{option} {name}: {problem}.")
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+        for file in files if existing == directory and files else ["new"]:
+            check_destination(existing / file)
+    except (OSError, TableError) as error:
+        raise InputError(f"{option} {name}: {error}.") from None
     return Path(name)
 
 
@@ -255,7 +248,10 @@ def check_outputs(inputs: Iterable[str], outputs: Mapping[str, str | Path]) -> N
     Called before anything is opened; `outputs` are files or folders by the option that names them.
     Links and `..` are followed; `-`, standard input, is no file.
     """
-    names = {Path(name).resolve(): f"{name}, which is read" for name in inputs if name != "-"}
+    from sememe.tables.files import split_sheet
+
+    files = [split_sheet(name)[0] for name in inputs if name != "-"]
+    names = {Path(name).resolve(): f"{name}, which is read" for name in files}
     for option, output in outputs.items():
         place = Path(output).resolve()
         if place in names:

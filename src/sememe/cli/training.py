@@ -1,12 +1,12 @@
-"""`sememe train bi` and `sememe train cross`: the options of train_bi and train_cross."""
+"""`sememe train bi`, `cross` and `classifier`: the options of train_bi and its siblings."""
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
-from sememe.cli.classifying import add_train_command
 from sememe.cli.parser import (
+    Commands,
     Parser,
     add_command,
     add_training,
@@ -14,9 +14,6 @@ from sememe.cli.parser import (
     show_help,
     training_columns,
 )
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
 
 _EXAMPLES = """\
 sememe train bi pairs.csv -o my-encoder
@@ -30,14 +27,12 @@ _COLUMNS = (
     "The columns' names say what the data are: anchor, positive and perhaps negative, negative_2 "
     "and so on; query and document; sentence1, sentence2 and score or label; text and label."
 )
-_OPTIONS = (
-    "model", "dev", "loss", "epochs", "batch_size", "per_label", "learning_rate", "warmup",
-    "weight_decay", "max_norm", "evaluations", "patience", "lora", "weights", "score_range",
-    "positive", "precision", "device", "seed", "save_minutes", "log", "log_directory",
-)  # fmt: skip
+_CLASSIFIER_EXAMPLES = """\
+sememe train classifier tickets.csv --text question --label intent -o my-classifier
+sememe train classifier tickets.csv --how few-shot --dev held-out.csv -o my-classifier"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command to the parser."""
     train = add_command(
         commands,
@@ -50,10 +45,24 @@ def add_commands(commands: "Commands") -> None:
     kinds = train.add_subparsers(title="what to train", metavar="KIND")
     _add(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
     _add(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
-    add_train_command(kinds)
+    classifier = add_command(
+        kinds,
+        "classifier",
+        summary="a classifier: a label for each text",
+        description="Train a classifier on the columns text and label. A part of the data is held "
+        "out: a probe is measured on it against the most frequent label, what costs more against "
+        "the probe. Interrupted, the same command resumes.",
+        examples=_CLASSIFIER_EXAMPLES,
+    )
+    add_training(classifier, "classifier")
+    classifier.add_argument("--how", choices=("auto", "probe", "few-shot", "fine-tune"),
+                            default="auto", help="on vectors as they are, after learning by "
+                            "contrast, end to end, or what is shown to be best (default: "
+                            "%(default)s)")  # fmt: skip
+    classifier.set_defaults(run=lambda options: _run("classifier", "the classifier", options))
 
 
-def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
+def _add(kinds: Commands, kind: str, what: str, examples: str) -> None:
     parser = add_command(
         kinds,
         kind,
@@ -69,13 +78,14 @@ def _add(kinds: "Commands", kind: str, what: str, examples: str) -> None:
     if kind == "bi":
         parser.add_argument("--matryoshka", metavar="N", type=int, nargs="+", help="sizes to which "
                             "vectors may be cut afterwards, such as 384 128 64")  # fmt: skip
-    parser.set_defaults(run=_run, kind=kind, matryoshka=None)
+    parser.set_defaults(run=lambda options: _run(kind, "the model and training.html", options))
 
 
 def _add_choices(parser: Parser) -> None:
     parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
                         "or bce; docs/losses.md says which when")  # fmt: skip
-    parser.add_argument("--loss-option", metavar="NAME=VALUE", action="append", type=_loss_option,
+    parser.add_argument("--loss-option", metavar="NAME=VALUE", action="append", default=[],
+                        dest="loss_options", type=_loss_option,
                         help="such as margin=0.3; may be given several times")  # fmt: skip
     parser.add_argument("--lora", metavar="RANK", type=int,
                         help="train small matrices of this rank beside the weights")  # fmt: skip
@@ -119,19 +129,16 @@ def _loss_option(text: str) -> tuple[str, Any]:
         return name, {"true": True, "false": False}.get(value.casefold(), value)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(kind: str, what: str, options: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
 
-    options = {name: getattr(arguments, name) for name in _OPTIONS}
-    options["columns"] = training_columns(arguments)
-    options["loss_options"] = dict(arguments.loss_option or ())
-    if arguments.score_range:
-        options["score_range"] = tuple(arguments.score_range)
-    if arguments.kind == "bi":
-        options["matryoshka"] = arguments.matryoshka
-    train = sememe.train_bi if arguments.kind == "bi" else sememe.train_cross
-    outcome = train(arguments.data, arguments.output, **options)
-    if arguments.json:
+    arguments = dict(vars(options), columns=training_columns(options))
+    for name in ("run", "text", "label", "json"):
+        del arguments[name]
+    if "loss_options" in arguments:
+        arguments["loss_options"] = dict(options.loss_options)
+    outcome = getattr(sememe, f"train_{kind}")(**arguments)
+    if options.json:
         print_json(summary(outcome))
-    print(f"{outcome.verdict}\n{arguments.output}: the model and training.html", file=sys.stderr)
+    print(f"{outcome.verdict}\n{options.output}: {what}", file=sys.stderr)
     return 0

@@ -1,7 +1,6 @@
 """From texts to clusters: one pass over the steps that the other files of this room hold."""
 
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,27 +15,24 @@ from sememe.cascade.labels import Evidence, Labels
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering.folder import describe_encoder
 from sememe.clustering.membership import Space, assign, without_far
-from sememe.clustering.options import Granularity, Options, checked_columns
+from sememe.clustering.options import SAMPLED_FROM, Granularity, Options, checked_columns
 from sememe.clustering.resolution import RUNS, best_grain
 from sememe.clustering.result import NO_CLUSTER, Clusters
 from sememe.clustering.terms import Encode, NameMaker, Naming, described
-from sememe.costs import Budget, rate, record_rate, warn_of_duration
+from sememe.costs import Budget, clustering_comparisons, warn_of_duration
 from sememe.data import Data
 from sememe.errors import InputError
-from sememe.neighbors import Neighbors, nearest, normalized, self_join, unit_rows
+from sememe.neighbors import Neighbors, normalized, self_join, unit_rows
 from sememe.neighbors import communities as by
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
+from sememe.neighbors.exact import comparison_seconds
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
 from sememe.tables import series_index
 from sememe.text import check_texts, rows_with_text
 
 _SAMPLED_PARTITIONS = 2  # what it costs to partition the sample 12 times, and all texts once
-# What clustering costs, in comparisons of two texts. Measured on mixed Gaussians of 384 dimensions,
-# 20,000 and 60,000 (by threshold 40,000), on two busy cores: right within a factor of two.
-_NEIGHBORS, _PARTITION = 20_000, 5_000  # a text
-_LINKAGE = 10  # a pair of texts
-_TIMED = 2000  # texts compared with one another, to know how fast this machine is
+_LINKAGE = 10  # comparisons that a pair of texts costs, by threshold
 
 
 def cluster(
@@ -272,35 +268,27 @@ def _with_outliers(space: Space, labels: by.Labels) -> by.Labels:
     return _largest_first(labels)
 
 
+def default_partitions(texts: int) -> int:
+    """How many partitions of the graph of all texts `cluster` pays for, to choose one."""
+    return _SAMPLED_PARTITIONS if texts > SAMPLED_FROM else RUNS
+
+
 def _warn_of_duration(vectors: NDArray[np.float32], options: Options) -> None:
-    n = len(vectors)
+    n, dim = vectors.shape
     if n < options.warn_from:
         return
     if options.threshold is not None:
         work = f"Comparing all of {counted(n, 'text')} with one another for threshold="
-        seconds = _seconds(vectors, _LINKAGE * float(n) ** 2)
+        seconds = _LINKAGE * float(n) ** 2 * comparison_seconds(dim)
         warn_of_duration(work, seconds, "granularity= takes much less.")
         return
+    partitions = _SAMPLED_PARTITIONS if n > options.sampled_from else RUNS
     if options.clusters is not None:
         partitions = by.SEARCH_STEPS
     elif isinstance(options.granularity, float):
         partitions = 1
-    else:
-        partitions = _SAMPLED_PARTITIONS if n > options.sampled_from else RUNS
-    seconds = _seconds(vectors, n * (_NEIGHBORS + _PARTITION * partitions))
+    seconds = clustering_comparisons(n, partitions) * comparison_seconds(dim)
     warn_of_duration(f"Clustering {counted(n, 'text')}", seconds)
-
-
-def _seconds(vectors: NDArray[np.float32], comparisons: float) -> float:
-    """How long so many comparisons take on this machine, which is measured once a process."""
-    work = f"comparisons of two vectors of {vectors.shape[1]}"
-    if not rate(work):
-        sample = vectors[:_TIMED]
-        nearest(sample, 1)  # the first call wakes threads
-        started = time.perf_counter()
-        nearest(sample, 1)
-        record_rate(work, len(sample) ** 2, time.perf_counter() - started)
-    return comparisons / rate(work)
 
 
 def _without_lone(labels: by.Labels, copies: NDArray[np.int64]) -> by.Labels:

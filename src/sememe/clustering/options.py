@@ -14,6 +14,8 @@ from sememe.progress import counted
 from sememe.protocols import Scorer
 from sememe.text import as_list
 
+SAMPLED_FROM = 100_000
+
 Granularity = Literal["coarse", "fine"] | float
 
 
@@ -40,7 +42,7 @@ class Options:
     target: float | None = None
     progress: bool | None = None
     approximate_from: int = APPROXIMATE_FROM
-    sampled_from: int = 100_000
+    sampled_from: int = SAMPLED_FROM
     sample: int = 20_000
     warn_from: int = 20_000
     evidence: Evidence | None = None

@@ -73,7 +73,8 @@ def load(
     allowed = () if like is None else like.labels
     codes = {label: code for code, label in enumerate(allowed)}
     layout, n, values, name = None, 0, array("d"), ""
-    for table in read_blocks(data, columns):
+    pick = lambda names, file: layout_of(names, file, columns).columns  # noqa: E731
+    for table in read_blocks(data, pick):
         if layout is None:
             name, layout = table.source.file, layout_of(table.columns, table.source.file, columns)
             if like is not None and layout.kind != like.kind:
@@ -82,7 +83,7 @@ def load(
                     "needs the columns of what is trained on."
                 )
             spool = Spool(len(layout.texts), folder)
-        rows = checks.read_texts(table, layout)
+        rows = checks.read_texts(table, layout.texts.values())
         spool.write(rows, table.source.rows or range(1, len(rows) + 1))
         n += len(rows)
         if "label" in layout.targets:

@@ -5,14 +5,17 @@ Users of sentence-transformers know some things by other names; the error says o
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from functools import partial, wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from sememe.checkpoint import Checkpoint
+from sememe.arguments import did_you_mean
+from sememe.checkpoint import Checkpoint, read
 from sememe.checkpoint.modules import SCORING_KEYS
-from sememe.engines import Engine
+from sememe.encoders.pipeline import Pipeline
+from sememe.engines import Engine, load_ahead
 from sememe.errors import InputError
 
 P = ParamSpec("P")
@@ -70,24 +73,21 @@ def explained(method: Callable[P, R]) -> Callable[P, R]:
     """Turn the TypeError of an unknown argument into an InputError that says what to write."""
     code = method.__code__
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    name = method.__name__
+    by_place = code.co_argcount - 1
 
     @wraps(method)
     def called(*arguments: P.args, **options: P.kwargs) -> R:
-        callee = type(arguments[0]).__name__ if name == "__init__" else name
+        is_opening = method.__name__ == "__init__"
+        callee = type(arguments[0]).__name__ if is_opening else method.__name__
         for option in options.keys() - {*names}:
+            answer = did_you_mean(option, names) or f"; there are {', '.join(names)}"
             if option in _ARGUMENTS:
-                answer = f"{_ARGUMENTS[option]}. {_SEE}"
-            elif close := get_close_matches(option, names, 1):
-                answer = f"did you mean {close[0]}=?"
-            else:
-                answer = f"there are {', '.join(f'{name}=' for name in names)}."
-            raise InputError(f"{callee}() has no {option}=: {answer}")
+                answer = f": {_ARGUMENTS[option]}. {_SEE}"
+            raise InputError(f"{callee}() has no {option}={answer}")
         if len(arguments) > code.co_argcount:
-            named = ", ".join(f"{option}=" for option in names[code.co_argcount - 1 :])
             raise InputError(
-                f"{callee}() takes {' and '.join(names[: code.co_argcount - 1])} by place, and "
-                f"the rest by name: {named}."
+                f"{callee}() takes {' and '.join(names[:by_place])} by place, and the rest by "
+                f"name: {', '.join(names[by_place:])}."
             )
         return method(*arguments, **options)
 
@@ -101,8 +101,23 @@ class OpenedModel:
         model: what opens it again: its name, or its directory.
     """
 
-    model: str
     _arguments: dict[str, Any]
+    _pipeline: Pipeline
+
+    def __init__(self, model: str | os.PathLike[str], engine: str) -> None:
+        load_ahead(engine)
+        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
+        self._checkpoint = read(model)
+
+    @property
+    def engine(self) -> str:
+        """What computes: openvino, torch or static."""
+        return self._pipeline.engine.name
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: f32, bf16, f16 or int8."""
+        return self._pipeline.engine.precision
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The precision that was taken, not "auto": vectors are the same in every process.

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property, partial
-from pathlib import Path
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import one_of, whole_number
-from sememe.checkpoint import DEFAULT_MODEL, Weights, read, write
+from sememe.checkpoint import DEFAULT_MODEL, Weights, write
 from sememe.checkpoint.modules import Dense
 from sememe.encoders.base import OpenedModel, explained, fingerprint
 from sememe.encoders.pipeline import Pipeline, Work
@@ -26,16 +26,16 @@ from sememe.encoders.vectors import (
     finish,
     similarity,
 )
-from sememe.engines import Array, load_ahead, open_engine
+from sememe.engines import Array, open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.processes import PerProcess
 from sememe.text import (
     Batch,
     HalfPairs,
+    Rows,
     StaticTokenizer,
     Tokenizer,
     check_texts,
-    chunked,
     split_passages,
 )
 
@@ -87,11 +87,9 @@ class BiEncoder(OpenedModel):
         pooling: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        load_ahead(engine)
-        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
+        super().__init__(model, engine)
         self.pooling = pooling
         """The `pooling=` it was opened with; None for the checkpoint's own."""
-        self._checkpoint = read(model)
         if self._checkpoint.scoring is not None and pooling is None:
             raise CheckpointError(
                 f"{self._checkpoint.directory} is a cross-encoder: it scores pairs and has no "
@@ -108,7 +106,7 @@ class BiEncoder(OpenedModel):
         options |= {"precision": opened.precision, "engine": opened.name}
         self._arguments = {**options, "pooling": pooling}
         self._options = OptionChecks(checkpoint, self._pooling, opened.dim)
-        self._sentences = Pipeline(opened, self.model)
+        self._pipeline = Pipeline(opened, self.model)
         self._tokens = PerProcess(
             lambda: Pipeline(open_engine(checkpoint, "tokens", **options), f"{model} (tokens)")
         )
@@ -116,22 +114,12 @@ class BiEncoder(OpenedModel):
     @property
     def dim(self) -> int:
         """The size of a vector."""
-        return self._checkpoint.truncate_dim or self._sentences.engine.dim
+        return self._checkpoint.truncate_dim or self._pipeline.engine.dim
 
     @property
     def max_length(self) -> int:
         """The longest text that is read whole, in tokens with the special ones."""
         return self._tokenizer.max_length
-
-    @property
-    def engine(self) -> str:
-        """What computes: openvino, torch or static."""
-        return self._sentences.engine.name
-
-    @property
-    def precision(self) -> str:
-        """What it computes in: f32, bf16 or int8."""
-        return self._sentences.engine.precision
 
     @property
     def measure(self) -> str:
@@ -160,7 +148,7 @@ class BiEncoder(OpenedModel):
             else:
                 head.append("L2")
         behind = [*hashes, [self._pooling.modes, self._pooling.include_prompt, head]]
-        engine = self._sentences.engine
+        engine = self._pipeline.engine
         return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, behind)
 
     @explained
@@ -302,7 +290,7 @@ class BiEncoder(OpenedModel):
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         settings = {
             "fingerprint": self.fingerprint,
-            "budget": self._sentences.engine.budget,
+            "budget": self._pipeline.engine.budget,
             **asdict(options),
         }
         with self._work(None, progress, long) as work:
@@ -326,16 +314,15 @@ class BiEncoder(OpenedModel):
 
         A message calls text i `place(i)`; the job's work warns at its end of what was cut.
         """
-        options = self._options.check(None, None, None, None, "float32", "truncate")
-        return self._vectors(texts, options, work, place)
+        return self._vectors(texts, self._options.check(), work, place)
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
-        return self.encode(texts, **self._with_prompt(_QUERY_PROMPTS, options))
+        return self.encode(texts, **self._with_prompt(_QUERY_PROMPTS, **options))
 
     def encode_document(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode documents: with the prompt `document`, `passage` or `corpus`, if there is one."""
-        return self.encode(texts, **self._with_prompt(_DOCUMENT_PROMPTS, options))
+        return self.encode(texts, **self._with_prompt(_DOCUMENT_PROMPTS, **options))
 
     def encode_parts(
         self,
@@ -361,10 +348,7 @@ class BiEncoder(OpenedModel):
             >>> [len(vectors) for vectors in encoder.encode_parts([["a", "b"], ["c"]])]
             [2, 1]
         """
-        prompt = self._with_prompt(_DOCUMENT_PROMPTS, {})
-        options = self._options.check(
-            prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
-        )
+        options = self._options.check(normalize=normalize, **self._with_prompt(_DOCUMENT_PROMPTS))
         first, halves = 0, HalfPairs()
         with self._work(total, progress) as work:
             for part in parts:
@@ -399,8 +383,7 @@ class BiEncoder(OpenedModel):
             >>> encoder.passages(["Cats purr. Dogs bark."], tokens=4, overlap=0)
             [[(0, 10), (11, 21)]]
         """
-        name = self._with_prompt(_DOCUMENT_PROMPTS, {})
-        prompt = self._options.prompt(name.get("prompt_name"), name.get("prompt"))
+        prompt = self._options.check(**self._with_prompt(_DOCUMENT_PROMPTS)).prompt
         return self._split(prompt, check_texts(texts), tokens, overlap)
 
     def _split(
@@ -410,13 +393,23 @@ class BiEncoder(OpenedModel):
         tokens: int | None = None,
         overlap: int | None = None,
     ) -> list[list[tuple[int, int]]]:
-        room = self._tokenizer.room - sum(self._tokenizer.count([prompt]))
+        room = self._room(prompt)
         tokens = whole_number(
             "tokens", min(room, _PASSAGE) if tokens is None else tokens, most=room
         )
         overlap = tokens // 8 if overlap is None else overlap
         count = self._tokenizer.count
         return [split_passages(text, count, tokens=tokens, overlap=overlap) for text in texts]
+
+    def _room(self, prompt: str) -> int:
+        """How many tokens of a text are read behind a prompt."""
+        (size,) = self._tokenizer.count([prompt])
+        if size >= self._tokenizer.room:
+            raise InputError(
+                f"The prompt has {size:,} tokens and the model reads {self.max_length:,}, so there "
+                "is no room for a text; take a shorter one."
+            )
+        return self._tokenizer.room - size
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
@@ -454,18 +447,41 @@ class BiEncoder(OpenedModel):
         work.begin(texts, place)
         rows = _rows(texts)
         if options.long == "chunk":
-            chunk = partial(chunked, self._tokenizer, options.prompt)
-            skip = self._skip(options.prompt)
-            computed = self._sentences.pooled(list(rows), chunk, work, skip=skip)
+            computed = self._means(list(rows), options.prompt, work)
         else:
-            computed = np.empty((len(rows), self._sentences.engine.dim), np.float32)
-            for batch, values in self._compute(self._sentences, list(rows), options.prompt, work):
+            computed = np.empty((len(rows), self._pipeline.engine.dim), np.float32)
+            for batch, values in self._compute(self._pipeline, list(rows), options.prompt, work):
                 computed[batch.rows] = values
         vectors = finish(computed, options)
         work.end(len(texts) - len(rows))
         return vectors[[rows[text] for text in texts]] if len(rows) < len(texts) else vectors
 
-    def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    def _means(self, texts: list[str], prompt: str, work: Work[str]) -> Array:
+        """The vectors of texts of any length: means of their passages', weighted by their tokens.
+
+        A text that fits is one passage, and has that one's vector to the bit.
+        """
+        room, count = self._room(prompt), self._tokenizer.count
+        parts = [
+            [text[start:end] for start, end in split_passages(text, count, tokens=room)] or [text]
+            if size > room
+            else [text]
+            for text, size in zip(texts, count(texts), strict=True)
+        ]
+        sizes = np.array([len(part) for part in parts], np.intp)
+        owners = np.repeat(np.arange(len(texts)), sizes)
+        begins = np.diff(owners, prepend=-1)
+        vectors = np.zeros((len(texts), self._pipeline.engine.dim), np.float32)
+        totals = np.zeros((len(texts), 1), np.float32)
+        pieces = list(chain(*parts))
+        for batch, values in self._compute(self._pipeline, pieces, prompt, work, begins):
+            rows = owners[batch.rows]
+            weights = np.where(sizes[rows] > 1, batch.lengths - self.max_length + room, 1)[:, None]
+            np.add.at(vectors, rows, values * weights)
+            np.add.at(totals, rows, weights)
+        return vectors / totals
+
+    def _with_prompt(self, names: tuple[str, ...], **options: Any) -> dict[str, Any]:
         """The options, with the first of the prompts that the checkpoint has."""
         if options.get("prompt") is not None or options.get("prompt_name") is not None:
             return options
@@ -474,11 +490,16 @@ class BiEncoder(OpenedModel):
         return {**options, **({"prompt_name": name} if name else {"prompt": ""})}
 
     def _compute(
-        self, pipeline: Pipeline, texts: list[str], prompt: str, work: Work[str]
+        self,
+        pipeline: Pipeline,
+        texts: list[str],
+        prompt: str,
+        work: Work[str],
+        done: Rows | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
-        """The computed batches of different texts, each behind a prompt."""
+        """The computed batches of texts, each behind a prompt; for `done` see `Pipeline.values`."""
         tokenize = lambda window: self._tokenizer([prompt + text for text in window])  # noqa: E731
-        return pipeline.values(texts, tokenize, work, skip=self._skip(prompt))
+        return pipeline.values(texts, tokenize, work, skip=self._skip(prompt), done=done)
 
     def _skip(self, prompt: str) -> int:
         """How many first tokens the pooling leaves out."""

@@ -30,11 +30,11 @@ from sememe.tables import (
     join_parquet,
     join_xlsx,
     new_column,
-    replace_unwritable,
     replacing,
     warn_of_replaced,
     write_table,
 )
+from sememe.tables.files import split_sheet
 from sememe.tables.parquet import require_pyarrow
 from sememe.tables.xlsx import require_openpyxl
 from sememe.text import HalfPairs, as_list, refuse_tables
@@ -116,7 +116,7 @@ def check_output(
         suffixes = ", ".join(form for form in forms if form)
         raise InputError(f"{path}: results go into {suffixes}, or a folder (no suffix).")
     if source is not None and os.fspath(source) != "-":
-        place = Path(source).resolve()
+        place = Path(split_sheet(source)[0]).resolve()
         if place == target.resolve():
             raise InputError(f"{path} would overwrite {source}, which is read; give another name.")
         if _job_folder(target, suffix) in (place, *place.parents):
@@ -303,14 +303,13 @@ class _Output(Generic[Item]):
         columns = dict(part.columns)
         for name, column in self.task.results(values).items():
             columns[new_column(name, columns)] = _spread(column, rows, count)
-        writable, changed = replace_unwritable(columns, self.suffix)
-        self._changed = self._changed or changed
-        write_table(path, writable, {FINGERPRINT: self.task.settings["fingerprint"]})
+        metadata = {FINGERPRINT: self.task.settings["fingerprint"]}
+        self._changed = write_table(path, columns, metadata, note=False) or self._changed
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""
         if self._changed:
-            warn_of_replaced(self.suffix)
+            warn_of_replaced(self.suffix[1:])
 
     def _rows(self, part: Part[Item]) -> list[int]:
         blank = set() if self.blank_results else set(part.blank)

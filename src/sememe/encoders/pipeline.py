@@ -16,7 +16,7 @@ from sememe.engines import Array, Engine
 from sememe.errors import InputError, TruncationWarning, warn
 from sememe.processes import submit
 from sememe.progress import Bar, progress_bar
-from sememe.text import Batch, Chunks, Tokens, batches
+from sememe.text import Batch, Rows, Tokens, batches
 
 _TIMED_TOKENS = 8192
 """After so many tokens it is known how long the job will take."""
@@ -27,7 +27,6 @@ _BATCHES, _LEAST_BUDGET = 16, 192
 _WINDOW_ITEMS, _WINDOW_CHARACTERS = 16_384, 2_000_000
 
 Item = TypeVar("Item", str, tuple[str, str])
-Read = TypeVar("Read", Tokens, Chunks)
 
 
 class Work(Generic[Item]):
@@ -131,41 +130,18 @@ class Pipeline:
         work: Work[Item],
         *,
         skip: int = 0,
+        done: Rows | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
-        """Yield computed batches of different items, counting what is cut and what is done."""
+        """Yield computed batches of items, counting what is cut and what is done.
+
+        `done` is how many items of the call each of these completes; None for one each.
+        """
         for first, tokens in tokenized(items, tokenize):
             work.add(tokens, items[first : first + len(tokens.lengths)])
             remaining = work.remaining(len(items) - first)
             for batch, values in self.run(first, tokens, work, skip=skip, remaining=remaining):
                 yield batch, values
-                work.bar.update(len(batch.rows))
-
-    def pooled(
-        self,
-        texts: Sequence[str],
-        chunk: Callable[[Sequence[str]], Chunks],
-        work: Work[str],
-        *,
-        skip: int = 0,
-    ) -> Array:
-        """The vectors of texts of any length: means of their windows', weighted by their tokens.
-
-        Returns:
-            float32 (n, dim); of a text that is one window, that window's vector to the bit.
-        """
-        vectors = np.empty((len(texts), self.engine.dim), np.float32)
-        for first, chunks in tokenized(texts, chunk):
-            count, size = len(chunks.share), len(chunks.first)
-            windows = np.empty((count, self.engine.dim), np.float32)
-            begins = np.isin(np.arange(count), chunks.first)
-            remaining = work.remaining(len(texts) - first) * count // size
-            computed = self.run(first, chunks.tokens, work, skip=skip, remaining=remaining)
-            for batch, values in computed:
-                windows[batch.rows - first] = values
-                work.bar.update(int(begins[batch.rows - first].sum()))
-            weighted = windows * chunks.share[:, None]
-            vectors[first : first + size] = np.add.reduceat(weighted, chunks.first)
-        return vectors
+                work.bar.update(len(batch.rows) if done is None else int(done[batch.rows].sum()))
 
     def run(
         self,
@@ -199,8 +175,8 @@ class Pipeline:
 
 
 def tokenized(
-    items: Sequence[Item], tokenize: Callable[[Sequence[Item]], Read]
-) -> Iterator[tuple[int, Read]]:
+    items: Sequence[Item], tokenize: Callable[[Sequence[Item]], Tokens]
+) -> Iterator[tuple[int, Tokens]]:
     """Yield windows of tokenised items and where each starts, always one window ahead."""
     with ThreadPoolExecutor(1) as ahead:
         start, upcoming = 0, None

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from sememe import engines
-from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
+from sememe.checkpoint import DEFAULT_MODEL, read
 from sememe.checkpoint.modules import Pooling
-from sememe.engines import Ranges, save_ranges
+from sememe.engines import Output, Ranges, save_ranges
 from sememe.errors import InputError
-from sememe.text import PairTokenizer, Tokenizer, Tokens, check_texts
+from sememe.text import PairTokenizer, Tokenizer, check_texts
 
 CALIBRATION = Path(engines.__file__).parent / "calibration.txt"
 
@@ -47,7 +48,7 @@ def quantize(
         >>> ranges.fidelity.mean > 0.99                   # doctest: +SKIP
         True
     """
-    from sememe.engines.openvino.calibrate import calibrate
+    from sememe.engines.openvino.int8 import calibrate
 
     if texts is None:
         samples, source = CALIBRATION.read_text(encoding="utf-8").splitlines(), "sememe's own texts"
@@ -64,26 +65,15 @@ def quantize(
             f"{checkpoint.directory} is a static encoder, which computes in f32: there is nothing "
             "to quantize."
         )
-    seen, held_back = _tokens(checkpoint, samples)
-    output = checkpoint.pooling or Pooling()
-    ranges = calibrate(
-        checkpoint, "scores" if checkpoint.scoring else output, seen, held_back, source
-    )
+    is_cross = checkpoint.scoring is not None
+    output: Output = "scores" if is_cross else checkpoint.pooling or Pooling()
+    tokenize: Any = (PairTokenizer if is_cross else Tokenizer)(checkpoint)
+    items: list[Any] = _pairs(samples) if is_cross else [*samples]
+    held_back, seen = items[::_HELD_BACK], [x for i, x in enumerate(items) if i % _HELD_BACK]
+    if not is_cross:
+        seen.insert(0, "")  # no text at all is also a text, and its vector is unlike the others'
+    ranges = calibrate(checkpoint, output, tokenize(seen), tokenize(held_back), source)
     return ranges, save_ranges(checkpoint.weights.sha256, ranges)
-
-
-def _tokens(checkpoint: Checkpoint, texts: list[str]) -> tuple[Tokens, Tokens]:
-    """What the ranges are measured on, and what is held back: every fifth text or pair."""
-    if checkpoint.scoring is not None:
-        pairs, tokenizer = _pairs(texts), PairTokenizer(checkpoint)
-        return (
-            tokenizer([pair for i, pair in enumerate(pairs) if i % _HELD_BACK]),
-            tokenizer(pairs[::_HELD_BACK]),
-        )
-    tokenize = Tokenizer(checkpoint)
-    # No text at all is also a text, and its vector is unlike the others'.
-    seen = ["", *(text for i, text in enumerate(texts) if i % _HELD_BACK)]
-    return tokenize(seen), tokenize(texts[::_HELD_BACK])
 
 
 def _pairs(texts: list[str]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from sememe.arguments import flag, one_of, whole_number
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.modules import Pooling, parse_pooling
 from sememe.engines import Ranges, find_ranges, output_name
+from sememe.engines.processor import NO_RANGES
 from sememe.errors import CheckpointError, GuessWarning, InputError, UntrainedWarning, warn
 from sememe.text import check_texts
 
@@ -59,12 +60,12 @@ class OptionChecks:
 
     def check(
         self,
-        prompt_name: str | None,
-        prompt: str | None,
-        normalize: bool | None,
-        truncate_dim: int | None,
-        dtype: str,
-        long: str,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        dtype: str = "float32",
+        long: str = "truncate",
     ) -> VectorOptions:
         """What is to come out, every option checked."""
         one_of("dtype", dtype, DTYPES)
@@ -94,10 +95,7 @@ class OptionChecks:
 
     def _limit(self, unit: bool, size: int) -> float:
         if self._ranges is None:
-            raise InputError(
-                'dtype="int8" needs ranges that were measured for this checkpoint, and there are '
-                "none. Measure them once: sememe quantize MODEL"
-            )
+            raise InputError(f'dtype="int8" {NO_RANGES}')
         if self._ranges.output != (output := output_name(self._pooling)):
             raise InputError(
                 f'dtype="int8": the ranges of this checkpoint were measured for '

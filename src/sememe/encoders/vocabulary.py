@@ -47,18 +47,14 @@ class Vocabulary:
 
     def vectors(self) -> Any:
         """What the encoder makes of each token as a text of its own, float32 (size, dim)."""
-        tokenizer, engine = self._encoder._tokenizer, self._encoder._sentences.engine
-        (around,) = tokenizer.encodings(["a"]) if self._encoder.engine != "static" else (None,)
-        before, after = ([], []) if around is None else _special(around)
+        tokenizer, engine = self._encoder._tokenizer, self._encoder._pipeline.engine
+        # "a" has at least one token between those that are special.
+        around = tokenizer._tokenizer.encode("a", add_special_tokens=tokenizer._add_special)
+        text_places = np.flatnonzero(np.array(around.special_tokens_mask) == 0)
+        before, after = around.ids[: text_places[0]], around.ids[text_places[-1] + 1 :]
         tokens = tokenizer.joined([[*before, token, *after] for token in range(self.size)])
         vectors = np.empty((self.size, engine.dim), np.float32)
         rows = np.arange(self.size)
         for batch, values in engine.run(batches(tokens, rows, engine.budget)):
             vectors[batch.rows] = values
         return vectors
-
-
-def _special(encoding: Any) -> tuple[list[int], list[int]]:
-    """The ids of the special tokens before and after a text of one token or more."""
-    own = [place for place, is_special in enumerate(encoding.special_tokens_mask) if not is_special]
-    return encoding.ids[: own[0]], encoding.ids[own[-1] + 1 :]

@@ -1,17 +1,11 @@
 """What does the arithmetic: one contract, one folder or file an engine."""
 
-from sememe.engines.engine import Array, Engine, Output, output_name
-from sememe.engines.open import load_ahead, open_engine
-from sememe.engines.ranges import Ranges, find_ranges, save_ranges
-
-__all__ = [
-    "Array",
-    "Engine",
-    "Output",
-    "Ranges",
-    "find_ranges",
-    "load_ahead",
-    "open_engine",
-    "output_name",
-    "save_ranges",
-]
+from sememe.engines.engine import Array as Array
+from sememe.engines.engine import Engine as Engine
+from sememe.engines.engine import Output as Output
+from sememe.engines.engine import load_ahead as load_ahead
+from sememe.engines.engine import open_engine as open_engine
+from sememe.engines.engine import output_name as output_name
+from sememe.engines.ranges import Ranges as Ranges
+from sememe.engines.ranges import find_ranges as find_ranges
+from sememe.engines.ranges import save_ranges as save_ranges

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,19 @@ PRECISIONS = ("auto", "f32", "bf16", "int8")
 
 # Below these fidelities (mean, least) on held-back calibration texts, `auto` takes no int8.
 _LOWEST = {"cosine": (0.995, 0.97), "correlation": (0.995, 0.7)}
+_NEEDS = {
+    "bf16": "bfloat16 products (AVX512-BF16, AMX or ARM BF16)",
+    "int8": "int8 dot products (VNNI, AMX or ARM's)",
+}
+NO_RANGES = (
+    "needs ranges that were measured for this checkpoint, and there are none. Measure them once: "
+    "sememe quantize MODEL"
+)
+# What `auto`'s choice means to somebody who has never heard of precisions.
+_EFFECTS = {
+    "int8": "about 3 times as fast, and similarities differ in the third decimal",
+    "bf16": "about twice as fast, and similarities differ in the fourth decimal",
+}
 _CPUINFO = Path("/proc/cpuinfo")
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 # Linux's names for instructions that sum products of 8-bit numbers without saturating.
@@ -62,28 +74,20 @@ def multiplies_bf16(core: Any) -> bool:
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-@dataclass(frozen=True)
-class PrecisionChoice:
-    """A precision, and why `auto` takes it on this machine."""
-
-    precision: str
-    why: str
-
-
-def automatic(core: Any, ranges: Ranges | None, output: str) -> PrecisionChoice:
-    """What `auto` takes for an output: the fastest that this processor and these ranges allow."""
+def automatic(core: Any, ranges: Ranges | None, output: str) -> tuple[str, str]:
+    """The precision that `auto` takes for an output, the fastest that is accurate, and why."""
     why_no_int8 = _why_no_int8(ranges, output)
     if ranges is not None and not why_no_int8:
         fidelity = ranges.fidelity
-        return PrecisionChoice(
-            "int8",
+        why = (
             f"this processor has int8 dot products, and the {fidelity.measure} to f32 is "
             f"{fidelity.mean:.4f} (least {fidelity.least:.4f}) on {fidelity.texts} calibration "
-            "texts",
+            "texts"
         )
+        return "int8", why
     if multiplies_bf16(core):
-        return PrecisionChoice("bf16", f"this processor has bfloat16 products; {why_no_int8}")
-    return PrecisionChoice("f32", f"this processor has no bfloat16 products; {why_no_int8}")
+        return "bf16", f"this processor has bfloat16 products; {why_no_int8}"
+    return "f32", f"this processor has no bfloat16 products; {why_no_int8}"
 
 
 def _why_no_int8(ranges: Ranges | None, output: str) -> str:
@@ -113,40 +117,28 @@ def choose_precision(precision: str, core: Any, ranges: Ranges | None, output: s
     if precision == "f16":
         raise InputError('precision="f16" is for GPUs, with engine="torch".')
     one_of("precision", precision, PRECISIONS)
-    if precision == "bf16" and not multiplies_bf16(core):
+    if (precision == "bf16" and not multiplies_bf16(core)) or (
+        precision == "int8" and not multiplies_int8()
+    ):
         raise InputError(
-            'precision="bf16" needs a processor with bfloat16 products (AVX512-BF16, AMX or ARM '
-            'BF16), which this one does not have; use precision="f32".'
-        )
-    if precision == "int8" and not multiplies_int8():
-        raise InputError(
-            'precision="int8" needs a processor with int8 dot products (VNNI, AMX or ARM\'s), '
-            'which this one does not have; use precision="f32".'
+            f'precision="{precision}" needs a processor with {_NEEDS[precision]}, which this one '
+            'does not have; use precision="f32".'
         )
     if precision == "int8" and ranges is None:
-        raise InputError(
-            'precision="int8" needs ranges that were measured for this checkpoint, and there are '
-            "none. Measure them once: sememe quantize MODEL"
-        )
+        raise InputError(f'precision="int8" {NO_RANGES}')
     if precision != "auto":
         return precision
-    choice = automatic(core, ranges, output)
-    if first_time(f"precision-{choice.precision}"):
-        warn(_consequence(choice, ranges), ChoiceWarning, once=True)
-    return choice.precision
+    precision, why = automatic(core, ranges, output)
+    announce(precision, precision, _EFFECTS.get(precision, why))
+    return precision
 
 
-def _consequence(choice: PrecisionChoice, ranges: Ranges | None) -> str:
-    """What `auto`'s choice means to somebody who has never heard of precisions."""
-    if choice.precision == "f32":
-        return f"Computing in f32, the exact precision: {choice.why}."
-    differ = "similarities differ in the fourth decimal"
-    if choice.precision == "int8":
-        differ = "similarities differ in the third decimal"
-        if ranges is not None and ranges.fidelity.measure != "cosine":
-            differ = f"scores correlate to {ranges.fidelity.mean:.3f} with the exact ones"
-    faster = "3 times" if choice.precision == "int8" else "twice"
-    return (
-        f"Computing in {choice.precision}: about {faster} as fast, and {differ}; "
-        'precision="f32" (--precision f32) computes exactly. This is said once on this machine.'
-    )
+def announce(name: str, precision: str, effect: str) -> None:
+    """Say once on this machine, by a note of this name, which precision `auto` took."""
+    if first_time(f"precision-{name}"):
+        warn(
+            f'Computing in {precision}: {effect}. precision="f32" (--precision f32) computes '
+            "exactly. This is said once on this machine.",
+            ChoiceWarning,
+            once=True,
+        )

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +35,6 @@ class Shard:
     bytes: int
 
 
-@dataclass
-class Manifest:
-    """What kind of job it is, all that its output depends on, and its finished shards in order."""
-
-    kind: str
-    settings: dict[str, Any]
-    shards: list[Shard] = field(default_factory=list)
-    finished: bool = False
-
-    def save(self, folder: Path) -> None:
-        """Replace the file, whole or not at all."""
-        with replacing(folder / _NAME) as temporary:
-            description = {"format": _FORMAT, **asdict(self)}
-            temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-
-
 class Job:
     """Shards of one output: those that are finished are kept, the others computed.
 
@@ -65,11 +49,33 @@ class Job:
         ...     job.finish(len(parts))
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, kind: str, settings: dict[str, Any]) -> None:
         self.folder = folder
-        self._manifest = manifest
         self.resumed = 0
         """How many texts were finished before."""
+        self._kind = kind
+        self._settings = settings
+        self._shards: list[Shard] = []
+        self._is_finished = False
+        for path in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        if (folder / _NAME).is_file():
+            self._resume()
+            return
+        # Not even a shard may be there: the first manifest is saved before any.
+        foreign = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
+        if foreign:
+            raise JobError(
+                f"{folder} holds files that are not this job's ({foreign[0]}, for one); give a "
+                "folder that is new or empty."
+            )
+        try:
+            self._save()
+        except TableError as error:
+            raise JobError(f"{error}.", unavailable=error.unavailable) from None
 
     @classmethod
     @contextmanager
@@ -94,7 +100,7 @@ class Job:
                 f"{folder} cannot be written: {error.strerror}.", unavailable=is_unavailable(error)
             ) from None
         try:
-            yield cls(folder, _manifest(folder, kind, dict(settings)))
+            yield cls(folder, kind, dict(settings))
         finally:
             lock.release()
             if not (folder / _NAME).exists():
@@ -104,11 +110,11 @@ class Job:
 
     def has(self, number: int, texts: Sequence[Item]) -> bool:
         """Whether a shard is finished; JobError if it was finished with other texts."""
-        if number >= len(self._manifest.shards):
-            if self._manifest.finished:
+        if number >= len(self._shards):
+            if self._is_finished:
                 raise self._changed(f"continues after text {self._rows():,}, where it ended before")
             return False
-        shard = self._manifest.shards[number]
+        shard = self._shards[number]
         if shard.sha256 != _sha256(texts):
             start = self._rows(number)
             raise self._changed(f"differs among the texts {start + 1:,} to {start + shard.rows:,}")
@@ -127,8 +133,8 @@ class Job:
         try:
             write(path)
             shard = Shard(path.name, len(texts), _sha256(texts), path.stat().st_size)
-            self._manifest.shards[number : number + 1] = [shard]
-            self._manifest.save(self.folder)
+            self._shards[number : number + 1] = [shard]
+            self._save()
         except (TableError, OSError) as error:
             raise JobError(
                 f"{str(error).rstrip('.')}. {self._rows():,} texts are safe in {self.folder}: once "
@@ -141,22 +147,65 @@ class Job:
 
         Raises JobError if there were more of them before.
         """
-        if shards < len(self._manifest.shards):
+        if shards < len(self._shards):
             raise self._changed(f"ends after text {self._rows(shards):,}, and continued before")
-        if not self._manifest.finished:
-            self._manifest.finished = True
-            self._manifest.save(self.folder)
-        return [self.folder / shard.file for shard in self._manifest.shards]
+        if not self._is_finished:
+            self._is_finished = True
+            self._save()
+        return [self.folder / shard.file for shard in self._shards]
 
     def remove(self) -> None:
         """Remove the job's own files, when the output stands outside its folder."""
-        for shard in self._manifest.shards:
+        for shard in self._shards:
             (self.folder / shard.file).unlink(missing_ok=True)
         # Last: shards without a manifest would be somebody else's files.
         (self.folder / _NAME).unlink()
 
+    def _save(self) -> None:
+        with replacing(self.folder / _NAME) as temporary:
+            manifest = {
+                "format": _FORMAT,
+                "kind": self._kind,
+                "settings": self._settings,
+                "shards": [asdict(shard) for shard in self._shards],
+                "finished": self._is_finished,
+            }
+            temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+    def _resume(self) -> None:
+        path = self.folder / _NAME
+        remedy = f"Delete the folder {self.folder} to begin again, or give another output."
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            if manifest["format"] != _FORMAT:
+                raise JobError(
+                    f"{path}: this job has format {manifest['format']}, and this version of sememe "
+                    f"resumes jobs of format {_FORMAT}. {remedy}"
+                )
+            self._shards = [Shard(**shard) for shard in manifest["shards"]]
+            self._is_finished = bool(manifest["finished"])
+            kind, settings = manifest["kind"], dict(manifest["settings"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise JobError(f"{path} cannot be read ({error!r}). {remedy}") from None
+        if kind != self._kind:
+            raise JobError(
+                f"{self.folder} holds a job of another kind ({kind}); give another output."
+            )
+        for name in sorted({*settings, *self._settings}):
+            before, now = settings.get(name), self._settings.get(name)
+            if before != now:
+                raise JobError(
+                    f"The job in {self.folder} was begun with {name} {before!r}, and now it is "
+                    f"{now!r}. Resume it with the same, or delete the folder to begin again, or "
+                    "give another output."
+                )
+        finished = {shard.file for shard in self._shards}
+        for part in self.folder.glob(f"{_PART}*"):
+            if part.name not in finished:  # the process was killed before it was noted
+                part.unlink()
+
     def _rows(self, shards: int | None = None) -> int:
-        return sum(shard.rows for shard in self._manifest.shards[:shards])
+        return sum(shard.rows for shard in self._shards[:shards])
 
     def _changed(self, how: str) -> JobError:
         return JobError(
@@ -164,64 +213,6 @@ class Job:
             "Give the same input to resume it, or delete the folder to begin again, or give "
             "another output."
         )
-
-
-def _manifest(folder: Path, kind: str, settings: dict[str, Any]) -> Manifest:
-    """The folder's manifest, checked, or a new one; files that it does not list are swept away."""
-    for path in folder.glob(_TEMPORARY):  # of a process that was killed while it wrote
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    if not (folder / _NAME).is_file():
-        # Not even a shard may be there: the first manifest is saved before any.
-        foreign = sorted(path.name for path in folder.iterdir() if path.name != _LOCK)
-        if foreign:
-            raise JobError(
-                f"{folder} holds files that are not this job's ({foreign[0]}, for one); give a "
-                "folder that is new or empty."
-            )
-        manifest = Manifest(kind, settings)
-        try:
-            manifest.save(folder)
-        except TableError as error:
-            raise JobError(f"{error}.", unavailable=error.unavailable) from None
-        return manifest
-    manifest = _read_manifest(folder)
-    if manifest.kind != kind:
-        raise JobError(
-            f"{folder} holds a job of another kind ({manifest.kind}); give another output."
-        )
-    for name in sorted({*settings, *manifest.settings}):
-        before, now = manifest.settings.get(name), settings.get(name)
-        if before != now:
-            raise JobError(
-                f"The job in {folder} was begun with {name} {before!r}, and now it is {now!r}. "
-                "Resume it with the same, or delete the folder to begin again, or give another "
-                "output."
-            )
-    finished = {shard.file for shard in manifest.shards}
-    for part in folder.glob(f"{_PART}*"):  # written, but the process was killed before it was noted
-        if part.name not in finished:
-            part.unlink()
-    return manifest
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    path = folder / _NAME
-    remedy = f"Delete the folder {folder} to begin again, or give another output."
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        if description["format"] != _FORMAT:
-            raise JobError(
-                f"{path}: this job has format {description['format']}, and this version of sememe "
-                f"resumes jobs of format {_FORMAT}. {remedy}"
-            )
-        shards = [Shard(**shard) for shard in description["shards"]]
-        settings = dict(description["settings"])
-        return Manifest(description["kind"], settings, shards, bool(description["finished"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise JobError(f"{path} cannot be read ({error!r}). {remedy}") from None
 
 
 def flat(items: Iterable[Any]) -> Iterator[Any]:

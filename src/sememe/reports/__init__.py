@@ -80,6 +80,20 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def text_table(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """The lines of a table: its first `left` columns to the left, the others to the right.
+
+    >>> text_table([["model", "V"], ["a", "81.2"]], left=1)
+    ['model     V', 'a      81.2']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = (
+        [f"{cell:{'<' if at < left else '>'}{widths[at]}}" for at, cell in enumerate(row)]
+        for row in rows
+    )
+    return ["  ".join(cells).rstrip() for cells in aligned]
+
+
 def html_table(names: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> str:
     """A table for a notebook, every cell of it escaped.
 

@@ -1,4 +1,4 @@
-"""From matches to hits: rankings fused, reranked, and the sentence of each text that fits best."""
+"""From matches to hits: rankings fused, and the sentence of each text that fits best."""
 
 import re
 from collections import Counter
@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sememe.search.rows import Match, Row
+from sememe.search.rows import Match, Row, trimmed
 from sememe.tables import to_frame
 from sememe.text import sentences
 
 if TYPE_CHECKING:
     import pandas
 
-    from sememe.encoders import BiEncoder, CrossEncoder
+    from sememe.encoders import BiEncoder
 
 _RANK = 60  # of Cormack et al.: how little the first ranks differ
 _MAX_SENTENCES = 200  # of one text that are encoded
 _TOGETHER = 50  # sentences of several texts: more would make the first hit wait for the others
+_PASSAGES = 4  # so many times as many as there shall be texts
 _WORD = re.compile(r"\w+")
 
 
@@ -118,23 +119,20 @@ def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[
     return [Match(rows[key], scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
 
 
-def reranked(
-    cross: "CrossEncoder",
-    queries: Sequence[str],
-    rankings: list[list[Match]],
-    progress: bool | None,
+def by_document(
+    find: Callable[[int], list[list[Match]]], count: int, per_document: int | None
 ) -> list[list[Match]]:
-    """Each query's matches by the scores of a cross-encoder, best first."""
-    pairs = [
-        (query, match.row.text)
-        for query, matches in zip(queries, rankings, strict=True)
-        for match in matches
-    ]
-    scores = iter(cross.score(pairs, truncate="document", progress=progress).tolist())
-    return [
-        sorted((Match(row, next(scores)) for row, _ in matches), key=lambda match: -match.score)
-        for matches in rankings
-    ]
+    """So many matches of each query, at most `per_document` a text, out of `find(passages)`."""
+    passages = count
+    while True:  # until there are enough texts, or no more passages
+        passages *= 1 if per_document is None else _PASSAGES
+        rankings = find(passages)
+        texts = [best_of_texts(matches, per_document)[:count] for matches in rankings]
+        if all(
+            len(some) == count or len(matches) < passages
+            for some, matches in zip(texts, rankings, strict=True)
+        ):
+            return [[Match(trimmed(row), score) for row, score in some] for some in texts]
 
 
 class BestSentences:

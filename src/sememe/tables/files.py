@@ -9,7 +9,7 @@ import shlex
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -30,6 +30,7 @@ FORMATS = {
 }
 _HEAD = 8192
 _DESCRIPTORS = re.compile(r"-|/dev/stdin|/(dev|proc/self)/fd/\d+")
+_SHEET = re.compile(r"(.+\.xlsx)#(.+)", re.IGNORECASE)
 _MARKS = {
     b"\xff\xfe\0\0": "utf-32",  # before UTF-16's, which it begins with
     b"\0\0\xfe\xff": "utf-32",
@@ -37,7 +38,8 @@ _MARKS = {
     b"\xfe\xff": "utf-16",
 }
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_NOT_IN_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+# Of Latin-1 it has all that a text can have.
+_CONVERSION = ", or, if it is in Windows-1252, convert it: iconv -f cp1252 -t utf-8 {} > utf8{}"
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive: unpack it first",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file, or one with a password: save it as .xlsx or "
@@ -46,6 +48,16 @@ _SIGNATURES = {
     b"\x1f\x8b": "gzip: add .gz to its name",
     b"PAR1": "parquet: name it .parquet",
 }
+
+
+def split_sheet(path: StrPath) -> tuple[str, str | None]:
+    """A path, and the sheet that is named behind it.
+
+    >>> split_sheet("orders.xlsx#May")
+    ('orders.xlsx', 'May')
+    """
+    match = _SHEET.fullmatch(os.fspath(path))
+    return (match[1], match[2]) if match else (os.fspath(path), None)
 
 
 def file_name(path: StrPath) -> str:
@@ -59,13 +71,14 @@ def input_format(path: StrPath) -> str:
     Standard input and pipes without a suffix are lines of text. No pipe is opened: what is read
     from it once is gone.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = Path(split_sheet(path)[0]).suffix.lower()
     is_compressed = suffix == ".gz"
     file_format = FORMATS.get(Path(Path(path).stem).suffix.lower() if is_compressed else suffix)
     if file_format and not (is_compressed and file_format in ("parquet", "xlsx")):
         return file_format
-    if _DESCRIPTORS.fullmatch(os.fspath(path)) or _is_fifo(path):
-        return "txt"
+    with suppress(OSError):  # which opening it explains
+        if _DESCRIPTORS.fullmatch(os.fspath(path)) or Path(path).is_fifo():
+            return "txt"
     with open_bytes(path) as stream:
         kind = looks_like(stream.read(_HEAD))
     raise TableError(
@@ -77,7 +90,7 @@ def input_format(path: StrPath) -> str:
 @contextmanager
 def open_bytes(path: StrPath) -> Iterator[IO[bytes]]:
     """Open a file that is not empty; whatever is wrong with it becomes a TableError."""
-    name = file_name(path)
+    name, (path, _) = file_name(path), split_sheet(path)
     compressed = Path(path).suffix.lower() == ".gz"
     try:
         with _open(path) as raw, gzip.open(raw) if compressed else nullcontext(raw) as opened:
@@ -114,13 +127,6 @@ def _open(path: StrPath) -> IO[bytes]:
     return Path(path).open("rb")
 
 
-def _is_fifo(path: StrPath) -> bool:
-    try:
-        return Path(path).is_fifo()
-    except OSError:
-        return False  # and to open it tells why
-
-
 def _missing(path: Path) -> str:
     try:
         guess = did_you_mean(path.name, (file.name for file in path.parent.iterdir()))
@@ -154,27 +160,12 @@ def open_text(path: StrPath) -> Iterator[IO[str]]:
             raise TableError(
                 f"{file_name(path)}, line {line}: byte 0x{stream.read(1).hex()} at offset {offset} "
                 f"is not {encoding.upper() or 'UTF-8'}; save the file as UTF-8"
-                + ("" if encoding else _conversion(path, stream))
+                + (
+                    ""
+                    if encoding
+                    else _CONVERSION.format(shlex.quote(os.fspath(path)), Path(path).suffix)
+                )
             ) from None
-
-
-def _conversion(path: StrPath, stream: IO[bytes]) -> str:
-    """Half a sentence: how to convert the file, by the bytes from the first that is not UTF-8."""
-    stream.seek(-1, os.SEEK_CUR)
-    rest = set[int]()
-    while chunk := stream.read(_HEAD):
-        rest.update(chunk)
-    if rest & _NOT_IN_CP1252:
-        return ""  # neither of the two
-    # Curly quotes, dashes and the euro are control characters in Latin-1, which no text has.
-    name, code = (
-        ("Windows-1252", "cp1252") if rest & {*range(0x80, 0xA0)} else ("Latin-1", "latin1")
-    )
-    source = shlex.quote(os.fspath(path))
-    return (
-        f", or, if it is in {name}, convert it: iconv -f {code} -t utf-8 {source} > "
-        f"utf8{Path(path).suffix}"
-    )
 
 
 def looks_like(head: bytes) -> str:
@@ -218,6 +209,8 @@ def check_destination(path: StrPath) -> None:
     """Raise TableError unless `path` is a file that may be replaced, or could be a new one."""
     target = Path(path)
     try:
+        if target.parent.is_file():
+            raise TableError(f"{path} cannot be written: {target.parent} is a file, not a folder")
         if not target.parent.is_dir():
             raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
         if target.exists() and not target.is_file():

@@ -123,23 +123,17 @@ def _number(value: Any) -> float | None:
 def _date(value: Any, month_first: bool) -> datetime | None:
     if type(value).__name__ == "datetime64":
         value = value.astype("datetime64[us]").item()
-    if isinstance(value, str):
-        value = _date_of_text(value.strip(), month_first)
-    elif isinstance(value, date) and not isinstance(value, datetime):
+    try:
+        if isinstance(value, str) and (match := _DATE.match(value.strip())):
+            first, mark, second, year = match.groups()
+            month, day = (first, second) if month_first and mark != "." else (second, first)
+            value = datetime(int(year), int(month), int(day))
+        elif isinstance(value, str):
+            value = datetime.fromisoformat(value.strip().replace("/", "-"))
+    except ValueError:
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         return None
     return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-
-
-def _date_of_text(text: str, month_first: bool) -> datetime | None:
-    match = _DATE.match(text)
-    try:
-        if match is None:
-            return datetime.fromisoformat(text.replace("/", "-"))
-        first, mark, second, year = match.groups()
-        swap = month_first and mark != "."
-        day, month = (second, first) if swap else (first, second)
-        return datetime(int(year), int(month), int(day))
-    except ValueError:
-        return None

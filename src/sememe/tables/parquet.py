@@ -103,27 +103,20 @@ def read_parquet(stream: IO[bytes], file: str, pick: Pick, size: float) -> Itera
     if not (schema.names and rows):
         raise TableError(f"{file} has a schema but no rows")
     picked = list(pick(schema.names) if pick else schema.names)
-    if size != float("inf"):
+    is_streamed = size != float("inf")
+    with _one_error(f"{file}: {_named(picked)} cannot be read"):
+        batches = data.iter_batches(int(size) if is_streamed else _BATCH_ROWS, columns=picked)
         start = 0
-        with _one_error(f"{file}: {_named(picked)} cannot be read"):
-            for batch in data.iter_batches(int(size), columns=picked):
-                block = {
-                    name: ArrowColumn(batch.column(name), schema.field(name), file)
-                    for name in picked
-                }
-                end = start + len(batch)
-                if end > start:  # a row group may have no row
-                    yield Table(block, Source(file, "row", range(start + 1, end + 1), start))
-                start = end
-        return
-    columns = {}
-    for name in picked:  # one at a time: so an error names the column
-        with _one_error(f"{file}: {_named([name])} cannot be read"):
-            field = schema.field(name)
-            batches = data.iter_batches(_BATCH_ROWS, columns=[name])
-            chunks = [batch.column(name) for batch in batches]
-            columns[name] = ArrowColumn(pa.chunked_array(chunks, field.type), field, file)
-    yield Table(columns, Source(file, "row", range(1, rows + 1)))
+        for group in ([batch] for batch in batches) if is_streamed else [list(batches)]:
+            block = {}
+            for name in picked:
+                field = schema.field(name)
+                chunks = [batch.column(name) for batch in group]
+                block[name] = ArrowColumn(pa.chunked_array(chunks, field.type), field, file)
+            end = start + sum(map(len, group))
+            if end > start:  # a row group may have no row
+                yield Table(block, Source(file, "row", range(start + 1, end + 1), start))
+            start = end
 
 
 def _named(columns: Sequence[str]) -> str:

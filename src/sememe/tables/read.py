@@ -1,21 +1,35 @@
-"""Read a table, or one column of texts, from any of the formats."""
+"""Read a table, or one column of texts, from any of the formats.
 
+csv and tsv are read strictly: a row that is not what its header promises is an error. Tab-separated
+text has no quoting, but pandas quotes: a cell is quoted only if its quotes close before the next
+tab or line end, with those inside doubled. All other quotes are text.
+"""
+
+import csv
 import json
+import re
 import reprlib
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from math import inf
 from typing import IO, Any
 
 from sememe.errors import SememeWarning, TableError, warn
-from sememe.progress import counted
-from sememe.tables.delimited import read_delimited
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Names, Pick, Table, Texts, choose_columns, tables_of
+from sememe.tables.table import Names, Pick, Table, Texts, checked_header, choose_columns, tables_of
 from sememe.tables.xlsx import read_xlsx
 
+# No text is as long as this: a quote that is never closed is found before it eats the memory.
+_LONGEST_CELL = 2**24
+_EXCELS_HINT = re.compile(r"sep=([,;\t|])[\r\n]*", re.IGNORECASE)
+_QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+# The lines where a row begins and ends, and its cells.
+_Rows = Iterator[tuple[int, int, list[str]]]
 _EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
@@ -76,24 +90,16 @@ def _read_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[
 
 def _read_json_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[Table]:
     """Read twice: the keys of all lines are the columns, whichever line has them first."""
-    halves: list[int] = []
-    names = list(dict.fromkeys(key for _, row in _records(lines, file, halves) for key in row))
-    if halves and names:
-        warn(
-            f"{file}: {counted(len(halves), 'line')} with half of a surrogate pair (first: line "
-            f"{halves[0]}), which is no character; it is read as U+FFFD",
-            SememeWarning,
-        )
+    names = list(dict.fromkeys(key for _, row in _records(lines, file) for key in row))
     picked = pick(names) if pick and names else names
     lines.seek(0)
-    rows = ((number, list(map(row.get, picked))) for number, row in _records(lines, file, []))
+    rows = ((number, list(map(row.get, picked))) for number, row in _records(lines, file))
     return tables_of(picked, rows, size, file)
 
 
-def _records(
-    lines: IO[str], file: str, halves: list[int]
-) -> Iterator[tuple[int, dict[str, object]]]:
-    """Each line's object and number; the numbers of lines with half a character are appended."""
+def _records(lines: IO[str], file: str) -> Iterator[tuple[int, dict[str, object]]]:
+    """Each line's number and object."""
+    has_warned = False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -109,8 +115,15 @@ def _records(
                 text = json.dumps(value, ensure_ascii=False)
                 readable = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
                 if readable != text:
-                    halves.append(number)
                     value = json.loads(readable)
+                    if not has_warned:
+                        warn(
+                            f"{file}, line {number}: half of a surrogate pair, which is no "
+                            "character; it is read as U+FFFD, wherever it stands in this file",
+                            SememeWarning,
+                            once=True,  # the file is read twice
+                        )
+                    has_warned = True
         except json.JSONDecodeError as error:
             raise TableError(
                 f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}); "
@@ -128,10 +141,105 @@ def _records(
         yield number, value
 
 
+def _read_delimited(
+    lines: IO[str], file: str, pick: Pick, size: float, delimiter: str | None = None
+) -> Iterator[Table]:
+    """Yield the columns that `pick` takes from the header, up to `size` rows at a time.
+
+    A delimiter of None is told by Excel's `sep=;` in the first line, or guessed from the header.
+    """
+    number, first = _next_line(lines, 0)
+    if delimiter is None and (hint := _EXCELS_HINT.fullmatch(first)):
+        delimiter = hint[1]
+        number, first = _next_line(lines, number)
+    # The one that the header has most often outside its quotes; a quote within a cell is text.
+    bare = re.sub(r'(?<![^,;\t])"[^"]*(?:""[^"]*)*("|$)', "", first)
+    delimiter = delimiter or max(",;\t", key=bare.count)
+    read = _tab_separated if delimiter == "\t" else _quoted
+    rows = read(chain([first], lines), number, delimiter, file)
+    header = checked_header(next(rows, (1, 1, []))[2], file)
+    names = list(pick(header) if pick else header)
+    places = [header.index(name) for name in names]
+    return tables_of(names, _checked(rows, header, places, delimiter, file), size, file)
+
+
+def _next_line(lines: IO[str], before: int) -> tuple[int, str]:
+    """The next line that is not empty, and its number."""
+    for number, line in enumerate(lines, before + 1):
+        if line.rstrip("\r\n"):
+            return number, line
+    return before + 1, ""
+
+
+def _checked(
+    rows: _Rows, header: list[str], places: list[int], delimiter: str, file: str
+) -> Iterator[tuple[int, list[str]]]:
+    for start, end, row in rows:
+        if len(row) != len(header):
+            raise TableError(
+                f"{file}, line {start}: the header has {len(header)} cells, this row {len(row)}; "
+                + _cause(start, end, delimiter, len(row) > len(header))
+            )
+        yield start, [row[place] for place in places]
+
+
+def _tab_separated(lines: Iterable[str], start: int, _delimiter: str, _file: str) -> _Rows:
+    for number, line in enumerate(lines, start):
+        row = line.rstrip("\r\n")
+        if row:
+            cells = row.split("\t")
+            if '"' in row:
+                quoted = map(_QUOTED.fullmatch, cells)
+                cells = [
+                    match[1].replace('""', '"') if match else cell
+                    for match, cell in zip(quoted, cells, strict=True)
+                ]
+            yield number, number, cells
+
+
+def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Rows:
+    """Each row that is not blank."""
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    before = start - 1
+    try:
+        for row in reader:
+            end = before + reader.line_num
+            if row:
+                yield start, end, row
+            start = end + 1
+    except csv.Error as error:
+        line = before + reader.line_num
+        advice = 'write a text with quotes in it between quotes, with its own doubled: "say ""hi"""'
+        if "field larger" in str(error):
+            problem = f"a cell of this row has more than {_LONGEST_CELL:,} characters"
+            advice = (
+                'most likely a quote (") opens in it and is not closed; if a text is really so '
+                "long, .jsonl and .parquet hold it"
+            )
+        elif start == line and "expected after" in str(error):
+            problem = 'a quote (") closes before the end of its cell'
+        else:
+            problem = f'a quote (") that opens in this row is not closed by line {line}'
+        raise TableError(f"{file}, line {start}: {problem}; {advice}") from None
+
+
+def _cause(start: int, end: int, delimiter: str, too_many: bool) -> str:
+    if end > start:
+        return f"the row runs on to line {end}: most likely a quote opens here and is not closed"
+    if delimiter == "\t":
+        missing = "a cell is missing, or a text has a line break in it"
+        cause = "a text has a tab in it" if too_many else missing
+        return f"most likely {cause}, which .tsv cannot hold: save it as .csv with commas"
+    if too_many:
+        return f"most likely a text with a {_NAMES[delimiter]} in it is not between quotes"
+    return "most likely a cell is missing, or a text with a line break is not between quotes"
+
+
 _READERS: dict[str, Callable[[Any, str, Pick, float], Iterator[Table]]] = {
     "txt": _read_lines,
-    "csv": read_delimited,
-    "tsv": partial(read_delimited, delimiter="\t"),
+    "csv": _read_delimited,
+    "tsv": partial(_read_delimited, delimiter="\t"),
     "jsonl": _read_json_lines,
     "parquet": read_parquet,
     "xlsx": read_xlsx,

@@ -139,20 +139,20 @@ class Table:
         return ["\n\n".join(text for text in row if text.strip()) for row in rows]
 
     def _texts(self, name: str) -> list[str]:
-        return [
-            value if isinstance(value, str) else self._text(i, name, value)
-            for i, value in enumerate(self.columns[name])
-        ]
-
-    def _text(self, i: int, name: str, value: object) -> str:
-        if is_missing(value):
-            return ""
-        if self.source.letters and type(value) in (int, float):
-            return str(value)  # a spreadsheet makes numbers of digits, which csv has as texts
-        raise TableError(
-            f'{self.source.where(i, name)}: "{name}" is {reprlib.repr(value)}, not a text; give '
-            f"it a text, or remove the {self.source.unit}"
-        )
+        texts = []
+        for i, value in enumerate(self.columns[name]):
+            if isinstance(value, str):
+                texts.append(value)
+            elif is_missing(value):
+                texts.append("")
+            elif self.source.letters and type(value) in (int, float):
+                texts.append(str(value))  # a sheet makes numbers of digits; csv has them as texts
+            else:
+                raise TableError(
+                    f'{self.source.where(i, name)}: "{name}" is {reprlib.repr(value)}, not a text; '
+                    f"give it a text, or remove the {self.source.unit}"
+                )
+        return texts
 
 
 def checked_header(names: Sequence[str], file: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Excel workbooks, by way of openpyxl, which is optional and imported only when a file asks for it.
 
-The first visible sheet is read; its first row that is not empty names the columns.
+The first visible sheet is read, or the one that `book.xlsx#Sheet` names. Its first row that is not
+empty names the columns.
 """
 
 import re
@@ -14,10 +15,11 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import IO, Any
 
+from sememe.arguments import did_you_mean
 from sememe.errors import SememeWarning, TableError, warn
 from sememe.extras import importing
 from sememe.progress import counted
-from sememe.tables.files import looks_like
+from sememe.tables.files import looks_like, split_sheet
 from sememe.tables.table import Pick, Table, checked_header, tables_of
 
 LONGEST_CELL = 32_767  # characters
@@ -39,7 +41,7 @@ def read_xlsx(stream: IO[bytes], file: str, pick: Pick, size: float) -> Iterator
 
     A formula is the value that was stored with it; an error, such as #N/A, is an empty cell.
     """
-    sheet = _first_sheet(stream, file, data_only=True)
+    sheet = _open_sheet(stream, file, data_only=True)
     letter = require_openpyxl().utils.get_column_letter
     rows = ((number, row) for number, row in _rows(sheet, file) if any(map(_has_value, row)))
     first, header = next(rows, (1, ()))
@@ -69,7 +71,7 @@ def read_xlsx(stream: IO[bytes], file: str, pick: Pick, size: float) -> Iterator
     for table in tables_of(list(letters), picked(), size, file):
         yield replace(table, source=replace(table.source, unit="row", letters=letters))
     if uncertain:
-        formulas = _rows(_first_sheet(stream, file), file)
+        formulas = _rows(_open_sheet(stream, file), file)
         _warn_of_formulas(formulas, uncertain, file, letter)
 
 
@@ -88,7 +90,7 @@ def _warn_of_formulas(rows: Any, uncertain: set[tuple[int, int]], file: str, let
         )
 
 
-def _first_sheet(stream: IO[bytes], file: str, data_only: bool = False) -> Any:
+def _open_sheet(stream: IO[bytes], file: str, data_only: bool = False) -> Any:
     openpyxl = require_openpyxl()
     kind = looks_like(stream.read(8))
     stream.seek(0)
@@ -97,18 +99,23 @@ def _first_sheet(stream: IO[bytes], file: str, data_only: bool = False) -> Any:
     with _one_error(file), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and validations, which nobody reads here
         book = openpyxl.load_workbook(stream, read_only=True, data_only=data_only)
-    sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    if not sheets:
+    by_name = {sheet.title: sheet for sheet in book.worksheets}
+    visible = [name for name, sheet in by_name.items() if sheet.sheet_state == "visible"]
+    names = ", ".join(f'"{name}"' for name in visible)
+    name = split_sheet(file)[1] or next(iter(visible), "")
+    if not visible:
         raise TableError(f"{file} has no sheet of cells")
-    if data_only and len(sheets) > 1:
-        names = ", ".join(f'"{sheet.title}"' for sheet in sheets)
+    if name not in by_name:
+        guess = did_you_mean(name, by_name)
+        raise TableError(f'{file}: there is no sheet "{name}"{guess}; there are {names}')
+    if data_only and len(visible) > 1 and name != split_sheet(file)[1]:
         warn(
-            f'{file} has the sheets {names}; the first, "{sheets[0].title}", is read (move another '
-            "to the front to read that)",
+            f'{file} has the sheets {names}; the first, "{name}", is read (another one as '
+            f'"{file}#{visible[1]}")',
             SememeWarning,
         )
-    sheets[0].reset_dimensions()  # which some programs write wrong
-    return sheets[0]
+    by_name[name].reset_dimensions()  # which some programs write wrong
+    return by_name[name]
 
 
 def _rows(sheet: Any, file: str) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -143,7 +150,7 @@ def _value(cell: Any) -> object:
 
 
 def write_xlsx(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows under a header, on one sheet; TableError names the cell that cannot be."""
+    """Write rows under a header, on one sheet; their texts hold nothing `UNWRITABLE`."""
     openpyxl = require_openpyxl()
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Sheet1")
@@ -152,12 +159,7 @@ def write_xlsx(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]
             if number > _MOST_ROWS:
                 raise TableError(f"xlsx holds {_MOST_ROWS:,} rows; .csv holds them all")
             cells = []
-            for place, value in enumerate(row, 1):
-                try:
-                    cell = _writable(value)
-                except TableError as error:
-                    letter = openpyxl.utils.get_column_letter(place)
-                    raise TableError(f"row {number}, column {letter}: {error}") from None
+            for cell in map(_writable, row):
                 if isinstance(cell, str) and cell[:1] in ("=", "#"):
                     cell = openpyxl.cell.WriteOnlyCell(sheet, cell)
                     cell.data_type = "s"  # neither a formula nor an error
@@ -169,15 +171,6 @@ def write_xlsx(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]
 def _writable(value: Any) -> Any:
     """A value as a cell holds it: what a double or a date cannot be is a text."""
     if isinstance(value, str):
-        if UNWRITABLE.search(value):
-            raise TableError(
-                "a text with a control character, which xlsx cannot hold; .csv holds it"
-            )
-        if len(value) > LONGEST_CELL:
-            raise TableError(
-                f"a text of {len(value):,} characters, and a cell of xlsx holds {LONGEST_CELL:,}; "
-                ".csv, .jsonl and .parquet hold it"
-            )
         return value.replace("\r", _RETURN)
     if isinstance(value, int) and abs(value) > _EXACT:
         return str(value)
@@ -197,14 +190,12 @@ UNWRITABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 def join_xlsx(path: Path, parts: Sequence[Path]) -> None:
     """Write workbooks of one header as one."""
     with parts[0].open("rb") as stream:
-        names = [
-            str(cell.value) for cell in next(_rows(_first_sheet(stream, parts[0].name), ""))[1]
-        ]
+        names = [str(cell.value) for cell in next(_rows(_open_sheet(stream, parts[0].name), ""))[1]]
 
     def rows() -> Iterator[list[object]]:
         for part in parts:
             with part.open("rb") as stream:
-                for number, row in _rows(_first_sheet(stream, part.name), part.name):
+                for number, row in _rows(_open_sheet(stream, part.name), part.name):
                     if number > 1:
                         yield [_value(cell) for cell in row]
 

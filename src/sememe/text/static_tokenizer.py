@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.static import UNLIMITED
+from sememe.checkpoint.modules import UNLIMITED
 from sememe.processes import PerProcess
 from sememe.text.tokenizer import Ints, Tokenizer, Tokens
 
@@ -49,7 +49,12 @@ class StaticTokenizer(Tokenizer):
         super().__init__(checkpoint, special=False)
         self._unknown = UNKNOWN
         if checkpoint.static is not None and checkpoint.static.model2vec:
-            self._unknown = _unknown(self._tokenizer)
+            token = getattr(self._tokenizer.model, "unk_token", None)
+            if token is None:  # a Unigram model says it only in its file
+                number = json.loads(self._tokenizer.to_str())["model"].get("unk_id")
+            else:
+                number = self._tokenizer.token_to_id(token)
+            self._unknown = UNKNOWN if number is None else int(number)
         else:  # sentence-transformers cuts where the tokenizer's file says so
             self.max_length = self.written_length or UNLIMITED
         added = self._tokenizer.get_added_tokens_decoder().values()
@@ -151,13 +156,3 @@ def _apart(tokenizer: Any) -> bool:
         and _SPACE in (vocabulary := tokenizer.get_vocab())
         and not any(_SPACE in token.lstrip(_SPACE) for token in vocabulary)
     )
-
-
-def _unknown(tokenizer: Any) -> int:
-    """The unknown token's id; a Unigram model says it only in its file."""
-    token = getattr(tokenizer.model, "unk_token", None)
-    if token is None:
-        number = json.loads(tokenizer.to_str())["model"].get("unk_id")
-    else:
-        number = tokenizer.token_to_id(token)
-    return UNKNOWN if number is None else int(number)

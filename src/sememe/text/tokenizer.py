@@ -6,18 +6,19 @@ default model's file says 128 where the model reads 256.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.files import lfs_pointer, read_json
 from sememe.errors import CheckpointError
 from sememe.processes import native_code
-from sememe.text.tokenizer_files import load_tokenizer, tokenizer_settings
 
 Ints = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.intp]
@@ -170,8 +171,8 @@ class Tokenizer:
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokenise texts, cutting each to the maximum length and counting what was cut."""
         encodings, ids, lengths = self._encoded(texts)
-        if self._add_special:
-            self._check_lengths(lengths)
+        if self._add_special and lengths.max(initial=0) > self.max_length:
+            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
         cut = np.zeros(len(lengths), np.int64)
         for row in np.flatnonzero(lengths >= self.max_length) if self._add_special else ():
             cut[row] = sum(len(piece.ids) - self._special for piece in encodings[row].overflowing)
@@ -185,13 +186,6 @@ class Tokenizer:
                 list(texts), add_special_tokens=self._add_special
             )
         return encodings, *self._flat([encoding.ids for encoding in encodings])
-
-    def encodings(self, texts: Sequence[str]) -> list[Any]:
-        """The library's own `Encoding` of each text, which knows where its tokens stand in it."""
-        with native_code():
-            encodings = list(self._tokenizer.encode_batch(texts))
-        self._check_lengths(np.array([len(encoding.ids) for encoding in encodings], np.int32))
-        return encodings
 
     def joined(self, texts_ids: Sequence[Sequence[int]]) -> Tokens:
         """Ids as an engine takes them, none of them cut."""
@@ -213,10 +207,6 @@ class Tokenizer:
                 "same model."
             )
         return ids, lengths
-
-    def _check_lengths(self, lengths: Ints) -> None:
-        if lengths.max(initial=0) > self.max_length:
-            raise CheckpointError(f"{self.path}: its post_processor gives a text more than once.")
 
     def example_pair(self) -> tuple[list[int], list[int | None], list[int]]:
         """The ids of a pair of texts "a", which text each is of, and the types meant for the model.
@@ -245,3 +235,87 @@ class Tokenizer:
         encoding = self._tokenizer.encode(prompt)
         closing = int(len(encoding.ids) > 1 and encoding.special_tokens_mask[-1] == 1)
         return len(encoding.ids) - closing
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> tuple[Path, Any]:
+    """The file that a checkpoint's tokenizer was read from, and the library's tokenizer.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+    from tokenizers import Tokenizer
+
+    place = checkpoint.tokenizer
+    description = place if place.is_file() else place / "tokenizer.json"
+    readers: dict[Path, Callable[[Path], Any]] = {
+        description: lambda path: Tokenizer.from_file(str(path)),
+        place / "vocab.txt": (
+            _mpnet if checkpoint.config.get("model_type") == "mpnet" else _word_pieces
+        ),
+        place / "merges.txt": _byte_pairs,
+    }
+    for path, read in readers.items():
+        if not path.is_file():
+            continue
+        try:
+            return path, read(path)
+        except CheckpointError:
+            raise
+        except Exception as error:  # the Rust side raises plain Exception
+            if pointer := lfs_pointer(path):
+                raise CheckpointError(pointer) from None
+            raise CheckpointError(f"{path}: the tokenizer cannot be read ({error}).") from None
+    raise CheckpointError(
+        f"{place}: there is no tokenizer (tokenizer.json, vocab.txt for WordPiece, or "
+        "vocab.json and merges.txt for byte-level BPE)."
+    )
+
+
+def tokenizer_settings(tokenizer: Path) -> dict[str, Any]:
+    """The tokenizer_config.json beside a tokenizer's file; empty where there is none."""
+    path = tokenizer.with_name("tokenizer_config.json")
+    return read_json(path) if path.is_file() else {}
+
+
+# What follows reads checkpoints from before 2021, which have no tokenizer.json.
+
+
+def _word_pieces(vocabulary: Path, **special: str) -> Any:
+    """BERT's own tokenizer from its vocabulary."""
+    from tokenizers import BertWordPieceTokenizer
+
+    config = tokenizer_settings(vocabulary)
+    return BertWordPieceTokenizer(
+        str(vocabulary),
+        lowercase=bool(config.get("do_lower_case", True)),
+        strip_accents=config.get("strip_accents"),
+        handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
+        **special,
+    )._tokenizer
+
+
+def _mpnet(vocabulary: Path) -> Any:
+    """BERT's tokenizer with RoBERTa's special tokens; its vocabulary has both."""
+    special = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}
+    return _as_roberta(_word_pieces(vocabulary, mask_token="<mask>", **special))
+
+
+def _byte_pairs(merges: Path) -> Any:
+    """RoBERTa's byte-level BPE from its vocabulary and merges."""
+    from tokenizers import AddedToken, ByteLevelBPETokenizer
+
+    spaced = bool(tokenizer_settings(merges).get("add_prefix_space", False))
+    vocabulary = str(merges.with_name("vocab.json"))
+    tokenizer = ByteLevelBPETokenizer(vocabulary, str(merges), add_prefix_space=spaced)._tokenizer
+    mask = AddedToken("<mask>", lstrip=True)
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", mask])
+    return _as_roberta(tokenizer)
+
+
+def _as_roberta(tokenizer: Any) -> Any:
+    """Put `<s> a </s>` around a text, and `<s> a </s></s> b </s>` around two."""
+    from tokenizers.processors import RobertaProcessing
+
+    opening, closing = ((token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>"))
+    tokenizer.post_processor = RobertaProcessing(closing, opening, False, False)
+    return tokenizer

@@ -15,9 +15,8 @@ from torch import nn
 from sememe.arguments import whole_number
 from sememe.checkpoint import Checkpoint, Scoring, write
 from sememe.checkpoint.modules import Dense, Pooling
-from sememe.engines.torch.head import TransformerWithHead
-from sememe.engines.torch.load import load_transformer
 from sememe.engines.torch.speed import keep_gradients, quicken_dropout, unpadded
+from sememe.engines.torch.transformer import TransformerWithHead, load_transformer
 from sememe.errors import InputError
 from sememe.extras import importing
 from sememe.text import Pair, PairTokenizer, Tokenizer, Tokens, batches

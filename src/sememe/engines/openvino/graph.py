@@ -11,7 +11,7 @@ import openvino
 import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint, Weights
-from sememe.checkpoint.modules import Dense, Normalize, Pooling
+from sememe.checkpoint.modules import Normalize, Pooling
 from sememe.engines.engine import Output
 from sememe.engines.openvino import modernbert
 from sememe.engines.openvino.blocks import (
@@ -151,7 +151,10 @@ def _sentence_vectors(
         if isinstance(module, Normalize):
             x = ops.normalize_l2(x, ints(1), 1e-24, "max")
         else:
-            x, size = _dense(module, x, size)
+            module.check_input(size)
+            layers, size = Layers(Weights(module.folder), ""), module.out_features
+            x = layers.linear(x, "linear", module.in_features, size, bias=module.bias)
+            x = activation(module.activation.lower(), x, str(module.folder))
     return x, size
 
 
@@ -180,10 +183,3 @@ def _pooler(weights: Weights, states: Node, size: int) -> Node:
             'pooling, such as "mean".'
         ) from None
     return ops.tanh(layers.linear(first_token(states), "pooler.dense", size, size))
-
-
-def _dense(dense: Dense, x: Node, size: int) -> tuple[Node, int]:
-    dense.check_input(size)
-    layers = Layers(Weights(dense.folder), "")
-    x = layers.linear(x, "linear", size, dense.out_features, bias=dense.bias)
-    return activation(dense.activation.lower(), x, str(dense.folder)), dense.out_features

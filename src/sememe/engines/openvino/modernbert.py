@@ -10,8 +10,8 @@ import numpy as np
 import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.files import Config
 from sememe.engines.openvino.blocks import (
-    Config,
     Inputs,
     Layers,
     Node,
@@ -42,7 +42,7 @@ def hidden_states(
     checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None
 ) -> tuple[Node, int]:
     """Build the encoder: the last hidden states [b, t, h], or [b, 1, h] of a token, and h."""
-    config, weights = Config(checkpoint), checkpoint.weights
+    config, weights = checkpoint.settings, checkpoint.weights
     config.must_divide("num_attention_heads", "hidden_size")
     hidden = config.size("hidden_size")
     prefix = weights.prefix(f"{_WORDS}.weight")
@@ -50,14 +50,12 @@ def hidden_states(
     x = base.embedding(_WORDS, inputs.ids, config.size("vocab_size"), hidden)
     x = _norm(base, config, x, "embeddings.norm")
     count = config.layers("num_hidden_layers", weights, prefix + "layers.{}.mlp.Wo.weight")
-    kind_of = _kinds(checkpoint, config, count)
     # Half of the window is before a token, half behind it; what is beyond the text is not there.
     reach = min(config.size("local_attention", 128) // 2, checkpoint.max_length)
     biases = {_LOCAL: inputs.attention_bias(reach), _GLOBAL: inputs.attention_bias()}
     rotations = {kind: _rotation(checkpoint, config, inputs, kind) for kind in _THETAS}
-    for index in range(count):
+    for index, kind in enumerate(_kinds(checkpoint, config, count)):
         layers = Layers(weights, f"{prefix}layers.{index}.", product)
-        kind = kind_of(index)
         normed = x if index == 0 else _norm(layers, config, x, "attn_norm")
         query = token if index == count - 1 else None
         bias = at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
@@ -67,22 +65,18 @@ def hidden_states(
     return _norm(base, config, x, "final_norm"), hidden
 
 
-def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> Callable[[int], str]:
+def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> list[str]:
     """Which of the layers attend to all tokens, and which only to those nearby."""
     kinds = checkpoint.config.get("layer_types")
     if kinds is None:
         every = config.size("global_attn_every_n_layers", 3)
-        return lambda index: _LOCAL if index % every else _GLOBAL
-    if (
-        not isinstance(kinds, list)
-        or len(kinds) != count
-        or any(kind not in (_LOCAL, _GLOBAL) for kind in kinds)
-    ):
+        kinds = [_LOCAL if index % every else _GLOBAL for index in range(count)]
+    if not isinstance(kinds, list) or len(kinds) != count or not {*map(str, kinds)} <= {*_THETAS}:
         raise CheckpointError(
             f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for each of the "
             f"{count} layers."
         )
-    return kinds.__getitem__
+    return kinds
 
 
 def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str) -> Rotation:
@@ -148,7 +142,7 @@ def _norm(layers: Layers, config: Config, x: Node, name: str) -> Node:
 
 def logits(checkpoint: Checkpoint, inputs: Inputs, states: Node, size: int, labels: int) -> Node:
     """`[CLS]`, or the mean, through a layer with a norm and a linear one: [b, labels]."""
-    config, layers = Config(checkpoint), Layers(checkpoint.weights, "")
+    config, layers = checkpoint.settings, Layers(checkpoint.weights, "")
     pooling = config.text("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
         raise CheckpointError(

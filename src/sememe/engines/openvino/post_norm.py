@@ -12,8 +12,8 @@ import numpy as np
 import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.files import Config
 from sememe.engines.openvino.blocks import (
-    Config,
     Inputs,
     Layers,
     Node,
@@ -65,7 +65,7 @@ class PostNorm:
         self, checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None
     ) -> tuple[Node, int]:
         """Build the encoder: the last hidden states [b, t, h], or [b, 1, h] of a token, and h."""
-        config = Config(checkpoint)
+        config = checkpoint.settings
         config.must_be("position_embedding_type", "absolute")
         config.must_be("is_decoder", False)
         config.must_divide(self.heads, self.hidden_size)

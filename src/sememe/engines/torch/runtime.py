@@ -9,15 +9,18 @@ from typing import Any
 import torch
 
 from sememe.arguments import one_of
-from sememe.cache import first_time
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import sha256
 from sememe.engines.engine import Array, Output
-from sememe.engines.processor import features
-from sememe.engines.torch.head import Tensor, TransformerWithHead, probe
-from sememe.engines.torch.load import load_transformer
+from sememe.engines.processor import announce, features
 from sememe.engines.torch.speed import unpadded
-from sememe.errors import CheckpointError, ChoiceWarning, InputError, warn
+from sememe.engines.torch.transformer import (
+    Tensor,
+    TransformerWithHead,
+    load_transformer,
+    probe,
+)
+from sememe.errors import CheckpointError, InputError
 from sememe.processes import native_code
 from sememe.text import Batch
 
@@ -65,13 +68,7 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, torch.d
         raise InputError('precision="f16" is for GPUs; on the cpu there are f32 and bf16.')
     if precision == "auto":
         precision, why = narrowest(device)
-        if first_time(f"precision-torch-{precision}"):
-            warn(
-                f'Computing in {precision}: {why}. precision="f32" (--precision f32) computes '
-                "exactly. This is said once on this machine.",
-                ChoiceWarning,
-                once=True,
-            )
+        announce(f"torch-{precision}", precision, why)
     return precision, _DTYPES[precision]
 
 

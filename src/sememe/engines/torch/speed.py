@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from sememe.engines.torch.head import Tensor, probe
+from sememe.engines.torch.transformer import Tensor, probe
 
 _STEPS = 256
 """Dropout's rate is rounded to such a share (0.1 becomes 0.1016)."""
