@@ -37,12 +37,13 @@ from sklearn.metrics import (
 
 import sememe
 from sememe.cascade import Cascade, teach
-from sememe.cascade.edges import Edges
+from sememe.cascade.edges import Edges, Values, standardized
 from sememe.cascade.flow import Lesson
 from sememe.cascade.labelled import signal_weights
 from sememe.cascade.labels import Evidence, Gain, Labels
 from sememe.cascade.linear import Space, fit
 from sememe.cascade.scores import Reader
+from sememe.cascade.trust import RESOLUTIONS, logistic, weight_of_map
 from sememe.clustering.resolution import best_grain
 from sememe.costs import Budget
 from sememe.neighbors import Neighbors, normalized, self_join
@@ -306,6 +307,7 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
     print(f"\n{name}, {options.split}\n| texts | gain | half an interval | better | worse | open |")
     print("|---|---|---|---|---|---|")
     gains: dict[int, list[Gain]] = {}
+    ratios: dict[str, list[float]] = {}
     for sample in samples(texts, labels, options.samples, options.size, encoder):
         space = Space(sample.vectors)
         lesson = Lesson.planned(Edges.between(sample.neighbors))
@@ -313,8 +315,15 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
         lesson = lesson.read(reader.remaining, reader)
         form = fit(space, lesson.scored, lesson.logits)
         cosine, change = space.cosines(lesson.edges), space.form(form, lesson.edges)
-        moving = space.moving(form, _RHO * float(cosine.std() / change.std()))
-        for count in (50, 100, 200, 500):
+        spread = float(cosine.std() / change.std())
+        moving = space.moving(form, _RHO * spread)
+        signals = [standardized(lesson.edges.centered(each)) for each in (cosine, change)]
+        witnesses = by.partitions(sample.vectors, sample.neighbors, RESOLUTIONS)
+        rho = weight_of_map(lesson.edges, signals[0], signals[1], witnesses)
+        same = sample.gold[lesson.edges.first] == sample.gold[lesson.edges.second]
+        ratios.setdefault("the bi-encoder's clusters", []).append(rho)
+        ratios.setdefault("all labels", []).append(weight_ratio(*signals, same))
+        for count in (50, 100, 200):
             for seed in range(_LABEL_DRAWS):
                 rows = np.random.default_rng(seed).choice(len(sample.gold), count, replace=False)
                 data = {
@@ -324,6 +333,11 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
                 judges = Labels.read(data, groups=True)
                 vectors = judges.vectors(sample.texts, sample.vectors, None)
                 gains.setdefault(count, []).append(Evidence(judges, vectors).gain(moving, _RHO))
+                ends = np.sort(rows)
+                pairs = Edges(*ends[np.stack(np.triu_indices(count, 1))], len(sample.gold))
+                some = space.cosines(pairs) / cosine.std(), space.form(form, pairs) / change.std()
+                same = sample.gold[pairs.first] == sample.gold[pairs.second]
+                ratios.setdefault(f"{count} texts", []).append(weight_ratio(*some, same))
     for count, values in gains.items():
         figures = np.array([(100 * one.gain, 50 * (one.high - one.low)) for one in values])
         better, worse = (np.mean([each(one) for one in values]) for each in (_better, _worse))
@@ -332,6 +346,16 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
             f"{figures[:, 1].mean():.1f} | {better:.0%} | {worse:.0%} | {1 - better - worse:.0%} |",
             flush=True,
         )
+
+    print(
+        "rho by " + ", ".join(f"{k} {np.mean(v):.2f} ± {np.std(v):.2f}" for k, v in ratios.items())
+    )
+
+
+def weight_ratio(cosine: Values, change: Values, same: NDArray[np.bool_]) -> float:
+    """How much the map counts beside the cosine by a logistic regression on labels."""
+    weights = logistic(np.stack([np.ones_like(cosine), cosine, change], axis=1), same, 1.0)
+    return float(weights[2] / max(weights[1], 1e-6))
 
 
 def _better(gain: Gain) -> bool:
