@@ -322,7 +322,7 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
         rho = weight_of_map(lesson.edges, signals[0], signals[1], witnesses)
         same = sample.gold[lesson.edges.first] == sample.gold[lesson.edges.second]
         ratios.setdefault("the bi-encoder's clusters", []).append(rho)
-        ratios.setdefault("all labels", []).append(weight_ratio(*signals, same))
+        ratios.setdefault("all labels", []).append(weight_ratio(signals[0], signals[1], same))
         for count in (50, 100, 200):
             for seed in range(_LABEL_DRAWS):
                 rows = np.random.default_rng(seed).choice(len(sample.gold), count, replace=False)
@@ -334,7 +334,8 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
                 vectors = judges.vectors(sample.texts, sample.vectors, None)
                 gains.setdefault(count, []).append(Evidence(judges, vectors).gain(moving, _RHO))
                 ends = np.sort(rows)
-                pairs = Edges(*ends[np.stack(np.triu_indices(count, 1))], len(sample.gold))
+                first, second = np.triu_indices(count, 1)
+                pairs = Edges(ends[first], ends[second], len(sample.gold))
                 some = space.cosines(pairs) / cosine.std(), space.form(form, pairs) / change.std()
                 same = sample.gold[pairs.first] == sample.gold[pairs.second]
                 ratios.setdefault(f"{count} texts", []).append(weight_ratio(*some, same))
