@@ -412,6 +412,7 @@ class Oracle:
         self._groups = groups
 
     def score(self, pairs: Sequence[tuple[str, str]], *, raw: bool = True) -> Floats:
+        assert raw  # the cascade asks for logits
         ends = np.array(pairs, dtype=np.int64)
         same = self._groups[ends[:, 0]] == self._groups[ends[:, 1]]
         noise = np.random.default_rng(0).normal(scale=2, size=len(pairs))
