@@ -45,6 +45,7 @@ from sememe.training.lessons import (
     Floats,
     Lessons,
     Student,
+    Task,
     exam,
     fidelity,
     once,
@@ -153,18 +154,16 @@ def distill(
     }  # fmt: skip
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
+        task = Task(lessons, source, encoder, job, allowed, seed, progress)
         if way == "map":
-            result = _map(lessons, source, encoder, allowed, progress)
+            result = _map(task)
         elif way == "static":
-            result = fit_static(lessons, source, encoder, job, dim=dim, progress=progress)
+            result = fit_static(task, dim)
         else:
             from sememe.training import regress, tune  # on use: torch comes with them
 
-            task = (lessons, source, encoder, job, allowed)
-            if way == "tune":
-                result = tune(*task, vouched=vouched, seed=seed, progress=progress)
-            else:
-                result = regress(*task, layers=layers, dim=dim, seed=seed, progress=progress)
+            tuned = way == "tune"
+            result = tune(task, vouched=vouched) if tuned else regress(task, layers, dim)
         choices = [choice, *result.choices]
         first, last = (fidelity(result.exam, each) for each in (result.before, result.after))
         further = [order(last)]
@@ -279,14 +278,12 @@ def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
-def _map(
-    lessons: Lessons, teacher: Scorer, student: BiEncoder, budget: Budget, progress: bool | None
-) -> Student:
+def _map(task: Task) -> Student:
     """The student's own checkpoint with the cascade's map behind it."""
-    encode = once(partial(encoded, student, progress=progress))
-    vectors, held = (encode(lessons.of(rows)) for rows in (lessons.train, lessons.held))
-    neighbors = self_join(vectors, neighborhood_size(len(vectors)), progress)
-    cascade = teach(lessons.of(lessons.train), vectors, neighbors, teacher, budget, progress)
+    encode = once(partial(encoded, task.student, progress=task.progress))
+    vectors, held = encode(task.texts), encode(task.held)
+    neighbors = self_join(vectors, neighborhood_size(len(vectors)), task.progress)
+    cascade = teach(task.texts, vectors, neighbors, task.teacher, task.budget, task.progress)
     linear_map = cascade.map
     if linear_map is None:
         raise InputError(f"There is no student. {cascade.report.why}")
@@ -294,8 +291,6 @@ def _map(
         encode,
         lambda texts: linear_map.move(encode(texts)),
         [Choice("trust", "yes", cascade.report.why)],
-        lambda folder: write_map(student._checkpoint, folder, linear_map),
-        exam(
-            lessons.of(lessons.held), held, scored_by(teacher, lessons.of(lessons.held), progress)
-        ),
+        lambda folder: write_map(task.student._checkpoint, folder, linear_map),
+        exam(task.held, held, scored_by(task.teacher, task.held, task.progress)),
     )
