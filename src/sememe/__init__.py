@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sememe.encoders import RankedDocument as RankedDocument
     from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
+    from sememe.evaluation.flow import evaluate as evaluate
     from sememe.pairs import Pairs as Pairs
     from sememe.pairs import find_pairs as find_pairs
     from sememe.search import Hit as Hit
@@ -46,6 +47,7 @@ _HOMES = {
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
     "distill": "sememe.training.distilling",
+    "evaluate": "sememe.evaluation.flow",
     "find_pairs": "sememe.pairs",
     "mine_negatives": "sememe.training.mining",
     "quantize": "sememe.encoders",

@@ -101,9 +101,12 @@ class Budget:
             'a time such as "2min", or "all".'
         )
 
-    def count(self, texts: int, pairs_per_second: float = inf) -> int:
-        """How many pairs it allows among so many texts; never more than there are."""
-        every = texts * (texts - 1) // 2
+    def count(self, texts: int, pairs_per_second: float = inf, most: int | None = None) -> int:
+        """How many pairs it allows among so many texts; never more than there are, or than `most`.
+
+        Of a search the texts are the queries, and `most` is the number of their candidates.
+        """
+        every = texts * (texts - 1) // 2 if most is None else most
         if self.pairs is not None:
             return min(every, self.pairs)
         if self.per_text is not None:
@@ -114,10 +117,8 @@ class Budget:
 
 
 # Comparisons of two vectors that clustering costs, fitted to 10,000 to 300,000 texts on two cores
-# (benchmarks/select.py): neighbours a text, exact below 30,000 texts; a partition of the graph.
+# (benchmarks/selecting.py): neighbours a text, exact below 30,000 texts; a partition of the graph.
 _EXACT_UP_TO, _NEIGHBORS, _PARTITION = 30_000, 20_000, 5_000
-_PER_VECTOR = 4 * 3
-"""Bytes a component while texts are clustered: vectors, and two copies that are moved."""
 
 
 def clustering_comparisons(texts: int, partitions: float) -> float:
@@ -158,7 +159,3 @@ class Speed:
     def reading_all_pairs(self, texts: int) -> float:
         """Seconds in which a cross-encoder reads every pair of so many texts."""
         return texts * (texts - 1) / 2 * self.pair
-
-    def index_bytes(self, texts: int) -> int:
-        """Memory of the model and of an index of so many float32 vectors."""
-        return self.bytes + texts * self.dim * 4

@@ -170,7 +170,7 @@ CONFIG: dict[str, tuple[Damage, list[str]]] = {
     ),
     "default prompt": (
         face(default_prompt_name="q", prompts={"query": "x"}),
-        ["config_sentence_transformers.json: default_prompt_name is 'q'", "['query']"],
+        ["config_sentence_transformers.json: default_prompt_name is 'q'; known are query"],
     ),
     "prompts in a list": (face(prompts=["q"]), ["config_sentence_transformers.json: prompts is"]),
     "unknown similarity": (
@@ -216,7 +216,10 @@ MODULES: dict[str, tuple[Damage, list[str]]] = {
         dense(out_features=9),
         ["2_Dense/model.safetensors: the tensor 'linear.weight' has shape [8, 32]"],
     ),
-    "dense size": (dense(out_features="8"), ["2_Dense/config.json: in_features and out_features"]),
+    "dense size": (
+        dense(out_features="8"),
+        ["2_Dense/config.json: out_features is '8'; a"],
+    ),
     "dense activation": (
         dense(activation_function="os.system"),
         ["2_Dense/config.json: the activation 'os.system' is not known; there are Identity, Tanh"],

@@ -62,6 +62,24 @@ def test_every_probability_is_written_where_that_is_asked(folder: Path, tmp_path
     assert all(abs(sum(row) - 1) < 1e-5 for row in each)
 
 
+@pytest.mark.slow
+def test_vectors_that_are_there_serve_again(folder: Path, tmp_path: Path) -> None:
+    vectors = tmp_path / "v.parquet"
+    options = ("--column", "body", "--model", folder / "c", "--precision", "f32", "-o")
+    assert command("encode", folder / "new.csv", *options, vectors).returncode == 0
+    for name, more in (("a.csv", ()), ("b.csv", ("--vectors", str(vectors)))):
+        done = classify(folder, tmp_path / name, *more)
+        assert done.returncode == 0, done.stderr
+    labels, again = (
+        [row["label"] for row in csv.DictReader((tmp_path / name).open(encoding="utf-8"))]
+        for name in ("a.csv", "b.csv")
+    )
+    assert labels == again
+    done = classify(folder, tmp_path / "c.csv", "--vectors", str(tmp_path / "none.parquet"))
+    assert done.returncode == 2
+    assert "there is no file" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("out", "more", "said"),
     [

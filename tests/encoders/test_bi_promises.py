@@ -90,7 +90,7 @@ class Watched:
 
 def test_identical_texts_are_computed_once(tiny: Tiny) -> None:
     encoder = BiEncoder(tiny.directory, precision="f32")
-    watched = encoder._sentences.engine = Watched(encoder._sentences.engine)
+    watched = encoder._pipeline.engine = Watched(encoder._pipeline.engine)
     found = encoder.encode([*TEXTS, *reversed(TEXTS), *TEXTS])
     rows = np.concatenate([batch.rows for batch in watched.batches])
     assert sorted(rows) == list(range(len(TEXTS)))

@@ -19,7 +19,7 @@ def test_a_process_bound_to_one_processor_uses_one(tiny: Tiny) -> None:
         from sememe.engines.processor import usable_cores
         encoder = sememe.BiEncoder({str(tiny.directory)!r}, precision="f32")
         result = encoder.encode([f"wind {{i}}" for i in range(99)])
-        print(usable_cores(), encoder._sentences.engine.streams, len(os.sched_getaffinity(0)))
+        print(usable_cores(), encoder._pipeline.engine.streams, len(os.sched_getaffinity(0)))
         print(result.shape, np.isfinite(result).all())
         """
     )

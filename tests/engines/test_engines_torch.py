@@ -534,7 +534,7 @@ def test_a_checkpoint_s_own_code_runs_only_where_it_is_allowed(
     again = open_engine(
         read(folder), Pooling(), engine="torch", precision="f32", trust_remote_code=True
     )
-    assert again.identity != encoder._sentences.engine.identity
+    assert again.identity != encoder._pipeline.engine.identity
 
 
 def test_attention_that_a_checkpoint_names_is_not_fetched(tmp_path: Path, tiny: Tiny) -> None:

@@ -328,8 +328,8 @@ def test_half_of_a_surrogate_pair_is_replaced_in_every_column(tmp_path: Path) ->
         "\ufffd": [None, None, "\ufffd"],
     }
     assert [str(note.message) for note in notes] == [
-        f"{path}: 2 lines with half of a surrogate pair (first: line 2), which is no character; "
-        "it is read as U+FFFD"
+        f"{path}, line 2: half of a surrogate pair, which is no character; it is read as U+FFFD, "
+        "wherever it stands in this file"
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sememe.errors import MissingExtra, TableError
+from sememe.errors import MissingExtra, SememeWarning, TableError
 from sememe.tables import output_format, read_table, read_texts, replacing, write_table
 
 TABULAR = ["a.csv", "a.tsv", "a.jsonl", "a.parquet"]
@@ -194,11 +194,25 @@ def test_txt_holds_one_column_of_whole_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv"])
-def test_a_nul_would_make_a_text_file_look_binary(tmp_path: Path, name: str) -> None:
-    assert "NUL" in refused(tmp_path / name, {"text": ["fine", "a\0b"]})
+def test_what_is_no_character_of_a_text_file_is_replaced_with_a_note(
+    tmp_path: Path, name: str
+) -> None:
+    for bad in ("a\0b", "a\ud83db"):
+        with pytest.warns(SememeWarning, match=f"{name[2:]} holds no .* U.FFFD; .jsonl"):
+            assert write_table(tmp_path / name, {"text": ["fine", bad]})
+        assert read_table(tmp_path / name).columns["text"] == ["fine", "a\ufffdb"]
+        assert write_table(tmp_path / name, {"text": [bad]}, note=False)
+    assert not write_table(tmp_path / name, {"text": ["fine"]})
 
 
-@pytest.mark.parametrize("name", ["a.txt", *TABULAR])
+def test_tsv_has_no_tabs_or_line_breaks_in_a_cell(tmp_path: Path) -> None:
+    columns = {"a\tb": ["x\ty", "x\r\ny"], "c": np.array(["1\n", "2"], object)}
+    with pytest.warns(SememeWarning, match="tsv holds no tabs"):
+        write_table(tmp_path / "a.tsv", columns)
+    assert read_table(tmp_path / "a.tsv").columns == {"a b": ["x y", "x y"], "c": ["1 ", "2"]}
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
 def test_half_a_surrogate_pair_is_no_character(tmp_path: Path, name: str) -> None:
     assert "surrogate pair" in refused(tmp_path / name, {"text": ["fine", "half \ud83d"]})
 
@@ -244,7 +258,7 @@ def test_a_place_where_no_file_can_be_is_refused_before_the_work(tmp_path: Path)
     for path, said in [
         (tmp_path / "folder.csv", "it is a folder"),
         (tmp_path / "nowhere" / "a.csv", "there is no folder"),
-        (tmp_path / "file" / "a.csv", "there is no folder"),
+        (tmp_path / "file" / "a.csv", "is a file, not a folder"),
         (tmp_path / ("x" * 300 + ".csv"), "File name too long"),
     ]:
         with pytest.raises(TableError, match=said):

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from commands import sememe
-from sememe import BiEncoder, distill
+from sememe import BiEncoder, Index, distill
 from sememe.cascade import teach
-from sememe.errors import InputError
+from sememe.errors import InputError, StoreError
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
 from sememe.tables import read_table
@@ -172,7 +172,17 @@ def test_a_cross_encoders_map_becomes_part_of_the_checkpoint(
     neighbors = self_join(vectors, neighborhood_size(len(vectors)))
     cascade = teach(lessons, vectors, neighbors, teacher, "2n")
     assert cascade.map is not None
-    assert np.allclose(student, cascade.map.move(encoder.encode(new)), atol=1e-5)
+    moved = cascade.map.move(encoder.encode(new))
+    assert np.allclose(student, moved, atol=1e-5)
+
+    with Index.create(tmp_path / "plain", encoder) as index:
+        index.add(new)
+        index.reindex(BiEncoder(tmp_path / "student", precision="f32"))
+        [first, second] = index.search(new[0])
+    assert [first.text, second.text] == new
+    assert second.score == pytest.approx(float(moved[0] @ moved[1]), abs=1e-5)
+    with pytest.raises(StoreError, match="their vectors cannot be compared"):
+        Index.open(tmp_path / "plain", encoder)
 
 
 def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float32]
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 """Weights in one file, and the list of those in many."""
 
+_LARGEST = 1e30  # no number of a config becomes infinite in float32
 _NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _INTEGERS = {"I8": "<i1", "I32": "<i4", "I64": "<i8"}
 
@@ -118,6 +119,92 @@ def inside(directory: Path, name: str, *, source: Path) -> Path:
     return directory / posix
 
 
+class Config:
+    """A JSON object of a file, each key checked, each error naming the file and the key."""
+
+    def __init__(self, file: Path | str, values: Mapping[str, Any]) -> None:
+        self.file = str(file)
+        self.values = values
+
+    def part(self, key: str) -> "Config":
+        """The object at a key; an empty one where there is none."""
+        values = self.values.get(key) or {}
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{self.file}: {key} is {values!r}; an object is needed.")
+        return Config(f"{self.file}: {key}", values)
+
+    def one_of(self, key: str, choices: Sequence[str], default: str | None) -> Any:
+        """One of some names; the default where there is none."""
+        value = self.values.get(key) or default
+        if value not in (default, *choices):
+            raise CheckpointError(
+                f"{self.file}: {key} is {value!r}; known are {', '.join(choices) or 'none'}."
+            )
+        return value
+
+    def size(self, key: str, default: int | None = None) -> int:
+        """A positive whole number; one without a default must be there."""
+        value = self.values.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise CheckpointError(f"{self.file}: {key} is {value!r}; a positive number is needed.")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A positive number."""
+        value = self.values.get(key, default)
+        if not isinstance(value, int | float) or not 0 < value < _LARGEST:
+            raise CheckpointError(f"{self.file}: {key} is {value!r}; a positive number is needed.")
+        return float(value)
+
+    def text(self, key: str, default: str) -> str:
+        """A name."""
+        return str(self.values.get(key, default))
+
+    def flag(self, key: str) -> bool:
+        """Whether something is on; what has no key is off."""
+        return bool(self.values.get(key))
+
+    def layers(self, key: str, weights: "Weights", tensor: str) -> int:
+        """The number of layers, where there is no `tensor`, a pattern, of one more."""
+        count = self.size(key)
+        if (more := tensor.format(count)) in weights:
+            raise CheckpointError(f"{self.file}: {key} is {count}, but there is a tensor {more!r}.")
+        return count
+
+    def must_be(self, key: str, value: object) -> None:
+        """Refuse a setting that the graph does not implement."""
+        actual = self.values.get(key)
+        if actual is not None and actual != value:
+            raise CheckpointError(f"{self.file}: {key} is {actual!r}; only {value!r} is read.")
+
+    def must_divide(self, key: str, other: str) -> None:
+        """Refuse two sizes that do not go together."""
+        if self.size(other) % self.size(key):
+            raise CheckpointError(
+                f"{self.file}: {other} ({self.size(other)}) is no multiple of "
+                f"{key} ({self.size(key)})."
+            )
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """The safetensors files of a folder, or those that its index lists; the file itself, of one.
+
+    Raises:
+        CheckpointError: an index that lists none, or one outside of the folder.
+    """
+    if directory.is_file():
+        return [directory]
+    if (directory / SINGLE).is_file():
+        return [directory / SINGLE]
+    if not (directory / INDEX).is_file():
+        return []
+    shards = read_json(directory / INDEX).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise CheckpointError(f"{directory / INDEX}: there is no weight_map in it.")
+    names = sorted({str(name) for name in shards.values()})
+    return [inside(directory, name, source=directory / INDEX) for name in names]
+
+
 class Weights:
     """The tensors of one module directory, or of one file, by name.
 
@@ -135,18 +222,9 @@ class Weights:
     @cached_property
     def files(self) -> list[Path]:
         """The safetensors files, in the order of their names."""
-        if self.directory.is_file():
-            return [self.directory]
-        if (self.directory / SINGLE).is_file():
-            return [self.directory / SINGLE]
-        if (self.directory / INDEX).is_file():
-            shards = read_json(self.directory / INDEX).get("weight_map")
-            if not isinstance(shards, dict) or not shards:
-                raise CheckpointError(f"{self.directory / INDEX}: there is no weight_map in it.")
-            return [
-                inside(self.directory, name, source=self.directory / INDEX)
-                for name in sorted({str(name) for name in shards.values()})
-            ]
+        files = weight_files(self.directory)
+        if files:
+            return files
         raise CheckpointError(self._why_none())
 
     def _why_none(self) -> str:

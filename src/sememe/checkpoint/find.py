@@ -12,18 +12,19 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sememe.arguments import did_you_mean
 from sememe.cache import cache_directory
 from sememe.checkpoint.files import (
-    INDEX,
     SINGLE,
     ListedModule,
     listed_modules,
     names_classifier,
     read_json,
     sha256,
+    weight_files,
 )
 from sememe.checkpoint.modules import TRANSFORMERS
 from sememe.errors import CheckpointError, GuessWarning, ModelNotFound, warn
@@ -156,17 +157,42 @@ def on_hub(
     repository: str, revision: str | None, shipped: Shipped | None, *, network: bool = True
 ) -> Path:
     """The model in the Hub's cache, or from the Hub."""
+    import huggingface_hub
     from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.errors import (
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
-    cached, *_ = _snapshot(repository, revision, local=True)
+    snapshot = partial(
+        huggingface_hub.snapshot_download,
+        repository,
+        revision=revision,
+        allow_patterns=FILES,
+        ignore_patterns=_NOT_FILES,
+    )
+    cached = fetched = None
+    reason, answered = "it was not asked", False
+    with suppress(Exception):  # the HTTP library's own errors have no common base
+        cached = Path(snapshot(local_files_only=True))
     missing = missing_files(cached) if cached else []
     unknown = unknown_files(cached) if cached else []
     if cached and not missing and not unknown:
         return cached
-    fetched, reason, answered = None, "it was not asked", False
-    if network:
-        fetched, reason, answered = _snapshot(repository, revision, local=False)
+    try:
+        if network:
+            # Without the Hub, snapshot_download gives what is cached: this tells if it answers.
+            info = huggingface_hub.model_info(repository, revision=revision)
+            fetched = Path(snapshot())
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[0].rstrip(". ")
+        answers = HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
+        answered = isinstance(error, answers)
     if fetched:
+        if fetched.name == info.sha:
+            _remember_absent(fetched, {file.rfilename for file in info.siblings or []})
         return fetched
     name = repository.removeprefix("sentence-transformers/")
     if cached and not missing and network:
@@ -198,45 +224,15 @@ def on_hub(
     )
 
 
-def _snapshot(
-    repository: str, revision: str | None, *, local: bool
-) -> tuple[Path | None, str, bool]:
-    """The directory of a repository; else None and why; whether the Hub answered."""
-    import huggingface_hub
-    from huggingface_hub.errors import (
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    try:
-        # Without the Hub, snapshot_download gives what is cached: so it is known that it answers.
-        info = None if local else huggingface_hub.model_info(repository, revision=revision)
-        directory = Path(
-            huggingface_hub.snapshot_download(
-                repository,
-                revision=revision,
-                allow_patterns=FILES,
-                ignore_patterns=_NOT_FILES,
-                local_files_only=local,
-            )
-        )
-    except Exception as error:  # the HTTP library's own errors have no common base
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        answers = HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
-        return None, lines[0].rstrip(". "), isinstance(error, answers)
-    if info and directory.name == info.sha:
-        names = {file.rfilename for file in info.siblings or []}
-        remember_absent(directory, [n for n in unknown_files(directory) if n not in names])
-    return directory, "", True
-
-
 def missing_files(directory: Path) -> list[str]:
     """The files without which this model cannot be what it is, as far as the others say."""
-    modules = [ListedModule(None, "Transformer", directory)]
+    modules, paths = [ListedModule(None, "Transformer", directory)], []
     if (directory / "modules.json").is_file():
         modules = listed_modules(directory)
-    paths = []
+    elif not _marker(directory, "modules.json").is_file() and any(
+        (directory / name).exists() for name in ("1_Pooling", "sentence_bert_config.json")
+    ):
+        paths = [directory / "modules.json"]
     for _, kind, folder in modules:
         if kind == "Pooling":
             paths += _absent(folder, "config.json")
@@ -266,15 +262,14 @@ def unknown_files(directory: Path) -> list[str]:
     return [name for name in names if not _marker(directory, name).is_file()]
 
 
-def remember_absent(directory: Path, names: list[str]) -> None:
-    """Note that the Hub has no such files; without the note, it is asked again."""
-    for name in names:
-        marker = _marker(directory, name)
-        try:
-            marker.parent.mkdir(parents=True, exist_ok=True)
-            marker.touch()
-        except OSError:
-            return
+def _remember_absent(directory: Path, names: set[str]) -> None:
+    """Note which unknown files the Hub, which has these, has not; else it is asked again."""
+    with suppress(OSError):
+        for name in unknown_files(directory):
+            if name not in names:
+                marker = _marker(directory, name)
+                marker.parent.mkdir(parents=True, exist_ok=True)
+                marker.touch()
 
 
 def _marker(directory: Path, name: str) -> Path:
@@ -286,12 +281,8 @@ def _missing_in(folder: Path, *, config: bool, tokenizer: bool) -> list[Path]:
     has_adapter = (folder / "adapter_config.json").is_file()  # reading says what it is
     paths = _absent(folder, "config.json") if config and not has_adapter else []
     if not has_adapter and not any(any(folder.glob(name)) for name in _PICKLES):
-        if (folder / INDEX).is_file() and not (folder / SINGLE).is_file():
-            shards = read_json(folder / INDEX).get("weight_map")
-            names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
-            paths += _absent(folder, *sorted(names))
-        else:
-            paths += _absent(folder, SINGLE)
+        files = weight_files(folder) or [folder / SINGLE]
+        paths += [path for path in files if not path.is_file()]
     if tokenizer and not any(path.is_file() for name in _TOKENIZERS for path in folder.glob(name)):
         paths.append(folder / _TOKENIZERS[0])
     return paths

@@ -12,19 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sememe.checkpoint.files import Weights, listed_modules, names_classifier, read_json
+from sememe.checkpoint import modules
+from sememe.checkpoint.files import Config, Weights, listed_modules, names_classifier, read_json
 from sememe.checkpoint.find import find
-from sememe.checkpoint.modules import (
-    TRANSFORMERS,
-    Dense,
-    Normalize,
-    Pooling,
-    Scoring,
-    read_dense,
-    read_pooling,
-    read_scoring,
-)
-from sememe.checkpoint.static import Static, find_static
+from sememe.checkpoint.modules import TRANSFORMERS, Dense, Normalize, Pooling, Scoring, Static
 from sememe.errors import CheckpointError
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
@@ -65,12 +56,12 @@ class Checkpoint:
     pooling: Pooling | None
     head: tuple[Dense | Normalize, ...]
     max_length: int
-    first_position: int
-    lowercase: bool
     prompts: dict[str, str]
     default_prompt_name: str | None
     similarity: str
     truncate_dim: int | None
+    first_position: int = 0
+    lowercase: bool = False
     scoring: Scoring | None = None
     static: Static | None = None
 
@@ -78,6 +69,11 @@ class Checkpoint:
     def weights(self) -> Weights:
         """The transformer's tensors, or the table's."""
         return self.static.weights if self.static else Weights(self.transformer)
+
+    @property
+    def settings(self) -> Config:
+        """The transformer's config.json, whose keys are checked when they are read."""
+        return Config(self.transformer / "config.json", self.config)
 
     @property
     def tokenizer(self) -> Path:
@@ -132,19 +128,16 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     directory = find(model)
     face = directory / "config_sentence_transformers.json"
     face_config = read_json(face, optional=True)
-    if (static := find_static(directory)) is not None:
+    common = {"name": os.fspath(model), "directory": directory, **_face(Config(face, face_config))}
+    if (static := modules.find_static(directory)) is not None:
         return Checkpoint(
-            name=os.fspath(model),
-            directory=directory,
             transformer=static.stored,
             config=static.config | static.sizes,
             pooling=Pooling(),
             head=(Normalize(),) if static.normalized else (),
             max_length=static.max_length,
-            first_position=0,
-            lowercase=False,
             static=static,
-            **_face(face, face_config),
+            **common,
         )
     transformer, pooling, head = _modules(directory)
     path = transformer / "config.json"
@@ -155,17 +148,14 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     limit_files = sorted(transformer.glob("sentence_*_config.json"))
     limits = read_json(limit_files[0]) if limit_files else {}
     first = _first_position(path, config)
-    scoring = None
     listing = directory / "modules.json"
+    is_cross = names_classifier(config)
     if pooling is None and listing.is_file():
-        if limits.get("transformer_task") != "sequence-classification":  # from 5.4 on
+        is_cross = limits.get("transformer_task") == "sequence-classification"  # from 5.4 on
+        if not is_cross:
             raise CheckpointError(_ONE_MISSING.format(listing))
-        scoring = read_scoring(path, config, face_config)
-    elif pooling is None and names_classifier(config):
-        scoring = read_scoring(path, config, face_config)
+    scores = pooling is None and is_cross
     return Checkpoint(
-        name=os.fspath(model),
-        directory=directory,
         transformer=transformer,
         config=config,
         pooling=pooling,
@@ -173,8 +163,8 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         max_length=_max_length(transformer, config, limits, first),
         first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
-        scoring=scoring,
-        **_face(face, face_config),
+        scoring=modules.read_scoring(path, config, face_config) if scores else None,
+        **common,
     )
 
 
@@ -191,7 +181,9 @@ def _why_no_model(folder: Path) -> str:
     )
 
 
-def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
+def _modules(
+    directory: Path,
+) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
     listing = directory / "modules.json"
     if not listing.is_file():
         return directory, None, ()
@@ -202,9 +194,9 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
         if kind in TRANSFORMERS and transformer is None:
             transformer = folder
         elif kind == "Pooling" and transformer is not None and pooling is None:
-            pooling = read_pooling(folder)
+            pooling = modules.read_pooling(folder)
         elif kind == "Dense" and pooling is not None:
-            head.append(read_dense(folder))
+            head.append(modules.read_dense(folder))
         elif kind == "Normalize" and pooling is not None:
             head.append(Normalize())
         elif kind != "Dropout":
@@ -217,32 +209,15 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
     return transformer, pooling, tuple(head)
 
 
-def _face(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+def _face(face: Config) -> dict[str, Any]:
     """Prompts, similarity and truncation, from config_sentence_transformers.json."""
-    prompts = config.get("prompts") or {}
-    if not isinstance(prompts, dict):
-        raise CheckpointError(f"{path}: prompts is {prompts!r}; names and their texts are needed.")
-    prompts = {str(name): text for name, text in prompts.items() if isinstance(text, str)}
-    default = config.get("default_prompt_name")
-    if default is not None and default not in prompts:
-        raise CheckpointError(
-            f"{path}: default_prompt_name is {default!r}, but the prompts are {sorted(prompts)}."
-        )
-    similarity = config.get("similarity_fn_name") or "cosine"
-    if similarity not in SIMILARITIES:
-        raise CheckpointError(
-            f"{path}: similarity_fn_name is {similarity!r}; known are {', '.join(SIMILARITIES)}."
-        )
-    truncate_dim = config.get("truncate_dim")
-    if truncate_dim is not None and not (isinstance(truncate_dim, int) and truncate_dim > 0):
-        raise CheckpointError(
-            f"{path}: truncate_dim is {truncate_dim!r}; a positive number is needed."
-        )
+    prompts = {n: text for n, text in face.part("prompts").values.items() if isinstance(text, str)}
+    is_cut = face.values.get("truncate_dim") is not None
     return {
         "prompts": prompts,
-        "default_prompt_name": default,
-        "similarity": similarity,
-        "truncate_dim": truncate_dim,
+        "default_prompt_name": face.one_of("default_prompt_name", [*prompts], None),
+        "similarity": face.one_of("similarity_fn_name", SIMILARITIES, "cosine"),
+        "truncate_dim": face.size("truncate_dim") if is_cut else None,
     }
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,10 +64,11 @@ class Classifier:
     ) -> None:
         folder = find(directory)
         self._head = read_head(folder)
-        self._encoder = BiEncoder(folder, precision=precision, engine=engine, device=device)
-        if self._encoder.dim != self._head.weight.shape[1]:
+        self.encoder = BiEncoder(folder, precision=precision, engine=engine, device=device)
+        """The bi-encoder whose vectors are labelled."""
+        if self.encoder.dim != self._head.weight.shape[1]:
             raise CheckpointError(
-                f"{folder}: the encoder gives vectors of {self._encoder.dim}, and the classifier "
+                f"{folder}: the encoder gives vectors of {self.encoder.dim}, and the classifier "
                 f"takes {self._head.weight.shape[1]}; they are not of the same training."
             )
 
@@ -79,7 +80,7 @@ class Classifier:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits: of the encoder's fingerprint, the layer and the labels."""
-        names = repr((self._encoder.fingerprint, self._head.labels)).encode()
+        names = repr((self.encoder.fingerprint, self._head.labels)).encode()
         layer = self._head.weight.tobytes() + self._head.bias.tobytes()
         return hashlib.sha256(names + layer).hexdigest()[:16]
 
@@ -93,7 +94,7 @@ class Classifier:
         """
         texts = check_texts(texts)
         rows = rows_with_text(texts, "and without a label")
-        vectors = self._encoder.encode([texts[row] for row in rows], progress=progress)
+        vectors = self.encoder.encode([texts[row] for row in rows], progress=progress)
         probabilities = np.full((len(texts), len(self._head.labels)), np.nan, np.float32)
         probabilities[rows] = self._head.probabilities(vectors)
         return probabilities
@@ -111,6 +112,7 @@ class Classifier:
         path: str | os.PathLike[str],
         *,
         proba: bool = False,
+        vectors: Mapping[str, Floats] | None = None,
         progress: bool | None = None,
     ) -> "OnDisk":
         """Label any number of texts to disk in bounded memory; interrupted, it resumes.
@@ -122,14 +124,18 @@ class Classifier:
                 probability; or a folder, for parquet shards. A blank text has neither label nor
                 probability.
             proba: a further column for the probability of each label.
+            vectors: by their texts, if there are any already (see `read_vectors`).
             progress: see `BiEncoder.encode_to`, as all errors.
         """
         from sememe.encoders.disk import Task, to_disk
 
-        with Work[str](None, self._encoder.max_length, progress) as work:
+        with Work[str](None, self.encoder.max_length, progress) as work:
 
             def compute(part: list[str], place: Callable[[int], str]) -> Floats:
-                return self._head.probabilities(self._encoder.encode_part(part, place, work))
+                if vectors is None:
+                    return self._head.probabilities(self.encoder.encode_part(part, place, work))
+                rows = np.array([vectors[text] for text in part], np.float32)
+                return self._head.probabilities(rows.reshape(-1, self.encoder.dim))
 
             def columns(values: Floats) -> dict[str, Any]:
                 best = [self._head.labels[place] for place in values.argmax(axis=1)]
@@ -137,7 +143,8 @@ class Classifier:
                 each = zip(self._head.labels, np.ascontiguousarray(values.T), strict=True)
                 return most_probable | {f"probability {name}": p for name, p in each if proba}
 
-            settings = {"fingerprint": self.fingerprint, "proba": proba}
+            has_vectors = vectors is not None
+            settings = {"fingerprint": self.fingerprint, "proba": proba, "vectors": has_vectors}
             task = Task(
                 "classify", settings, "texts", check_texts, compute, columns, "a label", FORMS,
                 blank=False,
@@ -151,7 +158,7 @@ class Classifier:
             InputError: the folder is there and not empty.
             CheckpointError: it cannot be written, as on a full disk.
         """
-        with save(self._encoder, self._head, check_target(directory)):
+        with save(self.encoder, self._head, check_target(directory)):
             pass
 
 

@@ -73,6 +73,11 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--color", metavar="COLUMN",
                         help="the column that the map opens coloured by")  # fmt: skip
     add_cross(parser)
+    parser.add_argument("--labels", metavar="LABELS", help="from 50 labelled pairs, or texts with "
+                        "their groups, by which --cross is judged")  # fmt: skip
+    parser.add_argument("--target", metavar="GAIN", type=float, help="read no more pairs once "
+                        "--labels show this gain in average precision, such as 0.02, or rule it "
+                        "out")  # fmt: skip
     later = parser.add_argument_group("with a folder that the command wrote")
     later.add_argument("--assign", metavar="DIR", help="file FILE's sentences under its clusters")
     later.add_argument("--rename", metavar="N=NAME", action="append", default=[], type=_renaming,
@@ -143,6 +148,8 @@ def _cluster(options: argparse.Namespace) -> int:
         granularity=options.granularity,
         outliers=options.outliers,
         stop_words=[word.strip() for word in options.stop_words.split(",") if word.strip()],
+        labels=options.labels,
+        target=options.target,
         **cross,
     )
     if groups.cascade:
@@ -182,7 +189,7 @@ def _change(options: argparse.Namespace) -> int:
 def _assign(options: argparse.Namespace) -> int:
     """File a table's sentences under the clusters of a folder."""
     from sememe.clustering.folder import with_assignments
-    from sememe.tables import BlankCells, output_format, read_table, write_cells
+    from sememe.tables import BlankCells, output_format, read_table, write_table
 
     groups = sememe.Clusters.open(options.assign)
     if options.output is not None:
@@ -199,7 +206,7 @@ def _assign(options: argparse.Namespace) -> int:
     if options.output is None:
         _print_rows(columns, options.json)
     else:
-        write_cells(Path(options.output), columns)
+        write_table(Path(options.output), columns)
     print(
         f"{counted(len(texts) - blanks.count, 'text')}, "
         f"{int((assignment.labels < 0).sum()) - blanks.count:,} fit none of the "
@@ -218,7 +225,7 @@ def _print_rows(columns: Mapping[str, Any], as_json: bool) -> None:
             print_json(dict(zip(columns, values, strict=True)))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    cells, _ = replace_unwritable(columns, ".csv")
+    cells, _ = replace_unwritable(columns, "csv")
     writer.writerow(cells)
     writer.writerows(zip(*cells.values(), strict=True))
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
@@ -11,7 +10,7 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import Any, NoReturn, TypeAlias
 
-from sememe.errors import InputError
+from sememe.errors import InputError, TableError
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -231,20 +230,15 @@ def stdin_lines() -> Iterator[str]:
 
 def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> Path:
     """Refuse an output folder that cannot be written, before the work and not after it."""
+    from sememe.tables import check_destination
+
     directory = Path(name).absolute()
     try:
-        parent = next(path for path in (directory, *directory.parents) if path.exists())
-    except OSError as error:
-        raise InputError(f"{option} {name}: {error.strerror}.") from None
-    problem = ""
-    if not parent.is_dir():
-        problem = f"{parent} exists and this is a file, not a directory"
-    elif not os.access(parent, os.W_OK | os.X_OK):
-        problem = f"you may not write into {parent}"
-    elif folders := [directory / file for file in files if (directory / file).is_dir()]:
-        problem = f"{folders[0]} is a directory; a file goes there"
-    if problem:
-        raise InputError(f"{option} {name}: {problem}.")
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+        for file in files if existing == directory and files else ["new"]:
+            check_destination(existing / file)
+    except (OSError, TableError) as error:
+        raise InputError(f"{option} {name}: {error}.") from None
     return Path(name)
 
 

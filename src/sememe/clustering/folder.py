@@ -9,7 +9,7 @@ arrays.safetensors   vectors, neighbours, labels, places on the map
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -26,7 +26,7 @@ from sememe.clustering.terms import Cluster
 from sememe.errors import InputError, TableError, is_unavailable
 from sememe.neighbors import Neighbors
 from sememe.protocols import Encoder
-from sememe.tables import new_column, read_table, write_cells, write_table
+from sememe.tables import new_column, read_table, write_table
 
 if TYPE_CHECKING:
     from sememe.clustering.result import Clusters
@@ -49,7 +49,7 @@ def save(
             columns = {text: groups.texts, **columns}
         assignment = Assignment(groups.labels, groups.strength)
         columns = with_assignments(columns, groups, assignment, groups.blanks.tolist())
-        write_cells(folder / _ASSIGNMENTS, columns)
+        write_table(folder / _ASSIGNMENTS, columns)
         if len(groups.blanks) < len(groups.texts):
             groups.save_map(folder / _MAP, title=title, color=color)
         rows = {name: v for name, v in groups.columns.items() if name != text}
@@ -87,21 +87,21 @@ def text_column(groups: "Clusters") -> str | None:
 
 
 def with_assignments(
-    columns: Mapping[str, Any], groups: "Clusters", assignment: Assignment, blanks: Iterable[int]
+    columns: Mapping[str, Any], groups: "Clusters", assignment: Assignment, blanks: Sequence[int]
 ) -> dict[str, Any]:
     """Columns, and each text's cluster, its name and strength; blank texts, by row, have none."""
     result = dict(columns)
     names = {one.label: one.name for one in groups.clusters}
     labels = assignment.labels.tolist()
-    numbers: list[int | None] = list(labels)
-    for row in blanks:
-        numbers[row] = None
-    for name, values in {
-        "cluster": numbers,
+    values: dict[str, list[Any]] = {
+        "cluster": labels,
         "cluster_name": [names.get(label) for label in labels],
-        "strength": assignment.strength.round(3),
-    }.items():
-        result[new_column(name, result)] = values
+        "strength": assignment.strength.round(3).tolist(),
+    }
+    for name, results in values.items():
+        for row in blanks:
+            results[row] = None
+        result[new_column(name, result)] = results
     return result
 
 
@@ -134,7 +134,7 @@ def read(
         if "map_root" in arrays:
             linear_map = LinearMap(arrays["map_mean"], arrays["map_root"])
         if "cascade" in stored:
-            cascade = CascadeReport(**stored["cascade"])
+            cascade = CascadeReport.from_dict(stored["cascade"])
         fields = {
             "labels": arrays["labels"],
             "texts": columns.get(stored["text_column"], []),

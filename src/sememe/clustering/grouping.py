@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.cascade import Cascade, LinearMap, as_teacher, teach
+from sememe.cascade.labels import Evidence, Labels
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering.folder import describe_encoder
 from sememe.clustering.membership import Space, assign, without_far
@@ -19,6 +20,8 @@ from sememe.clustering.resolution import RUNS, best_grain
 from sememe.clustering.result import NO_CLUSTER, Clusters
 from sememe.clustering.terms import Encode, NameMaker, Naming, described
 from sememe.costs import Budget, clustering_comparisons, warn_of_duration
+from sememe.data import Data
+from sememe.errors import InputError
 from sememe.neighbors import Neighbors, normalized, self_join, unit_rows
 from sememe.neighbors import communities as by
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
@@ -42,6 +45,8 @@ def cluster(
     granularity: Granularity | None = None,
     cross: Scorer | str | os.PathLike[str] | None = None,
     budget: Budget | str | int | None = None,
+    labels: Data | None = None,
+    target: float | None = None,
     outliers: Literal["nearest"] | None = None,
     names: NameMaker | None = None,
     stop_words: Iterable[str] = (),
@@ -74,6 +79,12 @@ def cluster(
             and whether it is trusted; where not, the clusters are the bi-encoder's.
         budget: how many pairs it may read: "3n" (three for each text, the default), a number, a
             time such as "2min", or "all" (of the neighbours' graph).
+        labels: from 50 labelled pairs (two texts and a label, 1 if they belong together, else 0) or
+            texts with their groups, by which the cross-encoder is judged: a file, a DataFrame, a
+            dict of columns or a list of dicts. `Clusters.cascade.gain` has the average precision
+            that it gains over the bi-encoder; where its 95 % interval is clear of 0, it decides.
+        target: such a gain, above 0 and below 1: no more pairs are read once the interval lies
+            above it or below it. For `labels`.
         outliers: "nearest" puts the texts that belong to none into the nearest cluster.
         names: makes the clusters' names: a function of a cluster's central texts and its terms, two
             lists of str, such as a call of a language model. The default is made of the terms.
@@ -110,8 +121,14 @@ def cluster(
         outliers,
         Naming.checked(names, stop_words),
         as_teacher(cross, budget),
+        target,
         progress,
     )
+    if labels is not None and options.teacher is None:
+        raise InputError("labels= are for a cross-encoder: give cross= too.")
+    if target is not None and labels is None:
+        raise InputError("target= is a gain that labels show: give labels= too.")
+    judges = None if labels is None else Labels.read(labels, groups=True)
     data = checked_columns(columns, len(texts))
     if encoder is None and vectors is None:
         encoder = DEFAULT_MODEL
@@ -125,10 +142,12 @@ def cluster(
         assert encoder is not None
         vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0))
         points = unit_rows(vectors, len(rows))
-    encode = None
-    # Not the user's own encoder, which may cost money by the text.
-    if encoder is not None and describe_encoder(encoder) is not None:
-        encode = partial(encoded, encoder, progress=False)
+    encode = None if encoder is None else partial(encoded, encoder, progress=False)
+    if judges is not None:
+        vectors = judges.vectors(filled, points, encode)
+        options.evidence = Evidence(judges, vectors, options.target)
+    if describe_encoder(encoder) is None:
+        encode = None  # the user's own, which may cost money by the text
     groups = group_points(points, rows, texts, options, encode)
     return replace(groups, columns=data, encoder=encoder, index=index)
 
@@ -209,7 +228,9 @@ def _partition(
     )
     cascade, weights = None, None
     if options.teacher is not None:
-        cascade = teach(texts, vectors, neighbors, *options.teacher, options.progress)
+        cascade = teach(
+            texts, vectors, neighbors, *options.teacher, options.progress, options.evidence
+        )
         vectors, neighbors, weights = cascade.vectors, cascade.neighbors, cascade.weights
     graph = neighbor_graph(neighbors, weights)
     large = len(vectors) > options.sampled_from

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from sememe.arguments import one_of, real_number, shown, whole_number
+from sememe.cascade.labels import Evidence
 from sememe.clustering.terms import Naming
 from sememe.costs import Budget
 from sememe.errors import InputError
@@ -26,6 +27,7 @@ class Options:
         approximate_from: neighbours are approximate.
         sampled_from: the grain is chosen on a sample of `sample` texts, and nothing is smoothed.
         warn_from: below, it is less than a minute.
+        evidence: the labels and the vectors of their texts, once these are there.
 
     Raises:
         InputError: one is wrong, or two exclude each other.
@@ -37,11 +39,13 @@ class Options:
     outliers: Literal["nearest"] | None = None
     naming: Naming = field(default_factory=Naming)
     teacher: tuple[Scorer, Budget] | None = None
+    target: float | None = None
     progress: bool | None = None
     approximate_from: int = APPROXIMATE_FROM
     sampled_from: int = SAMPLED_FROM
     sample: int = 20_000
     warn_from: int = 20_000
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         names = ("clusters", "threshold", "granularity")
@@ -58,6 +62,8 @@ class Options:
             self.granularity = _granularity(self.granularity)
         if self.outliers is not None:
             one_of("outliers", self.outliers, ("nearest",))
+        if self.target is not None:
+            self.target = real_number("target", self.target, above=0, below=1, example=0.02)
         if self.teacher and self.threshold is not None:
             raise InputError(
                 "threshold= is a cosine of the bi-encoder, and cross= changes the cosines: give "

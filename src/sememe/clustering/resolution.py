@@ -1,7 +1,7 @@
-"""Which grain the data has: the resolution of Leiden, from at most 12 runs and no settings."""
+"""Which grain the data has: the resolution of Leiden, from about 8 runs and no settings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,10 @@ from scipy import sparse
 from sememe.neighbors import Neighbors, normalized
 from sememe.neighbors.communities import Labels, communities, refined, smoothed, sums
 
-_COARSEST, _FINEST = 0.05, 33.0
-_FIRST_RUNS, _LATER_RUNS = 8, 4
-RUNS = _FIRST_RUNS + _LATER_RUNS
+RUNS = 8  # about
+_RESOLUTIONS = np.geomspace(0.05, 33.0, 22)
+_START, _STRIDES = (8, 13), (2, 1)  # places among the resolutions
+_OTHERS = 3  # of them, every third is tried where the grain is to be coarse or fine
 _CLOSEST = 3
 
 
@@ -47,37 +48,76 @@ def best_grain(
         smooth: the vectors smoothed over the graph, if they are there already.
     """
     smooth = smoothed(vectors, graph) if smooth is None else smooth
-    tried = grains(vectors, neighbors, lambda resolution: communities(graph, resolution))
-    if granularity is not None:  # the counts must be right
-        tried = [replace(grain, labels=refined(smooth, grain.labels)) for grain in tried]
-    grain, why = _choice(tried, granularity)
-    return replace(grain, labels=refined(smooth, grain.labels)), why
+
+    def partition(resolution: float) -> Labels:
+        return refined(smooth, communities(graph, resolution))
+
+    return _choice(grains(vectors, neighbors, partition, granularity), granularity)
 
 
 def grains(
-    vectors: NDArray[np.float32], neighbors: Neighbors, partition: Callable[[float], Labels]
+    vectors: NDArray[np.float32],
+    neighbors: Neighbors,
+    partition: Callable[[float], Labels],
+    granularity: str | None = None,
 ) -> list[Grain]:
-    """Partition at 8 resolutions from 0.05 to 33, then at 4 more around the best: coarsest first.
+    """Climb to the resolution whose partition scores best: those tried, coarsest first.
 
     Args:
         vectors: unit vectors of different texts, float32 (n, dim).
         neighbors: the nearest neighbours of each.
         partition: gives the labels (n,) at a resolution.
+        granularity: "coarse" or "fine" tries more on that side.
     """
     centred = normalized(vectors - vectors.mean(axis=0))
+    tried: dict[int, Grain] = {}
 
-    def at(resolution: float) -> Grain:
-        labels = partition(resolution)
-        return Grain(resolution, labels, score(centred, neighbors, labels))
+    def look(place: int) -> float:
+        if place not in tried:
+            resolution = float(_RESOLUTIONS[place])
+            labels = partition(resolution)
+            tried[place] = Grain(resolution, labels, score(centred, neighbors, labels))
+        return tried[place].score
 
-    first = np.geomspace(_COARSEST, _FINEST, _FIRST_RUNS)
-    tried = [at(float(resolution)) for resolution in first]
-    best = int(np.argmax([grain.score for grain in tried]))
-    low, high = first[max(best - 1, 0)], first[min(best + 1, len(first) - 1)]
-    between = np.geomspace(low, high, _LATER_RUNS + 3)
-    new = [each for each in between if not np.isclose(each, first, rtol=1e-5).any()]
-    tried += [at(float(resolution)) for resolution in new[:_LATER_RUNS]]
-    return sorted(tried, key=lambda grain: grain.resolution)
+    top, count = climb(look, len(_RESOLUTIONS)), len(_RESOLUTIONS)
+    more = {"coarse": range(top), "fine": range(top, count)}.get(granularity or "", range(0))
+    for place in more:
+        if place % _OTHERS == 0:
+            look(place)
+    return [tried[place] for place in sorted(tried)]
+
+
+def climb(value: Callable[[int], float], count: int) -> int:
+    """The place of a hill's top, of `count` places; of equals, the first.
+
+    From the middle on in long strides, as long as that leads up; then in shorter ones to either
+    side.
+
+    Example:
+        >>> climb(lambda place: -abs(place - 17), 22)
+        17
+    """
+    seen: dict[int, float] = {}
+
+    def top() -> int:
+        return max(seen, key=lambda place: (seen[place], -place))
+
+    def look(*places: int) -> None:
+        seen.update((place, value(place)) for place in places if 0 <= place < count)
+
+    low, high = _START
+    stride = high - low
+    look(low, high)
+    while (end := top()) in (low, high) and 0 < end < count - 1:
+        if end == high:
+            high = min(high + stride, count - 1)
+        else:
+            low = max(low - stride, 0)
+        look(low, high)
+    for stride in _STRIDES:
+        middle = top()
+        look(middle - stride, middle + stride)
+    return top()
 
 
 def _choice(tried: Sequence[Grain], granularity: str | None) -> tuple[Grain, str]:

@@ -130,18 +130,18 @@ def scale_scores(
 
 
 def number_labels(
-    codes: npt.NDArray[np.float64], names: Sequence[str], file: str
+    codes: npt.NDArray[np.float64], names: Sequence[str], file: str, fewest: int = 2
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
     """Sort `names`, and turn codes (n,), places among the unsorted, into int32 places (n,).
 
-    Raises InputError if there is only one label, or a label with only one example.
+    Raises InputError if there is only one label, or a label with fewer than `fewest` examples.
     """
     labels = tuple(sorted(names, key=_numbers_first))
     if len(labels) == 1:
         raise InputError(f'{file}: every label is "{labels[0]}"; at least two are needed')
     places = {label: place for place, label in enumerate(labels)}
     targets = np.array([places[name] for name in names], np.int32)[codes.astype(np.int64)]
-    singles = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) == 1)]
+    singles = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) < fewest)]
     if singles:
         raise InputError(
             f"{file}: of {len(labels)} labels {len(singles)} have one example only, so that "

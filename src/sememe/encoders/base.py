@@ -5,14 +5,17 @@ Users of sentence-transformers know some things by other names; the error says o
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sememe.arguments import did_you_mean
-from sememe.checkpoint import Checkpoint
+from sememe.checkpoint import Checkpoint, read
 from sememe.checkpoint.modules import SCORING_KEYS
-from sememe.engines import Engine
+from sememe.encoders.pipeline import Pipeline
+from sememe.engines import Engine, load_ahead
 from sememe.errors import InputError
 
 P = ParamSpec("P")
@@ -98,8 +101,23 @@ class OpenedModel:
         model: what opens it again: its name, or its directory.
     """
 
-    model: str
     _arguments: dict[str, Any]
+    _pipeline: Pipeline
+
+    def __init__(self, model: str | os.PathLike[str], engine: str) -> None:
+        load_ahead(engine)
+        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
+        self._checkpoint = read(model)
+
+    @property
+    def engine(self) -> str:
+        """What computes: openvino, torch or static."""
+        return self._pipeline.engine.name
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: f32, bf16, f16 or int8."""
+        return self._pipeline.engine.precision
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The precision that was taken, not "auto": vectors are the same in every process.

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import one_of, whole_number
-from sememe.checkpoint import DEFAULT_MODEL, Weights, read, write
+from sememe.checkpoint import DEFAULT_MODEL, Weights, write
 from sememe.checkpoint.modules import Dense
 from sememe.encoders.base import OpenedModel, explained, fingerprint
 from sememe.encoders.pipeline import Pipeline, Work
@@ -27,7 +26,7 @@ from sememe.encoders.vectors import (
     finish,
     similarity,
 )
-from sememe.engines import Array, load_ahead, open_engine
+from sememe.engines import Array, open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.processes import PerProcess
 from sememe.text import (
@@ -88,11 +87,9 @@ class BiEncoder(OpenedModel):
         pooling: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        load_ahead(engine)
-        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
+        super().__init__(model, engine)
         self.pooling = pooling
         """The `pooling=` it was opened with; None for the checkpoint's own."""
-        self._checkpoint = read(model)
         if self._checkpoint.scoring is not None and pooling is None:
             raise CheckpointError(
                 f"{self._checkpoint.directory} is a cross-encoder: it scores pairs and has no "
@@ -109,7 +106,7 @@ class BiEncoder(OpenedModel):
         options |= {"precision": opened.precision, "engine": opened.name}
         self._arguments = {**options, "pooling": pooling}
         self._options = OptionChecks(checkpoint, self._pooling, opened.dim)
-        self._sentences = Pipeline(opened, self.model)
+        self._pipeline = Pipeline(opened, self.model)
         self._tokens = PerProcess(
             lambda: Pipeline(open_engine(checkpoint, "tokens", **options), f"{model} (tokens)")
         )
@@ -117,22 +114,12 @@ class BiEncoder(OpenedModel):
     @property
     def dim(self) -> int:
         """The size of a vector."""
-        return self._checkpoint.truncate_dim or self._sentences.engine.dim
+        return self._checkpoint.truncate_dim or self._pipeline.engine.dim
 
     @property
     def max_length(self) -> int:
         """The longest text that is read whole, in tokens with the special ones."""
         return self._tokenizer.max_length
-
-    @property
-    def engine(self) -> str:
-        """What computes: openvino, torch or static."""
-        return self._sentences.engine.name
-
-    @property
-    def precision(self) -> str:
-        """What it computes in: f32, bf16 or int8."""
-        return self._sentences.engine.precision
 
     @property
     def measure(self) -> str:
@@ -161,7 +148,7 @@ class BiEncoder(OpenedModel):
             else:
                 head.append("L2")
         behind = [*hashes, [self._pooling.modes, self._pooling.include_prompt, head]]
-        engine = self._sentences.engine
+        engine = self._pipeline.engine
         return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, behind)
 
     @explained
@@ -191,7 +178,7 @@ class BiEncoder(OpenedModel):
                 that belongs to the checkpoint, or `binary`, uint8 (n, dim / 8), a bit a component.
             long: what to do with a text over `max_length`: `truncate` (one warning says how many
                 were cut), `error`, or `chunk`: its vector is the mean, weighted by tokens, of those
-                of windows that overlap and end where sentences do (Sun et al., 2019).
+                of its passages, which end where sentences do (Sun et al., 2019).
             progress: a progress bar: True, False, or None for one on a terminal.
 
         Returns:
@@ -233,12 +220,12 @@ class BiEncoder(OpenedModel):
             A list of float32 (tokens, hidden) arrays, one a text.
 
         Raises:
-            InputError: as `encode`'s, and `long="chunk"`: a token in two windows has two vectors.
+            InputError: as `encode`'s, and `long="chunk"`, by which a text has several parts.
         """
         if one_of("long", long, LONG) in ("chunk", "split"):
             raise InputError(
-                f'encode_tokens(long="{long}"): a token in two windows has two vectors; pass '
-                'long="truncate", or cut the text yourself.'
+                f'encode_tokens(long="{long}"): the tokens of several passages are not those of '
+                'one text; pass long="truncate", or encode the passages.'
             )
         items = check_texts([texts] if isinstance(texts, str) else texts)
         prefix = self._options.prompt(prompt_name, prompt)
@@ -303,7 +290,7 @@ class BiEncoder(OpenedModel):
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         settings = {
             "fingerprint": self.fingerprint,
-            "budget": self._sentences.engine.budget,
+            "budget": self._pipeline.engine.budget,
             **asdict(options),
         }
         with self._work(None, progress, long) as work:
@@ -327,16 +314,15 @@ class BiEncoder(OpenedModel):
 
         A message calls text i `place(i)`; the job's work warns at its end of what was cut.
         """
-        options = self._options.check(None, None, None, None, "float32", "truncate")
-        return self._vectors(texts, options, work, place)
+        return self._vectors(texts, self._options.check(), work, place)
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
-        return self.encode(texts, **self._with_prompt(_QUERY_PROMPTS, options))
+        return self.encode(texts, **self._with_prompt(_QUERY_PROMPTS, **options))
 
     def encode_document(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode documents: with the prompt `document`, `passage` or `corpus`, if there is one."""
-        return self.encode(texts, **self._with_prompt(_DOCUMENT_PROMPTS, options))
+        return self.encode(texts, **self._with_prompt(_DOCUMENT_PROMPTS, **options))
 
     def encode_parts(
         self,
@@ -362,10 +348,7 @@ class BiEncoder(OpenedModel):
             >>> [len(vectors) for vectors in encoder.encode_parts([["a", "b"], ["c"]])]
             [2, 1]
         """
-        prompt = self._with_prompt(_DOCUMENT_PROMPTS, {})
-        options = self._options.check(
-            prompt.get("prompt_name"), prompt.get("prompt"), normalize, None, "float32", "truncate"
-        )
+        options = self._options.check(normalize=normalize, **self._with_prompt(_DOCUMENT_PROMPTS))
         first, halves = 0, HalfPairs()
         with self._work(total, progress) as work:
             for part in parts:
@@ -400,8 +383,7 @@ class BiEncoder(OpenedModel):
             >>> encoder.passages(["Cats purr. Dogs bark."], tokens=4, overlap=0)
             [[(0, 10), (11, 21)]]
         """
-        name = self._with_prompt(_DOCUMENT_PROMPTS, {})
-        prompt = self._options.prompt(name.get("prompt_name"), name.get("prompt"))
+        prompt = self._options.check(**self._with_prompt(_DOCUMENT_PROMPTS)).prompt
         return self._split(prompt, check_texts(texts), tokens, overlap)
 
     def _split(
@@ -467,8 +449,8 @@ class BiEncoder(OpenedModel):
         if options.long == "chunk":
             computed = self._means(list(rows), options.prompt, work)
         else:
-            computed = np.empty((len(rows), self._sentences.engine.dim), np.float32)
-            for batch, values in self._compute(self._sentences, list(rows), options.prompt, work):
+            computed = np.empty((len(rows), self._pipeline.engine.dim), np.float32)
+            for batch, values in self._compute(self._pipeline, list(rows), options.prompt, work):
                 computed[batch.rows] = values
         vectors = finish(computed, options)
         work.end(len(texts) - len(rows))
@@ -489,17 +471,18 @@ class BiEncoder(OpenedModel):
         sizes = np.array([len(part) for part in parts], np.intp)
         owners = np.repeat(np.arange(len(texts)), sizes)
         begins = np.diff(owners, prepend=-1)
-        vectors = np.zeros((len(texts), self._sentences.engine.dim), np.float32)
+        vectors = np.zeros((len(texts), self._pipeline.engine.dim), np.float32)
         totals = np.zeros((len(texts), 1), np.float32)
         pieces = list(chain(*parts))
-        for batch, values in self._compute(self._sentences, pieces, prompt, work, begins):
+        for batch, values in self._compute(self._pipeline, pieces, prompt, work, begins):
             rows = owners[batch.rows]
-            weights = np.where(sizes[rows] > 1, batch.lengths - self.max_length + room, 1)[:, None]
+            own = np.maximum(batch.lengths - (self.max_length - room), 1)
+            weights = np.where(sizes[rows] > 1, own, 1)[:, None]
             np.add.at(vectors, rows, values * weights)
             np.add.at(totals, rows, weights)
         return vectors / totals
 
-    def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    def _with_prompt(self, names: tuple[str, ...], **options: Any) -> dict[str, Any]:
         """The options, with the first of the prompts that the checkpoint has."""
         if options.get("prompt") is not None or options.get("prompt_name") is not None:
             return options

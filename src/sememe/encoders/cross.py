@@ -6,18 +6,17 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import flag, one_of, whole_number
-from sememe.checkpoint import Scoring, read, write
+from sememe.checkpoint import Scoring, write
 from sememe.encoders.base import OpenedModel, explained, fingerprint
 from sememe.encoders.pipeline import Pipeline, Work
 from sememe.encoders.vectors import softmax
-from sememe.engines import Array, load_ahead, open_engine
+from sememe.engines import Array, open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.tables import series_index, to_frame
 from sememe.text import Pair, PairTokenizer, check_pairs, check_texts
@@ -100,9 +99,7 @@ class CrossEncoder(OpenedModel):
         device: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        load_ahead(engine)
-        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
-        self._checkpoint = read(model)
+        super().__init__(model, engine)
         if self._checkpoint.scoring is None:
             kind = self._checkpoint.kind
             why = "it has no classification head, so it cannot score pairs before it is trained to"
@@ -126,11 +123,6 @@ class CrossEncoder(OpenedModel):
     def max_length(self) -> int:
         """The longest pair that is read whole, in tokens with the special ones."""
         return self._checkpoint.max_length
-
-    @property
-    def precision(self) -> str:
-        """What it computes in: f32, bf16 or int8."""
-        return self._pipeline.engine.precision
 
     @cached_property
     def fingerprint(self) -> str:

@@ -60,12 +60,12 @@ class OptionChecks:
 
     def check(
         self,
-        prompt_name: str | None,
-        prompt: str | None,
-        normalize: bool | None,
-        truncate_dim: int | None,
-        dtype: str,
-        long: str,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        dtype: str = "float32",
+        long: str = "truncate",
     ) -> VectorOptions:
         """What is to come out, every option checked."""
         one_of("dtype", dtype, DTYPES)

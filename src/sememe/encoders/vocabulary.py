@@ -47,7 +47,7 @@ class Vocabulary:
 
     def vectors(self) -> Any:
         """What the encoder makes of each token as a text of its own, float32 (size, dim)."""
-        tokenizer, engine = self._encoder._tokenizer, self._encoder._sentences.engine
+        tokenizer, engine = self._encoder._tokenizer, self._encoder._pipeline.engine
         # "a" has at least one token between those that are special.
         around = tokenizer._tokenizer.encode("a", add_special_tokens=tokenizer._add_special)
         text_places = np.flatnonzero(np.array(around.special_tokens_mask) == 0)

@@ -6,7 +6,8 @@ that `sememe quantize` makes are in the cache, and go before the shipped ones.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,6 @@ class Ranges:
         pooled: the largest component of a vector as the pooling gives it.
         fidelity: what int8 costs with these ranges.
         output: what `unit`, `pooled` and the fidelity were measured on (`output_name`).
-        digest: 16 hexadecimal digits over all the ranges.
     """
 
     inputs: dict[str, InputRange]
@@ -78,15 +78,16 @@ class Ranges:
     pooled: float
     fidelity: Fidelity
     output: str = "mean"
-    digest: str = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits over all the ranges."""
         digest = hashlib.sha256(np.array([self.unit, self.pooled], np.float64).tobytes())
         for name, measured in sorted(self.inputs.items()):
             digest.update(name.encode())
             digest.update(np.array([measured.low, measured.high], np.float64).tobytes())
             digest.update(measured.smoothing.tobytes())
-        object.__setattr__(self, "digest", digest.hexdigest()[:16])
+        return digest.hexdigest()[:16]
 
 
 def find_ranges(weights_sha256: str) -> Ranges | None:

@@ -1,16 +1,18 @@
 """What can be measured: a task is labelled data, and its metrics of a system's answers."""
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, chain, pairwise
-from typing import Any, ClassVar, Literal, Protocol, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.errors import InputError
 from sememe.evaluation import metrics
-from sememe.evaluation.measures import Details, Measurement
+from sememe.evaluation.measures import TIE, Measurement
 from sememe.evaluation.systems import System
 
 Kind = Literal["similarity", "pairs", "triplets", "retrieval", "reranking", "groups", "classes"]
@@ -22,34 +24,46 @@ Measurements = dict[str, Measurement]
 _CUTS = (10, 100)
 _DEPTH = 1000
 """So many documents are ranked for each query, as MTEB and trec_eval have it."""
-_TIE = 1e-9
-"""Cosines that lie no farther apart are equal: rounding is no merit."""
 _FOLDS = 5
 _REPETITIONS, _SHOTS = 10, 8
 """MTEB's: so many classifiers, each of so many texts of each label."""
-_SLOW_DRAWS = 200
 
 
-class Task(Protocol):
-    """Labelled data of one kind; nothing that a system has encoded is encoded again."""
+class Task(ABC):
+    """Labelled data of one kind; nothing that a system has encoded is encoded again.
 
-    @property
-    def kind(self) -> Kind:
-        """Which of the seven."""
+    Attributes:
+        kind: which of the seven.
+        name: where the data came from.
+    """
 
-    @property
-    def name(self) -> str:
-        """Where the data came from."""
+    kind: Kind
+    name: str
+    _by_item: ClassVar[tuple[str, ...]]
+    """The fields that have an entry for each item."""
 
     def __len__(self) -> int:
         """How many items: pairs, triplets, queries or texts."""
+        return len(getattr(self, self._by_item[0]))
 
     def subset(self, items: npt.ArrayLike) -> Self:
-        """The items at these places, in that order; of retrieval, with the whole corpus."""
+        """The items at these places, in that order, of all else everything: the whole corpus."""
+        rows = np.asarray(items, np.int64)
+        fields = {name: getattr(self, name) for name in self._by_item}
+        taken = {
+            name: values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+            for name, values in fields.items()
+        }
+        return replace(self, **taken)  # type: ignore[type-var]
 
     def texts(self) -> list[str]:
         """Every different text that a system has to read."""
+        return list(dict.fromkeys(self._texts()))
 
+    @abstractmethod
+    def _texts(self) -> Iterable[str]: ...
+
+    @abstractmethod
     def measure(self, system: System) -> Measurements:
         """Each metric by its name, the main one first, all of the same answers.
 
@@ -59,7 +73,7 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class PairTask:
+class PairTask(Task):
     """Pairs of texts, with a score each ("similarity") or whether they are alike ("pairs").
 
     Attributes:
@@ -70,65 +84,50 @@ class PairTask:
     name: str
     pairs: list[tuple[str, str]]
     gold: Array
+    _by_item = ("pairs", "gold")
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def subset(self, items: npt.ArrayLike) -> Self:
-        """See `Task`."""
-        rows = np.asarray(items, np.int64)
-        return replace(self, pairs=[self.pairs[i] for i in rows], gold=self.gold[rows])
-
-    def texts(self) -> list[str]:
-        """See `Task`."""
-        return _different(chain.from_iterable(self.pairs))
+    def _texts(self) -> Iterable[str]:
+        return chain.from_iterable(self.pairs)
 
     def measure(self, system: System) -> Measurements:
         """Spearman and Pearson; or average precision, and F1 and accuracy at their thresholds."""
         scores = system.score(self.pairs)
-        order = metrics.places(scores)
+        places = metrics.places(scores)
         if self.kind == "similarity":
             return _named(
-                Measurement("Spearman", metrics.spearman, order, (metrics.places(self.gold),)),
+                Measurement("Spearman", metrics.spearman, places, (metrics.places(self.gold),)),
                 Measurement("Pearson", metrics.pearson, scores, (self.gold,)),
             )
+        of = partial(Measurement, values=places, gold=(self.gold,))
         return _named(
-            Measurement("average precision", metrics.average_precision, order, (self.gold,)),
-            Measurement("best F1", metrics.best_f1, order, (self.gold,)),
-            Measurement("best accuracy", metrics.best_accuracy, order, (self.gold,)),
+            of("average precision", metrics.average_precision),
+            of("best F1", metrics.best_f1),
+            of("best accuracy", metrics.best_accuracy),
         )
 
 
 @dataclass(frozen=True, eq=False)
-class TripletTask:
+class TripletTask(Task):
     """An anchor, a text that is closer to it, and one or more that are less so."""
 
     name: str
-    rows: list[tuple[str, ...]]
-    kind: ClassVar[Kind] = "triplets"
+    rows: Sequence[tuple[str, ...]]
+    kind = "triplets"
+    _by_item = ("rows",)
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def subset(self, items: npt.ArrayLike) -> Self:
-        """See `Task`."""
-        return replace(self, rows=[self.rows[i] for i in np.asarray(items, np.int64)])
-
-    def texts(self) -> list[str]:
-        """See `Task`."""
-        return _different(chain.from_iterable(self.rows))
+    def _texts(self) -> Iterable[str]:
+        return chain.from_iterable(self.rows)
 
     def measure(self, system: System) -> Measurements:
         """Accuracy: how often the positive is more similar than every negative; a tie is wrong."""
         pairs = [(anchor, other) for anchor, *others in self.rows for other in others]
-        scores = _finite(system.score(pairs))
-        parts = _parts(scores, [len(row) - 1 for row in self.rows])
-        right = [float(first - max(others) > _TIE) for first, *others in parts]
-        return _named(Measurement("accuracy", np.mean, np.array(right)))
+        parts = _parts(_finite(system.score(pairs)), [len(row) - 1 for row in self.rows])
+        right = [float(first - max(others) > TIE) for first, *others in parts]
+        return _means({"accuracy": np.array(right)})
 
 
 @dataclass(frozen=True, eq=False)
-class RetrievalTask:
+class RetrievalTask(Task):
     """Queries, a corpus, and which documents answer each query.
 
     Attributes:
@@ -141,20 +140,11 @@ class RetrievalTask:
     queries: list[str]
     documents: list[str]
     grades: list[dict[int, float]]
-    kind: ClassVar[Kind] = "retrieval"
+    kind = "retrieval"
+    _by_item = ("queries", "grades")
 
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    def subset(self, items: npt.ArrayLike) -> Self:
-        """See `Task`."""
-        rows = np.asarray(items, np.int64)
-        queries = [self.queries[i] for i in rows]
-        return replace(self, queries=queries, grades=[self.grades[i] for i in rows])
-
-    def texts(self) -> list[str]:
-        """See `Task`."""
-        return _different([*self.queries, *self.documents])
+    def _texts(self) -> Iterable[str]:
+        return chain(self.queries, self.documents)
 
     def measure(self, system: System) -> Measurements:
         """nDCG@10, MAP, MRR, recall and precision of the best 1,000, as trec_eval has them."""
@@ -174,39 +164,23 @@ class RetrievalTask:
 
 
 @dataclass(frozen=True, eq=False)
-class RerankingTask:
+class RerankingTask(Task):
     """Queries, each with a few candidates and their grades (n,), above 0 for what is relevant."""
 
     name: str
     queries: list[str]
     candidates: list[list[str]]
     grades: list[Array]
-    kind: ClassVar[Kind] = "reranking"
+    kind = "reranking"
+    _by_item = ("queries", "candidates", "grades")
 
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    def subset(self, items: npt.ArrayLike) -> Self:
-        """See `Task`."""
-        rows = np.asarray(items, np.int64)
-        return replace(
-            self,
-            queries=[self.queries[i] for i in rows],
-            candidates=[self.candidates[i] for i in rows],
-            grades=[self.grades[i] for i in rows],
-        )
-
-    def texts(self) -> list[str]:
-        """See `Task`."""
-        return _different([*self.queries, *chain.from_iterable(self.candidates)])
+    def _texts(self) -> Iterable[str]:
+        return chain(self.queries, *self.candidates)
 
     def measure(self, system: System) -> Measurements:
         """MAP and MRR over each query's own candidates; of equal ones the relevant come last."""
-        pairs = [
-            (query, text)
-            for query, texts in zip(self.queries, self.candidates, strict=True)
-            for text in texts
-        ]
+        rows = zip(self.queries, self.candidates, strict=True)
+        pairs = [(query, text) for query, texts in rows for text in texts]
         sizes = [len(texts) for texts in self.candidates]
         parts = _parts(_finite(system.score(pairs, search=True)), sizes)
         gains = np.zeros((len(self), max(sizes)))
@@ -218,7 +192,7 @@ class RerankingTask:
 
 
 @dataclass(frozen=True, eq=False)
-class TextTask:
+class TextTask(Task):
     """Texts with a label each, to be grouped ("groups") or classified ("classes").
 
     Attributes:
@@ -238,55 +212,41 @@ class TextTask:
     labels: tuple[str, ...]
     learning: tuple[list[str], Array] | None = None
     protocol: Literal["mteb"] | None = None
+    _by_item = ("items", "gold")
 
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def subset(self, items: npt.ArrayLike) -> Self:
-        """See `Task`; what classes are learned from stays as it is."""
-        rows = np.asarray(items, np.int64)
-        return replace(self, items=[self.items[i] for i in rows], gold=self.gold[rows])
-
-    def texts(self) -> list[str]:
-        """See `Task`."""
-        return _different([*self.items, *(self.learning[0] if self.learning else ())])
+    def _texts(self) -> Iterable[str]:
+        return chain(self.items, self.learning[0] if self.learning else ())
 
     def measure(self, system: System) -> Measurements:
         """V-measure, ARI and AMI of as many groups as labels; or accuracy and macro F1."""
         if self.kind == "groups":
             groups = system.group(self.items, len(np.unique(self.gold)))
-            slow = metrics.adjusted_mutual_information
+            of = partial(Measurement, values=groups, gold=(self.gold,), centred=True)
             return _named(
-                Measurement("V-measure", metrics.v_measure, groups, (self.gold,)),
-                Measurement("ARI", metrics.adjusted_rand, groups, (self.gold,)),
-                Measurement("AMI", slow, groups, (self.gold,), draws=_SLOW_DRAWS),
+                of("V-measure", metrics.v_measure),
+                of("ARI", metrics.adjusted_rand),
+                of("AMI", metrics.adjusted_mutual_information),
             )
-        predicted = self._predicted(system)
-        is_right = (self.gold == predicted.T).T
-        first = predicted if predicted.ndim == 1 else predicted[:, 0]
-        right, answers = ([self.labels[i] for i in each] for each in (self.gold, first))
-        texts = [(text,) for text in self.items]
-        merits = is_right.reshape(len(self), -1).mean(1)
-        details = Details("labels", texts, right, answers, merits)
-        return _named(
-            Measurement("accuracy", metrics.accuracy, predicted, (self.gold,), details),
-            Measurement("macro F1", metrics.macro_f1, predicted, (self.gold,), details),
-        )
-
-    def _predicted(self, system: System) -> Array:
-        """Labels (n,), or (n, repetitions) by MTEB's protocol, of texts they were not learned of"""
         if self.protocol == "mteb":
-            texts, labels = self.learning or (self.items, self.gold)
-            random = np.random.default_rng(42)
-            columns = []
-            for _ in range(_REPETITIONS):
-                rows = _some_of_each(labels, _SHOTS, random)
-                few = [texts[i] for i in rows]
-                answers = system.classify(few, labels[rows], self.items, protocol="mteb")
-                columns.append(answers)
-            return np.stack(columns, axis=1)
-        if self.learning:
-            return system.classify(*self.learning, self.items)
+            predicted = np.stack(list(self._repeated(system)), axis=1)
+        elif self.learning:
+            predicted = system.classify(*self.learning, self.items)
+        else:
+            predicted = self._cross_validated(system)
+        of = partial(Measurement, values=predicted, gold=(self.gold,))
+        return _named(of("accuracy", metrics.accuracy), of("macro F1", metrics.macro_f1))
+
+    def _repeated(self, system: System) -> Iterator[Array]:
+        texts, labels = self.learning or (self.items, self.gold)
+        random = np.random.default_rng(42)
+        for _ in range(_REPETITIONS):
+            order = random.permutation(len(labels))
+            each = [order[labels[order] == label][:_SHOTS] for label in np.unique(labels)]
+            rows = np.concatenate(each)
+            few = [texts[i] for i in rows]
+            yield system.classify(few, labels[rows], self.items, protocol="mteb")
+
+    def _cross_validated(self, system: System) -> Array:
         predicted = np.empty(len(self), np.int64)
         folds = _folds(self.items, self.gold)
         for fold in np.unique(folds):
@@ -306,16 +266,6 @@ def _folds(texts: Sequence[str], gold: Array) -> Array:
     return fold_of[copies]
 
 
-def _some_of_each(labels: Array, count: int, random: np.random.Generator) -> Array:
-    order = random.permutation(len(labels))
-    rows = [order[labels[order] == label][:count] for label in np.unique(labels)]
-    return np.concatenate(rows)
-
-
-def _different(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(texts))
-
-
 def _parts(values: Array, sizes: Sequence[int]) -> list[Array]:
     """Values (n,) cut into parts of these sizes, one behind the other."""
     return [values[start:end] for start, end in pairwise([0, *accumulate(sizes)])]
@@ -323,7 +273,7 @@ def _parts(values: Array, sizes: Sequence[int]) -> list[Array]:
 
 def _finite(scores: Array) -> Array:
     if not np.isfinite(scores).all():
-        raise InputError("a score is not a finite number: the model gives nothing to measure.")
+        raise InputError(metrics.NOT_FINITE)
     return scores
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
-from sememe.evaluation.bootstrap import Comparison, Interval, interval, paired_test
+from sememe.evaluation.bootstrap import Comparison, Interval, interval, side_by_side
 from sememe.evaluation.metrics import average_precision, spearman
 
 Floats = npt.NDArray[Any]
@@ -20,7 +20,7 @@ Compute = Callable[[Sequence[Any]], Floats]
 _RANKED = 10
 _CANDIDATES = 20
 """So many documents a cross-encoder ranks for each query."""
-_TIE = 1e-9
+TIE = 1e-9
 """Cosines that lie no farther apart are equal: rounding is no merit."""
 
 
@@ -53,7 +53,7 @@ class Measurement:
         values: one an example: a score, or the example's own figure.
         gold: what the scores are compared with, if anything.
         details: the examples with their answers, if they are texts.
-        draws: how many samples the interval and the test draw.
+        centred: see `bootstrap.side_by_side`.
     """
 
     metric: str
@@ -61,7 +61,7 @@ class Measurement:
     values: Floats
     gold: tuple[Floats, ...] = ()
     details: Details | None = None
-    draws: int = 2000
+    centred: bool = False
 
     @property
     def value(self) -> float:
@@ -70,12 +70,23 @@ class Measurement:
 
     def interval(self) -> Interval:
         """The figure and its 95 % bootstrap interval."""
-        return interval(self.statistic, self.values, *self.gold, resamples=self.draws)
+        return beside([self])[0][0]
 
     def against(self, before: "Measurement") -> Comparison:
         """How much better it is than another model on the same examples."""
-        scores = (self.values, before.values)
-        return paired_test(self.statistic, *scores, *self.gold, resamples=self.draws)
+        return beside([self, before])[1][0, 1]
+
+
+def beside(
+    measurements: Sequence[Measurement], resamples: int = 2000
+) -> tuple[list[Interval], dict[tuple[int, int], Comparison]]:
+    """The interval of each model's figure, and the paired test of each two, by their places.
+
+    All are of one metric on the same examples.
+    """
+    first, values = measurements[0], [each.values for each in measurements]
+    options: Any = {"resamples": resamples, "centred": first.centred}
+    return side_by_side(first.statistic, values, *first.gold, **options)
 
 
 def measure_bi(
@@ -98,7 +109,7 @@ def measure_bi(
     if not negatives:
         return _pairs(examples, cosines, positive_label)
     margins = cosines - np.max([(first * other).sum(1) for other in negatives], axis=0)
-    right = (margins > _TIE).astype(np.float64)
+    right = (margins > TIE).astype(np.float64)
     meaning = "how much closer the second text is than the third"
     answers = [f"{margin:+.2f}" for margin in margins]
     details = Details(meaning, texts, [""] * len(texts), answers, right)
@@ -245,7 +256,7 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
         scores = vectors @ query
-        threshold = scores[answers[i]] - _TIE
+        threshold = scores[answers[i]] - TIE
         scores[answers_of[anchors[i]]] = -np.inf  # another right answer is no mistake
         ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from sememe.errors import CheckpointError, ChoiceWarning, JobError, TableError, warn
+from sememe.errors import (
+    CheckpointError,
+    ChoiceWarning,
+    JobError,
+    TableError,
+    is_unavailable,
+    warn,
+)
 from sememe.evaluation.bootstrap import Comparison, Interval
 from sememe.evaluation.measures import Measurement
 from sememe.reports import training as page
@@ -107,8 +114,8 @@ class Outcome:
 
     @property
     def better(self) -> bool | None:
-        """Whether the interval of the difference lies above 0; None if nothing was measured."""
-        return None if self.comparison is None else self.comparison.low > 0
+        """Whether the difference is surely above 0; None if nothing was measured."""
+        return None if self.comparison is None else self.comparison.better
 
     @property
     def headline(self) -> str:
@@ -118,7 +125,7 @@ class Outcome:
         points = f"by {abs(100 * self.comparison.difference):.1f} points"
         if self.better:
             return f"Better {points}"
-        return f"Worse {points}" if self.comparison.high < 0 else "No measurable gain"
+        return f"Worse {points}" if self.comparison.worse else "No measurable gain"
 
     @cached_property
     def verdict(self) -> str:
@@ -135,7 +142,7 @@ class Outcome:
         )
         if self.better:
             return f"Better: {figures}."
-        if test.high < 0:
+        if test.worse:
             return f"Worse: {figures}. Keep {fallback}."
         if self.history.best == 0:
             return f"Not better: no step improved it, so none was kept ({figures})."
@@ -157,7 +164,8 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
         state = f"resumes from the state in {work}" if any(work.rglob("*.pt")) else "begins again"
         raise JobError(
             f"{target} cannot be written: {reason}. Once this is mended (is the disk full?), the "
-            f"same call {state}."
+            f"same call {state}.",
+            unavailable=is_unavailable(cause),
         ) from error
 
 

@@ -134,10 +134,13 @@ class EncoderSystem:
         """Logistic regression on the vectors as they are; see `System`."""
         with importing("sklearn", purpose="measuring classes"):
             from sklearn.linear_model import LogisticRegression
+            from threadpoolctl import threadpool_limits
         # MTEB takes scikit-learn's defaults, which hold vectors of length 1 back too much.
         options = {"C": 1.0 if protocol == "mteb" else 10.0, "max_iter": _ITERATIONS}
         model = LogisticRegression(**options)
-        model.fit(self.vectors(texts), labels)
+        vectors = self.vectors(texts)
+        with threadpool_limits(1):  # several threads spend their time waiting for each other here
+            model.fit(vectors, labels)
         return np.asarray(model.predict(self.vectors(new_texts)))
 
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.engines import find_ranges
 from sememe.engines.processor import multiplies_bf16, multiplies_int8
 from sememe.errors import InputError, reason
-from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
+from sememe.evaluation.systems import EncoderSystem, ScorerSystem
 from sememe.selection.prior import Work
 from sememe.selection.systems import (
     RERANKED,
@@ -38,6 +38,7 @@ from sememe.selection.systems import (
     Words,
 )
 
+Opened = TypeVar("Opened")
 Model = Any
 """A name, a folder, what has `encode(texts)`, or what has `score(pairs)`."""
 
@@ -46,6 +47,7 @@ _POOLINGS = ("mean", "cls", "max")
 _BUDGETS = ("1n", "3n")
 _BYTES = {"f32": 4, "bf16": 2, "f16": 2, "int8": 1}  # of a weight
 _CALLS = 30
+_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 64, 4096, 0.5
 
 
 class Models:
@@ -57,8 +59,6 @@ class Models:
     def encoder(self, model: Model, **options: Any) -> EncoderSystem:
         """The bi-encoder of a name or folder, or one that was passed."""
         name = label(model)
-        if isinstance(model, EncoderSystem):
-            return model
         if not isinstance(model, str | os.PathLike):
             return self._once(lambda: EncoderSystem(TimedEncoder(model), name), id(model))
         key = os.fspath(model), *sorted(options.items())
@@ -76,10 +76,11 @@ class Models:
             os.fspath(model) if is_name else id(model), "scorer",
         )  # fmt: skip
 
-    def _once(self, make: Callable[[], Any], *key: Any) -> Any:
+    def _once(self, make: Callable[[], Opened], *key: Any) -> Opened:
         if key not in self._opened:
             self._opened[key] = make()
-        return self._opened[key]
+        opened: Opened = self._opened[key]
+        return opened
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +123,11 @@ class Candidate:
         return None if self.open_scorer is None else self.open_scorer()
 
     @cached_property
-    def system(self) -> System:
-        """What answers queries, scores pairs, groups and classifies."""
+    def system(self) -> Any:
+        """A `System`, as far as it is for this work."""
         if self.encoder is None:
             return Words() if self.scorer is None else self.scorer
-        system: System = self.encoder
+        system = self.encoder
         if self.size is not None:
             system = EncoderSystem(Cut(self.encoder, self.size), self.name)
         if self.how:
@@ -162,7 +163,7 @@ class Candidate:
         """Components of a stored vector; 0 without vectors."""
         if self.encoder is None:
             return 0
-        return self.size or self.encoder.vectors(["the size of a vector"]).shape[1]
+        return self.size or int(self.encoder.vectors(["the size of a vector"]).shape[1])
 
     @property
     def seconds_a_text(self) -> float:
@@ -175,6 +176,22 @@ class Candidate:
         """How long reading a pair took, among many; 0 without a cross-encoder."""
         scorer = self.scorer.scorer if self.scorer else None
         return scorer.seconds / max(scorer.pairs, 1) if scorer else 0.0  # type: ignore[attr-defined]
+
+    def time_on(self, texts: Sequence[str]) -> None:
+        """Encode and read texts like these, none of them twice, until it is known how fast."""
+        different = (f"{text} {i}" for i, text in enumerate(cycle(texts)))
+        timed: list[Any] = []
+        if self.encoder is not None:
+            timed.append((self.encoder.encoder, lambda count: list(islice(different, count))))
+        if self.scorer is not None:
+            timed.append(
+                (self.scorer.scorer, lambda count: list(pairwise(islice(different, count))))
+            )
+        for model, items in timed:
+            count = _FEWEST_TIMED
+            while model.seconds < _TIMED_SECONDS and count <= _MOST_TIMED:
+                model(items(count))
+                count *= 2
 
     @property
     def models(self) -> list[Any]:
@@ -193,7 +210,7 @@ def _weight_bytes(model: Any) -> int:
         return 0
     weights = checkpoint.weights
     numbers = sum(prod(weights.shape(name)) for name in weights.names)
-    return numbers * _BYTES.get(model.precision, 4)
+    return int(numbers * _BYTES.get(model.precision, 4))
 
 
 def label(model: Model) -> str:
@@ -249,7 +266,7 @@ def candidates_for(
 def _is_cross(model: Model) -> bool:
     if isinstance(model, str | os.PathLike):
         return read(model).kind == "cross-encoder"
-    is_encoder = callable(getattr(model, "encode", None)) or isinstance(model, EncoderSystem)
+    is_encoder = callable(getattr(model, "encode", None))
     if not is_encoder and not callable(getattr(model, "score", None)):
         raise InputError(f"{shown(model)} has neither encode(texts) nor score(pairs)")
     return not is_encoder
@@ -323,12 +340,19 @@ def _with_cross(
     name, scorer = label(cross), partial(pool.scorer, cross)
     if work == "pairs":
         yield Candidate(name, "cross-encoder", name, None, scorer, cross=cross)
-    for budget in {"search": [""], "cluster": _BUDGETS}.get(work, []) if base else []:
+    if base is None:
+        return
+    for budget in {"search": ("",), "cluster": _BUDGETS}.get(work, ()):
         detail = f"taught by {name}, {budget}" if budget else f"reranked by {name}"
         yield replace(
-            base, name=f"{base.name}, {detail}", kind="cascade", family=f"{base.family} {detail}",
-            open_scorer=scorer, budget=budget, cross=cross,
-        )  # fmt: skip
+            base,
+            name=f"{base.name}, {detail}",
+            kind="cascade",
+            family=f"{base.family} {detail}",
+            open_scorer=scorer,
+            budget=budget,
+            cross=cross,
+        )
 
 
 def call_seconds(candidate: Candidate, work: Work, texts: Sequence[str]) -> Floats:

@@ -11,43 +11,28 @@ choose:     the cheapest of those that nothing tells from the best
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from sememe.checkpoint import DEFAULT_MODEL, read
 from sememe.costs import Speed
 from sememe.data.reading import Data, Roles
-from sememe.errors import InputError, SememeError
+from sememe.errors import InputError
 from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
-from sememe.evaluation.systems import EncoderSystem, System
-from sememe.extras import importing
 from sememe.neighbors.exact import comparison_seconds
 from sememe.progress import progress_bar
-from sememe.selection.candidates import (
-    Candidate,
-    Model,
-    Models,
-    available_precisions,
-    call_seconds,
-    candidates_for,
-    reason,
-)
+from sememe.selection.candidates import Candidate, Model, Models, call_seconds, candidates_for
+from sememe.selection.jury import ask_jury
 from sememe.selection.measuring import Measured, Record, Round, eliminate
-from sememe.selection.prior import NO_WEIGHT, Evidence, Prior, Work, judge
+from sememe.selection.prior import NO_WEIGHT, Prior, Work
 from sememe.selection.result import Scale, Selection, projected
 from sememe.selection.sample import Sample, read_sample
-from sememe.selection.systems import DEPTH, Words
+from sememe.selection.systems import Words
 
-_JUDGED_TEXTS = 1000
-_JUDGED_PAIRS = 2000
 _POOLED = 10  # documents a query that words find, of the corpus of a first round
-_LSA = 128
-_TIMED_TEXTS, _TIMED_PAIRS = 200, 64
 
 
 def select(
@@ -103,15 +88,16 @@ def select(
         len(sample.texts) if texts is None else texts, queries_per_day, latency, memory
     )
     pool = Models()
+    is_reranking = sample.task is not None and sample.task.kind == "reranking"
     candidates, failures = candidates_for(
-        sample.work, models, pool, installed=installed, train=train
+        "pairs" if is_reranking else sample.work, models, pool, installed=installed, train=train
     )
     if not candidates:
         why = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
         raise InputError(f"there is no candidate ({why or 'no model is installed'}): name one.")
     prior = None
     if sample.task is None or len(sample.task) < NO_WEIGHT:
-        prior = _judged(sample, candidates, pool, failures)
+        prior = ask_jury(sample, candidates, pool, failures)
     record = Record()
     state = Round()
     if sample.task is not None:
@@ -123,102 +109,6 @@ def select(
         if each.name not in failures and (each.name in state.measured or sample.task is None)
     }
     return Selection(sample, scale, candidates, state, prior, speeds, failures)
-
-
-# ---- Without labels: what the jury thinks. ----
-
-
-def _judged(
-    sample: Sample, candidates: Sequence[Candidate], pool: Models, failures: dict[str, str]
-) -> Prior | None:
-    """The jury's order of the candidates that read each text alone."""
-    material = _Material(sample)
-    jury = {
-        role: _evidence(sample.work, system, material)
-        for role, system in _jury(pool, material).items()
-    }
-    if "default" not in jury:
-        return None
-    evidence: dict[str, Evidence] = {}
-    for candidate in candidates:
-        if candidate.open_scorer is not None or candidate.how:
-            continue
-        try:
-            evidence[candidate.name] = _evidence(sample.work, candidate.system, material)
-        except Exception as error:  # reported; the others go on
-            failures[candidate.name] = reason(error)
-    return judge(sample.work, evidence, jury)
-
-
-class _Material:
-    """What the jury and the candidates answer: some of the user's texts."""
-
-    def __init__(self, sample: Sample) -> None:
-        random = np.random.default_rng(0)
-        task = sample.task
-        self.texts = [
-            sample.texts[i] for i in random.permutation(len(sample.texts))[:_JUDGED_TEXTS]
-        ]
-        gold = getattr(task, "gold", None)
-        size = len(np.unique(gold)) if sample.work == "cluster" and gold is not None else 0
-        self.groups = size or max(2, round((len(self.texts) / 2) ** 0.5))
-        self.queries = list(task.queries) if isinstance(task, RetrievalTask) else sample.queries
-        self.sources = sample.sources
-        self.documents = sample.texts
-        self.pairs: list[tuple[str, str]] = list(getattr(task, "pairs", ()))[:_JUDGED_PAIRS]
-
-
-def _evidence(work: Work, system: System, material: _Material) -> Evidence:
-    """What a system makes of the material, as `judge` takes it."""
-    if work == "search":
-        places = system.rank(
-            material.queries, material.documents, min(DEPTH, len(material.documents))
-        )[0]
-        if material.sources is None:
-            return places
-        rows = [row[row != source] for row, source in zip(places, material.sources, strict=True)]
-        return np.array([row[: places.shape[1] - 1] for row in rows])
-    if work == "cluster":
-        return system.group(material.texts, material.groups)
-    if work == "pairs":
-        return system.score(material.pairs)
-    assert isinstance(system, EncoderSystem)
-    return system.vectors(material.texts)
-
-
-def _jury(pool: Models, material: _Material) -> dict[str, System]:
-    """The default model, a static table, and words, as far as they are installed."""
-    jury: dict[str, System] = {}
-    for role, name in (("default", DEFAULT_MODEL), ("static", "wordllama")):
-        with suppress(SememeError):
-            checkpoint = read(name)
-            options = (
-                {} if checkpoint.static else {"precision": available_precisions(checkpoint)[0]}
-            )
-            jury[role] = pool.encoder(name, **options)
-    return {
-        **jury,
-        "words": Words()
-        if material.queries
-        else EncoderSystem(_LatentWords(material.texts), "words"),
-    }
-
-
-class _LatentWords:
-    """Latent semantic analysis (Deerwester et al. 1990) of the material's own words."""
-
-    def __init__(self, texts: list[str]) -> None:
-        with importing("sklearn", purpose="judging candidates without labels"):
-            from sklearn.decomposition import TruncatedSVD
-            from sklearn.feature_extraction.text import TfidfVectorizer
-            from sklearn.pipeline import make_pipeline
-        words = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
-        size = min(_LSA, len(texts) - 1, words.fit_transform(texts).shape[1] - 1)
-        self._model = make_pipeline(words, TruncatedSVD(max(1, size), random_state=0)).fit(texts)
-
-    def encode(self, texts: list[str]) -> Any:
-        """Vectors, float (n, 128)."""
-        return self._model.transform(texts)
 
 
 # ---- With labels: rounds of measurements. ----
@@ -271,7 +161,7 @@ def _part(task: Task, rows: Any) -> Task:
 def _kept(candidate: Candidate, task: Task, record: Record) -> Measurement:
     """The main figure of a candidate, from the record or measured now."""
     key = (candidate.fingerprint, _digest(task), task.kind)
-    empty = next(iter(task.measure(_Blank()).values()))
+    empty = next(iter(task.measure(NOTHING).values()))
     found = record.get(*key) if candidate.fingerprint else None
     if found is not None:
         return replace(empty, values=np.array(found["values"]), details=None)
@@ -281,7 +171,7 @@ def _kept(candidate: Candidate, task: Task, record: Record) -> Measurement:
     return measurement
 
 
-class _Blank:
+class _Nothing:
     """A system that knows nothing: its answers show what a measurement is made of."""
 
     name = "nothing"
@@ -301,6 +191,10 @@ class _Blank:
     def classify(self, texts: Sequence[str], labels: Any, new_texts: Sequence[str]) -> Any:  # noqa: ARG002
         """The first label."""
         return np.zeros(len(new_texts), np.int64)
+
+
+NOTHING: Any = _Nothing()
+"""A system whose answers are worth nothing: what it measures shows the form."""
 
 
 def _digest(task: Task) -> str:
@@ -347,12 +241,7 @@ def _speed(candidate: Candidate, sample: Sample, record: Record) -> Speed:
     found = record.get(*key) if candidate.fingerprint else None
     if found is not None:
         return Speed(**found)
-    if candidate.encoder is not None and not candidate.seconds_a_text:
-        candidate.encoder.vectors(texts[:_TIMED_TEXTS])
-    if candidate.scorer is not None and not candidate.seconds_a_pair:
-        candidate.scorer.score(
-            list(zip(texts[:_TIMED_PAIRS], texts[1 : _TIMED_PAIRS + 1], strict=False))
-        )
+    candidate.time_on(texts)
     calls = call_seconds(candidate, sample.work, texts)
     speed = replace(
         _rates(candidate), call=float(np.median(calls)), slow_call=float(np.quantile(calls, 0.99))

@@ -88,7 +88,7 @@ def judge(work: Work, evidence: Mapping[str, Evidence], jury: Mapping[str, Evide
         {'a': 1.0, 'b': -1.0}
     """
     votes = [JURY_VOTES[role] for role in jury]
-    agreement: Callable[[Evidence], float] = _AGREEMENT[work](list(jury.values()), votes)
+    agreement: Callable[[Evidence], float] = AGREEMENT[work](list(jury.values()), votes)
     values = {name: agreement(each) for name, each in evidence.items()}
     return Prior(work, values, tuple(jury))
 
@@ -174,7 +174,7 @@ def _predictability(
     return agreement
 
 
-_AGREEMENT: dict[str, Any] = {
+AGREEMENT: dict[str, Any] = {
     "search": _fused_ranking,
     "cluster": _same_clusters,
     "pairs": _same_order,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WORTH = 0.005
 """A candidate that is cheaper is chosen if it measures no more than half a point less."""
 
+_COPIES = {"search": 1, "cluster": 3, "pairs": 1, "classify": 0}  # of all vectors, in memory
 _GRAPH_FROM = 20_000  # vectors of an index; a search among more compares about so many
 _UNITS = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "ms": 1e-3, "s": 1.0, "": 1.0}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
@@ -115,23 +116,23 @@ def projected(candidate: Candidate, work: str, speed: Speed, scale: Scale) -> Pr
         compared = n * (n - 1) / 2 * speed.comparison
         seconds += compared if candidate.open_encoder else speed.reading_all_pairs(n)
     daily = (scale.queries_per_day or 0) * call
-    return Projection(seconds, latency, daily, speed.index_bytes(n))
+    return Projection(seconds, latency, daily, speed.bytes + _COPIES[work] * n * speed.dim * 4)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A candidate as the table shows it.
+    """A candidate as the table shows it; what is not known is None.
 
     Attributes:
         name, kind: what it is.
-        quality: its figure with its 95 % interval; None where it was not measured.
+        quality: its figure with its 95 % interval.
         items: on how many items.
-        prior: what the jury makes of it; None without a jury, or where it gives no opinion.
-        speed: measured; None where it failed.
+        prior: what the jury makes of it.
+        speed: measured.
         projection: at the user's scale.
         is_equal: whether nothing tells it from the best.
         is_on_front: whether no candidate is both better and cheaper.
-        note: why it was dropped, fails, or keeps a limit not.
+        note: why it was dropped, fails, or does not keep a limit.
     """
 
     name: str
@@ -232,19 +233,25 @@ class Selection:
 
     @cached_property
     def choice(self) -> str:
-        """The candidate to use: the cheapest that measures about as well as the best guess."""
+        """The candidate to use: the cheapest of the equals whose price makes up for its figure."""
         if not self.equals:
             raise InputError(self.nothing_fits)
         families = {each.name: each.family for each in self.candidates}
         best = max(self.equals, key=lambda name: self.scores[name])
         if not self.labels:
             return next(name for name in self.equals if families[name] == families[best])
-        measured = self.state.measured
+        measured, cost = self.state.measured, self.projections[best].seconds
+
+        def allowance(name: str) -> float:
+            ratio = max(cost, 1e-9) / max(self.projections[name].seconds, 1e-9)
+            return WORTH * max(0.0, float(np.log10(ratio)))
+
         return next(
-            name for name in self.equals
+            name
+            for name in self.equals
             if families[name] == families[best]
-            or measured[name].value >= measured[best].value - WORTH
-        )  # fmt: skip
+            or measured[name].value >= measured[best].value - allowance(name)
+        )
 
     @property
     def nothing_fits(self) -> str:
@@ -269,28 +276,25 @@ class Selection:
     @cached_property
     def rows(self) -> list[Row]:
         """All candidates, best first."""
-        rows = []
-        priors = {} if self.prior is None else self.prior.values
-        for each in self.candidates:
-            measured = self.state.measured.get(each.name)
-            cost = self.projections.get(each.name)
-            note = self.failures.get(each.name) or self.state.dropped.get(each.name, "")
-            if cost is not None and not note:
-                note = self.problem(each.name)
-            rows.append(
-                Row(
-                    each.name, each.kind, None if measured is None else measured.interval(),
-                    0 if measured is None else measured.items, priors.get(each.name),
-                    self.speeds.get(each.name), cost, each.name in self.equals,
-                    each.name in self.front, note,
-                )
-            )  # fmt: skip
-        return sorted(
-            rows,
-            key=lambda row: (
-                row.quality is None,
-                -(row.quality.value if row.quality else self.scores.get(row.name, -np.inf)),
-            ),
+        rows = [self._row(each) for each in self.candidates]
+        scores = {row.name: row.quality.value if row.quality else row.prior for row in rows}
+        return sorted(rows, key=lambda row: (row.quality is None, -(scores[row.name] or -np.inf)))
+
+    def _row(self, candidate: Candidate) -> Row:
+        name = candidate.name
+        measured, cost = self.state.measured.get(name), self.projections.get(name)
+        note = self.failures.get(name) or self.state.dropped.get(name, "")
+        return Row(
+            name,
+            candidate.kind,
+            measured.interval() if measured else None,
+            measured.items if measured else 0,
+            self.prior.values.get(name) if self.prior else None,
+            self.speeds.get(name),
+            cost,
+            name in self.equals,
+            name in self.front,
+            note or (self.problem(name) if cost else ""),
         )
 
     @cached_property
@@ -338,7 +342,7 @@ class Selection:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page: the plot, the table, where candidates disagree, and the choice's code."""
-        from sememe.selection.verdict import write_report
+        from sememe.selection.report import write_report
 
         write_report(self, path)
 
@@ -360,32 +364,16 @@ class Selection:
         }
 
     def to_frame(self) -> "pandas.DataFrame":
-        """A row a candidate; MissingExtra without pandas."""
-        rows = [flat(row) for row in self.rows]
-        return to_frame({name: [row[name] for row in rows] for name in (rows[0] if rows else {})})
+        """A row a candidate: the attributes of `Row`, and of what it holds, are columns.
+
+        Raises MissingExtra without pandas.
+        """
+        rows = []
+        for row in map(asdict, self.rows):
+            parts = [row.pop(name) or {} for name in ("quality", "speed", "projection")]
+            rows.append({**row, **{key: value for part in parts for key, value in part.items()}})
+        names = dict.fromkeys(name for row in rows for name in row)
+        return to_frame({name: [row.get(name) for row in rows] for name in names})
 
     def __str__(self) -> str:
         return self.verdict
-
-
-def flat(row: Row) -> dict[str, Any]:
-    """A candidate as one line of plain values."""
-    quality, cost, speed = row.quality, row.projection, row.speed
-    return {
-        "candidate": row.name,
-        "kind": row.kind,
-        "quality": quality and quality.value,
-        "low": quality and quality.low,
-        "high": quality and quality.high,
-        "items": row.items,
-        "prior": row.prior,
-        "texts_per_second": 1 / speed.text if speed and speed.text else None,
-        "pairs_per_second": 1 / speed.pair if speed and speed.pair else None,
-        "p50": speed and speed.call,
-        "p99": speed and speed.slow_call,
-        "seconds": cost and cost.seconds,
-        "memory": cost and cost.memory,
-        "equal": row.is_equal,
-        "front": row.is_on_front,
-        "note": row.note,
-    }

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import numpy.typing as npt
 from sememe.arguments import is_missing
 from sememe.data.reading import Data, Roles, read_blocks
 from sememe.errors import InputError
-from sememe.evaluation.kinds import RetrievalTask
+from sememe.evaluation.kinds import RerankingTask, RetrievalTask, TextTask
+from sememe.evaluation.measures import Measurement
+from sememe.evaluation.systems import System
 from sememe.evaluation.tasks import Kind, Task, load_task
 from sememe.selection.prior import Work
-from sememe.tables import Table, read_texts
+from sememe.tables import Source, Table, read_texts
 from sememe.tables.table import choose_columns
 from sememe.text import sentences
 
@@ -34,6 +37,7 @@ WORK: dict[str, Work] = {
 _OF_TEXTS: dict[str, Kind] = {"cluster": "groups", "classify": "classes"}
 _LABELS = {"label", "score", "positive"}
 _MADE_QUERIES = 200
+_OTHERS = 2000
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,8 @@ def read_sample(
     """Read what `select` takes.
 
     Args:
-        data: labelled data as `load_task` takes it, of which cells without a label count as texts;
-            or texts without any label.
+        data: labelled data as `load_task` takes it, where rows without a label are texts; or texts
+            without any label.
         work: what it is for, where the columns do not say it.
         columns: which column is what.
         labels: answers to what `Selection.ask` wrote.
@@ -85,43 +89,108 @@ def read_sample(
         task = load_task(data)
         assert isinstance(task, RetrievalTask)
         return Sample("search", task.name, task, task.documents, task.queries)
-    (table,) = read_blocks(data, lambda names, _: names, inf)  # type: ignore[arg-type]
-    answers, weights = _filled(labels) if labels is not None else (None, None)
+    (table,) = read_blocks(data, lambda names, _: names, inf)
     roles = {} if columns is None else dict(columns)
-    label = _label_column(table, roles)
-    if label is None and answers is None:
+    labelled = _labelled(table, roles)
+    answers = None if labels is None else _answers(labels)
+    if answers is not None and "query" in answers.columns:
+        base = _unlabelled(table, "search", roles, queries)
+        return _judged(base, answers)
+    if labelled is None and answers is None:
         return _unlabelled(table, work, roles, queries)
-    if label is None or answers is not None:
-        return _answered(table, work, roles, label, answers, weights, queries)
-    filled = [row for row, value in enumerate(table.columns[label]) if not _is_blank(value)]
-    if not filled:
-        return _unlabelled(table, work, roles, queries)
-    task = load_task(table.take(filled), task=_OF_TEXTS.get(work or ""), columns=columns)
+    if answers is not None:
+        labelled, roles = _joined(labelled, answers, roles), {}
+    assert labelled is not None
+    task = load_task(labelled, task=_OF_TEXTS.get(work or ""), columns=roles or None)
     if work not in (None, WORK[task.kind]):
         raise InputError(
-            f"{table.source.file} holds labelled {task.kind}, which are for {WORK[task.kind]}; "
+            f"{labelled.source.file} holds labelled {task.kind}, which are for {WORK[task.kind]}: "
             f"leave task={work!r} out, or give other data."
         )
     texts = task.texts()
-    if task.kind in ("groups", "classes"):
-        texts = list(dict.fromkeys([*texts, *_texts(table, roles)]))
-    return Sample(WORK[task.kind], task.name, task, texts, [], None, _weights(table, filled, task))
+    if isinstance(task, RerankingTask):
+        texts = list(dict.fromkeys(chain.from_iterable(task.candidates)))
+    elif isinstance(task, TextTask):
+        others = dict.fromkeys([*task.items, *_texts(table, columns or {})])
+        texts = list(others)
+        if task.kind == "groups":
+            task = Among.of(task, texts[len(dict.fromkeys(task.items)) :])
+    weights = _weights(labelled, task)
+    return Sample(WORK[task.kind], task.name, task, texts, [], None, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Among(TextTask):
+    """Texts with their groups, among others without, with which they are grouped."""
+
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, task: TextTask, others: Sequence[str]) -> "Among":
+        """A task that groups others too, up to 2,000."""
+        return cls(task.kind, task.name, task.items, task.gold, task.labels,
+                   others=tuple(others[:_OTHERS]))  # fmt: skip
+
+    def measure(self, system: System) -> dict[str, Measurement]:
+        """V-measure, ARI and AMI of the texts whose group is known."""
+        count = len(np.unique(self.gold))
+        known = system.group([*self.items, *self.others], count)[: len(self.items)]
+        return TextTask(self.kind, self.name, self.items, self.gold, self.labels).measure(
+            _Grouped(known)  # type: ignore[arg-type]
+        )
+
+
+class _Grouped:
+    """A system that has grouped already."""
+
+    def __init__(self, labels: npt.NDArray[Any]) -> None:
+        self._labels = labels
+
+    def group(self, texts: Sequence[str], count: int) -> npt.NDArray[Any]:  # noqa: ARG002
+        return self._labels
 
 
 def _is_folder(data: Any) -> bool:
     return isinstance(data, str | os.PathLike) and Path(data).is_dir()
 
 
-def _is_blank(value: object) -> bool:
-    return is_missing(value) or not str(value).strip()
+def _filled(table: Table, label: str) -> Table | None:
+    """The rows whose label is not empty; None if there are none."""
+    values = table.columns[label]
+    rows = [i for i, value in enumerate(values) if not is_missing(value) and str(value).strip()]
+    return table.take(rows) if rows else None
 
 
-def _label_column(table: Table, roles: Mapping[str, Any]) -> str | None:
-    """The column that says what is right, if there is one."""
+def _labelled(table: Table, roles: Mapping[str, Any]) -> Table | None:
+    """The rows that say what is right, if there are any."""
     for name in table.columns:
         if name.strip().casefold() in _LABELS or name in [roles.get(word) for word in _LABELS]:
-            return name
+            return _filled(table, name)
     return None
+
+
+def _answers(labels: Data) -> Table:
+    """The rows of an answered file that have a label."""
+    (table,) = read_blocks(labels, lambda names, _: names, inf)
+    filled = _filled(table, "label") if "label" in table.columns else None
+    if filled is None:
+        raise InputError(
+            f"{table.source.file} has nothing in the column label: fill in what --ask wrote."
+        )
+    return filled
+
+
+def _joined(labelled: Table | None, answers: Table, roles: Mapping[str, Any]) -> Table:
+    """Answers behind the labels that were there before, as far as both have the columns."""
+    if labelled is None or "text" not in answers.columns:
+        return answers
+    label = roles.get("label", "label")
+    texts, labels = _texts(labelled, roles), map(str, labelled.columns[label])
+    columns = {
+        "text": [*texts, *answers.text_column("text")],
+        "label": [*labels, *map(str, answers.columns["label"])],
+    }
+    return Table(columns, Source(answers.source.file, "row", range(1, len(columns["text"]) + 1)))
 
 
 def _texts(table: Table, roles: Mapping[str, Any]) -> list[str]:
@@ -154,85 +223,33 @@ def _unlabelled(
     return Sample(work, table.source.file, None, texts, made, sources)
 
 
-def _filled(labels: Data) -> tuple[Table, list[int]]:
-    """The rows of an answered file that have a label."""
-    (table,) = read_blocks(labels, lambda names, _: names, inf)
-    if "label" not in table.columns:
-        raise InputError(f'{table.source.file} has no column "label": give what --ask wrote.')
-    rows = [row for row, value in enumerate(table.columns["label"]) if not _is_blank(value)]
-    if not rows:
-        raise InputError(f"{table.source.file}: the column label is still empty; fill it in.")
-    return table, rows
-
-
-def _answered(
-    table: Table,
-    work: Work | None,
-    roles: Mapping[str, Any],
-    label: str | None,
-    answers: Table | None,
-    rows: list[int] | None,
-    queries: Any,
-) -> Sample:
-    """The user's texts, of which answers say what is right."""
-    assert answers is not None and rows is not None
-    part = answers.take(rows)
-    if work is None:
-        work = (
-            "search"
-            if "query" in part.columns
-            else "pairs"
-            if "sentence1" in part.columns
-            else None
-        )
-    if work is None:
-        raise InputError("the answers are labels of texts: say task= cluster or classify.")
-    if label is not None and work in _OF_TEXTS:  # labels that were there before count too
-        kept = [row for row, value in enumerate(table.columns[label]) if not _is_blank(value)]
-        part = Table(
-            {
-                "text": [
-                    *table.take(kept).text_column(
-                        choose_columns(list(table.columns), roles.get("text"), table.source.file)
-                    ),
-                    *part.columns["text"],
-                ],
-                "label": [
-                    *(str(table.columns[label][row]) for row in kept),
-                    *map(str, part.columns["label"]),
-                ],
-            },
-            part.source,
-        )
-    base = _unlabelled(table, work, roles, queries)
-    if work == "search":
-        return replace(base, task=_judged(base, part), weights=None)
-    task = load_task(part, task=_OF_TEXTS.get(work))
-    return replace(base, task=task, weights=_weights(part, list(range(len(rows))), task))
-
-
-def _judged(base: Sample, part: Table) -> RetrievalTask:
-    """Queries and the documents that were said to answer them."""
-    place = {text: row for row, text in enumerate(base.texts)}
+def _judged(base: Sample, answers: Table) -> Sample:
+    """The sample with the queries that answers were found for, and their documents."""
+    name, place = answers.source.file, {text: row for row, text in enumerate(base.texts)}
     grades: dict[str, dict[int, float]] = {}
-    for query, document, value in zip(
-        part.text_column("query"), part.text_column("document"), part.columns["label"], strict=True
-    ):
+    columns = (answers.text_column("query"), answers.text_column("document"))
+    for row, (query, document) in enumerate(zip(*columns, strict=True)):
         if document not in place:
-            raise InputError(
-                f"{part.source.file} judges a document that is not in {base.name}: {document[:60]!r}."
-            )
-        grade = float(str(value))
-        judged = grades.setdefault(query, {})
+            where = answers.source.where(row)
+            raise InputError(f"{name}, {where}: this document is not in {base.name}; leave it out.")
+        try:
+            grade = float(str(answers.columns["label"][row]))
+        except ValueError:
+            where = answers.source.where(row)
+            raise InputError(f"{name}, {where}: give 1 for an answer, and 0 for none.") from None
         if grade > 0:
-            judged[place[document]] = grade
-    answered = {query: judged for query, judged in grades.items() if judged}
-    if not answered:
-        raise InputError(f"{part.source.file}: no document answers any query; label some with 1.")
-    return RetrievalTask(part.source.file, list(answered), base.texts, list(answered.values()))
+            grades.setdefault(query, {})[place[document]] = grade
+    if not grades:
+        raise InputError(f"{name}: no document answers any query; give 1 to those that do.")
+    task = RetrievalTask(name, list(grades), base.texts, list(grades.values()))
+    weights = None
+    if "weight" in answers.columns:
+        weight_of = dict(zip(columns[0], map(str, answers.columns["weight"]), strict=True))
+        weights = np.array([float(weight_of[query]) for query in grades])
+    return replace(base, task=task, weights=weights)
 
 
-def _weights(table: Table, rows: Sequence[int], task: Task) -> npt.NDArray[np.float64] | None:
-    if "weight" not in table.columns or len(rows) != len(task):
+def _weights(table: Table, task: Task) -> npt.NDArray[np.float64] | None:
+    if "weight" not in table.columns or len(table) != len(task):
         return None
-    return np.array([float(str(table.columns["weight"][row])) for row in rows])
+    return np.array([float(str(value)) for value in table.columns["weight"]])

@@ -49,6 +49,8 @@ class TimedEncoder:
         """Vectors of documents, (n, dim)."""
         return self._timed(getattr(self.encoder, "encode_document", self.encoder.encode), texts)
 
+    __call__ = encode
+
     def _timed(self, encode: Callable[[list[str]], Any], texts: list[str]) -> Any:
         started = time.perf_counter()
         vectors = encode(texts)
@@ -72,6 +74,8 @@ class TimedScorer:
         scores = self.scorer.score(pairs, **options)
         self.count(len(pairs), time.perf_counter() - started)
         return scores
+
+    __call__ = score
 
     def count(self, pairs: int, seconds: float) -> None:
         """Know how long so many pairs took, unless more were read before."""

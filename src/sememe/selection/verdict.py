@@ -247,18 +247,14 @@ def table(selection: Selection) -> list[list[str]]:
     ]
     lines = [head]
     for row in selection.rows:
-        cost, speed = row.projection, row.speed
-        figure = (
-            points(row.quality)
-            if row.quality
-            else "-"
-            if row.prior is None
-            else f"({row.prior:.2f})"
-        )
+        figure = "-" if row.prior is None else f"({row.prior:.2f})"
         marks = ["chosen"] * (bool(selection.equals) and row.name == selection.choice)
         marks += ["as good"] * (row.is_equal and not marks)
+        speed, cost = row.speed, row.projection
         lines.append([
-            row.name, figure, f"{row.items:,}" if row.items else "-",
+            row.name,
+            points(row.quality) if row.quality else figure,
+            f"{row.items:,}" if row.items else "-",
             f"{1 / speed.text:,.0f}" if speed and speed.text else "-",
             f"{1 / speed.pair:,.0f}" if speed and speed.pair else "-",
             f"{1000 * speed.slow_call:.1f} ms" if speed else "-",

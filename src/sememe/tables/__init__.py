@@ -29,6 +29,5 @@ from sememe.tables.write import new_column as new_column
 from sememe.tables.write import output_format as output_format
 from sememe.tables.write import replace_unwritable as replace_unwritable
 from sememe.tables.write import warn_of_replaced as warn_of_replaced
-from sememe.tables.write import write_cells as write_cells
 from sememe.tables.write import write_table as write_table
 from sememe.tables.xlsx import join_xlsx as join_xlsx

@@ -209,6 +209,8 @@ def check_destination(path: StrPath) -> None:
     """Raise TableError unless `path` is a file that may be replaced, or could be a new one."""
     target = Path(path)
     try:
+        if target.parent.is_file():
+            raise TableError(f"{path} cannot be written: {target.parent} is a file, not a folder")
         if not target.parent.is_dir():
             raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
         if target.exists() and not target.is_file():

@@ -17,7 +17,6 @@ from math import inf
 from typing import IO, Any
 
 from sememe.errors import SememeWarning, TableError, warn
-from sememe.progress import counted
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
 from sememe.tables.table import Names, Pick, Table, Texts, checked_header, choose_columns, tables_of
@@ -91,24 +90,16 @@ def _read_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[
 
 def _read_json_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iterator[Table]:
     """Read twice: the keys of all lines are the columns, whichever line has them first."""
-    halves: list[int] = []
-    names = list(dict.fromkeys(key for _, row in _records(lines, file, halves) for key in row))
-    if halves and names:
-        warn(
-            f"{file}: {counted(len(halves), 'line')} with half of a surrogate pair (first: line "
-            f"{halves[0]}), which is no character; it is read as U+FFFD",
-            SememeWarning,
-        )
+    names = list(dict.fromkeys(key for _, row in _records(lines, file) for key in row))
     picked = pick(names) if pick and names else names
     lines.seek(0)
-    rows = ((number, list(map(row.get, picked))) for number, row in _records(lines, file, []))
+    rows = ((number, list(map(row.get, picked))) for number, row in _records(lines, file))
     return tables_of(picked, rows, size, file)
 
 
-def _records(
-    lines: IO[str], file: str, halves: list[int]
-) -> Iterator[tuple[int, dict[str, object]]]:
-    """Each line's object and number; the numbers of lines with half a character are appended."""
+def _records(lines: IO[str], file: str) -> Iterator[tuple[int, dict[str, object]]]:
+    """Each line's number and object."""
+    has_warned = False
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -124,8 +115,15 @@ def _records(
                 text = json.dumps(value, ensure_ascii=False)
                 readable = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
                 if readable != text:
-                    halves.append(number)
                     value = json.loads(readable)
+                    if not has_warned:
+                        warn(
+                            f"{file}, line {number}: half of a surrogate pair, which is no "
+                            "character; it is read as U+FFFD, wherever it stands in this file",
+                            SememeWarning,
+                            once=True,  # the file is read twice
+                        )
+                    has_warned = True
         except json.JSONDecodeError as error:
             raise TableError(
                 f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}); "

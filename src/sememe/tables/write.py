@@ -19,13 +19,14 @@ from sememe.tables.parquet import require_pyarrow, write_parquet
 from sememe.tables.table import Columns
 from sememe.tables.xlsx import LONGEST_CELL, UNWRITABLE, require_openpyxl, write_xlsx
 
-_UNWRITABLE, _BREAKS = re.compile("[\0\ud800-\udfff]"), re.compile("\r\n|[\t\r\n]")
 _PACKAGES = {"parquet": require_pyarrow, "xlsx": require_openpyxl}
+_UNWRITABLE, _BREAKS = re.compile("[\0\ud800-\udfff]"), re.compile("\r\n|[\t\r\n]")
 _REPLACED = {
-    ".csv": "csv holds no NUL characters: they are written as U+FFFD",
-    ".tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
+    "txt": "txt holds no NUL characters: they are written as U+FFFD",
+    "csv": "csv holds no NUL characters: they are written as U+FFFD",
+    "tsv": "tsv holds no tabs, line breaks or NUL characters in a cell: they are written as "
     "spaces and U+FFFD",
-    ".xlsx": "xlsx holds no control characters, which are written as U+FFFD, and "
+    "xlsx": "xlsx holds no control characters, which are written as U+FFFD, and "
     f"{LONGEST_CELL:,} characters a cell, after which a text is cut",
 }
 
@@ -48,25 +49,34 @@ def output_format(path: StrPath) -> str:
     return file_format
 
 
-def write_table(path: StrPath, columns: Columns, metadata: Mapping[str, str] | None = None) -> None:
+def write_table(
+    path: StrPath,
+    columns: Columns,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    note: bool = True,
+) -> bool:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
     A column is a sequence, or an array of shape (n,); in jsonl and parquet also (n, dim), one
     vector a row. None is an empty cell in csv, tsv and xlsx, and so is a masked row of a numpy
-    masked array. A cell of tsv holds no tab and no line break; txt takes a single column of
-    texts that are neither blank nor hold a line break. Only parquet holds `metadata`. Raises
-    TableError for what the format cannot hold.
+    masked array. txt takes a single column of texts that are neither blank nor hold a line break.
+    What else txt, csv, tsv and xlsx cannot hold is replaced (see `replace_unwritable`), and a note
+    says so; without `note`, whoever calls does: True is returned. Only parquet holds `metadata`.
+    Raises TableError for what the format cannot hold.
 
     >>> write_table("scores.csv", {"text": ["a", "b"], "score": [0.5, 1.0]})   # doctest: +SKIP
     """
-    file_format = output_format(path)
+    file_format, changed = output_format(path), False
     with replacing(path) as temporary:
         try:
             _check_shapes(columns, most_axes=2 if file_format in ("jsonl", "parquet") else 1)
             if file_format == "parquet":
                 write_parquet(temporary, columns, metadata)
-                return
-            values = {name: _with_none(column) for name, column in columns.items()}
+                return False
+            values: Columns = {name: _with_none(column) for name, column in columns.items()}
+            if file_format in _REPLACED:
+                values, changed = replace_unwritable(values, file_format)
             if file_format == "xlsx":
                 rows = zip(*values.values(), strict=True)
                 write_xlsx(
@@ -80,20 +90,21 @@ def write_table(path: StrPath, columns: Columns, metadata: Mapping[str, str] | N
             raise TableError(f"{path} cannot be written: {problem}") from None
         except TableError as error:
             raise TableError(f"{path} cannot be written: {error}") from None
+    if changed and note:
+        warn_of_replaced(file_format)
+    return changed
 
 
-def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, bool]:
-    """Columns as a file of this suffix can hold them, and whether a text or a name was changed.
+def replace_unwritable(columns: Columns, file_format: str) -> tuple[Columns, bool]:
+    """Columns as txt, csv, tsv or xlsx can hold them, and whether a text or a name was changed.
 
-    Only csv, tsv and xlsx cannot hold all: NUL and halves of surrogate pairs become U+FFFD, in tsv
-    tabs and line breaks spaces, in xlsx all control characters U+FFFD, and long texts are cut;
-    lists and dicts become JSON, bytes base64. Arrays stay as they are.
+    NUL and halves of surrogate pairs become U+FFFD, in tsv tabs and line breaks spaces, in xlsx all
+    control characters U+FFFD, and long texts are cut; lists and dicts become JSON, bytes base64.
+    Arrays of numbers stay as they are.
 
-    >>> replace_unwritable({"text": ["a\\tb", "c"]}, ".tsv")
+    >>> replace_unwritable({"text": ["a\\tb", "c"]}, "tsv")
     ({'text': ['a b', 'c']}, True)
     """
-    if suffix not in _REPLACED:
-        return columns, False
     changed = False
 
     def cell(value: Any) -> Any:
@@ -104,33 +115,28 @@ def replace_unwritable(columns: Columns, suffix: str) -> tuple[Columns, bool]:
             value = _plain(value)
         if not isinstance(value, str):
             return value
-        writable = (UNWRITABLE if suffix == ".xlsx" else _UNWRITABLE).sub("\ufffd", value)
-        if suffix == ".tsv":
+        writable = (UNWRITABLE if file_format == "xlsx" else _UNWRITABLE).sub("\ufffd", value)
+        if file_format == "tsv":
             writable = _BREAKS.sub(" ", writable)
-        elif suffix == ".xlsx":
+        elif file_format == "xlsx":
             writable = writable[:LONGEST_CELL]
         changed = changed or writable != value
         return writable
 
     writable = {
-        cell(name): values if isinstance(values, np.ndarray) else list(map(cell, values))
+        cell(name): values if _is_numeric(values) else list(map(cell, values))
         for name, values in columns.items()
     }
     return writable, changed
 
 
-def warn_of_replaced(suffix: str) -> None:
+def _is_numeric(values: object) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind in "biuf"
+
+
+def warn_of_replaced(file_format: str) -> None:
     """Warn that `replace_unwritable` changed something, and what it writes in its place."""
-    warn(f"{_REPLACED[suffix]}; .jsonl and .parquet hold all", SememeWarning)
-
-
-def write_cells(path: Path, columns: Columns) -> None:
-    """`write_table`, after what csv or tsv cannot hold is replaced, with a note."""
-    suffix = path.suffix.lower()
-    columns, changed = replace_unwritable(columns, suffix)
-    if changed:
-        warn_of_replaced(suffix)
-    write_table(path, columns)
+    warn(f"{_REPLACED[file_format]}; .jsonl and .parquet hold all", SememeWarning)
 
 
 def new_column(name: str, columns: Collection[str]) -> str:
@@ -167,11 +173,6 @@ def _check_shapes(columns: Columns, most_axes: int) -> None:
 def _write_lines(temporary: Path, lines: Iterator[str]) -> None:
     with temporary.open("w", encoding="utf-8", newline="") as stream:
         for number, line in enumerate(lines):
-            if "\0" in line:
-                raise TableError(
-                    f"{reprlib.repr(line)} has a NUL character in it, which makes a text file look "
-                    "binary; .jsonl and .parquet can hold it"
-                )
             if number == 0 and line.startswith("\ufeff"):
                 stream.write("\ufeff")  # or a reader takes the text's own for the file's mark
             stream.write(f"{line}\n")
@@ -210,18 +211,6 @@ def _delimited(columns: Columns, delimiter: str) -> Iterator[str]:
         yield writer.writerow(row)
 
 
-def _tab_separated(columns: Columns) -> Iterator[str]:
-    # Refused, not quoted: no reader knows whether quotes are quotes here.
-    for number, line in enumerate(_delimited(columns, "\t")):
-        if line.count("\t") >= len(columns) or "\n" in line or "\r" in line:
-            where = f"row {number}" if number else "the header"
-            raise TableError(
-                f"{where}, {reprlib.repr(line)}, has a tab or a line break in a cell, which tsv "
-                "cannot hold; .csv can"
-            )
-        yield line
-
-
 def _json_lines(columns: Columns) -> Iterator[str]:
     for row in zip(*columns.values(), strict=True):
         record = dict(zip(columns, row, strict=True))
@@ -249,6 +238,6 @@ def _plain(value: object) -> object:
 _LINES: dict[str, Callable[[Columns], Iterator[str]]] = {
     "txt": _txt,
     "csv": partial(_delimited, delimiter=","),
-    "tsv": _tab_separated,
+    "tsv": partial(_delimited, delimiter="\t"),
     "jsonl": _json_lines,
 }

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from sememe.arguments import whole_number
 
@@ -19,6 +20,15 @@ _SENTENCE = re.compile(
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n|\r\s*\r|\u2029")
 _PARAGRAPH, _SENTENCE_END, _PART = range(3)
 """What ends with a unit, the best end for a passage first."""
+
+
+class _Unit(NamedTuple):
+    """A sentence, or a part of one: where it is, how many tokens it has, what ends with it."""
+
+    start: int
+    end: int
+    size: int
+    closes: int
 
 
 def sentences(text: str) -> list[str]:
@@ -82,51 +92,42 @@ def split_passages(
     """
     whole_number("tokens", tokens)
     whole_number("overlap", overlap, least=0, most=tokens - 1)
-    units, ends, sizes = _units(text, count_tokens, tokens)
-    spans = _pack(units, ends, sizes, tokens, overlap)
+    units = _units(text, count_tokens, tokens)
+    spans = _pack(units, tokens, overlap)
     counts = count_tokens([text[start:end] for start, end in spans])
-    if any(
-        count > tokens and end - start > 1
-        for count, (start, end) in zip(counts, spans, strict=True)
-    ):
+    if any(n > tokens and end - start > 1 for n, (start, end) in zip(counts, spans, strict=True)):
         # Seldom: together, sentences without a space between them have more tokens than apart.
         fits = lambda start, end: count_tokens([text[start:end]])[0] <= tokens  # noqa: E731
-        spans = _pack(units, ends, sizes, tokens, overlap, fits)
+        spans = _pack(units, tokens, overlap, fits)
     return spans
 
 
-def _units(
-    text: str, count_tokens: Counter, tokens: int
-) -> tuple[list[Span], list[int], list[int]]:
-    """Sentences, or parts of those that are too long; what ends with each; how long each is."""
+def _units(text: str, count_tokens: Counter, tokens: int) -> list[_Unit]:
+    """Sentences, or parts of those that are too long."""
     sentences = sentence_spans(text)
     # With the space before it, as a sentence stands in a passage.
     befores = [0, *(end for _, end in sentences)]
     counts = count_tokens(
         [text[before:end] for before, (_, end) in zip(befores, sentences, strict=False)]
     )
-    units: list[Span] = []
-    ends: list[int] = []
-    sizes: list[int] = []
+    units: list[_Unit] = []
     spans = pairwise([*sentences, (len(text), len(text))])
     for (span, (following, _)), count in zip(spans, counts, strict=True):
         if count > tokens:  # but perhaps not without the space
             (count,) = count_tokens([text[slice(*span)]])
-        for part, size in _parts(text, span, count, count_tokens, tokens):
-            units.append(part)
-            sizes.append(size)
-            ends.append(_PART)
-        ends[-1] = _PARAGRAPH if _BLANK_LINE.search(text, span[1], following) else _SENTENCE_END
-    return units, ends, sizes
+        units += _parts(text, span, count, count_tokens, tokens)
+        is_paragraph = _BLANK_LINE.search(text, span[1], following)
+        units[-1] = units[-1]._replace(closes=_PARAGRAPH if is_paragraph else _SENTENCE_END)
+    return units
 
 
 def _parts(
     text: str, span: Span, count: int, count_tokens: Counter, tokens: int
-) -> Iterator[tuple[Span, int]]:
-    """A span and its count, or parts that have few enough tokens, cut between words if possible."""
+) -> Iterator[_Unit]:
+    """A span, or parts of it that have few enough tokens, cut between words if possible."""
     start, end = span
     if count <= tokens or end - start == 1:
-        yield span, count
+        yield _Unit(start, end, count, _PART)
         return
     pieces = min(end - start, -(-count // tokens) + 1)
     cuts = [start]
@@ -142,47 +143,40 @@ def _parts(
 
 
 def _pack(
-    units: Sequence[Span],
-    ends: Sequence[int],
-    sizes: Sequence[int],
+    units: Sequence[_Unit],
     tokens: int,
     overlap: int,
-    fits: Callable[[int, int], bool] | None = None,
+    fits: Callable[[int, int], bool] = lambda *_: True,
 ) -> list[Span]:
     """The passages, of whole units."""
     spans: list[Span] = []
     start = stop = 0
     while stop < len(units):
-        last, stop = stop, _stop(sizes, ends, start, tokens)
-        while fits and stop > start + 1 and not fits(units[start][0], units[stop - 1][1]):
+        last, stop = stop, _stop(units, start, tokens)
+        while stop > start + 1 and not fits(units[start].start, units[stop - 1].end):
             stop -= 1
         if stop <= last and start < last:  # the overlap leaves no room for what follows
             start, stop = start + 1, last
             continue
-        spans.append((units[start][0], units[stop - 1][1]))
-        start = _start(sizes, ends, start, stop, overlap)
+        spans.append((units[start].start, units[stop - 1].end))
+        # The next one begins with the last sentences of this one that are short enough together.
+        first, start, total = start, stop, 0
+        while start - 1 > first and _PART not in (units[start - 1].closes, units[start - 2].closes):
+            total += units[start - 1].size
+            if total > overlap:
+                break
+            start -= 1
     return spans
 
 
-def _stop(sizes: Sequence[int], ends: Sequence[int], start: int, tokens: int) -> int:
+def _stop(units: Sequence[_Unit], start: int, tokens: int) -> int:
     """Behind the last unit of the passage that begins at `start`."""
     total = size = 0
     best = start
-    for at in range(start, len(sizes)):
-        total += sizes[at]
+    for at in range(start, len(units)):
+        total += units[at].size
         if total > tokens and at > start:
             return best
-        if 2 * size <= tokens or ends[at] <= ends[best - 1]:
+        if 2 * size <= tokens or units[at].closes <= units[best - 1].closes:
             best, size = at + 1, total
-    return len(sizes)
-
-
-def _start(sizes: Sequence[int], ends: Sequence[int], start: int, stop: int, overlap: int) -> int:
-    """The first unit of the next passage: a sentence of this one that is whole and short enough."""
-    at, total = stop, 0
-    while at - 1 > start and ends[at - 1] != _PART and ends[at - 2] != _PART:
-        total += sizes[at - 1]
-        if total > overlap:
-            break
-        at -= 1
-    return at
+    return len(units)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.checkpoint import Checkpoint
-from sememe.checkpoint.static import UNLIMITED
+from sememe.checkpoint.modules import UNLIMITED
 from sememe.processes import PerProcess
 from sememe.text.tokenizer import Ints, Tokenizer, Tokens
 

@@ -4,14 +4,13 @@ A node's shape is written as [b, t, h]: texts, tokens, hidden size.
 """
 
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import openvino.opset13 as ops
 
-from sememe.checkpoint import Checkpoint, Weights
+from sememe.checkpoint import Weights
 from sememe.errors import CheckpointError
 from sememe.text import Batch
 
@@ -19,9 +18,6 @@ Node = Any  # openvino ships no usable types
 Product = Callable[[Node, str, npt.NDArray[np.float32], Node | None], Node]
 """x·Wᵀ of a node, the name of a weight, and the weight (outside, inside); of one token of each text
 alone, where there is an index [b, 1] of it."""
-
-# So that no number becomes infinite in float32.
-_LARGEST = 1e30
 
 # transformers' names for activations; its three tanh approximations of GELU are one function.
 _ACTIVATIONS = {
@@ -74,66 +70,6 @@ def float_product(
 def at(x: Node, token: Node | None, axis: int = 1) -> Node:
     """One token of each text, at an index [b, 1]: [b, t, h] to [b, 1, h]; all where it is None."""
     return x if token is None else ops.gather(x, token, scalar(axis, np.int32), 1)
-
-
-class Config:
-    """A transformer's config.json, each key checked, each error naming the file and the key."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.file = str(checkpoint.transformer / "config.json")
-        self._values = checkpoint.config
-
-    def part(self, key: str) -> "Config":
-        """The object at a key; an empty one where there is none."""
-        part = copy(self)
-        part.file = f"{self.file}: {key}"
-        part._values = self._values.get(key) or {}
-        if not isinstance(part._values, dict):
-            raise CheckpointError(f"{part.file} is {part._values!r}; an object is needed.")
-        return part
-
-    def size(self, key: str, default: int | None = None) -> int:
-        """A positive whole number; one without a default must be there."""
-        value = self._values.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise CheckpointError(f"{self.file}: {key} is {value!r}; a positive number is needed.")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        """A positive number."""
-        value = self._values.get(key, default)
-        if not isinstance(value, int | float) or not 0 < value < _LARGEST:
-            raise CheckpointError(f"{self.file}: {key} is {value!r}; a positive number is needed.")
-        return float(value)
-
-    def text(self, key: str, default: str) -> str:
-        """A name."""
-        return str(self._values.get(key, default))
-
-    def flag(self, key: str) -> bool:
-        """Whether something is on; what has no key is off."""
-        return bool(self._values.get(key))
-
-    def layers(self, key: str, weights: Weights, tensor: str) -> int:
-        """The number of layers, where there is no `tensor`, a pattern, of one more."""
-        count = self.size(key)
-        if (more := tensor.format(count)) in weights:
-            raise CheckpointError(f"{self.file}: {key} is {count}, but there is a tensor {more!r}.")
-        return count
-
-    def must_be(self, key: str, value: object) -> None:
-        """Refuse a setting that the graph does not implement."""
-        actual = self._values.get(key)
-        if actual is not None and actual != value:
-            raise CheckpointError(f"{self.file}: {key} is {actual!r}; only {value!r} is read.")
-
-    def must_divide(self, key: str, other: str) -> None:
-        """Refuse two sizes that do not go together."""
-        if self.size(other) % self.size(key):
-            raise CheckpointError(
-                f"{self.file}: {other} ({self.size(other)}) is no multiple of "
-                f"{key} ({self.size(key)})."
-            )
 
 
 class Inputs:

@@ -10,21 +10,9 @@ import numpy as np
 import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
-from sememe.engines.openvino.blocks import (
-    Config,
-    Inputs,
-    Layers,
-    Node,
-    Product,
-    activation,
-    at,
-    attention,
-    constant,
-    first_token,
-    ints,
-    scalar,
-    weighted_sum,
-)
+from sememe.checkpoint.files import Config
+from sememe.engines.openvino import blocks as nn
+from sememe.engines.openvino.blocks import Inputs, Layers, Node, Product
 from sememe.errors import CheckpointError
 
 _WORDS = "embeddings.tok_embeddings"
@@ -42,7 +30,7 @@ def hidden_states(
     checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None
 ) -> tuple[Node, int]:
     """Build the encoder: the last hidden states [b, t, h], or [b, 1, h] of a token, and h."""
-    config, weights = Config(checkpoint), checkpoint.weights
+    config, weights = checkpoint.settings, checkpoint.weights
     config.must_divide("num_attention_heads", "hidden_size")
     hidden = config.size("hidden_size")
     prefix = weights.prefix(f"{_WORDS}.weight")
@@ -50,39 +38,33 @@ def hidden_states(
     x = base.embedding(_WORDS, inputs.ids, config.size("vocab_size"), hidden)
     x = _norm(base, config, x, "embeddings.norm")
     count = config.layers("num_hidden_layers", weights, prefix + "layers.{}.mlp.Wo.weight")
-    kind_of = _kinds(checkpoint, config, count)
     # Half of the window is before a token, half behind it; what is beyond the text is not there.
     reach = min(config.size("local_attention", 128) // 2, checkpoint.max_length)
     biases = {_LOCAL: inputs.attention_bias(reach), _GLOBAL: inputs.attention_bias()}
     rotations = {kind: _rotation(checkpoint, config, inputs, kind) for kind in _THETAS}
-    for index in range(count):
+    for index, kind in enumerate(_kinds(checkpoint, config, count)):
         layers = Layers(weights, f"{prefix}layers.{index}.", product)
-        kind = kind_of(index)
         normed = x if index == 0 else _norm(layers, config, x, "attn_norm")
         query = token if index == count - 1 else None
-        bias = at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
+        bias = nn.at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
         mixed = _attention(layers, config, normed, bias, rotations[kind], query)
-        x = ops.add(at(x, query), mixed)
+        x = ops.add(nn.at(x, query), mixed)
         x = ops.add(x, _gated(layers, config, _norm(layers, config, x, "mlp_norm")))
     return _norm(base, config, x, "final_norm"), hidden
 
 
-def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> Callable[[int], str]:
+def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> list[str]:
     """Which of the layers attend to all tokens, and which only to those nearby."""
     kinds = checkpoint.config.get("layer_types")
     if kinds is None:
         every = config.size("global_attn_every_n_layers", 3)
-        return lambda index: _LOCAL if index % every else _GLOBAL
-    if (
-        not isinstance(kinds, list)
-        or len(kinds) != count
-        or any(kind not in (_LOCAL, _GLOBAL) for kind in kinds)
-    ):
+        kinds = [_LOCAL if index % every else _GLOBAL for index in range(count)]
+    if not isinstance(kinds, list) or len(kinds) != count or not {*map(str, kinds)} <= {*_THETAS}:
         raise CheckpointError(
             f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for each of the "
             f"{count} layers."
         )
-    return kinds.__getitem__
+    return kinds
 
 
 def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str) -> Rotation:
@@ -104,30 +86,37 @@ def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str)
     frequencies = 1 / np.float32(theta) ** (np.arange(0, size, 2, dtype=np.float32) / size)
     angles = np.arange(checkpoint.max_length, dtype=np.float32)[:, None] * frequencies
     cos, sin = (
-        ops.gather(constant(table[:, None]), inputs.positions, scalar(0, np.int32))
+        ops.gather(nn.constant(table[:, None]), inputs.positions, nn.scalar(0, np.int32))
         for table in (np.cos(angles), np.sin(angles))
     )
 
     def rotate(x: Node) -> Node:
-        split = ops.split(ops.reshape(x, ints(0, 0, heads, size), True), scalar(3, np.int32), 2)
+        split = ops.split(
+            ops.reshape(x, nn.ints(0, 0, heads, size), True), nn.scalar(3, np.int32), 2
+        )
         real, imaginary = split.outputs()
         rotated_real = ops.subtract(ops.multiply(real, cos), ops.multiply(imaginary, sin))
         rotated_imaginary = ops.add(ops.multiply(imaginary, cos), ops.multiply(real, sin))
         rotated = ops.concat([rotated_real, rotated_imaginary], axis=3)
-        return ops.reshape(rotated, ints(0, 0, hidden), True)
+        return ops.reshape(rotated, nn.ints(0, 0, hidden), True)
 
     return rotate
 
 
 def _attention(
-    layers: Layers, config: Config, x: Node, bias: Node, rotate: Rotation, token: Node | None
+    layers: Layers,
+    config: Config,
+    x: Node,
+    bias: Node,
+    rotate: Rotation,
+    token: Node | None,
 ) -> Node:
     hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
     biased = config.flag("attention_bias")
     joined = layers.linear(x, "attn.Wqkv", hidden, 3 * hidden, bias=biased)
-    query, key, value = ops.split(joined, scalar(2, np.int32), 3).outputs()
-    query = at(rotate(query), token)
-    mixed = attention(query, rotate(key), value, bias, heads, hidden // heads)
+    query, key, value = ops.split(joined, nn.scalar(2, np.int32), 3).outputs()
+    query = nn.at(rotate(query), token)
+    mixed = nn.attention(query, rotate(key), value, bias, heads, hidden // heads)
     return layers.linear(mixed, "attn.Wo", hidden, hidden, bias=biased)
 
 
@@ -136,8 +125,8 @@ def _gated(layers: Layers, config: Config, x: Node) -> Node:
     hidden, inner = config.size("hidden_size"), config.size("intermediate_size")
     biased = config.flag("mlp_bias")
     joined = layers.linear(x, "mlp.Wi", hidden, 2 * inner, bias=biased)
-    x, gate = ops.split(joined, scalar(2, np.int32), 2).outputs()
-    x = activation(config.text("hidden_activation", "gelu"), x, config.file)
+    x, gate = ops.split(joined, nn.scalar(2, np.int32), 2).outputs()
+    x = nn.activation(config.text("hidden_activation", "gelu"), x, config.file)
     return layers.linear(ops.multiply(x, gate), "mlp.Wo", inner, hidden, bias=biased)
 
 
@@ -148,16 +137,16 @@ def _norm(layers: Layers, config: Config, x: Node, name: str) -> Node:
 
 def logits(checkpoint: Checkpoint, inputs: Inputs, states: Node, size: int, labels: int) -> Node:
     """`[CLS]`, or the mean, through a layer with a norm and a linear one: [b, labels]."""
-    config, layers = Config(checkpoint), Layers(checkpoint.weights, "")
+    config, layers = checkpoint.settings, Layers(checkpoint.weights, "")
     pooling = config.text("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
         raise CheckpointError(
             f"{config.file}: classifier_pooling is {pooling!r}; cls and mean are read."
         )
-    x = first_token(states)
+    x = nn.first_token(states)
     if pooling == "mean":
-        x = ops.divide(*weighted_sum(states, ops.convert(inputs.counted, "f32")))
+        x = ops.divide(*nn.weighted_sum(states, ops.convert(inputs.counted, "f32")))
     x = layers.linear(x, "head.dense", size, size, bias=config.flag("classifier_bias"))
-    x = activation(config.text("classifier_activation", "gelu"), x, config.file)
+    x = nn.activation(config.text("classifier_activation", "gelu"), x, config.file)
     x = _norm(layers, config, x, "head.norm")
     return layers.linear(x, "classifier", size, labels)
