@@ -8,6 +8,7 @@ taught nothing, and on labels where there are some.
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from sememe.arguments import one_of, shown, whole_number
 from sememe.cascade import teach
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.checkpoint.write import check_target, new_folder
-from sememe.costs import Budget
+from sememe.costs import Budget, duration
 from sememe.data import Data, Examples, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.opening import as_encoder, encoded
@@ -128,6 +129,7 @@ def distill(
         >>> print(done.verdict)                                               # doctest: +SKIP
         Better: Spearman with the teacher 81.2 (79.0 to 83.1) by the student, 70.3 (67.6 to 72.8) …
     """
+    began = time.monotonic()
     one_of("how", how, ("auto", *HOWS))
     target = check_target(output)
     texts, source = check_texts(texts), open_teacher(teacher)
@@ -149,8 +151,7 @@ def distill(
     facts = {
         "texts": sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
-        "budget": str(allowed),
-        "layers": layers, "dim": dim, "seed": seed,
+        "budget": str(allowed), "layers": layers, "dim": dim, "seed": seed,
     }  # fmt: skip
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
@@ -181,6 +182,12 @@ def distill(
         )  # fmt: skip
         with saving_explained(target, work), new_folder(target) as folder:
             result.write(folder)
+            size = sum(path.stat().st_size for path in folder.rglob("*"))
+            spent = duration(time.monotonic() - began)
+            choices += [
+                Choice("size", f"{size / 1e6:.1f} MB", "on disk"),
+                Choice("time", spent, "from the start to this report"),
+            ]
             write_outcome(outcome, folder, "distillation")
     shutil.rmtree(work, ignore_errors=True)
     return outcome
@@ -290,7 +297,7 @@ def _map(task: Task) -> Student:
     return Student(
         encode,
         lambda texts: linear_map.move(encode(texts)),
-        [Choice("trust", "yes", cascade.report.why)],
+        [Choice("trust", "yes", str(cascade.report))],
         lambda folder: write_map(task.student._checkpoint, folder, linear_map),
         exam(task.held, held, scored_by(task.teacher, task.held, task.progress)),
     )
