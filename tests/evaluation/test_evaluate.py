@@ -115,7 +115,10 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(scored: dict[str, A
     assert done.failures["Broken"] == "RuntimeError: no 60 texts today"
     assert "not a finite number" in done.failures["NotFinite"]
     assert "is no model" in done.failures["7"]
-    with pytest.raises(InputError, match="No model could be measured on the data"):
+    with pytest.raises(
+        InputError,
+        match="No model can be compared on the data: Broken is not measured: RuntimeError: no 60",
+    ):
         sememe.evaluate(Broken(), scored)
     with pytest.raises(InputError, match="There is no model"):
         sememe.evaluate([], scored)

@@ -88,9 +88,11 @@ def evaluate(
         except Exception as error:  # somebody's own encoder may raise anything
             kind = "" if isinstance(error, SememeError) else f"{type(error).__name__}: "
             failures[name] = f"{kind}{error}"
-            warn(f"{name} is not measured: {failures[name]}", SememeWarning)
+    problems = [f"{name} is not measured: {why}" for name, why in failures.items()]
     if not answers:
-        raise InputError(f"No model could be measured on {measured.name}: give another one.")
+        raise InputError(f"No model can be compared on {measured.name}: {' '.join(problems)}")
+    for problem in problems:
+        warn(problem, SememeWarning)
     return _compared(measured, answers, seconds, failures)
 
 

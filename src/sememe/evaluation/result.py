@@ -1,14 +1,17 @@
 """What came of an evaluation: figures, differences, and what they say in words."""
 
+import json
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sememe.evaluation.bootstrap import Interval
 from sememe.progress import counted
-from sememe.reports import text_table
-from sememe.tables import to_frame
+from sememe.reports import text_table, write_page
+from sememe.tables import replacing, to_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -104,8 +107,22 @@ class Evaluation:
         return next((each for each in self.differences if {each.first, each.second} == pair), None)
 
     def summary(self) -> dict[str, Any]:
-        """All of it as JSON values; figures as they are, not times 100."""
-        return {**asdict(self), "metric": self.metric, "verdict": self.verdict}
+        """All of it as JSON values; figures as they are, not times 100, and None for a NaN."""
+        values = asdict(
+            self, dict_factory=lambda items: {k: v if v == v else None for k, v in items}
+        )
+        return {**values, "metric": self.metric, "verdict": self.verdict}
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write evaluation.json and evaluation.html, one page that opens offline, into a folder.
+
+        Raises TableError where they cannot be written.
+        """
+        folder, summary = Path(directory), self.summary()
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "evaluation.json") as temporary:
+            temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        write_page(folder / "evaluation.html", "evaluation", ("evaluation.js",), self.name, summary)
 
     def to_frame(self) -> "pandas.DataFrame":
         """A row a model: each metric, and the ends of its interval as `METRIC low` and `high`.
