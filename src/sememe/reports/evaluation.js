@@ -30,7 +30,8 @@ function bar({ value, low, high }) {
 }
 
 const others = Object.keys(data.rows[0].figures).filter((name) => name !== data.metric);
-$("headline").textContent = data.rows.length > 1 ? `${data.rows[0].model} is highest` : data.rows[0].model;
+const [best, ...equals] = data.leaders;
+$("headline").textContent = data.rows.length === 1 ? best : equals.length ? "No model is clearly best" : `${best} is best`;
 $("summary").textContent = `${data.kind}, ${plural(data.items, "item")}`;
 $("verdict").textContent = data.verdict;
 fill("models", ["Model", data.metric, "", ...others, "Seconds"], data.rows.map((row) => [
