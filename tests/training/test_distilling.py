@@ -211,6 +211,7 @@ def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path
         ({"budget": "3n"}, "no pairs are scored; give a time"),
         ({"layers": 2, "how": "static"}, "layers=2 is for how='layers'"),
         ({"layers": 1, "how": "layers"}, "layers=1: give a whole number from 2 to 2"),
+        ({"how": "vectors", "student": None}, "give student= too"),
         ({"teacher": "none.npy"}, "cannot be read as vectors"),
         ({"dim": 64}, "the teacher's vectors have 32 components"),
         ({"dim": 0}, "dim"),

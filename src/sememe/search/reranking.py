@@ -13,12 +13,24 @@ from sememe.costs import Budget
 from sememe.encoders import CrossEncoder
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import Comparison, interval, paired_test
+from sememe.progress import counted
 from sememe.search.rows import Id, Match, check_ids
+from sememe.search.store import Store
 
 Floats = NDArray[np.float32]
 _PROBE = 64  # pairs that tell how fast a cross-encoder is
 _DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
 _FEWEST = 10  # labelled queries: fewer say nothing
+
+
+def check_reranker(cross: CrossEncoder) -> CrossEncoder:
+    """The cross-encoder; InputError for one without one score to rank by."""
+    if len(cross.labels) > 1:
+        raise InputError(
+            f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
+            "give a cross-encoder with one label."
+        )
+    return cross
 
 
 def reranked(
@@ -201,7 +213,7 @@ def _discounted(gains: Sequence[float]) -> float:
 
 
 def check_qrels(
-    queries: Mapping[str, str], qrels: Mapping[str, Mapping[Id, float]]
+    queries: Mapping[str, str], qrels: Mapping[str, Mapping[Id, float]], store: Store
 ) -> list[dict[str, float]]:
     """For each query the grades of documents by their ids; InputError names what is wrong."""
     if len(queries) < _FEWEST:
@@ -216,4 +228,10 @@ def check_qrels(
         if not any(values):
             raise InputError(f"query {name!r} has no relevant document in qrels: leave it out.")
         grades.append(dict(zip(check_ids(list(judged)), values, strict=True)))
+    judged_ids = {row_id for each in grades for row_id in each}
+    if missing := judged_ids - store.get(judged_ids).keys():
+        raise InputError(
+            f"qrels has {counted(len(missing), 'id')} that the index does not have, such as "
+            f"{min(missing)!r}."
+        )
     return grades

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def distill(
     one_of("how", how, ("auto", *HOWS))
     target = check_target(output)
     texts, source = check_texts(texts), open_teacher(teacher)
-    choice = _way(how, source, student, layers)
+    choice = _way(how, source, student, layers, dim)
     way = choice.value
     if dim is not None:
         whole_number("dim", dim)
@@ -145,6 +146,7 @@ def distill(
     if way == "layers" and layers is None:
         layers = max(2, encoder._checkpoint.layers // 2)
     facts = {
+        "texts": sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
         "budget": str(allowed),
         "layers": layers, "dim": dim, "seed": seed,
@@ -196,7 +198,7 @@ def _working(folder: Path, facts: dict[str, Any]) -> Iterator[Job]:
         raise
 
 
-def _way(how: str, teacher: Any, student: Any, layers: int | None) -> Choice:
+def _way(how: str, teacher: Any, student: Any, layers: int | None, dim: int | None) -> Choice:
     """How to distil, and why."""
     gives = "scores" if callable(getattr(teacher, "score", None)) else "vectors"
     if how == "auto":
@@ -215,6 +217,8 @@ def _way(how: str, teacher: Any, student: Any, layers: int | None) -> Choice:
             f"how={how!r} does not fit this teacher: a map is taught and a student tuned by scores "
             "(a cross-encoder), all others by vectors (a bi-encoder)."
         )
+    if choice.value == "vectors" and student is None and dim is None:
+        raise InputError("how='vectors' trains a student of your choice: give student= too.")
     if layers is not None and choice.value != "layers":
         raise InputError(f"layers={layers} is for how='layers', and this is {choice.value!r}.")
     return choice
