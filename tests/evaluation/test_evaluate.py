@@ -141,6 +141,14 @@ def test_too_few_for_an_interval_have_a_figure_all_the_same() -> None:
     assert np.isnan(main.low) or main.low <= main.value
 
 
+def test_a_model_that_can_be_iterated_over_is_one_model(scored: dict[str, Any]) -> None:
+    class Layers(Letters):
+        def __iter__(self) -> Any:
+            return iter([1, 2, 3])
+
+    assert [row.model for row in sememe.evaluate(Layers(), scored).rows] == ["Layers"]
+
+
 def test_a_missing_library_is_no_model_s_failure(scored: dict[str, Any]) -> None:
     class Unequipped:
         def encode(self, texts: list[str]) -> Any:

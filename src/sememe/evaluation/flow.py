@@ -139,7 +139,8 @@ def _named(models: Any) -> Iterable[tuple[str | None, Any]]:
     """Models with the names that the user gave them, if any."""
     if isinstance(models, Mapping):
         return list(models.items())
-    if isinstance(models, str) or not isinstance(models, Iterable):
+    is_model = isinstance(models, str) or hasattr(models, "encode") or hasattr(models, "score")
+    if is_model or not isinstance(models, Iterable):  # a module of torch is both
         models = [models]
     models = list(models)
     if not models:
