@@ -25,7 +25,9 @@ def test_rounds_double_and_end_with_everything(items: int, first: int) -> None:
     sizes = rounds(items, first)
     assert sizes[-1] == items
     assert sizes == sorted(set(sizes))
-    assert all(later <= 2 * earlier for earlier, later in zip(sizes[:-1], sizes[1:-1], strict=False))
+    assert all(
+        later <= 2 * earlier for earlier, later in zip(sizes[:-1], sizes[1:-1], strict=False)
+    )
 
 
 def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:

@@ -16,7 +16,11 @@ def noisy(truth: Any, noise: float, seed: int) -> Any:
 
 def test_pairs_are_ordered_by_their_agreement_with_the_jury() -> None:
     truth = np.random.default_rng(0).normal(size=300)
-    jury = {"default": noisy(truth, 0.3, 1), "static": noisy(truth, 1, 2), "words": noisy(truth, 2, 3)}
+    jury = {
+        "default": noisy(truth, 0.3, 1),
+        "static": noisy(truth, 1, 2),
+        "words": noisy(truth, 2, 3),
+    }
     evidence = {f"{noise}": noisy(truth, noise, 9) for noise in (0.2, 1, 3)}
     values = judge("pairs", evidence, jury).values
     assert values["0.2"] > values["1"] > values["3"]
@@ -24,7 +28,11 @@ def test_pairs_are_ordered_by_their_agreement_with_the_jury() -> None:
 
 def test_what_the_user_lists_does_not_change_the_jury() -> None:
     truth = np.random.default_rng(0).normal(size=300)
-    jury = {"default": noisy(truth, 0.3, 1), "static": noisy(truth, 1, 2), "words": noisy(truth, 2, 3)}
+    jury = {
+        "default": noisy(truth, 0.3, 1),
+        "static": noisy(truth, 1, 2),
+        "words": noisy(truth, 2, 3),
+    }
     weak = np.random.default_rng(5).normal(size=300)
     evidence = {"good": noisy(truth, 0.2, 4)} | {f"weak {i}": noisy(weak, 0.1, i) for i in range(7)}
     together = judge("pairs", evidence, jury).values

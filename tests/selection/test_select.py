@@ -210,9 +210,15 @@ def test_answers_to_questions_count(task: Any, tmp_path: Path, default_model: st
     assert select(data, task=task).ask(20, path) >= 20
     table = read_table(path).columns
     if task == "search":
-        label = [int(topic_of[q] == topic_of[d]) for q, d in zip(table["query"], table["document"], strict=True)]  # noqa: E501
+        label = [
+            int(topic_of[q] == topic_of[d])
+            for q, d in zip(table["query"], table["document"], strict=True)
+        ]  # noqa: E501
     elif task == "pairs":
-        label = [int(topic_of[a] == topic_of[b]) for a, b in zip(table["sentence1"], table["sentence2"], strict=True)]  # noqa: E501
+        label = [
+            int(topic_of[a] == topic_of[b])
+            for a, b in zip(table["sentence1"], table["sentence2"], strict=True)
+        ]  # noqa: E501
     else:
         label = [topic_of[text] for text in table["text"]]
     write_table(path, {**table, "label": label})
