@@ -78,8 +78,8 @@ def test_every_candidate_is_a_point_with_its_interval_and_a_row(shown: Shown) ->
     assert shown.page.locator(".plot .interval").count() == 3
     assert shown.page.locator("#candidates tbody tr").count() == 3
     places = shown.page.locator(".plot .dot").evaluate_all(
-        "dots => Object.fromEntries(dots.map(dot => "
-        "[dot.getAttribute('aria-label').split(':')[0], [+dot.getAttribute('cx'), +dot.getAttribute('cy')]]))"
+        "dots => Object.fromEntries(dots.map(dot => [dot.getAttribute('aria-label').split(':')[0], "
+        "[dot.cx.baseVal.value, dot.cy.baseVal.value]]))"
     )
     assert places["dear"][0] > places["cheap"][0], "what costs more is to the right"
     assert places["dear"][1] < places["cheap"][1], "what is better is above"
