@@ -17,7 +17,7 @@ from sklearn.metrics import v_measure_score
 
 import sememe
 from quality import labelled_sets
-from sememe.clustering import cluster_vectors
+from sememe.clustering import cluster
 
 _SETS = ("Banking77", "CLINC150", "SearchSnippets")
 _SPEED = (10_000, 100)  # texts, clusters
@@ -43,11 +43,11 @@ def report_quality(data: Path, file: Path, seeds: int) -> None:
         texts, truth = list(different), np.array(list(different.values()))
         vectors = cached_vectors(file, labelled.name, texts)
         count = len(set(truth.tolist()))
-        at_once = cluster_vectors(vectors, texts, clusters=count).labels
+        at_once = cluster(texts, vectors=vectors, clusters=count).labels
         rows = []
         for seed in range(seeds):
             first, second = np.array_split(np.random.default_rng(seed).permutation(len(texts)), 2)
-            groups = cluster_vectors(vectors[first], [texts[row] for row in first], clusters=count)
+            groups = cluster([texts[row] for row in first], vectors=vectors[first], clusters=count)
             labels = groups.assign(vectors=vectors[second]).labels
             again = groups.assign(vectors=vectors[first]).labels
             rows.append(
@@ -71,7 +71,7 @@ def report_speed(data: Path, file: Path) -> None:
     labelled = next(each for each in labelled_sets(data) if each.name == "Banking77")
     texts = list(dict.fromkeys(labelled.texts))
     vectors = cached_vectors(file, labelled.name, texts)
-    groups = cluster_vectors(vectors, texts, clusters=clusters)
+    groups = cluster(texts, vectors=vectors, clusters=clusters)
     noise = np.random.default_rng(0).normal(scale=0.01, size=(texts_wanted, vectors.shape[1]))
     queries = vectors[np.arange(texts_wanted) % len(vectors)] + noise.astype(np.float32)
     walls, processor = [], []

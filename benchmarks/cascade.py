@@ -2,15 +2,17 @@
 
     python benchmarks/cascade.py --data DIR --models DIR [--sets clinc150 ...] [--split train]
                                  [--samples 5] [--size 2000] [--budget 3n]
-                                 [--plot | --pairs]
+                                 [--fast | --plot SVG | --pairs | --labels]
 
 Of CLINC150 and Banking77 only the intents that the cross-encoder was not trained on
 (held_intents.json). SearchSnippets and Biomedical have a cross-encoder that was made for similarity
 and doesn't fit them; so it should change nothing. `--size 0` takes whole sets. V, ARI and AMI x 100
 with the number of clusters given, then ARI, AMI and how many were found with nothing given; of
 differences the 95 % t-interval over the subsamples. AP: of "same label" over all pairs, x 100.
-`--plot`: AMI for budgets of 0.5n to 8n. `--pairs`: labelled duplicates, with 100 labels.
-Scores are cached (SEMEME_CACHE), so a second run is quick. What is missing is named and left out.
+`--plot`: AMI for budgets of 0.5n to 8n, as a table and a drawing, with the gain's intervals.
+`--pairs`: labelled duplicates, with 100 labels. `--labels`: what some labelled texts say of a map
+of weight 0.4, and how often its interval is clear of 0. Scores are cached (SEMEME_CACHE), so that a
+second run is quick. What is missing is named and left out.
 """
 
 import argparse
@@ -36,17 +38,19 @@ from sklearn.metrics import (
 import sememe
 from sememe.cascade import Cascade, teach
 from sememe.cascade.edges import Edges
+from sememe.cascade.flow import Lesson
 from sememe.cascade.labelled import signal_weights
+from sememe.cascade.labels import Evidence, Gain, Labels
 from sememe.cascade.linear import Space, fit
 from sememe.cascade.scores import Reader
-from sememe.clustering.resolution import grains
+from sememe.clustering.resolution import best_grain
 from sememe.costs import Budget
 from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors import communities as by
 from sememe.tables import read_table
 
 Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
+Figures = dict[float, list[tuple[float, float]]]
 
 _SETS = {
     "clinc150": ("intent/clinc150.parquet", "cross-encoder-intent", "clinc"),
@@ -58,6 +62,7 @@ _SETS = {
 _BUDGETS = ("0.5n", "1n", "2n", "3n", "4.5n", "6n", "8n")
 _COLUMNS = ("V", "ARI", "AMI", "ARI*", "AMI*", "found", "AP", "pairs/n")
 _LABELLED, _LABELS, _DRAWS = 5000, 100, 40
+_RHO, _LABEL_DRAWS = 0.4, 10
 _MOST_AP_TEXTS = 4000  # all pairs of more would not fit
 
 
@@ -77,8 +82,7 @@ class Sample:
         """A row of the table."""
         smooth = by.smoothed(vectors, graph)
         given = by.exactly(int(self.gold.max()) + 1, graph, smooth)
-        tried = grains(vectors, neighbors, lambda at: by.refined(smooth, by.communities(graph, at)))
-        found = max(tried, key=lambda grain: grain.score).labels
+        found = best_grain(vectors, neighbors, graph, smooth=smooth)[0].labels
         return [
             100 * v_measure_score(self.gold, given),
             100 * adjusted_rand_score(self.gold, given),
@@ -192,48 +196,150 @@ def table(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> 
     rows: dict[str, list[list[float]]] = {}
     reports = []
     for sample in samples(texts, labels, options.samples, options.size, encoder):
-        for row, values in [
-            ("bi-encoder", sample.alone()),
-            ("rescored in full", sample.rescored(cross)),
-            ("nearest rescored", sample.rescored(cross, options.budget)),
-        ]:
-            rows.setdefault(row, []).append(values)
+        rows.setdefault("bi-encoder", []).append(sample.alone())
+        if not options.fast:
+            rows.setdefault("rescored in full", []).append(sample.rescored(cross))
+            nearest = sample.rescored(cross, options.budget)
+            rows.setdefault("nearest rescored", []).append(nearest)
         started = time.perf_counter()
         cascade, values = sample.taught(cross, options.budget)
         seconds = time.perf_counter() - started
         rows.setdefault(f"cascade, {options.budget}", []).append(values)
-        shuffled, values = sample.taught(Shuffled(cross), options.budget)
-        rows.setdefault("shuffled scores", []).append(values)
-        same = shuffled.vectors is sample.vectors
-        reports.append(
+        line = (
             f"tau {cascade.report.tau:.3f} ± {cascade.report.tau_error:.3f}, rho "
             f"{cascade.report.rho:.2f}, {cascade.report.rounds} rounds, {seconds:.0f} s of which "
-            f"{cascade.report.seconds:.0f} s scoring; shuffled: tau {shuffled.report.tau:.3f}, "
-            f"{'the bi-encoder to the bit' if same else 'TRUSTED'}"
+            f"{cascade.report.seconds:.0f} s scoring"
         )
+        if not options.fast:
+            shuffled, values = sample.taught(Shuffled(cross), options.budget)
+            rows.setdefault("shuffled scores", []).append(values)
+            same = shuffled.vectors is sample.vectors
+            verdict = "the bi-encoder to the bit" if same else "TRUSTED"
+            line += f"; shuffled: tau {shuffled.report.tau:.3f}, {verdict}"
+        reports.append(line)
     print("| | " + " | ".join(_COLUMNS) + " |\n|---|" + "---|" * len(_COLUMNS))
     for row, measured in rows.items():
         shown(row, measured)
     taught = rows[f"cascade, {options.budget}"]
-    for row in ("bi-encoder", "rescored in full", "nearest rescored"):
+    for row in [
+        row for row in rows if row not in (f"cascade, {options.budget}", "shuffled scores")
+    ]:
         shown_difference(f"cascade − {row}", taught, rows[row])
     print("\n".join(reports), flush=True)
 
 
-def plot(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> None:
-    """AMI against the budget, a line each."""
+def curve(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> Figures:
+    """AMI for each budget, with its 95 % interval: the number of clusters given, and not."""
     cross = sememe.CrossEncoder(options.models / _SETS[name][1])
     texts, labels = rows_of(name, options.data, options.models, options.split)
     drawn = list(samples(texts, labels, options.samples, options.size, encoder))
-    figures = {"0": np.mean([sample.alone() for sample in drawn], axis=0)}
+    rows = {"0n": [sample.alone() for sample in drawn]}
     for budget in _BUDGETS:
-        figures[budget] = np.mean([sample.taught(cross, budget)[1] for sample in drawn], axis=0)
-    low = min(min(row[2], row[4]) for row in figures.values()) - 0.5
-    print(f"\n{name}: AMI with the number of clusters given (K) and not (-), from {low:.1f}")
-    for budget, row in figures.items():
-        for mark, value in (("K", row[2]), ("-", row[4])):
-            bar = "█" * round(12 * (value - low))
-            print(f"{budget if mark == 'K' else '':>5} {mark} {bar} {value:.1f}", flush=True)
+        rows[budget] = [sample.taught(cross, budget)[1] for sample in drawn]
+    print(f"\n{name}, {options.split}\n| budget | AMI | AMI* | pairs a text |\n|---|---|---|---|")
+    start = np.array(rows["0n"])
+    factor = student.ppf(0.975, len(drawn) - 1) / len(drawn) ** 0.5 if len(drawn) > 1 else np.nan
+    figures: Figures = {}
+    for budget, values in rows.items():
+        mean = np.mean(values, axis=0)
+        half = factor * (np.array(values) - start).std(axis=0, ddof=1)
+        figures[float(budget[:-1])] = [(mean[column], half[column]) for column in (2, 4)]
+        cells = " | ".join(f"{m:.1f} ± {h:.1f}" for m, h in figures[float(budget[:-1])])
+        print(f"| {budget} | {cells} | {mean[7]:.1f} |", flush=True)
+    return figures
+
+
+def drawing(curves: dict[str, Figures]) -> str:
+    """An SVG: a panel a set, AMI over the budget, bars for the interval of the gain."""
+    parts = []
+    for panel, (name, figures) in enumerate(curves.items()):
+        values = [value for row in figures.values() for value, _ in row]
+        low, high = np.floor(min(values) - 1), np.ceil(max(values) + 1)
+        left = 60 + 360 * panel
+
+        def x(budget: float, left: float = left) -> float:
+            return left + 280 * budget / 8
+
+        def y(value: float, low: float = low, high: float = high) -> float:
+            return 250 - 200 * (value - low) / (high - low)
+
+        parts.append(f'<text x="{left + 140}" y="30" text-anchor="middle">{name}</text>')
+        for tick in np.linspace(low, high, 5):
+            parts.append(f'<path d="M{left} {y(tick):.1f}h280" stroke="#8884"/>')
+            parts.append(
+                f'<text x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.1f}</text>'
+            )
+        parts += [
+            f'<text x="{x(budget)}" y="270" text-anchor="middle">{budget}n</text>'
+            for budget in (0, 2, 4, 6, 8)
+        ]
+        for column, (color, label) in enumerate((("#2a78c0", "K given"), ("#d0661c", "K found"))):
+            points = [(x(at), y(row[column][0])) for at, row in figures.items()]
+            line = "L".join(f"{a:.1f} {b:.1f}" for a, b in points)
+            parts.append(f'<path d="M{line}" stroke="{color}" stroke-width="2" fill="none"/>')
+            for at, row in figures.items():
+                value, half = row[column]
+                if at and np.isfinite(half):
+                    top, height = y(value + half), y(value - half) - y(value + half)
+                    parts.append(
+                        f'<path d="M{x(at):.1f} {top:.1f}v{height:.1f}" stroke="{color}"/>'
+                    )
+                parts.append(f'<circle cx="{x(at):.1f}" cy="{y(value):.1f}" r="3" fill="{color}"/>')
+            parts.append(
+                f'<text x="{left + 272}" y="{232 - 18 * column}" text-anchor="end" fill="{color}">'
+                f"{label}</text>"
+            )
+    parts.append('<text x="16" y="150" transform="rotate(-90 16 150)">AMI</text>')
+    width = 60 + 360 * len(curves)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} 300" width="{width}" '
+        'font-family="sans-serif" font-size="13" fill="#555"><rect width="100%" height="100%" '
+        f'fill="#fff"/>{"".join(parts)}<text x="{width // 2}" y="292" text-anchor="middle">'
+        "budget: pairs that are read, for each text</text></svg>\n"
+    )
+
+
+def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> None:
+    """What some labelled texts say of the cross-encoder, beside what all of them do."""
+    cross = sememe.CrossEncoder(options.models / _SETS[name][1])
+    texts, labels = rows_of(name, options.data, options.models, options.split)
+    print(f"\n{name}, {options.split}\n| texts | gain | half an interval | better | worse | open |")
+    print("|---|---|---|---|---|---|")
+    gains: dict[int, list[Gain]] = {}
+    for sample in samples(texts, labels, options.samples, options.size, encoder):
+        space = Space(sample.vectors)
+        lesson = Lesson.planned(Edges.between(sample.neighbors))
+        reader = Reader(cross, sample.texts, Budget.parse(options.budget), 10**9, False)
+        lesson = lesson.read(reader.remaining, reader)
+        form = fit(space, lesson.scored, lesson.logits)
+        cosine, change = space.cosines(lesson.edges), space.form(form, lesson.edges)
+        moving = space.moving(form, _RHO * float(cosine.std() / change.std()))
+        for count in (50, 100, 200, 500):
+            for seed in range(_LABEL_DRAWS):
+                rows = np.random.default_rng(seed).choice(len(sample.gold), count, replace=False)
+                data = {
+                    "text": [sample.texts[row] for row in rows],
+                    "label": [f"group {sample.gold[row]}" for row in rows],
+                }
+                judges = Labels.read(data, groups=True)
+                vectors = judges.vectors(sample.texts, sample.vectors, None)
+                gains.setdefault(count, []).append(Evidence(judges, vectors).gain(moving, _RHO))
+    for count, values in gains.items():
+        figures = np.array([(100 * one.gain, 50 * (one.high - one.low)) for one in values])
+        better, worse = (np.mean([each(one) for one in values]) for each in (_better, _worse))
+        print(
+            f"| {count} | {figures[:, 0].mean():+.1f} ± {figures[:, 0].std():.1f} | "
+            f"{figures[:, 1].mean():.1f} | {better:.0%} | {worse:.0%} | {1 - better - worse:.0%} |",
+            flush=True,
+        )
+
+
+def _better(gain: Gain) -> bool:
+    return gain.low > 0
+
+
+def _worse(gain: Gain) -> bool:
+    return gain.high < 0
 
 
 def duplicates(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> None:
@@ -282,8 +388,10 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--size", type=int, default=2000)
     parser.add_argument("--budget", default="3n")
-    parser.add_argument("--plot", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="SVG")
     parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--labels", action="store_true")
+    parser.add_argument("--fast", action="store_true", help="the cascade and the bi-encoder alone")
     options = parser.parse_args()
     options.models = options.models or options.data.parent / "models"
     warnings.simplefilter("ignore", sememe.errors.SememeWarning)
@@ -292,12 +400,20 @@ def main() -> None:
         for name in ("qqp_dev", "twitter_url_train"):
             duplicates(options, name, encoder)
         return
+    curves: dict[str, Figures] = {}
     for name in options.sets:
         needed = [options.data / _SETS[name][0], options.models / _SETS[name][1]]
         if missing := [path for path in needed if not path.exists()]:
             print(f"{name} is left out: there is no {missing[0]}")
         else:
-            (plot if options.plot else table)(options, name, encoder)
+            if options.labels:
+                judged_by_labels(options, name, encoder)
+            elif options.plot:
+                curves[name] = curve(options, name, encoder)
+            else:
+                table(options, name, encoder)
+    if curves:
+        options.plot.write_text(drawing(curves), encoding="utf-8")
 
 
 if __name__ == "__main__":

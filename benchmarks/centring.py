@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sememe import BiEncoder
 from sememe.classification.training import fit_probe
 from sememe.evaluation.bootstrap import Comparison, paired_test
-from sememe.evaluation.measures import average_precision
+from sememe.evaluation.metrics import average_precision
 from sememe.neighbors import normalized
 from sememe.pairs.search import suggest_threshold
 from sememe.tables import read_table

@@ -22,7 +22,7 @@ from sklearn.manifold import trustworthiness
 
 import sememe
 from quality import labelled_sets
-from sememe.clustering import cluster_vectors
+from sememe.clustering import cluster
 from sememe.clustering.layout import layout_2d
 from sememe.neighbors import Neighbors, nearest
 
@@ -33,7 +33,7 @@ Layout = Callable[[Array, Neighbors], npt.ArrayLike]
 
 def layouts(vectors: Array, texts: list[str]) -> dict[str, Layout]:
     """The layouts to compare, by name."""
-    labels = cluster_vectors(vectors, texts).labels
+    labels = cluster(texts, vectors=vectors).labels
     found: dict[str, Layout] = {
         "sememe": layout_2d,
         "sememe, with the clusters' labels": lambda v, n: layout_2d(v, n, labels=labels),

@@ -22,7 +22,7 @@ from sklearn.metrics import (
 )
 
 import sememe
-from sememe.clustering import cluster_vectors
+from sememe.clustering import cluster
 from sememe.errors import TableError
 from sememe.tables import read_table
 
@@ -124,7 +124,7 @@ def report_clusters(data: Path) -> None:
         truth = labelled.grains["label"]
         k = len(set(truth))
         for how, labels in (
-            ("sememe, clusters=K", cluster_vectors(vectors, labelled.texts, clusters=k).labels),
+            ("sememe, clusters=K", cluster(labelled.texts, vectors=vectors, clusters=k).labels),
             ("spherical k-means", spherical_k_means(vectors, k)),
         ):
             v, ari = v_measure_score(truth, labels), adjusted_rand_score(truth, labels)
@@ -143,9 +143,9 @@ def report_clusters(data: Path) -> None:
 
 
 def _nothing_given(labelled: Labelled, vectors: npt.NDArray[np.float32]) -> list[str]:
-    chosen = cluster_vectors(vectors, labelled.texts)
+    chosen = cluster(labelled.texts, vectors=vectors)
     sweep = {
-        r: cluster_vectors(vectors, labelled.texts, granularity=r).labels for r in _RESOLUTIONS
+        r: cluster(labelled.texts, vectors=vectors, granularity=r).labels for r in _RESOLUTIONS
     }
     rows = []
     for grain, truth in labelled.grains.items():

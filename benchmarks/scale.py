@@ -42,11 +42,11 @@ def neighbours(_: int, file: Path) -> dict[str, Any]:
 
 
 def clusters(count: int, file: Path) -> dict[str, Any]:
-    from sememe.clustering import cluster_vectors
+    from sememe.clustering import cluster
 
     rows, texts = np.load(file), list(many_texts(count))
     started = time.perf_counter()
-    found = cluster_vectors(rows, texts)
+    found = cluster(texts, vectors=rows)
     return {"seconds": time.perf_counter() - started, "clusters": len(found)}
 
 

@@ -1,11 +1,13 @@
 """Search: quality on SciFact and Cranfield, and speed of the store against LanceDB.
 
-    python benchmarks/search.py --data DIR [--only quality|passages|speed] [--count 200000]
-        [--rounds 3]
+    python benchmarks/search.py --data DIR [--only quality|passages|rerank|speed] [--count 200000]
+        [--rounds 3] [--models DIR]
 
 Quality: nDCG@10 of all-MiniLM-L6-v2 in float32, title and text joined by one space: dense, by words
 and hybrid, with the published figure of the dense run; and in passages (long="split"), where the
-best passage of a text counts. Speed: the same vectors of sentences
+best passage of a text counts. Rerank: for each set, how deep a cross-encoder should read; of
+CLINC150 and Banking77 the texts of intents that it was not trained on, which answer one another.
+Speed: the same vectors of sentences
 (captions, NLI, tweets; encoded once) go into an index of sememe's and a table of LanceDB's with
 IVF_HNSW_SQ, whose search is widened until its recall is at least 0.95. Both give ids and texts of
 ten rows, and nothing is timed before both are shown to find the true neighbours.
@@ -13,6 +15,7 @@ ten rows, and nothing is timed before both are shown to find the true neighbours
 
 import argparse
 import csv
+import json
 import statistics
 import sys
 import tempfile
@@ -28,9 +31,10 @@ import numpy as np
 import numpy.typing as npt
 from ir_measures import nDCG
 
-from sememe import BiEncoder, Index
+from sememe import BiEncoder, CrossEncoder, Index
 from sememe.neighbors import nearest
 from sememe.search.index import MODES
+from sememe.search.reranking import RerankDepth
 from sememe.tables import read_table
 
 _COLUMNS = ("published", *MODES)
@@ -42,6 +46,7 @@ _SENTENCES = {
 }
 _QUERIES, _TOP = 1000, 10
 _RECALL = 0.95
+_LABELLED, _DEEPEST = 400, 50  # queries of intents; candidates that are read
 
 Vectors = npt.NDArray[np.float32]
 
@@ -95,6 +100,80 @@ def quality(data: Path, long: str) -> None:
         label = name if long == "truncate" else f"{name}, in passages"
         cells = [label, *(figures[column] for column in _COLUMNS)]
         print("|", *(f"{c:.2f} |" if isinstance(c, float) else f"{c} |" for c in cells))
+    print()
+
+
+def questions(data: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:
+    """WikiQA's answers, its test questions that have one, and which answers these are."""
+    table = read_table(data / "retrieval/wikiqa_rerank.parquet").columns
+    columns = (table[name] for name in ("split", "query_id", "query", "answer", "label"))
+    ids: dict[str, str] = {}
+    queries: dict[str, str] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for split, query, question, answer, label in zip(*columns, strict=True):
+        if split == "test":
+            row = ids.setdefault(str(answer), str(len(ids)))
+            if label:
+                queries[str(query)] = str(question)
+                qrels.setdefault(str(query), {})[row] = 1
+    return {row: text for text, row in ids.items()}, queries, qrels
+
+
+def intents(
+    data: Path, name: str, cross: str
+) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:
+    """Training texts, 400 test texts, and which share an intent that the model has not seen."""
+    seen = json.loads((Path(cross) / "held_intents.json").read_text())
+    trained = {intent for each in seen.values() for intent in each} | {"oos"}
+    table = read_table(data / f"intent/{name}.parquet").columns
+    rows = [
+        (str(split), str(text), str(label))
+        for split, text, label in zip(*(table[c] for c in ("split", "text", "label")), strict=True)
+        if label not in trained
+    ]
+    texts = {str(row): text for row, (split, text, _) in enumerate(rows) if split == "train"}
+    tests = [row for row, (split, *_) in enumerate(rows) if split == "test"]
+    some = tests[:: max(1, len(tests) // _LABELLED)][:_LABELLED]
+    by_intent: dict[str, dict[str, int]] = defaultdict(dict)
+    for row, (split, _, label) in enumerate(rows):
+        if split == "train":
+            by_intent[label][str(row)] = 1
+    queries = {str(row): rows[row][1] for row in some}
+    return texts, queries, {str(row): by_intent[rows[row][2]] for row in some}
+
+
+def print_depth(name: str, mode: str, depth: RerankDepth, seconds: float) -> None:
+    plain, *figures = (f"{100 * figure:.1f}" for figure in depth.figures.values())
+    by_depth = ", ".join(f"{d}: {f}" for d, f in zip(depth.changes, figures, strict=True))
+    gain = " to ".join(f"{100 * each:+.1f}" for each in (depth.low, depth.high))
+    cells = name, mode, depth.depth, plain, by_depth, f"{100 * depth.gain:+.1f} ({gain})"
+    print("|", *(f"{cell} |" for cell in cells), f"{seconds:.0f} |", flush=True)
+
+
+def rerank(data: Path, sts: str, intent: str) -> None:
+    encoder = BiEncoder("all-MiniLM-L6-v2")
+    print("| set | mode | depth | nDCG@10 | by depth | gain | seconds |")
+    print("|" + "---|" * 7)
+    for name in ("clinc150", "banking77", "wikiqa", *_SETS):
+        cross = CrossEncoder(intent if name in ("clinc150", "banking77") else sts)
+        if name == "wikiqa":
+            documents, queries, qrels = questions(data)
+        elif name in _SETS:
+            documents, (queries, qrels) = corpus(data, name), judged(data, name)
+            qrels = {
+                q: {d: g for d, g in each.items() if documents[d]} for q, each in qrels.items()
+            }
+        else:
+            documents, queries, qrels = intents(data, name, intent)
+        with tempfile.TemporaryDirectory() as folder:
+            index = Index.create(Path(folder) / "index", encoder)
+            index.add(documents.values(), list(documents))
+            for mode in ("dense", "hybrid"):
+                started = time.perf_counter()
+                depth = index.tune_rerank(queries, qrels, cross, mode=mode, candidates=_DEEPEST)
+                seconds = time.perf_counter() - started
+                print_depth(name, mode, depth, seconds)
+            index.close()
     print()
 
 
@@ -206,7 +285,8 @@ def speed(data: Path, count: int, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", choices=("quality", "passages", "speed"))
+    parser.add_argument("--only", choices=("quality", "passages", "rerank", "speed"))
+    parser.add_argument("--models", type=Path, help="the folder of the cross-encoders")
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -217,6 +297,9 @@ def main() -> None:
         quality(options.data, "truncate")
     if options.only in (None, "passages"):
         quality(options.data, "split")
+    if options.models and options.only in (None, "rerank"):
+        models = (options.models / f"cross-encoder-{name}" for name in ("sts-minilm", "intent"))
+        rerank(options.data, *map(str, models))
     if options.only in (None, "speed"):
         speed(options.data, options.count, options.rounds)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sememe.arguments import flag, one_of, real_number, whole_number
+from sememe.arguments import flag, one_of, real_number, shown, whole_number
 from sememe.errors import InputError
 
 
@@ -35,6 +35,10 @@ def test_what_is_no_number_of_the_range_is_refused(value: object) -> None:
         InputError, match=r": give a number above -1 and of at most 1, such as 0\.8\.$"
     ):
         real_number("threshold", value, above=-1, most=1, example=0.8)
+
+
+def test_a_value_is_shown_on_one_line() -> None:
+    assert shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"
 
 
 def test_choices_are_named() -> None:

@@ -211,7 +211,8 @@ def test_blank_cells_are_in_no_cluster_and_their_rows_stay(tmp_path: Path, tiny:
     with (tmp_path / "out" / "assignments.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows] == texts
-    assert [row["cluster"] for row in (rows[1], rows[3])] == ["", ""]
+    for name in ("cluster", "cluster_name", "strength"):
+        assert [row[name] for row in (rows[1], rows[3])] == ["", ""]
     assert {row["cluster"] for row in (rows[0], rows[2], rows[4])} == {"0", "1"}
 
 

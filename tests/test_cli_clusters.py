@@ -41,7 +41,7 @@ def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
     for row in (filed[0], filed[2]):
         assert row["cluster"] == known[row["text"]]["cluster"]
         assert row["cluster_name"] == known[row["text"]]["cluster_name"]
-    assert (filed[1]["cluster"], filed[1]["cluster_name"]) == ("", "")
+    assert [filed[1][name] for name in ("cluster", "cluster_name", "strength")] == ["", "", ""]
     printed = sememe("cluster", "--assign", folder / "g", tmp_path / "new.csv")
     assert list(csv.DictReader(io.StringIO(printed.stdout))) == filed
     lines = sememe("cluster", "--assign", folder / "g", tmp_path / "new.csv", "--json").stdout

@@ -271,6 +271,27 @@ def test_a_cross_encoder_reranks(index: Path, tmp_path: Path) -> None:
     assert [h["text"] for h in json.loads(done.stdout)["hits"]] == [hit.text for hit in ranked]
 
 
+@pytest.mark.slow
+def test_the_depth_of_reranking_is_tuned_by_a_table(index: Path, tmp_path: Path) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    judged = tmp_path / "judged.csv"
+    rows = "".join(f"query {n},{n % 3},1\n" for n in range(12))
+    judged.write_text("query,id,label\n" + rows + "nobody knows,0,0\n")
+    options = ("--rerank", tmp_path / "cross", "--precision", "f32")
+    done = sememe("search", index, *options, "--tune", judged, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "queries that nothing answers are left out, 1 of them" in done.stderr
+    result = json.loads(done.stdout)
+    assert (result["queries"], result["pairs"], set(result["figures"])) == (12, 36, {"0", "3"})
+    done = sememe("search", index, "wind", *options, "--budget", 1, "--json")
+    scores = [hit["score"] for hit in json.loads(done.stdout)["hits"]]
+    with Index.open(index) as opened:
+        assert scores[1:] == [hit.score for hit in opened.search("wind")][1:]
+    refused = sememe("search", index, "wind", *options, "--tune", judged)
+    assert refused.returncode == 2
+    assert "QUERY does nothing with --tune" in refused.stderr
+
+
 def test_the_same_command_adds_nothing_and_replace_replaces(index: Path, table: Path) -> None:
     done = sememe("index", table, "-o", index)
     assert done.returncode == 0, done.stderr
@@ -606,7 +627,7 @@ def test_what_is_encoded_so_already_is_said_so(index: Path) -> None:
 
 def test_an_engine_for_no_rerank_is_refused(index: Path) -> None:
     done = sememe("search", index, "a", "--precision", "f32")
-    assert "do nothing without --rerank" in done.stderr
+    assert "does nothing without --rerank" in done.stderr
 
 
 @pytest.mark.slow

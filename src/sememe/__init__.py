@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from sememe.encoders import RankedDocument as RankedDocument
     from sememe.encoders import StaticEncoder as StaticEncoder
     from sememe.encoders import quantize as quantize
+    from sememe.evaluation.flow import evaluate as evaluate
     from sememe.pairs import Pairs as Pairs
     from sememe.pairs import find_pairs as find_pairs
     from sememe.search import Hit as Hit
     from sememe.search import Index as Index
+    from sememe.selection import select as select
     from sememe.training import train_bi as train_bi
     from sememe.training import train_cross as train_cross
     from sememe.training.distilling import distill as distill
@@ -45,9 +47,11 @@ _HOMES = {
     "StaticEncoder": "sememe.encoders",
     "cluster": "sememe.clustering",
     "distill": "sememe.training.distilling",
+    "evaluate": "sememe.evaluation.flow",
     "find_pairs": "sememe.pairs",
     "mine_negatives": "sememe.training.mining",
     "quantize": "sememe.encoders",
+    "select": "sememe.selection",
     "train_bi": "sememe.training",
     "train_classifier": "sememe.classification.training",
     "train_cross": "sememe.training",

@@ -14,8 +14,8 @@ _SHOWN = 60
 
 
 def shown(value: object) -> str:
-    """A value as messages show it: its repr, cut where it is long."""
-    text = repr(value)
+    """A value as messages show it: its repr on one line, cut where it is long."""
+    text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""What work costs: rates measured once, budgets of pairs, "about 3 min" before the work."""
+"""What work costs: rates measured once, budgets of pairs, projections, "about 3 min" before it."""
 
 import re
 from dataclasses import dataclass
@@ -34,12 +34,23 @@ def rate(work: str) -> float:
 def duration(seconds: float) -> str:
     """About how long, for people.
 
-    >>> duration(170), duration(9000)
-    ('3 min', '2.5 h')
+    >>> duration(170), duration(9000), duration(3e8)
+    ('3 min', '2.5 h', '9.5 years')
     """
-    if seconds < LONG_SECONDS:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    for unit, length, most in (("s", 1, 60), ("min", 60, 5400), ("h", 3600, 72 * 3600)):
+        if seconds < most:
+            return f"{seconds / length:.{int(unit == 'h')}f} {unit}"
+    days = seconds / 86_400
+    return f"{days:.0f} days" if days < 730 else f"{days / 365.25:,.1f} years"
+
+
+def byte_size(count: float) -> str:
+    """Memory, for people.
+
+    >>> byte_size(91_000_000), byte_size(3.07e9)
+    ('91 MB', '3.1 GB')
+    """
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def warn_of_duration(work: str, seconds: float, advice: str = "") -> bool:
@@ -90,9 +101,12 @@ class Budget:
             'a time such as "2min", or "all".'
         )
 
-    def count(self, texts: int, pairs_per_second: float = inf) -> int:
-        """How many pairs it allows among so many texts; never more than there are."""
-        every = texts * (texts - 1) // 2
+    def count(self, texts: int, pairs_per_second: float = inf, most: int | None = None) -> int:
+        """How many pairs it allows among so many texts; never more than there are, or than `most`.
+
+        Of a search the texts are the queries, and `most` is the number of their candidates.
+        """
+        every = texts * (texts - 1) // 2 if most is None else most
         if self.pairs is not None:
             return min(every, self.pairs)
         if self.per_text is not None:
@@ -100,3 +114,48 @@ class Budget:
         if self.seconds is not None:
             return min(every, int(min(self.seconds * pairs_per_second, every)))
         return every
+
+
+# Comparisons of two vectors that clustering costs, fitted to 10,000 to 300,000 texts on two cores
+# (benchmarks/selecting.py): neighbours a text, exact below 30,000 texts; a partition of the graph.
+_EXACT_UP_TO, _NEIGHBORS, _PARTITION = 30_000, 20_000, 5_000
+
+
+def clustering_comparisons(texts: int, partitions: float) -> float:
+    """What clustering costs, in comparisons of two vectors: neighbours, then the partitions."""
+    return texts * (min(texts, _NEIGHBORS) + _PARTITION * partitions)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a model, used in some way, is on this machine; all measured.
+
+    Attributes:
+        text: seconds a text, among many.
+        pair: seconds a pair that a cross-encoder reads, among many.
+        comparison: seconds to compare two vectors.
+        call, slow_call: seconds of a call for one text, the median and the 99th percentile.
+        bytes: what the weights take.
+        dim: components of a vector; 0 where none is stored.
+    """
+
+    text: float = 0.0
+    pair: float = 0.0
+    comparison: float = 0.0
+    call: float = 0.0
+    slow_call: float = 0.0
+    bytes: int = 0
+    dim: int = 0
+
+    def encoding(self, texts: int) -> float:
+        """Seconds to encode so many texts."""
+        return texts * self.text
+
+    def clustering(self, texts: int, partitions: float, pairs_a_text: float = 0.0) -> float:
+        """Seconds to encode and cluster texts, of which a cross-encoder reads some pairs."""
+        compared = clustering_comparisons(texts, partitions) * self.comparison
+        return self.encoding(texts) + compared + texts * pairs_a_text * self.pair
+
+    def reading_all_pairs(self, texts: int) -> float:
+        """Seconds in which a cross-encoder reads every pair of so many texts."""
+        return texts * (texts - 1) / 2 * self.pair

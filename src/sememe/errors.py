@@ -101,6 +101,16 @@ class CostWarning(SememeWarning):
     """Work that will take more than a minute: says about how long, before it is done."""
 
 
+def reason(error: BaseException) -> str:
+    """The first line of an error, for the middle of a sentence.
+
+    >>> reason(InputError("a is 2; give 1."))
+    'a is 2; give 1'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(". ")
+
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _UNREACHABLE = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from processes import run_python
-from sememe.checkpoint.find import missing_files, unknown_files
+from sememe.checkpoint.find import missing_files, remember_absent, unknown_files
 from tiny_models import Linear, make_checkpoint, make_cross_encoder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -179,6 +179,14 @@ def test_the_list_of_models_says_what_is_missing(snapshot: Path, tmp_path: Path)
     """
     message, _ = run(tmp_path / "cache", code=code)
     assert "1_Pooling/config.json is missing; fetch it: sememe pull org/tiny" in message
+
+
+def test_a_pooling_without_a_list_of_modules_is_half_a_model(tmp_path: Path) -> None:
+    make_checkpoint(repository := tmp_path / "snapshots" / SHA)
+    (repository / "modules.json").unlink()
+    assert missing_files(repository) == ["modules.json"]
+    remember_absent(repository, ["modules.json"])
+    assert missing_files(repository) == [], "the Hub does not have it either"
 
 
 @pytest.mark.parametrize("make", [make_cross_encoder, partial(make_checkpoint, layout="plain")])

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processes import run_python
-from sememe import BiEncoder
+from sememe import BiEncoder, distill, train_bi, train_classifier
 from sememe.checkpoint import Weights, read, write
 from sememe.checkpoint.modules import POOLING_MODES, Pooling, pooling_config, read_pooling
+from sememe.checkpoint.write import check_target
 from sememe.errors import CheckpointError, InputError
 from tiny_models import (
     HIDDEN,
@@ -153,6 +154,21 @@ def test_what_is_there_is_never_written_over(tmp_path: Path, kind: str) -> None:
     with pytest.raises(InputError, match=rf"{target.name} is there already; a model is saved to a"):
         opened(tmp_path / "a").save(target)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {"text": ["a", "b"] * 4, "label": ["x", "y"] * 4}
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    for work in (
+        lambda to: train_classifier(data, to, model="no-such-model"),
+        lambda to: train_bi(data, to, model="no-such-model"),
+        lambda to: distill(["a"], to, teacher="no-such-model"),
+        check_target,
+    ):
+        with pytest.raises(InputError, match=r"new cannot be written: you may not write into"):
+            work(tmp_path / "new")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on a file's size")

@@ -63,7 +63,8 @@ def on_a_full_disk(message: Path, call: int, model: Path, output: Path, how: str
     try:
         train(model, output, how)
     except SememeError as error:
-        message.write_text(f"{type(error).__name__}: {error}")
+        code = 1 if error.unavailable else 2
+        message.write_text(f"{type(error).__name__}, exit {code}: {error}")
 
 
 def how_of(output: Path) -> str:
@@ -107,7 +108,7 @@ def test_what_was_learned_outlives_a_kill_and_a_full_disk(
     learned = state.read_bytes()
     assert finish(start(on_a_full_disk, message, 1, tiny.directory, output, how)) == [0]
     text = message.read_text()
-    assert text.startswith(f"JobError: {output} cannot be written: ")
+    assert text.startswith(f"JobError, exit 1: {output} cannot be written: ")
     assert text.endswith(f"the same call resumes from the state in {tmp_path / 'c.training'}.")
     assert "\n" not in text
     assert how_of(output) == "probe"
@@ -127,7 +128,7 @@ def test_a_probe_appears_with_its_report_or_not_at_all(tiny: Tiny, tmp_path: Pat
     assert finish(start(killed_at, 1, tiny.directory, output, "probe")) == [-signal.SIGKILL]
     assert not output.exists()
     assert finish(start(on_a_full_disk, message, 1, tiny.directory, output, "probe")) == [0]
-    assert message.read_text().startswith(f"JobError: {output} cannot be written: ")
+    assert message.read_text().startswith(f"JobError, exit 1: {output} cannot be written: ")
     assert message.read_text().endswith("the same call begins again.")
     train(tiny.directory, output, "probe")
     assert (output / "training.json").exists()

@@ -1,8 +1,12 @@
 """Made-up unit vectors with known groups, for the tests of this room."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sememe.clustering import Clusters, cluster
 from sememe.neighbors import normalized
 
 
@@ -28,3 +32,8 @@ def agreement(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     rows, columns = pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
     expected = rows * columns / pairs(np.array([len(first)], dtype=np.float64))
     return (pairs(table) - expected) / ((rows + columns) / 2 - expected)
+
+
+def cluster_vectors(vectors: ArrayLike, texts: Sequence[str], **options: Any) -> Clusters:
+    """Cluster texts by vectors, without an encoder."""
+    return cluster(texts, vectors=vectors, **options)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from blobs import blobs
+from blobs import blobs, cluster_vectors
 
-from sememe.clustering import Clusters, cluster_vectors
+from sememe.clustering import Clusters
 from sememe.errors import InputError, SememeWarning
 
 WORDS = ["red apple", "blue whale", "green tea", "black coffee", "white snow"]

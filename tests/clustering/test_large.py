@@ -1,6 +1,5 @@
 """Clusters of many texts: the ways of a million, on a few thousand."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from page_data import data_of, unpacked_json
 from sememe import costs
 from sememe.clustering import Clusters
-from sememe.clustering.grouping import check_options, group_points
+from sememe.clustering.grouping import group_points
+from sememe.clustering.options import Options
 from sememe.errors import CostWarning
 from sememe.neighbors import normalized
 
@@ -27,8 +27,11 @@ def cluster_many(
     progress: bool | None = None,
 ) -> Clusters:
     """Cluster a few thousand vectors as if they were a million."""
-    options = replace(
-        check_options(clusters, threshold, granularity, progress),
+    options = Options(
+        clusters,
+        threshold,
+        granularity,
+        progress=progress,
         approximate_from=2000,
         sampled_from=2000,
         sample=1500,
@@ -62,6 +65,7 @@ def test_the_map_draws_a_sample_and_says_so(tmp_path: Path) -> None:
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "Many (1,000 of 3,000 texts drawn)" in page
     assert len(unpacked_json(data_of(tmp_path / "map.html")["texts"])) == 1000
+    assert groups.space.points is None  # the others were not laid out
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blobs import agreement, blobs
+from blobs import agreement, blobs, cluster_vectors
 from numpy.typing import NDArray
 
-from sememe.clustering import Clusters, cluster_vectors
+from sememe.clustering import Clusters
 from sememe.errors import BlankWarning, InputError
 
 SIZES = [60, 50, 40, 30]

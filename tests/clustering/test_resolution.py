@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from blobs import blobs
 
 from sememe.clustering.resolution import grains, score, silhouette
@@ -33,20 +34,28 @@ def test_the_true_groups_score_best() -> None:
     assert score(vectors, neighbors, np.zeros_like(truth)) == 0
 
 
-def test_twelve_different_resolutions_are_tried_wherever_the_best_lies() -> None:
+@pytest.mark.parametrize("best", [0.01, 0.06, 0.3, 2.0, 12.0, 100.0])
+@pytest.mark.parametrize("granularity", [None, "coarse", "fine"])
+def test_the_climb_ends_at_the_best_resolution_in_few_steps(
+    best: float, granularity: str | None
+) -> None:
     vectors, truth = blobs([10] * 4)
-    neighbors = nearest(vectors, 5)
-    for best in (0.01, 0.3, 2.0, 100.0):
-        tried: list[float] = []
+    tried: list[float] = []
 
-        def partition(resolution: float, best: float = best, tried: list[float] = tried) -> Labels:
-            tried.append(resolution)
-            distance = abs(np.log(resolution / best))
-            moved = np.random.default_rng(0).permutation(40)[: int(4 * distance)]
-            labels = truth.copy()
-            labels[moved] = (labels[moved] + 1) % 4
-            return labels
+    def partition(resolution: float) -> Labels:
+        tried.append(resolution)
+        distance = abs(np.log(resolution / best))
+        moved = np.random.default_rng(0).permutation(40)[: int(4 * distance)]
+        labels = truth.copy()
+        labels[moved] = (labels[moved] + 1) % 4
+        return labels
 
-        groups = grains(vectors, neighbors, partition)
-        assert len(set(tried)) == len(tried) == len(groups) <= 12
-        assert [grain.resolution for grain in groups] == sorted(tried)
+    groups = grains(vectors, nearest(vectors, 5), partition, granularity)
+    assert [grain.resolution for grain in groups] == sorted(tried)
+    assert len(set(tried)) == len(tried) <= (10 if granularity is None else 17)
+    top = max(groups, key=lambda grain: grain.score)
+    assert abs(np.log(top.resolution / np.clip(best, 0.05, 33))) < 0.5
+    if granularity == "coarse":
+        assert min(tried) == pytest.approx(0.05)
+    if granularity == "fine":
+        assert max(tried) > 20

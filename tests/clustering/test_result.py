@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blobs import blobs
+from blobs import blobs, cluster_vectors
 
 from page_data import data_of, unpacked_json
-from sememe.clustering import Clusters, cluster_vectors
+from sememe.clustering import Clusters
 from sememe.errors import BlankWarning, InputError, MissingExtra
 
 

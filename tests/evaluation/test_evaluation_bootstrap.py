@@ -9,7 +9,7 @@ from scipy import stats
 
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import interval, paired_test
-from sememe.evaluation.measures import average_precision, macro_f1, spearman
+from sememe.evaluation.metrics import average_precision, macro_f1, spearman
 
 Floats = NDArray[np.float64]
 
@@ -79,6 +79,15 @@ def test_finds_a_real_difference() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("n", "enough"), [(2, False), (5, False), (6, True)])
+def test_a_few_items_that_agree_prove_nothing(n: int, enough: bool) -> None:
+    found = paired_test(np.mean, np.ones(n), np.zeros(n))
+    exact = stats.binomtest(n, n).pvalue
+    assert found.p == pytest.approx(exact)
+    assert (found.better, found.worse) == (enough, False)
+    assert paired_test(np.mean, np.zeros(n), np.ones(n)).worse == enough
+
+
 def test_finds_none_between_a_system_and_itself() -> None:
     gold, scores = systems(100, 1.0)
     found = paired_test(spearman, scores, 2 * scores, gold)

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score
 
 from sememe.errors import InputError
-from sememe.evaluation.measures import average_precision, macro_f1, spearman
+from sememe.evaluation.metrics import average_precision, macro_f1, spearman
 
 tied = st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=40)
 real = st.lists(st.tuples(st.floats(-1, 1), st.booleans()), min_size=2, max_size=40)

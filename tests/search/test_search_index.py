@@ -1,5 +1,6 @@
 """An index as a user holds it: texts in, hits out, the same on every later day."""
 
+import pickle
 import threading
 import warnings
 from collections.abc import Iterable, Sequence
@@ -191,6 +192,12 @@ def test_a_name_is_an_encoder_wherever_one_is_taken(tmp_path: Path) -> None:
         Index.open(tmp_path / "index", str(first))
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_without_an_encoder_it_is_the_default_model(tmp_path: Path, default_model: str) -> None:
+    with Index.create(tmp_path / "index") as index:
+        assert index.encoder.model == default_model
+
+
 def test_two_threads_that_search_first_open_one_encoder(index: Index) -> None:
     start = threading.Barrier(4)
     with Index.open(index.place) as opened, ThreadPoolExecutor(4) as pool:
@@ -340,6 +347,11 @@ def test_a_later_process_finds_the_same(index: Index, encoder: BiEncoder, tmp_pa
             assert later.search("the wind", mode="hybrid") == before
     with pytest.raises(StoreError, match="was closed"):
         index.search("the wind")
+
+
+def test_pickled_it_is_opened_again(index: Index) -> None:
+    with pickle.loads(pickle.dumps(index)) as again:
+        assert again.search("the wind") == index.search("the wind")
 
 
 def test_another_encoder_is_refused_and_reindex_takes_it(index: Index, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What counts as a list of texts."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -45,6 +45,16 @@ def test_the_halves_of_a_pair_are_joined() -> None:
 def test_what_is_no_list_of_texts_is_refused(table: Any) -> None:
     with pytest.raises(InputError, match=r"^texts (is an? |is a single|has the shape)"):
         check_texts(table)
+
+
+def test_a_table_of_pairs_is_to_give_two_columns() -> None:
+    table = pandas.DataFrame({"first": ["a"], "second": ["b"]})
+    with pytest.raises(InputError, match=r"^pairs is a DataFrame: give two columns of it") as error:
+        check_pairs(cast(Any, table))
+    advice = str(error.value).rpartition("such as ")[2].rstrip(".")
+    assert check_pairs(eval(advice, {"t": table})) == [("a", "b")]
+    with pytest.raises(InputError, match=r"^pairs is an int; give an iterable of pairs of str"):
+        check_pairs(cast(Any, 3))
 
 
 @pytest.mark.parametrize(

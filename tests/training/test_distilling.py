@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from commands import sememe
-from sememe import BiEncoder, distill
+from sememe import BiEncoder, Index, distill
 from sememe.cascade import teach
-from sememe.errors import InputError
+from sememe.errors import InputError, StoreError
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
 from sememe.tables import read_table
@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning"),
     pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning"),
 ]
+STATIC = {"how": "static"}
 OPINIONS = Path(__file__).parents[2] / "examples" / "opinions.csv"
 
 
@@ -61,7 +62,7 @@ class Words:
 @pytest.fixture(scope="module")
 def static(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("static") / "student"
-    done = distill(made_texts(), folder, teacher=Words(), student=tiny.directory)
+    done = distill(made_texts(), folder, teacher=Words(), student=tiny.directory, how="static")
     assert done.better, done.verdict
     return folder
 
@@ -91,7 +92,7 @@ def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
     seen = set(made_texts())
     texts = [text for text in made_texts(600)[300:] if text not in seen]
     teacher, student = Words().encode(texts), BiEncoder(static).encode(texts)
-    written = json.loads((static / "training.json").read_text())
+    written = json.loads((static / "distillation.json").read_text())
     assert written["after"]["low"] > written["before"]["high"]
     cosines = [(rows[1:] * rows[:-1]).sum(1) for rows in (teacher, student)]
     assert np.corrcoef(cosines)[0, 1] > 0.9
@@ -105,7 +106,7 @@ def test_vectors_made_elsewhere_teach_and_the_size_can_be_cut(tiny: Tiny, tmp_pa
     output = tmp_path / "student"
     done = sememe(
         "distill", tmp_path / "texts.txt", "--teacher", tmp_path / "vectors.npy", "--student",
-        tiny.directory, "--dim", 8, "-o", output, "--json",
+        tiny.directory, "--static", "--dim", 8, "-o", output, "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["better"]
@@ -171,7 +172,17 @@ def test_a_cross_encoders_map_becomes_part_of_the_checkpoint(
     neighbors = self_join(vectors, neighborhood_size(len(vectors)))
     cascade = teach(lessons, vectors, neighbors, teacher, "2n")
     assert cascade.map is not None
-    assert np.allclose(student, cascade.map.move(encoder.encode(new)), atol=1e-5)
+    moved = cascade.map.move(encoder.encode(new))
+    assert np.allclose(student, moved, atol=1e-5)
+
+    with Index.create(tmp_path / "plain", encoder) as index:
+        index.add(new)
+        index.reindex(BiEncoder(tmp_path / "student", precision="f32"))
+        [first, second] = index.search(new[0])
+    assert [first.text, second.text] == new
+    assert second.score == pytest.approx(float(moved[0] @ moved[1]), abs=1e-5)
+    with pytest.raises(StoreError, match="their vectors cannot be compared"):
+        Index.open(tmp_path / "plain", encoder)
 
 
 def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path) -> None:
@@ -188,12 +199,20 @@ def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path
     [
         ({"texts": ["one", "two"] * 200}, "2 different texts are too few"),
         ({"teacher": np.ones((299, 4))}, "teacher holds 299 vectors for 300 texts"),
-        ({"teacher": np.full((300, 4), np.nan)}, "row 0 of the teacher has a value"),
+        ({"teacher": np.full((300, 4), np.nan)}, "row 0 of the teacher's vectors has a value"),
         ({"teacher": np.ones((300, 4))}, "gives every text the same vector"),
         ({"teacher": Scores(lambda *_: float("nan"))}, "gave nan for the pair"),
         ({"teacher": Scores(lambda *_: 1.0)}, "the same score"),
         ({"how": "map"}, "does not fit this teacher"),
-        ({"how": "tune"}, "how"),
+        ({"how": "tune"}, "does not fit this teacher"),
+        ({"how": "other"}, "how"),
+        ({"teacher": Scores(lambda *_: 1.0), "dim": 8}, "keeps the student's size"),
+        ({"teacher": Scores(lambda *_: 1.0), "budget": 60}, "fewer than 100 pairs"),
+        ({"budget": "3n"}, "no pairs are scored; give a time"),
+        ({"layers": 2, "how": "static"}, "layers=2 is for how='layers'"),
+        ({"layers": 1, "how": "layers"}, "layers=1: give a whole number from 2 to 2"),
+        ({"how": "vectors", "student": None}, "give student= too"),
+        ({"teacher": "none.npy"}, "cannot be read as vectors"),
         ({"dim": 64}, "the teacher's vectors have 32 components"),
         ({"dim": 0}, "dim"),
     ],
@@ -202,10 +221,11 @@ def test_what_cannot_be_distilled_is_one_clear_line(
     tiny: Tiny, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     arguments = {"texts": made_texts(), "teacher": tiny.directory, "student": tiny.directory}
+    arguments |= {} if "how" in options or hasattr(options.get("teacher"), "score") else STATIC
     with warnings.catch_warnings(), pytest.raises(InputError, match=message) as caught:
         distill(output=tmp_path / "s", **{**arguments, **options})
     assert "\n" not in str(caught.value)
-    assert not (tmp_path / "s").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_that_is_there_is_refused(tiny: Tiny, tmp_path: Path) -> None:

@@ -207,3 +207,41 @@ def test_the_command_writes_triplets_that_train(tiny: Tiny, tmp_path: Path) -> N
     done = command("mine", tmp_path / "faq.csv", "--corpus", tmp_path / "corpus.txt", "-o", "x.csv")
     assert done.returncode == 2
     assert 'faq.csv has the columns "q", "a"' in done.stderr
+
+
+class Stopping(Drawn):
+    """An encoder whose process ends when it comes to a text."""
+
+    def __init__(self, last: str) -> None:
+        self.last, self.encoded = last, 0
+
+    def encode(self, texts: Iterable[str]) -> NDArray[np.float32]:
+        texts = list(texts)
+        if self.last in texts:
+            raise KeyboardInterrupt
+        self.encoded += len(texts)
+        return super().encode(texts)
+
+
+def test_interrupted_it_resumes_with_the_vectors_it_has(tmp_path: Path) -> None:
+    stopped, resumed, work = Stopping("query 0"), Stopping(""), tmp_path / "work"
+    with pytest.raises(KeyboardInterrupt):
+        sememe.mine_negatives(PAIRS, CORPUS, stopped, work=work)
+    mined = sememe.mine_negatives(PAIRS, CORPUS, resumed, work=work)
+    queries = len({*PAIRS["query"]})
+    assert (stopped.encoded, resumed.encoded) == (len({*CORPUS, *PAIRS["document"]}), queries)
+    assert mined == sememe.mine_negatives(PAIRS, CORPUS, Drawn())
+    assert not work.exists()
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")
+def test_a_cross_encoders_scores_outlive_an_interruption(tmp_path: Path) -> None:
+    class Named(Lengths):
+        fingerprint = str(tmp_path)  # another one in every run
+
+    first, again = Named(), Named()
+    options: dict[str, Any] = {"negatives": 2, "margin": 0.2}
+    mined = sememe.mine_negatives(PAIRS, CORPUS, ENCODER, cross=first, **options)
+    assert mined == sememe.mine_negatives(PAIRS, CORPUS, ENCODER, cross=again, **options)
+    assert len(first.scored) > 0
+    assert again.scored == []

@@ -7,13 +7,14 @@ trust:   the scores must tell more about the bi-encoder's clusters than the cosi
 move:    the map moves all vectors and weighs all edges; without trust, nothing moves
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
 
 from sememe.cascade.edges import Edges, Floats, Values, standardized
+from sememe.cascade.labels import Evidence, Gain
 from sememe.cascade.linear import LinearMap, Space, fit
 from sememe.cascade.report import CascadeReport, report
 from sememe.cascade.scores import Reader
@@ -27,6 +28,8 @@ _FIRST_LOOK = 1  # pairs a text, after which the trust is looked at
 _FIRST_ROUND = 2 / 3  # of the budget, where there is a second round
 _SECOND_ROUND_FROM = 0.15  # tau
 _SHARPNESS = 2.0
+_STEP = 0.5  # pairs a text between two looks, where a gain is wanted
+_LEAST_BY_LABELS = 0.2  # rho, where labels vouch for a map that the bi-encoder's clusters don't
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Cascade:
             where the cross-encoder is not trusted.
         map: what moved the vectors, and moves new ones; None where it is not trusted.
         report: what it cost, and why.
+        lesson: all that the cross-encoder read.
     """
 
     vectors: Floats
@@ -47,6 +51,7 @@ class Cascade:
     weights: Floats | None
     map: LinearMap | None
     report: CascadeReport
+    lesson: "Lesson | None" = None  # labelled pairs keep none
 
 
 def teach(
@@ -56,6 +61,7 @@ def teach(
     scorer: Scorer,
     budget: Budget | str | int = "3n",
     progress: bool | None = None,
+    evidence: Evidence | None = None,
 ) -> Cascade:
     """Let a cross-encoder teach vectors what it knows about their neighbours.
 
@@ -66,6 +72,7 @@ def teach(
         scorer: anything with `.score(pairs)`.
         budget: how many pairs it may read: "3n", a number, a time such as "2min", or "all".
         progress: a progress bar: True, False, or None for one on a terminal.
+        evidence: labels, which decide where their interval is clear of 0, and the gain wanted.
 
     Raises:
         InputError: a budget, a scorer or a score that cannot be used.
@@ -75,30 +82,38 @@ def teach(
     most = len(lesson.edges) + size * len(texts)
     reader = Reader(scorer, texts, Budget.parse(budget), most, progress)
 
-    def unmoved(trust: Trust | None) -> Cascade:
-        return Cascade(vectors, neighbors, None, None, report(reader, trust))
+    target = None if evidence is None else evidence.target
+
+    def unmoved(trust: Trust | None, gain: Gain | None = None) -> Cascade:
+        outcome = report(reader, trust, gain=gain, target=target)
+        return Cascade(vectors, neighbors, None, None, outcome, lesson)
 
     if min(len(lesson.edges), reader.remaining) < FEWEST:
         return unmoved(None)
 
     space = Space(vectors)
     witnesses = partitions(vectors, neighbors, RESOLUTIONS)
-    for share in (0, _FIRST_ROUND, 1):
-        goal = max(_FIRST_LOOK * len(texts), share * (reader.spent + reader.remaining))
-        lesson = lesson.read(round(goal), reader)
+    for goal in _looks(len(texts), reader, target):
+        lesson = lesson.read(goal, reader)
         trust = lesson.judged(space, witnesses)
-        if trust.is_hopeless or (share and trust.tau >= _SECOND_ROUND_FROM):
+        if target is not None:
+            student = Student.of(lesson, space, trust, witnesses, evidence)
+            if student.gain is None or not student.gain.low < target <= student.gain.high:
+                break
+        elif (evidence is None and trust.is_hopeless) or (
+            goal > _FIRST_LOOK * len(texts) and trust.tau >= _SECOND_ROUND_FROM
+        ):
             break
-    if not trust.is_enough:
-        return unmoved(trust)
-
-    form = fit(space, lesson.scored, lesson.logits)
-    rho = weight_of_map(lesson.edges, *_signals(space, form, lesson.edges), witnesses)
-    if rho == 0:
-        return unmoved(trust)
+        if len(lesson.logits) < goal:
+            break
+    if target is None:
+        student = Student.of(lesson, space, trust, witnesses, evidence)
+    if student.rho == 0:
+        return unmoved(trust, student.gain)
+    form, rho, gain = student.form, student.rho, student.gain
 
     rounds = 1
-    if trust.tau >= _SECOND_ROUND_FROM and reader.remaining:
+    if trust.tau >= _SECOND_ROUND_FROM and reader.remaining and target is None:
         moved = _map(space, form, rho, lesson.edges).move(vectors)
         lesson = lesson.joined_by(Edges.between(self_join(moved, size, progress)))
         lesson = lesson.read(len(lesson.edges), reader)
@@ -106,6 +121,8 @@ def teach(
         rounds = 2
 
     linear_map = _map(space, form, rho, lesson.edges)
+    if evidence is not None:
+        gain = evidence.gain(linear_map, rho)
     moved = linear_map.move(vectors)
     indices, weights = lesson.edges.best(_certainty(space, form, rho, lesson), size)
     rows = np.repeat(np.arange(len(texts)), size)
@@ -120,8 +137,57 @@ def teach(
         best,
         weights.astype(np.float32),
         linear_map,
-        report(reader, trust, rho, rounds),
+        report(reader, trust, rho, rounds, gain, target),
+        lesson,
     )
+
+
+def _looks(texts: int, reader: Reader, target: float | None) -> Iterator[int]:
+    """After how many pairs the scores are looked at; a budget of time is known as it is spent."""
+    if target is None:
+        yield _FIRST_LOOK * texts
+        yield max(_FIRST_LOOK * texts, round(_FIRST_ROUND * (reader.spent + reader.remaining)))
+        yield reader.spent + reader.remaining
+    else:
+        while reader.remaining:
+            yield reader.spent + max(FEWEST, round(_STEP * texts))
+
+
+@dataclass(frozen=True)
+class Student:
+    """What was learned from the pairs that were read.
+
+    Attributes:
+        form: the bilinear form of the map.
+        rho: how much it counts beside the cosine; 0 where it should not be listened to.
+        gain: what labels say, where there are some.
+    """
+
+    form: Floats
+    rho: float
+    gain: Gain | None
+
+    @classmethod
+    def of(
+        cls,
+        lesson: "Lesson",
+        space: Space,
+        trust: Trust,
+        witnesses: Partitions,
+        evidence: Evidence | None,
+    ) -> "Student":
+        """Fit the map, and decide how much it counts: by labels where they are clear, or by tau."""
+        if evidence is None and not trust.is_enough:
+            return cls(np.empty((0, 0), np.float32), 0.0, None)
+        form = fit(space, lesson.scored, lesson.logits)
+        rho = weight_of_map(lesson.edges, *_signals(space, form, lesson.edges), witnesses)
+        gain, is_trusted = None, trust.is_enough
+        if evidence is not None:
+            weight = max(rho, _LEAST_BY_LABELS)
+            gain = evidence.gain(_map(space, form, weight, lesson.edges), weight)
+            if gain.is_clear:
+                is_trusted, rho = gain.low > 0, weight
+        return cls(form, rho if is_trusted else 0.0, gain)
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 
 from sememe.cascade.edges import Edges, Floats, Values
 from sememe.cascade.flow import Cascade, Lesson
+from sememe.cascade.labels import Gain
 from sememe.cascade.linear import Space, fit
-from sememe.cascade.report import Gain, report
+from sememe.cascade.report import report
 from sememe.cascade.scores import Reader
 from sememe.cascade.trust import logistic
 from sememe.costs import Budget
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import paired_test
-from sememe.evaluation.measures import average_precision
+from sememe.evaluation.metrics import average_precision
 from sememe.neighbors import ClosePairs, Neighbors
 from sememe.protocols import Scorer
-
-FEWEST_LABELS = 50
 
 _FOLDS, _RESAMPLES = 10, 1000
 _PRIOR = np.array([0.0, 1.0, 0.0, 0.4])  # of a constant, the cosine, the map and the cross-encoder
@@ -87,13 +86,8 @@ def teach_by_labels(
         where the labels don't bear it out, and the vectors are as they were.
 
     Raises:
-        InputError: fewer than 50 labels or only one kind of them, or as `teach`.
+        InputError: as `teach`.
     """
-    if len(same) < FEWEST_LABELS or same.all() or not same.any():
-        raise InputError(
-            f"labels= has {int(same.sum())} pairs of duplicates and {int((~same).sum())} others: "
-            f"give at least {FEWEST_LABELS} labelled pairs, of both kinds."
-        )
     lesson = Lesson.planned(Edges.between(neighbors) - labelled)
     most = len(lesson.edges) + len(labelled) + neighbors.indices.size
     reader = Reader(scorer, texts, Budget.parse(budget), most, progress)

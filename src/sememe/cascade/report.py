@@ -3,41 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sememe.cascade.labels import Gain
 from sememe.cascade.scores import Reader
 from sememe.cascade.trust import FEWEST, Trust
 from sememe.progress import counted
 
-
-@dataclass(frozen=True)
-class Gain:
-    """What labelled pairs of duplicates say about a cross-encoder.
-
-    Attributes:
-        labels: how many pairs.
-        cosine, map, cross: how much each signal counts, in standard deviations.
-        gain: average precision more than the bi-encoder's, by cross-validation.
-        low, high: its 95 % interval.
-    """
-
-    labels: int
-    cosine: float
-    map: float
-    cross: float
-    gain: float
-    low: float
-    high: float
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether the labels bear the cross-encoder out."""
-        return self.gain > 0 and self.map + self.cross > 0
-
-    def __str__(self) -> str:
-        return (
-            f"on {self.labels} labelled pairs the average precision changes by "
-            f"{100 * self.gain:+.1f} points (95 % interval {100 * self.low:+.1f} to "
-            f"{100 * self.high:+.1f})"
-        )
+_UNMOVED = "The result is the bi-encoder's alone."
 
 
 @dataclass(frozen=True)
@@ -58,7 +29,8 @@ class CascadeReport:
         rounds: how many times the map was fitted.
         trusted: whether the cross-encoder was listened to; if not, the result is the bi-encoder's.
         why: the reason, a sentence.
-        gain: what labelled pairs said, where there were some.
+        gain: what labels said, where there were some.
+        target: the gain that was wanted, where one was.
     """
 
     pairs: int
@@ -74,10 +46,17 @@ class CascadeReport:
     trusted: bool
     why: str
     gain: Gain | None = None
+    target: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a plain dict, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "CascadeReport":
+        """The report that `to_dict` made a dict of."""
+        gain = values.get("gain")
+        return cls(**{**values, "gain": gain and Gain(**gain)})
 
     def __str__(self) -> str:
         allowed = "" if self.budget is None else f" of {self.budget:,} allowed"
@@ -94,8 +73,9 @@ def report(
     rho: float = 0.0,
     rounds: int = 0,
     gain: Gain | None = None,
+    target: float | None = None,
 ) -> CascadeReport:
-    """The report of a run; labels, where there are some, judge instead of the trust."""
+    """The report of a run; where there is no trust, the labels alone have judged."""
     every = len(reader.texts) * (len(reader.texts) - 1) // 2
     return CascadeReport(
         pairs=reader.spent,
@@ -108,19 +88,41 @@ def report(
         tau_bound=None if trust is None else trust.bound,
         rho=rho,
         rounds=rounds,
-        trusted=rho > 0 if gain is None else gain.is_enough,
-        why=_reason(trust, rho) if gain is None else _reason_of_labels(gain),
+        trusted=rho > 0 if gain is None or trust is not None else gain.is_enough,
+        why=_reason(trust, rho, gain, target) if gain is None or trust is not None else (
+            _reason_of_duplicates(gain)
+        ),
         gain=gain,
-    )
+        target=target,
+    )  # fmt: skip
 
 
-def _reason(trust: Trust | None, rho: float) -> str:
+def _reason(trust: Trust | None, rho: float, gain: Gain | None, target: float | None) -> str:
     if trust is None or trust.error == 1:
         return (
             f"Not trusted: fewer than {FEWEST} pairs are too few to judge a cross-encoder by. "
-            "The result is the bi-encoder's alone."
+            f"{_UNMOVED}"
         )
     figures = f"(tau {trust.tau:.3f} ± {trust.error:.3f}, bound {trust.bound:.3f})"
+    if gain is None:
+        return _reason_of_tau(trust, rho, figures)
+    if not gain.is_clear:
+        reason = f"{_reason_of_tau(trust, rho, figures)} The labels leave it open: {gain}."
+    elif rho:
+        reason = f"Trusted: {gain}. The map counts with a weight of {rho:.2f} {figures}."
+    else:
+        reason = f"Not trusted: {gain}. {_UNMOVED}"
+    if target is None:
+        return reason
+    outcome = (
+        "is reached" if gain.low >= target
+        else "won't come" if gain.high < target
+        else "is neither reached nor ruled out within the budget"
+    )  # fmt: skip
+    return f"{reason} The gain that was wanted, {100 * target:+.1f} points, {outcome}."
+
+
+def _reason_of_tau(trust: Trust, rho: float, figures: str) -> str:
     if rho:
         return (
             "Trusted: its scores tell more about which neighbours belong together than the cosine "
@@ -137,12 +139,12 @@ def _reason(trust: Trust | None, rho: float) -> str:
             "its scores hardly tell more about which neighbours belong together than the cosine "
             "does"
         )
-    return f"Not trusted: {finding} {figures}. The result is the bi-encoder's alone."
+    return f"Not trusted: {finding} {figures}. {_UNMOVED}"
 
 
-def _reason_of_labels(gain: Gain) -> str:
+def _reason_of_duplicates(gain: Gain) -> str:
     if not gain.is_enough:
-        return f"Not trusted: {gain}. The result is the bi-encoder's alone."
+        return f"Not trusted: {gain}. {_UNMOVED}"
     caution = "" if gain.low > 0 else "; more labels would make that surer"
     return (
         f"Trusted: {gain}{caution}. Cosine, map and cross-encoder count {gain.cosine:.2f}, "

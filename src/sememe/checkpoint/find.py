@@ -226,10 +226,13 @@ def on_hub(
 
 def missing_files(directory: Path) -> list[str]:
     """The files without which this model cannot be what it is, as far as the others say."""
-    modules = [ListedModule(None, "Transformer", directory)]
+    modules, paths = [ListedModule(None, "Transformer", directory)], []
     if (directory / "modules.json").is_file():
         modules = listed_modules(directory)
-    paths = []
+    elif not _marker(directory, "modules.json").is_file() and any(
+        (directory / name).exists() for name in ("1_Pooling", "sentence_bert_config.json")
+    ):
+        paths = [directory / "modules.json"]
     for _, kind, folder in modules:
         if kind == "Pooling":
             paths += _absent(folder, "config.json")

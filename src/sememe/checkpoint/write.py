@@ -96,12 +96,19 @@ def take_name(folder: Path, target: Path) -> None:
 
 
 def check_target(directory: str | os.PathLike[str]) -> Path:
-    """The folder that a model is to be written to; InputError unless it is new or empty."""
+    """The folder that a model is to be written to.
+
+    Raises:
+        InputError: it is neither new nor empty, or may not be written to.
+    """
     target = Path(directory).resolve()
     if target == Path.cwd():
         raise InputError(f"{target} is the folder this process is in; give one beside or below it.")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"{target} is there already; a model is saved to a new or empty folder.")
+    parent = next(folder for folder in target.parents if folder.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{target} cannot be written: you may not write into {parent}.")
     return target
 
 

@@ -73,6 +73,11 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--color", metavar="COLUMN",
                         help="the column that the map opens coloured by")  # fmt: skip
     add_cross(parser)
+    parser.add_argument("--labels", metavar="LABELS", help="from 50 labelled pairs, or texts with "
+                        "their groups, by which --cross is judged")  # fmt: skip
+    parser.add_argument("--target", metavar="GAIN", type=float, help="read no more pairs once "
+                        "--labels show this gain in average precision, such as 0.02, or rule it "
+                        "out")  # fmt: skip
     later = parser.add_argument_group("with a folder that the command wrote")
     later.add_argument("--assign", metavar="DIR", help="file FILE's sentences under its clusters")
     later.add_argument("--rename", metavar="N=NAME", action="append", default=[], type=_renaming,
@@ -143,6 +148,8 @@ def _cluster(options: argparse.Namespace) -> int:
         granularity=options.granularity,
         outliers=options.outliers,
         stop_words=[word.strip() for word in options.stop_words.split(",") if word.strip()],
+        labels=options.labels,
+        target=options.target,
         **cross,
     )
     if groups.cascade:
@@ -181,7 +188,8 @@ def _change(options: argparse.Namespace) -> int:
 
 def _assign(options: argparse.Namespace) -> int:
     """File a table's sentences under the clusters of a folder."""
-    from sememe.tables import BlankCells, new_column, output_format, read_table, write_table
+    from sememe.clustering.folder import with_assignments
+    from sememe.tables import BlankCells, output_format, read_table, write_table
 
     groups = sememe.Clusters.open(options.assign)
     if options.output is not None:
@@ -190,25 +198,18 @@ def _assign(options: argparse.Namespace) -> int:
     table = read_table(options.file)
     texts = table.text_column(options.column)
     blanks = BlankCells(table.text_name(options.column))
-    blank_rows = set(blanks.add(texts, table.source))
+    blank_rows = blanks.add(texts, table.source)
     blanks.warn("and in no cluster")
     warnings.simplefilter("ignore", BlankWarning)
-    labels, strength = groups.assign(texts, outliers=options.outliers)
-    names = {one.label: one.name for one in groups.clusters}
-    columns: dict[str, Any] = dict(table.columns)
-    for name, values in {
-        "cluster": [None if row in blank_rows else n for row, n in enumerate(labels.tolist())],
-        "cluster_name": [names.get(label) for label in labels.tolist()],
-        "strength": strength.round(3),
-    }.items():
-        columns[new_column(name, columns)] = values
+    assignment = groups.assign(texts, outliers=options.outliers)
+    columns = with_assignments(table.columns, groups, assignment, blank_rows)
     if options.output is None:
         _print_rows(columns, options.json)
     else:
         write_table(Path(options.output), columns)
     print(
         f"{counted(len(texts) - blanks.count, 'text')}, "
-        f"{int((labels < 0).sum()) - blanks.count:,} fit none of the "
+        f"{int((assignment.labels < 0).sum()) - blanks.count:,} fit none of the "
         f"{counted(len(groups), 'cluster')}.",
         file=sys.stderr,
     )

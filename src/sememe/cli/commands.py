@@ -13,7 +13,7 @@ from sememe.errors import SememeError, SememeWarning
 # In the order of the help.
 _MODULES = (
     "clustering", "pairing", "indexing", "searching", "encoding", "comparing", "training",
-    "distilling", "mining", "models", "doctor",
+    "distilling", "mining", "evaluating", "selecting", "models", "doctor",
 )  # fmt: skip
 
 

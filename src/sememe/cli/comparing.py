@@ -70,19 +70,15 @@ def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> d
 
 
 def _lines(others: list[str], rows: list[dict[str, Any]]) -> list[str]:
-    """A table: texts to the left, numbers to the right."""
+    from sememe.reports import text_table
+
     table = [["model", "kind", "dim", "measure", *(one_line(text, _WIDEST) for text in others)]]
     for row in rows:
         pooled = " (mean-pooled)" if row["kind"] == "regular transformer" else ""
         dim = "-" if row["dim"] is None else str(row["dim"])
         values = [_cell(value) for value in row["values"]]
         table.append([row["model"], row["kind"] + pooled, dim, row["measure"], *values])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    aligned = (
-        [f"{cell:{'<' if at < 2 else '>'}{widths[at]}}" for at, cell in enumerate(line)]
-        for line in table
-    )
-    return ["  ".join(line).rstrip() for line in aligned]
+    return text_table(table, left=2)
 
 
 def _cell(value: float | dict[str, float]) -> str:

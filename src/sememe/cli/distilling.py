@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sememe
 from sememe.cli.parser import (
@@ -15,7 +14,6 @@ from sememe.cli.parser import (
     print_json,
     whole_number,
 )
-from sememe.errors import InputError
 
 if TYPE_CHECKING:
     from sememe.cli.parser import Commands
@@ -23,7 +21,9 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 sememe distill tickets.csv --column body --teacher path/to/a/cross-encoder -o my-student
 sememe distill tickets.csv --column body --static --dim 256 -o my-static-student
-sememe distill texts.txt --teacher vectors.npy --static -o my-static-student"""
+sememe distill texts.txt --teacher a-large-encoder --layers 4 -o my-small-encoder
+sememe distill texts.txt --teacher vectors.npy --student all-MiniLM-L6-v2 -o my-student"""
+_PASSED = ("student", "layers", "dim", "budget", "dev", "seed")
 
 
 def add_commands(commands: "Commands") -> None:
@@ -32,28 +32,39 @@ def add_commands(commands: "Commands") -> None:
         commands,
         "distill",
         summary="give a student a teacher's judgement, from texts without labels",
-        description="From a cross-encoder, a bi-encoder learns a map of its vectors, and costs "
-        "what it always did. From a bi-encoder, or from vectors made elsewhere, a static student "
-        "learns a vector for each token, and is hundreds of times as fast. A tenth of the texts is "
-        "held out, to say how well the student agrees with its teacher.",
+        description="From a cross-encoder, a bi-encoder learns a map of its vectors, or is tuned, "
+        "and costs what it always did. From a bi-encoder, or from vectors made elsewhere, a static "
+        "student learns a vector for each token, and is hundreds of times as fast; or a "
+        "transformer learns all of it. A tenth of the texts is held out, to say how well the "
+        "student agrees with its teacher.",
         examples=_EXAMPLES,
     )
     add_input(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help="a new or empty folder for the student")  # fmt: skip
-    parser.add_argument("--teacher", metavar="T", default=DEFAULT_MODEL, help="a cross-encoder, a "
-                        "bi-encoder, or x.npy with a vector for each row of FILE (default: "
+    parser.add_argument("--teacher", metavar="T", nargs="+", default=[DEFAULT_MODEL], help="a "
+                        "cross-encoder, a bi-encoder, or x.npy or x.parquet with a vector for each "
+                        "row of FILE; several of a kind teach together (default: "
                         f"{DEFAULT_MODEL})")  # fmt: skip
-    parser.add_argument("--student", metavar="S", default=DEFAULT_MODEL, help="the bi-encoder that "
-                        "learns, or whose tokens a static student has (default: "
+    parser.add_argument("--student", metavar="S", help="the bi-encoder that learns, or whose "
+                        "tokens a static student has (default: the teacher where it can be, else "
                         f"{DEFAULT_MODEL})")  # fmt: skip
-    parser.add_argument("--static", action="store_true", help="a static student, which is what a "
-                        "teacher without scores gives in any case")  # fmt: skip
-    parser.add_argument("--dim", metavar="N", type=whole_number,
-                        help="the size of a static student's vectors")  # fmt: skip
-    parser.add_argument("--budget", metavar="B", default="3n", help="how many pairs a "
-                        "cross-encoder reads: 3n (three for each text), a number, a time such as "
-                        "2min, or all (default: %(default)s)")  # fmt: skip
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--static", action="store_true", help="a static student, which is what a "
+                     "teacher of vectors gives without --student or --layers")  # fmt: skip
+    way.add_argument("--layers", metavar="N", type=whole_number, help="keep so many of the "
+                     "student's layers, and train them")  # fmt: skip
+    way.add_argument("--tune", action="store_true", help="train the student by a cross-encoder's "
+                     "scores, which is more than a map of its vectors, and takes longer"
+                     )  # fmt: skip
+    parser.add_argument("--dim", metavar="N", type=whole_number, help="the size of the student's "
+                        "vectors, where the teacher gives vectors")  # fmt: skip
+    parser.add_argument("--budget", metavar="B", help="how many pairs a cross-encoder reads: 3n "
+                        "(three for each text), a number, a time such as 2min, or all (default: "
+                        "3n, with --tune 20n); else how long training takes (default: 10min)"
+                        )  # fmt: skip
+    parser.add_argument("--dev", metavar="GOLD", help="labelled data, by which student and teacher "
+                        "are judged too")  # fmt: skip
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of which texts are "
                         "held out (default: %(default)s)")  # fmt: skip
     add_json(parser, "the outcome")
@@ -65,30 +76,17 @@ def _run(options: argparse.Namespace) -> int:
     from sememe.tables import read_texts
 
     check_outputs([options.file], {"-o": options.output})
-    texts = read_texts(options.file, options.column).texts
+    teachers = options.teacher
+    way = "static" if options.static else "tune" if options.tune else "auto"
     outcome = sememe.distill(
-        texts,
+        read_texts(options.file, options.column).texts,
         options.output,
-        teacher=_teacher(options.teacher),
-        student=options.student,
-        how="static" if options.static else "auto",
-        budget=options.budget,
-        dim=options.dim,
-        seed=options.seed,
+        teacher=teachers if len(teachers) > 1 else teachers[0],
+        how=way,
+        **{name: getattr(options, name) for name in _PASSED},
     )
     if options.json:
         print_json(summary(outcome))
-    print(f"{outcome.verdict}\n{options.output}: the student and training.json", file=sys.stderr)
+    page = f"{options.output}: the student and distillation.html"
+    print(f"{outcome.verdict}\n{page}", file=sys.stderr)
     return 0
-
-
-def _teacher(name: str) -> Any:
-    """A model's name as it is, or the vectors of a file."""
-    if Path(name).suffix.lower() != ".npy":
-        return name
-    import numpy as np
-
-    try:
-        return np.load(name)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--teacher {name}: cannot be read as vectors ({error}).") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sememe
 from sememe.cli import parser as cli
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
@@ -111,7 +112,7 @@ def _encode(options: argparse.Namespace) -> int:
     result = encoder.encode_to(
         texts, options.output, **{name: getattr(options, name) for name in names}
     )
-    noun = "passages" if options.long == "split" else "texts"
+    noun = "passage" if options.long == "split" else "text"
     return _report(options, result, (noun, f"vectors of {result.dim}"), encoder, started)
 
 
@@ -129,7 +130,7 @@ def _score(options: argparse.Namespace) -> int:
         pairs, options.output, **{name: getattr(options, name) for name in names}
     )
     noun = "scores" if result.dim == 1 else f"scores of {result.dim} labels"
-    return _report(options, result, ("pairs", noun), cross, started)
+    return _report(options, result, ("pair", noun), cross, started)
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -149,7 +150,7 @@ def _classify(options: argparse.Namespace) -> int:
         values = read_vectors(options.vectors, known, classifier.encoder, columns=names)
         vectors = dict(zip(known, values, strict=True))
     result = classifier.predict_to(texts, options.output, proba=options.proba, vectors=vectors)
-    return _report(options, result, ("texts", f"labels of {result.dim}"), classifier, started)
+    return _report(options, result, ("text", f"labels of {result.dim}"), classifier, started)
 
 
 def _rows(
@@ -180,10 +181,10 @@ def _report(
     if options.json:
         summary = {**asdict(result), "path": str(result.path), "seconds": round(seconds, 3)}
         cli.print_json({**summary, "fingerprint": model.fingerprint})
-    items, values = nouns
+    noun, values = nouns
     resumed = f" ({result.found:,} of them were finished before)" if result.found else ""
     print(
-        f"{result.rows:,} {items}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
+        f"{counted(result.rows, noun)}{resumed}, {values}, in {seconds:.1f} s: {result.path}",
         file=sys.stderr,
     )
     return 0

@@ -77,6 +77,7 @@ def _run(options: argparse.Namespace) -> int:
         sememe.BiEncoder(options.model, **engine_options(options)),
         ranks=tuple(options.ranks),
         columns=options.columns or None,
+        work=f"{options.output}.mining",
         **{name: getattr(options, name) for name in names},
     )
     write_table(options.output, triplets)

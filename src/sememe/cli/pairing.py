@@ -81,19 +81,17 @@ def _run(options: argparse.Namespace) -> int:
     blanks.warn("and in no pair")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     cross = cli.cross_options(options)
-    if options.vectors and cross:
-        raise InputError("--vectors and --cross don't go together yet: leave out --vectors.")
     encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
     limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
+    vectors = None
     if options.vectors:
         from sememe.encoders.stored import read_vectors
-        from sememe.pairs import pair_vectors
 
         names = table.text_names(options.column)
         vectors = read_vectors(options.vectors, texts, encoder, columns=names)
-        pairs = pair_vectors(vectors, texts, **limits)
-    else:
-        pairs = sememe.find_pairs(texts, encoder, **limits, **cross, labels=options.labels)
+    pairs = sememe.find_pairs(
+        texts, encoder, vectors=vectors, **limits, **cross, labels=options.labels
+    )
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}

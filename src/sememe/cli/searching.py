@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.errors import InputError
+from sememe.errors import InputError, SememeWarning, TableError, warn
 
 if TYPE_CHECKING:
     from sememe.search import Hit
@@ -20,7 +20,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # moves
 _EXAMPLES = """\
 sememe search faq.sememe "I cannot log in"
 sememe search tickets.sememe "refund" --mode hybrid --where "year >= 2024 AND lang = 'en'"
-sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2"""
+sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2 --budget 20
+sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2 --tune judged.csv"""
 
 
 def add_commands(commands: cli.Commands) -> None:
@@ -44,6 +45,11 @@ def add_commands(commands: cli.Commands) -> None:
                         help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
     parser.add_argument("--rerank", metavar="M",
                         help="a cross-encoder that reads the candidates again")  # fmt: skip
+    parser.add_argument("--budget", metavar="B", help="how many of the candidates it reads for a "
+                        "query: a number, or a time such as 2s (default: all)")  # fmt: skip
+    parser.add_argument("--tune", metavar="FILE", help="measure how many it should read, none "
+                        "included: a table with the columns query, id (of a text in the index) and "
+                        "label (how well it answers, 0 for not at all)")  # fmt: skip
     parser.add_argument("--candidates", metavar="N", type=cli.whole_number, default=100, help="how "
                         "many of them it reads, and hybrid fuses (default: %(default)s)"
                         )  # fmt: skip
@@ -58,8 +64,13 @@ def add_commands(commands: cli.Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from sememe.search.query import parse
 
-    if not options.rerank and (options.precision != "auto" or options.device):
-        raise InputError("--precision and --device do nothing without --rerank: leave them out.")
+    for name in ("precision", "device", "budget", "tune"):
+        if not options.rerank and getattr(options, name) not in (None, "auto"):
+            raise InputError(f"--{name} does nothing without --rerank: leave it out.")
+    if options.tune and options.query:
+        raise InputError(
+            "QUERY does nothing with --tune, whose FILE has the queries: leave it out."
+        )
     for name, text in (("QUERY", options.query), ("--where", options.where)):
         if text is not None and not text.strip():
             raise InputError(f"{name} is blank: write something, or leave it out.")
@@ -73,12 +84,14 @@ def _run(options: argparse.Namespace) -> int:
         if options.rerank
         else None
     )
+    if options.tune:
+        return _tune(options, index, rerank)
     for query in _queries() if options.query is None else [options.query]:
         if not (options.query or options.json or (sys.stdin and sys.stdin.isatty())):
             print(f"{_PROMPT}{query}")
         hits = index.search(
             query, top_k=options.top_k, mode=options.mode, where=options.where, rerank=rerank,
-            candidates=options.candidates,
+            budget=options.budget, candidates=options.candidates,
             per_document=None if options.per_document == "all" else options.per_document,
         )  # fmt: skip
         # By words no encoder is opened, so the text stands for its sentence.
@@ -94,6 +107,40 @@ def _run(options: argparse.Namespace) -> int:
             print(f"{'':13}{one_line(' · '.join(details))}")
         if not hits:
             print(_no_hits(index, options.where))
+    return 0
+
+
+def _tune(
+    options: argparse.Namespace, index: "sememe.Index", rerank: "sememe.CrossEncoder | None"
+) -> int:
+    """Show how deep a cross-encoder should read, by a table of judged texts."""
+    from sememe.tables import numbers_of, read_table
+
+    assert rerank is not None
+    table = read_table(options.tune)
+    texts, ids = table.text_column("query"), [str(value) for value in table.column("id")]
+    labels = table.column("label") if "label" in table.columns else [1] * len(table)
+    grades = numbers_of("label", labels)
+    if grades is None:
+        raise TableError(f'{options.tune}: "label" has to be numbers, 0 for no answer')
+    qrels: dict[str, dict[str | int, float]] = {}
+    for query, row_id, grade in zip(texts, ids, grades, strict=True):
+        qrels.setdefault(query, {})[row_id] = grade or 0
+    answered = {query: judged for query, judged in qrels.items() if any(judged.values())}
+    if len(answered) < len(qrels):
+        left_out = len(qrels) - len(answered)
+        warn(
+            f"{options.tune}: queries that nothing answers are left out, {left_out:,} of them",
+            SememeWarning,
+        )
+    depth = index.tune_rerank(
+        {query: query for query in answered}, answered, rerank, top_k=options.top_k,
+        mode=options.mode, where=options.where, candidates=options.candidates,
+    )  # fmt: skip
+    if options.json:
+        cli.print_json(depth.to_dict())
+    else:
+        print(depth)
     return 0
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sememe.arguments import one_of
 from sememe.errors import InputError
 from sememe.progress import counted
-from sememe.reports import html_table
+from sememe.reports import html_table, text_table
 from sememe.tables import cell_text, dates_of, to_frame
 
 if TYPE_CHECKING:
@@ -72,24 +72,11 @@ class Counts:
 
     def __str__(self) -> str:
         """The counts; of many columns the last ones."""
-        values = self.values[-_SHOWN:]
-        heads = ["cluster", *values]
-        lines = [
-            [f"{label} {name}"[:40] if label >= 0 else name, *map(str, counts)]
-            for label, name, counts in zip(
-                self.labels, self.names, self.counts[:, -_SHOWN:].tolist(), strict=True
-            )
-        ]
-        widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-        return "\n".join(
-            "  ".join(
-                [
-                    line[0].ljust(widths[0]),
-                    *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)),
-                ]
-            )
-            for line in (heads, *lines)
-        )
+        lines = [["cluster", *self.values[-_SHOWN:]]]
+        for label, name, counts in zip(self.labels, self.names, self.counts.tolist(), strict=True):
+            head = f"{label} {name}"[:40] if label >= 0 else name
+            lines.append([head, *map(str, counts[-_SHOWN:])])
+        return "\n".join(text_table(lines, left=1))
 
     __repr__ = __str__
 
@@ -113,10 +100,9 @@ def counts_over(groups: "Clusters", column: str, values: Sequence[Any], unit: st
     if dates is None and unit is not None:
         raise InputError(f'"{column}" holds no dates (such as 2026-11-29) to count by {unit}.')
     cells = [cell_text(value) for value in values] if dates is None else _periods(dates, unit)
-    of_row = [cell if label >= -1 else "" for cell, label in zip(cells, groups.labels, strict=True)]
     for row in groups.blanks:
-        of_row[row] = ""
-    order = Counter(cell for cell in of_row if cell)
+        cells[row] = ""
+    order = Counter(cell for cell in cells if cell)
     names = sorted(order) if dates else [name for name, _ in order.most_common()]
     if dates is None and len(names) > _MOST:
         raise InputError(
@@ -127,12 +113,11 @@ def counts_over(groups: "Clusters", column: str, values: Sequence[Any], unit: st
     row_of = {label: row for row, label in enumerate(labels)}
     place = {name: position for position, name in enumerate(names)}
     counts = np.zeros((len(labels), len(names)), dtype=np.int64)
-    for cell, label in zip(of_row, groups.labels.tolist(), strict=True):
+    for cell, label in zip(cells, groups.labels.tolist(), strict=True):
         if cell:
             counts[row_of[label], place[cell]] += 1
-    return Counts(
-        column, names, labels, [*(one.name for one in groups.clusters), "outliers"], counts
-    )
+    rows = [*(one.name for one in groups.clusters), "outliers"]
+    return Counts(column, names, labels, rows, counts)
 
 
 def _periods(dates: Sequence[datetime | None], unit: str | None) -> list[str]:

@@ -9,9 +9,9 @@ arrays.safetensors   vectors, neighbours, labels, places on the map
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sememe.cascade import LinearMap
+from sememe.cascade import CascadeReport, LinearMap
 from sememe.checkpoint.write import take_name
-from sememe.clustering.membership import Space
+from sememe.clustering.membership import Assignment, Space
+from sememe.clustering.terms import Cluster
 from sememe.errors import InputError, TableError, is_unavailable
 from sememe.neighbors import Neighbors
+from sememe.protocols import Encoder
 from sememe.tables import new_column, read_table, write_table
 
 if TYPE_CHECKING:
@@ -42,7 +44,12 @@ def save(
 
     text = text_column(groups) or new_column("text", groups.columns)
     with _folder(Path(directory)) as folder:
-        write_table(folder / _ASSIGNMENTS, assignment_columns(groups))
+        columns = dict(groups.columns)
+        if text not in columns:
+            columns = {text: groups.texts, **columns}
+        assignment = Assignment(groups.labels, groups.strength)
+        columns = with_assignments(columns, groups, assignment, groups.blanks.tolist())
+        write_table(folder / _ASSIGNMENTS, columns)
         if len(groups.blanks) < len(groups.texts):
             groups.save_map(folder / _MAP, title=title, color=color)
         rows = {name: v for name, v in groups.columns.items() if name != text}
@@ -56,9 +63,9 @@ def save(
             arrays["similarity"] = space.neighbors.similarity
         if groups.map is not None:
             arrays |= {"map_mean": groups.map.mean, "map_root": groups.map.root}
-        save_file(
-            {name: np.ascontiguousarray(each) for name, each in arrays.items()}, folder / _ARRAYS
-        )
+        arrays = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
+        save_file(arrays, folder / _ARRAYS)
+        (folder / _ARRAYS).chmod((folder / _ROWS).stat().st_mode)  # safetensors' own is 0600
         description = {
             "format": FORMAT,
             **groups.to_dict(),
@@ -79,28 +86,29 @@ def text_column(groups: "Clusters") -> str | None:
     return None
 
 
-def assignment_columns(groups: "Clusters") -> dict[str, Any]:
-    """The user's columns, or the texts, and each text's cluster, its name and strength."""
-    columns: dict[str, Any] = dict(groups.columns)
-    if text_column(groups) is None:
-        columns = {new_column("text", columns): groups.texts, **columns}
+def with_assignments(
+    columns: Mapping[str, Any], groups: "Clusters", assignment: Assignment, blanks: Sequence[int]
+) -> dict[str, Any]:
+    """Columns, and each text's cluster, its name and strength; blank texts, by row, have none."""
+    result = dict(columns)
     names = {one.label: one.name for one in groups.clusters}
-    blank = set(groups.blanks.tolist())
-    labels = groups.labels.tolist()
-    for name, values in {
-        "cluster": [None if row in blank else label for row, label in enumerate(labels)],
+    labels = assignment.labels.tolist()
+    values: dict[str, list[Any]] = {
+        "cluster": labels,
         "cluster_name": [names.get(label) for label in labels],
-        "strength": groups.strength.round(3),
-    }.items():
-        columns[new_column(name, columns)] = values
-    return columns
+        "strength": assignment.strength.round(3).tolist(),
+    }
+    for name, results in values.items():
+        for row in blanks:
+            results[row] = None
+        result[new_column(name, result)] = results
+    return result
 
 
-def read(directory: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any], Space, Any]:
-    """The description, the rows' columns, the space and the labels of a folder.
-
-    Of one that a cross-encoder taught, the description has its `map` too.
-    """
+def read(
+    directory: str | os.PathLike[str], encoder: Encoder | str | os.PathLike[str] | None
+) -> dict[str, Any]:
+    """The fields of the `Clusters` in a folder; see `Clusters.open`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -111,31 +119,61 @@ def read(directory: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, A
             "`sememe cluster -o` wrote."
         )
     try:
-        description = json.loads((folder / _CLUSTERS).read_text(encoding="utf-8"))
-        if description.get("format") != FORMAT:
+        stored = json.loads((folder / _CLUSTERS).read_text(encoding="utf-8"))
+        if stored.get("format") != FORMAT:
             raise InputError(
-                f"{folder} is a clustering of format {description.get('format')}, and this version "
+                f"{folder} is a clustering of format {stored.get('format')}, and this version "
                 f"of sememe reads format {FORMAT}: cluster its texts again."
             )
+        saved = stored["encoder"] and SavedEncoder(**stored["encoder"])
         arrays = load_file(folder / _ARRAYS)
         columns = dict(read_table(folder / _ROWS).columns) if len(arrays["labels"]) else {}
-        neighbors = None
+        neighbors = linear_map = cascade = None
         if "indices" in arrays:
-            recall = description["recall"]
-            neighbors = Neighbors(arrays["indices"], arrays["similarity"], recall)
-        space = Space(
-            arrays["vectors"], arrays["node"], description["threshold"], neighbors,
-            arrays.get("points"),
-        )  # fmt: skip
+            neighbors = Neighbors(arrays["indices"], arrays["similarity"], stored["recall"])
         if "map_root" in arrays:
-            description["map"] = LinearMap(arrays["map_mean"], arrays["map_root"])
-        return description, columns, space, arrays["labels"]
-    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+            linear_map = LinearMap(arrays["map_mean"], arrays["map_root"])
+        if "cascade" in stored:
+            cascade = CascadeReport.from_dict(stored["cascade"])
+        fields = {
+            "labels": arrays["labels"],
+            "texts": columns.get(stored["text_column"], []),
+            "clusters": [
+                Cluster(**{**one, "terms": tuple(one["terms"]), "examples": tuple(one["examples"])})
+                for one in stored["clusters"]
+            ],
+            "space": Space(
+                arrays["vectors"], arrays["node"], stored["threshold"], neighbors,
+                arrays.get("points"),
+            ),
+            **{name: stored[name] for name in ("resolution", "why", "recall")},
+            "columns": {name: columns[name] for name in stored["columns"]},
+            "cascade": cascade,
+            "map": linear_map,
+        }  # fmt: skip
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"{folder} is damaged ({error}): save the clustering again, or cluster its texts again."
         ) from None
+    return {**fields, "encoder": _encoder(saved, encoder)}
+
+
+def _encoder(
+    saved: "SavedEncoder | None", encoder: Encoder | str | os.PathLike[str] | None
+) -> Encoder | None:
+    """The encoder that is saved, or the one that is given, which must be the same."""
+    if encoder is None:
+        return saved
+    if saved is None:
+        from sememe.encoders.opening import as_encoder  # on use: an engine comes with it
+
+        return as_encoder(encoder)
+    if isinstance(encoder, str | os.PathLike):
+        return replace(saved, model=os.fspath(encoder))  # checked when it is opened
+    check_encoder(saved, encoder)
+    return encoder
 
 
 @dataclass(frozen=True)

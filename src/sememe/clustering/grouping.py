@@ -1,49 +1,43 @@
 """From texts to clusters: one pass over the steps that the other files of this room hold."""
 
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
-from sememe.arguments import one_of, real_number, shown, whole_number
 from sememe.cascade import Cascade, LinearMap, as_teacher, teach
+from sememe.cascade.labels import Evidence, Labels
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering.folder import describe_encoder
 from sememe.clustering.membership import Space, assign, without_far
-from sememe.clustering.resolution import RUNS, Grain, grains
+from sememe.clustering.options import SAMPLED_FROM, Granularity, Options, checked_columns
+from sememe.clustering.resolution import RUNS, best_grain
 from sememe.clustering.result import NO_CLUSTER, Clusters
 from sememe.clustering.terms import Encode, NameMaker, Naming, described
-from sememe.costs import Budget, rate, record_rate, warn_of_duration
+from sememe.costs import Budget, clustering_comparisons, warn_of_duration
+from sememe.data import Data
 from sememe.errors import InputError
-from sememe.neighbors import Neighbors, nearest, normalized, self_join
+from sememe.neighbors import Neighbors, normalized, self_join, unit_rows
 from sememe.neighbors import communities as by
-from sememe.neighbors.approximate import APPROXIMATE_FROM
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
+from sememe.neighbors.exact import comparison_seconds
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
 from sememe.tables import series_index
-from sememe.text import as_list, check_texts, rows_with_text
-
-Granularity = Literal["coarse", "fine"] | float
+from sememe.text import check_texts, rows_with_text
 
 _SAMPLED_PARTITIONS = 2  # what it costs to partition the sample 12 times, and all texts once
-# What clustering costs, in comparisons of two texts. Measured on mixed Gaussians of 384 dimensions,
-# 20,000 and 60,000 (by threshold 40,000), on two busy cores: right within a factor of two.
-_NEIGHBORS, _PARTITION = 20_000, 5_000  # a text
-_LINKAGE = 10  # a pair of texts
-_TIMED = 2000  # texts compared with one another, to know how fast this machine is
+_LINKAGE = 10  # comparisons that a pair of texts costs, by threshold
 
 
 def cluster(
     texts: Iterable[str],
-    encoder: Encoder | str | os.PathLike[str] = DEFAULT_MODEL,
+    encoder: Encoder | str | os.PathLike[str] | None = None,
     *,
     vectors: ArrayLike | None = None,
     clusters: int | None = None,
@@ -51,6 +45,8 @@ def cluster(
     granularity: Granularity | None = None,
     cross: Scorer | str | os.PathLike[str] | None = None,
     budget: Budget | str | int | None = None,
+    labels: Data | None = None,
+    target: float | None = None,
     outliers: Literal["nearest"] | None = None,
     names: NameMaker | None = None,
     stop_words: Iterable[str] = (),
@@ -67,8 +63,9 @@ def cluster(
         texts: the texts. A blank one is no text: it is not encoded, is in no cluster, and changes
             nothing about the others.
         encoder: a bi-encoder's name or directory, or anything with `.encode(texts)`, such as a
-            `BiEncoder`.
-        vectors: the encoder's vectors of these texts, float (n, dim), if you have them already.
+            `BiEncoder`. None is all-MiniLM-L6-v2, or, with `vectors`, no encoder.
+        vectors: float (n, dim), the texts' vectors, if you have them already: of any length, since
+            they are compared by their cosine. Of identical texts the first one's counts.
         clusters: exactly so many clusters.
         threshold: a cosine between -1 and 1. The texts of each cluster are, on average over all
             pairs of different ones, at least so similar, and those of any two clusters less
@@ -82,6 +79,12 @@ def cluster(
             and whether it is trusted; where not, the clusters are the bi-encoder's.
         budget: how many pairs it may read: "3n" (three for each text, the default), a number, a
             time such as "2min", or "all" (of the neighbours' graph).
+        labels: from 50 labelled pairs (two texts and a label, 1 if they belong together, else 0) or
+            texts with their groups, by which the cross-encoder is judged: a file, a DataFrame, a
+            dict of columns or a list of dicts. `Clusters.cascade.gain` has the average precision
+            that it gains over the bi-encoder; where its 95 % interval is clear of 0, it decides.
+        target: such a gain, above 0 and below 1: no more pairs are read once the interval lies
+            above it or below it. For `labels`.
         outliers: "nearest" puts the texts that belong to none into the nearest cluster.
         names: makes the clusters' names: a function of a cluster's central texts and its terms, two
             lists of str, such as a call of a language model. The default is made of the terms.
@@ -111,89 +114,56 @@ def cluster(
     from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
 
     index, texts = series_index(texts), check_texts(texts)
-    options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
-    options = replace(options, teacher=as_teacher(cross, budget))
-    if options.teacher and options.threshold is not None:
-        raise InputError(
-            "threshold= is a cosine of the bi-encoder, and cross= changes the cosines: give "
-            "clusters= or granularity= beside it."
-        )
+    options = Options(
+        clusters,
+        threshold,
+        granularity,
+        outliers,
+        Naming.checked(names, stop_words),
+        as_teacher(cross, budget),
+        target,
+        progress,
+    )
+    if labels is not None and options.teacher is None:
+        raise InputError("labels= are for a cross-encoder: give cross= too.")
+    if target is not None and labels is None:
+        raise InputError("target= is a gain that labels show: give labels= too.")
+    judges = None if labels is None else Labels.read(labels, groups=True)
     data = checked_columns(columns, len(texts))
-    encoder = as_encoder(encoder)
+    if encoder is None and vectors is None:
+        encoder = DEFAULT_MODEL
+    encoder = None if encoder is None else as_encoder(encoder)
     rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
-    _check_count(options.clusters, len(set(filled)), len(rows))
+    options.check_count(len(set(filled)), len(rows))
     if vectors is not None:
-        points = _unit_rows(vectors, texts)[rows]
+        points = unit_rows(vectors, len(texts))[rows]
     else:
-        points = _unit_rows(encoded(encoder, filled, progress) if rows else np.empty((0, 0)), rows)
-    # Not the user's own encoder, which may cost money by the text.
-    has_name = describe_encoder(encoder) is not None
-    encode = partial(encoded, encoder, progress=False) if has_name else None
+        assert encoder is not None
+        vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0))
+        points = unit_rows(vectors, len(rows))
+    encode = None if encoder is None else partial(encoded, encoder, progress=False)
+    if judges is not None:
+        vectors = judges.vectors(filled, points, encode)
+        options.evidence = Evidence(judges, vectors, options.target)
+    if describe_encoder(encoder) is None:
+        encode = None  # the user's own, which may cost money by the text
     groups = group_points(points, rows, texts, options, encode)
     return replace(groups, columns=data, encoder=encoder, index=index)
-
-
-def cluster_vectors(
-    vectors: ArrayLike,
-    texts: Sequence[str],
-    *,
-    clusters: int | None = None,
-    threshold: float | None = None,
-    granularity: Granularity | None = None,
-    outliers: Literal["nearest"] | None = None,
-    names: NameMaker | None = None,
-    stop_words: Iterable[str] = (),
-    columns: Mapping[str, Sequence[Any]] | None = None,
-    progress: bool | None = None,
-) -> Clusters:
-    """Do what `cluster` does with vectors that you have already.
-
-    Args:
-        vectors: float (n, dim), of any length: they are compared by their cosine.
-        texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        clusters, threshold, granularity, outliers, names, stop_words, columns, progress: see
-            `cluster`.
-
-    Raises:
-        InputError: as in `cluster`, or when there are not as many vectors as texts.
-
-    Example:
-        >>> groups = cluster_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
-        >>> groups.labels.tolist()
-        [0, 0, -1]
-    """
-    index, texts = series_index(texts), check_texts(texts)
-    options = check_options(clusters, threshold, granularity, progress, outliers, names, stop_words)
-    data = checked_columns(columns, len(texts))
-    points = _unit_rows(vectors, texts)
-    rows = rows_with_text(texts, NO_CLUSTER)
-    points = points if len(rows) == len(texts) else points[rows]
-    return replace(group_points(points, rows, texts, options), columns=data, index=index)
-
-
-def _unit_rows(vectors: ArrayLike, texts: Sequence[object]) -> NDArray[np.float32]:
-    points = normalized(vectors)
-    if len(points) != len(texts):
-        raise InputError(
-            f"{counted(len(points), 'vector')} for {counted(len(texts), 'text')}: give one vector "
-            "a text."
-        )
-    return points
 
 
 def group_points(
     points: NDArray[np.float32],
     rows: list[int],
     texts: list[str],
-    options: "Options",
+    options: Options,
     encode: Encode | None = None,
 ) -> Clusters:
     """Cluster the texts at `rows`, the ones that are not blank, by their unit vectors."""
     filled = [texts[row] for row in rows]
     first, position = _different(filled, points)
     copies = np.bincount(position, minlength=len(first))
-    _check_count(options.clusters, len(first), len(rows))
+    options.check_count(len(first), len(rows))
     if len(first) < len(points):
         points = points[first]
     partition = _partition(points, options, copies, [filled[row] for row in first])
@@ -241,7 +211,7 @@ class _Partition:
 
 def _partition(
     vectors: NDArray[np.float32],
-    options: "Options",
+    options: Options,
     copies: NDArray[np.int64],
     texts: Sequence[str],
 ) -> _Partition:
@@ -258,7 +228,9 @@ def _partition(
     )
     cascade, weights = None, None
     if options.teacher is not None:
-        cascade = teach(texts, vectors, neighbors, *options.teacher, options.progress)
+        cascade = teach(
+            texts, vectors, neighbors, *options.teacher, options.progress, options.evidence
+        )
         vectors, neighbors, weights = cascade.vectors, cascade.neighbors, cascade.weights
     graph = neighbor_graph(neighbors, weights)
     large = len(vectors) > options.sampled_from
@@ -276,17 +248,11 @@ def _partition(
         sample_neighbors = self_join(vectors[rows], neighborhood_size(len(rows)))
         sample_graph = neighbor_graph(sample_neighbors)
         # The same resolution gives about the same clusters on all texts.
-        grain, why = _best_grain(
-            vectors[rows],
-            sample_neighbors,
-            sample_graph,
-            smoothed(vectors[rows], sample_graph),
-            options.granularity,
-        )
+        grain, why = best_grain(vectors[rows], sample_neighbors, sample_graph, options.granularity)
         why = f"on a sample of {len(rows):,} texts, {why}"
         labels, resolution = by.communities(graph, grain.resolution), grain.resolution
     else:
-        grain, why = _best_grain(vectors, neighbors, graph, smooth, options.granularity)
+        grain, why = best_grain(vectors, neighbors, graph, options.granularity, smooth)
         labels, resolution = grain.labels, grain.resolution
     if resolution is not None:
         labels = _without_lone(labels, copies)
@@ -302,69 +268,27 @@ def _with_outliers(space: Space, labels: by.Labels) -> by.Labels:
     return _largest_first(labels)
 
 
-def _warn_of_duration(vectors: NDArray[np.float32], options: "Options") -> None:
-    n = len(vectors)
+def default_partitions(texts: int) -> int:
+    """How many partitions of the graph of all texts `cluster` pays for, to choose one."""
+    return _SAMPLED_PARTITIONS if texts > SAMPLED_FROM else RUNS
+
+
+def _warn_of_duration(vectors: NDArray[np.float32], options: Options) -> None:
+    n, dim = vectors.shape
     if n < options.warn_from:
         return
     if options.threshold is not None:
         work = f"Comparing all of {counted(n, 'text')} with one another for threshold="
-        seconds = _seconds(vectors, _LINKAGE * float(n) ** 2)
+        seconds = _LINKAGE * float(n) ** 2 * comparison_seconds(dim)
         warn_of_duration(work, seconds, "granularity= takes much less.")
         return
+    partitions = _SAMPLED_PARTITIONS if n > options.sampled_from else RUNS
     if options.clusters is not None:
         partitions = by.SEARCH_STEPS
     elif isinstance(options.granularity, float):
         partitions = 1
-    else:
-        partitions = _SAMPLED_PARTITIONS if n > options.sampled_from else RUNS
-    seconds = _seconds(vectors, n * (_NEIGHBORS + _PARTITION * partitions))
+    seconds = clustering_comparisons(n, partitions) * comparison_seconds(dim)
     warn_of_duration(f"Clustering {counted(n, 'text')}", seconds)
-
-
-def _seconds(vectors: NDArray[np.float32], comparisons: float) -> float:
-    """How long so many comparisons take on this machine, which is measured once a process."""
-    work = f"comparisons of two vectors of {vectors.shape[1]}"
-    if not rate(work):
-        sample = vectors[:_TIMED]
-        seconds = []
-        for _ in range(3):
-            started = time.perf_counter()
-            nearest(sample, 1)
-            seconds.append(time.perf_counter() - started)
-        record_rate(work, len(sample) ** 2, min(seconds))
-    return comparisons / rate(work)
-
-
-def _best_grain(
-    vectors: NDArray[np.float32],
-    neighbors: Neighbors,
-    graph: sparse.csr_matrix,
-    smooth: NDArray[np.float32],
-    granularity: str | None,
-) -> tuple[Grain, str]:
-    """The partition whose clusters hold best, and in words why."""
-    all_grains = grains(
-        vectors, neighbors, lambda at: by.refined(smooth, by.communities(graph, at))
-    )
-    best = max(all_grains, key=lambda grain: grain.score)
-    low, high = all_grains[0].resolution, all_grains[-1].resolution
-    tried = f"of {len(all_grains)} resolutions tried, {low:g} to {high:g}"
-    if granularity is None:
-        return best, f"{tried}, {best.resolution:.2g} gave the tightest and best separated clusters"
-    default = f"as many clusters as the default's {best.count:,}"
-    if granularity == "coarse":
-        coarser = [grain for grain in all_grains if grain.resolution <= best.resolution]
-        candidates = [grain for grain in coarser if grain.count] or coarser
-        fitting = [grain for grain in candidates if grain.count <= best.count / 2]
-        bound, last = f"at most half {default}", min(candidates, key=lambda grain: grain.count)
-    else:
-        candidates = [grain for grain in all_grains if grain.resolution >= best.resolution]
-        fitting = [grain for grain in candidates if grain.count >= best.count * 2]
-        bound, last = f"at least twice {default}", max(candidates, key=lambda grain: grain.count)
-    if not fitting:
-        return last, f"{tried}, none gave {bound}; {last.resolution:.2g} came nearest"
-    choice = max(fitting, key=lambda grain: grain.score)
-    return choice, f"{tried}, {choice.resolution:.2g} gave the best of those with {bound}"
 
 
 def _without_lone(labels: by.Labels, copies: NDArray[np.int64]) -> by.Labels:
@@ -398,94 +322,3 @@ def _different(
                 first.append(row)
         position[row] = by_text[text]
     return np.array(first, dtype=np.int64), position
-
-
-def _check_count(clusters: int | None, different: int, texts: int) -> None:
-    if clusters is not None and clusters > different:
-        raise InputError(
-            f"clusters={clusters}, but only {different} of the {counted(texts, 'text')} differ "
-            "from one another: ask for fewer clusters."
-        )
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of `cluster`, checked, and from how many texts on the ways of many are taken.
-
-    Attributes:
-        approximate_from: neighbours are approximate.
-        sampled_from: the grain is chosen on a sample of `sample` texts, and nothing is smoothed.
-        warn_from: below, it is less than a minute.
-    """
-
-    clusters: int | None
-    threshold: float | None
-    granularity: Granularity | None
-    progress: bool | None
-    outliers: str | None = None
-    naming: Naming = field(default_factory=Naming)
-    teacher: tuple[Scorer, Budget] | None = None
-    approximate_from: int = APPROXIMATE_FROM
-    sampled_from: int = 100_000
-    sample: int = 20_000
-    warn_from: int = 20_000
-
-
-def check_options(
-    clusters: object,
-    threshold: object,
-    granularity: object,
-    progress: bool | None,
-    outliers: str | None = None,
-    names: NameMaker | None = None,
-    stop_words: Iterable[str] = (),
-) -> Options:
-    """The options of `cluster`; InputError where one is wrong, or two exclude each other."""
-    values = {"clusters": clusters, "threshold": threshold, "granularity": granularity}
-    passed = [f"{name}=" for name, value in values.items() if value is not None]
-    if len(passed) > 1:
-        raise InputError(f"{' and '.join(passed)} cannot be given together: give one of them.")
-    if outliers is not None:
-        one_of("outliers", outliers, ("nearest",))
-    if names is not None and not callable(names):
-        raise InputError(
-            f"names={shown(names)}: give a function of a cluster's central texts and its terms."
-        )
-    words = frozenset(word.lower() for word in check_texts(stop_words, name="stop_words"))
-    return Options(
-        None if clusters is None else whole_number("clusters", clusters),
-        None if threshold is None else real_number(
-            "threshold", threshold, above=-1, below=1, example=0.7
-        ),
-        None if granularity is None else _granularity(granularity),
-        progress,
-        outliers,
-        Naming(words, names),
-    )  # fmt: skip
-
-
-def checked_columns(
-    columns: Mapping[str, Sequence[Any]] | None, texts: int
-) -> dict[str, Sequence[Any]]:
-    """The user's columns as lists; InputError where one has not a value a text."""
-    result: dict[str, Sequence[Any]] = {}
-    for name in () if columns is None else columns:
-        values = as_list(columns[name], f"columns[{name!r}]")  # type: ignore[index]
-        if len(values) != texts:
-            raise InputError(
-                f'the column "{name}" has {counted(len(values), "value")}, and there are '
-                f"{counted(texts, 'text')}: give one value a text."
-            )
-        result[str(name)] = values
-    return result
-
-
-def _granularity(value: object) -> Granularity:
-    if isinstance(value, str) and value in ("coarse", "fine"):
-        return cast(Granularity, value)
-    try:
-        return real_number("granularity", value, above=0)
-    except InputError:
-        raise InputError(
-            f'granularity={shown(value)}: give "coarse", "fine" or a positive resolution.'
-        ) from None

@@ -32,6 +32,12 @@ class Tree:
     label: int | None = None
     children: tuple["Tree", ...] = ()
 
+    @property
+    def labels(self) -> list[int]:
+        """The clusters below it, or the one that it is."""
+        below = [label for child in self.children for label in child.labels]
+        return below if self.label is None else [self.label]
+
     def __str__(self) -> str:
         return "\n".join(self._lines(""))
 
@@ -51,49 +57,42 @@ class Tree:
 
 def hierarchy(groups: "Clusters") -> Tree:
     """The tree of the clusters: each level has about a quarter as many nodes as the one below."""
-    order = [one.label for one in groups.clusters]
-    nodes = {
-        place: Tree(one.name, one.size, one.label) for place, one in enumerate(groups.clusters)
-    }
-    members = {place: [label] for place, label in enumerate(order)}
+    labels = np.array([one.label for one in groups.clusters], dtype=np.int64)
     of_node = groups.space.of_nodes(groups.labels)
     inside = np.flatnonzero(of_node >= 0)
-    place = {label: position for position, label in enumerate(order)}
-    positions = np.array([place[label] for label in of_node[inside].tolist()], dtype=np.int64)
-    pending: dict[int, list[int]] = {position: [position] for position in nodes}
-    goal = len(order) // _FEWER
-    for one, other in unions(sums(groups.space.vectors[inside], positions)):
-        pending[one] += pending.pop(other)
-        if len(pending) == goal and goal > 2:
-            nodes, members = _level(groups, nodes, members, pending)
-            pending = {position: [position] for position in nodes}
-            goal = len(nodes) // _FEWER
-    top = sorted(nodes.values(), key=lambda node: -node.size)
-    return Tree("all", sum(node.size for node in top), None, tuple(top))
+    order = np.argsort(labels)
+    places = order[np.searchsorted(labels, of_node[inside], sorter=order)]
+    leaves = (Tree(one.name, one.size, one.label) for one in groups.clusters)
+    level = {place: [leaf] for place, leaf in enumerate(leaves)}
+    goal = len(level) // _FEWER
+    for one, other in unions(sums(groups.space.vectors[inside], places)):
+        level[one] += level.pop(other)
+        if len(level) == goal and goal > 2:
+            branches = _branches(groups, list(level.values()))
+            level = {place: [branch] for place, branch in zip(level, branches, strict=True)}
+            goal //= _FEWER
+    top = [node for nodes in level.values() for node in nodes]
+    return _branch("all", top)
 
 
-def _level(
-    groups: "Clusters",
-    nodes: dict[int, Tree],
-    members: dict[int, list[int]],
-    pending: dict[int, list[int]],
-) -> tuple[dict[int, Tree], dict[int, list[int]]]:
-    """The nodes of the next level, by position, and the clusters below each."""
-    united = {
-        position: [label for part in parts for label in members[part]]
-        for position, parts in pending.items()
-    }
-    texts = [
-        [groups.texts[row] for row in np.flatnonzero(np.isin(groups.labels, labels))]
-        for labels in united.values()
+def _size(node: Tree) -> int:
+    return node.size
+
+
+def _branch(name: str, children: list[Tree]) -> Tree:
+    order = sorted(children, key=_size, reverse=True)
+    return Tree(name, sum(map(_size, children)), None, tuple(order))
+
+
+def _branches(groups: "Clusters", united: list[list[Tree]]) -> list[Tree]:
+    """A branch for each list of nodes, named by what tells it from the others."""
+    texts = []
+    for nodes in united:
+        rows = np.flatnonzero(np.isin(groups.labels, [n for node in nodes for n in node.labels]))
+        texts.append([groups.texts[row] for row in rows])
+    return [
+        _branch(", ".join(terms[:_TERMS]) or max(nodes, key=_size).name, nodes)
+        if len(nodes) > 1
+        else nodes[0]
+        for nodes, terms in zip(united, class_terms(texts), strict=True)
     ]
-    result = {}
-    for (position, parts), terms in zip(pending.items(), class_terms(texts), strict=True):
-        children = sorted((nodes[part] for part in parts), key=lambda node: -node.size)
-        if len(children) == 1:
-            result[position] = children[0]
-            continue
-        name = ", ".join(terms[:_TERMS]) or children[0].name
-        size = sum(child.size for child in children)
-        result[position] = Tree(name, size, None, tuple(children))
-    return result, united

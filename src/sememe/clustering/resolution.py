@@ -1,17 +1,19 @@
-"""Which grain the data has: the resolution of Leiden, from at most 12 runs and no settings."""
+"""Which grain the data has: the resolution of Leiden, from about 8 runs and no settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from sememe.neighbors import Neighbors, normalized
-from sememe.neighbors.communities import Labels, sums
+from sememe.neighbors.communities import Labels, communities, refined, smoothed, sums
 
-_COARSEST, _FINEST = 0.05, 33.0
-_FIRST_RUNS, _LATER_RUNS = 8, 4
-RUNS = _FIRST_RUNS + _LATER_RUNS
+RUNS = 8  # about
+_RESOLUTIONS = np.geomspace(0.05, 33.0, 22)
+_START, _STRIDES = (8, 13), (2, 1)  # places among the resolutions
+_OTHERS = 3  # of them, every third is tried where the grain is to be coarse or fine
 _CLOSEST = 3
 
 
@@ -29,30 +31,116 @@ class Grain:
         return int((np.bincount(self.labels) > 1).sum())
 
 
+def best_grain(
+    vectors: NDArray[np.float32],
+    neighbors: Neighbors,
+    graph: sparse.csr_matrix,
+    granularity: str | None = None,
+    smooth: NDArray[np.float32] | None = None,
+) -> tuple[Grain, str]:
+    """The partition whose clusters hold best, refined, and in words why.
+
+    Args:
+        vectors: unit vectors of different texts, float32 (n, dim).
+        neighbors: the nearest neighbours of each.
+        graph: of these.
+        granularity: None, "coarse" or "fine"; see `cluster`.
+        smooth: the vectors smoothed over the graph, if they are there already.
+    """
+    smooth = smoothed(vectors, graph) if smooth is None else smooth
+
+    def partition(resolution: float) -> Labels:
+        return refined(smooth, communities(graph, resolution))
+
+    return _choice(grains(vectors, neighbors, partition, granularity), granularity)
+
+
 def grains(
-    vectors: NDArray[np.float32], neighbors: Neighbors, partition: Callable[[float], Labels]
+    vectors: NDArray[np.float32],
+    neighbors: Neighbors,
+    partition: Callable[[float], Labels],
+    granularity: str | None = None,
 ) -> list[Grain]:
-    """Partition at 8 resolutions from 0.05 to 33, then at 4 more around the best: coarsest first.
+    """Climb to the resolution whose partition scores best: those tried, coarsest first.
 
     Args:
         vectors: unit vectors of different texts, float32 (n, dim).
         neighbors: the nearest neighbours of each.
         partition: gives the labels (n,) at a resolution.
+        granularity: "coarse" or "fine" tries more on that side.
     """
     centred = normalized(vectors - vectors.mean(axis=0))
+    tried: dict[int, Grain] = {}
 
-    def at(resolution: float) -> Grain:
-        labels = partition(resolution)
-        return Grain(resolution, labels, score(centred, neighbors, labels))
+    def look(place: int) -> float:
+        if place not in tried:
+            resolution = float(_RESOLUTIONS[place])
+            labels = partition(resolution)
+            tried[place] = Grain(resolution, labels, score(centred, neighbors, labels))
+        return tried[place].score
 
-    first = np.geomspace(_COARSEST, _FINEST, _FIRST_RUNS)
-    tried = [at(float(resolution)) for resolution in first]
-    best = int(np.argmax([grain.score for grain in tried]))
-    low, high = first[max(best - 1, 0)], first[min(best + 1, len(first) - 1)]
-    between = np.geomspace(low, high, _LATER_RUNS + 3)
-    new = [each for each in between if not np.isclose(each, first, rtol=1e-5).any()]
-    tried += [at(float(resolution)) for resolution in new[:_LATER_RUNS]]
-    return sorted(tried, key=lambda grain: grain.resolution)
+    top, count = climb(look, len(_RESOLUTIONS)), len(_RESOLUTIONS)
+    more = {"coarse": range(top), "fine": range(top, count)}.get(granularity or "", range(0))
+    for place in more:
+        if place % _OTHERS == 0:
+            look(place)
+    return [tried[place] for place in sorted(tried)]
+
+
+def climb(value: Callable[[int], float], count: int) -> int:
+    """The place of a hill's top, of `count` places; of equals, the first.
+
+    From the middle on in long strides, as long as that leads up; then in shorter ones to either
+    side.
+
+    Example:
+        >>> climb(lambda place: -abs(place - 17), 22)
+        17
+    """
+    seen: dict[int, float] = {}
+
+    def top() -> int:
+        return max(seen, key=lambda place: (seen[place], -place))
+
+    def look(*places: int) -> None:
+        seen.update((place, value(place)) for place in places if 0 <= place < count)
+
+    low, high = _START
+    stride = high - low
+    look(low, high)
+    while (end := top()) in (low, high) and 0 < end < count - 1:
+        if end == high:
+            high = min(high + stride, count - 1)
+        else:
+            low = max(low - stride, 0)
+        look(low, high)
+    for stride in _STRIDES:
+        middle = top()
+        look(middle - stride, middle + stride)
+    return top()
+
+
+def _choice(tried: Sequence[Grain], granularity: str | None) -> tuple[Grain, str]:
+    """The best grain, or the best of those that are coarse or fine enough, and why."""
+    best = max(tried, key=lambda grain: grain.score)
+    low, high = tried[0].resolution, tried[-1].resolution
+    runs = f"of {len(tried)} resolutions tried, {low:g} to {high:g}"
+    if granularity is None:
+        return best, f"{runs}, {best.resolution:.2g} gave the tightest and best separated clusters"
+    default = f"as many clusters as the default's {best.count:,}"
+    if granularity == "coarse":
+        coarser = [grain for grain in tried if grain.resolution <= best.resolution]
+        candidates = [grain for grain in coarser if grain.count] or coarser
+        fitting = [grain for grain in candidates if grain.count <= best.count / 2]
+        bound, last = f"at most half {default}", min(candidates, key=lambda grain: grain.count)
+    else:
+        candidates = [grain for grain in tried if grain.resolution >= best.resolution]
+        fitting = [grain for grain in candidates if grain.count >= best.count * 2]
+        bound, last = f"at least twice {default}", max(candidates, key=lambda grain: grain.count)
+    if not fitting:
+        return last, f"{runs}, none gave {bound}; {last.resolution:.2g} came nearest"
+    choice = max(fitting, key=lambda grain: grain.score)
+    return choice, f"{runs}, {choice.resolution:.2g} gave the best of those with {bound}"
 
 
 def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) -> float:
@@ -78,13 +166,16 @@ def silhouette(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float
     here a text alone in its cluster gets 0.
     """
     total = sums(vectors, labels)
-    size = np.bincount(labels)[labels]
+    length = np.linalg.norm(total, axis=1)
     rows = np.arange(len(labels))
-    similarity = vectors @ normalized(total).T
+    similarity = vectors @ (total / np.maximum(length, 1e-12)[:, None]).T
+    square = np.einsum("ij,ij->i", vectors, vectors)  # 0 of a vector of zeros
+    length = length[labels]
+    along = similarity[rows, labels] * length
     similarity[rows, labels] = -np.inf
-    other = similarity.max(axis=1)
-    rest = normalized(total[labels] - vectors)
-    inside = 1 - np.einsum("ij,ij->i", vectors, rest)
-    outside = 1 - other
+    # Of its own cluster's sum less the text itself, by the law of cosines.
+    rest = np.sqrt(np.maximum(length**2 - 2 * along + square, 0))
+    inside = 1 - (along - square) / np.maximum(rest, 1e-6)
+    outside = 1 - similarity.max(axis=1)
     value = (outside - inside) / np.maximum(np.maximum(inside, outside), 1e-9)
-    return np.asarray(np.where(size > 1, value, 0), dtype=np.float32)
+    return np.asarray(np.where(np.bincount(labels)[labels] > 1, value, 0), dtype=np.float32)

@@ -2,9 +2,8 @@
 
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,12 +17,12 @@ from sememe.clustering import editing, folder
 from sememe.clustering.counts import Counts, counts_over
 from sememe.clustering.hierarchy import Tree, hierarchy
 from sememe.clustering.membership import Assignment, Space, assign, strengths
-from sememe.clustering.terms import Cluster, Naming, described
+from sememe.clustering.terms import Cluster, Naming
 from sememe.errors import InputError
-from sememe.neighbors import normalized
+from sememe.neighbors import normalized, unit_rows
 from sememe.progress import counted
 from sememe.protocols import Encoder
-from sememe.reports import html_table
+from sememe.reports import html_table, one_line
 from sememe.tables import to_frame
 from sememe.text import as_list, check_texts, rows_with_text
 
@@ -53,6 +52,19 @@ class Clusters:
         cascade: what the cross-encoder cost, and whether it was trusted; None without one.
         map: what moved the vectors as it taught; None where nothing moved.
         index: of the pandas Series that the texts came in, else None; a folder does not keep it.
+
+    Example:
+        >>> import sememe
+        >>> vectors = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]]
+        >>> groups = sememe.cluster(["cat", "kitten", "bus", "tram"], vectors=vectors, clusters=2)
+        >>> groups.assign(vectors=[[0.9, 0.2]]).labels.tolist()
+        [0]
+        >>> groups.rename({0: "animals"}).subset(0).texts
+        ['cat', 'kitten']
+        >>> groups.merge(0, 1).split(0, into=2).labels.tolist()
+        [0, 0, 1, 1]
+        >>> groups.over(["June", "June", "June", "July"]).counts.tolist()
+        [[2, 0], [1, 1], [0, 0]]
     """
 
     labels: NDArray[np.int64]
@@ -78,11 +90,9 @@ class Clusters:
         node, vectors = self.space.node, self.space.vectors
         if len(node) == len(vectors):
             return vectors  # all texts differ
-        return (
-            np.where(node[:, None] >= 0, vectors[node], np.float32(0))
-            if len(vectors)
-            else (np.zeros((len(node), vectors.shape[1]), np.float32))
-        )
+        result = np.zeros((len(node), vectors.shape[1]), np.float32)
+        result[node >= 0] = vectors[node[node >= 0]]
+        return result
 
     @cached_property
     def outliers(self) -> NDArray[np.int64]:
@@ -143,32 +153,21 @@ class Clusters:
 
         Raises:
             InputError: texts or vectors that cannot be used, or an encoder that has changed.
-
-        Example:
-            >>> from sememe.clustering import cluster_vectors
-            >>> vectors = [[1, 0], [1, 0.1], [0, 1], [0.1, 1]]
-            >>> groups = cluster_vectors(vectors, list("abcd"), clusters=2)
-            >>> groups.assign(vectors=[[0.9, 0.2]]).labels.tolist()
-            [0]
         """
         if outliers is not None:
             one_of("outliers", outliers, ("nearest",))
-        if texts is None and vectors is None:
-            raise InputError("assign() takes texts, or vectors=.")
-        texts = None if texts is None else check_texts(texts)
-        if vectors is not None:
+        if texts is not None:
+            texts = check_texts(texts)
+            count, rows = len(texts), rows_with_text(texts, NO_CLUSTER)
+            if vectors is None:
+                points = self._encoded([texts[row] for row in rows], progress)
+            else:
+                points = unit_rows(vectors, count)[rows]
+        elif vectors is not None:
             points = normalized(vectors)
-            count = len(points) if texts is None else len(texts)
-            rows = list(range(count)) if texts is None else rows_with_text(texts, NO_CLUSTER)
-            if len(points) != count:
-                raise InputError(
-                    f"{len(points)} vectors for {count} texts: give one vector a text."
-                )
-            points = points[rows]
+            count, rows = len(points), [*range(len(points))]
         else:
-            assert texts is not None
-            rows = rows_with_text(texts, NO_CLUSTER)
-            count, points = len(texts), self._encoded([texts[row] for row in rows], progress)
+            raise InputError("assign() takes texts, or vectors=.")
         if len(points) and points.shape[1] != self.space.vectors.shape[1]:
             raise InputError(
                 f"vectors have {points.shape[1]} dimensions, and those that were clustered have "
@@ -190,72 +189,26 @@ class Clusters:
                 "these clusters have no encoder: pass assign(vectors=...), or open them with one, "
                 "as in Clusters.open(folder, encoder)."
             )
-        if not texts:
-            return np.empty((0, 0), np.float32)
-        return normalized(encoded(self.encoder, texts, progress))
+        return normalized(encoded(self.encoder, texts, progress) if texts else np.empty((0, 0)))
 
     def rename(self, names: Mapping[int, str]) -> "Clusters":
-        """The same clusters, some under other names; InputError for a number that is not there.
-
-        Example:
-            >>> groups.rename({6: "ATM gave too little"})   # doctest: +SKIP
-        """
-        return replace(self, clusters=editing.renamed(self, names))
+        """The same clusters, some under other names; InputError for a number that is not there."""
+        return editing.renamed(self, names)
 
     def merge(self, *labels: int) -> "Clusters":
-        """Unite clusters under the first one's number; the other numbers stay as they are.
-
-        Example:
-            >>> groups.merge(3, 17).rename({3: "cards"})   # doctest: +SKIP
-        """
-        united, label = editing.merged(self, labels)
-        return self._relabelled(united, [label])
+        """Unite clusters under the first one's number; the other numbers stay as they are."""
+        return editing.merged(self, labels)
 
     def split(self, label: int, into: int | None = None) -> "Clusters":
         """Split a cluster, in `into` parts or as many as its texts form.
 
         The largest part keeps the number; the others get new ones.
-
-        Example:
-            >>> groups.split(4, into=2)   # doctest: +SKIP
         """
-        return self._relabelled(*editing.split(self, label, into))
+        return editing.split(self, label, into)
 
     def subset(self, *labels: int) -> "Clusters":
-        """The texts of some clusters alone, with their numbers, names and places on the map.
-
-        Example:
-            >>> groups.subset(6).split(6)   # doctest: +SKIP
-        """
-        clusters = [self.cluster(label) for label in dict.fromkeys(labels)]
-        rows = np.flatnonzero(np.isin(self.labels, [one.label for one in clusters]))
-        return replace(
-            self,
-            labels=self.labels[rows],
-            texts=[self.texts[row] for row in rows],
-            clusters=sorted(clusters, key=lambda one: -one.size),
-            space=self.space.take(rows),
-            columns={name: [v[row] for row in rows.tolist()] for name, v in self.columns.items()},
-            index=None if self.index is None else self.index[rows],
-        )
-
-    def _relabelled(self, labels: NDArray[np.int64], changed: Sequence[int]) -> "Clusters":
-        """The clusters under other labels; those that changed get new terms, examples and names."""
-        others = {one.label: one for one in self.clusters if one.label not in changed}
-        before = {one.label: one for one in self.clusters if one.renamed}
-        numbers, compact = np.unique(labels[labels >= 0], return_inverse=True)
-        every = np.full(len(labels), -1, dtype=np.int64)
-        every[labels >= 0] = compact
-        fresh = described(
-            self.texts, self.vectors, every, self.naming, [one.name for one in others.values()]
-        )
-        clusters = []
-        for label, one in zip(numbers.tolist(), fresh, strict=True):
-            renamed = before.get(label)
-            name = one.name if renamed is None else renamed.name
-            new = replace(one, label=label, name=name, renamed=renamed is not None)
-            clusters.append(others.get(label, new))
-        return replace(self, labels=labels, clusters=sorted(clusters, key=lambda one: -one.size))
+        """The texts of some clusters alone, with their numbers, names and places on the map."""
+        return editing.subset(self, labels)
 
     def tree(self) -> Tree:
         """The clusters of clusters, by Ward's method: `print` shows them, indented."""
@@ -278,9 +231,6 @@ class Clusters:
         Raises:
             InputError: there is no such column, it has not n values, `by` is given and it holds no
                 dates, or it has more than 200 categories.
-
-        Example:
-            >>> groups.over("date", by="month")   # doctest: +SKIP
         """
         if not isinstance(column, str):
             return counts_over(self, "value", as_list(column, "column"), by)
@@ -331,32 +281,7 @@ class Clusters:
             InputError: there is no clustering, it is damaged or of another version, or the encoder
                 is another one.
         """
-        description, columns, space, labels = folder.read(directory)
-        saved = description["encoder"] and folder.SavedEncoder(**description["encoder"])
-        if encoder is not None:
-            from sememe.encoders.opening import as_encoder  # on use: an engine comes with it
-
-            if saved is None:
-                encoder = as_encoder(encoder)
-            elif isinstance(encoder, str | os.PathLike):
-                encoder = replace(saved, model=os.fspath(encoder))
-            folder.check_encoder(saved, encoder)
-        return cls(
-            labels,
-            columns.get(description["text_column"], []),
-            [
-                Cluster(**{**one, "terms": tuple(one["terms"]), "examples": tuple(one["examples"])})
-                for one in description["clusters"]
-            ],
-            space,
-            description["resolution"],
-            description["why"],
-            description["recall"],
-            {name: columns[name] for name in description["columns"]},
-            encoder if encoder is not None else saved,
-            cascade=CascadeReport(**description["cascade"]) if "cascade" in description else None,
-            map=description.get("map"),
-        )
+        return cls(**folder.read(directory, encoder))
 
     def to_frame(self) -> "pandas.DataFrame":
         """One row a text: text, cluster (-1 for an outlier or a blank), name, strength, terms.
@@ -421,10 +346,6 @@ class Clusters:
         Raises:
             InputError: there are no texts to draw, a column has not n values, or `color` is not a
                 column to colour by.
-
-        Example:
-            >>> groups.save_map("map.html", columns={"month": months}, color="month")
-            ... # doctest: +SKIP
         """
         rows = np.flatnonzero(self.space.node >= 0)
         if not len(rows):
@@ -434,11 +355,15 @@ class Clusters:
         if columns is None:
             text = folder.text_column(self)
             columns = {name: v for name, v in self.columns.items() if name != text}
+        places = None
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+            if self.space.points is None:  # only those that are drawn need a place
+                places = self.space.take(rows).layout(self.labels[rows])
         write_map(
-            Path(path), self.xy[rows], self.labels, self.texts, self.clusters,
+            Path(path), self.xy[rows] if places is None else places,
+            self.labels, self.texts, self.clusters,
             columns=columns, color=color, rows=rows, tree=self.tree().children, title=title,
         )  # fmt: skip
 
@@ -462,9 +387,9 @@ class Clusters:
         for one in self.clusters:
             filled = max(1, round(_BAR * one.size / self.clusters[0].size))
             head = f"{one.size:>{digits}} {'█' * filled}{'·' * (_BAR - filled)} "
-            lines.append(head + _shortened(", ".join(one.terms) or "-", width - len(head)))
+            lines.append(head + one_line(", ".join(one.terms) or "-", width - len(head)))
             lines += [
-                indent + _shortened(f"“{example}”", width - len(indent))
+                indent + one_line(f"“{example}”", width - len(indent))
                 for example in one.examples[:2]
             ]
         return "\n".join(lines)
@@ -475,18 +400,3 @@ class Clusters:
             f"{counted(len(self), 'cluster')} of {counted(len(self.texts) - blank, 'text')}, "
             f"{counted(len(self.outliers), 'outlier')}" + f", {blank:,} blank" * (blank > 0)
         )
-
-
-def _shortened(text: str, width: int) -> str:
-    """The text on one line of at most `width` columns; wide characters take two."""
-    text = " ".join(text.split())
-    columns = np.cumsum([_columns(character) for character in text])
-    if len(columns) == 0 or columns[-1] <= width:
-        return text
-    return text[: int(np.searchsorted(columns, width - 1, side="right"))].rstrip() + "…"
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

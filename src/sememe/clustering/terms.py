@@ -1,21 +1,23 @@
 """What a cluster is about: its most telling phrases, its name, and its most central texts."""
 
+import json
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sememe.arguments import shown
-from sememe.clustering.stop_words import stop_words
 from sememe.errors import InputError
 from sememe.neighbors import normalized
 from sememe.neighbors.communities import Labels, sums
+from sememe.text import check_texts
 
 _TERMS, _EXAMPLES, _CENTRAL = 6, 3, 10
 _NAME = 3  # terms
@@ -24,7 +26,8 @@ _CANDIDATES = 40  # phrases of a cluster that are compared with its centre
 _RELEVANCE, _OTHERS = 0.6, 0.25  # tuned on Banking77, see docs/decisions/names.md
 _ALWAYS = 0.8  # of the texts with a word have it in a longer phrase, which then replaces it
 _STEM = 5
-_READ = 1_000  # texts of a cluster
+_READ = 1_000  # texts of a cluster; texts from which the language is told
+_LANGUAGE = 0.3  # of the stop words' hits of the language that has the most
 _SIMILAR = 0.9  # two examples closer than this say the same
 # Vowel signs and other combining marks belong to a word, though \w does not count them.
 _MARKS = (
@@ -78,6 +81,16 @@ class Naming:
     stop_words: frozenset[str] = frozenset()
     make: NameMaker | None = None
 
+    @classmethod
+    def checked(cls, make: NameMaker | None, stop_words: Iterable[str]) -> "Naming":
+        """How a user wants them named; InputError for no function, or words that are no texts."""
+        if make is not None and not callable(make):
+            raise InputError(
+                f"names={shown(make)}: give a function of a cluster's central texts and its terms."
+            )
+        words = check_texts(stop_words, name="stop_words")
+        return cls(frozenset(word.lower() for word in words), make)
+
 
 def described(
     texts: Sequence[str],
@@ -114,12 +127,15 @@ def described(
     else:
         places = _means(phrases, groups, read, vectors, stop)
     place = {phrase: row for row, phrase in enumerate(phrases)}
+    closeness = places @ centers.T
     result: list[Cluster] = []
     names = {name.casefold() for name in others}
     for label, rows in enumerate(members):
-        keys = list(candidates[label])
-        picks = _diverse(keys, places[[place[key] for key in keys]], centers, label)
-        terms = tuple(candidates[label][keys[pick]] for pick in picks)
+        forms = candidates[label]
+        keys = list(forms)
+        at = [place[key] for key in keys]
+        picks = _diverse(keys, _relevance(closeness[at], label), places[at] @ places[at].T)
+        terms = tuple(forms[keys[pick]] for pick in picks)
         central = _central(texts, vectors, rows, centers[label])
         name = _name(label, naming, central, terms, names)
         names.add(name.casefold())
@@ -147,9 +163,23 @@ def class_terms(
 
 
 def _stop_words(groups: Sequence[Sequence[str]]) -> frozenset[str]:
-    sample = (text for group in groups for text in group[:100])
-    words = (word for text in islice(sample, 5_000) for word in _WORD.findall(text.lower()))
-    return stop_words(words)
+    some = -(-_READ // max(len(groups), 1))
+    sample = (text for group in groups for text in group[:some])
+    return stop_words(word for text in sample for word in _WORD.findall(text.lower()))
+
+
+def stop_words(words: Iterable[str]) -> frozenset[str]:
+    """The stop words of the languages that lower-case words are in: those whose own are frequent.
+
+    >>> "und" in stop_words("wo ist meine karte und wann kommt sie".split())
+    True
+    """
+    counts = Counter(words)
+    lists = json.loads(Path(__file__).with_name("stop_words.json").read_text(encoding="utf-8"))
+    hits = {language: sum(counts[word] for word in stop) for language, stop in lists.items()}
+    most = max(hits.values())
+    chosen = [each for each, n in hits.items() if n >= _LANGUAGE * most] if most else ["english"]
+    return frozenset(word for language in chosen for word in lists[language])
 
 
 def _weighted(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dict[str, str]]:
@@ -163,9 +193,7 @@ def _weighted(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dic
             count.update(phrases.keys())
             forms.update(phrases.items())
         counts.append(count)
-    form: dict[str, str] = {}
-    for (phrase, written), _ in forms.most_common():
-        form.setdefault(phrase, written)
+    form = {phrase: written for (phrase, written), _ in reversed(forms.most_common())}
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)
@@ -199,28 +227,29 @@ def _phrases(text: str, stop: frozenset[str]) -> dict[str, str]:
     """
     phrases: dict[str, str] = {}
     for clause in _CLAUSE.split(text):
-        words: list[str] = []
-        is_content: list[bool] = []
-        for word in [*_WORD.findall(clause), ""]:
-            if _UNSPACED.fullmatch(word):
-                pairs = (word[i : i + 2] for i in range(max(1, len(word) - 1)))
-                phrases.update((pair, pair) for pair in pairs)
-            elif word:
-                plain = word.replace("’", "'").lower()
-                words.append(word)
-                is_content.append(
-                    plain not in stop
-                    and not plain.endswith("n't")
-                    and (len(plain) > 1 or not plain.isascii())
-                )
+        run: list[str] = []
+        runs = [run]
+        for word in _WORD.findall(clause):
+            if word.isascii() or not _UNSPACED.fullmatch(word):
+                run.append(word)
                 continue
-            for start in range(len(words)):  # a run of words has ended
-                for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
-                    if is_content[start] and is_content[end - 1]:
-                        phrase = " ".join(words[start:end])
-                        phrases.setdefault(phrase.replace("’", "'").lower(), phrase)
-            words, is_content = [], []
+            pairs = (word[i : i + 2] for i in range(max(1, len(word) - 1)))
+            phrases.update((pair, pair) for pair in pairs)
+            run = []
+            runs.append(run)
+        for words in runs:
+            plain = [word.replace("’", "'").lower() for word in words]
+            content = [place for place, word in enumerate(plain) if _is_content(word, stop)]
+            for number, start in enumerate(content):
+                for end in content[number : number + _LONGEST]:
+                    if end < start + _LONGEST:
+                        phrase = " ".join(plain[start : end + 1])
+                        phrases.setdefault(phrase, " ".join(words[start : end + 1]))
     return phrases
+
+
+def _is_content(word: str, stop: frozenset[str]) -> bool:
+    return word not in stop and not word.endswith("n't") and (len(word) > 1 or not word.isascii())
 
 
 def _means(
@@ -245,25 +274,26 @@ def _means(
     return normalized(sums(vectors[members], positions))
 
 
+def _relevance(closeness: NDArray[np.float32], label: int) -> NDArray[np.float32]:
+    """How near phrases are to a cluster's centre, and far from the others', which are columns."""
+    relevance = closeness[:, label].copy()
+    if closeness.shape[1] > 1:
+        relevance -= _OTHERS * np.delete(closeness, label, axis=1).max(axis=1)
+    return relevance
+
+
 def _diverse(
-    phrases: list[str], places: NDArray[np.float32], centers: NDArray[np.float32], label: int
+    phrases: list[str], relevance: NDArray[np.float32], similarity: NDArray[np.float32]
 ) -> Iterator[int]:
     """Up to 6 phrases by maximal marginal relevance; no two have the same words."""
-    if not phrases:
-        return
-    similarity = places @ centers.T
-    relevance = similarity[:, label].copy()
-    if len(centers) > 1:
-        similarity[:, label] = -np.inf
-        relevance -= _OTHERS * similarity.max(axis=1)
     stems = [_stems(phrase) for phrase in phrases]
     repeated = np.zeros(len(phrases), dtype=np.float32)
-    for _ in range(_TERMS):
+    for _ in range(min(_TERMS, len(phrases))):
         best = int((_RELEVANCE * relevance - (1 - _RELEVANCE) * repeated).argmax())
         if relevance[best] == -np.inf:
             return
         yield best
-        repeated = np.maximum(repeated, places @ places[best])
+        repeated = np.maximum(repeated, similarity[best])
         for row, words in enumerate(stems):
             if words <= stems[best] or words >= stems[best]:
                 relevance[row] = -np.inf

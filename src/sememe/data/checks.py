@@ -4,13 +4,12 @@ import math
 import numbers
 import re
 import reprlib
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import is_missing
-from sememe.data.reading import Layout
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
 from sememe.text.check import SURROGATE
@@ -22,10 +21,13 @@ _NO_AND_YES = {
 }  # fmt: skip
 
 
-def read_texts(table: Table, layout: Layout) -> list[tuple[str, ...]]:
-    """The texts of each row; TableError for one that is missing, empty, or a false negative."""
-    names = [" + ".join(columns) for columns in layout.texts.values()]
-    rows = list(zip(*(_texts(table, columns) for columns in layout.texts.values()), strict=True))
+def read_texts(table: Table, columns: Collection[list[str]]) -> list[tuple[str, ...]]:
+    """The texts of each row, one for each of `columns`, of which several are joined.
+
+    Raises TableError for a text that is missing, empty, or a false negative.
+    """
+    names = [" + ".join(each) for each in columns]
+    rows = list(zip(*(_texts(table, each) for each in columns), strict=True))
     for i, texts in enumerate(rows):
         for name, negative in zip(names[2:], texts[2:], strict=True):
             if negative in texts[:2]:
@@ -128,18 +130,18 @@ def scale_scores(
 
 
 def number_labels(
-    codes: npt.NDArray[np.float64], names: Sequence[str], file: str
+    codes: npt.NDArray[np.float64], names: Sequence[str], file: str, fewest: int = 2
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
     """Sort `names`, and turn codes (n,), places among the unsorted, into int32 places (n,).
 
-    Raises InputError if there is only one label, or a label with only one example.
+    Raises InputError if there is only one label, or a label with fewer than `fewest` examples.
     """
     labels = tuple(sorted(names, key=_numbers_first))
     if len(labels) == 1:
         raise InputError(f'{file}: every label is "{labels[0]}"; at least two are needed')
     places = {label: place for place, label in enumerate(labels)}
     targets = np.array([places[name] for name in names], np.int32)[codes.astype(np.int64)]
-    singles = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) == 1)]
+    singles = [f'"{labels[place]}"' for place in np.flatnonzero(np.bincount(targets) < fewest)]
     if singles:
         raise InputError(
             f"{file}: of {len(labels)} labels {len(singles)} have one example only, so that "

@@ -38,6 +38,7 @@ def load(
     score_range: tuple[float, float] | None = None,
     folder: str | os.PathLike[str] | None = None,
     like: "Examples | None" = None,
+    fewest: int | None = None,
 ) -> "Examples":
     """Read and check labelled data, which may be larger than memory.
 
@@ -53,6 +54,7 @@ def load(
         folder: where the texts are kept on disk; None is the system's temporary folder.
         like: the examples that are trained on, if these are to measure on: of the same kind, with
             the same labels, of which some may be rare or absent in `data`.
+        fewest: examples of each label; None for 2, of which one can be held out.
 
     Raises:
         TableError: columns that make no kind, or more than one; a value that cannot be used.
@@ -71,7 +73,8 @@ def load(
     allowed = () if like is None else like.labels
     codes = {label: code for code, label in enumerate(allowed)}
     layout, n, values, name = None, 0, array("d"), ""
-    for table in read_blocks(data, columns):
+    pick = lambda names, file: layout_of(names, file, columns).columns  # noqa: E731
+    for table in read_blocks(data, pick):
         if layout is None:
             name, layout = table.source.file, layout_of(table.columns, table.source.file, columns)
             if like is not None and layout.kind != like.kind:
@@ -80,7 +83,7 @@ def load(
                     "needs the columns of what is trained on."
                 )
             spool = Spool(len(layout.texts), folder)
-        rows = checks.read_texts(table, layout)
+        rows = checks.read_texts(table, layout.texts.values())
         spool.write(rows, table.source.rows or range(1, len(rows) + 1))
         n += len(rows)
         if "label" in layout.targets:
@@ -89,17 +92,19 @@ def load(
         else:
             numbers = (checks.read_scores(table, column) for column in layout.targets.values())
             values.extend(score for scores in zip(*numbers, strict=True) for score in scores)
-    fewest, use = (
+    least, use = (
         (_FEWEST_TO_TRAIN, "training") if like is None else (_FEWEST_TO_MEASURE, "measuring")
     )
-    if layout is None or n < fewest:
+    if layout is None or n < least:
         raise InputError(
-            f"{name or 'the data'}: {n} row{'' if n == 1 else 's'}; {use} needs at least {fewest}"
+            f"{name or 'the data'}: {n} row{'' if n == 1 else 's'}; {use} needs at least {least}"
         )
     spool.seal()
     unit = table.source.unit
     examples = Examples(layout.kind, tuple(layout.texts), name, (), None, unit, spool, np.arange(n))
-    examples = _with_targets(examples, np.frombuffer(values), list(codes), score_range, like)
+    examples = _with_targets(
+        examples, np.frombuffer(values), list(codes), score_range, like, fewest
+    )
     _warn_of_contradictions(examples)
     return examples
 
@@ -110,11 +115,12 @@ def _with_targets(
     names: list[str],
     score_range: tuple[float, float] | None,
     like: "Examples | None",
+    fewest: int | None,
 ) -> "Examples":
     if like is not None and like.labels:
         return replace(examples, labels=like.labels, targets=values.astype(np.int32))
     if names:
-        labels, targets = checks.number_labels(values, names, examples.name)
+        labels, targets = checks.number_labels(values, names, examples.name, fewest or 2)
         return replace(examples, labels=labels, targets=targets)
     if not values.size:
         return examples

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -35,6 +35,8 @@ _DATA_SET = re.compile(r"([^:@]+)(?::([^:@]+))?(?:@(.+))?")
 _ON_THE_HUB = re.compile(r"\w[\w.-]*/[\w.-]+")
 # anchor, text, label …: the column that has it; of texts several, which are joined.
 Roles = Mapping[str, str | Sequence[str]] | None
+# From the names of all columns and the file's: the names of those to read.
+Picking = Callable[[Sequence[str], str], Sequence[str]]
 _BLOCK_ROWS = 4096
 
 _NEGATIVE = re.compile(r"negative(_\d+)?")
@@ -51,17 +53,18 @@ _KINDS_OF_COLUMNS = (
 )
 
 
-def read_blocks(data: Data, roles: Roles = None) -> Iterator[Table]:
-    """Yield the columns that make examples, some rows at a time; others are not read."""
+def read_blocks(data: Data, pick: Picking, size: float = _BLOCK_ROWS) -> Iterator[Table]:
+    """Yield tables of up to `size` rows with the columns that `pick` takes; others are not read.
+
+    Data in memory are one table, whatever the size.
+    """
     if isinstance(data, str | os.PathLike):
         spec = _DATA_SET.fullmatch(os.fspath(data))
         if spec and not Path(data).is_file() and _is_data_set(Path(spec[1])):
-            return _blocks_of_data_set(spec, roles)
-        return stream_table(
-            data, lambda names: layout_of(names, file_name(data), roles).columns, _BLOCK_ROWS
-        )
+            return _blocks_of_data_set(spec, pick, size)
+        return stream_table(data, lambda names: pick(names, file_name(data)), size)
     table = data if isinstance(data, Table) else _table_in_memory(data)
-    names = layout_of(table.columns, table.source.file, roles).columns
+    names = pick(list(table.columns), table.source.file)
     return iter([Table({name: table.columns[name] for name in names}, table.source)])
 
 
@@ -70,7 +73,7 @@ def _is_data_set(path: Path) -> bool:
     return path.is_dir() or (not has_suffix_of_file and bool(_ON_THE_HUB.fullmatch(str(path))))
 
 
-def _blocks_of_data_set(spec: re.Match[str], roles: Roles) -> Iterator[Table]:
+def _blocks_of_data_set(spec: re.Match[str], pick: Picking, size: float) -> Iterator[Table]:
     purpose = f"data sets of the Hub and folders (there is no file {spec[0]})"
     with importing("datasets", purpose=purpose):
         import datasets
@@ -81,11 +84,12 @@ def _blocks_of_data_set(spec: re.Match[str], roles: Roles) -> Iterator[Table]:
             f"there is no file {spec[0]}, and as a data set (org/name:config@split) it cannot be "
             f"read: {' '.join(str(error).split())}"
         ) from error
-    data = data.select_columns(layout_of(data.column_names, spec[0], roles).columns)
-    for start in range(0, len(data), _BLOCK_ROWS):
-        block = data[start : start + _BLOCK_ROWS]
+    data = data.select_columns(pick(data.column_names, spec[0]))
+    rows = int(min(size, max(1, len(data))))
+    for start in range(0, len(data), rows):
+        block = data[start : start + rows]
         columns = {name: _class_names(block[name], data.features[name]) for name in block}
-        numbers = range(start + 1, len(data) + 1)[:_BLOCK_ROWS]
+        numbers = range(start + 1, len(data) + 1)[:rows]
         yield Table(columns, Source(spec[0], "row", numbers))
 
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
-from sememe.evaluation.bootstrap import Comparison, Interval, interval, paired_test
+from sememe.evaluation.bootstrap import Comparison, Interval, interval, side_by_side
+from sememe.evaluation.metrics import average_precision, spearman
 
 Floats = npt.NDArray[Any]
 Compute = Callable[[Sequence[Any]], Floats]
@@ -19,7 +20,7 @@ Compute = Callable[[Sequence[Any]], Floats]
 _RANKED = 10
 _CANDIDATES = 20
 """So many documents a cross-encoder ranks for each query."""
-_TIE = 1e-9
+TIE = 1e-9
 """Cosines that lie no farther apart are equal: rounding is no merit."""
 
 
@@ -52,6 +53,7 @@ class Measurement:
         values: one an example: a score, or the example's own figure.
         gold: what the scores are compared with, if anything.
         details: the examples with their answers, if they are texts.
+        centred: see `bootstrap.side_by_side`.
     """
 
     metric: str
@@ -59,6 +61,7 @@ class Measurement:
     values: Floats
     gold: tuple[Floats, ...] = ()
     details: Details | None = None
+    centred: bool = False
 
     @property
     def value(self) -> float:
@@ -67,11 +70,23 @@ class Measurement:
 
     def interval(self) -> Interval:
         """The figure and its 95 % bootstrap interval."""
-        return interval(self.statistic, self.values, *self.gold)
+        return beside([self])[0][0]
 
     def against(self, before: "Measurement") -> Comparison:
         """How much better it is than another model on the same examples."""
-        return paired_test(self.statistic, self.values, before.values, *self.gold)
+        return beside([self, before])[1][0, 1]
+
+
+def beside(
+    measurements: Sequence[Measurement], resamples: int = 2000
+) -> tuple[list[Interval], dict[tuple[int, int], Comparison]]:
+    """The interval of each model's figure, and the paired test of each two, by their places.
+
+    All are of one metric on the same examples.
+    """
+    first, values = measurements[0], [each.values for each in measurements]
+    options: Any = {"resamples": resamples, "centred": first.centred}
+    return side_by_side(first.statistic, values, *first.gold, **options)
 
 
 def measure_bi(
@@ -94,7 +109,7 @@ def measure_bi(
     if not negatives:
         return _pairs(examples, cosines, positive_label)
     margins = cosines - np.max([(first * other).sum(1) for other in negatives], axis=0)
-    right = (margins > _TIE).astype(np.float64)
+    right = (margins > TIE).astype(np.float64)
     meaning = "how much closer the second text is than the third"
     answers = [f"{margin:+.2f}" for margin in margins]
     details = Details(meaning, texts, [""] * len(texts), answers, right)
@@ -211,47 +226,6 @@ def unclear_positive_label(examples: Examples) -> InputError:
     )
 
 
-def spearman(scores: Floats, gold: Floats) -> float:
-    """Spearman's rank correlation; 0 for scores that are all the same, NaN for such a gold."""
-    from scipy.stats import rankdata
-
-    if not np.isfinite(scores).all():
-        raise InputError("a score is not a finite number: the model gives nothing to measure.")
-    if np.ptp(gold) == 0:
-        return float("nan")
-    if np.ptp(scores) == 0:
-        return 0.0  # a model that has collapsed gives no order
-    x, y = (rankdata(values) - (len(gold) + 1) / 2 for values in (scores, gold))
-    return float(x @ y / np.sqrt((x @ x) * (y @ y)))  # 1 exactly where the ranks are the same
-
-
-# scikit-learn has the next two as well, but checks its input so long that the bootstrap, which
-# takes them thousands of times, would need ten seconds in place of a half.
-
-
-def average_precision(scores: Floats, relevant: Floats) -> float:
-    """The mean, over the relevant items, of the precision where each comes in; ties come together.
-
-    NaN where only relevant items or none are there.
-    """
-    if not np.isfinite(scores).all():
-        raise InputError("a score is not a finite number: the model gives nothing to measure.")
-    if np.ptp(relevant.astype(int)) == 0:
-        return float("nan")
-    _, place = np.unique(-scores, return_inverse=True)
-    items = np.bincount(place).cumsum()
-    hits = np.bincount(place, weights=relevant).cumsum()
-    return float((np.diff(hits, prepend=0) * hits / items).sum() / hits[-1])
-
-
-def macro_f1(predicted: Floats, gold: Floats) -> float:
-    """The mean F1 of the classes, whole numbers from 0, that are predicted or true of any item."""
-    size = 1 + int(max(predicted.max(), gold.max()))
-    hits = np.bincount(gold[predicted == gold], minlength=size)
-    totals = np.bincount(predicted, minlength=size) + np.bincount(gold, minlength=size)
-    return float((2 * hits[totals > 0] / totals[totals > 0]).mean())
-
-
 def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
     """Each text with another of its label and one of another label, drawn once for all models."""
     random, labels = np.random.default_rng(0), np.asarray(examples.targets)
@@ -282,7 +256,7 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
         scores = vectors @ query
-        threshold = scores[answers[i]] - _TIE
+        threshold = scores[answers[i]] - TIE
         scores[answers_of[anchors[i]]] = -np.inf  # another right answer is no mistake
         ranks[i] = 1 + (~(scores < threshold)).sum()
     values = np.where(ranks <= _RANKED, 1 / ranks, 0.0)

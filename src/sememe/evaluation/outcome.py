@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from sememe.errors import CheckpointError, ChoiceWarning, JobError, TableError, warn
+from sememe.errors import (
+    CheckpointError,
+    ChoiceWarning,
+    JobError,
+    TableError,
+    is_unavailable,
+    warn,
+)
 from sememe.evaluation.bootstrap import Comparison, Interval
 from sememe.evaluation.measures import Measurement
 from sememe.reports import training as page
@@ -107,8 +114,8 @@ class Outcome:
 
     @property
     def better(self) -> bool | None:
-        """Whether the interval of the difference lies above 0; None if nothing was measured."""
-        return None if self.comparison is None else self.comparison.low > 0
+        """Whether the difference is surely above 0; None if nothing was measured."""
+        return None if self.comparison is None else self.comparison.better
 
     @property
     def headline(self) -> str:
@@ -118,7 +125,7 @@ class Outcome:
         points = f"by {abs(100 * self.comparison.difference):.1f} points"
         if self.better:
             return f"Better {points}"
-        return f"Worse {points}" if self.comparison.high < 0 else "No measurable gain"
+        return f"Worse {points}" if self.comparison.worse else "No measurable gain"
 
     @cached_property
     def verdict(self) -> str:
@@ -135,7 +142,7 @@ class Outcome:
         )
         if self.better:
             return f"Better: {figures}."
-        if test.high < 0:
+        if test.worse:
             return f"Worse: {figures}. Keep {fallback}."
         if self.history.best == 0:
             return f"Not better: no step improved it, so none was kept ({figures})."
@@ -154,15 +161,16 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
     except (OSError, CheckpointError, TableError) as error:
         cause = error.__cause__ or error
         reason = getattr(cause, "strerror", None) or cause
-        state = f"resumes from the state in {work}" if any(work.glob("*.pt")) else "begins again"
+        state = f"resumes from the state in {work}" if any(work.rglob("*.pt")) else "begins again"
         raise JobError(
             f"{target} cannot be written: {reason}. Once this is mended (is the disk full?), the "
-            f"same call {state}."
+            f"same call {state}.",
+            unavailable=is_unavailable(cause),
         ) from error
 
 
-def write_outcome(outcome: Outcome, directory: Path) -> None:
-    """Put training.html, where there were steps, and training.json beside the weights."""
+def write_outcome(outcome: Outcome, directory: Path, name: str = "training") -> None:
+    """Put NAME.html, of training only where there were steps, and NAME.json beside the weights."""
     history, facts = outcome.history, [(c.name, str(c.value), c.why) for c in outcome.choices]
     verdict = None
     if outcome.before and outcome.after:
@@ -184,9 +192,9 @@ def write_outcome(outcome: Outcome, directory: Path) -> None:
         examples,
         changes,
     )
-    if history.losses:
-        page.write_training(directory / "training.html", run)
-    with replacing(directory / "training.json") as temporary:
+    if history.losses or name != "training":
+        page.write_training(directory / f"{name}.html", run)
+    with replacing(directory / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(summary(outcome), indent=1) + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from sememe.neighbors.exact import (
     nearest,
     normalized,
     scan,
+    unit_rows,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "normalized",
     "scan",
     "self_join",
+    "unit_rows",
 ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sknetwork.clustering import Leiden
 
-from sememe.neighbors.exact import Floats, Neighbors, nearest, normalized
+from sememe.neighbors.exact import BLOCK_BYTES, Floats, Neighbors, nearest, normalized
 from sememe.processes import PerProcess
 
 Labels = NDArray[np.int64]
@@ -108,7 +108,7 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
     centers = normalized(sums(vectors, labels))
     for _ in range(rounds):
-        closest = nearest(centers, 1, queries=vectors).indices[:, 0].astype(np.int64)
+        closest = _nearest_center(vectors, centers)
         if np.array_equal(closest, labels):
             break
         labels = closest
@@ -117,6 +117,16 @@ def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS)
             total.any(axis=1, keepdims=True), normalized(total), centers[: len(total)]
         )
     return numbered(labels)
+
+
+def _nearest_center(vectors: NDArray[np.float32], centers: NDArray[np.float32]) -> Labels:
+    """What `nearest` finds for k = 1, without its checks, in a third of the time."""
+    closest = np.empty(len(vectors), dtype=np.int64)
+    rows = max(1, BLOCK_BYTES // (4 * len(centers)))
+    for start in range(0, len(vectors), rows):
+        block = slice(start, start + rows)
+        closest[block] = (vectors[block] @ centers.T).argmax(axis=1)
+    return closest
 
 
 def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) -> Labels:

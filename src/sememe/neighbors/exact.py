@@ -1,12 +1,15 @@
 """Exact nearest neighbours among vectors: every inner product, a block at a time."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sememe.costs import rate, record_rate
 from sememe.errors import InputError
+from sememe.progress import counted
 
 BLOCK_COLUMNS = 32_768
 BLOCK_BYTES = 32 * 2**20
@@ -14,6 +17,8 @@ BLOCK_BYTES = 32 * 2**20
 
 _GROUPS = 16  # columns compared together when the k-th best similarity is bounded from below
 _NORMALIZED_ROWS = 65_536  # at once
+_ROUNDING = 1e-6
+_TIMED = 2000  # vectors compared with one another, to know how fast this machine is
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -81,6 +86,21 @@ def normalized(vectors: ArrayLike) -> Floats:
     return scaled
 
 
+def unit_rows(vectors: ArrayLike, texts: int) -> Floats:
+    """One vector of unit length a text: the array itself if it is that, as a copy may be large.
+
+    Raises:
+        InputError: there are not as many vectors as texts, or as in `nearest`.
+    """
+    rows = as_vectors(vectors)
+    if len(rows) != texts:
+        raise InputError(
+            f"{counted(len(rows), 'vector')} for {counted(texts, 'text')}: give one vector a text."
+        )
+    squares = np.einsum("ij,ij->i", rows, rows)
+    return rows if (np.abs(squares - 1) < _ROUNDING).all() else normalized(rows)
+
+
 def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> Neighbors:
     """Find, by inner product, the `k` vectors nearest to each query, or to each other vector.
 
@@ -114,6 +134,24 @@ def nearest(vectors: ArrayLike, k: int, *, queries: ArrayLike | None = None) -> 
             "encode both with the same model."
         )
     return Neighbors(*scan(rows, base, k))
+
+
+def comparison_seconds(dim: int) -> float:
+    """How long this machine compares two vectors, in a search among many; measured once a process.
+
+    >>> 0 < comparison_seconds(8) < 1e-3
+    True
+    """
+    work = f"comparisons of two vectors of {dim}"
+    if not rate(work):
+        sample = np.random.default_rng(0).standard_normal((_TIMED, dim), np.float32)
+        seconds = []
+        for _ in range(3):
+            started = time.perf_counter()
+            nearest(sample, 1)
+            seconds.append(time.perf_counter() - started)
+        record_rate(work, _TIMED**2, min(seconds))
+    return 1 / rate(work)
 
 
 def scan(

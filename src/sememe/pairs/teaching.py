@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,8 @@ from numpy.typing import NDArray
 from sememe.cascade import Cascade, teach
 from sememe.cascade.edges import Edges
 from sememe.cascade.labelled import Rescorer, teach_by_labels
+from sememe.cascade.labels import Labels
 from sememe.costs import Budget
-from sememe.data import Data, load
-from sememe.errors import InputError
 from sememe.neighbors import self_join
 from sememe.neighbors.communities import neighborhood_size
 from sememe.protocols import Scorer
@@ -23,42 +21,6 @@ _CAUTION = (
     " It was judged by groups of texts, and nothing vouches for it among duplicates: give labels= "
     "(from 50 labelled pairs), and its gain is measured."
 )
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Pairs of texts, and whether each is a pair of duplicates.
-
-    Attributes:
-        pairs: the texts.
-        same: bool (pairs,).
-    """
-
-    pairs: list[tuple[str, str]]
-    same: NDArray[np.bool_]
-
-    @classmethod
-    def read(cls, data: Data) -> "Labels":
-        """Labelled pairs from a file or from memory, as `sememe.data` reads them.
-
-        Raises:
-            InputError: other data, or labels of which it isn't plain what they mean.
-            TableError: a file that cannot be read.
-        """
-        examples = load(data)
-        if examples.kind != "labelled pairs" or examples.positive_label is None:
-            raise InputError(
-                f"labels= are {examples.kind}: give pairs of texts with a label that is 1 for "
-                "duplicates and 0 for others."
-            )
-        assert examples.targets is not None
-        pairs = [(example.texts[0], example.texts[1]) for example in examples]
-        return cls(pairs, np.asarray(examples.targets == examples.positive_label))
-
-    @cached_property
-    def texts(self) -> list[str]:
-        """The different texts, in the order in which they come."""
-        return list(dict.fromkeys(text for pair in self.pairs for text in pair))
 
 
 @dataclass(frozen=True)
@@ -91,7 +53,9 @@ class Teaching:
         more = [row for row, text in enumerate(self.labels.texts) if text not in present]
         every = [*texts, *(self.labels.texts[row] for row in more)]
         row_of = {text: row for row, text in enumerate(every)}
-        ends = np.sort([[row_of[text] for text in pair] for pair in self.labels.pairs], axis=1)
+        rows = np.array([row_of[text] for text in self.labels.texts])
+        pairs = self.labels.pairs
+        ends = np.sort([rows[pairs.first], rows[pairs.second]], axis=0)
         vectors = np.concatenate([points, self.points[more]])
         cascade, rescorer = teach_by_labels(
             every,
@@ -99,7 +63,7 @@ class Teaching:
             self_join(vectors, size),
             self.scorer,
             self.budget,
-            Edges(ends[:, 0], ends[:, 1], len(every)),
+            Edges(ends[0], ends[1], len(every)),
             self.labels.same,
             self.progress,
         )

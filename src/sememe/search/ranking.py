@@ -1,4 +1,4 @@
-"""From matches to hits: rankings fused, reranked, and the sentence of each text that fits best."""
+"""From matches to hits: rankings fused, and the sentence of each text that fits best."""
 
 import re
 from collections import Counter
@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sememe.search.rows import Match, Row
+import numpy as np
+
+from sememe.search.query import Condition
+from sememe.search.rows import Match, Row, Vectors, trimmed
+from sememe.search.store import Store
 from sememe.tables import to_frame
 from sememe.text import sentences
 
 if TYPE_CHECKING:
     import pandas
 
-    from sememe.encoders import BiEncoder, CrossEncoder
+    from sememe.encoders import BiEncoder
 
 _RANK = 60  # of Cormack et al.: how little the first ranks differ
 _MAX_SENTENCES = 200  # of one text that are encoded
 _TOGETHER = 50  # sentences of several texts: more would make the first hit wait for the others
+_PASSAGES = 4  # so many times as many as there shall be texts
 _WORD = re.compile(r"\w+")
 
 
@@ -63,13 +68,19 @@ class Hits(list[Hit]):
     def to_frame(self) -> "pandas.DataFrame":
         """A row a hit: id, text, score, passage, and a column for each key of the metadata.
 
-        Keys called `score` or `passage` become `score_` and `passage_`.
+        A key that has the name of another column gets a _ behind it. Whole numbers stay whole where
+        some hits have none.
         """
         names = ("id", "text", "score", "passage")
-        columns = {name: [getattr(hit, name) for hit in self] for name in names}
-        for key in dict.fromkeys(key for hit in self for key in hit.metadata):
+        columns: dict[str, Any] = {name: [getattr(hit, name) for hit in self] for name in names}
+        keys = list(dict.fromkeys(key for hit in self for key in hit.metadata))
+        for key in keys:
+            name = key
+            while name in columns or (name != key and name in keys):
+                name += "_"
             values = [hit.metadata.get(key) for hit in self]
-            columns[f"{key}_" if key in names else key] = values
+            mixed = {type(value) for value in values} == {int, type(None)}  # floats, for pandas
+            columns[name] = np.array(values, object) if mixed else values
         return to_frame(columns)
 
 
@@ -118,23 +129,51 @@ def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[
     return [Match(rows[key], scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
 
 
-def reranked(
-    cross: "CrossEncoder",
-    queries: Sequence[str],
-    rankings: list[list[Match]],
-    progress: bool | None,
+def ranked(
+    store: Store,
+    queries: Any,
+    vectors: Callable[[], tuple[Vectors, str]],
+    count: int,
+    mode: str,
+    where: Condition | None,
+    per_document: int | None,
 ) -> list[list[Match]]:
-    """Each query's matches by the scores of a cross-encoder, best first."""
-    pairs = [
-        (query, match.row.text)
-        for query, matches in zip(queries, rankings, strict=True)
-        for match in matches
+    """For each query the `count` best texts, or the best passages of texts.
+
+    `vectors` gives the queries' vectors and their encoder's fingerprint, where they are needed.
+    """
+    searches: list[Callable[[int], list[list[Match]]]] = []
+    if mode != "bm25":
+        rows, fingerprint = vectors()
+        searches.append(lambda number: store.nearest(rows, number, where, fingerprint))
+    if mode != "dense":
+        searches.append(lambda number: [store.matching(each, number, where) for each in queries])
+    best = [
+        by_document(find, count, per_document) if store.has_passages else find(count)
+        for find in searches
     ]
-    scores = iter(cross.score(pairs, truncate="document", progress=progress).tolist())
+    if mode != "hybrid":
+        return best[0]
     return [
-        sorted((Match(row, next(scores)) for row, _ in matches), key=lambda match: -match.score)
-        for matches in rankings
+        best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
+        for both in zip(*best, strict=True)
     ]
+
+
+def by_document(
+    find: Callable[[int], list[list[Match]]], count: int, per_document: int | None
+) -> list[list[Match]]:
+    """So many matches of each query, at most `per_document` a text, out of `find(passages)`."""
+    passages = count
+    while True:  # until there are enough texts, or no more passages
+        passages *= 1 if per_document is None else _PASSAGES
+        rankings = find(passages)
+        texts = [best_of_texts(matches, per_document)[:count] for matches in rankings]
+        if all(
+            len(some) == count or len(matches) < passages
+            for some, matches in zip(texts, rankings, strict=True)
+        ):
+            return [[Match(trimmed(row), score) for row, score in some] for some in texts]
 
 
 class BestSentences:

@@ -129,13 +129,16 @@ def refuse_tables(values: object, name: str, axes: int = 1) -> None:
         raise InputError(f"{name} is a single {kind}; put it into a list.")
     if isinstance(values, Mapping):
         raise InputError(f"{name} is {article} {kind}: give its values, or one list in it.")
+    columns, items = 'one column of it, such as t["text"]', "str"
+    if axes == 2:
+        columns, items = 'two columns of it, such as zip(t["first"], t["second"])', "pairs of str"
     if hasattr(values, "columns") or hasattr(values, "column_names"):
-        raise InputError(f'{name} is {article} {kind}: give one column of it, such as t["text"].')
+        raise InputError(f"{name} is {article} {kind}: give {columns}.")
     shape = getattr(values, "shape", None)
     if isinstance(shape, tuple) and len(shape) != axes:
-        raise InputError(f"{name} has the shape {shape}: give one column of it.")
+        raise InputError(f"{name} has the shape {shape}: give {columns.partition(',')[0]}.")
     if not isinstance(values, Iterable):
-        raise InputError(f"{name} is {article} {kind}; give an iterable of str.")
+        raise InputError(f"{name} is {article} {kind}; give an iterable of {items}.")
 
 
 def _no_text(where: str, value: object) -> InputError:

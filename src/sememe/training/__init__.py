@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sememe.training.towers import Tower as Tower
     from sememe.training.trainer import Objective as Objective
     from sememe.training.trainer import Trainer as Trainer
+    from sememe.training.transformer_student import regress as regress
+    from sememe.training.tuning import tune as tune
 
 _HOMES = {
     "BiTower": "sememe.training.towers",
@@ -26,8 +28,10 @@ _HOMES = {
     "Tower": "sememe.training.towers",
     "Trainer": "sememe.training.trainer",
     "TrainingSettings": "sememe.training.settings",
+    "regress": "sememe.training.transformer_student",
     "train_bi": "sememe.training.runs",
     "train_cross": "sememe.training.runs",
+    "tune": "sememe.training.tuning",
 }
 __all__ = [*_HOMES]
 

@@ -3,28 +3,36 @@
 from __future__ import annotations  # so that help() shows short types
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sememe.arguments import flag, real_number, whole_number
+from sememe.cascade.scores import ScoreCache
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.data import Data, load
 from sememe.data.reading import Roles
 from sememe.encoders.opening import as_encoder, as_scorer, encoded
 from sememe.errors import CostWarning, InputError, SememeWarning, warn
+from sememe.jobs import Job
 from sememe.neighbors import nearest, normalized
 from sememe.progress import progress_bar
 from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import read_texts
 from sememe.tables.table import Names
 from sememe.text import check_texts, rows_with_text
+from sememe.training.teachers import identity, kept_vectors
 
 _QUERIES = 4096
 """So many are searched at once, which bounds the memory."""
+_PAIRS = 16_384
+"""So many are scored before their scores are kept."""
 
 StrPath = str | os.PathLike[str]
 Mined = tuple[Sequence[int] | NDArray[Any], Sequence[float] | NDArray[Any]]
@@ -44,6 +52,7 @@ def mine_negatives(
     scores: bool = False,
     columns: Roles = None,
     column: Names = None,
+    work: StrPath | None = None,
     progress: bool | None = None,
 ) -> dict[str, list[Any]]:
     """Find, for each pair of a query and its answer, the nearest texts that do not answer it.
@@ -71,6 +80,9 @@ def mine_negatives(
             margin-mse and kl to learn from.
         columns: which column of the pairs is what, such as {"anchor": "question"}.
         column: the column of the corpus file; None for the one that is named like texts.
+        work: a folder that keeps the vectors of an interrupted call, which the same call resumes
+            with, and that is gone when it ends; None to keep none. A cross-encoder's scores are
+            kept in any case.
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -79,6 +91,7 @@ def mine_negatives(
     Raises:
         InputError: no negative at all, data that are not pairs, or an option.
         TableError: a file that cannot be read.
+        JobError: work= is another call's, or cannot be written.
 
     Example:
         >>> triplets = mine_negatives("pairs.csv", "corpus.txt", negatives=2)   # doctest: +SKIP
@@ -106,8 +119,8 @@ def mine_negatives(
     judge = None
     if cross is not None:
         is_scorer = callable(getattr(cross, "score", None)) and not isinstance(cross, type)
-        judge = _Judge(cross if is_scorer else as_scorer(cross), {})  # type: ignore[arg-type]
-    search = _Search.opened(as_encoder(encoder), rows, texts, progress)
+        judge = _Judge.of(cross if is_scorer else as_scorer(cross))  # type: ignore[arg-type]
+    search = _Search.opened(as_encoder(encoder), rows, texts, work, progress)
     mined: list[Mined] = [((), ())] * len(rows)
     answers = np.empty(len(rows))
     for row, candidates, similarity, to_answer in search.candidates(first, last, limit, progress):
@@ -118,7 +131,10 @@ def mine_negatives(
         mined[row] = (candidates, similarity)
     if judge is not None:
         mined, answers = judge.choose(rows, texts, [each[0] for each in mined], count, margin)
-    return _table(rows, texts, mined, answers, count, with_scores)
+    table = _table(rows, texts, mined, answers, count, with_scores)
+    if work is not None:
+        shutil.rmtree(work, ignore_errors=True)
+    return table
 
 
 def _window(ranks: Any, count: int) -> tuple[int, int]:
@@ -141,7 +157,12 @@ class _Search:
 
     @classmethod
     def opened(
-        cls, encoder: Any, rows: Sequence[tuple[str, str]], texts: list[str], progress: bool | None
+        cls,
+        encoder: Any,
+        rows: Sequence[tuple[str, str]],
+        texts: list[str],
+        work: StrPath | None,
+        progress: bool | None,
     ) -> _Search:
         places = {text: place for place, text in enumerate(texts)}
         for _, answer in rows:
@@ -152,8 +173,12 @@ class _Search:
 
         def vectors(kind: str, items: list[str]) -> NDArray[np.float32]:
             encode = getattr(encoder, f"encode_{kind}", None)  # with its prompt
-            values = encode(items, progress=progress) if encode else None
-            return normalized(encoded(encoder, items, progress) if values is None else values)
+            encode = partial(encode or partial(encoded, encoder), progress=progress)
+            if work is None:
+                return normalized(encode(items))
+            facts = {"encoder": identity(encoder), "prompts": getattr(encoder, "prompts", {})}
+            with Job.opened(Path(work) / kind, "mine", facts) as job:
+                return normalized(kept_vectors(encode, items, job))
 
         documents, query_vectors = vectors("document", [*places]), vectors("query", [*queries])
         return cls(rows, places, len(texts), documents, queries, query_vectors)
@@ -184,10 +209,17 @@ class _Search:
 
 @dataclass(frozen=True)
 class _Judge:
-    """A cross-encoder, and what it has scored: no pair twice."""
+    """A cross-encoder, and what it has scored: no pair twice, nor after an interruption."""
 
     scorer: Scorer
-    cache: dict[tuple[str, str], float]
+    scores: dict[tuple[str, str], float]
+    disk: ScoreCache | None
+
+    @classmethod
+    def of(cls, scorer: Scorer) -> _Judge:
+        fingerprint = getattr(scorer, "fingerprint", None)
+        # The cascade's scores are raw.
+        return cls(scorer, {}, ScoreCache(f"{fingerprint} scored") if fingerprint else None)
 
     def choose(
         self,
@@ -227,15 +259,22 @@ class _Judge:
         return [*negatives], answers
 
     def _scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        new = [pair for pair in dict.fromkeys(pairs) if pair not in self.cache]
-        values = np.asarray(self.scorer.score(new) if new else [], np.float64)
-        if values.shape != (len(new),) or not np.isfinite(values).all():
-            raise InputError(
-                f"The cross-encoder gave scores of shape {values.shape} for {len(new)} pairs: it "
-                "must give one finite number for each."
-            )
-        self.cache.update(zip(new, values.tolist(), strict=True))
-        return [self.cache[pair] for pair in pairs]
+        new = [pair for pair in dict.fromkeys(pairs) if pair not in self.scores]
+        if self.disk:
+            self.scores.update(self.disk.get(new))
+            new = [pair for pair in new if pair not in self.scores]
+        for start in range(0, len(new), _PAIRS):
+            part = new[start : start + _PAIRS]
+            values = np.asarray(self.scorer.score(part), np.float64)
+            if values.shape != (len(part),) or not np.isfinite(values).all():
+                raise InputError(
+                    f"The cross-encoder gave scores of shape {values.shape} for {len(part)} pairs: "
+                    "it must give one finite number for each."
+                )
+            self.scores.update(zip(part, values.tolist(), strict=True))
+            if self.disk:
+                self.disk.put(part, values.tolist())
+        return [self.scores[pair] for pair in pairs]
 
 
 def _table(

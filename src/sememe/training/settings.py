@@ -14,7 +14,8 @@ _FROM_0 = {"warmup": 1, "weight_decay": None, "save_minutes": None}
 class TrainingSettings:
     """How to train; what data and model decide is chosen by `sememe.training.plan`.
 
-    The attributes are the options of `sememe.train_bi` with the same names.
+    The attributes are the options of `sememe.train_bi` with the same names; `minutes`, which
+    distilling alone sets, is when the learning rate has fallen to 0 at the latest.
     """
 
     epochs: float = 1
@@ -30,6 +31,7 @@ class TrainingSettings:
     evaluations: int = 1
     patience: int | None = None
     save_minutes: float = 5
+    minutes: float | None = None
     log: str | None = None
     log_directory: str = "logs"
 

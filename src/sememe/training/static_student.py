@@ -5,22 +5,73 @@ Dongen, 2024), are a start. Then two least-squares fits to the teacher's vectors
 map of all token vectors at once, which tokens that no text has follow, and a change of each token.
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 from sememe.cascade.linear import conjugate_gradients
+from sememe.encoders import BiEncoder
+from sememe.encoders.vocabulary import Vocabulary
+from sememe.errors import InputError
+from sememe.evaluation.outcome import ON_REQUEST, Choice
+from sememe.jobs import Job
 from sememe.neighbors import normalized
-
-Floats = NDArray[np.float32]
+from sememe.training.lessons import Floats, Lessons, Student, cosines_of, exam
+from sememe.training.teachers import teacher_vectors
 
 _SIF = 1e-4
 _RIDGE = 1e-3  # of the mean eigenvalue
 _PENALTY = 0.03
 _ROUNDS = 2
 _LEAST_LENGTH = 0.3
+_TOKENS_READ = 512
+
+
+def fit_static(
+    lessons: Lessons,
+    teacher: Any,
+    student: BiEncoder,
+    job: Job,
+    *,
+    dim: int | None,
+    progress: bool | None,
+) -> Student:
+    """A table of token vectors that gives a teacher's vectors of whole texts.
+
+    Args:
+        lessons: the texts.
+        teacher: what has `.encode(texts)`, or vectors, float (n, dim), a row a text.
+        student: the bi-encoder whose tokens it takes.
+        job: where the teacher's vectors are kept.
+        dim: the size of its vectors; None for the teacher's.
+        progress: as everywhere.
+
+    Raises:
+        InputError: a teacher that cannot teach, or a dim that it does not have.
+    """
+    rows = np.concatenate([lessons.train, lessons.held])
+    vectors = teacher_vectors(teacher, lessons.texts, rows, job, progress)
+    targets, held = vectors[: len(lessons.train)], vectors[len(lessons.train) :]
+    if dim is not None and dim > targets.shape[1]:
+        raise InputError(f"dim={dim}: the teacher's vectors have {targets.shape[1]} components.")
+    vocabulary = Vocabulary(student)
+    start = vocabulary.vectors() * frequency_weights(vocabulary.size)[:, None]
+    if vocabulary.unknown is not None:
+        start[vocabulary.unknown] = 0
+    shares = vocabulary.shares(lessons.of(lessons.train))
+    table = fit_tokens(shares, start, targets)
+    if dim is not None:
+        table = table @ principal_axes(student_vectors(shares, table), dim)
+    return Student(
+        lambda texts: student_vectors(vocabulary.shares(texts), start),
+        lambda texts: student_vectors(vocabulary.shares(texts), table),
+        [Choice("dim", table.shape[1], "the teacher's" if dim is None else ON_REQUEST)],
+        lambda folder: _write(folder, vocabulary, table, student.model),
+        exam(lessons.of(lessons.held), held, cosines_of(held)),
+    )
 
 
 def frequency_weights(size: int) -> Floats:
@@ -45,7 +96,7 @@ def fit_tokens(shares: csr_array[Any], start: Floats, targets: Floats) -> Floats
     Returns:
         float32 (tokens, teacher's dim).
     """
-    table = start @ _linear_map(shares @ start, targets)
+    table = start @ linear_map(shares @ start, targets)
     # Tokens differ a thousandfold in how frequent they are; scaled by it, the system is solved in
     # a few steps (Jacobi's preconditioner).
     scale = diags_array(1 / np.sqrt(shares.power(2).sum(axis=0) + _PENALTY), dtype=np.float32)
@@ -76,7 +127,33 @@ def student_vectors(shares: csr_array[Any], table: Floats) -> Floats:
     return normalized(np.asarray(shares @ table, np.float32))
 
 
-def _linear_map(vectors: Floats, targets: Floats) -> Floats:
+def linear_map(vectors: Floats, targets: Floats) -> Floats:
+    """The matrix that brings vectors, float32 (n, dim in), closest to targets, (n, dim out)."""
     gram = vectors.T @ vectors
     ridge = _RIDGE * np.trace(gram) / len(gram)
     return np.linalg.solve(gram + ridge * np.eye(len(gram), dtype=np.float32), vectors.T @ targets)
+
+
+def _write(folder: Path, vocabulary: Vocabulary, table: Floats, student: str) -> None:
+    """A table in model2vec's layout, which sentence-transformers reads too."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir()
+    tensors = {"embeddings": np.ascontiguousarray(table)}
+    if vocabulary.has_gaps:  # model2vec takes the number of tokens for the highest id
+        tensors["mapping"] = np.arange(vocabulary.size)
+    save_file(tensors, folder / "model.safetensors")
+    vocabulary.tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "model_type": "model2vec", "architectures": ["StaticModel"], "tokenizer_name": student,
+        "hidden_dim": table.shape[1], "seq_length": _TOKENS_READ, "max_length": _TOKENS_READ,
+        "normalize": True,
+    }  # fmt: skip
+    kinds = {".": "StaticEmbedding", "1_Normalize": "Normalize"}
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    for name, content in (("config.json", config), ("modules.json", modules)):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (folder / "1_Normalize").mkdir()

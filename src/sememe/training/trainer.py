@@ -113,6 +113,7 @@ class Trainer:
         self.history = History()
         self._best: dict[str, Any] | None = None
         self._has_ended = False
+        self._seconds = 0.0
 
     @property
     def steps(self) -> int:
@@ -128,7 +129,10 @@ class Trainer:
         """
         self._load()
         last_save = time.monotonic()
+        began = last_save - self._seconds
         first = len(self.history.losses)
+        limit = self._settings.minutes and 60 * self._settings.minutes
+        place = self._place(first, limit)
         if self._settings.log:
             self._accelerator.init_trackers("sememe", config=asdict(self._settings))
         if first == 0:
@@ -142,14 +146,19 @@ class Trainer:
                 if step == first + 1:
                     started = time.monotonic()  # the first step loads what is loaded on use
                 if step == first + _TIMED and is_main:
-                    seconds = (time.monotonic() - started) / (_TIMED - 1)
-                    warn_of_duration(f"{self.steps:,} steps", seconds * (self.steps - step))
-                if not self._train_step(step):
+                    seconds = (time.monotonic() - started) / (_TIMED - 1) * (self.steps - step)
+                    rest = min(seconds, (limit or math.inf) - self._seconds)
+                    warn_of_duration(f"{self.steps:,} steps", rest)
+                if not self._train_step(step, place):
                     break
+                self._seconds = time.monotonic() - began
+                last, place = place, self._place(step + 1, limit)
                 bar.update(1)
                 metric = f", metric {self.history.evaluations[-1][1]:.4f}" if self._measure else ""
                 bar.set_postfix_str(f"loss {np.mean(self.history.losses[-20:]):.4f}{metric}")
-                if self._is_evaluation_due(step + 1) and not self._evaluate(step + 1):
+                if self._is_evaluation_due(last, place) and not self._evaluate(step + 1):
+                    break
+                if place == self.steps:
                     break
                 if time.monotonic() - last_save >= 60 * self._settings.save_minutes:
                     self._save()
@@ -164,7 +173,12 @@ class Trainer:
             self._accelerator.end_training()
         return self.history
 
-    def _train_step(self, step: int) -> bool:
+    def _place(self, done: int, limit: float | None) -> int:
+        """How far the schedule is after so many steps, in steps: time may be further than they."""
+        spent = self._seconds / limit if limit else 0.0
+        return min(self.steps, max(done, int(spent * self.steps)))
+
+    def _train_step(self, step: int, place: int) -> bool:
         """One step; False where the loss is not a number, and the best weights so far are kept."""
         dataset, rows = self._batches[step]
         objective = self._objectives[dataset]
@@ -176,9 +190,9 @@ class Trainer:
         targets = [example.target for example in examples]
         tensor = None if targets[0] is None else torch.tensor(targets)
         # Processes drop out different values, each from its own items.
-        place = step * self._accelerator.num_processes + self._accelerator.process_index
-        torch.manual_seed(seed + (place + 1) * 1_000_003)
-        rate = self._settings.rate(step, self.steps)
+        turn = step * self._accelerator.num_processes + self._accelerator.process_index
+        torch.manual_seed(seed + (turn + 1) * 1_000_003)
+        rate = self._settings.rate(place, self.steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad()
@@ -204,11 +218,11 @@ class Trainer:
         self._log({"loss": loss, "learning_rate": rate}, step + 1)
         return True
 
-    def _is_evaluation_due(self, done: int) -> bool:
+    def _is_evaluation_due(self, last: int, place: int) -> bool:
         epoch = self.steps / self._settings.epochs
         count = max(1, round(self._settings.epochs * self._settings.evaluations))
-        return done == self.steps or any(
-            done == round(epoch * i / self._settings.evaluations) for i in range(1, count)
+        return place == self.steps or any(
+            last < round(epoch * i / self._settings.evaluations) <= place for i in range(1, count)
         )
 
     def _evaluate(self, done: int) -> bool:
@@ -238,6 +252,7 @@ class Trainer:
             "optimizer": None if self._has_ended else self._optimizer.state_dict(),
             "history": asdict(self.history),
             "best": self._best,
+            "seconds": self._seconds,
         }
         try:
             with replacing(self._file) as temporary:
@@ -264,6 +279,7 @@ class Trainer:
         if not self._has_ended:
             self._optimizer.load_state_dict(state["optimizer"])
         self.history, self._best = History(**state["history"]), state["best"]
+        self._seconds = state["seconds"]
 
     def forget(self) -> None:
         """Delete the state, once the result is saved."""

@@ -1,4 +1,4 @@
-"""Losses that learn a teacher's scores of each anchor's candidates."""
+"""Losses that learn from a teacher: its scores of each anchor's candidates, or its vectors."""
 
 import torch
 from torch.nn import functional
@@ -94,3 +94,19 @@ class KLLoss(Loss):
         student = functional.log_softmax(self.scale * cosines, dim=1)
         teacher = functional.log_softmax(outputs.targets / self.temperature, dim=1)
         return functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+class VectorLoss(Loss):
+    """Mean of 1 − cos(v, t), half the squared distance of v and t when both have length 1.
+
+    Columns: a text; targets: t, a teacher's vector of it, float32 (n, dim).
+    Paper: Vujanic & Rueckstiess 2025, LEAF: Knowledge Distillation of Text Embedding Models with
+    Teacher-Aligned Representations.
+
+    >>> VectorLoss()(Outputs([torch.eye(2)], torch.tensor([[2.0, 0.0], [0.0, -1.0]]), torch.eye(2)))
+    tensor(1.)
+    """
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss of taught texts."""
+        return 1 - paired_cosines(outputs.columns[0], outputs.targets).mean()

@@ -1,0 +1,79 @@
+"""`sememe evaluate`: how good models are on your own labelled data."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+import sememe
+from sememe.cli.parser import (
+    add_command,
+    add_json,
+    add_roles,
+    output_directory,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from sememe.cli.parser import Commands
+
+_KINDS = ("similarity", "pairs", "triplets", "retrieval", "reranking", "groups", "classes")
+_FILE = "evaluation.json"
+_EXAMPLES = """\
+sememe evaluate all-MiniLM-L6-v2 my-encoder --data scored.csv
+sememe evaluate all-MiniLM-L6-v2:int8 all-MiniLM-L6-v2:f32 wordllama --data scifact/
+sememe evaluate my-encoder my-cross-encoder --data questions.csv --task reranking --json
+sememe evaluate all-MiniLM-L6-v2 --data tickets.csv --task classes --columns label=team"""
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        summary="measure models on your own labelled data",
+        description="Measure any number of models on labelled data. What is measured follows from "
+        "the columns: sentence1, sentence2, score (similarity) or label (pairs); anchor, positive, "
+        "negative (triplets); query, document, label (reranking); text, label (groups or classes); "
+        "a folder with corpus, queries and qrels (retrieval). Each figure has a 95 % interval, and "
+        "each two models a paired test.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("models", metavar="MODEL", nargs="+", help="a directory, a name or a Hub "
+                        "id of any kind of model; NAME:int8, NAME:f32 for other precisions"
+                        )  # fmt: skip
+    parser.add_argument("--data", metavar="DATA", required=True, help="csv, tsv, xlsx, jsonl or "
+                        "parquet, or a folder with corpus, queries and qrels")  # fmt: skip
+    parser.add_argument("--task", choices=_KINDS,
+                        help="what to measure, where the columns leave a choice")  # fmt: skip
+    add_roles(parser)
+    parser.add_argument("--split", metavar="NAME", help="measure on the rows with this value in "
+                        "the column split; all for all rows (default: test, if there is one)"
+                        )  # fmt: skip
+    parser.add_argument("--positive", metavar="LABEL", help="the label of texts that are alike")
+    parser.add_argument("--protocol", choices=("mteb",), help="measure classes as MTEB does")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help=f"a folder for {_FILE}, with all figures and tests")  # fmt: skip
+    add_json(parser, "all figures and tests")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from sememe.tables import replacing
+
+    folder = output_directory(options.output, (_FILE,)) if options.output else None
+    names = ("task", "split", "positive", "protocol")
+    done = sememe.evaluate(
+        options.models,
+        options.data,
+        columns=options.columns or None,
+        **{name: getattr(options, name) for name in names},
+    )
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / _FILE) as temporary:
+            temporary.write_text(json.dumps(done.summary(), indent=1) + "\n", encoding="utf-8")
+    if options.json:
+        print_json(done.summary())
+    else:
+        print(done)
+    return 0

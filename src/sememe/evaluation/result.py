@@ -1,0 +1,143 @@
+"""What came of an evaluation: figures, differences, and what they say in words."""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sememe.evaluation.bootstrap import Interval
+from sememe.progress import counted
+from sememe.reports import text_table
+from sememe.tables import to_frame
+
+if TYPE_CHECKING:
+    import pandas
+
+_CLEAR = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model.
+
+    Attributes:
+        model: how it is called.
+        figures: each metric with its 95 % interval, the main one first; its ends are NaN where
+            there are too few items for one.
+        seconds: what it took to encode or score everything and measure.
+    """
+
+    model: str
+    figures: dict[str, Interval]
+    seconds: float
+
+    @property
+    def main(self) -> Interval:
+        """The main metric's figure."""
+        return next(iter(self.figures.values()))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The main metric of the first model less the second's, on the same items.
+
+    Attributes:
+        low, high: its 95 % interval.
+        p: two-sided, corrected for the number of tests (Holm, 1979).
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Models measured on the same data.
+
+    Attributes:
+        kind: what was measured: similarity, pairs, triplets, retrieval, reranking, groups, classes.
+        name: the data.
+        items: how many pairs, triplets, queries or texts there are.
+        rows: a model each, the best first.
+        differences: of each two models; empty where there are too few items for a test.
+        failures: why a model could not be measured, by its name.
+    """
+
+    kind: str
+    name: str
+    items: int
+    rows: list[Row]
+    differences: list[Difference]
+    failures: dict[str, str]
+
+    @property
+    def metric(self) -> str:
+        """The main metric."""
+        return next(iter(self.rows[0].figures))
+
+    @property
+    def verdict(self) -> str:
+        """Which model is best, and which cannot be told from it, in words."""
+        best = self.rows[0]
+        sentences = [f"{best.model}: {self.metric} {_with_interval(best.main)}, the highest."]
+        if len(self.rows) == 1:
+            sentences = [f"{best.model}: {self.metric} {_with_interval(best.main)}."]
+        equals = []
+        for row in self.rows[1:]:
+            test = self._test(best.model, row.model)
+            if test is None or test.p >= _CLEAR:
+                equals.append(row.model)
+            else:
+                points = 100 * (best.main.value - row.main.value)
+                sentences.append(f"{row.model} is {points:.1f} points lower (p = {test.p:.2g}).")
+        if equals:
+            items = counted(self.items, "item")
+            sentences.insert(1, f"These {items} do not tell it from {', '.join(equals)}.")
+        return " ".join(sentences)
+
+    def _test(self, first: str, second: str) -> Difference | None:
+        pair = {first, second}
+        return next((each for each in self.differences if {each.first, each.second} == pair), None)
+
+    def summary(self) -> dict[str, Any]:
+        """All of it as JSON values; figures as they are, not times 100."""
+        return {**asdict(self), "metric": self.metric, "verdict": self.verdict}
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """A row a model: each metric, and the ends of its interval as `METRIC low` and `high`.
+
+        Raises MissingExtra without pandas.
+        """
+        columns: dict[str, list[object]] = {"model": [row.model for row in self.rows]}
+        for metric in self.rows[0].figures:
+            each = [row.figures[metric] for row in self.rows]
+            columns[metric] = [figure.value for figure in each]
+            columns[f"{metric} low"] = [figure.low for figure in each]
+            columns[f"{metric} high"] = [figure.high for figure in each]
+        return to_frame({**columns, "seconds": [row.seconds for row in self.rows]})
+
+    def __str__(self) -> str:
+        """The data, a table of the figures times 100, and the verdict."""
+        main, *others = self.rows[0].figures
+        table = [["model", f"{main} (95 %)", *others, "seconds"]]
+        for row in self.rows:
+            figures = [_with_margin(row.figures[metric]) for metric in others]
+            table.append([row.model, _with_interval(row.main), *figures, f"{row.seconds:.1f}"])
+        head = f"{self.name}: {self.kind}, {counted(self.items, 'item')}"
+        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict])
+
+
+def _with_interval(figure: Interval) -> str:
+    if np.isnan(figure.low):
+        return f"{100 * figure.value:.1f}"
+    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+
+
+def _with_margin(figure: Interval) -> str:
+    if np.isnan(figure.low):
+        return f"{100 * figure.value:.1f}"
+    return f"{100 * figure.value:.1f} ±{50 * (figure.high - figure.low):.1f}"

@@ -1,0 +1,372 @@
+"""What there is to choose from: everything installed and cached, everything named, and its uses.
+
+A candidate is a model with a way of using it: a precision, a size of vectors, a pooling, words
+beside it, a cross-encoder behind it. Candidates with one encoder share its vectors.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import cycle, islice, pairwise
+from math import prod
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from sememe.arguments import shown
+from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
+from sememe.checkpoint.pull import installed_models
+from sememe.encoders import BiEncoder, CrossEncoder
+from sememe.engines import find_ranges
+from sememe.engines.processor import multiplies_bf16, multiplies_int8
+from sememe.errors import InputError, reason
+from sememe.evaluation.systems import EncoderSystem, ScorerSystem
+from sememe.selection.prior import Work
+from sememe.selection.systems import (
+    RERANKED,
+    Cut,
+    Floats,
+    Hybrid,
+    Reranked,
+    Taught,
+    TimedEncoder,
+    TimedScorer,
+    Tuned,
+    Words,
+)
+
+Opened = TypeVar("Opened")
+Model = Any
+"""A name, a folder, what has `encode(texts)`, or what has `score(pairs)`."""
+
+_SIZES = (128, 64)  # to which vectors are cut
+_POOLINGS = ("mean", "cls", "max")
+_BUDGETS = ("1n", "3n")
+_BYTES = {"f32": 4, "bf16": 2, "f16": 2, "int8": 1}  # of a weight
+_CALLS = 30
+_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 64, 4096, 0.5
+
+
+class Models:
+    """Encoders and cross-encoders, each opened once, as systems that keep what they computed."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[Any, ...], Any] = {}
+
+    def encoder(self, model: Model, **options: Any) -> EncoderSystem:
+        """The bi-encoder of a name or folder, or one that was passed."""
+        name = label(model)
+        if not isinstance(model, str | os.PathLike):
+            return self._once(lambda: EncoderSystem(TimedEncoder(model), name), id(model))
+        key = os.fspath(model), *sorted(options.items())
+        return self._once(
+            lambda: EncoderSystem(TimedEncoder(BiEncoder(model, **options)), name), *key
+        )
+
+    def scorer(self, model: Model) -> ScorerSystem:
+        """The cross-encoder of a name or folder, or one that was passed."""
+        is_name = isinstance(model, str | os.PathLike)
+        return self._once(
+            lambda: ScorerSystem(
+                TimedScorer(CrossEncoder(model) if is_name else model), label(model)
+            ),
+            os.fspath(model) if is_name else id(model), "scorer",
+        )  # fmt: skip
+
+    def _once(self, make: Callable[[], Opened], *key: Any) -> Opened:
+        if key not in self._opened:
+            self._opened[key] = make()
+        opened: Opened = self._opened[key]
+        return opened
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A model with a way of using it; nothing is opened before it is needed.
+
+    Attributes:
+        name: as people read it.
+        kind: static encoder, bi-encoder, regular transformer, cross-encoder, cascade, words,
+            hybrid.
+        family: candidates that differ in precision only are one.
+        open_encoder, open_scorer: what it consists of.
+        size: how many components of a vector are kept; None for all.
+        budget: of a cascade that teaches, pairs a text; "" reranks.
+        how: of a classifier that is tuned.
+        model, options: what `BiEncoder` was given, as the verdict's code shows it.
+        cross: what `CrossEncoder` was given.
+    """
+
+    name: str
+    kind: str
+    family: str
+    open_encoder: Callable[[], EncoderSystem] | None = None
+    open_scorer: Callable[[], ScorerSystem] | None = None
+    size: int | None = None
+    budget: str = ""
+    how: str = ""
+    model: Model = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    cross: Model = ""
+
+    @cached_property
+    def encoder(self) -> EncoderSystem | None:
+        """The encoder, opened; None without one."""
+        return None if self.open_encoder is None else self.open_encoder()
+
+    @cached_property
+    def scorer(self) -> ScorerSystem | None:
+        """The cross-encoder, opened; None without one."""
+        return None if self.open_scorer is None else self.open_scorer()
+
+    @cached_property
+    def system(self) -> Any:
+        """A `System`, as far as it is for this work."""
+        if self.encoder is None:
+            return Words() if self.scorer is None else self.scorer
+        system = self.encoder
+        if self.size is not None:
+            system = EncoderSystem(Cut(self.encoder, self.size), self.name)
+        if self.how:
+            return Tuned(self.name, self.model, self.how)
+        if self.kind == "hybrid":
+            return Hybrid(self.name, system)
+        if self.scorer is None:
+            return system
+        if self.budget:
+            return Taught(self.name, self.encoder, self.scorer, self.budget)
+        return Reranked(self.name, system, self.scorer)
+
+    def vectors(self, texts: Sequence[str]) -> Floats | None:
+        """Vectors, float32 (n, dim), of what has some."""
+        return self.system.vectors(texts) if isinstance(self.system, EncoderSystem) else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What its measurements are kept under; "" where something has no fingerprint."""
+        models = self.models
+        parts = [str(getattr(model, "fingerprint", "")) for model in models]
+        if not all(parts):
+            return ""
+        return " ".join([*parts, self.kind, str(self.size), self.budget, self.how])
+
+    @property
+    def bytes(self) -> int:
+        """What its weights take in memory; 0 where that is not known."""
+        return sum(map(_weight_bytes, self.models))
+
+    @property
+    def dim(self) -> int:
+        """Components of a stored vector; 0 without vectors."""
+        if self.encoder is None:
+            return 0
+        return self.size or int(self.encoder.vectors(["the size of a vector"]).shape[1])
+
+    @property
+    def seconds_a_text(self) -> float:
+        """How long encoding a text took, among many; 0 without an encoder."""
+        encoder = self.encoder.encoder if self.encoder else None
+        return encoder.seconds / max(encoder.texts, 1) if encoder else 0.0  # type: ignore[attr-defined]
+
+    @property
+    def seconds_a_pair(self) -> float:
+        """How long reading a pair took, among many; 0 without a cross-encoder."""
+        scorer = self.scorer.scorer if self.scorer else None
+        return scorer.seconds / max(scorer.pairs, 1) if scorer else 0.0  # type: ignore[attr-defined]
+
+    def time_on(self, texts: Sequence[str]) -> None:
+        """Encode and read texts like these, none of them twice, until it is known how fast."""
+        different = (f"{text} {i}" for i, text in enumerate(cycle(texts)))
+        timed: list[Any] = []
+        if self.encoder is not None:
+            timed.append((self.encoder.encoder, lambda count: list(islice(different, count))))
+        if self.scorer is not None:
+            timed.append(
+                (self.scorer.scorer, lambda count: list(pairwise(islice(different, count))))
+            )
+        for model, items in timed:
+            count = _FEWEST_TIMED
+            while model.seconds < _TIMED_SECONDS and count <= _MOST_TIMED:
+                model(items(count))
+                count *= 2
+
+    @property
+    def models(self) -> list[Any]:
+        """The encoders and cross-encoders themselves."""
+        models = []
+        if self.encoder is not None:
+            models.append(self.encoder.encoder.encoder)  # type: ignore[attr-defined]
+        if self.scorer is not None:
+            models.append(self.scorer.scorer.scorer)  # type: ignore[attr-defined]
+        return models
+
+
+def _weight_bytes(model: Any) -> int:
+    checkpoint = getattr(model, "_checkpoint", None)
+    if checkpoint is None:
+        return 0
+    weights = checkpoint.weights
+    numbers = sum(prod(weights.shape(name)) for name in weights.names)
+    return int(numbers * _BYTES.get(model.precision, 4))
+
+
+def label(model: Model) -> str:
+    """A model's name for people: without the folders above it, or its type."""
+    if isinstance(model, str | os.PathLike):
+        path = Path(model)
+        return path.name if path.is_dir() else os.fspath(model)
+    return str(getattr(model, "name", "") or type(model).__name__)
+
+
+def candidates_for(
+    work: Work,
+    models: Iterable[Model],
+    pool: Models,
+    *,
+    installed: bool = True,
+    train: bool = False,
+) -> tuple[list[Candidate], dict[str, str]]:
+    """The candidates for a kind of work, and why some models are none, by name.
+
+    Args:
+        work: search, cluster, pairs or classify.
+        models: names, folders, encoders (`.encode`), cross-encoders (`.score`).
+        pool: where they are opened.
+        installed: also all models that are installed and cached.
+        train: for classes, also classifiers whose encoder is tuned, which takes minutes each.
+    """
+    failures: dict[str, str] = {}
+    listed = list(models)
+    if installed:
+        for model in installed_models():
+            if model.checkpoint is None:
+                failures[model.name] = model.problem
+            elif model.name not in listed:
+                listed.append(model.name)
+    candidates: list[Candidate] = []
+    crosses: list[Model] = []
+    for model in listed:
+        try:
+            if _is_cross(model):
+                crosses.append(model)
+            else:
+                candidates += _uses(work, model, pool, train)
+        except Exception as error:  # reported; the others go on
+            failures[label(model)] = reason(error)
+    base = _base(candidates)
+    candidates += _with_words(work, base)
+    for cross in crosses:
+        candidates += _with_cross(work, base, cross, pool)
+    return candidates, failures
+
+
+def _is_cross(model: Model) -> bool:
+    if isinstance(model, str | os.PathLike):
+        return read(model).kind == "cross-encoder"
+    is_encoder = callable(getattr(model, "encode", None))
+    if not is_encoder and not callable(getattr(model, "score", None)):
+        raise InputError(f"{shown(model)} has neither encode(texts) nor score(pairs)")
+    return not is_encoder
+
+
+def _uses(work: Work, model: Model, pool: Models, train: bool) -> Iterator[Candidate]:
+    """An encoder under each precision, size or pooling."""
+    name = label(model)
+    if not isinstance(model, str | os.PathLike):
+        yield Candidate(name, "bi-encoder", name, partial(pool.encoder, model), model=model)
+        return
+    checkpoint = read(model)
+
+    def using(detail: str, family: str, size: int | None = None, **options: Any) -> Candidate:
+        encoder = partial(pool.encoder, model, **options)
+        full_name = f"{name}, {detail}" if detail else name
+        return Candidate(full_name, checkpoint.kind, family, encoder, size=size, model=model,
+                         options=options)  # fmt: skip
+
+    if checkpoint.kind == "static encoder":
+        yield using("", name)
+        return
+    if checkpoint.kind == "regular transformer":
+        for pooling in _POOLINGS:
+            yield using(f"{pooling}-pooled", f"{name} {pooling}", pooling=pooling)
+        return
+    precisions = available_precisions(checkpoint)
+    for precision in precisions:
+        yield using(precision, name, precision=precision)
+    fastest = precisions[0]
+    for size in _SIZES:
+        if size < checkpoint.hidden_size:
+            yield using(f"{fastest}, {size} components", f"{name} {size}", size, precision=fastest)
+    if work == "classify" and train:
+        for how in ("few-shot", "fine-tune"):
+            yield replace(using(how, f"{name} {how}"), how=how)
+
+
+def available_precisions(checkpoint: Checkpoint) -> list[str]:
+    """What this processor computes a checkpoint in, the fastest first."""
+    from sememe.engines.openvino.graph import ARCHITECTURES
+
+    if checkpoint.config.get("model_type") not in ARCHITECTURES:
+        return ["f32"]
+    import openvino
+
+    has_int8 = multiplies_int8() and find_ranges(checkpoint.weights.sha256) is not None
+    has_bf16 = multiplies_bf16(openvino.Core())
+    return ["int8"] * has_int8 + ["bf16"] * has_bf16 + ["f32"]
+
+
+def _base(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The bi-encoder that others stand on: the default model, or the first there is."""
+    plain = [each for each in candidates if each.kind == "bi-encoder" and not each.size]
+    default = [each for each in plain if each.model == DEFAULT_MODEL]
+    return next(iter(default or plain or candidates), None)
+
+
+def _with_words(work: Work, base: Candidate | None) -> Iterator[Candidate]:
+    if work == "search":
+        yield Candidate("BM25", "words", "BM25")
+        if base is not None:
+            name, family = f"{base.name}, with BM25", f"{base.family} hybrid"
+            yield replace(base, name=name, kind="hybrid", family=family)
+
+
+def _with_cross(
+    work: Work, base: Candidate | None, cross: Model, pool: Models
+) -> Iterator[Candidate]:
+    """A cross-encoder alone where pairs are few, and behind or above a bi-encoder."""
+    name, scorer = label(cross), partial(pool.scorer, cross)
+    if work == "pairs":
+        yield Candidate(name, "cross-encoder", name, None, scorer, cross=cross)
+    if base is None:
+        return
+    for budget in {"search": ("",), "cluster": _BUDGETS}.get(work, ()):
+        detail = f"taught by {name}, {budget}" if budget else f"reranked by {name}"
+        yield replace(
+            base,
+            name=f"{base.name}, {detail}",
+            kind="cascade",
+            family=f"{base.family} {detail}",
+            open_scorer=scorer,
+            budget=budget,
+            cross=cross,
+        )
+
+
+def call_seconds(candidate: Candidate, work: Work, texts: Sequence[str]) -> Floats:
+    """How long each of 30 calls for a single text takes, float64 (30,); nothing is kept of them."""
+    others = list(islice(texts, RERANKED if work == "search" else 1))
+    seconds = []
+    for text in islice(cycle(texts), _CALLS):
+        started = time.perf_counter()
+        for model in candidate.models:
+            if callable(getattr(model, "encode", None)):
+                model.encode([text])
+            elif not candidate.budget:
+                model.score([(text, other) for other in others])
+        seconds.append(time.perf_counter() - started)
+    words = getattr(candidate.system, "words", candidate.system)
+    extra = words.seconds / max(words.queries, 1) if isinstance(words, Words) else 0.0
+    return np.array(seconds) + extra

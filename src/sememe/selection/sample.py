@@ -1,0 +1,255 @@
+"""What the user has: labelled items, texts without labels, and answers to what was asked."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.arguments import is_missing
+from sememe.data.reading import Data, Roles, read_blocks
+from sememe.errors import InputError
+from sememe.evaluation.kinds import RerankingTask, RetrievalTask, TextTask
+from sememe.evaluation.measures import Measurement
+from sememe.evaluation.systems import System
+from sememe.evaluation.tasks import Kind, Task, load_task
+from sememe.selection.prior import Work
+from sememe.tables import Source, Table, read_texts
+from sememe.tables.table import choose_columns
+from sememe.text import sentences
+
+WORK: dict[str, Work] = {
+    "retrieval": "search",
+    "reranking": "search",
+    "groups": "cluster",
+    "similarity": "pairs",
+    "pairs": "pairs",
+    "triplets": "pairs",
+    "classes": "classify",
+}
+"""What people do with what each kind of task measures."""
+
+_OF_TEXTS: dict[str, Kind] = {"cluster": "groups", "classify": "classes"}
+_LABELS = {"label", "score", "positive"}
+_MADE_QUERIES = 200
+_OTHERS = 2000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Labelled items and texts without labels, for a kind of work.
+
+    Attributes:
+        work: search, cluster, pairs or classify.
+        name: where they came from.
+        task: the labelled items; None without any.
+        texts: all texts; for search the documents.
+        queries: for search without labels, the user's own, or sentences of the documents.
+        sources: of a query that is a sentence, the place of its document, which is no answer to it.
+        weights: float (items,), the inverse of the chances by which the items were chosen to be
+            labelled; None where they are a sample like any other.
+    """
+
+    work: Work
+    name: str
+    task: Task | None
+    texts: list[str]
+    queries: list[str]
+    sources: list[int] | None = None
+    weights: npt.NDArray[np.float64] | None = None
+
+
+def read_sample(
+    data: Data | Mapping[str, Data],
+    work: Work | None = None,
+    columns: Roles = None,
+    labels: Data | None = None,
+    queries: Sequence[str] | str | os.PathLike[str] | None = None,
+) -> Sample:
+    """Read what `select` takes.
+
+    Args:
+        data: labelled data as `load_task` takes it, where rows without a label are texts; or texts
+            without any label.
+        work: what it is for, where the columns do not say it.
+        columns: which column is what.
+        labels: answers to what `Selection.ask` wrote.
+        queries: for search without labels.
+
+    Raises:
+        TableError, InputError: data that cannot be used, as `load_task`'s; texts without labels
+            and without `work`.
+    """
+    if (isinstance(data, Mapping) and "corpus" in data) or _is_folder(data):
+        task = load_task(data)
+        assert isinstance(task, RetrievalTask)
+        return Sample("search", task.name, task, task.documents, task.queries)
+    (table,) = read_blocks(data, lambda names, _: names, inf)
+    roles = {} if columns is None else dict(columns)
+    labelled = _labelled(table, roles)
+    answers = None if labels is None else _answers(labels)
+    if answers is not None and "query" in answers.columns:
+        base = _unlabelled(table, "search", roles, queries)
+        return _judged(base, answers)
+    if labelled is None and answers is None:
+        return _unlabelled(table, work, roles, queries)
+    if answers is not None:
+        labelled, roles = _joined(labelled, answers, roles), {}
+    assert labelled is not None
+    task = load_task(labelled, task=_OF_TEXTS.get(work or ""), columns=roles or None)
+    if work not in (None, WORK[task.kind]):
+        raise InputError(
+            f"{labelled.source.file} holds labelled {task.kind}, which are for {WORK[task.kind]}: "
+            f"leave task={work!r} out, or give other data."
+        )
+    texts = task.texts()
+    if isinstance(task, RerankingTask):
+        texts = list(dict.fromkeys(chain.from_iterable(task.candidates)))
+    elif isinstance(task, TextTask):
+        others = dict.fromkeys([*task.items, *_texts(table, columns or {})])
+        texts = list(others)
+        if task.kind == "groups":
+            task = Among.of(task, texts[len(dict.fromkeys(task.items)) :])
+    weights = _weights(labelled, task)
+    return Sample(WORK[task.kind], task.name, task, texts, [], None, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Among(TextTask):
+    """Texts with their groups, among others without, with which they are grouped."""
+
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, task: TextTask, others: Sequence[str]) -> "Among":
+        """A task that groups others too, up to 2,000."""
+        return cls(task.kind, task.name, task.items, task.gold, task.labels,
+                   others=tuple(others[:_OTHERS]))  # fmt: skip
+
+    def measure(self, system: System) -> dict[str, Measurement]:
+        """V-measure, ARI and AMI of the texts whose group is known."""
+        count = len(np.unique(self.gold))
+        known = system.group([*self.items, *self.others], count)[: len(self.items)]
+        return TextTask(self.kind, self.name, self.items, self.gold, self.labels).measure(
+            _Grouped(known)  # type: ignore[arg-type]
+        )
+
+
+class _Grouped:
+    """A system that has grouped already."""
+
+    def __init__(self, labels: npt.NDArray[Any]) -> None:
+        self._labels = labels
+
+    def group(self, texts: Sequence[str], count: int) -> npt.NDArray[Any]:  # noqa: ARG002
+        return self._labels
+
+
+def _is_folder(data: Any) -> bool:
+    return isinstance(data, str | os.PathLike) and Path(data).is_dir()
+
+
+def _filled(table: Table, label: str) -> Table | None:
+    """The rows whose label is not empty; None if there are none."""
+    values = table.columns[label]
+    rows = [i for i, value in enumerate(values) if not is_missing(value) and str(value).strip()]
+    return table.take(rows) if rows else None
+
+
+def _labelled(table: Table, roles: Mapping[str, Any]) -> Table | None:
+    """The rows that say what is right, if there are any."""
+    for name in table.columns:
+        if name.strip().casefold() in _LABELS or name in [roles.get(word) for word in _LABELS]:
+            return _filled(table, name)
+    return None
+
+
+def _answers(labels: Data) -> Table:
+    """The rows of an answered file that have a label."""
+    (table,) = read_blocks(labels, lambda names, _: names, inf)
+    filled = _filled(table, "label") if "label" in table.columns else None
+    if filled is None:
+        raise InputError(
+            f"{table.source.file} has nothing in the column label: fill in what --ask wrote."
+        )
+    return filled
+
+
+def _joined(labelled: Table | None, answers: Table, roles: Mapping[str, Any]) -> Table:
+    """Answers behind the labels that were there before, as far as both have the columns."""
+    if labelled is None or "text" not in answers.columns:
+        return answers
+    label = roles.get("label", "label")
+    texts, labels = _texts(labelled, roles), map(str, labelled.columns[label])
+    columns = {
+        "text": [*texts, *answers.text_column("text")],
+        "label": [*labels, *map(str, answers.columns["label"])],
+    }
+    return Table(columns, Source(answers.source.file, "row", range(1, len(columns["text"]) + 1)))
+
+
+def _texts(table: Table, roles: Mapping[str, Any]) -> list[str]:
+    names = choose_columns(list(table.columns), roles.get("text"), table.source.file)
+    return [text for text in table.text_column(names) if text.strip()]
+
+
+def _unlabelled(
+    table: Table,
+    work: Work | None,
+    roles: Mapping[str, Any],
+    queries: Sequence[str] | str | os.PathLike[str] | None,
+) -> Sample:
+    if work is None:
+        raise InputError(
+            f"{table.source.file} has no labels, so it does not say what it is for: give "
+            "task= search, cluster, pairs or classify (--task on the command line)."
+        )
+    texts = list(dict.fromkeys(_texts(table, roles)))
+    if work != "search":
+        return Sample(work, table.source.file, None, texts, [])
+    if queries is not None:
+        is_file = isinstance(queries, str | os.PathLike)
+        own = read_texts(queries).texts if is_file else list(queries)  # type: ignore[arg-type]
+        return Sample(work, table.source.file, None, texts, list(own))
+    random = np.random.default_rng(0)
+    sources = random.permutation(len(texts))[:_MADE_QUERIES].tolist()
+    parts = [sentences(texts[source]) or [texts[source]] for source in sources]
+    made = [part[int(random.integers(len(part)))] for part in parts]
+    return Sample(work, table.source.file, None, texts, made, sources)
+
+
+def _judged(base: Sample, answers: Table) -> Sample:
+    """The sample with the queries that answers were found for, and their documents."""
+    name, place = answers.source.file, {text: row for row, text in enumerate(base.texts)}
+    grades: dict[str, dict[int, float]] = {}
+    columns = (answers.text_column("query"), answers.text_column("document"))
+    for row, (query, document) in enumerate(zip(*columns, strict=True)):
+        if document not in place:
+            where = answers.source.where(row)
+            raise InputError(f"{name}, {where}: this document is not in {base.name}; leave it out.")
+        try:
+            grade = float(str(answers.columns["label"][row]))
+        except ValueError:
+            where = answers.source.where(row)
+            raise InputError(f"{name}, {where}: give 1 for an answer, and 0 for none.") from None
+        if grade > 0:
+            grades.setdefault(query, {})[place[document]] = grade
+    if not grades:
+        raise InputError(f"{name}: no document answers any query; give 1 to those that do.")
+    task = RetrievalTask(name, list(grades), base.texts, list(grades.values()))
+    weights = None
+    if "weight" in answers.columns:
+        weight_of = dict(zip(columns[0], map(str, answers.columns["weight"]), strict=True))
+        weights = np.array([float(weight_of[query]) for query in grades])
+    return replace(base, task=task, weights=weights)
+
+
+def _weights(table: Table, task: Task) -> npt.NDArray[np.float64] | None:
+    if "weight" not in table.columns or len(table) != len(task):
+        return None
+    return np.array([float(str(value)) for value in table.columns["weight"]])

@@ -1,0 +1,248 @@
+"""Ways of using models, with the face that is measured: only the verb that each is for."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sememe.cascade import teach
+from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
+from sememe.neighbors import self_join
+from sememe.neighbors.communities import neighborhood_size
+from sememe.search.ranking import fused
+from sememe.search.rows import Match, Row
+
+Floats = npt.NDArray[Any]
+Ints = npt.NDArray[Any]
+
+DEPTH = 100
+"""Documents of a ranking that are fused, or handed to a cross-encoder."""
+
+RERANKED = 20
+"""Documents that a cross-encoder reads for each query."""
+
+
+class TimedEncoder:
+    """An encoder, and the most texts that it encoded in one call, in how many seconds."""
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+        self.prompts = getattr(encoder, "prompts", {})
+        self.texts, self.seconds = 0, 0.0
+        encoder.encode(["one text, so that nothing is compiled while the clock runs"])
+
+    def encode(self, texts: list[str]) -> Any:
+        """Vectors, (n, dim)."""
+        return self._timed(self.encoder.encode, texts)
+
+    def encode_query(self, texts: list[str]) -> Any:
+        """Vectors of queries, (n, dim)."""
+        return self._timed(getattr(self.encoder, "encode_query", self.encoder.encode), texts)
+
+    def encode_document(self, texts: list[str]) -> Any:
+        """Vectors of documents, (n, dim)."""
+        return self._timed(getattr(self.encoder, "encode_document", self.encoder.encode), texts)
+
+    __call__ = encode
+
+    def _timed(self, encode: Callable[[list[str]], Any], texts: list[str]) -> Any:
+        started = time.perf_counter()
+        vectors = encode(texts)
+        if len(texts) >= self.texts:
+            self.texts, self.seconds = len(texts), time.perf_counter() - started
+        return vectors
+
+
+class TimedScorer:
+    """A cross-encoder, and the most pairs that it read in one call, in how many seconds."""
+
+    def __init__(self, scorer: Any) -> None:
+        self.scorer = scorer
+        self.fingerprint = getattr(scorer, "fingerprint", "")
+        self.pairs, self.seconds = 0, 0.0
+        scorer.score([("one pair", "so that nothing is compiled while the clock runs")])
+
+    def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> Any:
+        """Scores, (n,)."""
+        started = time.perf_counter()
+        scores = self.scorer.score(pairs, **options)
+        self.count(len(pairs), time.perf_counter() - started)
+        return scores
+
+    __call__ = score
+
+    def count(self, pairs: int, seconds: float) -> None:
+        """Know how long so many pairs took, unless more were read before."""
+        if pairs >= self.pairs:
+            self.pairs, self.seconds = pairs, seconds
+
+
+class Cut:
+    """The first components of an encoder's vectors."""
+
+    def __init__(self, system: EncoderSystem, size: int) -> None:
+        self._system, self._size = system, size
+
+    def encode(self, texts: list[str]) -> Floats:
+        """Vectors, float32 (n, size)."""
+        return self._system.vectors(texts)[:, : self._size]
+
+    def encode_query(self, texts: list[str]) -> Floats:
+        """Vectors of queries, float32 (n, size)."""
+        return self._system.vectors(texts, "query")[:, : self._size]
+
+    def encode_document(self, texts: list[str]) -> Floats:
+        """Vectors of documents, float32 (n, size)."""
+        return self._system.vectors(texts, "document")[:, : self._size]
+
+
+class Words:
+    """Okapi BM25 (Robertson et al. 1994) by SQLite's FTS5, as an index has it."""
+
+    def __init__(self) -> None:
+        self.name = "BM25"
+        self.queries, self.seconds = 0, 0.0
+        self._documents: Sequence[str] = ()
+        self._connection = sqlite3.connect(":memory:", check_same_thread=False)
+
+    def rank(
+        self, queries: Sequence[str], documents: Sequence[str], depth: int
+    ) -> tuple[Ints, Floats]:
+        """Behind the documents with a word of the query, those without, in their order."""
+        return _filled(self.hits(queries, documents, depth), len(documents), depth)
+
+    def hits(
+        self, queries: Sequence[str], documents: Sequence[str], depth: int
+    ) -> list[list[tuple[int, float]]]:
+        """Of each query, the places and scores of the documents with a word of it."""
+        if documents is not self._documents:
+            self._connection.executescript(
+                "DROP TABLE IF EXISTS words;"
+                "CREATE VIRTUAL TABLE words USING fts5(text, tokenize='porter unicode61');"
+            )
+            rows = enumerate(documents)
+            self._connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", rows)
+            self._documents = documents
+        sql = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
+        started = time.perf_counter()
+        rankings = []
+        for query in queries:
+            words = dict.fromkeys(re.findall(r"\w+", query.lower()))
+            question = " OR ".join(f'"{word}"' for word in words)
+            rankings.append(
+                self._connection.execute(sql, (question, depth)).fetchall() if words else []
+            )
+        self.queries += len(queries)
+        self.seconds += time.perf_counter() - started
+        return rankings
+
+
+class Hybrid:
+    """Reciprocal-rank fusion of vectors and words, as an index does it."""
+
+    def __init__(self, name: str, system: System) -> None:
+        self.name = name
+        self.words = Words()
+        self._system = system
+
+    def rank(
+        self, queries: Sequence[str], documents: Sequence[str], depth: int
+    ) -> tuple[Ints, Floats]:
+        """The fused first hundred of each, then all others."""
+        count = min(DEPTH, depth)
+        by_meaning = self._system.rank(queries, documents, count)[0].tolist()
+        by_words = self.words.hits(queries, documents, count)
+        rankings = []
+        for first, hits in zip(by_meaning, by_words, strict=True):
+            parts = first, [place for place, _ in hits]
+            matches = fused([[Match(Row(str(i), "", {}), 0.0) for i in part] for part in parts])
+            rankings.append([(int(match.row.id), match.score) for match in matches])
+        return _filled(rankings, len(documents), depth)
+
+
+class Reranked:
+    """A cross-encoder that reads the first documents that another system finds."""
+
+    def __init__(self, name: str, system: System, scorer: ScorerSystem) -> None:
+        self.name = name
+        self._system, self._scorer = system, scorer
+
+    def rank(
+        self, queries: Sequence[str], documents: Sequence[str], depth: int
+    ) -> tuple[Ints, Floats]:
+        """The twenty that were read by their scores, then all others."""
+        first, _ = self._system.rank(queries, documents, min(DEPTH, depth))
+        rankings = []
+        for query, row in zip(queries, first.tolist(), strict=True):
+            read_, rest = row[:RERANKED], row[RERANKED:]
+            scores = self._scorer.score([(query, documents[place]) for place in read_], search=True)
+            order = np.argsort(-scores, kind="stable")
+            low = float(scores.min())
+            ranking = [(read_[at], float(scores[at])) for at in order]
+            rankings.append(ranking + [(place, low - rank) for rank, place in enumerate(rest, 1)])
+        return _filled(rankings, len(documents), depth)
+
+
+def _filled(
+    rankings: Sequence[Sequence[tuple[int, float]]], documents: int, depth: int
+) -> tuple[Ints, Floats]:
+    """Rankings as arrays (queries, depth); documents without a score come last, in their order."""
+    places = np.empty((len(rankings), depth), np.int64)
+    scores = np.empty((len(rankings), depth))
+    every = np.arange(documents)
+    for row, ranking in enumerate(rankings):
+        first = np.array([place for place, _ in ranking[:depth]], np.int64)
+        rest = np.setdiff1d(every, first)[: depth - len(first)] if len(first) < depth else every[:0]
+        places[row] = np.concatenate([first, rest])
+        given = [score for _, score in ranking[:depth]]
+        low = min(given, default=0.0)
+        scores[row] = [*given, *(low - 1 - np.arange(len(rest)))]
+    return places, scores
+
+
+class Taught(EncoderSystem):
+    """A bi-encoder's vectors as a cross-encoder moves them among the texts that are grouped."""
+
+    def __init__(self, name: str, system: EncoderSystem, scorer: ScorerSystem, budget: str) -> None:
+        super().__init__(system.encoder, name)
+        self._system, self._timed, self._budget = system, scorer.scorer, budget
+
+    def vectors(self, texts: Sequence[str], role: str = "") -> Floats:
+        """Unit vectors, float32 (n, dim), of texts that belong together."""
+        different = list(dict.fromkeys(texts))
+        rows = self._system.vectors(different, role)
+        neighbors = self_join(rows, neighborhood_size(len(rows)))
+        scorer: Any = self._timed
+        result = teach(different, rows, neighbors, scorer.scorer, self._budget, False)
+        if not result.report.cached:
+            scorer.count(result.report.pairs, result.report.seconds)
+        place = {text: row for row, text in enumerate(different)}
+        return result.vectors[[place[text] for text in texts]]
+
+
+class Tuned:
+    """A classifier whose encoder learns from the labelled texts too."""
+
+    def __init__(self, name: str, model: Any, how: str) -> None:
+        self.name = name
+        self._model, self._how = model, how
+
+    def classify(self, texts: Sequence[str], labels: Any, new_texts: Sequence[str]) -> Ints:
+        """Labels of new texts, after training on others."""
+        from sememe.classification.classifier import Classifier
+        from sememe.classification.training import train_classifier
+
+        codes = np.asarray(labels).tolist()
+        data = {"text": list(texts), "label": [f"class {code}" for code in codes]}
+        with TemporaryDirectory(prefix="sememe-") as folder:
+            target = Path(folder) / "classifier"
+            train_classifier(data, target, how=self._how, model=self._model, dev="none",
+                             progress=False)  # fmt: skip
+            answers = Classifier(target).predict(list(new_texts), progress=False)
+        return np.array([int(str(each).removeprefix("class ")) for each in answers])

@@ -1,0 +1,265 @@
+"""The choice in plain words: what it is, what it costs, why not another, and how to use it."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from sememe.costs import byte_size, duration
+from sememe.evaluation.bootstrap import Interval
+from sememe.progress import counted
+from sememe.selection.candidates import Candidate
+from sememe.selection.measuring import POINT, SURE
+from sememe.selection.prior import Work
+from sememe.selection.result import Selection
+
+_VERBS = {
+    "search": "searching",
+    "cluster": "grouping",
+    "pairs": "finding pairs among",
+    "classify": "classifying",
+}
+_OTHERS = 3  # candidates that the verdict compares the choice with
+
+
+def verdict(selection: Selection) -> str:
+    """A few sentences."""
+    return " ".join(_sentences(selection))
+
+
+def _sentences(selection: Selection) -> Iterator[str]:
+    work, scale = selection.sample.work, selection.scale
+    title = f"For {_VERBS[work]} {counted(scale.texts, 'text')}"
+    if not selection.equals:
+        yield f"{title}, {selection.nothing_fits}"
+        return
+    name, cost = selection.choice, selection.projections[selection.choice]
+    parts = [duration(cost.seconds), byte_size(cost.memory)]
+    if work == "search":
+        parts.append(f"{1000 * cost.latency:.0f} ms a query")
+    if scale.queries_per_day:
+        parts.append(f"{duration(cost.daily)} of computing a day")
+    measured = selection.state.measured.get(name)
+    figure = f"{selection.metric} {points(measured.interval())}, " if measured else ""
+    yield f"{title}: {name}: {figure}{', '.join(parts)}."
+    if measured is None:
+        yield from _by_jury(selection)
+        return
+    yield from _equals(selection)
+    yield from _others(selection)
+    if selection.sample.work in ("cluster", "pairs"):
+        yield from _every_pair(selection)
+    if selection.prior is not None and selection.prior.is_order:
+        yield (
+            f"With {selection.labels} labels, the order that the jury of {_jury(selection)} gives "
+            "without them counts too, up to half as much."
+        )
+
+
+def points(interval: Interval) -> str:
+    """A figure in points with half its interval.
+
+    >>> points(Interval(0.812, 0.803, 0.821))
+    '81.2 ± 0.9'
+    """
+    return f"{100 * interval.value:.1f} ± {50 * (interval.high - interval.low):.1f}"
+
+
+def _jury(selection: Selection) -> str:
+    names = {"default": "the default model", "static": "WordLlama", "words": "words alone"}
+    assert selection.prior is not None
+    *first, last = [names[role] for role in selection.prior.jury]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _by_jury(selection: Selection) -> Iterator[str]:
+    """What is known without a label."""
+    prior = selection.prior
+    assert prior is not None
+    yield f"Nothing is labelled: this order is the agreement with {_jury(selection)}."
+    if not prior.is_order:
+        yield "The jury is too small for more than that."
+    yield "The default model's own first place is by construction, and a better model may look worse."  # noqa: E501
+    families = {each.name: each.family for each in selection.candidates}
+    ranked = sorted(selection.scores, key=lambda name: -selection.scores[name])
+    rival = next((n for n in ranked if families[n] != families[selection.choice]), None)
+    if rival is not None:
+        share = prior.share_right(selection.choice, rival)
+        yield (
+            f"The next is {rival}; an order of two as far apart was right in {100 * share:.0f} % "
+            "of the cases on 21 data sets."
+        )
+    yield "Label some to know: --ask 50 writes what is most worth it."
+
+
+def _equals(selection: Selection) -> Iterator[str]:
+    """Those that the sample cannot tell apart, and how many items would."""
+    equal = selection.equals
+    others = [name for name in equal if name != selection.choice]
+    if not others:
+        return
+    shown = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
+    cheapest = "" if equal[0] == selection.choice else f"; the cheapest of them is {equal[0]}"
+    yield f"Nothing in {selection.labels:,} items tells it from {shown}{cheapest}."
+    families = {each.name: each.family for each in selection.candidates}
+    this = selection.state.measured[selection.choice]
+    needed = []
+    for name in others:
+        other = selection.state.measured[name].against(this, SURE)
+        if families[name] != families[selection.choice] and abs(other.difference) > POINT:
+            ratio = (other.high - other.low) / 2 / abs(other.difference)
+            needed.append((round(this.items * ratio**2), name))
+    if needed:
+        items, name = min(needed)
+        yield (
+            f"About {items:,} labelled items would tell it from {name}; --ask writes which are "
+            "most worth labelling."
+        )
+
+
+def _others(selection: Selection) -> Iterator[str]:
+    """Why not another: better but dearer, or cheaper but worse."""
+    state, projections = selection.state, selection.projections
+    this, cost = state.measured[selection.choice], projections[selection.choice]
+    families = {each.name: each.family for each in selection.candidates}
+    kinds = {each.name: each.kind for each in selection.candidates}
+    told = {families[selection.choice]}
+    ranked = sorted(state.measured, key=lambda name: -state.measured[name].value)
+    for name in ranked:
+        if name not in projections or families[name] in told or name in selection.equals:
+            continue
+        other = state.measured[name]
+        if other.items != this.items:
+            difference = other.value - this.value
+            span = f", on {other.items} items"
+        else:
+            compared = other.against(this, SURE)
+            difference = compared.difference
+            span = f" ({100 * compared.low:+.1f} to {100 * compared.high:+.1f})"
+        amount = (
+            f"{abs(100 * difference):.1f} points {'better' if difference > 0 else 'worse'}{span}"
+        )
+        seconds = projections[name].seconds
+        price = _price(seconds, cost.seconds)
+        why = (
+            ": it was never trained for similarity" if kinds[name] == "regular transformer" else ""
+        )
+        limit = selection.problem(name)
+        yield f"{name} is {amount} and {limit or price}{why}."
+        told.add(families[name])
+        if len(told) > _OTHERS:
+            return
+
+
+def _price(seconds: float, other: float) -> str:
+    if seconds > 1.5 * other:
+        return f"would take {duration(seconds)}"
+    if seconds < other / 1.5:
+        return f"takes {duration(seconds)}"
+    return "costs as much"
+
+
+def _every_pair(selection: Selection) -> Iterator[str]:
+    """What a cross-encoder would cost that reads every pair."""
+    for each in selection.candidates:
+        speed = selection.speeds.get(each.name)
+        if each.kind in ("cascade", "cross-encoder") and speed is not None and speed.pair:
+            every = speed.reading_all_pairs(selection.scale.texts)
+            pairs = selection.scale.texts * (selection.scale.texts - 1) // 2
+            yield (f"A cross-encoder that reads all {pairs:,} pairs would take {duration(every)}.")
+            return
+
+
+def code(candidate: Candidate, work: Work) -> str:
+    """The choice in a few lines of Python."""
+    cross = label_or_path(candidate.cross)
+    if candidate.kind == "cross-encoder":
+        return f"cross = sememe.CrossEncoder({cross!r})\nscores = cross.score(pairs)"
+    if work == "classify" and not candidate.size:
+        options = f"how={candidate.how or 'probe'!r}, model={label_or_path(candidate.model)!r}"
+        return (
+            f'sememe.train_classifier("labelled.csv", "my-classifier", {options})\n'
+            'labels = sememe.Classifier("my-classifier").predict(texts)'
+        )
+    arguments = [repr(label_or_path(candidate.model))] * bool(candidate.model)
+    arguments += [f"{name}={value!r}" for name, value in candidate.options.items()]
+    encoder = f"encoder = sememe.BiEncoder({', '.join(arguments)})"
+    vectors = f", vectors=encoder.encode(texts, truncate_dim={candidate.size})"
+    vectors = vectors if candidate.size else ""
+    if work == "cluster":
+        taught = f", cross={cross!r}, budget={candidate.budget!r}" if candidate.budget else ""
+        return f"{encoder}\ngroups = sememe.cluster(texts, encoder{taught}{vectors})"
+    if work == "pairs":
+        return f"{encoder}\npairs = sememe.find_pairs(texts, encoder{vectors})"
+    if candidate.size:
+        return f"{encoder}\n{vectors.removeprefix(', ')}".replace("vectors=", "vectors = ")
+    mode = {"words": ', mode="bm25"', "hybrid": ', mode="hybrid"'}.get(candidate.kind, "")
+    rerank = f", rerank={cross!r}" if cross else ""
+    return (
+        f'{encoder}\nindex = sememe.Index.create("my-index", encoder)\n'
+        f'index.add(texts); hits = index.search("a question"{mode}{rerank})'
+    )
+
+
+def command(candidate: Candidate, work: Work) -> str:
+    """The choice as a command; "" where only Python can use it so."""
+    is_named = all(
+        isinstance(each, str | os.PathLike) for each in (candidate.model, candidate.cross)
+    )
+    if not is_named or candidate.size or "pooling" in candidate.options:
+        return ""
+    model = f" --model {shlex.quote(label_or_path(candidate.model))}" if candidate.model else ""
+    precision = candidate.options.get("precision")
+    model += f" --precision {precision}" if precision and work != "classify" else ""
+    cross = shlex.quote(label_or_path(candidate.cross))
+    if candidate.kind == "cross-encoder":
+        return f"sememe score pairs.csv --model {cross} -o scores.csv"
+    if work == "cluster":
+        taught = f" --cross {cross} --budget {candidate.budget}" if candidate.budget else ""
+        return f"sememe cluster texts.csv{model}{taught} -o groups"
+    if work == "pairs":
+        return f"sememe pairs texts.csv{model} -o pairs.csv"
+    if work == "classify":
+        how = candidate.how or "probe"
+        return f"sememe train classifier labelled.csv --how {how}{model} -o my-classifier"
+    mode = {"words": " --mode bm25", "hybrid": " --mode hybrid"}.get(candidate.kind, "")
+    rerank = f" --rerank {cross}" if candidate.cross else ""
+    return f"sememe index texts.csv{model} -o my-index && sememe search my-index{mode}{rerank}"
+
+
+def label_or_path(model: Any) -> str:
+    """A name or folder as it was given; of another object, its type."""
+    return os.fspath(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+
+
+def table(selection: Selection) -> list[list[str]]:
+    """The candidates, best first, a line of cells each, below a line of names."""
+    head = [
+        "candidate",
+        selection.metric,
+        "items",
+        "texts/s",
+        "pairs/s",
+        "p99",
+        "at scale",
+        "memory",
+        "",
+    ]
+    lines = [head]
+    for row in selection.rows:
+        figure = "-" if row.prior is None else f"({row.prior:.2f})"
+        marks = ["chosen"] * (bool(selection.equals) and row.name == selection.choice)
+        marks += ["as good"] * (row.is_equal and not marks)
+        speed, cost = row.speed, row.projection
+        lines.append([
+            row.name,
+            points(row.quality) if row.quality else figure,
+            f"{row.items:,}" if row.items else "-",
+            f"{1 / speed.text:,.0f}" if speed and speed.text else "-",
+            f"{1 / speed.pair:,.0f}" if speed and speed.pair else "-",
+            f"{1000 * speed.slow_call:.1f} ms" if speed else "-",
+            duration(cost.seconds) if cost else "-",
+            byte_size(cost.memory) if cost else "-",
+            "; ".join([*marks, *filter(None, [row.note])]),
+        ])  # fmt: skip
+    return lines

@@ -1,0 +1,164 @@
+"""What a student learns from, and what it is judged by: texts held out, and their teacher's word.
+
+That a student agrees with its teacher is *fidelity*; whether it is better, only labels say.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.cascade import LinearMap
+from sememe.checkpoint import Checkpoint, write
+from sememe.checkpoint.modules import Dense, Normalize
+from sememe.data import Examples, load
+from sememe.encoders.vectors import unit
+from sememe.errors import InputError
+from sememe.evaluation.measures import Compute, Measurement, measure_bi
+from sememe.evaluation.outcome import Choice, History
+from sememe.neighbors import nearest
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+_FEWEST = 200
+_HELD_OUT, _MOST_HELD_OUT = 0.1, 2000
+_NEAREST = 3  # neighbours of each text held out that the teacher judges
+_TIE = 1e-6  # two judgements that lie no farther apart have no order
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Different texts: those that teach, and those held out, as rows of what the user passed."""
+
+    texts: list[str]
+    train: Rows
+    held: Rows
+
+    @classmethod
+    def split(cls, texts: list[str], seed: int) -> "Lessons":
+        """A tenth is held out, 2,000 at the most; InputError for fewer than 200 different texts."""
+        first = {text: row for row, text in reversed(list(enumerate(texts))) if text.strip()}
+        rows = np.array(sorted(first.values()), np.int64)
+        if len(rows) < _FEWEST:
+            raise InputError(
+                f"{len(rows)} different texts are too few to distil from: give at least {_FEWEST}, "
+                "and better some thousands, such as the student will read."
+            )
+        rows = np.random.default_rng(seed).permutation(rows)
+        held = min(_MOST_HELD_OUT, round(_HELD_OUT * len(rows)))
+        return cls(texts, np.sort(rows[held:]), np.sort(rows[:held]))
+
+    def of(self, rows: Rows) -> list[str]:
+        """The texts of some rows."""
+        return [self.texts[row] for row in rows]
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student that can be written, and what computes the vectors of it, and those before it."""
+
+    before: Compute
+    after: Compute
+    choices: list[Choice]
+    write: Callable[[Path], None]
+    exam: Examples
+    history: History = field(default_factory=History)
+    precision: str = "f32"
+
+
+def exam(
+    texts: Sequence[str], vectors: Floats, judge: Callable[[Rows, Rows], Any], seed: int = 0
+) -> Examples:
+    """Scored pairs of texts held out: of each its nearest others, and as many at random.
+
+    Args:
+        texts: n texts.
+        vectors: float32 (n, dim), by which they are near.
+        judge: the teacher's judgement of pairs of rows.
+        seed: of the pairs at random.
+
+    Raises:
+        InputError: the teacher judges all of them alike.
+    """
+    others = nearest(vectors, min(_NEAREST, len(texts) - 1)).indices.astype(np.int64)
+    first = np.repeat(np.arange(len(texts)), others.shape[1])
+    steps = np.random.default_rng(seed).integers(1, len(texts), len(first))
+    second = np.concatenate([others.ravel(), (first + steps) % len(texts)])
+    first = np.tile(first, 2)
+    judgement = np.asarray(judge(first, second), np.float64)
+    low, spread = judgement.min(), np.ptp(judgement)
+    if spread < _TIE:
+        raise InputError("the teacher judges all pairs alike: there is nothing to learn from it.")
+    one, other = ([texts[row] for row in rows.tolist()] for rows in (first, second))
+    scores = ((judgement - low) / spread).tolist()
+    return load({"sentence1": one, "sentence2": other, "score": scores})
+
+
+def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
+    """The judgement of a teacher whose unit vectors, float32 (n, dim), these are."""
+    return lambda first, second: (vectors[first] * vectors[second]).sum(1)
+
+
+def fidelity(examples: Examples, encode: Compute) -> Measurement:
+    """Spearman's correlation of a student's cosines with its teacher's judgement."""
+    return replace(measure_bi(examples, once(encode)), metric="Spearman with the teacher")
+
+
+def order(measured: Measurement) -> Measurement:
+    """How often a student puts two pairs, drawn at random, into its teacher's order."""
+    cosines, judgement = measured.values, measured.gold[0]
+    other = np.random.default_rng(0).permutation(len(cosines))
+    gaps = judgement - judgement[other]
+    agrees = (cosines - cosines[other]) * gaps > 0
+    return Measurement("pairs in the teacher's order", np.mean, agrees[np.abs(gaps) > _TIE] * 1.0)
+
+
+def once(encode: Compute) -> Compute:
+    """The same vectors, of unit length, every text encoded once."""
+
+    def vectors(texts: Sequence[str]) -> Any:
+        rows: dict[str, int] = {}
+        places = [rows.setdefault(text, len(rows)) for text in texts]
+        return unit(np.asarray(encode(list(rows)), np.float32))[places]
+
+    return vectors
+
+
+def write_with_dense(
+    checkpoint: Checkpoint,
+    folder: Path,
+    weight: Floats,
+    bias: Floats | None = None,
+    tensors: Mapping[Path, Any] | None = None,
+) -> None:
+    """Write a checkpoint whose vectors a matrix moves: with Dense and Normalize behind the rest.
+
+    Args:
+        checkpoint: the bi-encoder.
+        folder: a new one.
+        weight: float32 (dim out, dim in), what vectors of unit length are multiplied by.
+        bias: float32 (dim out,).
+        tensors: other weights, as `checkpoint.write` takes them.
+    """
+    place, head = Path("dense"), [*checkpoint.head]
+    if not checkpoint.normalized:
+        head.append(Normalize())
+    layer = {"linear.weight": np.ascontiguousarray(weight, np.float32)}
+    if bias is not None:
+        layer["linear.bias"] = bias
+    dense = Dense(place, weight.shape[1], len(weight), bias is not None, "Identity")
+    changed = replace(checkpoint, head=(*head, dense, Normalize()))
+    write(changed, folder, {**(tensors or {}), place: layer})
+
+
+def write_map(checkpoint: Checkpoint, folder: Path, linear_map: LinearMap) -> None:
+    """Write a checkpoint whose vectors a cascade's map moves.
+
+    `LinearMap.move` normalises before it multiplies; only the length of a product depends on that.
+    """
+    root = linear_map.root
+    write_with_dense(checkpoint, folder, root, -(root @ linear_map.mean))

@@ -1,0 +1,148 @@
+"""Teachers: what gives scores or vectors, one or several, by name, as objects or from a file."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sememe.arguments import shown
+from sememe.cascade.scores import Reader
+from sememe.checkpoint import read
+from sememe.costs import Budget, warn_of_duration
+from sememe.encoders import BiEncoder, CrossEncoder
+from sememe.encoders.opening import encoded
+from sememe.errors import CostWarning, InputError
+from sememe.jobs import Job
+from sememe.neighbors import as_vectors, normalized
+from sememe.protocols import Scorer
+from sememe.tables import read_table
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+_SHARD = 8192  # texts whose vectors are saved together
+
+
+@dataclass(frozen=True)
+class _Encoders:
+    """Several encoders as one: their unit vectors behind each other."""
+
+    encoders: Sequence[Any]
+
+    def encode(self, texts: list[str], *, progress: bool | None = None) -> Floats:
+        return np.hstack([normalized(encoded(each, texts, progress)) for each in self.encoders])
+
+
+@dataclass(frozen=True)
+class _CrossEncoders:
+    """Several cross-encoders as one: the mean of their logits."""
+
+    scorers: Sequence[CrossEncoder]
+
+    @property
+    def fingerprint(self) -> str:
+        return "+".join(each.fingerprint for each in self.scorers)
+
+    def score(self, pairs: Any, *, raw: bool = True, progress: bool | None = None) -> Floats:
+        scores = [each.score(pairs, raw=raw, progress=progress) for each in self.scorers]
+        return np.asarray(np.mean(scores, axis=0), np.float32)
+
+
+def open_teacher(teacher: Any) -> Any:
+    """What has `.score`, what has `.encode`, or vectors, float (n, dim).
+
+    Args:
+        teacher: that itself; a model's name; a file of vectors, x.npy or x.parquet with a column
+            `vector`; or a list of models, either cross-encoders or encoders.
+
+    Raises:
+        InputError: a list of both kinds, or a file that cannot be read.
+    """
+    if isinstance(teacher, list | tuple):
+        several = [open_teacher(each) for each in teacher]
+        if all(isinstance(each, CrossEncoder) for each in several):
+            return _CrossEncoders(several)
+        if all(callable(getattr(each, "encode", None)) for each in several):
+            return _Encoders(several)
+        raise InputError("several teachers must all be cross-encoders, or all be encoders.")
+    if not isinstance(teacher, str | os.PathLike):
+        return teacher
+    path = Path(teacher)
+    if path.suffix.lower() not in (".npy", ".parquet"):
+        return (CrossEncoder if read(teacher).scoring else BiEncoder)(teacher)
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path)
+        return np.array(list(read_table(path).column("vector")), np.float32)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"teacher={shown(path)} cannot be read as vectors: {error}.") from None
+
+
+def identity(teacher: Any) -> str:
+    """By which an interrupted run knows its teacher again."""
+    if isinstance(teacher, np.ndarray):
+        return blake2b(np.ascontiguousarray(teacher).tobytes(), digest_size=16).hexdigest()
+    several = getattr(teacher, "encoders", [teacher])
+    return "+".join(getattr(each, "fingerprint", type(each).__name__) for each in several)
+
+
+def teacher_vectors(
+    teacher: Any, texts: list[str], rows: Rows, job: Job, progress: bool | None
+) -> Floats:
+    """Unit vectors, float32 (rows, dim), of some of the texts; those of an encoder are kept.
+
+    Raises:
+        InputError: vectors of another number of rows, with a NaN, or all alike.
+        JobError: they cannot be kept, as on a full disk.
+    """
+    if not callable(getattr(teacher, "encode", None)):
+        vectors = as_vectors(teacher, name="teacher's vectors")
+        if len(vectors) != len(texts):
+            raise InputError(
+                f"teacher holds {len(vectors):,} vectors for {len(texts):,} texts: give a row a "
+                "text."
+            )
+        vectors = vectors[rows]
+    else:
+        some = [texts[row] for row in rows]
+        vectors = kept_vectors(partial(encoded, teacher, progress=progress), some, job)
+    if np.ptp(vectors, axis=0).max() < 1e-6:
+        raise InputError("the teacher gives every text the same vector: there is nothing to learn.")
+    return normalized(vectors)
+
+
+def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job) -> Floats:
+    """Vectors, float32 (n, dim), of which every shard is kept as soon as it is there."""
+    parts = [texts[start : start + _SHARD] for start in range(0, len(texts), _SHARD)]
+    began = time.monotonic()
+    for number, part in enumerate(parts):
+        if job.has(number, part):
+            continue
+        vectors = as_vectors(encode(part), name="encoder's vectors")
+        job.write(number, part, ".npy", partial(np.save, arr=vectors))
+        if number == 0:
+            seconds = (time.monotonic() - began) * (len(texts) / len(part) - 1)
+            warn_of_duration(f"{len(texts):,} vectors", seconds)
+    return np.concatenate([np.load(path) for path in job.finish(len(parts))])
+
+
+def scored_by(
+    teacher: Scorer, texts: list[str], progress: bool | None
+) -> Callable[[Rows, Rows], NDArray[np.float64]]:
+    """The teacher's logits of pairs of the texts, given their rows."""
+
+    def judge(first: Rows, second: Rows) -> NDArray[np.float64]:
+        reader = Reader(teacher, texts, Budget(), len(first), progress)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CostWarning)  # of a tenth of what was said already
+            return reader.read(first, second)
+
+    return judge

@@ -1,0 +1,221 @@
+"""Tune a student by a cross-encoder: propose, score, train, and propose again with the student.
+
+A linear map that the scores teach is where it begins (`sememe.cascade`). What the map leaves of
+the scores, the student's own weights learn; all pairs that nobody scored keep their cosine, for a
+cross-encoder knows neighbours and not what lies far apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from sememe.cascade import teach
+from sememe.cascade.edges import Edges, Values, standardized
+from sememe.cascade.scores import Reader
+from sememe.checkpoint import read
+from sememe.costs import Budget
+from sememe.data.examples import Example
+from sememe.encoders import BiEncoder
+from sememe.encoders.opening import encoded
+from sememe.errors import InputError
+from sememe.evaluation.outcome import Choice, History
+from sememe.jobs import Job
+from sememe.neighbors import Neighbors, normalized, self_join
+from sememe.neighbors.communities import neighborhood_size
+from sememe.protocols import Scorer
+from sememe.training.lessons import Floats, Lessons, Student, exam, fidelity, once, write_map
+from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
+from sememe.training.settings import TrainingSettings
+from sememe.training.teachers import scored_by
+from sememe.training.trainer import Objective, Trainer
+from sememe.training.transformer_student import StudentTower, new_folder
+
+_ROUNDS = 2
+_FOR_MAP = 3  # pairs a text
+_FAR = 4  # how many times as many neighbours are proposed as a graph has
+_GROUP, _GROUPS = 8, 8  # texts that are near each other, and such groups in a batch
+_EPOCHS, _RATE = 2, 3e-5
+_STEP = 0.5  # standard deviations of cosines for one of what they leave of the scores
+
+
+class NeighborhoodLoss(Loss):
+    """Brings cosines of scored pairs to what is wanted, and keeps those of all other pairs.
+
+    Columns: g texts each; targets: their rows, int64 (n, g).
+
+    Args:
+        wanted: float32 (texts, texts), the cosine that each scored pair is to have.
+        before: float32 (texts, dim), unit vectors whose cosines other pairs keep.
+    """
+
+    def __init__(self, wanted: csr_array, before: Floats) -> None:
+        super().__init__()
+        self.wanted, self.before = wanted, before
+
+    def forward(self, outputs: Outputs) -> Tensor:
+        """The loss of groups of texts."""
+        vectors, rows = unit(torch.cat(outputs.columns)), outputs.targets.T.flatten()
+        cosines, places = vectors @ vectors.T, rows.cpu().numpy()
+        block = self.wanted[places][:, places].toarray()
+        wanted = torch.from_numpy(block).to(cosines)
+        old = self.before[places]
+        before = torch.from_numpy(old @ old.T).to(cosines)
+        scored, other = wanted != 0, rows != rows[:, None]  # a cosine of 0 exactly is nobody's
+        learned = (cosines - wanted).square()[scored]
+        held = (cosines - before).square()[other & ~scored]
+        return sum(values.sum() / max(len(values), 1) for values in (learned, held))
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Each text with others that it was scored with, drawn anew in every epoch."""
+
+    texts: Sequence[str]
+    partners: csr_array
+    epochs: int
+    seed: int
+
+    def __len__(self) -> int:
+        return max(2, self.epochs * len(self.texts) // _GROUP)
+
+    def __getitem__(self, i: int) -> Example:
+        random = np.random.default_rng([self.seed, i])
+        anchor = int(random.integers(len(self.texts)))
+        starts = self.partners.indptr
+        others = self.partners.indices[starts[anchor] : starts[anchor + 1]]
+        size = _GROUP - 1
+        drawn = (
+            random.choice(others, size, replace=len(others) < size)
+            if len(others)
+            else [anchor] * size
+        )
+        rows = (anchor, *map(int, drawn))
+        return Example(tuple(self.texts[row] for row in rows), rows)
+
+
+def tune(
+    lessons: Lessons,
+    teacher: Scorer,
+    student: BiEncoder,
+    job: Job,
+    budget: Budget,
+    *,
+    vouched: bool,
+    seed: int,
+    progress: bool | None,
+) -> Student:
+    """Train a student by what a cross-encoder says of its neighbours.
+
+    Args:
+        lessons: the texts.
+        teacher: anything with `.score(pairs)`.
+        student: the bi-encoder that learns.
+        job: where the state is kept; scores are in the cascade's cache.
+        budget: how many pairs the teacher may read.
+        vouched: whether labels say that the teacher is better than the student; else the cascade
+            has to trust it.
+        seed: of the order of texts.
+        progress: as everywhere.
+
+    Raises:
+        InputError: a teacher that is neither vouched for nor trusted.
+        JobError: a full disk; what is done is kept.
+    """
+    texts, held = lessons.of(lessons.train), lessons.of(lessons.held)
+    encode = once(partial(encoded, student, progress=progress))
+    vectors, held_vectors = encode(texts), encode(held)
+    size = neighborhood_size(len(texts))
+    first, rest = _shared(budget, len(texts))
+    cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
+    begin, lesson = student._checkpoint, cascade.lesson
+    if cascade.map is not None:
+        write_map(begin, new_folder(job.folder / "start"), cascade.map)
+        begin = replace(read(job.folder / "start"), name=student.model)
+    elif not vouched:
+        raise InputError(
+            f"There is no student. {cascade.report.why} Labelled data (dev=) on which the teacher "
+            "is better than the student would vouch for it."
+        )
+    torch.manual_seed(seed)
+    tower = StudentTower(begin)
+    half = len(held) // 2
+    chooses, judges = (
+        exam(held[part], held_vectors[part], scored_by(teacher, held[part], progress))
+        for part in (slice(half), slice(half, None))
+    )
+    reader = Reader(teacher, texts, rest, 2 * _FAR * size * len(texts), progress)
+    assert lesson is not None
+    edges, logits, moved = lesson.scored, lesson.logits, cascade.vectors
+    settings = TrainingSettings(
+        epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0, evaluations=2,
+        seed=seed,
+    )  # fmt: skip
+    history = History()
+    for number in range(1, _ROUNDS + 1):
+        new = _proposals(moved, size) - edges
+        new = new[: reader.remaining // (_ROUNDS - number + 1)]
+        read_now = reader.read(new.first, new.second)
+        edges, logits = edges + new[: len(read_now)], np.append(logits, read_now)
+        wanted = _wanted(edges, logits, cascade.vectors)
+        groups = _Groups(texts, wanted, _EPOCHS, seed + number)
+        folder = job.folder / f"round-{number}"
+        folder.mkdir(exist_ok=True)
+        trainer = Trainer(
+            tower, [Objective(groups, NeighborhoodLoss(wanted, cascade.vectors))], settings,
+            measure=lambda t: fidelity(chooses, t.encode).value, folder=folder,
+        )  # fmt: skip
+        history = _joined(history, trainer.run(progress))
+        if not trainer.history.best:
+            break  # it agrees with its teacher no better than before
+        moved = normalized(tower.encode(texts)) if number < _ROUNDS else moved
+    choices = [
+        Choice("trust", "by labels" if cascade.map is None else "yes", cascade.report.why),
+        Choice("rounds", number, "until the texts held out agreed no better with the teacher"),
+    ]
+    return Student(encode, tower.encode, choices, tower.save, judges, history, trainer.precision)
+
+
+def _shared(budget: Budget, texts: int) -> tuple[Budget, Budget]:
+    """What the map may cost, and what is left."""
+    if budget.seconds:
+        return Budget(seconds=budget.seconds / 4), Budget(seconds=budget.seconds * 3 / 4)
+    pairs = budget.count(texts)
+    first = min(_FOR_MAP * texts, pairs)
+    return Budget(pairs=first), Budget(pairs=pairs - first)
+
+
+def _proposals(vectors: Floats, size: int) -> Edges:
+    """Edges to the nearest neighbours, and as many to some of the band behind them, shuffled."""
+    random = np.random.default_rng(0)
+    wide = self_join(vectors, _FAR * size).indices
+    band = random.permuted(wide[:, size:], axis=1)[:, :size]
+    picked = np.hstack([wide[:, :size], band])
+    edges = Edges.between(Neighbors(picked, np.zeros(picked.shape, np.float32)))
+    return edges[random.permutation(len(edges))]
+
+
+def _wanted(edges: Edges, logits: Values, vectors: Floats) -> csr_array:
+    """The cosine that each scored pair is to have, float32 (texts, texts), symmetric.
+
+    It is the one it has, and a share of what a line over the cosines leaves of the logits.
+    """
+    cosines, target = edges.products(vectors, vectors), edges.centered(logits)
+    rest = standardized(target - np.polyval(np.polyfit(cosines, target, 1), cosines))
+    values = np.tile(cosines + _STEP * cosines.std() * rest, 2)
+    ends = (np.append(edges.first, edges.second), np.append(edges.second, edges.first))
+    return csr_array((values, ends), shape=(edges.texts, edges.texts), dtype=np.float32)
+
+
+def _joined(first: History, second: History) -> History:
+    """Two histories, one behind the other."""
+    start, before = len(first.losses), len(first.evaluations)
+    return History(
+        first.losses + second.losses,
+        first.rates + second.rates,
+        first.evaluations + [(start + step, value) for step, value in second.evaluations],
+        first.best if before and not second.best else before + (second.best or 0),
+    )

@@ -1,0 +1,172 @@
+"""Transformers as students: layers kept, sizes that differ, kills, full disks, verdicts."""
+
+import json
+import re
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_distilling import Scores, Words, made_texts
+
+from sememe import BiEncoder, distill
+from sememe.checkpoint import read
+from sememe.errors import InputError, JobError, SememeError, SememeWarning
+from sememe.neighbors import normalized
+from sememe.tables import write_table
+from tiny_models import make_checkpoint, random_bert
+from training_processes import finish, start
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning"),
+    pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four layers, of which each does little: what two of them give is near."""
+    bert = random_bert(num_hidden_layers=4)
+    for layer in bert.encoder.layer:
+        for part in (layer.attention.output.dense, layer.output.dense):
+            part.weight.data *= 0.3
+    folder = tmp_path_factory.mktemp("teacher") / "model"
+    return make_checkpoint(folder, bert=bert, head=["normalize"]).directory
+
+
+def taught(teacher: Any, output: Path, **options: Any) -> Any:
+    """A student, after a few steps."""
+    return distill(made_texts(), output, teacher=teacher, **{"budget": "1s", **options})
+
+
+def test_layers_are_kept_from_the_first_to_the_last(teacher: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    done = taught(teacher, tmp_path / "s", layers=3)
+    student, original = read(tmp_path / "s"), read(teacher)
+    assert student.layers == 3
+    for new, old in enumerate((0, 2, 3)):  # evenly between; a half goes to the even one
+        name = "encoder.layer.{}.attention.self.query.bias"
+        shape = student.weights.shape(name.format(new))
+        ours, theirs = (
+            model.weights.get(name.format(number), shape)
+            for model, number in ((student, new), (original, old))
+        )
+        assert np.corrcoef(ours, theirs)[0, 1] > 0.9, "trained, and the same layer still"
+    table = "embeddings.word_embeddings.weight"
+    shape = original.weights.shape(table)
+    kept = student.weights.get(table, shape)
+    assert np.array_equal(kept, original.weights.get(table, shape)), "tokens keep their vectors"
+    assert done.after.value > done.before.value
+    assert {choice.name for choice in done.choices} >= {"how", "layers", "epochs"}
+    texts = made_texts(5)
+    theirs = SentenceTransformer(str(tmp_path / "s"), device="cpu").encode(texts)
+    ours = BiEncoder(tmp_path / "s", precision="f32").encode(texts)
+    assert np.allclose(ours, theirs, atol=1e-5)
+    assert (tmp_path / "s" / "distillation.html").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+
+
+def test_a_given_student_of_another_size_and_tokenizer_learns(tmp_path: Path) -> None:
+    cased = make_checkpoint(tmp_path / "cased", casing="cased", seed=3).directory
+    write_table(tmp_path / "v.parquet", {"vector": [*Words().encode(made_texts())]})
+    done = taught(tmp_path / "v.parquet", tmp_path / "s", student=cased)
+    assert done.better, done.verdict
+    assert BiEncoder(tmp_path / "s").dim == 24
+    both = taught([Words(), cased], tmp_path / "both", student=cased, dim=8)
+    assert both.after is not None
+    assert BiEncoder(tmp_path / "both").dim == 8
+
+
+def test_principal_axes_come_first_so_that_vectors_can_be_cut(
+    teacher: Path, tmp_path: Path
+) -> None:
+    taught(teacher, tmp_path / "s", student=teacher, dim=32)
+    texts = made_texts(400)[300:]
+    full, expected = BiEncoder(tmp_path / "s").encode(texts), BiEncoder(teacher).encode(texts)
+    gold = (expected @ expected.T)[np.triu_indices(len(texts), 1)]
+
+    def agreement(vectors: Any) -> float:
+        cosines = (normalized(vectors) @ normalized(vectors).T)[np.triu_indices(len(texts), 1)]
+        return float(np.corrcoef(cosines, gold)[0, 1])
+
+    assert agreement(full[:, :8]) > agreement(full[:, -8:])
+
+
+def _distil(teacher: Path, output: Path, room: int | None, message: Path) -> None:
+    if room is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    try:
+        taught(teacher, output, layers=2, budget="1h", seed=1)
+    except SememeError as error:
+        message.write_text(f"{type(error).__name__}: {error}")
+
+
+def test_killed_or_on_a_full_disk_it_resumes_with_the_teachers_vectors(
+    teacher: Path, tmp_path: Path
+) -> None:
+    output, message = tmp_path / "s", tmp_path / "message.txt"
+    work = tmp_path / "s.distilling"
+    process = start(_distil, teacher, output, None, message)
+    while process.is_alive() and not (work / "start").exists() and not [*work.glob("part-*")]:
+        time.sleep(0.001)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not output.exists()
+    assert finish(start(_distil, teacher, output, 20_000, message)) == [0]
+    # Where it was killed decides which file has no room first.
+    assert re.search(r"cannot be written: .*too large|is the disk full\?", message.read_text())
+    assert "\n" not in message.read_text()
+    with pytest.raises(JobError, match="begun with seed 1, and now it is 2"):
+        taught(teacher, output, layers=2, budget="1h", seed=2)
+    _distil(teacher, output, None, message)
+    assert BiEncoder(output).dim == 32
+    assert not work.exists()
+
+
+def test_labels_judge_student_and_teacher(teacher: Path, tmp_path: Path) -> None:
+    texts = made_texts(400)[300:]
+    first, second = texts[::2], texts[1::2]
+    gold = Words()
+    score = (gold.encode(first) * gold.encode(second)).sum(1)
+    dev = {"sentence1": first, "sentence2": second, "score": ((score + 1) / 2).tolist()}
+    done = taught(Words(), tmp_path / "s", student=teacher, dev=dev)
+    assert done.last.metric == "Spearman"
+    names = [measured.metric for measured in done.further]
+    assert names == [
+        "Spearman with the teacher",
+        "pairs in the teacher's order",
+        "the teacher's Spearman",
+    ]
+    assert done.further[-1].value == pytest.approx(1, abs=1e-3)
+    (praise,) = [choice for choice in done.choices if choice.name == "teacher"]
+    assert praise.value == "better"
+    written = json.loads((tmp_path / "s" / "distillation.json").read_text())
+    assert written["further"].keys() == set(names)
+
+
+def test_a_teacher_that_is_worse_than_the_student_is_named_with_its_figures(
+    teacher: Path, tmp_path: Path
+) -> None:
+    texts = made_texts(400)[300:]
+    first, second = texts[::2], texts[1::2]
+    own = BiEncoder(teacher, precision="f32")
+    score = (own.encode(first) * own.encode(second)).sum(1)
+    dev = {"sentence1": first, "sentence2": second, "score": ((score + 1) / 2).tolist()}
+    with pytest.warns(
+        SememeWarning, match=r"not better than the student before: Spearman .* against 99\.\d"
+    ):
+        done = taught(Words(), tmp_path / "s", student=teacher, dev=dev)
+    assert not done.better
+    assert ("teacher", "not better") in [(choice.name, choice.value) for choice in done.choices]
+
+
+def test_kinds_of_teachers_are_not_mixed(teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="all be cross-encoders, or all be encoders"):
+        taught([teacher, Scores(lambda *_: 1.0)], tmp_path / "s")
