@@ -94,6 +94,8 @@ def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
     teacher, student = Words().encode(texts), BiEncoder(static).encode(texts)
     written = json.loads((static / "distillation.json").read_text())
     assert written["after"]["low"] > written["before"]["high"]
+    assert {"how", "dim", "size", "time"} <= {choice["name"] for choice in written["choices"]}
+    assert "Better" in (static / "distillation.html").read_text()
     cosines = [(rows[1:] * rows[:-1]).sum(1) for rows in (teacher, student)]
     assert np.corrcoef(cosines)[0, 1] > 0.9
 
