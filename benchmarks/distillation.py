@@ -266,7 +266,12 @@ def unseen(options: argparse.Namespace, name: str, split: str) -> tuple[list[str
     file = options.models / "cross-encoder-intent/held_intents.json"
     known = {*json.loads(file.read_text(encoding="utf-8"))[key], "oos"}
     table = columns(options.data / f"intent/{name}.parquet", split=split)
-    rows = {t: i for t, i in zip(table["text"], table["label"], strict=True) if i not in known}
+    rows: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for text, intent in zip(table["text"], table["label"], strict=True):
+        if intent not in known and text not in rows and counts.get(intent, 0) < options.per_intent:
+            rows[text] = intent
+            counts[intent] = counts.get(intent, 0) + 1
     return [*rows], [*rows.values()]
 
 
@@ -425,6 +430,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("distilled"))
     parser.add_argument("--budget", default="10min", help="of training from vectors")
     parser.add_argument("--pairs", default="20n", help="that a cross-encoder reads to tune")
+    parser.add_argument("--per-intent", type=int, default=10**6, help="texts of each, at the most")
     parser.add_argument("--queries", type=int, default=100_000, help="of mining")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

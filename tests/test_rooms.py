@@ -26,6 +26,7 @@ FLOORS = [
     {"cascade"},
     {"training"},
     {"clustering", "classification", "pairs", "search"},
+    {"selection"},
     {"integrations"},
     {"cli"},
     {"__main__"},

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from test_distilling import Scores, Words, made_texts
 
 from sememe import BiEncoder, distill
@@ -17,6 +18,8 @@ from sememe.checkpoint import read
 from sememe.errors import InputError, JobError, SememeError, SememeWarning
 from sememe.neighbors import normalized
 from sememe.tables import write_table
+from sememe.training.losses.loss import Outputs
+from sememe.training.losses.taught import VectorLoss
 from tiny_models import make_checkpoint, random_bert
 from training_processes import finish, start
 
@@ -41,6 +44,15 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(teacher: Any, output: Path, **options: Any) -> Any:
     """A student, after a few steps."""
     return distill(made_texts(), output, teacher=teacher, **{"budget": "1s", **options})
+
+
+def test_the_loss_is_half_the_squared_distance_of_unit_vectors() -> None:
+    random = np.random.default_rng(0)
+    vectors, targets = random.normal(size=(2, 9, 5)).astype(np.float32)
+    apart = normalized(vectors) - normalized(targets)
+    outputs = Outputs([torch.from_numpy(vectors)], torch.from_numpy(targets), torch.zeros(9, 1))
+    expected = (apart**2).sum(1).mean() / 2
+    assert float(VectorLoss()(outputs)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_layers_are_kept_from_the_first_to_the_last(teacher: Path, tmp_path: Path) -> None:

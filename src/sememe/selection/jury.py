@@ -56,7 +56,8 @@ class Material:
             self.groups = len(np.unique(task.gold))
         is_search = isinstance(task, RetrievalTask | RerankingTask)
         self.queries = list(task.queries) if is_search else sample.queries  # type: ignore[union-attr]
-        self.documents, self.sources = sample.texts, sample.sources
+        self.documents = sample.texts
+        self.sources = None if is_search else sample.sources
         self.pairs: list[tuple[str, str]] = list(getattr(task, "pairs", ()))[:_PAIRS]
         if isinstance(task, TripletTask):
             pairs = [(anchor, other) for anchor, *others in task.rows for other in others]

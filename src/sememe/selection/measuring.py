@@ -39,6 +39,7 @@ HOPELESS = 0.10
 
 POINT = 0.01
 _RESAMPLES = 400
+_LEAST = 0.5  # items that chance moves, whatever was seen
 _FILE = "measurements-v1.sqlite"
 
 
@@ -77,7 +78,7 @@ class Measured:
         """
         value = float(np.nanmean(self.draws)) if self.is_weighted else self.value
         reach = _quantile(confidence, self.items) * _deviation(self.draws, self.items)
-        return Interval(value, value - reach, value + reach)
+        return Interval(value, value - reach, min(value + reach, 1.0))  # which no figure exceeds
 
     def against(self, other: "Measured", confidence: float) -> Comparison:
         """How much better it is than another on the same items."""
@@ -106,8 +107,9 @@ def resampled(measurement: Measurement, weights: npt.ArrayLike | None = None) ->
 
 
 def _deviation(draws: Floats, items: int) -> float:
-    # The bootstrap draws from the sample, which varies less than what it is a sample of.
-    return float(np.nanstd(draws) * (items / max(items - 1, 1)) ** 0.5)
+    # The bootstrap draws from the sample, which varies less than what it is a sample of; and where
+    # all answers are right, it does not vary at all, but the next one may be wrong.
+    return max(float(np.nanstd(draws) * (items / max(items - 1, 1)) ** 0.5), _LEAST / items)
 
 
 def _quantile(confidence: float, items: int) -> float:

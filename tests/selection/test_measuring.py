@@ -1,0 +1,111 @@
+"""Rounds of measurements: what is dropped, what is kept on disk, and how sure the figures are."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sememe.errors import InputError
+from sememe.evaluation.measures import Measurement
+from sememe.selection.measuring import Measured, Record, eliminate, resampled, rounds
+
+RIGHT = np.random.default_rng(0).random((4, 4000))
+SHARES = {"best": 0.80, "as good": 0.797, "worse": 0.74, "hopeless": 0.40}
+
+
+def measure(name: str, items: int) -> Measured:
+    row = RIGHT[list(SHARES).index(name), :items]
+    return Measured.of(Measurement("accuracy", np.mean, (row < SHARES[name]).astype(float)))
+
+
+@given(st.integers(2, 100_000), st.integers(1, 500))
+def test_rounds_double_and_end_with_everything(items: int, first: int) -> None:
+    sizes = rounds(items, first)
+    assert sizes[-1] == items
+    assert sizes == sorted(set(sizes))
+    assert all(later <= 2 * earlier for earlier, later in pairwise(sizes[:-1]))
+
+
+def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
+    costs = {"best": 2.0, "as good": 1.0, "worse": 1.0, "hopeless": 0.1}
+    families = {name: name for name in SHARES}
+    state = eliminate(list(SHARES), measure, 4000, lambda: costs, families)
+    assert "hopeless" in state.dropped
+    assert state.measured["hopeless"].items < 4000
+    assert "surely worse than as good" in state.dropped["worse"]
+    assert {"best", "as good"} <= set(state.alive)
+
+
+def test_a_cheap_candidate_is_not_dropped_for_a_dear_one() -> None:
+    costs = {"best": 2.0, "worse": 1.0}
+    state = eliminate(["best", "worse"], measure, 4000, lambda: costs, {"best": "a", "worse": "b"})
+    assert not state.dropped
+
+
+def test_one_family_is_decided_after_the_first_round() -> None:
+    families = dict.fromkeys(SHARES, "one")
+    state = eliminate(["best", "as good"], measure, 4000, lambda: {}, families)
+    assert {each.items for each in state.measured.values()} == {64}
+
+
+def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
+    def failing(name: str, items: int) -> Measured:
+        if name == "worse":
+            raise OSError("the disk of the weights is gone\nand more")
+        return measure(name, items)
+
+    state = eliminate(["best", "worse"], failing, 100, lambda: {}, {"best": "a", "worse": "b"})
+    assert state.failures == {"worse": "the disk of the weights is gone"}
+    assert state.alive == ["best"]
+    with pytest.raises(InputError, match=r"no candidate could be measured .*worse: the disk"):
+        eliminate(["worse"], failing, 100, lambda: {}, {"worse": "b"})
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    held = []
+    for seed in range(300):
+        right = np.random.default_rng(seed).random(60) < 0.7
+        interval = Measured.of(Measurement("accuracy", np.mean, right.astype(float))).interval()
+        held.append(interval.low <= 0.7 <= interval.high)
+    assert 0.92 <= np.mean(held) <= 0.98
+
+
+def test_weights_make_up_for_how_items_were_chosen() -> None:
+    random = np.random.default_rng(0)
+    easy = random.random(5000) < 0.5
+    right = np.where(easy, 0.9, 0.3)
+    chances = np.where(easy, 1.0, 4.0)
+    rows = random.choice(5000, 400, p=chances / chances.sum())
+    measurement = Measurement("accuracy", np.mean, right[rows])
+    weighted = Measured.of(measurement, 1 / chances[rows])
+    assert abs(weighted.interval().value - right.mean()) < 0.05
+    assert weighted.value == measurement.value < right.mean() - 0.1
+
+
+def test_all_candidates_are_resampled_alike() -> None:
+    values = np.random.default_rng(0).random(50)
+    draws = [resampled(Measurement("a", np.mean, each)) for each in (values, values + 1)]
+    np.testing.assert_allclose(draws[1] - draws[0], 1)
+
+
+def test_the_record_outlives_its_process_and_knows_what_it_is_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
+    Record().put({"values": [0.5, 1.0]}, "model", "data", "pairs")
+    assert Record().get("model", "data", "pairs") == {"values": [0.5, 1.0]}
+    assert Record().get("model", "other data", "pairs") is None
+
+
+def test_without_a_place_to_keep_them_measurements_are_made_with_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="Measurements are not kept"):
+        record = Record()
+    record.put({"values": []}, "a")
+    assert record.get("a") is None

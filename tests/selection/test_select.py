@@ -1,0 +1,256 @@
+"""From data to a verdict: every kind of work, bad input, a kill, questions and their answers."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import Broken, Overlap, Topics, groups, pairs, search, texts
+
+import sememe
+from sememe.errors import InputError, SememeWarning, TableError
+from sememe.tables import read_table, write_table
+
+GOOD, POOR = Topics(0.1), Topics(8.0)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMEME_CACHE", str(tmp_path / "cache"))
+
+
+def select(data: Any, *models: Any, **options: Any) -> Any:
+    return sememe.select(data, models=models or (GOOD, POOR), installed=False, **options)
+
+
+@pytest.mark.parametrize("task", ["cluster", "classify"])
+def test_labelled_texts(task: Any) -> None:
+    result = select(groups(240), task=task, texts=10_000)
+    assert result.choice == GOOD.name
+    assert [row.name for row in result.rows] == [GOOD.name, POOR.name]
+    assert result.rows[0].quality.value > result.rows[1].quality.value + 0.1
+    assert "10,000 texts" in result.verdict
+    assert f"{POOR.name} is" in result.verdict
+
+
+def test_pairs_with_a_cross_encoder() -> None:
+    result = select(pairs(240), GOOD, POOR, Overlap())
+    assert result.metric == "average precision"
+    assert {row.kind for row in result.rows} == {"bi-encoder", "cross-encoder"}
+    assert "reads all" in result.verdict
+    assert result.rows[-1].name == POOR.name
+
+
+def test_search_with_words_beside_and_a_cross_encoder_behind() -> None:
+    result = select(search(210), GOOD, POOR, Overlap(), queries_per_day=1000)
+    kinds = {row.kind for row in result.rows}
+    assert kinds == {"bi-encoder", "words", "hybrid", "cascade"}
+    assert result.metric == "nDCG@10"
+    assert "of computing a day" in result.verdict
+    assert result.rows[-1].quality is not None
+
+
+def test_texts_without_their_group_are_grouped_with_the_others() -> None:
+    data = groups(260)
+    data["label"][230:] = [""] * 30
+    result = select(data, task="cluster")
+    assert result.labels == 230
+    assert len(result.sample.texts) == 260
+
+
+def test_it_is_all_in_json_and_in_a_frame() -> None:
+    result = select(groups(220), task="classify", memory="2GB")
+    values = json.loads(json.dumps(result.to_dict()))
+    assert values["choice"] == GOOD.name
+    assert {each["name"] for each in values["candidates"]} == {GOOD.name, POOR.name}
+    assert values["scale"]["memory"] == 2e9
+    assert list(result.to_frame()["name"]) == [row.name for row in result.rows]
+
+
+def test_limits_that_nobody_keeps_are_said() -> None:
+    result = select(groups(220), task="classify", latency="0.000001ms")
+    with pytest.raises(InputError, match=r"no candidate keeps the limits \(.*a call takes"):
+        _ = result.choice
+    assert "no candidate keeps the limits" in result.verdict
+    assert result.to_dict()["choice"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"latency": "fast"}, "latency='fast': give one such as 50ms"),
+        ({"memory": -1}, "memory=-1: give a number above 0"),
+        ({"texts": 0}, "texts=0"),
+    ],
+)
+def test_a_scale_that_is_none_is_refused(options: Any, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        select(groups(220), task="classify", **options)
+
+
+# ---- Bad input: one clear line each. ----
+
+
+def test_five_rows_are_measured_and_said_to_be_few(default_model: str) -> None:
+    del default_model
+    data = {"sentence1": list("abcde"), "sentence2": list("abxyz"), "label": [1, 1, 0, 0, 0]}
+    with pytest.warns(SememeWarning, match="5 items"):
+        result = select(data)
+    assert result.labels == 5
+
+
+def test_labels_of_one_class_are_refused() -> None:
+    data = groups(220)
+    data["label"] = ["tea"] * 220
+    with pytest.raises(InputError, match="label"):
+        select(data, task="classify")
+
+
+def test_contradicting_labels_are_counted() -> None:
+    data = groups(220)
+    data["text"].append(data["text"][0])
+    data["label"].append("sky" if data["label"][0] != "sky" else "tea")
+    with pytest.warns(SememeWarning, match="another label"):
+        select(data, task="classify")
+
+
+def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
+    result = select(groups(220), GOOD, Broken(), "no-such/model-here", task="classify")
+    notes = {row.name: row.note for row in result.rows}
+    assert notes["broken"] == "the weights are gone"
+    assert "no-such/model-here" in result.failures
+    assert result.choice == GOOD.name
+    with pytest.raises(InputError, match="no candidate could be measured"):
+        select(groups(220), Broken(), task="classify")
+    with pytest.raises(InputError, match="there is no candidate"):
+        select(groups(220), "no-such/model-here", task="classify")
+
+
+def test_texts_without_labels_need_a_task() -> None:
+    with pytest.raises(InputError, match=r"no labels.*task= search, cluster, pairs or classify"):
+        select({"text": texts(20)[0]})
+
+
+def test_labels_of_another_work_are_refused() -> None:
+    with pytest.raises(TableError, match="do not make groups"):
+        select(pairs(60), task="cluster")
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {folder!r})
+import sememe
+from toys import Topics, groups
+
+class Slow(Topics):
+    def encode(self, texts):
+        print("computing", self.name, flush=True)
+        if self.name.endswith("8") and {wait}:
+            time.sleep(60)
+        return super().encode(texts)
+
+result = sememe.select(groups(210), task="classify", models=[Slow(0.1), Slow(8)], installed=False)
+print(result.choice)
+"""
+
+
+@pytest.mark.kill
+@pytest.mark.slow
+def test_a_kill_loses_no_measurement(tmp_path: Path) -> None:
+    del tmp_path
+    folder = str(Path(__file__).parent)
+
+    def run(*, wait: bool) -> subprocess.Popen[str]:
+        script = KILLED.format(folder=folder, wait=wait)
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.PIPE, text=True
+        )
+
+    process = run(wait=True)
+    assert process.stdout is not None
+    for line in process.stdout:  # the warm-up call of the second one comes after the first's
+        if line.startswith("computing topics with noise 8"):
+            break
+    time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    lines = run(wait=False).communicate()[0].splitlines()
+    first = [line for line in lines if line == "computing topics with noise 0.1"]
+    second = [line for line in lines if line == "computing topics with noise 8"]
+    assert lines[-1] == "topics with noise 0.1"
+    assert len(second) > len(first), "what was measured before the kill is not measured again"
+
+
+# ---- Without labels, and questions. ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
+def test_without_labels_a_jury_orders_the_candidates(task: Any, default_model: str) -> None:
+    del default_model
+    result = select({"text": texts(150)[0]}, task=task)
+    assert result.labels == 0
+    assert result.prior.jury[0] == "default"
+    assert result.prior.values[GOOD.name] > result.prior.values[POOR.name]
+    assert "by construction" in result.verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
+def test_answers_to_questions_count(task: Any, tmp_path: Path, default_model: str) -> None:
+    del default_model
+    found, topics = texts(150)
+    topic_of = dict(zip(found, topics, strict=True))
+    data = {"text": found}
+    path = tmp_path / "questions.csv"
+    assert select(data, task=task).ask(20, path) >= 20
+    table: dict[str, Any] = dict(read_table(path).columns)
+    ends = {"search": ("query", "document"), "pairs": ("sentence1", "sentence2")}.get(task)
+    label: list[Any] = [topic_of[text] for text in table.get("text", ())]
+    if ends is not None:
+        both = zip(*(table[name] for name in ends), strict=True)
+        label = [int(topic_of[one] == topic_of[other]) for one, other in both]
+    write_table(path, {**table, "label": label})
+    result = select(data, task=task, labels=str(path))
+    assert 0 < result.labels <= 20
+    assert result.sample.work == task
+    if task in ("search", "pairs"):
+        assert result.sample.weights is not None
+    assert len(result.sample.texts) >= 20
+
+
+def test_an_empty_answer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "questions.csv"
+    write_table(path, {"text": ["a"], "label": [""]})
+    with pytest.raises(InputError, match="nothing in the column label"):
+        select({"text": texts(20)[0]}, task="cluster", labels=str(path))
+
+
+def test_questions_need_something_without_a_label(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing left without a label"):
+        select(groups(220), task="classify").ask(5, tmp_path / "questions.csv")
+
+
+def test_the_command_prints_a_table_and_writes_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], default_model: str
+) -> None:
+    from sememe.cli.main import main
+
+    data = tmp_path / "labelled.csv"
+    write_table(data, pairs(210))
+    report = tmp_path / "report.html"
+    arguments = ["select", str(data), "--only", "--model", "wordllama", "--report", str(report)]
+    assert main([*arguments, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["choice"] == "wordllama"
+    assert values["command"].startswith("sememe pairs texts.csv --model wordllama")
+    assert report.read_text(encoding="utf-8").count("<script") == 2
+    assert main(arguments) == 0
+    assert "wordllama" in capsys.readouterr().out
+    assert main(["select", str(data), "--ask", "5"]) == 2
+    assert "go together" in capsys.readouterr().err
+    del default_model
