@@ -112,7 +112,7 @@ def tune(task: Task, *, vouched: bool) -> Student:
     size = neighborhood_size(len(texts))
     first, rest = _shared(task.budget, len(texts))
     cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
-    begin, lesson = task.student._checkpoint, cascade.lesson
+    begin, lesson = task.checkpoint, cascade.lesson
     if cascade.map is not None:
         start = new_folder(task.job.folder / "start")
         write_map(begin, start, cascade.map)
