@@ -2,7 +2,7 @@
 
     python benchmarks/cascade.py --data DIR --models DIR [--sets clinc150 ...] [--split train]
                                  [--samples 5] [--size 2000] [--budget 3n]
-                                 [--fast | --plot SVG | --pairs | --labels]
+                                 [--fast | --plot SVG | --pairs | --labels | --time N ...]
 
 Of CLINC150 and Banking77 only the intents that the cross-encoder was not trained on
 (held_intents.json). SearchSnippets and Biomedical have a cross-encoder that was made for similarity
@@ -11,8 +11,9 @@ with the number of clusters given, then ARI, AMI and how many were found with no
 differences the 95 % t-interval over the subsamples. AP: of "same label" over all pairs, x 100.
 `--plot`: AMI for budgets of 0.5n to 8n, as a table and a drawing, with the gain's intervals.
 `--pairs`: labelled duplicates, with 100 labels. `--labels`: what some labelled texts say of a map
-of weight 0.4, and how often its interval is clear of 0. Scores are cached (SEMEME_CACHE), so that a
-second run is quick. What is missing is named and left out.
+of weight 0.4, and how often its interval is clear of 0. `--time`: from vectors to clusters, without
+reading. Scores are cached (SEMEME_CACHE), so that a second run is quick. What is missing is named
+and left out.
 """
 
 import argparse
@@ -37,12 +38,13 @@ from sklearn.metrics import (
 
 import sememe
 from sememe.cascade import Cascade, teach
-from sememe.cascade.edges import Edges
+from sememe.cascade.edges import Edges, Values, standardized
 from sememe.cascade.flow import Lesson
 from sememe.cascade.labelled import signal_weights
 from sememe.cascade.labels import Evidence, Gain, Labels
 from sememe.cascade.linear import Space, fit
 from sememe.cascade.scores import Reader
+from sememe.cascade.trust import RESOLUTIONS, logistic, weight_of_map
 from sememe.clustering.resolution import best_grain
 from sememe.costs import Budget
 from sememe.neighbors import Neighbors, normalized, self_join
@@ -306,6 +308,7 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
     print(f"\n{name}, {options.split}\n| texts | gain | half an interval | better | worse | open |")
     print("|---|---|---|---|---|---|")
     gains: dict[int, list[Gain]] = {}
+    ratios: dict[str, list[float]] = {}
     for sample in samples(texts, labels, options.samples, options.size, encoder):
         space = Space(sample.vectors)
         lesson = Lesson.planned(Edges.between(sample.neighbors))
@@ -313,8 +316,15 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
         lesson = lesson.read(reader.remaining, reader)
         form = fit(space, lesson.scored, lesson.logits)
         cosine, change = space.cosines(lesson.edges), space.form(form, lesson.edges)
-        moving = space.moving(form, _RHO * float(cosine.std() / change.std()))
-        for count in (50, 100, 200, 500):
+        spread = float(cosine.std() / change.std())
+        moving = space.moving(form, _RHO * spread)
+        signals = [standardized(lesson.edges.centered(each)) for each in (cosine, change)]
+        witnesses = by.partitions(sample.vectors, sample.neighbors, RESOLUTIONS)
+        rho = weight_of_map(lesson.edges, signals[0], signals[1], witnesses)
+        same = sample.gold[lesson.edges.first] == sample.gold[lesson.edges.second]
+        ratios.setdefault("the bi-encoder's clusters", []).append(rho)
+        ratios.setdefault("all labels", []).append(weight_ratio(signals[0], signals[1], same))
+        for count in (50, 100, 200):
             for seed in range(_LABEL_DRAWS):
                 rows = np.random.default_rng(seed).choice(len(sample.gold), count, replace=False)
                 data = {
@@ -324,6 +334,12 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
                 judges = Labels.read(data, groups=True)
                 vectors = judges.vectors(sample.texts, sample.vectors, None)
                 gains.setdefault(count, []).append(Evidence(judges, vectors).gain(moving, _RHO))
+                ends = np.sort(rows)
+                first, second = np.triu_indices(count, 1)
+                pairs = Edges(ends[first], ends[second], len(sample.gold))
+                some = space.cosines(pairs) / cosine.std(), space.form(form, pairs) / change.std()
+                same = sample.gold[pairs.first] == sample.gold[pairs.second]
+                ratios.setdefault(f"{count} texts", []).append(weight_ratio(*some, same))
     for count, values in gains.items():
         figures = np.array([(100 * one.gain, 50 * (one.high - one.low)) for one in values])
         better, worse = (np.mean([each(one) for one in values]) for each in (_better, _worse))
@@ -332,6 +348,16 @@ def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiE
             f"{figures[:, 1].mean():.1f} | {better:.0%} | {worse:.0%} | {1 - better - worse:.0%} |",
             flush=True,
         )
+
+    print(
+        "rho by " + ", ".join(f"{k} {np.mean(v):.2f} ± {np.std(v):.2f}" for k, v in ratios.items())
+    )
+
+
+def weight_ratio(cosine: Values, change: Values, same: NDArray[np.bool_]) -> float:
+    """How much the map counts beside the cosine by a logistic regression on labels."""
+    weights = logistic(np.stack([np.ones_like(cosine), cosine, change], axis=1), same, 1.0)
+    return float(weights[2] / max(weights[1], 1e-6))
 
 
 def _better(gain: Gain) -> bool:
@@ -379,6 +405,41 @@ def duplicates(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder
     )
 
 
+class Oracle:
+    """Scores pairs of numbered texts by their groups, with noise, in no time."""
+
+    def __init__(self, groups: NDArray[np.int64]) -> None:
+        self._groups = groups
+
+    def score(self, pairs: Sequence[tuple[str, str]], *, raw: bool = True) -> Floats:
+        assert raw  # the cascade asks for logits
+        ends = np.array(pairs, dtype=np.int64)
+        same = self._groups[ends[:, 0]] == self._groups[ends[:, 1]]
+        noise = np.random.default_rng(0).normal(scale=2, size=len(pairs))
+        return np.where(same, 2, -2) + noise
+
+
+def timed(texts: int) -> None:
+    """Seconds from vectors (mixed Gaussians of 384 dimensions) to clusters, all but reading."""
+    random = np.random.default_rng(0)
+    groups = random.integers(0, texts // 100, texts)
+    centers = random.normal(size=(texts // 100, 384)).astype(np.float32)
+    vectors = normalized(centers)[groups]
+    vectors += normalized(random.normal(size=(texts, 384)).astype(np.float32)) * np.float32(1.5)
+    names = [f"{row}" for row in range(texts)]
+    for cross in (None, Oracle(groups)):
+        started, busy = time.perf_counter(), time.process_time()
+        found = sememe.cluster(names, vectors=vectors, cross=cross, progress=False)
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        reading = found.cascade.seconds if found.cascade else 0
+        print(
+            f"{texts:,} texts {'with' if cross else 'without'} a cross-encoder: "
+            f"{seconds - reading:.1f} s, {busy:.1f} s of processor time, and {reading:.1f} s "
+            f"reading; {len(found)} clusters",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -391,10 +452,15 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="SVG")
     parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--labels", action="store_true")
+    parser.add_argument("--time", type=int, nargs="+", metavar="TEXTS", default=[])
     parser.add_argument("--fast", action="store_true", help="the cascade and the bi-encoder alone")
     options = parser.parse_args()
     options.models = options.models or options.data.parent / "models"
     warnings.simplefilter("ignore", sememe.errors.SememeWarning)
+    if options.time:
+        for texts in options.time:
+            timed(texts)
+        return
     encoder = sememe.BiEncoder("all-MiniLM-L6-v2")
     if options.pairs:
         for name in ("qqp_dev", "twitter_url_train"):

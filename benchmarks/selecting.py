@@ -1,7 +1,7 @@
 """How well `sememe select` chooses, with many labels, with few and with none, and what it predicts.
 
     python benchmarks/selecting.py --data DIR [--vectors DIR] [--draws N]
-        [--parts choice prior coverage time cost]
+        [--parts few many prior coverage time cost]
 
 Fourteen candidates, all at hand without a network: all-MiniLM-L6-v2 in three precisions, cut to 128
 and 64 components and to 3 and 2 of its layers (untuned), as a regular transformer with other
@@ -79,7 +79,8 @@ class StoredScorer:
     """The same of a cross-encoder."""
 
     def __init__(self, model: Path, file: Path) -> None:
-        self._model, self._file, self._cross = model, file, None
+        self._model, self._file = model, file
+        self._cross: Any = None
         self.fingerprint = ""
         self._scores: dict[str, float] = {}
         if file.is_file():
@@ -168,7 +169,7 @@ def sets(data: Path) -> dict[str, tuple[str, Task]]:
     """Samples of the shared sets, by name, with what they are for."""
     random = np.random.default_rng(7)
 
-    def rows(table: Any, where: Array, most: int = MOST) -> Array:
+    def rows(where: Array, most: int) -> Array:
         return np.sort(random.permutation(np.flatnonzero(where))[:most])
 
     def columns(path: str) -> dict[str, Array]:
@@ -179,9 +180,9 @@ def sets(data: Path) -> dict[str, tuple[str, Task]]:
     def texts(
         name: str, work: str, table: dict[str, Array], where: Array, label: str, most: int
     ) -> None:
-        at = rows(table, where, most)
+        at = rows(where, most)
         names, gold = np.unique(table[label][at].astype(str), return_inverse=True)
-        kind = "groups" if work == "cluster" else "classes"
+        kind: Any = "groups" if work == "cluster" else "classes"
         task = TextTask(kind, name, table["text"][at].tolist(), gold, tuple(names.tolist()))
         found[f"{name} ({work})"] = (work, task)
 
@@ -201,12 +202,12 @@ def sets(data: Path) -> dict[str, tuple[str, Task]]:
         texts(name, "classify", moods, moods["dataset"] == name, "label", 1000)
 
     def pairs(name: str, table: dict[str, Array], where: Array, target: str) -> None:
-        at = rows(table, where, 1000)
+        at = rows(where, PAIRS)
         both = list(
             zip(table["sentence1"][at].tolist(), table["sentence2"][at].tolist(), strict=True)
         )
         gold = table[target][at].astype(float)
-        kind = "similarity" if target == "score" else "pairs"
+        kind: Any = "similarity" if target == "score" else "pairs"
         task = PairTask(kind, name, both, gold if target == "score" else gold.astype(int))
         found[f"{name} (pairs)"] = ("pairs", task)
 
@@ -246,7 +247,7 @@ def sets(data: Path) -> dict[str, tuple[str, Task]]:
                 judged.setdefault(q, {})[d] = float(s)
         judged = dict(list(judged.items())[:QUERIES])
         needed = {d for each in judged.values() for d in each}
-        others = [d for d in random.permutation(sorted(set(text_of) - needed)).tolist()]
+        others = random.permutation(sorted(set(text_of) - needed)).tolist()
         documents = sorted([*needed, *others[: max(0, DOCUMENTS - len(needed))]], reverse=True)
         place = {d: i for i, d in enumerate(documents)}
         found[f"{name} (search)"] = ("search", RetrievalTask(
@@ -322,9 +323,10 @@ def choice(
     pools: dict[str, list[Candidate]],
     priors: dict[str, Prior],
     draws: int,
+    fews: Sequence[bool],
 ) -> None:
     """Points lost to the best, and the share of draws within one, from many and few labels."""
-    for few in (False, True):
+    for few in fews:
         print(f"\n### From {'few' if few else 'many'} labels: points lost, share within one\n")
         print(f"| set | items | best | {' | '.join(HOWS)} | equals | best among them |")
         print("|---" * 9 + "|")
@@ -389,7 +391,8 @@ def drawn(
     if few:
         vectors = candidate.system.vectors(part.items)
         return Measurement("Brier", np.mean, leave_one_out(vectors, part.gold))
-    return next(iter(part.measure(candidate.system).values()))
+    measurement: Measurement = next(iter(part.measure(candidate.system).values()))
+    return measurement
 
 
 def leave_one_out(vectors: Array, gold: Array) -> Array:
@@ -399,7 +402,7 @@ def leave_one_out(vectors: Array, gold: Array) -> Array:
     gram = x @ x.T
     hat = gram @ np.linalg.inv(gram + 0.3 * np.eye(len(x)))
     errors = (y - hat @ y) / np.maximum(1 - np.diag(hat), 1e-9)[:, None]
-    return -np.square(errors).sum(axis=1)
+    return np.asarray(-np.square(errors).sum(axis=1))
 
 
 # ---- Without labels. ----
@@ -432,7 +435,7 @@ def judged(
             if not candidate.open_scorer
         }
         fixed[name] = judge(work, evidence, votes)  # type: ignore[arg-type]
-        mixed = ["MiniLM int8", *WEAK]
+        mixed = ["MiniLM int8", *(each for each in WEAK if each in evidence)]
         values = {}
         for each in mixed:
             others = [evidence[other] for other in mixed if other != each]
@@ -492,7 +495,10 @@ def without_labels(
 def coverage(
     all_sets: dict[str, tuple[str, Task]], answers: dict[str, dict[str, Measurement]], draws: int
 ) -> None:
-    """How often 95 % intervals hold the whole set's figure."""
+    """How often 95 % intervals hold the whole set's figure.
+
+    V depends on how many texts there are: there it is the mean figure of samples of that size.
+    """
     print("\n### How often a 95 % interval holds the whole set's figure\n")
     print("| work | items | share |\n|---|---|---|")
     for work in WORKS:
@@ -501,12 +507,16 @@ def coverage(
             for name, (other, task) in all_sets.items():
                 for each in ("MiniLM int8", "WordLlama 256", "2 layers") if other == work else ():
                     full = answers[name][each]
-                    for seed in range(draws):
-                        random = np.random.default_rng(seed)
-                        rows = random.integers(0, len(task), labelled(work, few))
-                        interval = Measured.of(some(full, rows)).interval()
-                        held.append(interval.low <= full.value <= interval.high)
-            print(f"| {work} | {labelled(work, few)} | {np.mean(held):.3f} |", flush=True)
+                    count, random = labelled(work, few), np.random.default_rng(0)
+                    samples = [some(full, random.integers(0, len(task), count)) for _ in range(400)]
+                    truth = full.value
+                    if work == "cluster":
+                        truth = float(np.mean([sample.value for sample in samples]))
+                    for sample in samples[:draws]:
+                        interval = Measured.of(sample).interval()
+                        held.append(interval.low <= truth <= interval.high)
+            if held:
+                print(f"| {work} | {labelled(work, few)} | {np.mean(held):.3f} |", flush=True)
 
 
 # ---- What it saves. ----
@@ -523,29 +533,16 @@ def saving(
     shares: dict[str, list[float]] = {}
     for name, (work, task) in all_sets.items():
         order = np.random.default_rng(0).permutation(len(task))
-        by_name = {each.name: each for each in pools[work]}
         last: dict[str, int] = {}
-
-        def measure(each: str, items: int) -> Measured:
-            last[each] = items
-            return Measured.of(some(answers[name][each], np.sort(order[:items])))
-
-        def costs() -> dict[str, float]:
-            scale = Scale(100_000)
-            return {e: projected(c, work, speed_of(c), scale).seconds for e, c in by_name.items()}
-
-        def seconds(each: str, items: int) -> float:
-            candidate = by_name[each]
-            texts = items * (2 if work == "pairs" else 1)
-            pairs = items * (RERANKED if work == "search" else 1) * bool(candidate.open_scorer)
-            shared = candidate.size or candidate.kind in ("hybrid", "cascade")
-            speed = speed_of(candidate)
-            return (0.0 if shared else texts * speed.text) + pairs * speed.pair
-
+        measure = partial(_measure, answers[name], order, last)
+        costs = {
+            each.name: projected(each, work, speed_of(each), Scale(100_000)).seconds
+            for each in pools[work]
+        }
         families = {each.name: each.family for each in pools[work]}
-        state = eliminate(list(by_name), measure, len(task), costs, families)
-        spent = sum(seconds(each, items) for each, items in last.items())
-        share = spent / sum(seconds(each, len(task)) for each in by_name)
+        state = eliminate(list(costs), measure, len(task), lambda costs=costs: costs, families)  # type: ignore[misc]
+        spent = sum(_seconds(each, work, last[each.name]) for each in pools[work])
+        share = spent / sum(_seconds(each, work, len(task)) for each in pools[work])
         result = selection(work, task, pools[work], state, None, len(task))
         truth = {each: m.value for each, m in answers[name].items()}
         complete = sum(items == len(task) for items in last.values())
@@ -554,6 +551,22 @@ def saving(
         print(f"| {name} | {share:.2f} | {complete} of {len(last)} | {lost:.1f} |")
     for work, values in shares.items():
         print(f"| **{work}** | {np.mean(values):.2f} | | |")
+
+
+def _measure(
+    answers: dict[str, Measurement], order: Array, last: dict[str, int], each: str, items: int
+) -> Measured:
+    last[each] = items
+    return Measured.of(some(answers[each], np.sort(order[:items])))
+
+
+def _seconds(candidate: Candidate, work: str, items: int) -> float:
+    """What measuring takes; sizes, fusion and cascades have the vectors of another candidate."""
+    texts = items * (2 if work == "pairs" else 1)
+    pairs = items * (RERANKED if work == "search" else 1) * bool(candidate.open_scorer)
+    shares = candidate.size or candidate.kind in ("hybrid", "cascade")
+    speed = speed_of(candidate)
+    return (0.0 if shares else texts * speed.text) + pairs * speed.pair
 
 
 # ---- What it predicts. ----
@@ -594,9 +607,11 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, default=Path("/tmp/vec-f"))
     parser.add_argument("--draws", type=int, default=30)
+    parser.add_argument("--only", nargs="+", help="sets, by their names in the tables")
+    parser.add_argument("--skip", nargs="+", default=[], help="candidates")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument(
-        "--parts", nargs="+", default=["choice", "prior", "coverage", "time", "cost"]
+        "--parts", nargs="+", default=["few", "many", "prior", "coverage", "time", "cost"]
     )
     options = parser.parse_args()
     if "cost" in options.parts:
@@ -604,8 +619,14 @@ if __name__ == "__main__":
     if options.parts == ["cost"]:
         raise SystemExit
     every_set = sets(options.data)
+    every_set = {
+        name: each for name, each in every_set.items() if name in (options.only or every_set)
+    }
     models = options.data.parent / "models"
-    pools = {work: candidates(work, options.vectors, models) for work in WORKS}
+    pools = {
+        work: [c for c in candidates(work, options.vectors, models) if c.name not in options.skip]
+        for work in WORKS
+    }
     answers = measured(every_set, pools, options.vectors)
     fixed, majority = judged(every_set, pools)
     if "prior" in options.parts:
@@ -614,5 +635,5 @@ if __name__ == "__main__":
         coverage(every_set, answers, options.draws)
     if "time" in options.parts:
         saving(every_set, answers, pools)
-    if "choice" in options.parts:
-        choice(every_set, answers, pools, fixed, options.draws)
+    fews = [few for few, name in ((True, "few"), (False, "many")) if name in options.parts]
+    choice(every_set, answers, pools, fixed, options.draws, fews)

@@ -73,4 +73,4 @@ def test_bad_input_is_one_line(folder: Path, tiny: Tiny, options: list[str], mes
 def test_no_model_at_all_is_an_error(folder: Path) -> None:
     done = sememe("evaluate", "no-such-model", "--data", folder / "scored.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "sememe: No model could be measured on " in done.stderr
+    assert "sememe: No model can be compared on " in done.stderr

@@ -115,7 +115,10 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(scored: dict[str, A
     assert done.failures["Broken"] == "RuntimeError: no 60 texts today"
     assert "not a finite number" in done.failures["NotFinite"]
     assert "is no model" in done.failures["7"]
-    with pytest.raises(InputError, match="No model could be measured on the data"):
+    with pytest.raises(
+        InputError,
+        match="No model can be compared on the data: Broken is not measured: RuntimeError: no 60",
+    ):
         sememe.evaluate(Broken(), scored)
     with pytest.raises(InputError, match="There is no model"):
         sememe.evaluate([], scored)
@@ -136,6 +139,14 @@ def test_too_few_for_an_interval_have_a_figure_all_the_same() -> None:
     main = done.rows[0].main
     assert 0 < main.value <= 1
     assert np.isnan(main.low) or main.low <= main.value
+
+
+def test_a_model_that_can_be_iterated_over_is_one_model(scored: dict[str, Any]) -> None:
+    class Layers(Letters):
+        def __iter__(self) -> Any:
+            return iter([1, 2, 3])
+
+    assert [row.model for row in sememe.evaluate(Layers(), scored).rows] == ["Layers"]
 
 
 def test_a_missing_library_is_no_model_s_failure(scored: dict[str, Any]) -> None:

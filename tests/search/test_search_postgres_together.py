@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -24,6 +24,7 @@ from sememe.errors import InputError, StoreError
 from sememe.search.postgres import tables
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.store import PostgresStore
+from sememe.search.query import parse
 from sememe.search.rows import Row, Vectors
 from sememe.search.store import IndexInfo
 
@@ -422,6 +423,27 @@ def test_of_many_that_make_one_index_at_once_one_does(postgres: Server) -> None:
         assert said.count("") == 4
         assert [each for each in said[:3] if each] == [each for each in said if each]
         assert all("/a is there already: open it" in each for each in said if each)
+
+
+def test_what_no_longer_fits_when_its_turn_comes_is_not_deleted(
+    make_store: Make, postgres_place: str
+) -> None:
+    store, other = make_store(), PostgresStore.open(postgres_place)
+    store.put(some_rows(4), some_vectors(4), "first", replace=False)
+    fits = parse("n >= 2")
+    assert fits is not None
+
+    def step(run: Run) -> Future[int]:
+        run(tables.ALONE)
+        removed = pool.submit(store.delete, fits)
+        while not run("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+            time.sleep(0.01)
+        run("update rows set metadata = '{\"n\": 0}' where id = '\"3\"'")
+        return removed
+
+    with ThreadPoolExecutor(1) as pool:
+        assert other._link.transact(step).result() == 1
+    assert {row.id for row in everything(other)} == {"0", "1", "3"}
 
 
 def test_a_process_that_is_forked_gets_a_connection_of_its_own(make_store: Make) -> None:

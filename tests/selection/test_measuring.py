@@ -1,5 +1,6 @@
 """Rounds of measurements: what is dropped, what is kept on disk, and how sure the figures are."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,7 @@ def test_rounds_double_and_end_with_everything(items: int, first: int) -> None:
     sizes = rounds(items, first)
     assert sizes[-1] == items
     assert sizes == sorted(set(sizes))
-    assert all(
-        later <= 2 * earlier for earlier, later in zip(sizes[:-1], sizes[1:-1], strict=False)
-    )
+    assert all(later <= 2 * earlier for earlier, later in pairwise(sizes[:-1]))
 
 
 def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
@@ -61,7 +60,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
     state = eliminate(["best", "worse"], failing, 100, lambda: {}, {"best": "a", "worse": "b"})
     assert state.failures == {"worse": "the disk of the weights is gone"}
     assert state.alive == ["best"]
-    with pytest.raises(InputError, match="no candidate could be measured .*worse: the disk"):
+    with pytest.raises(InputError, match=r"no candidate could be measured .*worse: the disk"):
         eliminate(["worse"], failing, 100, lambda: {}, {"worse": "b"})
 
 

@@ -14,31 +14,26 @@ def noisy(truth: Any, noise: float, seed: int) -> Any:
     return truth + noise * np.random.default_rng(seed).normal(size=truth.shape)
 
 
+TRUTH = np.random.default_rng(0).normal(size=300)
+JURY = {
+    role: noisy(TRUTH, noise, i)
+    for i, (role, noise) in enumerate({"default": 0.3, "static": 1, "words": 2}.items())
+}
+
+
 def test_pairs_are_ordered_by_their_agreement_with_the_jury() -> None:
-    truth = np.random.default_rng(0).normal(size=300)
-    jury = {
-        "default": noisy(truth, 0.3, 1),
-        "static": noisy(truth, 1, 2),
-        "words": noisy(truth, 2, 3),
-    }
-    evidence = {f"{noise}": noisy(truth, noise, 9) for noise in (0.2, 1, 3)}
-    values = judge("pairs", evidence, jury).values
+    evidence = {f"{noise}": noisy(TRUTH, noise, 9) for noise in (0.2, 1, 3)}
+    values = judge("pairs", evidence, JURY).values
     assert values["0.2"] > values["1"] > values["3"]
 
 
 def test_what_the_user_lists_does_not_change_the_jury() -> None:
-    truth = np.random.default_rng(0).normal(size=300)
-    jury = {
-        "default": noisy(truth, 0.3, 1),
-        "static": noisy(truth, 1, 2),
-        "words": noisy(truth, 2, 3),
-    }
     weak = np.random.default_rng(5).normal(size=300)
-    evidence = {"good": noisy(truth, 0.2, 4)} | {f"weak {i}": noisy(weak, 0.1, i) for i in range(7)}
-    together = judge("pairs", evidence, jury).values
+    evidence = {"good": noisy(TRUTH, 0.2, 4)} | {f"weak {i}": noisy(weak, 0.1, i) for i in range(7)}
+    together = judge("pairs", evidence, JURY).values
     assert max(together, key=lambda name: together[name]) == "good"
     for name, each in evidence.items():
-        assert judge("pairs", {name: each}, jury).values[name] == together[name]
+        assert judge("pairs", {name: each}, JURY).values[name] == together[name]
 
 
 def test_search_counts_what_the_fused_ranking_has_first() -> None:

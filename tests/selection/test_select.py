@@ -131,7 +131,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
 
 
 def test_texts_without_labels_need_a_task() -> None:
-    with pytest.raises(InputError, match="no labels.*task= search, cluster, pairs or classify"):
+    with pytest.raises(InputError, match=r"no labels.*task= search, cluster, pairs or classify"):
         select({"text": texts(20)[0]})
 
 
@@ -208,19 +208,12 @@ def test_answers_to_questions_count(task: Any, tmp_path: Path, default_model: st
     data = {"text": found}
     path = tmp_path / "questions.csv"
     assert select(data, task=task).ask(20, path) >= 20
-    table = read_table(path).columns
-    if task == "search":
-        label = [
-            int(topic_of[q] == topic_of[d])
-            for q, d in zip(table["query"], table["document"], strict=True)
-        ]  # noqa: E501
-    elif task == "pairs":
-        label = [
-            int(topic_of[a] == topic_of[b])
-            for a, b in zip(table["sentence1"], table["sentence2"], strict=True)
-        ]  # noqa: E501
-    else:
-        label = [topic_of[text] for text in table["text"]]
+    table: dict[str, Any] = dict(read_table(path).columns)
+    ends = {"search": ("query", "document"), "pairs": ("sentence1", "sentence2")}.get(task)
+    label: list[Any] = [topic_of[text] for text in table.get("text", ())]
+    if ends is not None:
+        both = zip(*(table[name] for name in ends), strict=True)
+        label = [int(topic_of[one] == topic_of[other]) for one, other in both]
     write_table(path, {**table, "label": label})
     result = select(data, task=task, labels=str(path))
     assert 0 < result.labels <= 20

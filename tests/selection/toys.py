@@ -79,7 +79,7 @@ def pairs(count: int) -> dict[str, list[Any]]:
 
 
 def search(queries: int, documents: int = 120) -> dict[str, dict[str, list[Any]]]:
-    """Three tables: each query is answered by the documents that have its topic and a word of it."""
+    """Three tables: each query is answered by the first documents of its topic."""
     corpus, topics = texts(documents, 3)
     asked, wanted = texts(queries, 4)
     qrels: dict[str, list[Any]] = {"query_id": [], "doc_id": [], "score": []}

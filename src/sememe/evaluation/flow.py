@@ -88,9 +88,11 @@ def evaluate(
         except Exception as error:  # somebody's own encoder may raise anything
             kind = "" if isinstance(error, SememeError) else f"{type(error).__name__}: "
             failures[name] = f"{kind}{error}"
-            warn(f"{name} is not measured: {failures[name]}", SememeWarning)
+    problems = [f"{name} is not measured: {why}" for name, why in failures.items()]
     if not answers:
-        raise InputError(f"No model could be measured on {measured.name}: give another one.")
+        raise InputError(f"No model can be compared on {measured.name}: {' '.join(problems)}")
+    for problem in problems:
+        warn(problem, SememeWarning)
     return _compared(measured, answers, seconds, failures)
 
 
@@ -137,7 +139,8 @@ def _named(models: Any) -> Iterable[tuple[str | None, Any]]:
     """Models with the names that the user gave them, if any."""
     if isinstance(models, Mapping):
         return list(models.items())
-    if isinstance(models, str) or not isinstance(models, Iterable):
+    is_model = isinstance(models, str) or hasattr(models, "encode") or hasattr(models, "score")
+    if is_model or not isinstance(models, Iterable):  # a module of torch is both
         models = [models]
     models = list(models)
     if not models:

@@ -122,16 +122,12 @@ class RerankDepth:
             f"({100 * change.difference:+.2f}; {100 * change.low:+.2f} to {100 * change.high:+.2f})"
             for depth, change in self.changes.items()
         ]
+        advice = "Search without this cross-encoder: it is not shown to help at any depth."
         if self.depth:
             advice = (
                 f'Read {self.depth} pairs a query (budget="{self.depth}n"): that changes '
                 f"{self.metric} by {100 * self.gain:+.2f} (95 % interval {100 * self.low:+.2f} to "
                 f"{100 * self.high:+.2f}) on queries that did not choose the depth."
-            )
-        else:
-            advice = (
-                "Search without this cross-encoder: at no depth are these rankings shown to become "
-                "better."
             )
         head = f"{self.metric} x 100 of {self.queries:,} queries: {100 * self.figures[0]:.2f}"
         return "\n".join([advice, head, *lines])
@@ -181,27 +177,26 @@ def tuned(
     )
     gain = interval(np.mean, gains)
     return RerankDepth(
-        best(np.arange(len(queries))) if gain.low > 0 else 0,
-        gain.value,
-        gain.low,
-        gain.high,
-        len(queries),
-        len(pairs),
-        f"nDCG@{top_k}",
-        {depth: float(values[depth].mean()) for depth in depths},
-        {depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},
+        depth=best(np.arange(len(queries))) if gain.low > 0 else 0,
+        gain=gain.value,
+        low=gain.low,
+        high=gain.high,
+        queries=len(queries),
+        pairs=len(pairs),
+        metric=f"nDCG@{top_k}",
+        figures={depth: float(values[depth].mean()) for depth in depths},
+        changes={depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},
     )
 
 
 def ndcg(matches: Sequence[Match], grades: Mapping[str, float], top_k: int) -> float:
     """Normalised discounted cumulative gain of one ranking (Järvelin and Kekäläinen, 2002).
 
-        Gains are the grades, as trec_eval has them; documents without a grade have 0.
+    Gains are the grades, as trec_eval has them; documents without a grade have 0.
 
-        >>> from sememe.progress import counted
-    from sememe.search.rows import Row
-        >>> ndcg([Match(Row("b", "", {}), 2.0), Match(Row("a", "", {}), 1.0)], {"a": 1}, 10)
-        0.6309297535714575
+    >>> from sememe.search.rows import Row
+    >>> ndcg([Match(Row("b", "", {}), 2.0), Match(Row("a", "", {}), 1.0)], {"a": 1}, 10)
+    0.6309297535714575
     """
     gains = [grades.get(match.row.id, 0.0) for match in matches]
     ideal = sorted(grades.values(), reverse=True)

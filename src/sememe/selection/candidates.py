@@ -129,7 +129,7 @@ class Candidate:
             return Words() if self.scorer is None else self.scorer
         system = self.encoder
         if self.size is not None:
-            system = EncoderSystem(Cut(self.encoder, self.size), self.name)
+            system = Cut(self.name, self.encoder, self.size)
         if self.how:
             return Tuned(self.name, self.model, self.how)
         if self.kind == "hybrid":

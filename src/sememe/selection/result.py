@@ -15,7 +15,7 @@ from sememe.costs import Speed, byte_size
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import Interval
 from sememe.selection.candidates import Candidate
-from sememe.selection.measuring import EQUAL, Round
+from sememe.selection.measuring import EQUAL, POINT, Round
 from sememe.selection.prior import Prior, combined
 from sememe.selection.sample import Sample
 from sememe.tables import to_frame
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas
 
 WORTH = 0.005
-"""A candidate that is cheaper is chosen if it measures no more than half a point less."""
+"""Half a point: so much better must a candidate be for every tenfold of another's cost."""
 
 _COPIES = {"search": 1, "cluster": 3, "pairs": 1, "classify": 0}  # of all vectors, in memory
 _GRAPH_FROM = 20_000  # vectors of an index; a search among more compares about so many
@@ -233,7 +233,11 @@ class Selection:
 
     @cached_property
     def choice(self) -> str:
-        """The candidate to use: the cheapest of the equals whose price makes up for its figure."""
+        """The candidate to use: the best by labels and jury, or a cheaper one that is as good.
+
+        Ten times the cost must buy half a point. A cheaper one is taken where it measures no worse
+        than that, and is surely no more than a point beyond it.
+        """
         if not self.equals:
             raise InputError(self.nothing_fits)
         families = {each.name: each.family for each in self.candidates}
@@ -242,15 +246,14 @@ class Selection:
             return next(name for name in self.equals if families[name] == families[best])
         measured, cost = self.state.measured, self.projections[best].seconds
 
-        def allowance(name: str) -> float:
+        def is_worth_less(name: str) -> bool:
             ratio = max(cost, 1e-9) / max(self.projections[name].seconds, 1e-9)
-            return WORTH * max(0.0, float(np.log10(ratio)))
+            allowance = WORTH * max(0.0, float(np.log10(ratio)))
+            loss = measured[name].against(measured[best], EQUAL)
+            return loss.difference >= -allowance and loss.low >= -allowance - POINT
 
         return next(
-            name
-            for name in self.equals
-            if families[name] == families[best]
-            or measured[name].value >= measured[best].value - allowance(name)
+            name for name in self.equals if families[name] == families[best] or is_worth_less(name)
         )
 
     @property

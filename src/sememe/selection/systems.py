@@ -4,6 +4,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from sememe.cascade import teach
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
-from sememe.neighbors import self_join
+from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
 from sememe.search.ranking import fused
 from sememe.search.rows import Match, Row
@@ -33,7 +34,7 @@ class TimedEncoder:
 
     def __init__(self, encoder: Any) -> None:
         self.encoder = encoder
-        self.prompts = getattr(encoder, "prompts", {})
+        self.prompts = getattr(encoder, "prompts", True)
         self.texts, self.seconds = 0, 0.0
         encoder.encode(["one text, so that nothing is compiled while the clock runs"])
 
@@ -41,15 +42,10 @@ class TimedEncoder:
         """Vectors, (n, dim)."""
         return self._timed(self.encoder.encode, texts)
 
-    def encode_query(self, texts: list[str]) -> Any:
-        """Vectors of queries, (n, dim)."""
-        return self._timed(getattr(self.encoder, "encode_query", self.encoder.encode), texts)
-
-    def encode_document(self, texts: list[str]) -> Any:
-        """Vectors of documents, (n, dim)."""
-        return self._timed(getattr(self.encoder, "encode_document", self.encoder.encode), texts)
-
     __call__ = encode
+
+    def __getattr__(self, name: str) -> Any:  # encode_query and encode_document, if it has them
+        return partial(self._timed, getattr(self.encoder, name))
 
     def _timed(self, encode: Callable[[list[str]], Any], texts: list[str]) -> Any:
         started = time.perf_counter()
@@ -83,23 +79,16 @@ class TimedScorer:
             self.pairs, self.seconds = pairs, seconds
 
 
-class Cut:
+class Cut(EncoderSystem):
     """The first components of an encoder's vectors."""
 
-    def __init__(self, system: EncoderSystem, size: int) -> None:
+    def __init__(self, name: str, system: EncoderSystem, size: int) -> None:
+        super().__init__(system.encoder, name)
         self._system, self._size = system, size
 
-    def encode(self, texts: list[str]) -> Floats:
-        """Vectors, float32 (n, size)."""
-        return self._system.vectors(texts)[:, : self._size]
-
-    def encode_query(self, texts: list[str]) -> Floats:
-        """Vectors of queries, float32 (n, size)."""
-        return self._system.vectors(texts, "query")[:, : self._size]
-
-    def encode_document(self, texts: list[str]) -> Floats:
-        """Vectors of documents, float32 (n, size)."""
-        return self._system.vectors(texts, "document")[:, : self._size]
+    def vectors(self, texts: Sequence[str], role: str = "") -> Floats:
+        """Unit vectors, float32 (n, size)."""
+        return normalized(self._system.vectors(texts, role)[:, : self._size])
 
 
 class Words:
