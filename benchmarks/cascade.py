@@ -416,7 +416,7 @@ class Oracle:
         ends = np.array(pairs, dtype=np.int64)
         same = self._groups[ends[:, 0]] == self._groups[ends[:, 1]]
         noise = np.random.default_rng(0).normal(scale=2, size=len(pairs))
-        return np.where(same, 2, -2) + noise
+        return np.asarray(np.where(same, 2, -2) + noise, np.float32)
 
 
 def timed(texts: int) -> None:

@@ -346,9 +346,9 @@ def similarity(options: argparse.Namespace) -> None:
     goal = 100 * spearmanr(cross.score(pairs, progress=False), gold)[0]
     print(f"{len(texts):,} texts\n\n| model | STS-B test | gap closed % |\n|---|---|---|")
     row("teacher", [goal, 100])
-    start = 100 * spearmanr(cosines(plain(before), *zip(*pairs, strict=True)), gold)[0]
+    start = 100 * spearmanr(cosines(plain(before), test["sentence1"], test["sentence2"]), gold)[0]
     row("before", [start, 0])
-    labelled = {name: dev[name] for name in ("sentence1", "sentence2")}
+    labelled: dict[str, list[Any]] = {name: dev[name] for name in ("sentence1", "sentence2")}
     labelled["score"] = [float(score) for score in dev["score"]]
     for how in ("map", "tune"):
         try:
@@ -360,7 +360,7 @@ def similarity(options: argparse.Namespace) -> None:
             print(f"| {how} | {error} | |")
             continue
         encode = plain(sememe.BiEncoder(folder))
-        value = 100 * spearmanr(cosines(encode, *zip(*pairs, strict=True)), gold)[0]
+        value = 100 * spearmanr(cosines(encode, test["sentence1"], test["sentence2"]), gold)[0]
         row(how, [value, 100 * (value - start) / (goal - start)])
     print()
 

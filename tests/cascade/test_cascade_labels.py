@@ -41,7 +41,7 @@ def groups_of(world: World, count: int = 100) -> list[dict[str, object]]:
 
 
 def clustered(world: World, rule: Rule, **options: Any) -> sememe.Clusters:
-    options = {"clusters": 12, "budget": "2n", "progress": False} | options
+    options = dict[str, Any](clusters=12, budget="2n", progress=False) | options
     return sememe.cluster(world.texts, Lookup(world), cross=Scores(rule), **options)
 
 

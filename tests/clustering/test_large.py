@@ -71,9 +71,9 @@ def test_the_map_draws_a_sample_and_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"^Clustering 120 texts will take about \d+ min"),
+        ({}, r"^Clustering 120 texts will take about \d+ (s|min)"),
         ({"clusters": 2}, r"^Clustering 120 texts will take about"),
-        ({"threshold": 0.5}, r"all of 120 texts .* about [\d.]+ (min|h)\. granularity= takes"),
+        ({"threshold": 0.5}, r"all of 120 texts .* about [\d.]+ (s|min|h)\. granularity= takes"),
     ],
     ids=str,
 )

@@ -13,8 +13,9 @@ from sememe.costs import Budget
 from sememe.encoders import CrossEncoder
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import Comparison, interval, paired_test
+from sememe.evaluation.metrics import ranking
 from sememe.progress import counted
-from sememe.search.rows import Id, Match, check_ids
+from sememe.search.rows import Match, check_ids
 from sememe.search.store import Store
 
 Floats = NDArray[np.float32]
@@ -155,27 +156,27 @@ def tuned(
     scores = _scores(cross, pairs, Budget(), len(queries), progress).tolist()
     deepest = max(map(len, rankings))
     depths = [0, *(depth for depth in _DEPTHS if depth < deepest), deepest]
-    values = {}
+    metric, values = f"nDCG@{top_k}", {}
+    relevant = [np.array([grade for grade in each.values() if grade > 0]) for each in grades]
     for depth in depths:
         read = dict(zip(order[: depth * len(queries)], scores, strict=False))
-        values[depth] = np.array(
-            [
-                ndcg(_sorted(query, matches, read), grades[query], top_k)
-                for query, matches in enumerate(rankings)
-            ]
-        )
+        gains = np.zeros((len(queries), max(1, min(top_k, deepest))))
+        for query, matches in enumerate(rankings):
+            for rank, match in enumerate(_sorted(query, matches, read)[: gains.shape[1]]):
+                gains[query, rank] = grades[query].get(match.row.id, 0.0)
+        values[depth] = ranking(gains, relevant, [top_k])[metric]
 
     def best(rows: NDArray[np.int64]) -> int:
         return max(depths, key=lambda depth: (round(values[depth][rows].mean(), 9), -depth))
 
     halves = np.array_split(np.random.default_rng(0).permutation(len(queries)), 2)
-    gains = np.concatenate(
+    differences = np.concatenate(
         [
             values[best(other)][rows] - values[0][rows]
             for rows, other in zip(halves, halves[::-1], strict=True)
         ]
     )
-    gain = interval(np.mean, gains)
+    gain = interval(np.mean, differences)
     return RerankDepth(
         depth=best(np.arange(len(queries))) if gain.low > 0 else 0,
         gain=gain.value,
@@ -183,32 +184,16 @@ def tuned(
         high=gain.high,
         queries=len(queries),
         pairs=len(pairs),
-        metric=f"nDCG@{top_k}",
+        metric=metric,
         figures={depth: float(values[depth].mean()) for depth in depths},
         changes={depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},
     )
 
 
-def ndcg(matches: Sequence[Match], grades: Mapping[str, float], top_k: int) -> float:
-    """Normalised discounted cumulative gain of one ranking (Järvelin and Kekäläinen, 2002).
-
-    Gains are the grades, as trec_eval has them; documents without a grade have 0.
-
-    >>> from sememe.search.rows import Row
-    >>> ndcg([Match(Row("b", "", {}), 2.0), Match(Row("a", "", {}), 1.0)], {"a": 1}, 10)
-    0.6309297535714575
-    """
-    gains = [grades.get(match.row.id, 0.0) for match in matches]
-    ideal = sorted(grades.values(), reverse=True)
-    return _discounted(gains[:top_k]) / _discounted(ideal[:top_k])
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return float(sum(gain / np.log2(rank) for rank, gain in enumerate(gains, start=2)))
-
-
 def check_qrels(
-    queries: Mapping[str, str], qrels: Mapping[str, Mapping[Id, float]], store: Store
+    queries: Mapping[str, str],
+    qrels: Mapping[str, Mapping[str, float] | Mapping[int, float]],
+    store: Store,
 ) -> list[dict[str, float]]:
     """For each query the grades of documents by their ids; InputError names what is wrong."""
     if len(queries) < _FEWEST:

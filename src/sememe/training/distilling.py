@@ -298,6 +298,6 @@ def _map(task: Task) -> Student:
         encode,
         lambda texts: linear_map.move(encode(texts)),
         [Choice("trust", "yes", str(cascade.report))],
-        lambda folder: write_map(task.student._checkpoint, folder, linear_map),
+        lambda folder: write_map(task.checkpoint, folder, linear_map),
         exam(task.held, held, scored_by(task.teacher, task.held, task.progress)),
     )

@@ -88,6 +88,12 @@ class Task:
         return self.lessons.of(self.lessons.train)
 
     @property
+    def checkpoint(self) -> Checkpoint:
+        """The student's, with the pooling that it was opened with."""
+        student = self.student
+        return replace(student._checkpoint, pooling=student._pooling, scoring=None)
+
+    @property
     def held(self) -> list[str]:
         """Those held out."""
         return self.lessons.of(self.lessons.held)

@@ -92,7 +92,7 @@ def regress(task: Task, layers: int | None, dim: int | None) -> Student:
                 f"dim={dim}: the teacher's vectors have {targets.shape[1]} components."
             )
         targets = normalized(targets @ principal_axes(targets, dim))
-    plain = task.student._checkpoint
+    plain = task.checkpoint
     if layers is not None:
         plain = _cut(plain, layers, new_folder(folder / "cut"))
     torch.manual_seed(task.seed)
@@ -145,6 +145,11 @@ def _cut(checkpoint: Checkpoint, layers: int, folder: Path) -> Checkpoint:
     config = {**checkpoint.config}
     (key,) = (name for name in LAYERS if name in config)
     config[key] = layers
+    if "global_attn_every_n_layers" in config and "layer_types" not in config:
+        raise InputError(
+            f"{checkpoint.name}: which of its layers see all tokens follows from their number, so "
+            "none can be left out. Save it once with transformers 5, which writes layer_types."
+        )
     if "layer_types" in config:
         config["layer_types"] = [config["layer_types"][layer] for layer in kept]
     weights, tensors = checkpoint.weights, {}

@@ -35,7 +35,7 @@ _ROUNDS = 2
 _FOR_MAP = 3  # pairs a text
 _FAR = 4  # how many times as many neighbours are proposed as a graph has
 _GROUP, _GROUPS = 8, 8  # texts that are near each other, and such groups in a batch
-_EPOCHS, _RATE = 2, 3e-5
+_EPOCHS, _RATE = 1, 1e-4
 _STEP = 0.5  # standard deviations of cosines for one of what they leave of the scores
 
 
@@ -112,7 +112,7 @@ def tune(task: Task, *, vouched: bool) -> Student:
     size = neighborhood_size(len(texts))
     first, rest = _shared(task.budget, len(texts))
     cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
-    begin, lesson = task.student._checkpoint, cascade.lesson
+    begin, lesson = task.checkpoint, cascade.lesson
     if cascade.map is not None:
         start = new_folder(task.job.folder / "start")
         write_map(begin, start, cascade.map)
@@ -133,7 +133,7 @@ def tune(task: Task, *, vouched: bool) -> Student:
     assert lesson is not None
     edges, logits, moved = lesson.scored, lesson.logits, cascade.vectors
     settings = TrainingSettings(
-        epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0, evaluations=2,
+        epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0,
         seed=task.seed,
     )  # fmt: skip
     history = History()
