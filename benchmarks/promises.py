@@ -114,7 +114,7 @@ def padding_side(library: Library) -> tuple[bool, str]:
 
 def truncation(library: Library) -> tuple[bool, str]:
     """A message says that the end of a long text is not read."""
-    encode, vectors = library.open(), []
+    encode, vectors = library.open(), list[Floats]()
     long = " ".join(f"word{n}" for n in range(3000))
     _messages(lambda: vectors.extend(encode([long, f"{long} and something else at its end"])))
     if _distance(*vectors) > _SAME:
