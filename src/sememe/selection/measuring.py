@@ -156,9 +156,9 @@ def eliminate(
     names: Sequence[str],
     measure: Callable[[str, int], Measured],
     items: int,
-    costs: Callable[[], Mapping[str, float]],
+    costs: Mapping[str, float],
     families: Mapping[str, str],
-    first: int = FIRST_ROUND,
+    may_stop: bool = True,
 ) -> Round:
     """Measure candidates on more and more items, and drop those that more would not save.
 
@@ -166,15 +166,15 @@ def eliminate(
         names: the candidates, the most promising first.
         measure: a candidate's answers to the first so many items.
         items: how many there are.
-        costs: by candidate, on one scale; asked after each round.
+        costs: by candidate, on one scale.
         families: candidates of one family differ by less than a point, whatever they measure.
-        first: items of the first round.
+        may_stop: whether to stop before all items where more would not change the choice.
 
     Raises:
         InputError: no candidate could be measured.
     """
     state = Round()
-    sizes = rounds(items, first)
+    sizes = rounds(items)
     confidence = 1 - (1 - SURE) / max(len(names) * len(sizes), 1)
     for size in sizes:
         for name in names:
@@ -193,8 +193,8 @@ def eliminate(
         if not state.alive:
             problems = "; ".join(f"{name}: {why}" for name, why in state.failures.items())
             raise InputError(f"no candidate could be measured ({problems}).")
-        _drop(state, costs(), confidence)
-        if _is_decided(state, families, confidence):
+        _drop(state, costs, confidence)
+        if may_stop and _is_decided(state, families, confidence):
             break
     return state
 
@@ -209,7 +209,7 @@ def _drop(state: Round, costs: Mapping[str, float], confidence: float) -> None:
             state.dropped[name] = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
             continue
         for other in state.alive:
-            is_cheaper = costs.get(other, np.inf) <= costs.get(name, np.inf)
+            is_cheaper = costs[other] <= costs[name]
             if is_cheaper and this.against(state.measured[other], confidence).high < 0:
                 state.dropped[name] = f"surely worse than {other}, which costs no more"
                 break

@@ -99,8 +99,8 @@ def combined(
     """The candidates' scores by `count` labels and by the prior together, the higher the better.
 
     z(label) + w z(prior), each standardised over the families, of which precisions of one
-    checkpoint are one; w is 0.5 up to 50 labels and 0 from 200 on. A candidate without a prior is
-    ordered by its labels alone.
+    checkpoint are one; w is 0.5 up to 50 labels and 0 from 200 on. Of a candidate of another kind,
+    on which the jury has no view, the prior is the best one's: beside that, its labels decide.
     """
     by_labels = standardized(labels, families)
     faded = np.clip((NO_WEIGHT - count) / (NO_WEIGHT - FULL_WEIGHT), 0, 1)
