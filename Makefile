@@ -42,6 +42,7 @@ bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/footprint.py
 	.venv-bench/bin/python benchmarks/cluster_file.py
 	.venv-bench/bin/python benchmarks/scale.py
+	.venv-bench/bin/python benchmarks/evaluation.py --data $(DATA) --models all-MiniLM-L6-v2:f32 all-MiniLM-L6-v2:int8
 	.venv-bench/bin/python benchmarks/quality.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/training.py --data $(DATA)
 	.venv-bench/bin/python benchmarks/classification.py --data $(DATA)

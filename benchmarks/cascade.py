@@ -2,7 +2,7 @@
 
     python benchmarks/cascade.py --data DIR --models DIR [--sets clinc150 ...] [--split train]
                                  [--samples 5] [--size 2000] [--budget 3n]
-                                 [--fast | --plot SVG | --pairs]
+                                 [--fast | --plot SVG | --pairs | --labels | --time N ...]
 
 Of CLINC150 and Banking77 only the intents that the cross-encoder was not trained on
 (held_intents.json). SearchSnippets and Biomedical have a cross-encoder that was made for similarity
@@ -10,8 +10,10 @@ and doesn't fit them; so it should change nothing. `--size 0` takes whole sets. 
 with the number of clusters given, then ARI, AMI and how many were found with nothing given; of
 differences the 95 % t-interval over the subsamples. AP: of "same label" over all pairs, x 100.
 `--plot`: AMI for budgets of 0.5n to 8n, as a table and a drawing, with the gain's intervals.
-`--pairs`: labelled duplicates, with 100 labels. Scores are cached (SEMEME_CACHE), so that a second
-run is quick. What is missing is named and left out.
+`--pairs`: labelled duplicates, with 100 labels. `--labels`: what some labelled texts say of a map
+of weight 0.4, and how often its interval is clear of 0. `--time`: from vectors to clusters, without
+reading. Scores are cached (SEMEME_CACHE), so that a second run is quick. What is missing is named
+and left out.
 """
 
 import argparse
@@ -36,10 +38,13 @@ from sklearn.metrics import (
 
 import sememe
 from sememe.cascade import Cascade, teach
-from sememe.cascade.edges import Edges
+from sememe.cascade.edges import Edges, Values, standardized
+from sememe.cascade.flow import Lesson
 from sememe.cascade.labelled import signal_weights
+from sememe.cascade.labels import Evidence, Gain, Labels
 from sememe.cascade.linear import Space, fit
 from sememe.cascade.scores import Reader
+from sememe.cascade.trust import RESOLUTIONS, logistic, weight_of_map
 from sememe.clustering.resolution import best_grain
 from sememe.costs import Budget
 from sememe.neighbors import Neighbors, normalized, self_join
@@ -47,7 +52,6 @@ from sememe.neighbors import communities as by
 from sememe.tables import read_table
 
 Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
 Figures = dict[float, list[tuple[float, float]]]
 
 _SETS = {
@@ -60,6 +64,7 @@ _SETS = {
 _BUDGETS = ("0.5n", "1n", "2n", "3n", "4.5n", "6n", "8n")
 _COLUMNS = ("V", "ARI", "AMI", "ARI*", "AMI*", "found", "AP", "pairs/n")
 _LABELLED, _LABELS, _DRAWS = 5000, 100, 40
+_RHO, _LABEL_DRAWS = 0.4, 10
 _MOST_AP_TEXTS = 4000  # all pairs of more would not fit
 
 
@@ -296,6 +301,73 @@ def drawing(curves: dict[str, Figures]) -> str:
     )
 
 
+def judged_by_labels(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> None:
+    """What some labelled texts say of the cross-encoder, beside what all of them do."""
+    cross = sememe.CrossEncoder(options.models / _SETS[name][1])
+    texts, labels = rows_of(name, options.data, options.models, options.split)
+    print(f"\n{name}, {options.split}\n| texts | gain | half an interval | better | worse | open |")
+    print("|---|---|---|---|---|---|")
+    gains: dict[int, list[Gain]] = {}
+    ratios: dict[str, list[float]] = {}
+    for sample in samples(texts, labels, options.samples, options.size, encoder):
+        space = Space(sample.vectors)
+        lesson = Lesson.planned(Edges.between(sample.neighbors))
+        reader = Reader(cross, sample.texts, Budget.parse(options.budget), 10**9, False)
+        lesson = lesson.read(reader.remaining, reader)
+        form = fit(space, lesson.scored, lesson.logits)
+        cosine, change = space.cosines(lesson.edges), space.form(form, lesson.edges)
+        spread = float(cosine.std() / change.std())
+        moving = space.moving(form, _RHO * spread)
+        signals = [standardized(lesson.edges.centered(each)) for each in (cosine, change)]
+        witnesses = by.partitions(sample.vectors, sample.neighbors, RESOLUTIONS)
+        rho = weight_of_map(lesson.edges, signals[0], signals[1], witnesses)
+        same = sample.gold[lesson.edges.first] == sample.gold[lesson.edges.second]
+        ratios.setdefault("the bi-encoder's clusters", []).append(rho)
+        ratios.setdefault("all labels", []).append(weight_ratio(signals[0], signals[1], same))
+        for count in (50, 100, 200):
+            for seed in range(_LABEL_DRAWS):
+                rows = np.random.default_rng(seed).choice(len(sample.gold), count, replace=False)
+                data = {
+                    "text": [sample.texts[row] for row in rows],
+                    "label": [f"group {sample.gold[row]}" for row in rows],
+                }
+                judges = Labels.read(data, groups=True)
+                vectors = judges.vectors(sample.texts, sample.vectors, None)
+                gains.setdefault(count, []).append(Evidence(judges, vectors).gain(moving, _RHO))
+                ends = np.sort(rows)
+                first, second = np.triu_indices(count, 1)
+                pairs = Edges(ends[first], ends[second], len(sample.gold))
+                some = space.cosines(pairs) / cosine.std(), space.form(form, pairs) / change.std()
+                same = sample.gold[pairs.first] == sample.gold[pairs.second]
+                ratios.setdefault(f"{count} texts", []).append(weight_ratio(*some, same))
+    for count, values in gains.items():
+        figures = np.array([(100 * one.gain, 50 * (one.high - one.low)) for one in values])
+        better, worse = (np.mean([each(one) for one in values]) for each in (_better, _worse))
+        print(
+            f"| {count} | {figures[:, 0].mean():+.1f} ± {figures[:, 0].std():.1f} | "
+            f"{figures[:, 1].mean():.1f} | {better:.0%} | {worse:.0%} | {1 - better - worse:.0%} |",
+            flush=True,
+        )
+
+    print(
+        "rho by " + ", ".join(f"{k} {np.mean(v):.2f} ± {np.std(v):.2f}" for k, v in ratios.items())
+    )
+
+
+def weight_ratio(cosine: Values, change: Values, same: NDArray[np.bool_]) -> float:
+    """How much the map counts beside the cosine by a logistic regression on labels."""
+    weights = logistic(np.stack([np.ones_like(cosine), cosine, change], axis=1), same, 1.0)
+    return float(weights[2] / max(weights[1], 1e-6))
+
+
+def _better(gain: Gain) -> bool:
+    return gain.low > 0
+
+
+def _worse(gain: Gain) -> bool:
+    return gain.high < 0
+
+
 def duplicates(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder) -> None:
     """Labelled pairs: each signal alone, and weighed by 100 labels, on the pairs that are left."""
     columns = read_table(options.data / "pairs" / f"{name}.parquet").columns
@@ -333,6 +405,41 @@ def duplicates(options: argparse.Namespace, name: str, encoder: sememe.BiEncoder
     )
 
 
+class Oracle:
+    """Scores pairs of numbered texts by their groups, with noise, in no time."""
+
+    def __init__(self, groups: NDArray[np.int64]) -> None:
+        self._groups = groups
+
+    def score(self, pairs: Sequence[tuple[str, str]], *, raw: bool = True) -> Floats:
+        assert raw  # the cascade asks for logits
+        ends = np.array(pairs, dtype=np.int64)
+        same = self._groups[ends[:, 0]] == self._groups[ends[:, 1]]
+        noise = np.random.default_rng(0).normal(scale=2, size=len(pairs))
+        return np.asarray(np.where(same, 2, -2) + noise, np.float32)
+
+
+def timed(texts: int) -> None:
+    """Seconds from vectors (mixed Gaussians of 384 dimensions) to clusters, all but reading."""
+    random = np.random.default_rng(0)
+    groups = random.integers(0, texts // 100, texts)
+    centers = random.normal(size=(texts // 100, 384)).astype(np.float32)
+    vectors = normalized(centers)[groups]
+    vectors += normalized(random.normal(size=(texts, 384)).astype(np.float32)) * np.float32(1.5)
+    names = [f"{row}" for row in range(texts)]
+    for cross in (None, Oracle(groups)):
+        started, busy = time.perf_counter(), time.process_time()
+        found = sememe.cluster(names, vectors=vectors, cross=cross, progress=False)
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        reading = found.cascade.seconds if found.cascade else 0
+        print(
+            f"{texts:,} texts {'with' if cross else 'without'} a cross-encoder: "
+            f"{seconds - reading:.1f} s, {busy:.1f} s of processor time, and {reading:.1f} s "
+            f"reading; {len(found)} clusters",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -344,10 +451,16 @@ def main() -> None:
     parser.add_argument("--budget", default="3n")
     parser.add_argument("--plot", type=Path, metavar="SVG")
     parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--labels", action="store_true")
+    parser.add_argument("--time", type=int, nargs="+", metavar="TEXTS", default=[])
     parser.add_argument("--fast", action="store_true", help="the cascade and the bi-encoder alone")
     options = parser.parse_args()
     options.models = options.models or options.data.parent / "models"
     warnings.simplefilter("ignore", sememe.errors.SememeWarning)
+    if options.time:
+        for texts in options.time:
+            timed(texts)
+        return
     encoder = sememe.BiEncoder("all-MiniLM-L6-v2")
     if options.pairs:
         for name in ("qqp_dev", "twitter_url_train"):
@@ -359,7 +472,9 @@ def main() -> None:
         if missing := [path for path in needed if not path.exists()]:
             print(f"{name} is left out: there is no {missing[0]}")
         else:
-            if options.plot:
+            if options.labels:
+                judged_by_labels(options, name, encoder)
+            elif options.plot:
                 curves[name] = curve(options, name, encoder)
             else:
                 table(options, name, encoder)

@@ -266,7 +266,12 @@ def unseen(options: argparse.Namespace, name: str, split: str) -> tuple[list[str
     file = options.models / "cross-encoder-intent/held_intents.json"
     known = {*json.loads(file.read_text(encoding="utf-8"))[key], "oos"}
     table = columns(options.data / f"intent/{name}.parquet", split=split)
-    rows = {t: i for t, i in zip(table["text"], table["label"], strict=True) if i not in known}
+    rows: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for text, intent in zip(table["text"], table["label"], strict=True):
+        if intent not in known and text not in rows and counts.get(intent, 0) < options.per_intent:
+            rows[text] = intent
+            counts[intent] = counts.get(intent, 0) + 1
     return [*rows], [*rows.values()]
 
 
@@ -341,9 +346,9 @@ def similarity(options: argparse.Namespace) -> None:
     goal = 100 * spearmanr(cross.score(pairs, progress=False), gold)[0]
     print(f"{len(texts):,} texts\n\n| model | STS-B test | gap closed % |\n|---|---|---|")
     row("teacher", [goal, 100])
-    start = 100 * spearmanr(cosines(plain(before), *zip(*pairs, strict=True)), gold)[0]
+    start = 100 * spearmanr(cosines(plain(before), test["sentence1"], test["sentence2"]), gold)[0]
     row("before", [start, 0])
-    labelled = {name: dev[name] for name in ("sentence1", "sentence2")}
+    labelled: dict[str, list[Any]] = {name: dev[name] for name in ("sentence1", "sentence2")}
     labelled["score"] = [float(score) for score in dev["score"]]
     for how in ("map", "tune"):
         try:
@@ -355,7 +360,7 @@ def similarity(options: argparse.Namespace) -> None:
             print(f"| {how} | {error} | |")
             continue
         encode = plain(sememe.BiEncoder(folder))
-        value = 100 * spearmanr(cosines(encode, *zip(*pairs, strict=True)), gold)[0]
+        value = 100 * spearmanr(cosines(encode, test["sentence1"], test["sentence2"]), gold)[0]
         row(how, [value, 100 * (value - start) / (goal - start)])
     print()
 
@@ -425,6 +430,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("distilled"))
     parser.add_argument("--budget", default="10min", help="of training from vectors")
     parser.add_argument("--pairs", default="20n", help="that a cross-encoder reads to tune")
+    parser.add_argument("--per-intent", type=int, default=10**6, help="texts of each, at the most")
     parser.add_argument("--queries", type=int, default=100_000, help="of mining")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -11,8 +11,8 @@ import argparse
 import csv
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import sememe
 from sememe.errors import CostWarning, TruncationWarning
@@ -24,11 +24,12 @@ _PUBLISHED = "reference/mteb_key_table.tsv"
 _STS = "sts/sts12_14_16.parquet"
 
 
-def rows_of(path: Path, column: str, value: str) -> dict[str, list[Any]]:
-    """The columns of the rows that have a value."""
+def sts(task: str, path: Path) -> Task:
+    """One of SemEval's tasks, which are in one file."""
     table = read_table(path)
-    rows = [i for i, each in enumerate(table.columns[column]) if each == value]
-    return {name: list(values) for name, values in table.take(rows).columns.items()}
+    return load_task(
+        table.take([i for i, each in enumerate(table.columns["task"]) if each == task])
+    )
 
 
 SETS: dict[str, tuple[str, Callable[[Path], Task], str, float]] = {
@@ -39,15 +40,9 @@ SETS: dict[str, tuple[str, Callable[[Path], Task], str, float]] = {
         0.1,
     ),
     "SICK-R": ("sts/sick.parquet", lambda path: load_task(path, split="all"), "Spearman", 0.1),
-    **{
-        name: (
-            _STS,
-            lambda path, name=name: load_task(rows_of(path, "task", name)),
-            "Spearman",
-            0.1,
-        )
-        for name in ("STS12", "STS14", "STS16")
-    },
+    "STS12": (_STS, partial(sts, "STS12"), "Spearman", 0.1),
+    "STS14": (_STS, partial(sts, "STS14"), "Spearman", 0.1),
+    "STS16": (_STS, partial(sts, "STS16"), "Spearman", 0.1),
     "SciFact": ("retrieval/scifact", lambda path: load_task(path, split="test"), "nDCG@10", 0.1),
     "Banking77Classification": (
         "intent/banking77.parquet",

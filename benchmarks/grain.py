@@ -1,4 +1,4 @@
-"""The choice of the grain: the climb that `cluster` makes beside other ways, by AMI with the labels.
+"""The choice of the grain: the climb that `cluster` makes beside other ways, judged by labels.
 
     python benchmarks/grain.py --data DIR [--sizes 2000 5000 0] [--samples 3] [--sets NAME ...]
 

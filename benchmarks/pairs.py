@@ -65,17 +65,17 @@ def by_all_products(rows: Floats) -> Found:
 
 
 def sememe(rows: Floats, texts: list[str], _: int) -> Callable[[], Found]:
-    from sememe.pairs import pair_vectors
+    from sememe.pairs import find_pairs
 
-    found = pair_vectors(rows, texts, threshold=_THRESHOLD)
+    found = find_pairs(texts, vectors=rows, threshold=_THRESHOLD)
     found.deduplicated()
     return lambda: set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
 def sememe_top(rows: Floats, texts: list[str], count: int) -> Callable[[], Found]:
-    from sememe.pairs import pair_vectors
+    from sememe.pairs import find_pairs
 
-    found = pair_vectors(rows, texts, top=count)
+    found = find_pairs(texts, vectors=rows, top=count)
     return lambda: set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 

@@ -168,7 +168,7 @@ def rerank(data: Path, sts: str, intent: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             index = Index.create(Path(folder) / "index", encoder)
             index.add(documents.values(), list(documents))
-            for mode in ("dense", "hybrid"):
+            for mode in MODES:
                 started = time.perf_counter()
                 depth = index.tune_rerank(queries, qrels, cross, mode=mode, candidates=_DEEPEST)
                 seconds = time.perf_counter() - started

@@ -30,7 +30,7 @@ def test_models_are_rows_of_a_table_and_of_json(folder: Path, tiny: Tiny) -> Non
     shown, for_machines = sememe(*line), sememe(*line, "--json", "-o", folder / "out")
     assert shown.returncode == for_machines.returncode == 0, shown.stderr + for_machines.stderr
     assert shown.stderr == ""
-    assert "scored.csv: similarity, 30 pairs" in shown.stdout
+    assert "scored.csv: similarity, 30 items" in shown.stdout
     assert for_machines.stdout.isascii()
     done = json.loads(for_machines.stdout)
     assert {row["model"] for row in done["rows"]} == {bi, cross}
@@ -73,4 +73,4 @@ def test_bad_input_is_one_line(folder: Path, tiny: Tiny, options: list[str], mes
 def test_no_model_at_all_is_an_error(folder: Path) -> None:
     done = sememe("evaluate", "no-such-model", "--data", folder / "scored.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "sememe: No model could be measured on " in done.stderr
+    assert "sememe: No model can be compared on " in done.stderr

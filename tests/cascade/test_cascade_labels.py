@@ -1,5 +1,6 @@
 """Labels beside a cross-encoder: what it gains, and an interval that decides."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from sklearn.metrics import average_precision_score
 from worlds import Lookup, Scores, World, chance, truth
 
 import sememe
+from commands import sememe as run
 from sememe.cascade.labels import Evidence, Labels
 from sememe.cascade.linear import LinearMap
 from sememe.errors import InputError
+from tiny_models import Tiny, make_cross_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")
 
@@ -38,7 +41,7 @@ def groups_of(world: World, count: int = 100) -> list[dict[str, object]]:
 
 
 def clustered(world: World, rule: Rule, **options: Any) -> sememe.Clusters:
-    options = {"clusters": 12, "budget": "2n", "progress": False} | options
+    options = dict[str, Any](clusters=12, budget="2n", progress=False) | options
     return sememe.cluster(world.texts, Lookup(world), cross=Scores(rule), **options)
 
 
@@ -181,3 +184,26 @@ def test_labels_that_cannot_be_used_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         sememe.cluster(world.texts, Lookup(world), **options)
+
+
+@pytest.mark.slow
+def test_the_command_takes_labels_and_a_target(tmp_path: Path, tiny: Tiny) -> None:
+    make_cross_encoder(tmp_path / "cross")
+    words = ["car", "bus", "train", "road", "film", "book", "music", "food", "school", "wind"]
+    texts = [f"{one} {other} power" for one in words for other in words]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    rows = ["text,label", *(f"{text},{text.split()[0]}" for text in texts[:60])]
+    (tmp_path / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    line = [
+        "cluster", tmp_path / "texts.txt", "--model", tiny.directory, "--precision", "f32",
+        "--clusters", "5", "--labels", tmp_path / "labels.csv", "-o", tmp_path / "groups",
+    ]  # fmt: skip
+    ran = run(*line, "--cross", tmp_path / "cross", "--target", "0.5", "--json")
+    assert ran.returncode == 0, ran.stderr
+    cascade = json.loads(ran.stdout)["cascade"]
+    assert (cascade["gain"]["labels"], cascade["gain"]["unit"]) == (60, "texts")
+    assert cascade["target"] == 0.5
+    assert cascade["why"] in ran.stderr
+    alone = run(*line)
+    assert alone.returncode == 2
+    assert "give cross= too" in alone.stderr

@@ -181,9 +181,9 @@ def test_names_can_be_made_elsewhere() -> None:
     same = cluster_vectors(vectors, texts, clusters=2, names=lambda *_: "same")
     assert len({one.name for one in same.clusters}) == 2
     with pytest.raises(InputError, match="names= gave None for cluster 0"):
-        cluster_vectors(vectors, texts, clusters=2, names=lambda *_: None)  # type: ignore[arg-type]
+        cluster_vectors(vectors, texts, clusters=2, names=lambda *_: None)
     with pytest.raises(InputError, match="names='llm'"):
-        cluster_vectors(vectors, texts, clusters=2, names="llm")  # type: ignore[arg-type]
+        cluster_vectors(vectors, texts, clusters=2, names="llm")
 
 
 def test_columns_have_a_value_a_text() -> None:

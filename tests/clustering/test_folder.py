@@ -1,6 +1,10 @@
 """A clustering on disk: saved, opened again, and what is refused."""
 
 import json
+import subprocess
+import sys
+import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +95,50 @@ def test_a_failure_leaves_what_was_there(
         assert error.value.unavailable
     assert [path.name for path in tmp_path.iterdir()] == ["g"]
     assert len(Clusters.open(tmp_path / "g")) == 3
+
+
+def test_the_arrays_can_be_read_by_whoever_can_read_the_texts(
+    groups: Clusters, tmp_path: Path
+) -> None:
+    groups.save(tmp_path / "g")
+    modes = {(tmp_path / "g" / name).stat().st_mode for name in folder.FILES}
+    assert len(modes) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.kill
+def test_a_folder_is_whole_or_not_there_whenever_saving_is_killed(tmp_path: Path) -> None:
+    code = f"""
+        import itertools, numpy as np, sememe
+        vectors = np.random.default_rng(0).normal(size=(300, 8))
+        texts = [f"text {{row}}" for row in range(300)]
+        groups = sememe.cluster(texts, vectors=vectors, clusters=3)
+        both = groups, groups.merge(0, 1)
+        for turn in itertools.count():
+            both[turn % 2].save(f"{tmp_path}/g{{turn % 3}}")
+            print(turn, flush=True)
+    """
+    for delay in (0.0, 0.013, 0.029):
+        saving = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], stdout=subprocess.PIPE
+        )
+        assert saving.stdout is not None
+        for _ in range(5):
+            assert saving.stdout.readline()
+        time.sleep(delay)
+        saving.kill()
+        saving.communicate()
+        opened = 0
+        for place in tmp_path.glob("g*"):
+            if not (place / "clusters.json").exists():
+                continue
+            groups = Clusters.open(place)
+            assert sorted(set(groups.labels.tolist()) - {-1}) == sorted(
+                one.label for one in groups.clusters
+            )
+            assert len(groups.texts) == len(groups.strength) == 300
+            opened += 1
+        assert opened >= 2
 
 
 def test_what_is_no_clustering_is_refused(groups: Clusters, tmp_path: Path) -> None:

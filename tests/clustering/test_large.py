@@ -65,14 +65,15 @@ def test_the_map_draws_a_sample_and_says_so(tmp_path: Path) -> None:
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert "Many (1,000 of 3,000 texts drawn)" in page
     assert len(unpacked_json(data_of(tmp_path / "map.html")["texts"])) == 1000
+    assert groups.space.points is None  # the others were not laid out
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"^Clustering 120 texts will take about \d+ min"),
+        ({}, r"^Clustering 120 texts will take about \d+ (s|min)"),
         ({"clusters": 2}, r"^Clustering 120 texts will take about"),
-        ({"threshold": 0.5}, r"all of 120 texts .* about [\d.]+ (min|h)\. granularity= takes"),
+        ({"threshold": 0.5}, r"all of 120 texts .* about [\d.]+ (s|min|h)\. granularity= takes"),
     ],
     ids=str,
 )

@@ -117,8 +117,8 @@ def test_an_activation_that_is_not_known_is_never_run(tmp_path: Path) -> None:
 def test_huge_logits_make_no_noise() -> None:
     logits = np.array([[-3e4], [0], [3e4]], np.float32)
     with np.errstate(over="raise", invalid="raise"):
-        assert cross._activated(logits, "sigmoid").ravel().tolist() == [0, 0.5, 1]
-        assert cross._activated(logits.T, "softmax").tolist() == [[0, 0, 1]]
+        assert cross.activated(logits, "sigmoid").ravel().tolist() == [0, 0.5, 1]
+        assert cross.activated(logits.T, "softmax").tolist() == [[0, 0, 1]]
 
 
 # --- what is promised ---

@@ -257,14 +257,14 @@ def test_long_work_after_the_main_thread_has_ended(tmp_path: Path) -> None:
         import threading, numpy as np, sememe
         from sememe.clustering import cluster
         from sememe.neighbors import self_join
-        from sememe.pairs import pair_vectors
+        from sememe.pairs import find_pairs
         encoder = sememe.BiEncoder({str(tmp_path / "model")!r}, precision="f32")
         vectors = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
         texts = [str(n) for n in range(5000)]
         def later():
             threading.main_thread().join()
             done = encoder.encode_to(["a wind", "power"], {str(tmp_path / "v.npy")!r})
-            pairs = pair_vectors(vectors, texts, threshold=0.99)
+            pairs = find_pairs(texts, vectors=vectors, threshold=0.99)
             joined = self_join(vectors / np.linalg.norm(vectors, axis=1)[:, None], 5,
                                approximate_from=1000)
             groups = cluster(texts[:200], vectors=vectors[:200], clusters=3)

@@ -88,7 +88,7 @@ def test_words_table_json_and_frame_say_the_same(done: Evaluation) -> None:
     assert done.verdict.startswith("letters: Spearman 100.0 (100.0 to 100.0), the highest.")
     assert "noise is" in done.verdict
     lines = str(done).splitlines()
-    assert lines[0] == "the data: similarity, 60 pairs"
+    assert lines[0] == "the data: similarity, 60 items"
     assert lines[2].split()[:3] == ["model", "Spearman", "(95"]
     summary = json.loads(json.dumps(done.summary()))
     assert summary["rows"][0]["figures"]["Spearman"]["value"] == done.rows[0].main.value
@@ -115,7 +115,10 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(scored: dict[str, A
     assert done.failures["Broken"] == "RuntimeError: no 60 texts today"
     assert "not a finite number" in done.failures["NotFinite"]
     assert "is no model" in done.failures["7"]
-    with pytest.raises(InputError, match="No model could be measured on the data"):
+    with pytest.raises(
+        InputError,
+        match="No model can be compared on the data: Broken is not measured: RuntimeError: no 60",
+    ):
         sememe.evaluate(Broken(), scored)
     with pytest.raises(InputError, match="There is no model"):
         sememe.evaluate([], scored)
@@ -126,7 +129,7 @@ def test_models_of_one_name_are_told_apart(scored: dict[str, Any]) -> None:
     done = sememe.evaluate([Letters(), Letters()], scored)
     assert {row.model for row in done.rows} == {"Letters", "Letters (2)"}
     assert done.differences[0].p == 1
-    assert "These 60 pairs do not tell it from Letters" in done.verdict
+    assert "These 60 items do not tell it from Letters" in done.verdict
 
 
 @pytest.mark.filterwarnings("ignore:.*tell next to nothing")
@@ -136,6 +139,14 @@ def test_too_few_for_an_interval_have_a_figure_all_the_same() -> None:
     main = done.rows[0].main
     assert 0 < main.value <= 1
     assert np.isnan(main.low) or main.low <= main.value
+
+
+def test_a_model_that_can_be_iterated_over_is_one_model(scored: dict[str, Any]) -> None:
+    class Layers(Letters):
+        def __iter__(self) -> Any:
+            return iter([1, 2, 3])
+
+    assert [row.model for row in sememe.evaluate(Layers(), scored).rows] == ["Layers"]
 
 
 def test_a_missing_library_is_no_model_s_failure(scored: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ A, B = [f"a {i}" for i in range(N)], [f"b {i}" for i in range(N)]
 SCORES, LABELS = [i / 10 for i in range(N)], [i % 2 for i in range(N)]
 CORPUS = {"_id": ["d1", "d2", "d3"], "title": ["T", "", "T"], "text": ["one", "two", "three"]}
 QUERIES = {"_id": [f"q{i}" for i in range(N)], "text": [f"query {i}" for i in range(N)]}
-QRELS = {
+QRELS: dict[str, Any] = {
     "query-id": QUERIES["_id"],
     "corpus-id": ["d1", "d2", "d3"] * 8,
     "score": [2, 1, 1] * 8,
@@ -156,6 +156,13 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "no id": ({**TABLES, "queries": {"text": A}}, {}, "none of query_id, qid, _id, id"),
     "tables for another kind": (TABLES, {"task": "groups"}, "are retrieval, not groups"),
+    "an option for other kinds": (
+        {"sentence1": A, "sentence2": B, "score": SCORES}, {"protocol": "mteb"},
+        "protocol='mteb' is for classes; leave it out",
+    ),
+    "columns of tables": (
+        TABLES, {"columns": {"text": "title"}}, "is for tables with other columns; leave it out"
+    ),
     "one item": ({"anchor": ["a"], "positive": ["b"], "negative": ["c"]}, {}, "at least 2"),
     "no split": (
         {"text": A, "label": LABELS}, {"task": "groups", "split": "test"}, 'no column "split"'

@@ -11,6 +11,7 @@ from tiny_models import Tiny
 MODULES = {
     "langchain": ("langchain_core", "langchain-core"),
     "llamaindex": ("llama_index", "llama-index-core"),
+    "mteb": ("mteb", "mteb"),
     "sklearn": ("sklearn", "scikit-learn"),
 }
 

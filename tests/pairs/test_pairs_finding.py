@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import sememe
 from sememe.errors import BlankWarning, InputError
 from sememe.neighbors import normalized
-from sememe.pairs import Pairs, pair_vectors
+from sememe.pairs import Pairs, find_pairs
 from tiny_models import Tiny, make_cross_encoder
 
 Found = list[tuple[int, int, float]]
@@ -75,28 +75,28 @@ def test_top_is_the_beginning_of_all_pairs(texts: list[str], top: int) -> None:
 
 def test_equal_vectors_of_different_texts_pass_a_threshold_of_1() -> None:
     vectors = np.repeat(np.random.default_rng(0).normal(size=(50, 7)), 2, axis=0)
-    found = pair_vectors(vectors, [f"text {i}" for i in range(100)], threshold=1)
+    found = find_pairs([f"text {i}" for i in range(100)], vectors=vectors, threshold=1)
     assert found.first.tolist() == list(range(0, 100, 2))
     assert found.second.tolist() == list(range(1, 100, 2))
     assert found.threshold == 1
 
 
 def test_of_copies_the_first_vector_counts() -> None:
-    found = pair_vectors([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], ["a", "b", "a"], threshold=0.9)
+    found = find_pairs(["a", "b", "a"], vectors=[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], threshold=0.9)
     assert listed(found) == [(0, 2, 1.0)]
 
 
 def test_the_vectors_that_are_given_are_not_changed() -> None:
     vectors = normalized(np.random.default_rng(0).normal(size=(30, 5)))
     before = vectors.copy()
-    scaled = pair_vectors(7 * vectors, map(str, range(30)), top=40)
-    found = pair_vectors(vectors, map(str, range(30)), top=40)
+    scaled = find_pairs(map(str, range(30)), vectors=7 * vectors, top=40)
+    found = find_pairs(map(str, range(30)), vectors=vectors, top=40)
     np.testing.assert_array_equal(vectors, before)
     np.testing.assert_allclose(found.score, scaled.score, atol=2e-6)
 
 
 def test_vectors_may_be_of_any_length_and_texts_any_iterable() -> None:
-    found = pair_vectors([[9.0, 0.0], [0.1, 0.0]], iter(["a", "b"]), threshold=0.99)
+    found = find_pairs(iter(["a", "b"]), vectors=[[9.0, 0.0], [0.1, 0.0]], threshold=0.99)
     assert listed(found) == [(0, 1, 1.0)]
 
 
@@ -145,11 +145,11 @@ def test_texts_and_vectors_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="texts is a dict"):
         sememe.find_pairs({"a": "b"}, Letters())
     with pytest.raises(InputError, match="vectors are not an array of numbers"):
-        pair_vectors({"a": [1, 0], "b": [0, 1]}, ["a", "b"])  # type: ignore[arg-type]
+        find_pairs(["a", "b"], vectors={"a": [1, 0], "b": [0, 1]})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="2 vectors for 3 texts"):
-        pair_vectors(np.eye(2), ["a", "b", "c"])
+        find_pairs(["a", "b", "c"], vectors=np.eye(2))
     with pytest.raises(InputError, match="row 1 of the vectors has a value that is not a finite"):
-        pair_vectors([[1.0, 0.0], [float("nan"), 1.0]], ["a", "b"])
+        find_pairs(["a", "b"], vectors=[[1.0, 0.0], [float("nan"), 1.0]])
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_a_folder_is_an_encoder(tiny: Tiny, encoder: sememe.BiEncoder) -> None:
     assert [pair[:2] for pair in listed(found)] == [pair[:2] for pair in listed(expected)]
 
 
-@pytest.mark.parametrize("encoder", [object(), None, 5, Letters, sememe.BiEncoder])
+@pytest.mark.parametrize("encoder", [object(), 5, Letters, sememe.BiEncoder])
 def test_what_cannot_encode_is_refused(encoder: Any) -> None:
     with pytest.raises(InputError, match=r"^encoder=.* is no encoder: give a bi-encoder's name"):
         sememe.find_pairs(["a", "b"], encoder)
@@ -209,16 +209,18 @@ def test_blank_texts_are_not_encoded_and_in_no_pair() -> None:
     assert found.deduplicated().tolist() == [0, 1, 2, 4, 6]
     assert repr(found) == "<Pairs: 2 among 3 texts, 0.900 and above>"
     with pytest.warns(BlankWarning):
-        again = pair_vectors(Letters().encode(texts), texts, threshold=0.9)
+        again = find_pairs(texts, vectors=Letters().encode(texts), threshold=0.9)
     assert listed(again) == listed(found)
 
 
 def test_a_table_of_vectors_is_an_array() -> None:
     pandas = pytest.importorskip("pandas")
     vectors = pandas.DataFrame({"x": [1.0, 1.0, 0.0], "y": [0.0, 0.1, 1.0]})
-    assert [pair[:2] for pair in listed(pair_vectors(vectors, list("abc"), top=1))] == [(0, 1)]
+    assert [pair[:2] for pair in listed(find_pairs(list("abc"), vectors=vectors, top=1))] == [
+        (0, 1)
+    ]
     with pytest.raises(InputError, match="texts is a DataFrame: give one column of it"):
-        pair_vectors(vectors, vectors)
+        find_pairs(vectors, vectors=vectors)
 
 
 @pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
@@ -242,7 +244,8 @@ def two_said_twice(seed: int, background: float) -> tuple[NDArray[np.float64], l
 
 @pytest.mark.parametrize("background", [0.0, 0.4, 0.8])
 def test_the_suggested_threshold_follows_what_unrelated_texts_have(background: float) -> None:
-    found = pair_vectors(*two_said_twice(0, background))
+    vectors, texts = two_said_twice(0, background)
+    found = find_pairs(texts, vectors=vectors)
     assert found.threshold == pytest.approx(background + 0.7 * (1 - background), abs=0.02)
     assert found.why is not None
     assert f"usually have a cosine of {background:.2f}"[:-1] in found.why.replace("-0.0", "0.0")
@@ -264,7 +267,7 @@ def _shifted(count: int) -> tuple[np.ndarray, list[str]]:
 
 def test_centred_scores_are_cosines_of_what_the_mean_leaves() -> None:
     vectors, texts = _shifted(120)
-    pairs = pair_vectors(vectors, texts, top=50, centre=True)
+    pairs = find_pairs(texts, vectors=vectors, top=50, centre=True)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     rest = unit - unit.mean(axis=0)
     cosines = rest @ rest.T
@@ -273,12 +276,12 @@ def test_centred_scores_are_cosines_of_what_the_mean_leaves() -> None:
     assert np.abs(pairs.score - expected[:50]).max() < 1e-5
     assert pairs.mean is not None
     assert np.abs(pairs.mean - unit.mean(axis=0)).max() < 1e-6
-    assert pair_vectors(vectors, texts, top=50).mean is None
+    assert find_pairs(texts, vectors=vectors, top=50).mean is None
 
 
 def test_the_suggested_threshold_follows_the_centring() -> None:
     vectors, texts = _shifted(120)
-    raw, moved = (pair_vectors(vectors, texts, centre=centre) for centre in (False, True))
+    raw, moved = (find_pairs(texts, vectors=vectors, centre=centre) for centre in (False, True))
     assert raw.threshold > 0.9
     assert 0.6 < moved.threshold < 0.75
     assert "cosine of -0.0" in (moved.why or "") or "cosine of 0.0" in (moved.why or "")
@@ -288,8 +291,8 @@ def test_the_suggested_threshold_follows_the_centring() -> None:
 def test_a_copy_and_a_blank_text_count_once_and_never_for_the_mean() -> None:
     vectors, texts = _shifted(100)
     more = np.vstack([vectors, np.repeat(vectors[:1], 30, axis=0), 50 * vectors[:1]])
-    pairs = pair_vectors(more, [*texts, *[texts[0]] * 30, " "], top=40, centre=True)
-    alone = pair_vectors(vectors, texts, top=10, centre=True)
+    pairs = find_pairs([*texts, *[texts[0]] * 30, " "], vectors=more, top=40, centre=True)
+    alone = find_pairs(texts, vectors=vectors, top=10, centre=True)
     assert pairs.mean is not None
     assert alone.mean is not None
     assert np.array_equal(pairs.mean, alone.mean)
@@ -299,6 +302,6 @@ def test_a_copy_and_a_blank_text_count_once_and_never_for_the_mean() -> None:
 def test_too_few_texts_are_not_centred() -> None:
     vectors, texts = _shifted(99)
     with pytest.raises(InputError, match="centre=True with 99 different texts: their mean says"):
-        pair_vectors(vectors, texts, centre=True)
+        find_pairs(texts, vectors=vectors, centre=True)
     with pytest.raises(InputError, match="centre=1: give True or False"):
-        pair_vectors(vectors, texts, centre=1)  # type: ignore[arg-type]
+        find_pairs(texts, vectors=vectors, centre=1)  # type: ignore[arg-type]

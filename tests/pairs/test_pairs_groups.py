@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sememe.pairs import Dropped, Group, Pairs, pair_vectors
+from sememe.pairs import Dropped, Group, Pairs, find_pairs
 
 
 def pairs_of(edges: dict[tuple[int, int], float], texts: list[str]) -> Pairs:
@@ -84,22 +84,22 @@ def test_a_copy_is_told_of_as_its_first_copy_is() -> None:
 
 
 def test_of_copies_alone_the_first_is_kept() -> None:
-    pairs = pair_vectors(np.ones((4, 2)), ["b", "a", "a", "a"], threshold=1)
+    pairs = find_pairs(["b", "a", "a", "a"], vectors=np.ones((4, 2)), threshold=1)
     assert pairs.deduplicated().tolist() == [1]
-    pairs = pair_vectors(np.eye(4), ["a", "b", "a", "a"])
+    pairs = find_pairs(["a", "b", "a", "a"], vectors=np.eye(4))
     assert pairs.deduplicated().tolist() == [0, 1]
     assert [(one.row, one.kept, one.score) for one in pairs.dropped()] == [(2, 0, 1), (3, 0, 1)]
 
 
 def test_they_are_told_in_one_line() -> None:
-    pairs = pair_vectors([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], ["a", "b", "c"], threshold=0.9)
+    pairs = find_pairs(["a", "b", "c"], vectors=[[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], threshold=0.9)
     assert repr(pairs) == "<Pairs: 1 among 3 texts, 0.900 and above>"
     assert len(pairs) == 1
 
 
 def test_a_notebook_shows_a_table_in_which_no_text_is_markup() -> None:
     texts = [f"<script>alert({row})</script>" for row in range(30)]
-    pairs = pair_vectors(np.ones((30, 2)), texts, threshold=0.9)
+    pairs = find_pairs(texts, vectors=np.ones((30, 2)), threshold=0.9)
     page = pairs._repr_html_()
     assert page.startswith("<table><caption>435 among 30 texts, 0.900 and above</caption>")
     assert page.count("<tr>") == 21

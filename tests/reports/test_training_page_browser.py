@@ -187,6 +187,19 @@ def test_axes_do_not_make_a_curve_of_noise(browser: Browser, tmp_path: Path) -> 
     shown.page.context.close()
 
 
+def test_what_was_solved_without_steps_has_a_verdict_and_no_curves(
+    browser: Browser, tmp_path: Path
+) -> None:
+    verdict = Verdict("Better by 9.0 points", "So it is.", (80, 77, 83), (89, 87, 91))
+    write_training(tmp_path / "page.html", Run("solved", [], [], [], "Spearman", verdict=verdict))
+    shown = Shown.opened(browser, tmp_path / "page.html")
+    assert shown.page.locator("#verdict .sentence").inner_text() == "So it is."
+    assert shown.page.locator("#verdict .value").count() == 2
+    assert shown.page.locator("#loss, #metric, #rate").count() == 0
+    assert shown.complaints == []
+    shown.page.context.close()
+
+
 def test_what_changed_is_marked_as_better_or_worse(shown: Shown) -> None:
     rows = shown.page.locator("#examples tbody tr")
     assert [rows.nth(i).get_attribute("title") for i in (0, 1)] == ["Better", "Worse"]

@@ -97,6 +97,20 @@ def test_a_hit_can_be_pickled_hashed_and_copied(recording: Recording) -> None:
     assert len(pickle.dumps(listed[0])) < 1_000, "there is no encoder in it"
 
 
+def test_a_table_of_hits_keeps_all_keys_and_whole_numbers(recording: Recording) -> None:
+    metadata: list[dict[str, Any]] = [
+        {"score": 3, "score_": "own", "year": 2**60 + 1, "tags": ["a", "b"]},
+        {"score": 4, "tags": ["c", "d"]},
+    ]
+    matches = [Match(Row(str(n), "text", each), 0.5) for n, each in enumerate(metadata)]
+    frame = make_hits(matches, "query", lambda: recording).to_frame()
+    assert [*frame] == ["id", "text", "score", "passage", "score__", "score_", "year", "tags"]
+    assert [*frame["score__"]] == [3, 4]
+    assert frame["score_"][0] == "own"
+    assert [*frame["year"]] == [2**60 + 1, None]
+    assert [*frame["tags"]] == [["a", "b"], ["c", "d"]]
+
+
 def test_a_hit_can_be_made_a_dict_after_its_sentence_was_read(recording: Recording) -> None:
     [hit] = found(recording, "a good book", text_of(3, "good"))
     assert hit.sentence

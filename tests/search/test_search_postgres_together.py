@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -21,9 +21,10 @@ from random_writes import of_texts
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import InputError, StoreError
-from sememe.search.postgres import writing
+from sememe.search.postgres import tables
 from sememe.search.postgres.connection import Run
 from sememe.search.postgres.store import PostgresStore
+from sememe.search.query import parse
 from sememe.search.rows import Row, Vectors
 from sememe.search.store import IndexInfo
 
@@ -230,11 +231,6 @@ def test_of_a_killed_writer_every_acknowledged_row_is_there_once(
     assert len(found) % 50 == 0
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_PART", 200)
-
-
 def test_reencoding_loses_nothing_that_is_written_meanwhile(
     make_store: Make, postgres_place: str
 ) -> None:
@@ -253,7 +249,7 @@ def test_reencoding_loses_nothing_that_is_written_meanwhile(
         parts.append(len(texts))
         return by_length(texts)
 
-    store.reencode(SECOND, of_texts(encode))
+    store.reencode(SECOND, of_texts(encode), size=200)
     assert (store.info(), other.info()) == (SECOND, SECOND)
     found = everything(other)
     assert {int(row.id) for row in found} == {*range(420)} - {1}
@@ -289,7 +285,7 @@ def test_what_is_put_in_the_last_round_waits_and_is_told(
             assert len(PostgresStore.open(postgres_place)) == 11
         return by_length(texts)
 
-    store.reencode(SECOND, of_texts(encode))
+    store.reencode(SECOND, of_texts(encode), size=200)
     late[0].join()
     assert len(store) == 11
     assert "given another encoder meanwhile" in said[0]
@@ -308,7 +304,7 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
         return by_length(texts)
 
     with pytest.raises(KeyboardInterrupt):
-        store.reencode(SECOND, of_texts(encode))
+        store.reencode(SECOND, of_texts(encode), size=200)
     assert store.info() == ABOUT
     again: list[str] = []
 
@@ -316,10 +312,10 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
         again.extend(texts)
         return by_length(texts)
 
-    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again))
+    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again), size=200)
     assert sorted(seen + again) == sorted(row.text for row in rows)
     assert store.info() == SECOND
-    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again))
+    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again), size=200)
     assert len(seen + again) == len(rows)
 
 
@@ -330,29 +326,29 @@ def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
 ) -> None:
     store, other = make_store(), PostgresStore.open(postgres_place)
     store.put(some_rows(400), some_vectors(400), "first", replace=False)
-    real_step, real_end = getattr(writing, step), writing._end
+    real_step, real_end = getattr(tables, step), tables._end
     met: list[str] = []
 
-    def end(run: Run, info: IndexInfo, encode: Callable[[Any], Vectors]) -> None:
+    def end(run: Run, info: IndexInfo, encode: Callable[[Any], Vectors], size: int) -> None:
         if info == THIRD and killed and len(met) == 1:
             raise KeyboardInterrupt
-        real_end(run, info, encode)
+        real_end(run, info, encode, size)
 
     def late(run: Run, info: IndexInfo, *rest: Any, **named: Any) -> Any:
         """The step of the one who encodes the second way, after the other one has come by."""
         if info == SECOND and not met:
             met.append(step)
             with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
-                other.reencode(THIRD, of_texts(by_last_letter))
+                other.reencode(THIRD, of_texts(by_last_letter), size=200)
         return (end if step == "_end" else real_step)(run, info, *rest, **named)
 
-    monkeypatch.setattr(writing, "_end", end)
-    monkeypatch.setattr(writing, step, late)
+    monkeypatch.setattr(tables, "_end", end)
+    monkeypatch.setattr(tables, step, late)
     with pytest.raises(StoreError, match="Another process began or ended to encode this index"):
-        store.reencode(SECOND, of_texts(by_length))
+        store.reencode(SECOND, of_texts(by_length), size=200)
     met.append("over")
     assert store.info() == (ABOUT if killed else THIRD)
-    other.reencode(THIRD, of_texts(by_last_letter))
+    other.reencode(THIRD, of_texts(by_last_letter), size=200)
     [best] = store.nearest(by_last_letter(["text 7"]), 400, None, "third")
     expected = {row.id: by_last_letter([row.text])[0] @ by_last_letter(["text 7"])[0]
                 for row in some_rows(400)}  # fmt: skip
@@ -391,7 +387,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
         searches = [pool.submit(search) for _ in range(2)]
         try:
             for info in (SECOND, THIRD, ABOUT) * 6:
-                store.reencode(info, of_texts(encoders[info.fingerprint]))
+                store.reencode(info, of_texts(encoders[info.fingerprint]), size=200)
         finally:
             done.set()
         for each in searches:
@@ -403,7 +399,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
 def test_a_query_of_another_encoder_is_told(make_store: Make, postgres_place: str) -> None:
     store, other = make_store(), PostgresStore.open(postgres_place)
     store.put(some_rows(3), some_vectors(3), "first", replace=False)
-    store.reencode(SECOND, of_texts(by_length))
+    store.reencode(SECOND, of_texts(by_length), size=200)
     for vectors in (some_vectors(1), some_vectors(1, 4)):
         with pytest.raises(StoreError, match="was given another encoder meanwhile: search again"):
             other.nearest(vectors, 2, None, "first")
@@ -427,6 +423,27 @@ def test_of_many_that_make_one_index_at_once_one_does(postgres: Server) -> None:
         assert said.count("") == 4
         assert [each for each in said[:3] if each] == [each for each in said if each]
         assert all("/a is there already: open it" in each for each in said if each)
+
+
+def test_what_no_longer_fits_when_its_turn_comes_is_not_deleted(
+    make_store: Make, postgres_place: str
+) -> None:
+    store, other = make_store(), PostgresStore.open(postgres_place)
+    store.put(some_rows(4), some_vectors(4), "first", replace=False)
+    fits = parse("n >= 2")
+    assert fits is not None
+
+    def step(run: Run) -> Future[int]:
+        run(tables.ALONE)
+        removed = pool.submit(store.delete, fits)
+        while not run("select 1 from pg_locks where locktype = 'advisory' and not granted"):
+            time.sleep(0.01)
+        run("update rows set metadata = '{\"n\": 0}' where id = '\"3\"'")
+        return removed
+
+    with ThreadPoolExecutor(1) as pool:
+        assert other._link.transact(step).result() == 1
+    assert {row.id for row in everything(other)} == {"0", "1", "3"}
 
 
 def test_a_process_that_is_forked_gets_a_connection_of_its_own(make_store: Make) -> None:

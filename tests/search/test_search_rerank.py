@@ -13,7 +13,7 @@ from ir_measures import nDCG
 
 from sememe import CrossEncoder, Index
 from sememe.errors import InputError
-from sememe.search.reranking import ndcg, reading_order
+from sememe.search.reranking import reading_order
 from sememe.search.rows import Match, Row
 from tiny_models import WORDS, Tiny, make_cross_encoder
 
@@ -109,21 +109,6 @@ def test_the_first_of_every_query_are_read_and_then_the_closest(
         assert ranks == sorted(ranks)
 
 
-@given(
-    grades=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3), min_size=1),
-    ranking=st.permutations("abcdefgh"),
-    top_k=st.integers(1, 8),
-)
-def test_ndcg_is_that_of_ir_measures(
-    grades: dict[str, int], ranking: list[str], top_k: int
-) -> None:
-    grades["h"] = 1
-    matches = [Match(Row(row_id, "", {}), 0.0) for row_id in ranking]
-    run = {"q": {row_id: float(-rank) for rank, row_id in enumerate(ranking)}}
-    expected = ir_measures.calc_aggregate([nDCG @ top_k], {"q": grades}, run)[nDCG @ top_k]
-    assert ndcg(matches, grades, top_k) == pytest.approx(expected)
-
-
 def test_a_cross_encoder_that_knows_the_answers_is_read_as_deep_as_they_lie(
     index: Index, judge: Judge
 ) -> None:
@@ -137,12 +122,12 @@ def test_a_cross_encoder_that_knows_the_answers_is_read_as_deep_as_they_lie(
     assert len(judge.pairs) == depth.pairs == 40 * len(QUERIES), "no pair is read twice"
     texts = list(QUERIES.values())
     shallow = index.search_many(texts, rerank=judge, budget="5n")
-    found = np.mean(
-        [
-            ndcg([Match(Row(hit.id, "", {}), 0.0) for hit in hits], {str(place): 1}, 10)
-            for place, hits in enumerate(shallow)
-        ]
-    )
+    run = {
+        name: {hit.id: -float(rank) for rank, hit in enumerate(hits)}
+        for name, hits in zip(QUERIES, shallow, strict=True)
+    }
+    gold = {name: {str(row_id): 1 for row_id in judged} for name, judged in QRELS.items()}
+    found = ir_measures.calc_aggregate([nDCG @ 10], gold, run)[nDCG @ 10]
     assert depth.figures[5] == pytest.approx(found), "it measures what a search does"
 
 

@@ -23,7 +23,6 @@ from random_writes import DIM, State, create, of_texts, rows, vectors, write
 from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.search.index import Index
 from sememe.search.sqlite import graph
-from sememe.search.sqlite import store as sqlite_store
 from sememe.search.sqlite.connection import FILE
 
 QUERIES = np.random.default_rng(1).standard_normal((20, DIM)).astype(np.float32)
@@ -348,10 +347,9 @@ def test_a_reader_that_may_not_write_sees_what_is_still_in_the_log(
 
 
 def test_an_interrupted_reindex_changes_nothing_and_goes_on(
-    filled: tuple[Path, State], monkeypatch: pytest.MonkeyPatch
+    filled: tuple[Path, State],
 ) -> None:
     folder, state = filled
-    monkeypatch.setattr(sqlite_store, "_REENCODED", 50)
     with Index.open(folder) as index:
         store = index._store
         info = replace(store.info(), fingerprint="1" * 16, dim=4)
@@ -364,7 +362,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
             return np.eye(4, dtype=np.float32)[[len(text) % 4 for text in texts]]
 
         with pytest.raises(KeyboardInterrupt):
-            store.reencode(info, of_texts(encode))
+            store.reencode(info, of_texts(encode), size=50)
         assert store.info().dim == DIM
         assert_exact(index, state, QUERIES[0], 5)
         again: list[str] = []
@@ -373,7 +371,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
             again.extend(texts)
             return np.ones((len(texts), 4), np.float32)
 
-        store.reencode(info, of_texts(encode_rest))
+        store.reencode(info, of_texts(encode_rest), size=50)
         assert len(encoded) == 50
         assert len(again) == len(state) - 50
         assert not set(again) & set(encoded)

@@ -206,9 +206,11 @@ def test_what_is_no_character_of_a_text_file_is_replaced_with_a_note(
 
 
 def test_tsv_has_no_tabs_or_line_breaks_in_a_cell(tmp_path: Path) -> None:
-    columns = {"a\tb": ["x\ty", "x\r\ny"], "c": np.array(["1\n", "2"], object)}
     with pytest.warns(SememeWarning, match="tsv holds no tabs"):
-        write_table(tmp_path / "a.tsv", columns)
+        write_table(
+            tmp_path / "a.tsv",
+            {"a\tb": ["x\ty", "x\r\ny"], "c": np.array(["1\n", "2"], object)},
+        )
     assert read_table(tmp_path / "a.tsv").columns == {"a b": ["x y", "x y"], "c": ["1 ", "2"]}
 
 

@@ -53,7 +53,7 @@ def test_a_table_of_pairs_is_to_give_two_columns() -> None:
         check_pairs(cast(Any, table))
     advice = str(error.value).rpartition("such as ")[2].rstrip(".")
     assert check_pairs(eval(advice, {"t": table})) == [("a", "b")]
-    with pytest.raises(InputError, match="^pairs is an int; give an iterable of pairs of str"):
+    with pytest.raises(InputError, match=r"^pairs is an int; give an iterable of pairs of str"):
         check_pairs(cast(Any, 3))
 
 

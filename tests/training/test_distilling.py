@@ -94,6 +94,8 @@ def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
     teacher, student = Words().encode(texts), BiEncoder(static).encode(texts)
     written = json.loads((static / "distillation.json").read_text())
     assert written["after"]["low"] > written["before"]["high"]
+    assert {"how", "dim", "size", "time"} <= {choice["name"] for choice in written["choices"]}
+    assert "Better" in (static / "distillation.html").read_text()
     cosines = [(rows[1:] * rows[:-1]).sum(1) for rows in (teacher, student)]
     assert np.corrcoef(cosines)[0, 1] > 0.9
 
@@ -211,6 +213,7 @@ def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path
         ({"budget": "3n"}, "no pairs are scored; give a time"),
         ({"layers": 2, "how": "static"}, "layers=2 is for how='layers'"),
         ({"layers": 1, "how": "layers"}, "layers=1: give a whole number from 2 to 2"),
+        ({"how": "vectors", "student": None}, "give student= too"),
         ({"teacher": "none.npy"}, "cannot be read as vectors"),
         ({"dim": 64}, "the teacher's vectors have 32 components"),
         ({"dim": 0}, "dim"),

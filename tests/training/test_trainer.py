@@ -311,3 +311,14 @@ def test_settings_that_lead_nowhere_are_refused(name: str, value: Any, message: 
 def test_a_device_that_is_not_there_is_said() -> None:
     with pytest.raises(InputError, match=r"device='cuda:99' is not there; there are: .*cpu"):
         Trainer(Points(), objectives(), TrainingSettings(device="cuda:99"))
+
+
+def test_a_time_ends_the_schedule_as_its_steps_would() -> None:
+    history = trained(
+        Points(), CosineMSELoss(), quality, epochs=1_000_000, evaluations=1, minutes=0.02
+    )
+    steps = len(history.losses)
+    assert 1 < steps < 1_000_000
+    assert history.evaluations[-1][0] == steps, "measured at its end"
+    peak = int(np.argmax(history.rates))
+    assert history.rates[peak:] == sorted(history.rates[peak:], reverse=True)

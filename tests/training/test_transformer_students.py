@@ -5,18 +5,26 @@ import re
 import resource
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from test_distilling import Scores, Words, made_texts
 
 from sememe import BiEncoder, distill
-from sememe.checkpoint import read
+from sememe.checkpoint import Checkpoint, read
+from sememe.checkpoint.modules import Pooling
+from sememe.engines.torch.transformer import load_transformer
 from sememe.errors import InputError, JobError, SememeError, SememeWarning
 from sememe.neighbors import normalized
 from sememe.tables import write_table
+from sememe.training.losses.loss import Outputs
+from sememe.training.losses.taught import VectorLoss
+from sememe.training.transformer_student import _cut
+from tiny_architectures import KINDS, make
 from tiny_models import make_checkpoint, random_bert
 from training_processes import finish, start
 
@@ -41,6 +49,15 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(teacher: Any, output: Path, **options: Any) -> Any:
     """A student, after a few steps."""
     return distill(made_texts(), output, teacher=teacher, **{"budget": "1s", **options})
+
+
+def test_the_loss_is_half_the_squared_distance_of_unit_vectors() -> None:
+    random = np.random.default_rng(0)
+    vectors, targets = random.normal(size=(2, 9, 5)).astype(np.float32)
+    apart = normalized(vectors) - normalized(targets)
+    outputs = Outputs([torch.from_numpy(vectors)], torch.from_numpy(targets), torch.zeros(9, 1))
+    expected = (apart**2).sum(1).mean() / 2
+    assert float(VectorLoss()(outputs)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_layers_are_kept_from_the_first_to_the_last(teacher: Path, tmp_path: Path) -> None:
@@ -69,6 +86,29 @@ def test_layers_are_kept_from_the_first_to_the_last(teacher: Path, tmp_path: Pat
     assert np.allclose(ours, theirs, atol=1e-5)
     assert (tmp_path / "s" / "distillation.html").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_architecture_can_be_cut(tmp_path: Path, kind: str) -> None:
+    made = make(tmp_path / "made", kind, num_hidden_layers=4)
+    original = replace(read(made.encoder), pooling=Pooling())
+    cut = read_back(_cut(original, 3, tmp_path / "cut"))
+    expected = read_back(original)
+    (stack,) = [
+        (module, name)
+        for module in expected.modules()
+        for name, child in module.named_children()
+        if isinstance(child, torch.nn.ModuleList) and len(child) == 4
+    ]
+    layers = getattr(*stack)
+    setattr(*stack, torch.nn.ModuleList([layers[i] for i in (0, 2, 3)]))
+    ids = torch.randint(5, 20, (2, 9), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(cut(ids)[0], expected(ids)[0], atol=1e-5)
+
+
+def read_back(checkpoint: Checkpoint) -> Any:
+    return load_transformer(checkpoint, Pooling(), torch.float32, trust_remote_code=False)
 
 
 def test_a_given_student_of_another_size_and_tokenizer_learns(tmp_path: Path) -> None:

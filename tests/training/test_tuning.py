@@ -81,7 +81,7 @@ def test_a_teacher_of_topics_tunes_a_student(default_model: str, tmp_path: Path)
     from sentence_transformers import SentenceTransformer
 
     table = read_table(OPINIONS)
-    texts, topics = table.text_column("text"), table.column("topic")
+    texts, topics = table.text_column("text")[::3], table.column("topic")[::3]
     topic_of = dict(zip(texts, topics, strict=True))
     read = []
 
@@ -93,7 +93,8 @@ def test_a_teacher_of_topics_tunes_a_student(default_model: str, tmp_path: Path)
     done = distill(
         texts, tmp_path / "s", teacher=Scores(rule), student=encoder, how="tune", budget="4n"
     )
-    assert done.after.value > done.before.value
+    assert done.comparison is not None
+    assert done.comparison.difference > 0
     assert done.history.losses
     assert len(read) < 5 * len(texts) + 6 * 0.1 * len(texts)
     new = ["Nuclear power is dangerous!", "Schools should start later."]

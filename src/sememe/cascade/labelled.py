@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from sememe.cascade.edges import Edges, Floats, Values
 from sememe.cascade.flow import Cascade, Lesson
+from sememe.cascade.labels import Gain
 from sememe.cascade.linear import Space, fit
-from sememe.cascade.report import Gain, report
+from sememe.cascade.report import report
 from sememe.cascade.scores import Reader
 from sememe.cascade.trust import logistic
 from sememe.costs import Budget

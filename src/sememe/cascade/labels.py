@@ -138,7 +138,7 @@ class Labels:
         Raises:
             InputError: there are others, and no encoder.
         """
-        row_of = {text: row for row, text in enumerate(texts)}
+        row_of = {text: row for row, text in reversed([*enumerate(texts)])}
         others = [text for text in self.texts if text not in row_of]
         if others and encode is None:
             raise InputError(

@@ -12,20 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sememe.checkpoint import modules
 from sememe.checkpoint.files import Config, Weights, listed_modules, names_classifier, read_json
 from sememe.checkpoint.find import find
-from sememe.checkpoint.modules import (
-    TRANSFORMERS,
-    Dense,
-    Normalize,
-    Pooling,
-    Scoring,
-    Static,
-    find_static,
-    read_dense,
-    read_pooling,
-    read_scoring,
-)
+from sememe.checkpoint.modules import TRANSFORMERS, Dense, Normalize, Pooling, Scoring, Static
 from sememe.errors import CheckpointError
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
@@ -139,7 +129,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
     face = directory / "config_sentence_transformers.json"
     face_config = read_json(face, optional=True)
     common = {"name": os.fspath(model), "directory": directory, **_face(Config(face, face_config))}
-    if (static := find_static(directory)) is not None:
+    if (static := modules.find_static(directory)) is not None:
         return Checkpoint(
             transformer=static.stored,
             config=static.config | static.sizes,
@@ -173,7 +163,7 @@ def read(model: str | os.PathLike[str]) -> Checkpoint:
         max_length=_max_length(transformer, config, limits, first),
         first_position=first,
         lowercase=bool(limits.get("do_lower_case")),
-        scoring=read_scoring(path, config, face_config) if scores else None,
+        scoring=modules.read_scoring(path, config, face_config) if scores else None,
         **common,
     )
 
@@ -191,7 +181,9 @@ def _why_no_model(folder: Path) -> str:
     )
 
 
-def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
+def _modules(
+    directory: Path,
+) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
     listing = directory / "modules.json"
     if not listing.is_file():
         return directory, None, ()
@@ -202,9 +194,9 @@ def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Norma
         if kind in TRANSFORMERS and transformer is None:
             transformer = folder
         elif kind == "Pooling" and transformer is not None and pooling is None:
-            pooling = read_pooling(folder)
+            pooling = modules.read_pooling(folder)
         elif kind == "Dense" and pooling is not None:
-            head.append(read_dense(folder))
+            head.append(modules.read_dense(folder))
         elif kind == "Normalize" and pooling is not None:
             head.append(Normalize())
         elif kind != "Dropout":

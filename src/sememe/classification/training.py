@@ -45,6 +45,8 @@ _CS = [0.1, 1.0, 10.0, 100.0]
 _DEFAULT_C = 10.0
 """Of vectors of length 1, where cross-validation cannot tell."""
 _FOLDS, _MOST_IN_FOLDS, _ITERATIONS = 5, 5000, 1000
+_LARGE = 10**9
+"""Examples, dimensions and labels, multiplied: worth several threads."""
 
 
 def train_classifier(
@@ -279,7 +281,11 @@ def fit_probe(
     """
     with importing("sklearn", purpose="training a classifier"):
         from sklearn.linear_model import LogisticRegression
-    with warnings.catch_warnings():
+        from threadpoolctl import threadpool_limits
+    # On products as small as most, threads of BLAS wait for each other longer than they work: 15
+    # times as long where other programs run.
+    threads = 1 if vectors.size * (targets.max() + 1) < _LARGE else None
+    with warnings.catch_warnings(), threadpool_limits(threads, "blas"):
         warnings.simplefilter("ignore", UserWarning)  # that many labels look like numbers
         c = _best_c(vectors, targets, seed)
         model = LogisticRegression(C=c, max_iter=_ITERATIONS).fit(vectors, targets)

@@ -4,25 +4,17 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 
 import sememe
-from sememe.cli import (
-    clustering,
-    comparing,
-    distilling,
-    doctor,
-    encoding,
-    evaluating,
-    indexing,
-    mining,
-    models,
-    pairing,
-    searching,
-    selecting,
-    training,
-)  # fmt: skip
 from sememe.cli.parser import Parser, check_input, show_help
 from sememe.errors import SememeError, SememeWarning
+
+# In the order of the help.
+_MODULES = (
+    "clustering", "pairing", "indexing", "searching", "encoding", "comparing", "training",
+    "distilling", "mining", "evaluating", "selecting", "models", "doctor",
+)  # fmt: skip
 
 
 def run(arguments: Sequence[str] | None) -> int:
@@ -82,9 +74,6 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
     show_help(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for room in (
-        clustering, pairing, indexing, searching, encoding, comparing, training, distilling,
-        mining, evaluating, selecting, models, doctor,
-    ):  # fmt: skip
-        room.add_commands(commands)
+    for name in _MODULES:
+        import_module(f"sememe.cli.{name}").add_commands(commands)
     return parser

@@ -4,15 +4,7 @@ import argparse
 from typing import Any
 
 import sememe
-from sememe.cli.parser import (
-    DEFAULT_MODEL,
-    Commands,
-    add_command,
-    add_engine,
-    add_json,
-    engine_options,
-    print_json,
-)
+from sememe.cli import parser as cli
 from sememe.cli.searching import one_line
 from sememe.errors import InputError
 
@@ -22,9 +14,9 @@ sememe compare "my dog is fast" "my canine is rapid" "he has a V8 diesel engine"
 sememe compare "my dog is fast" "my canine is rapid" --model all-MiniLM-L6-v2 bert-base-uncased"""
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "compare",
         summary="see how similar sentences are to each of some encoders",
@@ -35,20 +27,20 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("first", metavar="A", help="a sentence")
     parser.add_argument("others", metavar="B", nargs="+", help="what to compare it with")
     parser.add_argument("--model", metavar="M", nargs="+", action="extend", help="encoders of any "
-                        f"kind (default: {DEFAULT_MODEL})")  # fmt: skip
-    add_engine(parser)
-    add_json(parser, "the rows")
+                        f"kind (default: {cli.DEFAULT_MODEL})")  # fmt: skip
+    cli.add_engine(parser)
+    cli.add_json(parser, "the rows")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    models = options.model or [DEFAULT_MODEL]
+    models = options.model or [cli.DEFAULT_MODEL]
     if not all(sentence.strip() for sentence in (options.first, *options.others)):
         raise InputError("A sentence is blank: give one with words in it.")
-    engine = engine_options(options)
+    engine = cli.engine_options(options)
     rows = [_row(model, options.first, options.others, engine) for model in models]
     if options.json:
-        print_json({"first": options.first, "others": options.others, "models": rows})
+        cli.print_json({"first": options.first, "others": options.others, "models": rows})
     else:
         print("\n".join(_lines(options.others, rows)))
     return 0

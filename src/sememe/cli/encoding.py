@@ -8,17 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import (
-    Commands,
-    add_command,
-    add_engine,
-    add_input,
-    add_json,
-    add_model,
-    add_vectors,
-    engine_options,
-    print_json,
-)
+from sememe.cli import parser as cli
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -43,19 +33,19 @@ sememe classify my-classifier tickets.csv --column body -o labels.csv
 sememe classify my-classifier archive.jsonl --proba -o labels.parquet"""
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the three commands to the parser."""
-    encode = add_command(
+    encode = cli.add_command(
         commands,
         "encode",
         summary="turn a file of sentences into vectors, however many there are",
         description=f"Encode a file of sentences to disk. {_RESUMES.format('vectors')}",
         examples=_ENCODE_EXAMPLES,
     )
-    add_input(encode)
+    cli.add_input(encode)
     encode.add_argument("-o", "--output", metavar="OUT", required=True,
                         help="x.parquet, x.npy, x.jsonl, or a folder of shards")  # fmt: skip
-    add_model(encode)
+    cli.add_model(encode)
     encode.add_argument("--dtype", choices=("float32", "float16", "int8", "binary"),
                         default="float32", help="what to write (default: %(default)s)")  # fmt: skip
     encode.add_argument("--truncate-dim", metavar="N", type=int,
@@ -67,9 +57,9 @@ def add_commands(commands: Commands) -> None:
     encode.add_argument(
         "--prompt-name", metavar="P", help="put this prompt of the model before each text"
     )
-    add_json(encode, "a summary")
+    cli.add_json(encode, "a summary")
     encode.set_defaults(run=_encode)
-    score = add_command(
+    score = cli.add_command(
         commands,
         "score",
         summary="score a file of pairs of texts, however many there are",
@@ -83,16 +73,16 @@ def add_commands(commands: Commands) -> None:
                        "x.tsv, x.xlsx, x.jsonl, x.npy, or a folder of parquet shards")  # fmt: skip
     score.add_argument("--model", metavar="M", required=True,
                        help="a cross-encoder: a directory, a name or a Hub id")  # fmt: skip
-    add_engine(score)
+    cli.add_engine(score)
     score.add_argument("--raw", action="store_true", help="write logits, not scores")
     score.add_argument("--symmetric", action="store_true",
                        help="score both orders and take the mean")  # fmt: skip
     score.add_argument("--truncate", choices=("longest", "document"), default="longest",
                        help="which text of a pair to cut if it is too long: the longer one, or "
                        "the second (default: %(default)s)")  # fmt: skip
-    add_json(score, "a summary")
+    cli.add_json(score, "a summary")
     score.set_defaults(run=_score)
-    classify = add_command(
+    classify = cli.add_command(
         commands,
         "classify",
         summary="label a file of texts by a classifier, however many there are",
@@ -100,15 +90,15 @@ def add_commands(commands: Commands) -> None:
         examples=_CLASSIFY_EXAMPLES,
     )
     classify.add_argument("model", metavar="MODEL", help="what sememe train classifier made")
-    add_input(classify)
+    cli.add_input(classify)
     classify.add_argument("-o", "--output", metavar="OUT", required=True, help="x.csv, x.tsv, "
                           "x.xlsx, x.jsonl, x.parquet, or a folder for parquet shards"
                           )  # fmt: skip
     classify.add_argument("--proba", action="store_true",
                           help="write every label's probability too")  # fmt: skip
-    add_vectors(classify)
-    add_engine(classify)
-    add_json(classify, "a summary")
+    cli.add_vectors(classify)
+    cli.add_engine(classify)
+    cli.add_json(classify, "a summary")
     classify.set_defaults(run=_classify)
 
 
@@ -117,7 +107,7 @@ def _encode(options: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     texts = _rows(options, PASSAGES if options.long == "split" else VECTORS)
-    encoder = sememe.BiEncoder(options.model, **engine_options(options))
+    encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
     names = ("dtype", "truncate_dim", "prompt_name", "long")
     result = encoder.encode_to(
         texts, options.output, **{name: getattr(options, name) for name in names}
@@ -134,7 +124,7 @@ def _score(options: argparse.Namespace) -> int:
     name = file_name(options.file)
     choose = lambda names: [[column] for column in choose_pair(names, options.columns, name)]  # noqa: E731
     pairs = _rows(options, SCORES, choose)
-    cross = sememe.CrossEncoder(options.model, **engine_options(options))
+    cross = sememe.CrossEncoder(options.model, **cli.engine_options(options))
     names = ("raw", "symmetric", "truncate")
     result = cross.score_to(
         pairs, options.output, **{name: getattr(options, name) for name in names}
@@ -148,7 +138,7 @@ def _classify(options: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     texts = _rows(options, FORMS)
-    classifier = sememe.Classifier(options.model, **engine_options(options))
+    classifier = sememe.Classifier(options.model, **cli.engine_options(options))
     vectors = None
     if options.vectors:
         from sememe.encoders.stored import read_vectors
@@ -190,7 +180,7 @@ def _report(
     seconds = time.perf_counter() - started
     if options.json:
         summary = {**asdict(result), "path": str(result.path), "seconds": round(seconds, 3)}
-        print_json({**summary, "fingerprint": model.fingerprint})
+        cli.print_json({**summary, "fingerprint": model.fingerprint})
     noun, values = nouns
     resumed = f" ({result.found:,} of them were finished before)" if result.found else ""
     print(

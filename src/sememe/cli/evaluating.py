@@ -1,7 +1,6 @@
 """`sememe evaluate`: how good models are on your own labelled data."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 import sememe
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from sememe.cli.parser import Commands
 
 _KINDS = ("similarity", "pairs", "triplets", "retrieval", "reranking", "groups", "classes")
-_FILE = "evaluation.json"
+_FILES = ("evaluation.html", "evaluation.json")
 _EXAMPLES = """\
 sememe evaluate all-MiniLM-L6-v2 my-encoder --data scored.csv
 sememe evaluate all-MiniLM-L6-v2:int8 all-MiniLM-L6-v2:f32 wordllama --data scifact/
@@ -52,15 +51,13 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--positive", metavar="LABEL", help="the label of texts that are alike")
     parser.add_argument("--protocol", choices=("mteb",), help="measure classes as MTEB does")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help=f"a folder for {_FILE}, with all figures and tests")  # fmt: skip
+                        help=f"a folder for {' and '.join(_FILES)}")  # fmt: skip
     add_json(parser, "all figures and tests")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import replacing
-
-    folder = output_directory(options.output, (_FILE,)) if options.output else None
+    folder = output_directory(options.output, _FILES) if options.output else None
     names = ("task", "split", "positive", "protocol")
     done = sememe.evaluate(
         options.models,
@@ -69,9 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         **{name: getattr(options, name) for name in names},
     )
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / _FILE) as temporary:
-            temporary.write_text(json.dumps(done.summary(), indent=1) + "\n", encoding="utf-8")
+        done.save(folder)
     if options.json:
         print_json(done.summary())
     else:

@@ -8,22 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import (
-    Commands,
-    add_command,
-    add_cross,
-    add_input,
-    add_json,
-    add_model,
-    add_vectors,
-    check_outputs,
-    cosine,
-    cross_options,
-    engine_options,
-    output_directory,
-    print_json,
-    whole_number,
-)
+from sememe.cli import parser as cli
 from sememe.errors import BlankWarning, InputError
 from sememe.progress import counted
 
@@ -44,9 +29,9 @@ sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl
 sememe pairs questions.txt --cross path/to/a/cross-encoder --labels judged.csv -o pairs.csv"""
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "pairs",
         summary="find near-duplicates and paraphrases in a file, and drop them",
@@ -55,27 +40,27 @@ def add_commands(commands: Commands) -> None:
         "rows, from 1, by --id, and by their line where the file has lines.",
         examples=_EXAMPLES,
     )
-    add_input(parser)
+    cli.add_input(parser)
     parser.add_argument("--id", metavar="COLUMN", help="a column that names the rows in what is "
                         "written")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
                         help="the pairs: x.csv, x.tsv, x.xlsx, x.jsonl or x.parquet")  # fmt: skip
-    add_model(parser)
-    add_vectors(parser)
+    cli.add_model(parser)
+    cli.add_vectors(parser)
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--threshold", metavar="COSINE", type=cosine,
+    how.add_argument("--threshold", metavar="COSINE", type=cli.cosine,
                      help="pairs that are at least this similar (default: one is suggested from "
                      "the texts)")  # fmt: skip
-    how.add_argument("--top", metavar="N", type=whole_number, help="the N closest pairs")
+    how.add_argument("--top", metavar="N", type=cli.whole_number, help="the N closest pairs")
     parser.add_argument("--centre", action="store_true", help="subtract the mean of all vectors "
                         "first, which tells no texts apart")  # fmt: skip
-    add_cross(parser)
+    cli.add_cross(parser)
     parser.add_argument("--labels", metavar="FILE", help="from 50 labelled pairs (two texts and a "
                         "label, 1 for duplicates), by which --cross is judged")  # fmt: skip
     parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
                         "one text of every group of such pairs, and dropped.csv, what it leaves "
                         "out and why")  # fmt: skip
-    add_json(parser, "a summary")
+    cli.add_json(parser, "a summary")
     parser.set_defaults(run=_run)
 
 
@@ -86,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
     if output_format(options.output) == "txt":
         raise InputError(f"-o {options.output}: txt holds no columns; name it .csv or .jsonl.")
     outputs = {"-o": Path(options.output), **_deduplicated(options)}
-    check_outputs([options.file], outputs)
+    cli.check_outputs([options.file], outputs)
     table = read_table(options.file)
     ids = None if options.id is None else _ids(table.column(options.id))
     column = table.text_name(options.column)
@@ -95,20 +80,18 @@ def _run(options: argparse.Namespace) -> int:
     blanks.add(texts, table.source)
     blanks.warn("and in no pair")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
-    cross = cross_options(options)
-    if options.vectors and cross:
-        raise InputError("--vectors and --cross don't go together yet: leave out --vectors.")
-    encoder = sememe.BiEncoder(options.model, **engine_options(options))
+    cross = cli.cross_options(options)
+    encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
     limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
+    vectors = None
     if options.vectors:
         from sememe.encoders.stored import read_vectors
-        from sememe.pairs import pair_vectors
 
         names = table.text_names(options.column)
         vectors = read_vectors(options.vectors, texts, encoder, columns=names)
-        pairs = pair_vectors(vectors, texts, **limits)
-    else:
-        pairs = sememe.find_pairs(texts, encoder, **limits, **cross, labels=options.labels)
+    pairs = sememe.find_pairs(
+        texts, encoder, vectors=vectors, **limits, **cross, labels=options.labels
+    )
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
@@ -123,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
         summary["kept"] = _write_deduplicated([*outputs.values()][1:], table, pairs, ids)
     if options.json:
         cascade = {"cascade": pairs.cascade.to_dict()} if pairs.cascade else {}
-        print_json({**summary, "why": pairs.why, **cascade})
+        cli.print_json({**summary, "why": pairs.why, **cascade})
     _say(options, summary, pairs, time.perf_counter() - started)
     return 0
 
@@ -135,7 +118,7 @@ def _deduplicated(options: argparse.Namespace) -> dict[str, Path]:
     if not options.deduplicate:
         return {}
     files = (f"kept.{input_format(options.file)}", "dropped.csv")
-    directory = output_directory(options.deduplicate, files, "--deduplicate")
+    directory = cli.output_directory(options.deduplicate, files, "--deduplicate")
     return {f"--deduplicate ({file})": directory / file for file in files}
 
 

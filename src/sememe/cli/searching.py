@@ -8,16 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import (
-    Commands,
-    add_command,
-    add_engine,
-    add_json,
-    engine_options,
-    print_json,
-    stdin_lines,
-    whole_number,
-)
+from sememe.cli import parser as cli
 from sememe.errors import InputError, SememeWarning, TableError, warn
 
 if TYPE_CHECKING:
@@ -33,9 +24,9 @@ sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2 --budget 2
 sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2 --tune judged.csv"""
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "search",
         summary="find texts in an index by meaning, by words, or by both",
@@ -46,7 +37,7 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("index", metavar="INDEX", help="what sememe index wrote")
     parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for (several words "
                         "are one query)")  # fmt: skip
-    parser.add_argument("-k", "--top-k", metavar="N", type=whole_number, default=10,
+    parser.add_argument("-k", "--top-k", metavar="N", type=cli.whole_number, default=10,
                         help="how many texts at the most (default: %(default)s)")  # fmt: skip
     parser.add_argument("--mode", choices=("dense", "bm25", "hybrid"), default="dense", help="by "
                         "meaning, by words, or by both (default: %(default)s)")  # fmt: skip
@@ -59,13 +50,14 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--tune", metavar="FILE", help="measure how many it should read, none "
                         "included: a table with the columns query, id (of a text in the index) and "
                         "label (how well it answers, 0 for not at all)")  # fmt: skip
-    parser.add_argument("--candidates", metavar="N", type=whole_number, default=100, help="how many"
-                        " of them it reads, and hybrid fuses (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--candidates", metavar="N", type=cli.whole_number, default=100, help="how "
+                        "many of them it reads, and hybrid fuses (default: %(default)s)"
+                        )  # fmt: skip
     parser.add_argument("--per-document", metavar="N", type=_number_or_all, default=1, help="how "
                         "many passages of a text at the most, or all, in an index that was made "
                         "with --long split (default: %(default)s)")  # fmt: skip
-    add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
-    add_json(parser, "the hits, a line a query,")
+    cli.add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
+    cli.add_json(parser, "the hits, a line a query,")
     parser.set_defaults(run=_run)
 
 
@@ -88,7 +80,9 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError(f"--{error}") from None
     index = sememe.Index.open(options.index)
     rerank = (
-        sememe.CrossEncoder(options.rerank, **engine_options(options)) if options.rerank else None
+        sememe.CrossEncoder(options.rerank, **cli.engine_options(options))
+        if options.rerank
+        else None
     )
     if options.tune:
         return _tune(options, index, rerank)
@@ -103,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         # By words no encoder is opened, so the text stands for its sentence.
         rows = [(hit, hit.text if options.mode == "bm25" else hit.sentence) for hit in hits]
         if options.json:
-            print_json({"query": query, "hits": [_plain(*row) for row in rows]})
+            cli.print_json({"query": query, "hits": [_plain(*row) for row in rows]})
             continue
         for rank, (hit, sentence) in enumerate(rows, start=1):
             print(f"{rank:>3}  {hit.score:.4f}  {one_line(sentence)}")
@@ -144,20 +138,20 @@ def _tune(
         mode=options.mode, where=options.where, candidates=options.candidates,
     )  # fmt: skip
     if options.json:
-        print_json(depth.to_dict())
+        cli.print_json(depth.to_dict())
     else:
         print(depth)
     return 0
 
 
 def _number_or_all(value: str) -> int | str:
-    return value if value == "all" else whole_number(value)
+    return value if value == "all" else cli.whole_number(value)
 
 
 def _queries() -> Iterator[str]:
     """Lines that are not blank, with a prompt on a terminal; a blank line there ends it."""
     if sys.stdin is None or not sys.stdin.isatty():
-        yield from filter(None, map(str.strip, stdin_lines()))
+        yield from filter(None, map(str.strip, cli.stdin_lines()))
         return
     with suppress(ImportError):  # Windows edits lines itself
         import readline  # noqa: F401  # lines are edited and remembered

@@ -33,7 +33,7 @@ def add_commands(commands: "Commands") -> None:
         summary="find the right encoder for your data and machine, by measuring",
         description="Measure every encoder that is here on a labelled sample (50 rows are enough "
         "to start), and say which is the right tool at your scale, with its reasons. Without "
-        "labels a fixed jury orders them. Interrupted, the same command goes on: measurements "
+        "labels a fixed jury orders them. Interrupted, the same command resumes: measurements "
         "are kept.",
         examples=_EXAMPLES,
     )

@@ -5,15 +5,7 @@ import sys
 from typing import Any
 
 import sememe
-from sememe.cli.parser import (
-    Commands,
-    Parser,
-    add_command,
-    add_training,
-    print_json,
-    show_help,
-    training_columns,
-)
+from sememe.cli import parser as cli
 
 _EXAMPLES = """\
 sememe train bi pairs.csv -o my-encoder
@@ -32,20 +24,20 @@ sememe train classifier tickets.csv --text question --label intent -o my-classif
 sememe train classifier tickets.csv --how few-shot --dev held-out.csv -o my-classifier"""
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    train = add_command(
+    train = cli.add_command(
         commands,
         "train",
         summary="train an encoder on pairs, triplets, scores or labels of your own",
         description="Train an encoder on examples of your own, and measure whether it is better.",
         examples="sememe train bi pairs.csv -o my-encoder\nsememe train bi --help",
     )
-    show_help(train)
+    cli.show_help(train)
     kinds = train.add_subparsers(title="what to train", metavar="KIND")
     _add(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
     _add(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
-    classifier = add_command(
+    classifier = cli.add_command(
         kinds,
         "classifier",
         summary="a classifier: a label for each text",
@@ -54,7 +46,7 @@ def add_commands(commands: Commands) -> None:
         "the probe. Interrupted, the same command resumes.",
         examples=_CLASSIFIER_EXAMPLES,
     )
-    add_training(classifier, "classifier")
+    cli.add_training(classifier, "classifier")
     classifier.add_argument("--how", choices=("auto", "probe", "few-shot", "fine-tune"),
                             default="auto", help="on vectors as they are, after learning by "
                             "contrast, end to end, or what is shown to be best (default: "
@@ -62,8 +54,8 @@ def add_commands(commands: Commands) -> None:
     classifier.set_defaults(run=lambda options: _run("classifier", "the classifier", options))
 
 
-def _add(kinds: Commands, kind: str, what: str, examples: str) -> None:
-    parser = add_command(
+def _add(kinds: cli.Commands, kind: str, what: str, examples: str) -> None:
+    parser = cli.add_command(
         kinds,
         kind,
         summary=what,
@@ -73,7 +65,7 @@ def _add(kinds: Commands, kind: str, what: str, examples: str) -> None:
         "where it stopped.",
         examples=examples,
     )
-    add_training(parser, "model", several=True)
+    cli.add_training(parser, "model", several=True)
     _add_choices(parser)
     if kind == "bi":
         parser.add_argument("--matryoshka", metavar="N", type=int, nargs="+", help="sizes to which "
@@ -81,7 +73,7 @@ def _add(kinds: Commands, kind: str, what: str, examples: str) -> None:
     parser.set_defaults(run=lambda options: _run(kind, "the model and training.html", options))
 
 
-def _add_choices(parser: Parser) -> None:
+def _add_choices(parser: cli.Parser) -> None:
     parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
                         "or bce; docs/losses.md says which when")  # fmt: skip
     parser.add_argument("--loss-option", metavar="NAME=VALUE", action="append", default=[],
@@ -132,13 +124,13 @@ def _loss_option(text: str) -> tuple[str, Any]:
 def _run(kind: str, what: str, options: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
 
-    arguments = dict(vars(options), columns=training_columns(options))
+    arguments = dict(vars(options), columns=cli.training_columns(options))
     for name in ("run", "text", "label", "json"):
         del arguments[name]
     if "loss_options" in arguments:
         arguments["loss_options"] = dict(options.loss_options)
     outcome = getattr(sememe, f"train_{kind}")(**arguments)
     if options.json:
-        print_json(summary(outcome))
+        cli.print_json(summary(outcome))
     print(f"{outcome.verdict}\n{options.output}: {what}", file=sys.stderr)
     return 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sememe.arguments import one_of
 from sememe.errors import InputError
 from sememe.progress import counted
-from sememe.reports import html_table
+from sememe.reports import html_table, text_table
 from sememe.tables import cell_text, dates_of, to_frame
 
 if TYPE_CHECKING:
@@ -76,10 +76,7 @@ class Counts:
         for label, name, counts in zip(self.labels, self.names, self.counts.tolist(), strict=True):
             head = f"{label} {name}"[:40] if label >= 0 else name
             lines.append([head, *map(str, counts[-_SHOWN:])])
-        first, *widths = (max(map(len, column)) for column in zip(*lines, strict=True))
-        return "\n".join(
-            "  ".join([line[0].ljust(first), *map(str.rjust, line[1:], widths)]) for line in lines
-        )
+        return "\n".join(text_table(lines, left=1))
 
     __repr__ = __str__
 

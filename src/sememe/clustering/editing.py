@@ -4,7 +4,7 @@ A number always means the same cluster: a union keeps the first one's, the large
 keeps the old one, and new parts get numbers that nobody had.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from sememe.arguments import shown, whole_number
 from sememe.clustering.resolution import best_grain
+from sememe.clustering.terms import described
 from sememe.errors import InputError
 from sememe.neighbors import communities as by
 from sememe.neighbors import normalized, self_join
@@ -20,10 +21,9 @@ from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.clustering.result import Clusters
-    from sememe.clustering.terms import Cluster
 
 
-def renamed(groups: "Clusters", names: Mapping[int, str]) -> list["Cluster"]:
+def renamed(groups: "Clusters", names: Mapping[int, str]) -> "Clusters":
     """The clusters, some under other names."""
     if not isinstance(names, Mapping):
         raise InputError(f'names={shown(names)}: give names by number, such as {{6: "refunds"}}.')
@@ -45,22 +45,23 @@ def renamed(groups: "Clusters", names: Mapping[int, str]) -> list["Cluster"]:
                 f"clusters {other} and {one.label} would both be called {shown(one.name)}: give "
                 "each its own name, or merge them."
             )
-    return result
+    return replace(groups, clusters=result)
 
 
-def merged(groups: "Clusters", numbers: Iterable[int]) -> tuple[Labels, int]:
-    """Labels where several clusters are one, under the first one's number."""
+def merged(groups: "Clusters", numbers: Iterable[int]) -> "Clusters":
+    """Several clusters as one, under the first one's number."""
     labels = [groups.cluster(number).label for number in numbers]
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise InputError(f"cluster {twice} cannot be merged with itself: give different numbers.")
     if len(labels) < 2:
         raise InputError("merge() takes two clusters or more, such as merge(3, 17).")
-    return np.where(np.isin(groups.labels, labels), labels[0], groups.labels), labels[0]
+    united = np.where(np.isin(groups.labels, labels), labels[0], groups.labels)
+    return _relabelled(groups, united, labels[:1])
 
 
-def split(groups: "Clusters", number: int, into: int | None) -> tuple[Labels, list[int]]:
-    """Labels where a cluster is several, and their numbers, the largest part's first."""
+def split(groups: "Clusters", number: int, into: int | None) -> "Clusters":
+    """A cluster as several, of which the largest keeps the number."""
     label = groups.cluster(number).label
     of_node = groups.space.of_nodes(groups.labels)
     nodes = np.flatnonzero(of_node == label)
@@ -92,4 +93,37 @@ def split(groups: "Clusters", number: int, into: int | None) -> tuple[Labels, li
     of_part[order] = numbers
     of_node[nodes] = of_part[parts]
     labels = np.where(groups.labels == label, of_node[groups.space.node], groups.labels)
-    return labels, numbers
+    return _relabelled(groups, labels, numbers)
+
+
+def subset(groups: "Clusters", numbers: Iterable[int]) -> "Clusters":
+    """The texts of some clusters alone."""
+    clusters = [groups.cluster(number) for number in dict.fromkeys(numbers)]
+    rows = np.flatnonzero(np.isin(groups.labels, [one.label for one in clusters]))
+    columns = groups.columns.items()
+    return replace(
+        groups,
+        labels=groups.labels[rows],
+        texts=[groups.texts[row] for row in rows],
+        clusters=sorted(clusters, key=lambda one: -one.size),
+        space=groups.space.take(rows),
+        columns={name: [values[row] for row in rows.tolist()] for name, values in columns},
+        index=None if groups.index is None else groups.index[rows],
+    )
+
+
+def _relabelled(groups: "Clusters", labels: Labels, changed: Collection[int]) -> "Clusters":
+    """The clusters under other labels; those that changed get new terms, examples and names."""
+    others = {one.label: one for one in groups.clusters if one.label not in changed}
+    names = {one.label: one.name for one in groups.clusters if one.renamed}
+    numbers, compact = np.unique(labels[labels >= 0], return_inverse=True)
+    every = np.full(len(labels), -1, dtype=np.int64)
+    every[labels >= 0] = compact
+    taken = [one.name for one in others.values()]
+    fresh = described(groups.texts, groups.vectors, every, groups.naming, taken)
+    clusters = []
+    for label, one in zip(numbers.tolist(), fresh, strict=True):
+        name = names.get(label, one.name)
+        new = replace(one, label=label, name=name, renamed=label in names)
+        clusters.append(others.get(label, new))
+    return replace(groups, labels=labels, clusters=sorted(clusters, key=lambda one: -one.size))

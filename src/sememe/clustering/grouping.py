@@ -31,7 +31,7 @@ from sememe.protocols import Encoder, Scorer
 from sememe.tables import series_index
 from sememe.text import check_texts, rows_with_text
 
-_SAMPLED_PARTITIONS = 2  # what it costs to partition the sample 12 times, and all texts once
+_SAMPLED_PARTITIONS = 2  # what it costs to partition the sample about 8 times, and all texts once
 _LINKAGE = 10  # comparisons that a pair of texts costs, by threshold
 
 

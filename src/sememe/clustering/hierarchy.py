@@ -75,9 +75,13 @@ def hierarchy(groups: "Clusters") -> Tree:
     return _branch("all", top)
 
 
+def _size(node: Tree) -> int:
+    return node.size
+
+
 def _branch(name: str, children: list[Tree]) -> Tree:
-    size = sum(child.size for child in children)
-    return Tree(name, size, None, tuple(sorted(children, key=lambda child: -child.size)))
+    order = sorted(children, key=_size, reverse=True)
+    return Tree(name, sum(map(_size, children)), None, tuple(order))
 
 
 def _branches(groups: "Clusters", united: list[list[Tree]]) -> list[Tree]:
@@ -87,6 +91,8 @@ def _branches(groups: "Clusters", united: list[list[Tree]]) -> list[Tree]:
         rows = np.flatnonzero(np.isin(groups.labels, [n for node in nodes for n in node.labels]))
         texts.append([groups.texts[row] for row in rows])
     return [
-        _branch(", ".join(terms[:_TERMS]) or nodes[0].name, nodes) if len(nodes) > 1 else nodes[0]
+        _branch(", ".join(terms[:_TERMS]) or max(nodes, key=_size).name, nodes)
+        if len(nodes) > 1
+        else nodes[0]
         for nodes, terms in zip(united, class_terms(texts), strict=True)
     ]

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.clustering.layout import layout_2d
+from sememe.costs import warn_of_duration
 from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors.communities import Labels, neighborhood_size, sums
+from sememe.progress import counted
 
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
 _FARTHEST = 0.99  # of the texts are nearer to their neighbours than a new one that fits none
@@ -25,6 +27,7 @@ _CLUSTERS, _CANDIDATES = 3, 8  # that are searched at least; candidates for each
 _FEW = 16  # clusters are all searched
 _BLOCK = 2**22  # claims computed at once
 _BLOCK_ROWS = 65_536
+_LAYOUT = 5e-5  # seconds a text, as docs/decisions/map.md measured
 _TURN, _STEP = np.pi * (3 - 5**0.5), 0.004  # a sunflower's: copies stand around their place
 
 
@@ -80,6 +83,9 @@ class Space:
     def layout(self, labels: Labels) -> NDArray[np.float32]:
         """Places (n, 2) of all texts, computed at the first call; NaN for a blank one."""
         if self.points is None:
+            count = len(self.vectors)
+            work = f"Placing {counted(count, 'text')} on the map"
+            warn_of_duration(work, _LAYOUT * count)
             self.points = layout_2d(self.vectors, self.neighbors, labels=self.of_nodes(labels))
         filled = np.flatnonzero(self.node >= 0)
         order = filled[np.argsort(self.node[filled], kind="stable")]

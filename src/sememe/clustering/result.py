@@ -2,9 +2,8 @@
 
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,12 +17,12 @@ from sememe.clustering import editing, folder
 from sememe.clustering.counts import Counts, counts_over
 from sememe.clustering.hierarchy import Tree, hierarchy
 from sememe.clustering.membership import Assignment, Space, assign, strengths
-from sememe.clustering.terms import Cluster, Naming, described
+from sememe.clustering.terms import Cluster, Naming
 from sememe.errors import InputError
 from sememe.neighbors import normalized, unit_rows
 from sememe.progress import counted
 from sememe.protocols import Encoder
-from sememe.reports import html_table
+from sememe.reports import html_table, one_line
 from sememe.tables import to_frame
 from sememe.text import as_list, check_texts, rows_with_text
 
@@ -194,51 +193,22 @@ class Clusters:
 
     def rename(self, names: Mapping[int, str]) -> "Clusters":
         """The same clusters, some under other names; InputError for a number that is not there."""
-        return replace(self, clusters=editing.renamed(self, names))
+        return editing.renamed(self, names)
 
     def merge(self, *labels: int) -> "Clusters":
         """Unite clusters under the first one's number; the other numbers stay as they are."""
-        united, label = editing.merged(self, labels)
-        return self._relabelled(united, [label])
+        return editing.merged(self, labels)
 
     def split(self, label: int, into: int | None = None) -> "Clusters":
         """Split a cluster, in `into` parts or as many as its texts form.
 
         The largest part keeps the number; the others get new ones.
         """
-        return self._relabelled(*editing.split(self, label, into))
+        return editing.split(self, label, into)
 
     def subset(self, *labels: int) -> "Clusters":
         """The texts of some clusters alone, with their numbers, names and places on the map."""
-        clusters = [self.cluster(label) for label in dict.fromkeys(labels)]
-        rows = np.flatnonzero(np.isin(self.labels, [one.label for one in clusters]))
-        return replace(
-            self,
-            labels=self.labels[rows],
-            texts=[self.texts[row] for row in rows],
-            clusters=sorted(clusters, key=lambda one: -one.size),
-            space=self.space.take(rows),
-            columns={name: [v[row] for row in rows.tolist()] for name, v in self.columns.items()},
-            index=None if self.index is None else self.index[rows],
-        )
-
-    def _relabelled(self, labels: NDArray[np.int64], changed: Sequence[int]) -> "Clusters":
-        """The clusters under other labels; those that changed get new terms, examples and names."""
-        others = {one.label: one for one in self.clusters if one.label not in changed}
-        before = {one.label: one for one in self.clusters if one.renamed}
-        numbers, compact = np.unique(labels[labels >= 0], return_inverse=True)
-        every = np.full(len(labels), -1, dtype=np.int64)
-        every[labels >= 0] = compact
-        fresh = described(
-            self.texts, self.vectors, every, self.naming, [one.name for one in others.values()]
-        )
-        clusters = []
-        for label, one in zip(numbers.tolist(), fresh, strict=True):
-            renamed = before.get(label)
-            name = one.name if renamed is None else renamed.name
-            new = replace(one, label=label, name=name, renamed=renamed is not None)
-            clusters.append(others.get(label, new))
-        return replace(self, labels=labels, clusters=sorted(clusters, key=lambda one: -one.size))
+        return editing.subset(self, labels)
 
     def tree(self) -> Tree:
         """The clusters of clusters, by Ward's method: `print` shows them, indented."""
@@ -385,11 +355,15 @@ class Clusters:
         if columns is None:
             text = folder.text_column(self)
             columns = {name: v for name, v in self.columns.items() if name != text}
+        places = None
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+            if self.space.points is None:  # only those that are drawn need a place
+                places = self.space.take(rows).layout(self.labels[rows])
         write_map(
-            Path(path), self.xy[rows], self.labels, self.texts, self.clusters,
+            Path(path), self.xy[rows] if places is None else places,
+            self.labels, self.texts, self.clusters,
             columns=columns, color=color, rows=rows, tree=self.tree().children, title=title,
         )  # fmt: skip
 
@@ -413,9 +387,9 @@ class Clusters:
         for one in self.clusters:
             filled = max(1, round(_BAR * one.size / self.clusters[0].size))
             head = f"{one.size:>{digits}} {'█' * filled}{'·' * (_BAR - filled)} "
-            lines.append(head + _shortened(", ".join(one.terms) or "-", width - len(head)))
+            lines.append(head + one_line(", ".join(one.terms) or "-", width - len(head)))
             lines += [
-                indent + _shortened(f"“{example}”", width - len(indent))
+                indent + one_line(f"“{example}”", width - len(indent))
                 for example in one.examples[:2]
             ]
         return "\n".join(lines)
@@ -426,18 +400,3 @@ class Clusters:
             f"{counted(len(self), 'cluster')} of {counted(len(self.texts) - blank, 'text')}, "
             f"{counted(len(self.outliers), 'outlier')}" + f", {blank:,} blank" * (blank > 0)
         )
-
-
-def _shortened(text: str, width: int) -> str:
-    """The text on one line of at most `width` columns; wide characters take two."""
-    text = " ".join(text.split())
-    columns = np.cumsum([_columns(character) for character in text])
-    if len(columns) == 0 or columns[-1] <= width:
-        return text
-    return text[: int(np.searchsorted(columns, width - 1, side="right"))].rstrip() + "…"
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -38,7 +38,7 @@ def load(
     score_range: tuple[float, float] | None = None,
     folder: str | os.PathLike[str] | None = None,
     like: "Examples | None" = None,
-    fewest: int = 2,
+    fewest: int | None = None,
 ) -> "Examples":
     """Read and check labelled data, which may be larger than memory.
 
@@ -54,7 +54,7 @@ def load(
         folder: where the texts are kept on disk; None is the system's temporary folder.
         like: the examples that are trained on, if these are to measure on: of the same kind, with
             the same labels, of which some may be rare or absent in `data`.
-        fewest: examples of each label; 1 where nothing is held out.
+        fewest: examples of each label; None for 2, of which one can be held out.
 
     Raises:
         TableError: columns that make no kind, or more than one; a value that cannot be used.
@@ -115,12 +115,12 @@ def _with_targets(
     names: list[str],
     score_range: tuple[float, float] | None,
     like: "Examples | None",
-    fewest: int,
+    fewest: int | None,
 ) -> "Examples":
     if like is not None and like.labels:
         return replace(examples, labels=like.labels, targets=values.astype(np.int32))
     if names:
-        labels, targets = checks.number_labels(values, names, examples.name, fewest)
+        labels, targets = checks.number_labels(values, names, examples.name, fewest or 2)
         return replace(examples, labels=labels, targets=targets)
     if not values.size:
         return examples

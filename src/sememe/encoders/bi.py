@@ -178,7 +178,7 @@ class BiEncoder(OpenedModel):
                 that belongs to the checkpoint, or `binary`, uint8 (n, dim / 8), a bit a component.
             long: what to do with a text over `max_length`: `truncate` (one warning says how many
                 were cut), `error`, or `chunk`: its vector is the mean, weighted by tokens, of those
-                of windows that overlap and end where sentences do (Sun et al., 2019).
+                of its passages, which end where sentences do (Sun et al., 2019).
             progress: a progress bar: True, False, or None for one on a terminal.
 
         Returns:
@@ -220,12 +220,12 @@ class BiEncoder(OpenedModel):
             A list of float32 (tokens, hidden) arrays, one a text.
 
         Raises:
-            InputError: as `encode`'s, and `long="chunk"`: a token in two windows has two vectors.
+            InputError: as `encode`'s, and `long="chunk"`, by which a text has several parts.
         """
         if one_of("long", long, LONG) in ("chunk", "split"):
             raise InputError(
-                f'encode_tokens(long="{long}"): a token in two windows has two vectors; pass '
-                'long="truncate", or cut the text yourself.'
+                f'encode_tokens(long="{long}"): the tokens of several passages are not those of '
+                'one text; pass long="truncate", or encode the passages.'
             )
         items = check_texts([texts] if isinstance(texts, str) else texts)
         prefix = self._options.prompt(prompt_name, prompt)
@@ -476,7 +476,8 @@ class BiEncoder(OpenedModel):
         pieces = list(chain(*parts))
         for batch, values in self._compute(self._pipeline, pieces, prompt, work, begins):
             rows = owners[batch.rows]
-            weights = np.where(sizes[rows] > 1, batch.lengths - self.max_length + room, 1)[:, None]
+            own = np.maximum(batch.lengths - (self.max_length - room), 1)
+            weights = np.where(sizes[rows] > 1, own, 1)[:, None]
             np.add.at(vectors, rows, values * weights)
             np.add.at(totals, rows, weights)
         return vectors / totals

@@ -279,11 +279,7 @@ class CrossEncoder(OpenedModel):
         for batch, values in self._pipeline.values(list(unique), tokenize, work):
             logits[batch.rows] = values
         work.end(len(pairs) * len(orders) - len(unique))
-        scores, activation = logits, "identity" if how.raw else self._scoring.activation
-        if activation == "sigmoid":  # without overflow
-            scores = np.asarray(np.exp(-np.logaddexp(np.float32(0), -logits)), np.float32)
-        elif activation == "softmax":
-            scores = softmax(logits)
+        scores = logits if how.raw else activated(logits, self._scoring.activation)
         forward, *backward = (scores[[unique[pair] for pair in order]] for order in orders)
         mean = np.asarray((forward + backward[0]) / 2, np.float32) if backward else forward
         return mean[:, 0] if len(self.labels) == 1 else mean
@@ -298,3 +294,10 @@ def _options(raw: object, symmetric: object, truncate: str) -> _Options:
             'truncate="longest".'
         )
     return how
+
+
+def activated(logits: Array, activation: str) -> Array:
+    """Float32 logits (n, labels) behind an activation, without overflow."""
+    if activation == "sigmoid":
+        return np.asarray(np.exp(-np.logaddexp(np.float32(0), -logits)), np.float32)
+    return softmax(logits) if activation == "softmax" else logits

@@ -17,23 +17,12 @@ from typing import Any, Generic
 
 import numpy as np
 
+from sememe import tables
 from sememe.encoders.pipeline import Item
 from sememe.encoders.vectors import Vectors
 from sememe.errors import CostWarning, InputError, JobError, TableError, warn
 from sememe.jobs import FileRows, Job, Part, flat
 from sememe.processes import submit
-from sememe.tables import (
-    BlankCells,
-    Source,
-    Table,
-    check_destination,
-    join_parquet,
-    join_xlsx,
-    new_column,
-    replacing,
-    warn_of_replaced,
-    write_table,
-)
 from sememe.tables.files import split_sheet
 from sememe.tables.parquet import require_pyarrow
 from sememe.tables.xlsx import require_openpyxl
@@ -132,7 +121,7 @@ def check_output(
         if not os.access(target, os.W_OK | os.X_OK):
             raise TableError(f"{path} cannot be written: you may not write into it")
     else:
-        check_destination(target)
+        tables.check_destination(target)
     return suffix
 
 
@@ -212,7 +201,7 @@ class _Items(Generic[Item]):
         self.path = name if isinstance(name, str) else None  # of an open file
         self.settings: dict[str, Any] = {}
         self.texts = ["text"]
-        self.blanks = BlankCells("text")
+        self.blanks = tables.BlankCells("text")
 
     def empty(self) -> Part[Item]:
         """A part without rows."""
@@ -228,7 +217,7 @@ class _Items(Generic[Item]):
             if not self._task.blank:
                 texts: list[Any] = items
                 numbers = range(first + 1, first + len(items) + 1)
-                blank = self.blanks.add(texts, Source(self._task.items, "row", numbers))
+                blank = self.blanks.add(texts, tables.Source(self._task.items, "row", numbers))
             yield Part(items, self._columns(items), blank, where, items)
             first += len(items)
         halves.warn()
@@ -257,11 +246,11 @@ def _passages(
     rows, starts, ends = np.array(places, np.int64).reshape(-1, 3).T
     passages = [part.items[row][start:end] for row, start, end in places]
     others = {name: values for name, values in part.columns.items() if name not in texts}
-    source = Source("", "row", range(len(part.items)))
-    columns: dict[str, Any] = dict(Table(others, source).take(rows.tolist()).columns)
+    source = tables.Source("", "row", range(len(part.items)))
+    columns: dict[str, Any] = dict(tables.Table(others, source).take(rows.tolist()).columns)
     added = {"document": rows + document, "start": starts, "end": ends, "passage": passages}
     for name, values in added.items():
-        columns[new_column(name, columns)] = values
+        columns[tables.new_column(name, columns)] = values
     blank = np.flatnonzero(np.isin(rows, part.blank)).tolist()
     return Part(passages, columns, blank, lambda i: part.where(places[i][0]), part.identity)
 
@@ -296,20 +285,20 @@ class _Output(Generic[Item]):
         """Write a part and its results, with empty values where there is no text."""
         rows, count = self._rows(part), len(part.items)
         if self.suffix == ".npy":
-            with replacing(path) as temporary, temporary.open("wb") as file:
+            with tables.replacing(path) as temporary, temporary.open("wb") as file:
                 spread = _spread(values, rows, count)
                 np.save(file, spread.filled(np.nan) if len(rows) < count else values)
             return
         columns = dict(part.columns)
         for name, column in self.task.results(values).items():
-            columns[new_column(name, columns)] = _spread(column, rows, count)
+            columns[tables.new_column(name, columns)] = _spread(column, rows, count)
         metadata = {FINGERPRINT: self.task.settings["fingerprint"]}
-        self._changed = write_table(path, columns, metadata, note=False) or self._changed
+        self._changed = tables.write_table(path, columns, metadata, note=False) or self._changed
 
     def warn(self) -> None:
         """Tell once of characters that could not be written."""
         if self._changed:
-            warn_of_replaced(self.suffix[1:])
+            tables.warn_of_replaced(self.suffix[1:])
 
     def _rows(self, part: Part[Item]) -> list[int]:
         blank = set() if self.blank_results else set(part.blank)
@@ -335,11 +324,15 @@ def _join(
 ) -> None:
     """Write all shards as one file, without holding more than one of them."""
     try:
-        with replacing(target, folder) as temporary:
+        with tables.replacing(target, folder) as temporary:
             write_none(temporary)  # a header, in csv and tsv, as each of the shards has it
             if shards:
-                joins = {".parquet": join_parquet, ".npy": _join_arrays, ".xlsx": join_xlsx}
-                joins.get(target.suffix.lower(), _join_lines)(temporary, shards)
+                join = {
+                    ".parquet": tables.join_parquet,
+                    ".npy": _join_arrays,
+                    ".xlsx": tables.join_xlsx,
+                }.get(target.suffix.lower(), _join_lines)
+                join(temporary, shards)
     except TableError as error:
         raise JobError(
             f"{str(error).rstrip('.')}. All shards are finished and safe: once this is mended (is "

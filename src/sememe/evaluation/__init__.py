@@ -1,1 +1,1 @@
-"""How good a model is: its figure on held-out examples, an interval, a paired test, a verdict."""
+"""How good a model is: its figures on labelled data, intervals, paired tests, a verdict."""

@@ -118,7 +118,7 @@ def side_by_side(
             drawn = [array[rows] for array in truth]
             draws[:, i] = [statistic(array[rows], *drawn) for array in arrays[: len(systems)]]
     intervals = [
-        Interval(value, *_bounds(value, each, confidence, n, centred)[:2])
+        Interval(float(value), *_bounds(value, each, confidence, n, centred)[:2])
         for value, each in zip(values, draws, strict=True)
     ]
     comparisons = {}

@@ -16,7 +16,7 @@ from sememe.evaluation.result import Difference, Evaluation, Row
 from sememe.evaluation.systems import as_system
 from sememe.evaluation.tasks import load_task
 
-_DRAWS_A_TEST = 50
+_DRAWS, _DRAWS_A_TEST = 2000, 50
 """A p-value is at least 2 of its draws: with fewer, no difference of many could be clear."""
 
 
@@ -58,7 +58,7 @@ def evaluate(
     Raises:
         TableError, InputError: data that cannot be used (where, and what to do); no model that
             could be measured.
-        MissingExtra: classes and groups without scikit-learn.
+        MissingExtra: classes without scikit-learn.
 
     Example:
         >>> pairs = {"sentence1": ["a cat", "a bus", "a tree"], "score": [1, 0.4, 0.1],
@@ -88,9 +88,11 @@ def evaluate(
         except Exception as error:  # somebody's own encoder may raise anything
             kind = "" if isinstance(error, SememeError) else f"{type(error).__name__}: "
             failures[name] = f"{kind}{error}"
-            warn(f"{name} is not measured: {failures[name]}", SememeWarning)
+    problems = [f"{name} is not measured: {why}" for name, why in failures.items()]
     if not answers:
-        raise InputError(f"No model could be measured on {measured.name}: give another one.")
+        raise InputError(f"No model can be compared on {measured.name}: {' '.join(problems)}")
+    for problem in problems:
+        warn(problem, SememeWarning)
     return _compared(measured, answers, seconds, failures)
 
 
@@ -107,7 +109,7 @@ def _compared(
     for metric in (metrics := list(answers[names[0]])):
         each = [answers[name][metric] for name in names]
         try:
-            resamples = _DRAWS_A_TEST * tests if metric == metrics[0] else 0
+            resamples = max(_DRAWS, _DRAWS_A_TEST * tests if metric == metrics[0] else 0)
             intervals, comparisons = beside(each, resamples)
         except InputError:  # too few items, or too much alike, for an interval
             intervals, comparisons = [Interval(m.value, np.nan, np.nan) for m in each], {}
@@ -137,7 +139,8 @@ def _named(models: Any) -> Iterable[tuple[str | None, Any]]:
     """Models with the names that the user gave them, if any."""
     if isinstance(models, Mapping):
         return list(models.items())
-    if isinstance(models, str) or not isinstance(models, Iterable):
+    is_model = isinstance(models, str) or hasattr(models, "encode") or hasattr(models, "score")
+    if is_model or not isinstance(models, Iterable):  # a module of torch is both
         models = [models]
     models = list(models)
     if not models:

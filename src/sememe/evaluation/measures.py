@@ -53,7 +53,6 @@ class Measurement:
         values: one an example: a score, or the example's own figure.
         gold: what the scores are compared with, if anything.
         details: the examples with their answers, if they are texts.
-        draws: how many samples the interval and the test draw.
         centred: see `bootstrap.side_by_side`.
     """
 
@@ -62,7 +61,6 @@ class Measurement:
     values: Floats
     gold: tuple[Floats, ...] = ()
     details: Details | None = None
-    draws: int = 2000
     centred: bool = False
 
     @property
@@ -80,20 +78,15 @@ class Measurement:
 
 
 def beside(
-    measurements: Sequence[Measurement], resamples: int = 0
+    measurements: Sequence[Measurement], resamples: int = 2000
 ) -> tuple[list[Interval], dict[tuple[int, int], Comparison]]:
     """The interval of each model's figure, and the paired test of each two, by their places.
 
-    All are of one metric on the same examples; `resamples` are at least as many as the metric's.
+    All are of one metric on the same examples.
     """
-    first = measurements[0]
-    return side_by_side(
-        first.statistic,
-        [each.values for each in measurements],
-        *first.gold,
-        resamples=max(first.draws, resamples),
-        centred=first.centred,
-    )
+    first, values = measurements[0], [each.values for each in measurements]
+    options: Any = {"resamples": resamples, "centred": first.centred}
+    return side_by_side(first.statistic, values, *first.gold, **options)
 
 
 def measure_bi(

@@ -1,7 +1,7 @@
 """Metrics as functions of arrays: what a bootstrap computes thousands of times.
 
-scikit-learn and ir-measures have most of them, and check their input so long that 2,000 draws would
-take minutes; `tests/evaluation` holds these equal to theirs. Where only the order of scores
+scikit-learn and ir-measures have them, and check their input so long that 2,000 draws would take
+minutes; `tests/evaluation` holds these equal to theirs. Where only the order of scores
 matters, whole numbers from 0 (see `places`) stand for them, and nothing is sorted again.
 """
 
@@ -109,14 +109,8 @@ def macro_f1(predicted: Array, gold: Array) -> float:
 
 def v_measure(groups: Array, gold: Array) -> float:
     """The harmonic mean of homogeneity and completeness (Rosenberg and Hirschberg, 2007)."""
-    table = _contingency(groups, gold)
-    n = table.sum()
-    of_rows, of_columns, of_both = (
-        np.log(n) - float(counts @ np.log(counts)) / n
-        for counts in (counts[counts > 0] for counts in (table.sum(1), table.sum(0), table.ravel()))
-    )
-    total = of_rows + of_columns
-    return float(2 * (total - of_both) / total) if total > 0 else 1.0
+    shared, mean = _information(_contingency(groups, gold))
+    return shared / mean if mean > 0 else 1.0
 
 
 def adjusted_rand(groups: Array, gold: Array) -> float:
@@ -130,12 +124,46 @@ def adjusted_rand(groups: Array, gold: Array) -> float:
 
 
 def adjusted_mutual_information(groups: Array, gold: Array) -> float:
-    """Mutual information adjusted for chance (Vinh, Epps and Bailey, 2010), by scikit-learn."""
-    from sememe.extras import importing
+    """Mutual information adjusted for chance (Vinh, Epps and Bailey, 2010)."""
+    table = _contingency(groups, gold)
+    shared, mean = _information(table)
+    expected = _expected_information(table.sum(1), table.sum(0))
+    return (shared - expected) / (mean - expected) if mean > expected else 1.0
 
-    with importing("sklearn", purpose="adjusted mutual information"):
-        from sklearn.metrics import adjusted_mutual_info_score
-    return float(adjusted_mutual_info_score(gold, groups))
+
+def _information(table: Array) -> tuple[float, float]:
+    """The mutual information of a contingency table, and the mean of its two entropies."""
+    n = table.sum()
+    of_rows, of_columns, of_both = (
+        np.log(n) - float(counts @ np.log(np.maximum(counts, 1))) / n
+        for counts in (table.sum(1), table.sum(0), table.ravel())
+    )
+    return of_rows + of_columns - of_both, (of_rows + of_columns) / 2
+
+
+def _expected_information(rows: Array, columns: Array) -> float:
+    """The mutual information that random partitions of these sizes have on average.
+
+    Each cell is hypergeometric. Cells of equal sizes are computed once, and only where their
+    probability is not nothing: within ten deviations of the mean.
+    """
+    from scipy.special import gammaln
+
+    (a, a_times), (b, b_times) = (
+        np.unique(each[each > 0], return_counts=True) for each in (rows, columns)
+    )
+    a, b, n = a[:, None, None], b[:, None], int(rows.sum())
+    logs = gammaln(np.arange(n + 1) + 1)
+    mean = a * b / n
+    reach = 10 * np.sqrt(mean * (1 - a / n) * (1 - b / n)) + 20
+    first = np.maximum(np.maximum(1, a + b - n), (mean - reach).astype(int))
+    last = np.minimum(np.minimum(a, b), (mean + reach).astype(int))
+    steps = first + np.arange(int((last - first).max(initial=-1)) + 1)
+    k = np.minimum(steps, last)
+    sizes = logs[a] + logs[b] + logs[n - a] + logs[n - b] - logs[n]
+    chance = np.exp(sizes - logs[k] - logs[a - k] - logs[b - k] - logs[n - a - b + k])
+    terms = np.where(steps <= last, k / n * np.log(n * k / (a * b)) * chance, 0)
+    return float(a_times @ terms.sum(2) @ b_times)
 
 
 def _contingency(groups: Array, gold: Array) -> Array:

@@ -161,7 +161,7 @@ def saving_explained(target: Path, work: Path) -> Iterator[None]:
     except (OSError, CheckpointError, TableError) as error:
         cause = error.__cause__ or error
         reason = getattr(cause, "strerror", None) or cause
-        state = f"resumes from the state in {work}" if any(work.glob("*.pt")) else "begins again"
+        state = f"resumes from the state in {work}" if any(work.rglob("*.pt")) else "begins again"
         raise JobError(
             f"{target} cannot be written: {reason}. Once this is mended (is the disk full?), the "
             f"same call {state}.",

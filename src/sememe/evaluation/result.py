@@ -1,23 +1,22 @@
 """What came of an evaluation: figures, differences, and what they say in words."""
 
+import json
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sememe.evaluation.bootstrap import Interval
 from sememe.progress import counted
-from sememe.reports import text_table
-from sememe.tables import to_frame
+from sememe.reports import text_table, write_page
+from sememe.tables import replacing, to_frame
 
 if TYPE_CHECKING:
     import pandas
 
 _CLEAR = 0.05
-_ITEMS = {
-    "similarity": "pair", "pairs": "pair", "retrieval": "quer", "reranking": "quer",
-    "triplets": "triplet", "groups": "text", "classes": "text",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,32 +83,53 @@ class Evaluation:
         return next(iter(self.rows[0].figures))
 
     @property
+    def leaders(self) -> list[str]:
+        """The model with the highest figure, and those that no test tells from it."""
+        best = self.rows[0].model
+        clear = {
+            other
+            for each in self.differences
+            for other in (each.first, each.second)
+            if best in (each.first, each.second) and each.p < _CLEAR
+        }
+        return [best, *(row.model for row in self.rows[1:] if row.model not in clear)]
+
+    @property
     def verdict(self) -> str:
         """Which model is best, and which cannot be told from it, in words."""
-        best = self.rows[0]
-        sentences = [f"{best.model}: {self.metric} {_with_interval(best.main)}, the highest."]
-        if len(self.rows) == 1:
-            sentences = [f"{best.model}: {self.metric} {_with_interval(best.main)}."]
-        equals = []
-        for row in self.rows[1:]:
-            test = self._test(best.model, row.model)
-            if test is None or test.p >= _CLEAR:
-                equals.append(row.model)
-            else:
-                points = 100 * (best.main.value - row.main.value)
-                sentences.append(f"{row.model} is {points:.1f} points lower (p = {test.p:.2g}).")
+        best, *equals = self.leaders
+        main, alone = self.rows[0].main, len(self.rows) == 1
+        sentences = [
+            f"{best}: {self.metric} {_with_interval(main)}{'' if alone else ', the highest'}."
+        ]
         if equals:
-            items = _counted(self.items, self.kind)
-            sentences.insert(1, f"These {items} do not tell it from {', '.join(equals)}.")
+            items = counted(self.items, "item")
+            sentences.append(f"These {items} do not tell it from {', '.join(equals)}.")
+        for row in self.rows[1:]:
+            if row.model not in equals:
+                points, pair = 100 * (main.value - row.main.value), {best, row.model}
+                p = next(each.p for each in self.differences if {each.first, each.second} == pair)
+                sentences.append(f"{row.model} is {points:.1f} points lower (p = {p:.2g}).")
         return " ".join(sentences)
 
-    def _test(self, first: str, second: str) -> Difference | None:
-        pair = {first, second}
-        return next((each for each in self.differences if {each.first, each.second} == pair), None)
-
     def summary(self) -> dict[str, Any]:
-        """All of it as JSON values; figures as they are, not times 100."""
-        return {**asdict(self), "metric": self.metric, "verdict": self.verdict}
+        """All of it as JSON values; figures as they are, not times 100, and None for a NaN."""
+        values = asdict(
+            self, dict_factory=lambda items: {k: v if v == v else None for k, v in items}
+        )
+        words = {"metric": self.metric, "leaders": self.leaders, "verdict": self.verdict}
+        return {**values, **words}
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write evaluation.json and evaluation.html, one page that opens offline, into a folder.
+
+        Raises TableError where they cannot be written.
+        """
+        folder, summary = Path(directory), self.summary()
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "evaluation.json") as temporary:
+            temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        write_page(folder / "evaluation.html", "evaluation", ("evaluation.js",), self.name, summary)
 
     def to_frame(self) -> "pandas.DataFrame":
         """A row a model: each metric, and the ends of its interval as `METRIC low` and `high`.
@@ -131,16 +151,8 @@ class Evaluation:
         for row in self.rows:
             figures = [_with_margin(row.figures[metric]) for metric in others]
             table.append([row.model, _with_interval(row.main), *figures, f"{row.seconds:.1f}"])
-        head = f"{self.name}: {self.kind}, {_counted(self.items, self.kind)}"
-        failures = [f"{name} is not measured: {why}" for name, why in self.failures.items()]
-        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict, *failures])
-
-
-def _counted(number: int, kind: str) -> str:
-    noun = _ITEMS[kind]
-    if noun == "quer":
-        return f"{number:,} quer{'y' if number == 1 else 'ies'}"
-    return counted(number, noun)
+        head = f"{self.name}: {self.kind}, {counted(self.items, 'item')}"
+        return "\n".join([head, "", *text_table(table, left=1), "", self.verdict])
 
 
 def _with_interval(figure: Interval) -> str:

@@ -1,6 +1,7 @@
 """Whatever can be measured, with one face: a model, or a model with a way of using it."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +25,6 @@ Pair = tuple[str, str]
 PRECISIONS = ("f32", "bf16", "int8", "f16")
 _MOST_PAIRS = 200_000
 """A cross-encoder that had to read more to rank a corpus would take hours."""
-_ITERATIONS = 100
 
 
 class System(Protocol):
@@ -135,11 +135,13 @@ class EncoderSystem:
         with importing("sklearn", purpose="measuring classes"):
             from sklearn.linear_model import LogisticRegression
             from threadpoolctl import threadpool_limits
-        # MTEB takes scikit-learn's defaults, which hold vectors of length 1 back too much.
-        options = {"C": 1.0 if protocol == "mteb" else 10.0, "max_iter": _ITERATIONS}
-        model = LogisticRegression(**options)
+        # MTEB takes scikit-learn's default C, which holds vectors of length 1 back too much.
+        c, iterations = (1.0, 100) if protocol == "mteb" else (10.0, 1000)
+        model = LogisticRegression(C=c, max_iter=iterations)
         vectors = self.vectors(texts)
-        with threadpool_limits(1):  # several threads spend their time waiting for each other here
+        # Several threads spend their time waiting for each other here.
+        with warnings.catch_warnings(), threadpool_limits(1):
+            warnings.simplefilter("ignore", UserWarning)  # that many labels look like numbers
             model.fit(vectors, labels)
         return np.asarray(model.predict(self.vectors(new_texts)))
 

@@ -93,6 +93,13 @@ def load_task(
             loaded = _texts(rows, kind, protocol)
         else:
             loaded = _several_texts(rows, kind, positive)
+    for name, value, kinds in (
+        ("columns", columns if tables else None, "tables with other columns"),
+        ("positive", positive if loaded.kind not in ("pairs", "reranking") else None, "pairs"),
+        ("protocol", protocol if loaded.kind != "classes" else None, "classes"),
+    ):
+        if value is not None:
+            raise InputError(f"{name}={shown(value)} is for {kinds}; leave it out for these data.")
     if len(loaded) < 2:
         raise InputError(f"{loaded.name}: {len(loaded)} items to measure on; give at least 2.")
     if len(loaded) < _FEW:

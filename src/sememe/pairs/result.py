@@ -70,8 +70,9 @@ class Pairs:
         cascade: what the cross-encoder cost, and whether it was trusted; None without one.
 
     Example:
-        >>> from sememe.pairs import pair_vectors
-        >>> pairs = pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], threshold=0.9)
+        >>> from sememe import find_pairs
+        >>> vectors = [[1, 0], [1, 0.1], [0, 1]]
+        >>> pairs = find_pairs(["a", "b", "c"], vectors=vectors, threshold=0.9)
         >>> pairs.groups(), pairs.deduplicated().tolist()
         ([Group(rows=(0, 1))], [0, 2])
     """

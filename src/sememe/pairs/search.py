@@ -5,6 +5,7 @@ from __future__ import annotations  # so that help() shows short types
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
 from sememe.data import Data
 from sememe.errors import InputError
-from sememe.neighbors import ClosePairs, as_vectors, closer_than, closest, normalized
+from sememe.neighbors import ClosePairs, closer_than, closest, normalized, unit_rows
 from sememe.pairs.result import Pairs
 from sememe.pairs.teaching import Teaching
 from sememe.progress import counted
@@ -26,7 +27,6 @@ from sememe.text import check_texts, rows_with_text
 
 Floats = NDArray[np.float32]
 
-_ROUNDING = 1e-6
 _CONSEQUENCE = "and in no pair"
 _SAMPLE = 2000  # texts from which a threshold is suggested
 _FEWEST = 20  # below, they tell nothing
@@ -37,8 +37,9 @@ _WAY = 0.7  # from unrelated to equal
 
 def find_pairs(
     texts: Iterable[str],
-    encoder: EncoderLike = DEFAULT_MODEL,
+    encoder: EncoderLike | None = None,
     *,
+    vectors: ArrayLike | None = None,
     threshold: float | None = None,
     top: int | None = None,
     centre: bool = False,
@@ -56,7 +57,9 @@ def find_pairs(
         texts: the texts. A copy of a text is paired, with score 1, with its first copy alone; a
             blank text is no text: it is not encoded, and is in no pair.
         encoder: a bi-encoder's name or directory, or anything with `.encode(texts)`, such as a
-            `BiEncoder`.
+            `BiEncoder`. None is all-MiniLM-L6-v2, or, with `vectors`, no encoder.
+        vectors: float (n, dim), the texts' vectors, if you have them already: of any length, since
+            they are compared by their cosine. Of identical texts the first one's counts.
         threshold: the least cosine of a pair, above -1 and up to 1. Without it and without `top`
             one is suggested from the texts' own similarities, and `Pairs.why` says how.
         top: so many pairs, the closest ones.
@@ -104,46 +107,26 @@ def find_pairs(
             "centre= beside cross=: what moves the vectors centres them. Leave it out."
         )
     judges = None if labels is None else Labels.read(labels, groups=False)
-    encoder = as_encoder(encoder)
+    if encoder is None and vectors is None:
+        encoder = DEFAULT_MODEL
+    encoder = None if encoder is None else as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
-    every = [texts[row] for row in filled] + ([] if judges is None else judges.texts)
-    vectors = encoded(encoder, every, progress) if every else np.empty((0, 0), np.float32)
-    points = _points(vectors, len(every))
-    teaching = teacher and Teaching(*teacher, judges, points[len(filled) :], progress)
-    points = points[: len(filled)]
+    if vectors is not None:
+        points = unit_rows(vectors, len(texts))
+        points = points if len(filled) == len(texts) else points[filled]
+    else:
+        assert encoder is not None
+        some = [texts[row] for row in filled]
+        vectors = encoded(encoder, some, progress) if some else np.empty((0, 0), np.float32)
+        points = unit_rows(vectors, len(some))
+    teaching = None
+    if teacher is not None:
+        of_labels = np.empty((0, 0), np.float32)
+        if judges is not None:
+            encode = None if encoder is None else partial(encoded, encoder, progress=False)
+            of_labels = judges.vectors([texts[row] for row in filled], points, encode)
+        teaching = Teaching(*teacher, judges, of_labels, progress)
     return replace(_pairs(points, filled, texts, options, progress, teaching), index=index)
-
-
-def pair_vectors(
-    vectors: ArrayLike,
-    texts: Iterable[str],
-    *,
-    threshold: float | None = None,
-    top: int | None = None,
-    centre: bool = False,
-    progress: bool | None = None,
-) -> Pairs:
-    """Do what `find_pairs` does with vectors that you have already.
-
-    Args:
-        vectors: float (n, dim), of any length: they are compared by their cosine.
-        texts: the n texts. Of identical ones the first vector counts, of blank ones none.
-        threshold, top, centre, progress: see `find_pairs`.
-
-    Raises:
-        InputError: as in `find_pairs`, or when there are not as many vectors as texts.
-
-    Example:
-        >>> pair_vectors([[1, 0], [1, 0.1], [0, 1]], ["a", "b", "c"], top=1).score.round(3).tolist()
-        [0.9950000047683716]
-    """
-    index, texts = series_index(texts), check_texts(texts)
-    options = _Options.checked(threshold, top, centre)
-    points = _points(vectors, len(texts))
-    filled = rows_with_text(texts, _CONSEQUENCE)
-    if len(filled) < len(texts):
-        points = points[filled]
-    return replace(_pairs(points, filled, texts, options, progress), index=index)
 
 
 @dataclass(frozen=True)
@@ -240,14 +223,3 @@ def suggest_threshold(rows: Floats) -> tuple[float, str]:
         f"two of these texts taken at random usually have a cosine of {unrelated:.2f}; "
         f"{threshold:.3f} is {_WAY:.0%} of the way from there to 1"
     )
-
-
-def _points(vectors: ArrayLike, texts: int) -> Floats:
-    """Rows of unit length: where they are, the very array: a copy could be most of memory."""
-    rows = as_vectors(vectors)
-    if len(rows) != texts:
-        raise InputError(
-            f"{counted(len(rows), 'vector')} for {counted(texts, 'text')}: give one vector a text."
-        )
-    squares = np.einsum("ij,ij->i", rows, rows)
-    return rows if (np.abs(squares - 1) < _ROUNDING).all() else normalized(rows)

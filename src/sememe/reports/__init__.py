@@ -6,9 +6,12 @@ import html
 import json
 import os
 import re
+import unicodedata
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from importlib import resources
+from itertools import accumulate
 from typing import Any
 
 from numpy.typing import NDArray
@@ -56,6 +59,25 @@ def packed_json(data: object) -> str:
 def shortened(text: str, longest: int) -> str:
     """The text, with an ellipsis for its last character if it is longer than that."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def one_line(text: str, width: int) -> str:
+    """The text on one line of at most `width` terminal columns; wide characters take two.
+
+    >>> one_line("a new\\nbank card", 11)
+    'a new bank…'
+    """
+    text = " ".join(text.split())
+    columns = list(accumulate(map(_columns, text)))
+    if not columns or columns[-1] <= width:
+        return text
+    return text[: bisect_right(columns, width - 1)].rstrip() + "…"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def text_table(rows: Sequence[Sequence[str]], left: int) -> list[str]:

@@ -1,24 +1,42 @@
-"""Vectors for an index: which encoder fits it, and how texts, passages and queries are encoded."""
+"""Vectors of an index: which encoder fits, and how texts are encoded and written, and queries."""
 
+import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import shown
+from sememe.arguments import one_of, shown
 from sememe.encoders import BiEncoder
 from sememe.errors import InputError, StoreError
 from sememe.neighbors import as_vectors, normalized
-from sememe.search.rows import Row, Vectors
-from sememe.search.store import IndexInfo, Opened
-from sememe.text import as_list
+from sememe.search.rows import Row, Vectors, passages_of, same
+from sememe.search.store import PART, IndexInfo, Opened, Store
+from sememe.text import as_list, rows_with_text
 
+LANGUAGES = ("english", "simple")
 Model = str | os.PathLike[str]
 _LARGEST = 1e15  # number of a vector that is compared by its products
-_STEP = 2_000  # texts that are encoded and written together: what a kill can cost
+_PASSAGE_TOKENS = 128
+
+
+def new_info(
+    encoder: BiEncoder, language: str, long: str, tokens: int | None, overlap: int | None
+) -> IndexInfo:
+    """What a new index remembers; InputError for options that are not known or do not fit."""
+    one_of("language", language, LANGUAGES)
+    info = IndexInfo(**encoder_info(encoder), language=language)
+    if one_of("long", long, ("truncate", "split")) == "truncate":
+        if tokens is not None or overlap is not None:
+            raise InputError('passage_tokens and passage_overlap go with long="split".')
+        return info
+    tokens = tokens or min(_PASSAGE_TOKENS, encoder.max_length // 2)
+    overlap = tokens // 8 if overlap is None else overlap
+    encoder.passages([""], tokens=tokens, overlap=overlap)  # which checks the two
+    return dataclasses.replace(info, passage_tokens=tokens, passage_overlap=overlap)
 
 
 def encoder_info(encoder: BiEncoder) -> dict[str, Any]:
@@ -56,6 +74,52 @@ def _check_kind(encoder: object) -> None:
         raise InputError(f"encoder is {shown(encoder)}; give a BiEncoder.")
 
 
+def write(
+    store: Store,
+    encoder: Callable[[], BiEncoder],
+    rows: list[Row],
+    vectors: npt.ArrayLike | None,
+    progress: bool | None,
+    *,
+    replace: bool,
+) -> None:
+    """Put the rows that have a text and are not stored as they are; `vectors` are of all rows."""
+    with_text = rows_with_text([row.text for row in rows], "and not added")
+    store.check([rows[number] for number in with_text])
+    with store.writing(progress):
+        stored = store.get([rows[number].id for number in with_text])
+        new = [n for n in with_text if not same(stored.get(rows[n].id), rows[n])]
+        changed = [number for number in new if rows[number].id in stored]
+        if changed and not replace:
+            raise InputError(
+                f"ids[{changed[0]}] is {rows[changed[0]].id!r}, which is there with another "
+                "text or metadata: upsert() replaces it, --replace on the command line."
+            )
+        info = store.info()
+        computed = None if vectors is None else _checked(vectors, len(rows), info)[new]
+        if new:
+            source = encoder() if computed is None else computed
+            fingerprint = encoder().fingerprint if computed is None else info.fingerprint
+            for step, part in steps(source, [rows[n] for n in new], info, progress):
+                store.put(step, part, fingerprint, replace=replace)
+
+
+def reencode(store: Store, encoder: BiEncoder, progress: bool | None) -> None:
+    """Encode all rows of a store again."""
+    info = dataclasses.replace(store.info(), **encoder_info(encoder))
+    parts: list[list[Opened] | None] = []
+    # The store asks part by part; to the encoder they are one job, of which it tells once.
+    vectors = encoded(encoder, iter(parts.pop, None), info, len(store), progress)
+
+    def encode(part: list[Opened]) -> Vectors:
+        parts.append(part)
+        return next(vectors)
+
+    store.reencode(info, encode)
+    parts.append(None)
+    next(vectors, None)
+
+
 def encoded(
     encoder: BiEncoder,
     parts: Iterable[list[Opened]],
@@ -88,18 +152,33 @@ def _different(pairs: list[Opened]) -> list[str]:
     return list(dict.fromkeys(text.strip() for pair in pairs for text in pair))
 
 
-def in_steps(rows: list[Row]) -> list[list[Row]]:
-    """The rows a few at a time, with all passages of a text together."""
-    steps: list[list[Row]] = []
+def steps(
+    source: BiEncoder | Vectors, rows: list[Row], info: IndexInfo, progress: bool | None
+) -> Iterator[tuple[list[Row], Vectors]]:
+    """Rows with their vectors, a few at a time: the user's vectors, or those that an encoder makes.
+
+    All passages of a text are in one step.
+    """
+    if isinstance(source, BiEncoder) and info.passage_tokens:
+        limits = {"tokens": info.passage_tokens, "overlap": info.passage_overlap}
+        spans = source.passages([row.text for row in rows], **limits)
+        both = zip(rows, spans, strict=True)
+        rows = [passage for row, places in both for passage in passages_of(row, places)]
+    parts: list[list[Row]] = []
     for _, passages in groupby(rows, key=lambda row: row.id):
         text = list(passages)
-        if not steps or len(steps[-1]) + len(text) > _STEP:
-            steps.append([])
-        steps[-1] += text
-    return steps
+        if not parts or len(parts[-1]) + len(text) > PART:
+            parts.append([])
+        parts[-1] += text
+    if not isinstance(source, BiEncoder):
+        ends = np.cumsum([len(part) for part in parts])
+        return zip(parts, np.split(source, ends[:-1]), strict=True)
+    openings = {row.id: row.text for row in rows if not row.start}
+    opened = ([(row.text, openings[row.id]) for row in part] for part in parts)
+    return zip(parts, encoded(source, opened, info, len(rows), progress), strict=True)
 
 
-def check_vectors(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
+def _checked(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
     """The user's vectors of so many texts; InputError where they are not for this index."""
     if info.passage_tokens:
         raise InputError("vectors= are of whole texts, and this index splits texts: leave it out.")
@@ -131,11 +210,21 @@ def check_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors
     return list(items)
 
 
-def query_vectors(vectors: Vectors, info: IndexInfo) -> Vectors:
-    """The user's vectors of queries, as the index compares them."""
-    if vectors.shape[1] != info.dim:
-        raise InputError(f"A query of {vectors.shape[1]} numbers; vectors here have {info.dim}.")
-    return _scaled(vectors, info)
+def query_vectors(
+    place: str,
+    info: IndexInfo,
+    encoder: Callable[[], BiEncoder],
+    queries: list[str] | Vectors,
+    progress: bool | None,
+) -> Vectors:
+    """The vectors of queries, texts or vectors of the user's, as the index compares them."""
+    if isinstance(queries, list):
+        # Another process may have encoded all again.
+        opened = open_encoder(place, info, encoder())
+        return opened.encode_query(queries, normalize=info.measure == "cosine", progress=progress)
+    if queries.shape[1] != info.dim:
+        raise InputError(f"A query of {queries.shape[1]} numbers; vectors here have {info.dim}.")
+    return _scaled(queries, info)
 
 
 def _scaled(vectors: Vectors, info: IndexInfo) -> Vectors:

@@ -1,7 +1,7 @@
 """An index of texts, searched by meaning, by words, or by both: the flow of a search."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, cast
@@ -20,27 +20,23 @@ from sememe.progress import counted
 from sememe.search.encoding import (
     Model,
     check_queries,
-    check_vectors,
-    encoded,
-    encoder_info,
-    in_steps,
     is_vector,
+    new_info,
     open_encoder,
     query_vectors,
+    reencode,
+    write,
 )
 from sememe.search.query import Condition, parse
-from sememe.search.ranking import Hits, best_of_texts, by_document, fused, make_hits
-from sememe.search.reranking import RerankDepth, check_qrels, reranked, tuned
-from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows, passages_of, same
-from sememe.search.store import IndexInfo, Opened, Place, Store, create_store, open_store
-from sememe.text import check_texts, rows_with_text
+from sememe.search.ranking import Hits, make_hits, ranked
+from sememe.search.reranking import RerankDepth, check_qrels, check_reranker, reranked, tuned
+from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows
+from sememe.search.store import Place, Store, create_store, open_store
+from sememe.text import check_texts
 
 MODES = ("dense", "bm25", "hybrid")
-LANGUAGES = ("english", "simple")
 _CANDIDATES = 100  # of each ranking that is fused
 _MOST = 2**31 - 1  # texts; no index has so many
-_PART = 2_000  # rows that are read together
-_PASSAGE_TOKENS = 128
 
 Where = str | Mapping[str, object] | None
 
@@ -83,8 +79,7 @@ class Index:
                 stored, and checked on every opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
             long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
-                a hit says which one answers best. A passage's vector is the mean of its own and of
-                the one of the text's first passage.
+                a hit says which one answers best.
             passage_tokens: how many tokens a passage has at most (None: 128, or half of what the
                 encoder reads, if that is less).
             passage_overlap: how many of them may stand in the passage before too, in whole
@@ -94,16 +89,8 @@ class Index:
             InputError: there is an index already, or an argument that is not known.
             StoreError: it cannot be written.
         """
-        one_of("language", language, LANGUAGES)
         encoder = as_encoder(encoder)
-        info = IndexInfo(**encoder_info(encoder), language=language)
-        if one_of("long", long, ("truncate", "split")) == "split":
-            tokens = passage_tokens or min(_PASSAGE_TOKENS, encoder.max_length // 2)
-            overlap = tokens // 8 if passage_overlap is None else passage_overlap
-            encoder.passages([""], tokens=tokens, overlap=overlap)  # which checks the two
-            info = replace(info, passage_tokens=tokens, passage_overlap=overlap)
-        elif passage_tokens is not None or passage_overlap is not None:
-            raise InputError('passage_tokens and passage_overlap go with long="split".')
+        info = new_info(encoder, language, long, passage_tokens, passage_overlap)
         return cls(create_store(place, info), encoder)
 
     @classmethod
@@ -166,10 +153,7 @@ class Index:
         self.close()
 
     def fields(self) -> dict[str, set[str]]:
-        """What `where=` knows: `id`, `text` and the keys of the metadata, with their types.
-
-        They have JSON's names: `string`, `number`, `boolean`, `null`, `array` and `object`.
-        """
+        """What `where=` knows: `id`, `text` and the metadata's keys, with their types in JSON."""
         return self._store.fields()
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
@@ -204,7 +188,9 @@ class Index:
                 twice, or one that is stored with another text or metadata; then nothing is written.
             StoreError: another process writes, or the disk is full; what was written stays.
         """
-        return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=False)
+        rows = new_rows(texts, ids, metadata)
+        write(self._store, lambda: self.encoder, rows, vectors, progress, replace=False)
+        return [row.id for row in rows]
 
     def upsert(
         self,
@@ -216,7 +202,9 @@ class Index:
         progress: bool | None = None,
     ) -> list[str]:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
-        return self._write(new_rows(texts, ids, metadata), vectors, progress, replace=True)
+        rows = new_rows(texts, ids, metadata)
+        write(self._store, lambda: self.encoder, rows, vectors, progress, replace=True)
+        return [row.id for row in rows]
 
     def delete(self, ids: Iterable[Id] | None = None, *, where: Where = None) -> int:
         """Remove texts by their ids, or those that fit a filter; how many there were.
@@ -229,10 +217,9 @@ class Index:
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or where=, one of them.")
-        condition = parse(where)
-        row_ids = None if ids is None else check_ids(ids)
+        which = parse(where) or check_ids(cast(Iterable[Id], ids))
         with self._store.writing():
-            return self._store.delete(self._store.ids(condition) if row_ids is None else row_ids)
+            return self._store.delete(which)
 
     def get(self, ids: Iterable[Id]) -> list[Row]:
         """The rows (id, text, metadata) of the ids that are stored, in the order of the ids."""
@@ -244,21 +231,12 @@ class Index:
         """All rows (id, text, metadata), or those that fit a filter, a few at a time.
 
         Texts are whole, in passages or not; one counts if one of its passages fits. What is removed
-        meanwhile does not come.
-
-        Raises:
-            InputError: a filter with an error.
+        meanwhile does not come. Raises InputError for a filter with an error.
 
         Example:
             >>> dict((row.id, row.text) for row in index.rows("year >= 2024"))  # doctest: +SKIP
         """
-        condition = parse(where)
-        return self._rows(condition)
-
-    def _rows(self, condition: Condition | None) -> Iterator[Row]:
-        ids = self._store.ids(condition)
-        for start in range(0, len(ids), _PART):
-            yield from self.get(ids[start : start + _PART])
+        return self._store.rows(parse(where))
 
     def search(
         self,
@@ -336,15 +314,13 @@ class Index:
             raise InputError('A query that is a vector goes with mode="dense" and without rerank=.')
         cross = None if rerank is None else self._reranker(rerank)
         count = top_k if mode != "hybrid" and cross is None else max(top_k, candidates)
-        info = self._store.info()
-        rankings = self._rankings(questions, count, mode, condition, per_document, info, progress)
+        rankings = self._rankings(questions, count, mode, condition, per_document, progress)
         if cross is not None:
             texts = cast(list[str], questions)
             rankings = reranked(cross, texts, rankings, allowed, top_k, progress)
+        options = {"are_passages": self._store.has_passages}
         return [
-            make_hits(
-                matches[:top_k], query, lambda: self.encoder, are_passages=info.passage_tokens > 0
-            )
+            make_hits(matches[:top_k], query, lambda: self.encoder, **options)
             for query, matches in zip(questions, rankings, strict=True)
         ]
 
@@ -380,17 +356,10 @@ class Index:
         """
         top_k = min(whole_number("top_k", top_k), _MOST)
         count = max(top_k, min(whole_number("candidates", candidates), _MOST))
-        grades = check_qrels(queries, qrels)
         texts, condition = check_queries(list(queries.values())), parse(where)
-        judged = list(dict.fromkeys(row_id for each in grades for row_id in each))
-        if missing := set(judged) - {row.id for row in self.get(judged)}:
-            raise InputError(
-                f"qrels has {counted(len(missing), 'id')} that the index does not have, such as "
-                f"{min(missing)!r}."
-            )
-        cross, info = self._reranker(rerank), self._store.info()
-        one_of("mode", mode, MODES)
-        rankings = self._rankings(texts, count, mode, condition, 1, info, progress)
+        grades = check_qrels(queries, qrels, self._store)
+        cross = self._reranker(rerank)
+        rankings = self._rankings(texts, count, one_of("mode", mode, MODES), condition, 1, progress)
         return tuned(cross, cast(list[str], texts), rankings, grades, top_k, progress)
 
     def _rankings(
@@ -400,53 +369,23 @@ class Index:
         mode: str,
         where: Condition | None,
         per_document: int | None,
-        info: IndexInfo,
         progress: bool | None,
     ) -> list[list[Match]]:
-        """For each query the `count` best texts, or the best passages of texts."""
-        store = self._store
-        searches: list[Callable[[int], list[list[Match]]]] = []
-        if mode != "bm25":
-            vectors = self._query_vectors(queries, info, progress)
-            searches.append(lambda number: store.nearest(vectors, number, where, info.fingerprint))
-        if mode != "dense":
-            searches.append(
-                lambda number: [store.matching(str(query), number, where) for query in queries]
-            )
-        best = [
-            by_document(find, count, per_document) if info.passage_tokens else find(count)
-            for find in searches
-        ]
-        if mode != "hybrid":
-            return best[0]
-        return [
-            best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
-            for both in zip(*best, strict=True)
-        ]
+        def vectors() -> tuple[Vectors, str]:
+            info = self._store.info()
+            rows = query_vectors(self.place, info, lambda: self.encoder, queries, progress)
+            return rows, info.fingerprint
 
-    def _query_vectors(
-        self, queries: list[str] | Vectors, info: IndexInfo, progress: bool | None
-    ) -> Vectors:
-        if not isinstance(queries, list):
-            return query_vectors(queries, info)
-        # Another process may have encoded all again.
-        encoder = open_encoder(self.place, info, self.encoder)
-        return encoder.encode_query(queries, normalize=info.measure == "cosine", progress=progress)
+        return ranked(self._store, queries, vectors, count, mode, where, per_document)
 
     def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
-        if isinstance(rerank, str | os.PathLike):
-            name = os.fspath(rerank)
-            with self._opening():
-                if name not in self._rerankers:
-                    self._rerankers[name] = as_scorer(name, "rerank")
-                rerank = self._rerankers[name]
-        cross = as_scorer(rerank, "rerank")
-        if len(cross.labels) > 1:
-            raise InputError(
-                f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
-                "give a cross-encoder with one label."
-            )
-        return cross
+        if not isinstance(rerank, str | os.PathLike):
+            return check_reranker(as_scorer(rerank, "rerank"))
+        name = os.fspath(rerank)
+        with self._opening():
+            if name not in self._rerankers:
+                self._rerankers[name] = as_scorer(name, "rerank")
+        return check_reranker(self._rerankers[name])
 
     def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.
@@ -454,19 +393,8 @@ class Index:
         Searches use the old vectors meanwhile. Passages stay as they are. Interrupted, the same
         call resumes where it stopped.
         """
-        encoder, old = as_encoder(encoder), self._store.info()
-        info = replace(old, **encoder_info(encoder))
-        parts: list[list[Opened] | None] = []
-        # The store asks part by part; to the encoder they are one job, of which it tells once.
-        vectors = encoded(encoder, iter(parts.pop, None), info, len(self), progress)
-
-        def encode(part: list[Opened]) -> Vectors:
-            parts.append(part)
-            return next(vectors)
-
-        self._store.reencode(info, encode)
-        parts.append(None)
-        next(vectors, None)
+        encoder = as_encoder(encoder)
+        reencode(self._store, encoder, progress)
         self._encoder = encoder
 
     def compact(self) -> None:
@@ -476,57 +404,3 @@ class Index:
     def close(self) -> None:
         """Let go of files and connections; what was written is written."""
         self._store.close()
-
-    def _write(
-        self,
-        rows: list[Row],
-        vectors: npt.ArrayLike | None,
-        progress: bool | None,
-        *,
-        replace: bool,
-    ) -> list[str]:
-        """Put the rows that have a text and are not stored as they are; the ids of all."""
-        with_text = rows_with_text([row.text for row in rows], "and not added")
-        self._store.check([rows[number] for number in with_text])
-        with self._store.writing(progress):
-            stored = self._store.get([rows[number].id for number in with_text])
-            new = [n for n in with_text if not same(stored.get(rows[n].id), rows[n])]
-            changed = [number for number in new if rows[number].id in stored]
-            if changed and not replace:
-                raise InputError(
-                    f"ids[{changed[0]}] is {rows[changed[0]].id!r}, which is there with another "
-                    "text or metadata: upsert() replaces it, --replace on the command line."
-                )
-            info = self._store.info()
-            some = None if vectors is None else check_vectors(vectors, len(rows), info)[new]
-            if new:
-                self._put([rows[number] for number in new], some, info, progress, replace=replace)
-        return [row.id for row in rows]
-
-    def _put(
-        self,
-        rows: list[Row],
-        vectors: Vectors | None,
-        info: IndexInfo,
-        progress: bool | None,
-        *,
-        replace: bool,
-    ) -> None:
-        fingerprint = info.fingerprint if vectors is not None else self.encoder.fingerprint
-        if info.passage_tokens:
-            spans = self.encoder.passages(
-                [row.text for row in rows],
-                tokens=info.passage_tokens, overlap=info.passage_overlap,
-            )  # fmt: skip
-            both = zip(rows, spans, strict=True)
-            rows = [passage for row, places in both for passage in passages_of(row, places)]
-        steps = in_steps(rows)
-        if vectors is not None:
-            ends = np.cumsum([len(step) for step in steps])
-            parts: Iterable[Vectors] = np.split(vectors, ends[:-1])
-        else:
-            openings = {row.id: row.text for row in rows if not row.start}
-            opened = ([(row.text, openings[row.id]) for row in step] for step in steps)
-            parts = encoded(self.encoder, opened, info, len(rows), progress)
-        for step, part in zip(steps, parts, strict=True):
-            self._store.put(step, part, fingerprint, replace=replace)

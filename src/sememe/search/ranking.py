@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sememe.search.rows import Match, Row, trimmed
+import numpy as np
+
+from sememe.search.query import Condition
+from sememe.search.rows import Match, Row, Vectors, trimmed
+from sememe.search.store import Store
 from sememe.tables import to_frame
 from sememe.text import sentences
 
@@ -64,13 +68,19 @@ class Hits(list[Hit]):
     def to_frame(self) -> "pandas.DataFrame":
         """A row a hit: id, text, score, passage, and a column for each key of the metadata.
 
-        Keys called `score` or `passage` become `score_` and `passage_`.
+        A key that has the name of another column gets a _ behind it. Whole numbers stay whole where
+        some hits have none.
         """
         names = ("id", "text", "score", "passage")
-        columns = {name: [getattr(hit, name) for hit in self] for name in names}
-        for key in dict.fromkeys(key for hit in self for key in hit.metadata):
+        columns: dict[str, Any] = {name: [getattr(hit, name) for hit in self] for name in names}
+        keys = list(dict.fromkeys(key for hit in self for key in hit.metadata))
+        for key in keys:
+            name = key
+            while name in columns or (name != key and name in keys):
+                name += "_"
             values = [hit.metadata.get(key) for hit in self]
-            columns[f"{key}_" if key in names else key] = values
+            mixed = {type(value) for value in values} == {int, type(None)}  # floats, for pandas
+            columns[name] = np.array(values, object) if mixed else values
         return to_frame(columns)
 
 
@@ -117,6 +127,37 @@ def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[
             rows.setdefault(key, row)
             scores[key] = scores.get(key, 0.0) + 1 / (_RANK + rank)
     return [Match(rows[key], scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
+
+
+def ranked(
+    store: Store,
+    queries: Any,
+    vectors: Callable[[], tuple[Vectors, str]],
+    count: int,
+    mode: str,
+    where: Condition | None,
+    per_document: int | None,
+) -> list[list[Match]]:
+    """For each query the `count` best texts, or the best passages of texts.
+
+    `vectors` gives the queries' vectors and their encoder's fingerprint, where they are needed.
+    """
+    searches: list[Callable[[int], list[list[Match]]]] = []
+    if mode != "bm25":
+        rows, fingerprint = vectors()
+        searches.append(lambda number: store.nearest(rows, number, where, fingerprint))
+    if mode != "dense":
+        searches.append(lambda number: [store.matching(each, number, where) for each in queries])
+    best = [
+        by_document(find, count, per_document) if store.has_passages else find(count)
+        for find in searches
+    ]
+    if mode != "hybrid":
+        return best[0]
+    return [
+        best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
+        for both in zip(*best, strict=True)
+    ]
 
 
 def by_document(

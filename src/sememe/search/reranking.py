@@ -13,12 +13,25 @@ from sememe.costs import Budget
 from sememe.encoders import CrossEncoder
 from sememe.errors import InputError
 from sememe.evaluation.bootstrap import Comparison, interval, paired_test
+from sememe.evaluation.metrics import ranking
+from sememe.progress import counted
 from sememe.search.rows import Id, Match, check_ids
+from sememe.search.store import Store
 
 Floats = NDArray[np.float32]
 _PROBE = 64  # pairs that tell how fast a cross-encoder is
 _DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
 _FEWEST = 10  # labelled queries: fewer say nothing
+
+
+def check_reranker(cross: CrossEncoder) -> CrossEncoder:
+    """The cross-encoder; InputError for one without one score to rank by."""
+    if len(cross.labels) > 1:
+        raise InputError(
+            f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
+            "give a cross-encoder with one label."
+        )
+    return cross
 
 
 def reranked(
@@ -110,16 +123,12 @@ class RerankDepth:
             f"({100 * change.difference:+.2f}; {100 * change.low:+.2f} to {100 * change.high:+.2f})"
             for depth, change in self.changes.items()
         ]
+        advice = "Search without this cross-encoder: it is not shown to help at any depth."
         if self.depth:
             advice = (
                 f'Read {self.depth} pairs a query (budget="{self.depth}n"): that changes '
                 f"{self.metric} by {100 * self.gain:+.2f} (95 % interval {100 * self.low:+.2f} to "
                 f"{100 * self.high:+.2f}) on queries that did not choose the depth."
-            )
-        else:
-            advice = (
-                "Search without this cross-encoder: at no depth are these rankings shown to become "
-                "better."
             )
         head = f"{self.metric} x 100 of {self.queries:,} queries: {100 * self.figures[0]:.2f}"
         return "\n".join([advice, head, *lines])
@@ -147,61 +156,42 @@ def tuned(
     scores = _scores(cross, pairs, Budget(), len(queries), progress).tolist()
     deepest = max(map(len, rankings))
     depths = [0, *(depth for depth in _DEPTHS if depth < deepest), deepest]
-    values = {}
+    metric, values = f"nDCG@{top_k}", {}
+    relevant = [np.array([grade for grade in each.values() if grade > 0]) for each in grades]
     for depth in depths:
         read = dict(zip(order[: depth * len(queries)], scores, strict=False))
-        values[depth] = np.array(
-            [
-                ndcg(_sorted(query, matches, read), grades[query], top_k)
-                for query, matches in enumerate(rankings)
-            ]
-        )
+        gains = np.zeros((len(queries), max(1, min(top_k, deepest))))
+        for query, matches in enumerate(rankings):
+            for rank, match in enumerate(_sorted(query, matches, read)[: gains.shape[1]]):
+                gains[query, rank] = grades[query].get(match.row.id, 0.0)
+        values[depth] = ranking(gains, relevant, [top_k])[metric]
 
     def best(rows: NDArray[np.int64]) -> int:
         return max(depths, key=lambda depth: (round(values[depth][rows].mean(), 9), -depth))
 
     halves = np.array_split(np.random.default_rng(0).permutation(len(queries)), 2)
-    gains = np.concatenate(
+    differences = np.concatenate(
         [
             values[best(other)][rows] - values[0][rows]
             for rows, other in zip(halves, halves[::-1], strict=True)
         ]
     )
-    gain = interval(np.mean, gains)
+    gain = interval(np.mean, differences)
     return RerankDepth(
-        best(np.arange(len(queries))) if gain.low > 0 else 0,
-        gain.value,
-        gain.low,
-        gain.high,
-        len(queries),
-        len(pairs),
-        f"nDCG@{top_k}",
-        {depth: float(values[depth].mean()) for depth in depths},
-        {depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},
+        depth=best(np.arange(len(queries))) if gain.low > 0 else 0,
+        gain=gain.value,
+        low=gain.low,
+        high=gain.high,
+        queries=len(queries),
+        pairs=len(pairs),
+        metric=metric,
+        figures={depth: float(values[depth].mean()) for depth in depths},
+        changes={depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},
     )
 
 
-def ndcg(matches: Sequence[Match], grades: Mapping[str, float], top_k: int) -> float:
-    """Normalised discounted cumulative gain of one ranking (Järvelin and Kekäläinen, 2002).
-
-        Gains are the grades, as trec_eval has them; documents without a grade have 0.
-
-        >>> from sememe.progress import counted
-    from sememe.search.rows import Row
-        >>> ndcg([Match(Row("b", "", {}), 2.0), Match(Row("a", "", {}), 1.0)], {"a": 1}, 10)
-        0.6309297535714575
-    """
-    gains = [grades.get(match.row.id, 0.0) for match in matches]
-    ideal = sorted(grades.values(), reverse=True)
-    return _discounted(gains[:top_k]) / _discounted(ideal[:top_k])
-
-
-def _discounted(gains: Sequence[float]) -> float:
-    return float(sum(gain / np.log2(rank) for rank, gain in enumerate(gains, start=2)))
-
-
 def check_qrels(
-    queries: Mapping[str, str], qrels: Mapping[str, Mapping[Id, float]]
+    queries: Mapping[str, str], qrels: Mapping[str, Mapping[Id, float]], store: Store
 ) -> list[dict[str, float]]:
     """For each query the grades of documents by their ids; InputError names what is wrong."""
     if len(queries) < _FEWEST:
@@ -216,4 +206,10 @@ def check_qrels(
         if not any(values):
             raise InputError(f"query {name!r} has no relevant document in qrels: leave it out.")
         grades.append(dict(zip(check_ids(list(judged)), values, strict=True)))
+    judged_ids = {row_id for each in grades for row_id in each}
+    if missing := judged_ids - store.get(judged_ids).keys():
+        raise InputError(
+            f"qrels has {counted(len(missing), 'id')} that the index does not have, such as "
+            f"{min(missing)!r}."
+        )
     return grades

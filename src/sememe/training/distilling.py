@@ -8,10 +8,12 @@ taught nothing, and on labels where there are some.
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from sememe.arguments import one_of, shown, whole_number
 from sememe.cascade import teach
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.checkpoint.write import check_target, new_folder
-from sememe.costs import Budget
+from sememe.costs import Budget, duration
 from sememe.data import Data, Examples, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.opening import as_encoder, encoded
@@ -44,6 +46,7 @@ from sememe.training.lessons import (
     Floats,
     Lessons,
     Student,
+    Task,
     exam,
     fidelity,
     once,
@@ -126,10 +129,11 @@ def distill(
         >>> print(done.verdict)                                               # doctest: +SKIP
         Better: Spearman with the teacher 81.2 (79.0 to 83.1) by the student, 70.3 (67.6 to 72.8) …
     """
+    began = time.monotonic()
     one_of("how", how, ("auto", *HOWS))
     target = check_target(output)
     texts, source = check_texts(texts), open_teacher(teacher)
-    choice = _way(how, source, student, layers)
+    choice = _way(how, source, student, layers, dim)
     way = choice.value
     if dim is not None:
         whole_number("dim", dim)
@@ -145,24 +149,22 @@ def distill(
     if way == "layers" and layers is None:
         layers = max(2, encoder._checkpoint.layers // 2)
     facts = {
+        "texts": sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
-        "budget": str(allowed),
-        "layers": layers, "dim": dim, "seed": seed,
+        "budget": str(allowed), "layers": layers, "dim": dim, "seed": seed,
     }  # fmt: skip
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
+        task = Task(lessons, source, encoder, job, allowed, seed, progress)
         if way == "map":
-            result = _map(lessons, source, encoder, allowed, progress)
+            result = _map(task)
         elif way == "static":
-            result = fit_static(lessons, source, encoder, job, dim=dim, progress=progress)
+            result = fit_static(task, dim)
         else:
             from sememe.training import regress, tune  # on use: torch comes with them
 
-            task = (lessons, source, encoder, job, allowed)
-            if way == "tune":
-                result = tune(*task, vouched=vouched, seed=seed, progress=progress)
-            else:
-                result = regress(*task, layers=layers, dim=dim, seed=seed, progress=progress)
+            tuned = way == "tune"
+            result = tune(task, vouched=vouched) if tuned else regress(task, layers, dim)
         choices = [choice, *result.choices]
         first, last = (fidelity(result.exam, each) for each in (result.before, result.after))
         further = [order(last)]
@@ -180,6 +182,12 @@ def distill(
         )  # fmt: skip
         with saving_explained(target, work), new_folder(target) as folder:
             result.write(folder)
+            size = sum(path.stat().st_size for path in folder.rglob("*"))
+            spent = duration(time.monotonic() - began)
+            choices += [
+                Choice("size", f"{size / 1e6:.1f} MB", "on disk"),
+                Choice("time", spent, "from the start to this report"),
+            ]
             write_outcome(outcome, folder, "distillation")
     shutil.rmtree(work, ignore_errors=True)
     return outcome
@@ -196,7 +204,7 @@ def _working(folder: Path, facts: dict[str, Any]) -> Iterator[Job]:
         raise
 
 
-def _way(how: str, teacher: Any, student: Any, layers: int | None) -> Choice:
+def _way(how: str, teacher: Any, student: Any, layers: int | None, dim: int | None) -> Choice:
     """How to distil, and why."""
     gives = "scores" if callable(getattr(teacher, "score", None)) else "vectors"
     if how == "auto":
@@ -215,6 +223,8 @@ def _way(how: str, teacher: Any, student: Any, layers: int | None) -> Choice:
             f"how={how!r} does not fit this teacher: a map is taught and a student tuned by scores "
             "(a cross-encoder), all others by vectors (a bi-encoder)."
         )
+    if choice.value == "vectors" and student is None and dim is None:
+        raise InputError("how='vectors' trains a student of your choice: give student= too.")
     if layers is not None and choice.value != "layers":
         raise InputError(f"layers={layers} is for how='layers', and this is {choice.value!r}.")
     return choice
@@ -275,23 +285,19 @@ def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
-def _map(
-    lessons: Lessons, teacher: Scorer, student: BiEncoder, budget: Budget, progress: bool | None
-) -> Student:
+def _map(task: Task) -> Student:
     """The student's own checkpoint with the cascade's map behind it."""
-    encode = once(partial(encoded, student, progress=progress))
-    vectors, held = (encode(lessons.of(rows)) for rows in (lessons.train, lessons.held))
-    neighbors = self_join(vectors, neighborhood_size(len(vectors)), progress)
-    cascade = teach(lessons.of(lessons.train), vectors, neighbors, teacher, budget, progress)
+    encode = once(partial(encoded, task.student, progress=task.progress))
+    vectors, held = encode(task.texts), encode(task.held)
+    neighbors = self_join(vectors, neighborhood_size(len(vectors)), task.progress)
+    cascade = teach(task.texts, vectors, neighbors, task.teacher, task.budget, task.progress)
     linear_map = cascade.map
     if linear_map is None:
         raise InputError(f"There is no student. {cascade.report.why}")
     return Student(
         encode,
         lambda texts: linear_map.move(encode(texts)),
-        [Choice("trust", "yes", cascade.report.why)],
-        lambda folder: write_map(student._checkpoint, folder, linear_map),
-        exam(
-            lessons.of(lessons.held), held, scored_by(teacher, lessons.of(lessons.held), progress)
-        ),
+        [Choice("trust", "yes", str(cascade.report))],
+        lambda folder: write_map(task.checkpoint, folder, linear_map),
+        exam(task.held, held, scored_by(task.teacher, task.held, task.progress)),
     )

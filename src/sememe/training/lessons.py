@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from sememe.cascade import LinearMap
 from sememe.checkpoint import Checkpoint, write
 from sememe.checkpoint.modules import Dense, Normalize
+from sememe.costs import Budget
 from sememe.data import Examples, load
+from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi
 from sememe.evaluation.outcome import Choice, History
+from sememe.jobs import Job
 from sememe.neighbors import nearest
 
 Floats = NDArray[np.float32]
@@ -55,6 +58,45 @@ class Lessons:
     def of(self, rows: Rows) -> list[str]:
         """The texts of some rows."""
         return [self.texts[row] for row in rows]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Who teaches whom, from which texts.
+
+    Attributes:
+        lessons: the texts.
+        teacher: what has `.score(pairs)` or `.encode(texts)`, or vectors, float (n, dim).
+        student: the bi-encoder that learns, or whose tokens are taken.
+        job: where the teacher's vectors and the state of training are kept.
+        budget: how many pairs a cross-encoder may read, or how long training may take.
+        seed: of the order of texts.
+        progress: as everywhere.
+    """
+
+    lessons: Lessons
+    teacher: Any
+    student: BiEncoder
+    job: Job
+    budget: Budget
+    seed: int
+    progress: bool | None
+
+    @property
+    def texts(self) -> list[str]:
+        """Those that teach."""
+        return self.lessons.of(self.lessons.train)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The student's, with the pooling that it was opened with."""
+        student = self.student
+        return replace(student._checkpoint, pooling=student._pooling, scoring=None)
+
+    @property
+    def held(self) -> list[str]:
+        """Those held out."""
+        return self.lessons.of(self.lessons.held)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from sememe.cascade.linear import conjugate_gradients
-from sememe.encoders import BiEncoder
 from sememe.encoders.vocabulary import Vocabulary
 from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
-from sememe.jobs import Job
 from sememe.neighbors import normalized
-from sememe.training.lessons import Floats, Lessons, Student, cosines_of, exam
+from sememe.training.lessons import Floats, Student, Task, cosines_of, exam
 from sememe.training.teachers import teacher_vectors
 
 _SIF = 1e-4
@@ -30,38 +28,20 @@ _LEAST_LENGTH = 0.3
 _TOKENS_READ = 512
 
 
-def fit_static(
-    lessons: Lessons,
-    teacher: Any,
-    student: BiEncoder,
-    job: Job,
-    *,
-    dim: int | None,
-    progress: bool | None,
-) -> Student:
-    """A table of token vectors that gives a teacher's vectors of whole texts.
-
-    Args:
-        lessons: the texts.
-        teacher: what has `.encode(texts)`, or vectors, float (n, dim), a row a text.
-        student: the bi-encoder whose tokens it takes.
-        job: where the teacher's vectors are kept.
-        dim: the size of its vectors; None for the teacher's.
-        progress: as everywhere.
+def fit_static(task: Task, dim: int | None) -> Student:
+    """A table of token vectors that gives a teacher's vectors of whole texts, cut to `dim`.
 
     Raises:
         InputError: a teacher that cannot teach, or a dim that it does not have.
     """
-    rows = np.concatenate([lessons.train, lessons.held])
-    vectors = teacher_vectors(teacher, lessons.texts, rows, job, progress)
-    targets, held = vectors[: len(lessons.train)], vectors[len(lessons.train) :]
+    targets, held = teacher_vectors(task)
     if dim is not None and dim > targets.shape[1]:
         raise InputError(f"dim={dim}: the teacher's vectors have {targets.shape[1]} components.")
-    vocabulary = Vocabulary(student)
+    vocabulary = Vocabulary(task.student)
     start = vocabulary.vectors() * frequency_weights(vocabulary.size)[:, None]
     if vocabulary.unknown is not None:
         start[vocabulary.unknown] = 0
-    shares = vocabulary.shares(lessons.of(lessons.train))
+    shares = vocabulary.shares(task.texts)
     table = fit_tokens(shares, start, targets)
     if dim is not None:
         table = table @ principal_axes(student_vectors(shares, table), dim)
@@ -69,8 +49,8 @@ def fit_static(
         lambda texts: student_vectors(vocabulary.shares(texts), start),
         lambda texts: student_vectors(vocabulary.shares(texts), table),
         [Choice("dim", table.shape[1], "the teacher's" if dim is None else ON_REQUEST)],
-        lambda folder: _write(folder, vocabulary, table, student.model),
-        exam(lessons.of(lessons.held), held, cosines_of(held)),
+        lambda folder: _write(folder, vocabulary, table, task.student.model),
+        exam(task.held, held, cosines_of(held)),
     )
 
 

@@ -24,9 +24,7 @@ from sememe.jobs import Job
 from sememe.neighbors import as_vectors, normalized
 from sememe.protocols import Scorer
 from sememe.tables import read_table
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from sememe.training.lessons import Floats, Rows, Task
 
 _SHARD = 8192  # texts whose vectors are saved together
 
@@ -94,29 +92,30 @@ def identity(teacher: Any) -> str:
     return "+".join(getattr(each, "fingerprint", type(each).__name__) for each in several)
 
 
-def teacher_vectors(
-    teacher: Any, texts: list[str], rows: Rows, job: Job, progress: bool | None
-) -> Floats:
-    """Unit vectors, float32 (rows, dim), of some of the texts; those of an encoder are kept.
+def teacher_vectors(task: Task) -> tuple[Floats, Floats]:
+    """Unit vectors, float32 (n, dim), of the texts that teach, and of those held out.
 
     Raises:
         InputError: vectors of another number of rows, with a NaN, or all alike.
         JobError: they cannot be kept, as on a full disk.
     """
-    if not callable(getattr(teacher, "encode", None)):
+    lessons, teacher = task.lessons, task.teacher
+    rows = np.concatenate([lessons.train, lessons.held])
+    if callable(getattr(teacher, "encode", None)):
+        encode = partial(encoded, teacher, progress=task.progress)
+        vectors = kept_vectors(encode, lessons.of(rows), task.job)
+    else:
         vectors = as_vectors(teacher, name="teacher's vectors")
-        if len(vectors) != len(texts):
+        if len(vectors) != len(lessons.texts):
             raise InputError(
-                f"teacher holds {len(vectors):,} vectors for {len(texts):,} texts: give a row a "
-                "text."
+                f"teacher holds {len(vectors):,} vectors for {len(lessons.texts):,} texts: give a "
+                "row a text."
             )
         vectors = vectors[rows]
-    else:
-        some = [texts[row] for row in rows]
-        vectors = kept_vectors(partial(encoded, teacher, progress=progress), some, job)
     if np.ptp(vectors, axis=0).max() < 1e-6:
         raise InputError("the teacher gives every text the same vector: there is nothing to learn.")
-    return normalized(vectors)
+    vectors = normalized(vectors)
+    return vectors[: len(lessons.train)], vectors[len(lessons.train) :]
 
 
 def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job) -> Floats:

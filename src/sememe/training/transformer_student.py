@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +18,15 @@ from torch import nn
 from sememe.arguments import whole_number
 from sememe.checkpoint import Checkpoint, read, write
 from sememe.checkpoint.read import LAYERS
-from sememe.costs import Budget, duration
+from sememe.costs import duration
 from sememe.data.examples import Example
-from sememe.encoders import BiEncoder
 from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
-from sememe.jobs import Job
 from sememe.neighbors import normalized
 from sememe.training.lessons import (
     Floats,
-    Lessons,
     Student,
+    Task,
     cosines_of,
     exam,
     fidelity,
@@ -74,80 +71,60 @@ class _TaughtTexts:
         return Example((self.texts[i],), tuple(self.vectors[i].tolist()))
 
 
-def regress(
-    lessons: Lessons,
-    teacher: Any,
-    student: BiEncoder,
-    job: Job,
-    budget: Budget,
-    *,
-    layers: int | None,
-    dim: int | None,
-    seed: int,
-    progress: bool | None,
-) -> Student:
+def regress(task: Task, layers: int | None, dim: int | None) -> Student:
     """Train a student to give its teacher's vectors.
 
     Args:
-        lessons: the texts.
-        teacher: what has `.encode(texts)`, or vectors, float (n, dim), a row a text.
-        student: the bi-encoder that learns.
-        job: where the teacher's vectors and the state are kept.
-        budget: how long training may take.
+        task: whose budget is how long training may take.
         layers: how many of the student's layers are kept; None for all.
         dim: the size of its vectors, which are the teacher's along their principal axes, so that
             they may be cut further; None for the teacher's own.
-        seed: of the order of texts.
-        progress: as everywhere.
 
     Raises:
         InputError: layers or a size that there are not, or a teacher that cannot teach.
         JobError: a full disk; what is done is kept.
     """
-    count = len(lessons.train)
-    rows = np.concatenate([lessons.train, lessons.held])
-    vectors = teacher_vectors(teacher, lessons.texts, rows, job, progress)
-    targets, held = vectors[:count], vectors[count:]
+    targets, held = teacher_vectors(task)
+    texts, folder = task.texts, task.job.folder
     if dim is not None:
-        if dim > vectors.shape[1]:
+        if dim > targets.shape[1]:
             raise InputError(
-                f"dim={dim}: the teacher's vectors have {vectors.shape[1]} components."
+                f"dim={dim}: the teacher's vectors have {targets.shape[1]} components."
             )
         targets = normalized(targets @ principal_axes(targets, dim))
-    plain = student._checkpoint
+    plain = task.checkpoint
     if layers is not None:
-        plain = _cut(plain, layers, new_folder(job.folder / "cut"))
-    texts = lessons.of(lessons.train)
-    torch.manual_seed(seed)
+        plain = _cut(plain, layers, new_folder(folder / "cut"))
+    torch.manual_seed(task.seed)
     tower = untaught = StudentTower(plain)
     if dim is not None or untaught.dim != targets.shape[1]:
         begin = normalized(untaught.encode(texts[:_FITTED]))
         matrix = linear_map(begin, targets[:_FITTED]).T
-        folder = new_folder(job.folder / "start")
-        write_with_dense(plain, folder, matrix)
-        tower = StudentTower(replace(read(folder), name=student.model))
+        start = new_folder(folder / "start")
+        write_with_dense(plain, start, matrix)
+        tower = StudentTower(replace(read(start), name=plain.name))
     elif tower is untaught:
         tower = StudentTower(plain)
     half = len(held) // 2
     chooses, judges = (
-        exam(lessons.of(lessons.held[part]), held[part], cosines_of(held[part]))
+        exam(task.held[part], held[part], cosines_of(held[part]))
         for part in (slice(half), slice(half, None))
     )
-    seconds = budget.seconds or np.inf
-    epochs = min(_MOST_EPOCHS, max(1, round(_TEXTS_SEEN / count)))
+    seconds = task.budget.seconds or np.inf
+    epochs = min(_MOST_EPOCHS, max(1, round(_TEXTS_SEEN / len(texts))))
     settings = TrainingSettings(
         epochs=epochs, batch_size=32, learning_rate=5e-4, warmup=0.05, weight_decay=0.0,
-        minutes=seconds / 60, evaluations=-(-4 // epochs), seed=seed,
+        minutes=seconds / 60, evaluations=-(-4 // epochs), seed=task.seed,
     )  # fmt: skip
     trainer = Trainer(
         tower, [Objective(_TaughtTexts(texts, targets), VectorLoss())], settings,
-        measure=lambda t: fidelity(chooses, t.encode).value, folder=job.folder,
+        measure=lambda t: fidelity(chooses, t.encode).value, folder=folder,
     )  # fmt: skip
-    history = trainer.run(progress)
+    history = trainer.run(task.progress)
     sizes = [Choice("dim", tower.dim, "the teacher's" if dim is None else ON_REQUEST)]
     if layers is not None:
         sizes.insert(0, Choice("layers", layers, ON_REQUEST))
-    why = f"about {_TEXTS_SEEN:,} texts seen, of {count:,}, or {duration(seconds)}"
+    why = f"about {_TEXTS_SEEN:,} texts seen, of {len(texts):,}, or {duration(seconds)}"
     choices = [*sizes, Choice("epochs", epochs, why)]
     return Student(
         untaught.encode, tower.encode, choices, tower.save, judges, history, trainer.precision
@@ -168,6 +145,11 @@ def _cut(checkpoint: Checkpoint, layers: int, folder: Path) -> Checkpoint:
     config = {**checkpoint.config}
     (key,) = (name for name in LAYERS if name in config)
     config[key] = layers
+    if "global_attn_every_n_layers" in config and "layer_types" not in config:
+        raise InputError(
+            f"{checkpoint.name}: which of its layers see all tokens follows from their number, so "
+            "none can be left out. Save it once with transformers 5, which writes layer_types."
+        )
     if "layer_types" in config:
         config["layer_types"] = [config["layer_types"][layer] for layer in kept]
     weights, tensors = checkpoint.weights, {}

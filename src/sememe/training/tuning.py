@@ -19,15 +19,12 @@ from sememe.cascade.scores import Reader
 from sememe.checkpoint import read
 from sememe.costs import Budget
 from sememe.data.examples import Example
-from sememe.encoders import BiEncoder
 from sememe.encoders.opening import encoded
 from sememe.errors import InputError
 from sememe.evaluation.outcome import Choice, History
-from sememe.jobs import Job
 from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
-from sememe.protocols import Scorer
-from sememe.training.lessons import Floats, Lessons, Student, exam, fidelity, once, write_map
+from sememe.training.lessons import Floats, Student, Task, exam, fidelity, once, write_map
 from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
 from sememe.training.settings import TrainingSettings
 from sememe.training.teachers import scored_by
@@ -38,7 +35,7 @@ _ROUNDS = 2
 _FOR_MAP = 3  # pairs a text
 _FAR = 4  # how many times as many neighbours are proposed as a graph has
 _GROUP, _GROUPS = 8, 8  # texts that are near each other, and such groups in a batch
-_EPOCHS, _RATE = 2, 3e-5
+_EPOCHS, _RATE = 1, 1e-4
 _STEP = 0.5  # standard deviations of cosines for one of what they leave of the scores
 
 
@@ -97,50 +94,35 @@ class _Groups:
         return Example(tuple(self.texts[row] for row in rows), rows)
 
 
-def tune(
-    lessons: Lessons,
-    teacher: Scorer,
-    student: BiEncoder,
-    job: Job,
-    budget: Budget,
-    *,
-    vouched: bool,
-    seed: int,
-    progress: bool | None,
-) -> Student:
+def tune(task: Task, *, vouched: bool) -> Student:
     """Train a student by what a cross-encoder says of its neighbours.
 
     Args:
-        lessons: the texts.
-        teacher: anything with `.score(pairs)`.
-        student: the bi-encoder that learns.
-        job: where the state is kept; scores are in the cascade's cache.
-        budget: how many pairs the teacher may read.
+        task: whose budget is how many pairs the teacher may read.
         vouched: whether labels say that the teacher is better than the student; else the cascade
             has to trust it.
-        seed: of the order of texts.
-        progress: as everywhere.
 
     Raises:
         InputError: a teacher that is neither vouched for nor trusted.
         JobError: a full disk; what is done is kept.
     """
-    texts, held = lessons.of(lessons.train), lessons.of(lessons.held)
-    encode = once(partial(encoded, student, progress=progress))
+    texts, held, teacher, progress = task.texts, task.held, task.teacher, task.progress
+    encode = once(partial(encoded, task.student, progress=progress))
     vectors, held_vectors = encode(texts), encode(held)
     size = neighborhood_size(len(texts))
-    first, rest = _shared(budget, len(texts))
+    first, rest = _shared(task.budget, len(texts))
     cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
-    begin, lesson = student._checkpoint, cascade.lesson
+    begin, lesson = task.checkpoint, cascade.lesson
     if cascade.map is not None:
-        write_map(begin, new_folder(job.folder / "start"), cascade.map)
-        begin = replace(read(job.folder / "start"), name=student.model)
+        start = new_folder(task.job.folder / "start")
+        write_map(begin, start, cascade.map)
+        begin = replace(read(start), name=begin.name)
     elif not vouched:
         raise InputError(
             f"There is no student. {cascade.report.why} Labelled data (dev=) on which the teacher "
             "is better than the student would vouch for it."
         )
-    torch.manual_seed(seed)
+    torch.manual_seed(task.seed)
     tower = StudentTower(begin)
     half = len(held) // 2
     chooses, judges = (
@@ -151,8 +133,8 @@ def tune(
     assert lesson is not None
     edges, logits, moved = lesson.scored, lesson.logits, cascade.vectors
     settings = TrainingSettings(
-        epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0, evaluations=2,
-        seed=seed,
+        epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0,
+        seed=task.seed,
     )  # fmt: skip
     history = History()
     for number in range(1, _ROUNDS + 1):
@@ -161,8 +143,8 @@ def tune(
         read_now = reader.read(new.first, new.second)
         edges, logits = edges + new[: len(read_now)], np.append(logits, read_now)
         wanted = _wanted(edges, logits, cascade.vectors)
-        groups = _Groups(texts, wanted, _EPOCHS, seed + number)
-        folder = job.folder / f"round-{number}"
+        groups = _Groups(texts, wanted, _EPOCHS, task.seed + number)
+        folder = task.job.folder / f"round-{number}"
         folder.mkdir(exist_ok=True)
         trainer = Trainer(
             tower, [Objective(groups, NeighborhoodLoss(wanted, cascade.vectors))], settings,

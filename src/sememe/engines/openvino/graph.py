@@ -13,20 +13,9 @@ import openvino.opset13 as ops
 from sememe.checkpoint import Checkpoint, Weights
 from sememe.checkpoint.modules import Normalize, Pooling
 from sememe.engines.engine import Output
+from sememe.engines.openvino import blocks as nn
 from sememe.engines.openvino import modernbert
-from sememe.engines.openvino.blocks import (
-    Inputs,
-    Layers,
-    Node,
-    Product,
-    activation,
-    at,
-    first_token,
-    float_product,
-    ints,
-    scalar,
-    weighted_sum,
-)
+from sememe.engines.openvino.blocks import Inputs, Layers, Node, Product
 from sememe.engines.openvino.post_norm import BERT, DISTILBERT, ELECTRA, MPNET, ROBERTA
 from sememe.errors import CheckpointError
 
@@ -38,7 +27,12 @@ class Architecture(Protocol):
     """What builds one architecture's graph."""
 
     def hidden_states(
-        self, checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None, /
+        self,
+        checkpoint: Checkpoint,
+        inputs: Inputs,
+        product: Product,
+        token: Node | None,
+        /,
     ) -> tuple[Node, int]:
         """The last hidden states [b, t, h], and h; with a token's index [b, 1], only its [b, 1, h].
 
@@ -67,7 +61,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def build(
-    checkpoint: Checkpoint, output: Output, product: Product = float_product
+    checkpoint: Checkpoint, output: Output, product: Product = nn.float_product
 ) -> tuple[Inputs, openvino.Model, int]:
     """The graph's inputs, the graph, and the size of its vectors or the number of its scores.
 
@@ -113,15 +107,15 @@ def _only_token(checkpoint: Checkpoint, output: Output, inputs: Inputs) -> Node 
 def _token(mode: str, inputs: Inputs) -> Node | None:
     """The index [b, 1] of the token that a pooling takes; None for a pooling of them all."""
     if mode == "lasttoken":
-        last = ops.subtract(inputs.lengths, scalar(1, np.int32))
-        return ops.unsqueeze(ops.maximum(last, scalar(0, np.int32)), ints(1))
+        last = ops.subtract(inputs.lengths, nn.scalar(1, np.int32))
+        return ops.unsqueeze(ops.maximum(last, nn.scalar(0, np.int32)), nn.ints(1))
     if mode not in ("cls", "pooler"):
         return None
-    first = ops.broadcast(scalar(0, np.int32), ops.shape_of(inputs.lengths, "i32"))
+    first = ops.broadcast(nn.scalar(0, np.int32), ops.shape_of(inputs.lengths, "i32"))
     if inputs.skip is not None and mode == "cls":
         # A prompt's end can melt into the text's first token, and leave nothing after the skip.
         first = ops.select(ops.less(inputs.skip, inputs.lengths), inputs.skip, first)
-    return ops.unsqueeze(first, ints(1))
+    return ops.unsqueeze(first, nn.ints(1))
 
 
 def _sentence_vectors(
@@ -142,34 +136,34 @@ def _sentence_vectors(
         if mode == "pooler":
             pooled.append(_pooler(checkpoint.weights, states, size))
         elif pooled_already:
-            pooled.append(first_token(states))
+            pooled.append(nn.first_token(states))
         else:
             pooled.append(_pooled(mode, inputs, states))
     x = pooled[0] if len(pooled) == 1 else ops.concat(pooled, axis=1)
     size *= len(pooled)
     for module in checkpoint.head[:-1] if checkpoint.normalized else checkpoint.head:
         if isinstance(module, Normalize):
-            x = ops.normalize_l2(x, ints(1), 1e-24, "max")
+            x = ops.normalize_l2(x, nn.ints(1), 1e-24, "max")
         else:
             module.check_input(size)
             layers, size = Layers(Weights(module.folder), ""), module.out_features
             x = layers.linear(x, "linear", module.in_features, size, bias=module.bias)
-            x = activation(module.activation.lower(), x, str(module.folder))
+            x = nn.activation(module.activation.lower(), x, str(module.folder))
     return x, size
 
 
 def _pooled(mode: str, inputs: Inputs, states: Node) -> Node:
     """The token vectors [b, t, h] that count, as one: [b, h]."""
     if (token := _token(mode, inputs)) is not None:
-        return first_token(at(states, token))
+        return nn.first_token(nn.at(states, token))
     if mode == "max":
-        lowest = scalar(float(np.finfo(np.float32).min))
-        return ops.reduce_max(ops.select(inputs.counted, states, lowest), ints(1))
+        lowest = nn.scalar(float(np.finfo(np.float32).min))
+        return ops.reduce_max(ops.select(inputs.counted, states, lowest), nn.ints(1))
     weights = ops.convert(inputs.counted, "f32")
     if mode == "weightedmean":
-        places = ops.convert(ops.add(inputs.positions, scalar(1, np.int32)), "f32")
-        weights = ops.multiply(weights, ops.unsqueeze(places, ints(0, 2)))
-    total, count = weighted_sum(states, weights)
+        places = ops.convert(ops.add(inputs.positions, nn.scalar(1, np.int32)), "f32")
+        weights = ops.multiply(weights, ops.unsqueeze(places, nn.ints(0, 2)))
+    total, count = nn.weighted_sum(states, weights)
     return ops.divide(total, ops.sqrt(count) if mode == "mean_sqrt_len" else count)
 
 
@@ -182,4 +176,4 @@ def _pooler(weights: Weights, states: Node, size: int) -> Node:
             f'{error} The pooling "pooler" uses that layer; this checkpoint needs another '
             'pooling, such as "mean".'
         ) from None
-    return ops.tanh(layers.linear(first_token(states), "pooler.dense", size, size))
+    return ops.tanh(layers.linear(nn.first_token(states), "pooler.dense", size, size))

@@ -11,20 +11,8 @@ import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import Config
-from sememe.engines.openvino.blocks import (
-    Inputs,
-    Layers,
-    Node,
-    Product,
-    activation,
-    at,
-    attention,
-    constant,
-    first_token,
-    ints,
-    scalar,
-    weighted_sum,
-)
+from sememe.engines.openvino import blocks as nn
+from sememe.engines.openvino.blocks import Inputs, Layers, Node, Product
 from sememe.errors import CheckpointError
 
 _WORDS = "embeddings.tok_embeddings"
@@ -58,9 +46,9 @@ def hidden_states(
         layers = Layers(weights, f"{prefix}layers.{index}.", product)
         normed = x if index == 0 else _norm(layers, config, x, "attn_norm")
         query = token if index == count - 1 else None
-        bias = at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
+        bias = nn.at(biases[kind], query, axis=2) if kind == _LOCAL else biases[kind]
         mixed = _attention(layers, config, normed, bias, rotations[kind], query)
-        x = ops.add(at(x, query), mixed)
+        x = ops.add(nn.at(x, query), mixed)
         x = ops.add(x, _gated(layers, config, _norm(layers, config, x, "mlp_norm")))
     return _norm(base, config, x, "final_norm"), hidden
 
@@ -98,30 +86,37 @@ def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str)
     frequencies = 1 / np.float32(theta) ** (np.arange(0, size, 2, dtype=np.float32) / size)
     angles = np.arange(checkpoint.max_length, dtype=np.float32)[:, None] * frequencies
     cos, sin = (
-        ops.gather(constant(table[:, None]), inputs.positions, scalar(0, np.int32))
+        ops.gather(nn.constant(table[:, None]), inputs.positions, nn.scalar(0, np.int32))
         for table in (np.cos(angles), np.sin(angles))
     )
 
     def rotate(x: Node) -> Node:
-        split = ops.split(ops.reshape(x, ints(0, 0, heads, size), True), scalar(3, np.int32), 2)
+        split = ops.split(
+            ops.reshape(x, nn.ints(0, 0, heads, size), True), nn.scalar(3, np.int32), 2
+        )
         real, imaginary = split.outputs()
         rotated_real = ops.subtract(ops.multiply(real, cos), ops.multiply(imaginary, sin))
         rotated_imaginary = ops.add(ops.multiply(imaginary, cos), ops.multiply(real, sin))
         rotated = ops.concat([rotated_real, rotated_imaginary], axis=3)
-        return ops.reshape(rotated, ints(0, 0, hidden), True)
+        return ops.reshape(rotated, nn.ints(0, 0, hidden), True)
 
     return rotate
 
 
 def _attention(
-    layers: Layers, config: Config, x: Node, bias: Node, rotate: Rotation, token: Node | None
+    layers: Layers,
+    config: Config,
+    x: Node,
+    bias: Node,
+    rotate: Rotation,
+    token: Node | None,
 ) -> Node:
     hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
     biased = config.flag("attention_bias")
     joined = layers.linear(x, "attn.Wqkv", hidden, 3 * hidden, bias=biased)
-    query, key, value = ops.split(joined, scalar(2, np.int32), 3).outputs()
-    query = at(rotate(query), token)
-    mixed = attention(query, rotate(key), value, bias, heads, hidden // heads)
+    query, key, value = ops.split(joined, nn.scalar(2, np.int32), 3).outputs()
+    query = nn.at(rotate(query), token)
+    mixed = nn.attention(query, rotate(key), value, bias, heads, hidden // heads)
     return layers.linear(mixed, "attn.Wo", hidden, hidden, bias=biased)
 
 
@@ -130,8 +125,8 @@ def _gated(layers: Layers, config: Config, x: Node) -> Node:
     hidden, inner = config.size("hidden_size"), config.size("intermediate_size")
     biased = config.flag("mlp_bias")
     joined = layers.linear(x, "mlp.Wi", hidden, 2 * inner, bias=biased)
-    x, gate = ops.split(joined, scalar(2, np.int32), 2).outputs()
-    x = activation(config.text("hidden_activation", "gelu"), x, config.file)
+    x, gate = ops.split(joined, nn.scalar(2, np.int32), 2).outputs()
+    x = nn.activation(config.text("hidden_activation", "gelu"), x, config.file)
     return layers.linear(ops.multiply(x, gate), "mlp.Wo", inner, hidden, bias=biased)
 
 
@@ -148,10 +143,10 @@ def logits(checkpoint: Checkpoint, inputs: Inputs, states: Node, size: int, labe
         raise CheckpointError(
             f"{config.file}: classifier_pooling is {pooling!r}; cls and mean are read."
         )
-    x = first_token(states)
+    x = nn.first_token(states)
     if pooling == "mean":
-        x = ops.divide(*weighted_sum(states, ops.convert(inputs.counted, "f32")))
+        x = ops.divide(*nn.weighted_sum(states, ops.convert(inputs.counted, "f32")))
     x = layers.linear(x, "head.dense", size, size, bias=config.flag("classifier_bias"))
-    x = activation(config.text("classifier_activation", "gelu"), x, config.file)
+    x = nn.activation(config.text("classifier_activation", "gelu"), x, config.file)
     x = _norm(layers, config, x, "head.norm")
     return layers.linear(x, "classifier", size, labels)

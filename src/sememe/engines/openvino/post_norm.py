@@ -13,19 +13,8 @@ import openvino.opset13 as ops
 
 from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import Config
-from sememe.engines.openvino.blocks import (
-    Inputs,
-    Layers,
-    Node,
-    Product,
-    activation,
-    at,
-    attention,
-    constant,
-    first_token,
-    ints,
-    scalar,
-)
+from sememe.engines.openvino import blocks as nn
+from sememe.engines.openvino.blocks import Inputs, Layers, Node, Product
 
 _WORDS = "embeddings.word_embeddings"
 _BUCKETS, _FARTHEST = 32, 128
@@ -81,7 +70,7 @@ class PostNorm:
         for index in range(count):
             layers = Layers(weights, f"{stem}{index}.", product)
             query = token if index == count - 1 else None
-            biased = at(bias, query, axis=2) if self.relative else bias
+            biased = nn.at(bias, query, axis=2) if self.relative else bias
             x = self._layer(config, layers, x, biased, query)
         return x, config.size(self.hidden_size)
 
@@ -92,8 +81,8 @@ class PostNorm:
         hidden, act, last = self.head
         weights = checkpoint.weights
         layers = Layers(weights, weights.prefix(f"{hidden}.weight"))
-        x = layers.linear(first_token(states), hidden, size, size)
-        x = activation(act, x, str(weights.directory))
+        x = layers.linear(nn.first_token(states), hidden, size, size)
+        x = nn.activation(act, x, str(weights.directory))
         return Layers(weights, "").linear(x, last, size, labels)
 
     def _embeddings(self, config: Config, base: Layers, inputs: Inputs, first: int) -> Node:
@@ -109,10 +98,10 @@ class PostNorm:
             vectors = base.tensor("embeddings.token_type_embeddings.weight", count, size)
             # A single text has type 0 throughout: its vector can be added to every position's.
             table = table + vectors[0]
-        position = ops.gather(constant(table), inputs.positions, scalar(0, np.int32))
-        x = ops.add(words, ops.unsqueeze(position, ints(0)))
+        position = ops.gather(nn.constant(table), inputs.positions, nn.scalar(0, np.int32))
+        x = ops.add(words, ops.unsqueeze(position, nn.ints(0)))
         if kinds is not None and count > 1:
-            more = ops.gather(constant(vectors - vectors[0]), kinds, scalar(0, np.int32))
+            more = ops.gather(nn.constant(vectors - vectors[0]), kinds, nn.scalar(0, np.int32))
             x = ops.add(x, more)
         x = base.norm(x, "embeddings.LayerNorm", size, _eps(config))
         return x if size == hidden else base.linear(x, "embeddings_project", size, hidden)
@@ -124,13 +113,13 @@ class PostNorm:
         size, heads, eps = config.size(self.hidden_size), config.size(self.heads), _eps(config)
         query = layers.linear(x, self.query, size, size, token=token)
         key, value = (layers.linear(x, name, size, size) for name in (self.key, self.value))
-        x = at(x, token)
-        mixed = attention(query, key, value, bias, heads, size // heads)
+        x = nn.at(x, token)
+        mixed = nn.attention(query, key, value, bias, heads, size // heads)
         mixed = layers.linear(mixed, self.mixed, size, size)
         x = layers.norm(ops.add(mixed, x), self.mixed_norm, size, eps)
         inside = config.size(self.inner_size)
         inner = layers.linear(x, self.inner, size, inside)
-        inner = activation(config.text(self.act, "gelu"), inner, config.file)
+        inner = nn.activation(config.text(self.act, "gelu"), inner, config.file)
         outer = layers.linear(inner, self.outer, inside, size)
         return layers.norm(ops.add(outer, x), self.outer_norm, size, eps)
 
@@ -140,13 +129,13 @@ class PostNorm:
         heads = config.size(self.heads)
         table = base.tensor("encoder.relative_attention_bias.weight", _BUCKETS, heads)
         distances = range(-_FARTHEST, _FARTHEST + 1)
-        biases = constant(np.ascontiguousarray(table[[bucket(d) for d in distances]]))
+        biases = nn.constant(np.ascontiguousarray(table[[bucket(d) for d in distances]]))
         away = ops.subtract(
-            ops.unsqueeze(inputs.positions, ints(0)), ops.unsqueeze(inputs.positions, ints(1))
+            ops.unsqueeze(inputs.positions, nn.ints(0)), ops.unsqueeze(inputs.positions, nn.ints(1))
         )
-        rows = ops.add(ops.clamp(away, -_FARTHEST, _FARTHEST), scalar(_FARTHEST, np.int32))
-        bias = ops.gather(biases, rows, scalar(0, np.int32))
-        return ops.unsqueeze(ops.transpose(bias, ints(2, 0, 1)), ints(0))
+        rows = ops.add(ops.clamp(away, -_FARTHEST, _FARTHEST), nn.scalar(_FARTHEST, np.int32))
+        bias = ops.gather(biases, rows, nn.scalar(0, np.int32))
+        return ops.unsqueeze(ops.transpose(bias, nn.ints(2, 0, 1)), nn.ints(0))
 
 
 def bucket(distance: int) -> int:

@@ -5,17 +5,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from hashlib import md5
-from typing import Self
+from typing import Any, Self
 
-from sememe.errors import StoreError
-from sememe.search.postgres import schema, writing
+from sememe.search.postgres import tables
 from sememe.search.postgres.connection import Address, Connection, Run, parse_address
-from sememe.search.postgres.writing import id_array, packed, reencode, row_fields, vector_fields
+from sememe.search.postgres.tables import id_array, packed, reencode, row_fields, vector_fields
 from sememe.search.query import POSTGRES, Condition
 from sememe.search.rows import Match, Row, Vectors, documents
-from sememe.search.store import IndexInfo, Opened
+from sememe.search.store import PART, IndexInfo, Opened, Store
 
-_READ = 2_000  # texts at once
 _QUERIES = 100  # vectors that are looked for in one statement
 _NEAREST = (
     "select n, score, {columns} from"
@@ -39,14 +37,17 @@ _MATCHING = (
 )
 
 
-class PostgresStore:
+class PostgresStore(Store):
     """Rows and vectors in a schema of a database; any number of processes search and write."""
+
+    _dialect, _table, _id = POSTGRES, "rows", "id #>> '{}'"
+    _fields = "select distinct e.key, jsonb_typeof(value) from rows, jsonb_each(metadata) as e"
 
     def __init__(self, place: Address) -> None:
         self.place = place.url
-        self._link = Connection(place, lambda run: schema.enter(run, place))
-        self._has_passages = self.info().passage_tokens > 0
-        self._columns = "id #>> '{}', text, metadata" + ", start" * self._has_passages
+        self._link = Connection(place, lambda run: tables.enter(run, place))
+        self.has_passages = self.info().passage_tokens > 0
+        self._columns = "id #>> '{}', text, metadata" + ", start" * self.has_passages
 
     @classmethod
     def create(cls, place: str, info: IndexInfo) -> Self:
@@ -59,7 +60,7 @@ class PostgresStore:
         new = parse_address(place)
         link = Connection(new, lambda _: None)
         try:
-            link.transact(lambda run: schema.create(run, new, info))
+            link.transact(lambda run: tables.create(run, new, info))
         finally:
             link.close()
         return cls(new)
@@ -70,53 +71,25 @@ class PostgresStore:
         return cls(parse_address(place))
 
     def info(self) -> IndexInfo:
-        """What the index remembers of itself."""
-        return schema.read_info(self._link.run)["current"]
+        return tables.read_info(self._link.run)["current"]
 
     def set_info(self, info: IndexInfo) -> None:
-        """Remember it."""
-        self._link.transact(partial(writing.set_info, info=info))
+        self._link.transact(partial(tables.set_info, info=info))
 
-    def __len__(self) -> int:
-        what = "distinct id" if self._has_passages else "*"
-        [[count]] = self._link.run(f"select count({what}) from rows")
-        return int(count)
-
-    def fields(self) -> dict[str, set[str]]:
-        """Of all rows; reads their metadata."""
-        sql = "select distinct e.key, jsonb_typeof(value) from rows, jsonb_each(metadata) as e"
-        fields = {"id": {"string"}, "text": {"string"}}
-        for key, kind in self._link.run(sql):
-            fields.setdefault(key, set()).add(kind)
-        return fields
-
-    def ids(self, where: Condition | None) -> list[str]:
-        """In the order in which they were written."""
-        condition, params = where.sql(POSTGRES) if where else ("true", [])
-        sql = f"select id #>> '{{}}' from rows where {condition} group by id order by min(key)"
-        return [row_id for (row_id,) in self._link.run(sql, params)]
+    def _query(self, sql: str, values: Sequence[object] = ()) -> list[list[Any]]:
+        return self._link.run(sql, values)
 
     def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
-        """Compares the hashes of all texts; reads all of them where they are in passages."""
-        texts = set(texts)
-        if self._has_passages:
-            all_ids = self.ids(None)
-            parts = (all_ids[start : start + _READ] for start in range(0, len(all_ids), _READ))
-            rows = [
-                [row.text, row.id]
-                for part in parts
-                for row in self.get(part).values()
-                if row.text in texts
-            ]
-        else:
-            hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
-            sql = (
-                "select text, id #>> '{}' from rows where md5(text) in"
-                " (select jsonb_array_elements_text(%s::jsonb)) order by key"
-            )
-            rows = self._link.run(sql, [json.dumps(hashes)])
+        """By the hashes of all texts, so that only those that are equal are sent."""
+        if self.has_passages:
+            return super().ids_of(texts)
+        hashes = [md5(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
+        sql = (
+            "select text, id #>> '{}' from rows where md5(text) in"
+            " (select jsonb_array_elements_text(%s::jsonb)) order by key"
+        )
         ids: dict[str, list[str]] = {}
-        for text, row_id in rows:
+        for text, row_id in self._query(sql, [json.dumps(hashes)]):
             ids.setdefault(text, []).append(row_id)
         return ids
 
@@ -130,24 +103,32 @@ class PostgresStore:
         return nullcontext()
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """The texts with these ids."""
-        order = "id, start" if self._has_passages else "id"
-        sql = f"select {self._columns} from rows where id in ({writing.IDS}) order by {order}"
+        order = "id, start" if self.has_passages else "id"
+        sql = f"select {self._columns} from rows where id in ({tables.IDS}) order by {order}"
         rows = (Row(*row) for row in self._link.run(sql, [id_array(ids)]))
         return {row.id: row for row in documents(rows)}
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
-        """Write rows, all or none."""
         both = zip(row_fields(rows), vector_fields(vectors), strict=True)
         records = packed((*row, vector) for row, vector in both)
         old = id_array(row.id for row in rows) if replace else None
-        self._link.transact(lambda run: writing.put(run, records, fingerprint, old, self.place))
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows, all or none."""
-        return self._link.transact(partial(writing.delete, ids=id_array(ids)))
+        def work(run: Run) -> None:
+            run(tables.TOGETHER if old is None else tables.ALONE)
+            self._check_encoder(tables.read_info(run)["current"], fingerprint, "open it again")
+            tables.put(run, records, old, self.place, has_passages=self.has_passages)
+
+        self._link.transact(work)
+
+    def delete(self, ids: Iterable[str] | Condition) -> int:
+        if isinstance(ids, Condition):
+            condition, values = ids.sql(POSTGRES)
+            which = f"select id from rows where {condition}"
+        else:
+            which, values = tables.IDS, [id_array(ids)]
+        return self._link.transact(lambda run: tables.delete(run, which, values))
 
     def nearest(
         self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
@@ -156,9 +137,8 @@ class PostgresStore:
 
         def search(run: Run) -> list[list[Match]]:
             run("lock table vectors in access share mode")  # a reindex ends by dropping it
-            if schema.read_info(run)["current"].fingerprint != fingerprint:
-                raise StoreError(f"{self.place} was given another encoder meanwhile: search again.")
-            rankings = self._nearest(run, vectors, count, where, schema.distance(vectors.shape[1]))
+            self._check_encoder(tables.read_info(run)["current"], fingerprint, "search again")
+            rankings = self._nearest(run, vectors, count, where, tables.distance(vectors.shape[1]))
             few = [query for query, matches in enumerate(rankings) if len(matches) < count]
             exact = self._nearest(run, vectors[few], count, where, "score desc, key")
             for query, matches in zip(few, exact, strict=True):
@@ -169,7 +149,7 @@ class PostgresStore:
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
         """The rows with words of the query, by the sum over the words of `ts_rank` times rarity."""
-        condition, params = where.sql(POSTGRES) if where else ("true", [])
+        condition, params = self._condition(where)
         text = query.encode(errors="replace").decode().replace("\0", " ")
         rows = self._link.run(
             _MATCHING.format(condition=condition, columns=self._columns),
@@ -177,22 +157,23 @@ class PostgresStore:
         )
         return [Match(Row(*row), score) for score, *row in rows]
 
-    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
+    def reencode(
+        self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors], size: int = PART
+    ) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
-        reencode(self._link, info, encode)
+        reencode(self._link, info, encode, size)
 
     def compact(self) -> None:
         """Vacuum and count anew, which the server also does by itself in time."""
         self._link.run("vacuum (analyze) rows, vectors")
 
     def close(self) -> None:
-        """Let the server go."""
         self._link.close()
 
     def _nearest(
         self, run: Run, vectors: Vectors, count: int, where: Condition | None, order: str
     ) -> list[list[Match]]:
-        condition, params = where.sql(POSTGRES) if where else ("true", [])
+        condition, params = self._condition(where)
         sql = _NEAREST.format(condition=condition, order=order, columns=self._columns)
         rankings: list[list[Match]] = [[] for _ in vectors]
         for start in range(0, len(vectors), _QUERIES):

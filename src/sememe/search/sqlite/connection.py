@@ -107,9 +107,8 @@ def readable_errors(folder: Path) -> Iterator[None]:
             ".recover saves what can be read."
         ) from error
     except OSError as error:
-        raise StoreError(
-            f"{folder}: {error.strerror or error}.", unavailable=is_unavailable(error)
-        ) from error
+        message = f"{folder} cannot be read or written: {error.strerror or error}."
+        raise StoreError(message, unavailable=is_unavailable(error)) from error
 
 
 T = TypeVar("T")

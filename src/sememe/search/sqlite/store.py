@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from sememe.checkpoint.write import take_name
-from sememe.errors import ChoiceWarning, InputError, StoreError, is_unavailable, warn
+from sememe.errors import ChoiceWarning, InputError, StoreError, warn
 from sememe.processes import PerProcess
 from sememe.search.query import SQLITE, Condition
 from sememe.search.rows import Match, Row, Vectors, documents, stored_ids
@@ -34,19 +35,18 @@ from sememe.search.sqlite.vectors import (
     parts,
     read_rows,
     row,
-    row_columns,
     update_graph,
 )
-from sememe.search.store import IndexInfo, Opened
+from sememe.search.store import PART, IndexInfo, Opened, Store
 
-_REENCODED = 2_000  # rows of one step
-_TYPES = {"text": "string", "integer": "number", "real": "number", "true": "boolean"}
-_TYPES |= {"false": "boolean"}
 _WORD = re.compile(r"\w+")
 
 
-class SQLiteStore:
+class SQLiteStore(Store):
     """A folder that holds an index. One of these writes at a time, any number read meanwhile."""
+
+    _dialect, _table, _id = SQLITE, "texts", "CAST(id AS TEXT)"
+    _fields = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
 
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
@@ -57,6 +57,8 @@ class SQLiteStore:
         self._lock = PerProcess(lambda: FileLock(folder / "write.lock", timeout=0))
         self._file = Connection(folder)
         self._vectors, self._vectors_of = VectorIndex(folder), self._file.connection
+        self.has_passages = self.info().passage_tokens > 0
+        self._columns = "id, text, metadata" + ", start" * self.has_passages
 
     @classmethod
     def create(cls, place: str | os.PathLike[str], info: IndexInfo) -> "SQLiteStore":
@@ -87,52 +89,14 @@ class SQLiteStore:
         return cls(Path(place).absolute())
 
     def info(self) -> IndexInfo:
-        """What the index remembers of itself."""
         return self._file.read(get_info)
 
     def set_info(self, info: IndexInfo) -> None:
-        """Remember it."""
         with self._transaction() as connection:
             set_info(connection, info)
 
-    def __len__(self) -> int:
-        def count(connection: sqlite3.Connection) -> int:
-            what = "DISTINCT id" if get_info(connection).passage_tokens else "*"
-            return int(connection.execute(f"SELECT count({what}) FROM texts").fetchone()[0])
-
-        return self._file.read(count)
-
-    def fields(self) -> dict[str, set[str]]:
-        """Of all rows; reads their metadata."""
-        sql = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
-        fields = {"id": {"string"}, "text": {"string"}}
-        for key, kind in self._file.read(lambda connection: connection.execute(sql).fetchall()):
-            fields.setdefault(key, set()).add(_TYPES.get(kind, kind))
-        return fields
-
-    def ids(self, where: Condition | None) -> list[str]:
-        """In the order in which they were written."""
-        condition, values = ("1", []) if where is None else where.sql(SQLITE)
-        sql = f"SELECT id FROM texts WHERE {condition} GROUP BY id ORDER BY min(key)"
-        rows = self._file.read(lambda connection: connection.execute(sql, values).fetchall())
-        return [str(row_id) for (row_id,) in rows]
-
-    def ids_of(self, texts: Iterable[str]) -> dict[str, list[str]]:
-        """Compares all texts."""
-        texts = set(texts)
-
-        def read(connection: sqlite3.Connection) -> dict[str, list[str]]:
-            ids: dict[str, list[str]] = {}
-            sql = f"SELECT {row_columns(get_info(connection))} FROM texts ORDER BY key"
-            for each in documents(map(row, connection.execute(sql))):
-                if each.text in texts:
-                    ids.setdefault(each.text, []).append(each.id)
-            return ids
-
-        return self._file.read(read)
-
-    def check(self, rows: Sequence[Row]) -> None:
-        """Whatever can be a row can be kept."""
+    def _query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        return self._file.read(lambda connection: connection.execute(sql, values).fetchall())
 
     @contextmanager
     def writing(self, progress: bool | None = None) -> Iterator[None]:
@@ -150,44 +114,36 @@ class SQLiteStore:
                     lock.release()
 
     def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        """The rows with these ids."""
-        rows = self._file.read(lambda c: read_rows(c, "id", stored_ids(ids), get_info(c)))
+        rows = self._file.read(lambda c: read_rows(c, self._columns, "id", stored_ids(ids)))
         return {row.id: row for row in documents(rows.values())}
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
-        """Write rows, all or none."""
         with self._transaction() as connection:
-            info = get_info(connection)
-            if fingerprint != info.fingerprint:
-                raise StoreError(
-                    f"{self.place} was given another encoder meanwhile: open it again."
-                )
+            self._check_encoder(get_info(connection), fingerprint, "open it again")
             if replace:
                 _delete(connection, (row.id for row in rows))
             sql = "SELECT seq FROM sqlite_sequence WHERE name = 'texts'"
             last = connection.execute(sql).fetchone()
             first = (last[0] if last else 0) + 1
-            columns = 5 if info.passage_tokens else 4
+            lines = (
+                (row.id, row.text, json.dumps(row.metadata, ensure_ascii=False), row.start)
+                for row in rows
+            )
+            columns = 3 + self.has_passages
             connection.executemany(
-                f"INSERT INTO texts VALUES ({','.join('?' * columns)})",
-                (
-                    (key, r.id, r.text, json.dumps(r.metadata, ensure_ascii=False), r.start)[
-                        :columns
-                    ]
-                    for key, r in enumerate(rows, first)
-                ),
+                f"INSERT INTO texts VALUES (?{', ?' * columns})",
+                ((key, *line[:columns]) for key, line in enumerate(lines, first)),
             )
             connection.executemany(
                 "INSERT INTO vectors VALUES (?, ?)",
                 ((key, vector.tobytes()) for key, vector in enumerate(vectors, first)),
             )
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove rows, all or none."""
+    def delete(self, ids: Iterable[str] | Condition) -> int:
         with self._transaction() as connection:
-            return _delete(connection, ids)
+            return _delete(connection, self.ids(ids) if isinstance(ids, Condition) else ids)
 
     def nearest(
         self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
@@ -200,11 +156,8 @@ class SQLiteStore:
                 if connection is not self._vectors_of:  # which may have read what was half written
                     self._vectors, self._vectors_of = VectorIndex(self._folder), connection
                 self._vectors.refresh(connection)
-                if self._vectors.info.fingerprint != fingerprint:
-                    raise StoreError(
-                        f"{self.place} was given another encoder meanwhile: search again."
-                    )
-                return nearest_rows(connection, self._vectors, vectors, count, where)
+                self._check_encoder(self._vectors.info, fingerprint, "search again")
+                return nearest_rows(connection, self._vectors, self._columns, vectors, count, where)
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
@@ -218,25 +171,23 @@ class SQLiteStore:
             return []
         any_word = " OR ".join(f'"{word}"' for word in words)
         hits = "SELECT rowid AS hit, -bm25(words) AS score FROM words WHERE words MATCH ?"
-        condition, values = ("1", []) if where is None else where.sql(SQLITE)
+        condition, values = self._condition(where)
         if where is None:
             hits += f" ORDER BY rank LIMIT {int(count)}"
+        lines = self._query(
+            f"SELECT score, {self._columns} FROM ({hits}) JOIN texts ON key = hit "
+            f"WHERE {condition} ORDER BY score DESC, key LIMIT ?",
+            (any_word, *values, count),
+        )
+        return [Match(row(line), score) for score, *line in lines]
 
-        def search(connection: sqlite3.Connection) -> list[Match]:
-            lines = connection.execute(
-                f"SELECT score, {row_columns(get_info(connection))} FROM ({hits}) JOIN texts "
-                f"ON key = hit WHERE {condition} ORDER BY score DESC, key LIMIT ?",
-                (any_word, *values, count),
-            )
-            return [Match(row(line), score) for score, *line in lines]
-
-        return self._file.read(search)
-
-    def reencode(self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors]) -> None:
+    def reencode(
+        self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors], size: int = PART
+    ) -> None:
         """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
         opening = "(SELECT text FROM texts WHERE id = passage.id AND start = 0)"
         sql = (
-            f"SELECT key, text, {opening if info.passage_tokens else 'text'} FROM texts AS passage "
+            f"SELECT key, text, {opening if self.has_passages else 'text'} FROM texts AS passage "
             "WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) ORDER BY key LIMIT ?"
         )
         with self.writing():
@@ -247,7 +198,7 @@ class SQLiteStore:
                 if get_state(connection, "next") != info.fingerprint:
                     connection.execute("DELETE FROM new_vectors")
                     set_state(connection, "next", info.fingerprint)
-            while part := self._file.read(lambda c: c.execute(sql, (_REENCODED,)).fetchall()):
+            while part := self._file.read(lambda c: c.execute(sql, (size,)).fetchall()):
                 vectors = encode([(text, opening) for _, text, opening in part])
                 with self._transaction() as connection:
                     connection.executemany(
@@ -279,7 +230,6 @@ class SQLiteStore:
             self._file.read(vacuum)
 
     def close(self) -> None:
-        """Close the file."""
         with self._file.mutex:
             self._file.close()
             self._vectors = VectorIndex(self._folder)  # which lets go of the graph
@@ -301,19 +251,15 @@ class SQLiteStore:
 
     def _acquire(self, lock: FileLock) -> None:
         self._file.check()  # FileLock would make a folder that is gone
-        try:
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"Another process, or another Index in this one, is writing to {self.place}; try "
-                "again when it is done. Searches continue meanwhile.",
-                unavailable=True,
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"{self.place} cannot be written: {error.strerror or error}.",
-                unavailable=is_unavailable(error),
-            ) from None
+        with readable_errors(self._folder):
+            try:
+                lock.acquire()
+            except Timeout:
+                raise StoreError(
+                    f"Another process, or another Index in this one, is writing to {self.place}; "
+                    "try again when it is done. Searches continue meanwhile.",
+                    unavailable=True,
+                ) from None
 
     def _update_graph(self, progress: bool | None) -> None:
         """What was written is written: without a graph that is up to date, searches are slower."""

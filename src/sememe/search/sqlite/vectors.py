@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from math import ceil
@@ -27,8 +27,6 @@ from sememe.search.sqlite.connection import (
 from sememe.search.store import IndexInfo
 
 _READ = 20_000  # rows at once
-_GROWTH = 1.25  # so many times as many vectors as when the dead ones were last forgotten, and
-_SPARE = 1_000  # so many more, are held before they are again
 _STATE = "SELECT value FROM state WHERE name IN ('about', 'generation', 'graph') ORDER BY name"
 _NO_KEYS = np.empty(0, np.int64)
 
@@ -49,7 +47,6 @@ class VectorIndex:
         self._state: tuple[Any, ...] = ("", -1, "")  # info, the generation, and the graph's name
         self._graph: graph.Graph | None = None
         self._keys, self._rows = _NO_KEYS, np.empty((0, 0), np.float32)
-        self._live = 0  # late vectors when the dead ones were last forgotten
 
     def __len__(self) -> int:
         return len(self._keys) + (len(self._graph) if self._graph is not None else 0)
@@ -69,17 +66,16 @@ class VectorIndex:
             self._graph = graph.open_graph(self._folder / state[2], self.info.dim)
             # Without a graph all rows are read again: the late ones are not all.
             self._keep(self._keys > (np.inf if self._graph is None else self._last))
-            self._state, self._live = state, 0
+            self._state = state
         after = max([self._last, *self._keys[-1:].tolist()])
         late = list(read_vectors(connection, after, self.info.dim))
         if not late:
             return
         keys, rows = zip((self._keys, self._rows), *late, strict=True)
         self._keys, self._rows = np.concatenate(keys), np.concatenate(rows)
-        if len(self._keys) > _GROWTH * self._live + _SPARE:
-            live = connection.execute("SELECT key FROM texts WHERE key > ?", (self._last,))
-            self._keep(_within(self._keys, np.sort(np.fromiter((k for (k,) in live), np.int64))))
-            self._live = len(self._keys)
+        # The + keeps to the index of ids, which is much smaller than the texts.
+        live = connection.execute("SELECT key FROM texts WHERE +key > ?", (self._last,))
+        self._keep(_within(self._keys, _sorted_keys(live)))
 
     def _keep(self, which: NDArray[np.bool_]) -> None:
         self._keys, self._rows = self._keys[which], self._rows[which]
@@ -137,6 +133,7 @@ _WIDE = 2_000  # from here on to compare all takes no longer
 def nearest_rows(
     connection: sqlite3.Connection,
     index: VectorIndex,
+    columns: str,
     vectors: Vectors,
     count: int,
     where: Condition | None,
@@ -155,7 +152,7 @@ def nearest_rows(
         live: Any = rows
         if among is None:
             new = {key for line in keys.tolist() for key in line} - rows.keys() - {-1}
-            rows |= read_rows(connection, "key", list(new), index.info)
+            rows |= read_rows(connection, columns, "key", list(new))
         else:
             live = set(keys[_within(keys, among)].tolist())
         for query, *line in zip(open_queries, keys.tolist(), products.tolist(), strict=True):
@@ -165,7 +162,7 @@ def nearest_rows(
             break
     if among is not None:
         keys_of_best = list({key for line in best for key, _ in line})
-        rows = read_rows(connection, "key", keys_of_best, index.info)
+        rows = read_rows(connection, columns, "key", keys_of_best)
     return [[Match(rows[key], score) for key, score in line] for line in best]
 
 
@@ -179,23 +176,18 @@ def _rounds(size: int, count: int, among: Keys | None) -> Iterator[int | None]:
     yield None
 
 
-def row_columns(info: IndexInfo) -> str:
-    """The columns of `texts` that make a `Row`."""
-    return "id, text, metadata" + ", start" * bool(info.passage_tokens)
-
-
 def read_rows(
-    connection: sqlite3.Connection, column: str, values: list[Any], info: IndexInfo
+    connection: sqlite3.Connection, columns: str, which: str, values: list[Any]
 ) -> dict[int, Row]:
-    """The rows that have one of the values in a column (key or id), by their keys, ascending."""
+    """The rows with one of the values in a column (`which`: key or id), by their keys, ascending.
+
+    `columns` make a `Row`.
+    """
+    sql = f"SELECT key, {columns} FROM texts WHERE {which} IN ({{}}) ORDER BY key"
     return {
         key: row(line)
         for part in parts(values)
-        for key, *line in connection.execute(
-            f"SELECT key, {row_columns(info)} FROM texts "
-            f"WHERE {column} IN ({','.join('?' * len(part))}) ORDER BY key",
-            part,
-        )
+        for key, *line in connection.execute(sql.format(",".join("?" * len(part))), part)
     }
 
 
@@ -213,8 +205,11 @@ def parts(values: list[Any]) -> Iterator[list[Any]]:
 
 def _keys(connection: sqlite3.Connection, where: Condition | None) -> Keys:
     condition, values = ("1", []) if where is None else where.sql(SQLITE)
-    keys = connection.execute(f"SELECT key FROM texts WHERE {condition}", values)
-    return np.sort(np.fromiter((key for (key,) in keys), np.int64))
+    return _sorted_keys(connection.execute(f"SELECT key FROM texts WHERE {condition}", values))
+
+
+def _sorted_keys(lines: Iterable[tuple[int]]) -> Keys:
+    return np.sort(np.fromiter((key for (key,) in lines), np.int64))
 
 
 _LATE = 0.25  # of the graph's vectors: over that, what came later is taken in
