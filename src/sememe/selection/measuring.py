@@ -125,12 +125,14 @@ class Round:
     Attributes:
         measured: by name, of every candidate that could be measured, in its last round.
         dropped: why some were not measured on more, by name.
+        losses: how much worse than the best these were, on the same items, by name.
         failures: why some could not be measured, by name.
         seconds: how long each took, over all rounds.
     """
 
     measured: dict[str, Measured] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
+    losses: dict[str, Comparison] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -204,15 +206,20 @@ def _drop(state: Round, costs: Mapping[str, float], confidence: float) -> None:
     best = max(alive, key=lambda name: state.measured[name].value)
     for name in alive:
         this = state.measured[name]
-        to_best = this.against(state.measured[best], confidence)
-        if to_best.high < -HOPELESS:
-            state.dropped[name] = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
-            continue
-        for other in state.alive:
-            is_cheaper = costs[other] <= costs[name]
-            if is_cheaper and this.against(state.measured[other], confidence).high < 0:
-                state.dropped[name] = f"surely worse than {other}, which costs no more"
-                break
+        if this.against(state.measured[best], confidence).high < -HOPELESS:
+            why = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
+        else:
+            better = (
+                other
+                for other in state.alive
+                if costs[other] <= costs[name]
+                and this.against(state.measured[other], confidence).high < 0
+            )
+            if (other := next(better, None)) is None:
+                continue
+            why = f"surely worse than {other}, which costs no more"
+        state.dropped[name] = why
+        state.losses[name] = this.against(state.measured[best], 0.95)
 
 
 def _is_decided(state: Round, families: Mapping[str, str], confidence: float) -> bool:

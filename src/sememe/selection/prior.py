@@ -108,8 +108,10 @@ def combined(
         return by_labels
     known = {name: value for name, value in prior.values.items() if name in labels}
     by_prior = standardized(known, families)
+    unknown = max(by_prior.values(), default=0.0)
     return {
-        name: score + _WEIGHT * faded * by_prior.get(name, 0.0) for name, score in by_labels.items()
+        name: score + _WEIGHT * faded * by_prior.get(name, unknown)
+        for name, score in by_labels.items()
     }
 
 
