@@ -19,6 +19,7 @@ _VERBS = {
     "pairs": "finding pairs among",
     "classify": "classifying",
 }
+_NO_GROUPS = 0.05  # of V-measure: next to chance
 _OTHERS = 3  # candidates that the verdict compares the choice with
 
 
@@ -45,6 +46,11 @@ def _sentences(selection: Selection) -> Iterator[str]:
     if measured is None:
         yield from _by_jury(selection)
         return
+    if work == "cluster" and measured.interval().low <= _NO_GROUPS:
+        yield (
+            "None of them finds these groups: the texts are not about what these labels say. "
+            "Classify instead (task classify), or train an encoder by the labels."
+        )
     yield from _equals(selection)
     yield from _others(selection)
     if selection.sample.work in ("cluster", "pairs"):
