@@ -28,6 +28,7 @@ from sememe.evaluation.systems import EncoderSystem, ScorerSystem
 from sememe.neighbors.exact import comparison_seconds
 from sememe.selection.prior import Work
 from sememe.selection.systems import (
+    DEPTH,
     RERANKED,
     Cut,
     Floats,
@@ -330,12 +331,15 @@ def speed_of(candidate: Candidate, work: Work, texts: Sequence[str]) -> Speed:
         text = _seconds_each(candidate.encoder.encoder.encode, different)
     if candidate.scorer is not None:
         pair = _seconds_each(candidate.scorer.scorer.score, pairwise(different))
-    calls = []
+    calls, words = [], Words()
+    has_words = candidate.kind in ("words", "hybrid")
+    if has_words:
+        words.hits([], texts, 1)  # which makes its index
     others = list(islice(different, RERANKED if work == "search" else 1))
     for one in islice(different, _CALLS):
         started = time.perf_counter()
-        if candidate.kind in ("words", "hybrid"):
-            Words().rank([one], others, 10)
+        if has_words:
+            words.hits([one], texts, DEPTH)
         if candidate.encoder is not None:
             candidate.encoder.encoder.encode([one])
         if candidate.scorer is not None and not candidate.budget:

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.cascade import teach
+from sememe.errors import SememeWarning
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
@@ -45,7 +46,6 @@ class Words:
 
     def __init__(self) -> None:
         self.name = "BM25"
-        self.queries, self.seconds = 0, 0.0
         self._documents: Sequence[str] = ()
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
 
@@ -68,7 +68,6 @@ class Words:
             self._connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", rows)
             self._documents = documents
         sql = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
-        started = time.perf_counter()
         rankings = []
         for query in queries:
             words = dict.fromkeys(re.findall(r"\w+", query.lower()))
@@ -76,8 +75,6 @@ class Words:
             rankings.append(
                 self._connection.execute(sql, (question, depth)).fetchall() if words else []
             )
-        self.queries += len(queries)
-        self.seconds += time.perf_counter() - started
         return rankings
 
 
@@ -177,7 +174,9 @@ class Tuned:
         data = {"text": list(texts), "label": [f"class {code}" for code in codes]}
         with TemporaryDirectory(prefix="sememe-") as folder:
             target = Path(folder) / "classifier"
-            train_classifier(data, target, how=self._how, model=self._model, dev="none",
-                             progress=False)  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SememeWarning)  # what each fold chose
+                train_classifier(data, target, how=self._how, model=self._model, dev="none",
+                                 progress=False)  # fmt: skip
             answers = Classifier(target).predict(list(new_texts), progress=False)
         return np.array([int(str(each).removeprefix("class ")) for each in answers])
