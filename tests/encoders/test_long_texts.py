@@ -1,5 +1,6 @@
 """long="chunk": a long text is read whole, and one that fits is as it was."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ ROOM = 30  # 32 tokens less the two special ones
 
 def expected(tiny: Any, text: str, prompt: str = "", room: int = ROOM) -> np.ndarray:
     """The mean of passages, weighted by tokens, of a text whose words are its tokens."""
-    count = lambda texts: [len(each.split()) for each in texts]  # noqa: E731
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(each.split()) for each in texts]
+
     passages = [text[a:b] for a, b in split_passages(text, count, tokens=room)]
     assert len(passages) > 1
     return np.average(sentence_vectors(tiny, passages, prompt), axis=0, weights=count(passages))

@@ -123,7 +123,7 @@ def _tune(
     grades = numbers_of("label", labels)
     if grades is None:
         raise TableError(f'{options.tune}: "label" has to be numbers, 0 for no answer')
-    qrels: dict[str, dict[str | int, float]] = {}
+    qrels: dict[str, dict[str, float]] = {}
     for query, row_id, grade in zip(texts, ids, grades, strict=True):
         qrels.setdefault(query, {})[row_id] = grade or 0
     answered = {query: judged for query, judged in qrels.items() if any(judged.values())}

@@ -63,8 +63,6 @@ class Clusters:
         ['cat', 'kitten']
         >>> groups.merge(0, 1).split(0, into=2).labels.tolist()
         [0, 0, 1, 1]
-        >>> groups.over(["June", "June", "June", "July"]).counts.tolist()
-        [[2, 0], [1, 1], [0, 0]]
     """
 
     labels: NDArray[np.int64]
@@ -176,9 +174,8 @@ class Clusters:
         if self.map is not None and len(points):
             points = self.map.move(points)
         labels, strength = np.full(count, -1, np.int64), np.zeros(count, np.float32)
-        labels[rows], strength[rows] = assign(
-            self.space, self.labels, points, every=outliers is not None
-        )
+        filed = assign(self.space, self.labels, points, every=outliers is not None)
+        labels[rows], strength[rows] = filed
         return Assignment(labels, strength)
 
     def _encoded(self, texts: list[str], progress: bool | None) -> NDArray[np.float32]:

@@ -327,7 +327,7 @@ class Index:
     def tune_rerank(
         self,
         queries: Mapping[str, str],
-        qrels: Mapping[str, Mapping[Id, float]],
+        qrels: Mapping[str, Mapping[str, float] | Mapping[int, float]],
         rerank: CrossEncoder | Model,
         *,
         top_k: int = 10,

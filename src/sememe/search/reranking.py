@@ -15,7 +15,7 @@ from sememe.errors import InputError
 from sememe.evaluation.bootstrap import Comparison, interval, paired_test
 from sememe.evaluation.metrics import ranking
 from sememe.progress import counted
-from sememe.search.rows import Id, Match, check_ids
+from sememe.search.rows import Match, check_ids
 from sememe.search.store import Store
 
 Floats = NDArray[np.float32]
@@ -191,7 +191,9 @@ def tuned(
 
 
 def check_qrels(
-    queries: Mapping[str, str], qrels: Mapping[str, Mapping[Id, float]], store: Store
+    queries: Mapping[str, str],
+    qrels: Mapping[str, Mapping[str, float] | Mapping[int, float]],
+    store: Store,
 ) -> list[dict[str, float]]:
     """For each query the grades of documents by their ids; InputError names what is wrong."""
     if len(queries) < _FEWEST:
