@@ -33,15 +33,15 @@ from sememe.costs import Speed
 from sememe.evaluation.kinds import PairTask, RetrievalTask, Task, TextTask
 from sememe.evaluation.measures import Measurement
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem
-from sememe.neighbors.exact import comparison_seconds
 from sememe.selection.candidates import Candidate
+from sememe.selection.candidates import speed_of as measured_speed
 from sememe.selection.choosing import NOTHING
 from sememe.selection.jury import LatentWords, Material
 from sememe.selection.measuring import Measured, Round, eliminate
 from sememe.selection.prior import AGREEMENT, Prior, combined, judge
 from sememe.selection.result import Scale, Selection, projected
 from sememe.selection.sample import Sample
-from sememe.selection.systems import RERANKED, TimedEncoder, TimedScorer, Words
+from sememe.selection.systems import RERANKED, Words
 from sememe.tables import read_table
 
 Array = npt.NDArray[Any]
@@ -121,7 +121,7 @@ def candidates(work: str, folder: Path, models: Path) -> list[Candidate]:
         def open_() -> EncoderSystem:
             if not opened:
                 stored = Stored(lambda: BiEncoder(model, **options), folder / f"{name}.npz")
-                opened.append(EncoderSystem(TimedEncoder(stored), name))
+                opened.append(EncoderSystem(stored, name))
             return opened[0]
 
         return open_
@@ -154,7 +154,7 @@ def candidates(work: str, folder: Path, models: Path) -> list[Candidate]:
         model = models / f"cross-encoder-{name}"
         if not model.is_dir():
             continue
-        opened = ScorerSystem(TimedScorer(StoredScorer(model, folder / f"{name}.json")), name)
+        opened = ScorerSystem(StoredScorer(model, folder / f"{name}.json"), name)
         scorer = partial(lambda system: system, opened)
         if work == "pairs":
             found.append(Candidate(f"cross {name}", "cross-encoder", name, None, scorer))
@@ -540,7 +540,7 @@ def saving(
             for each in pools[work]
         }
         families = {each.name: each.family for each in pools[work]}
-        state = eliminate(list(costs), measure, len(task), lambda costs=costs: costs, families)  # type: ignore[misc]
+        state = eliminate(list(costs), measure, len(task), costs, families)
         spent = sum(_seconds(each, work, last[each.name]) for each in pools[work])
         share = spent / sum(_seconds(each, work, len(task)) for each in pools[work])
         result = selection(work, task, pools[work], state, None, len(task))
@@ -580,10 +580,9 @@ def predictions(sizes: Sequence[int]) -> None:
     print("\n### The cost model beside real runs\n")
     print("| work | texts | predicted s | real s | ratio |\n|---|---|---|---|---|")
     encoder = BiEncoder(MODEL, precision="int8")
-    candidate = Candidate("int8", "bi-encoder", "", lambda: EncoderSystem(TimedEncoder(encoder)))
+    candidate = Candidate("int8", "bi-encoder", "", lambda: EncoderSystem(encoder))
     texts = list(dict.fromkeys(many_texts(max(sizes))))
-    candidate.time_on(texts[:2000])
-    speed = Speed(candidate.seconds_a_text, 0.0, comparison_seconds(384), dim=384)
+    speed = measured_speed(candidate, "cluster", texts[:2000])
     for size in sizes:
         some_texts = texts[:size]
         count = len(some_texts)

@@ -16,6 +16,9 @@ RIGHT = np.random.default_rng(0).random((4, 4000))
 SHARES = {"best": 0.80, "as good": 0.797, "worse": 0.74, "hopeless": 0.40}
 
 
+COSTS = dict.fromkeys(SHARES, 1.0)
+
+
 def measure(name: str, items: int) -> Measured:
     row = RIGHT[list(SHARES).index(name), :items]
     return Measured.of(Measurement("accuracy", np.mean, (row < SHARES[name]).astype(float)))
@@ -32,7 +35,7 @@ def test_rounds_double_and_end_with_everything(items: int, first: int) -> None:
 def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
     costs = {"best": 2.0, "as good": 1.0, "worse": 1.0, "hopeless": 0.1}
     families = {name: name for name in SHARES}
-    state = eliminate(list(SHARES), measure, 4000, lambda: costs, families)
+    state = eliminate(list(SHARES), measure, 4000, costs, families)
     assert "hopeless" in state.dropped
     assert state.measured["hopeless"].items < 4000
     assert "surely worse than as good" in state.dropped["worse"]
@@ -41,13 +44,13 @@ def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
 
 def test_a_cheap_candidate_is_not_dropped_for_a_dear_one() -> None:
     costs = {"best": 2.0, "worse": 1.0}
-    state = eliminate(["best", "worse"], measure, 4000, lambda: costs, {"best": "a", "worse": "b"})
+    state = eliminate(["best", "worse"], measure, 4000, costs, {"best": "a", "worse": "b"})
     assert not state.dropped
 
 
 def test_one_family_is_decided_after_the_first_round() -> None:
     families = dict.fromkeys(SHARES, "one")
-    state = eliminate(["best", "as good"], measure, 4000, lambda: {}, families)
+    state = eliminate(["best", "as good"], measure, 4000, COSTS, families)
     assert {each.items for each in state.measured.values()} == {64}
 
 
@@ -57,11 +60,11 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
             raise OSError("the disk of the weights is gone\nand more")
         return measure(name, items)
 
-    state = eliminate(["best", "worse"], failing, 100, lambda: {}, {"best": "a", "worse": "b"})
+    state = eliminate(["best", "worse"], failing, 100, COSTS, {"best": "a", "worse": "b"})
     assert state.failures == {"worse": "the disk of the weights is gone"}
     assert state.alive == ["best"]
     with pytest.raises(InputError, match=r"no candidate could be measured .*worse: the disk"):
-        eliminate(["worse"], failing, 100, lambda: {}, {"worse": "b"})
+        eliminate(["worse"], failing, 100, COSTS, {"worse": "b"})
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

@@ -93,3 +93,10 @@ def test_a_wider_gap_was_right_more_often() -> None:
     values = {f"{i}": float(i) for i in range(10)}
     prior = Prior("search", values, ("default", "static", "words"))
     assert prior.share_right("0", "9") > prior.share_right("0", "1") >= 0.5
+
+
+def test_another_kind_is_neither_helped_nor_hurt_beside_the_jurys_best() -> None:
+    prior = Prior("pairs", {"a": 1.0, "b": 0.0}, ("default", "static", "words"))
+    families = {name: name for name in ("a", "b", "cross")}
+    scores = combined({"a": 0.5, "b": 0.1, "cross": 0.6}, prior, 50, families)
+    assert max(scores, key=lambda name: scores[name]) == "cross"

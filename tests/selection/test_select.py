@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import Broken, Overlap, Topics, groups, pairs, search, texts
+from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
 from sememe.errors import InputError, SememeWarning, TableError
@@ -52,6 +52,39 @@ def test_search_with_words_beside_and_a_cross_encoder_behind() -> None:
     assert result.metric == "nDCG@10"
     assert "of computing a day" in result.verdict
     assert result.rows[-1].quality is not None
+
+
+def test_triplets_and_candidates_of_a_query() -> None:
+    found, topics = texts(300)
+    same = {
+        topic: [t for t, other in zip(found, topics, strict=True) if other == topic]
+        for topic in TOPICS
+    }
+    others = {
+        topic: [t for t, other in zip(found, topics, strict=True) if other != topic]
+        for topic in TOPICS
+    }
+    triplets = {
+        "anchor": found[:220],
+        "positive": [same[topic][i % 50] for i, topic in enumerate(topics[:220])],
+        "negative": [others[topic][i % 90] for i, topic in enumerate(topics[:220])],
+    }
+    result = select(triplets, GOOD, POOR, Overlap())
+    assert (result.metric, result.sample.work) == ("accuracy", "pairs")
+    assert result.rows[-1].name == POOR.name
+    reranking = {
+        "query": [query for query in found[:210] for _ in range(2)],
+        "document": [
+            text
+            for row in range(210)
+            for text in (triplets["positive"][row], triplets["negative"][row])
+        ],
+        "label": [1, 0] * 210,
+    }
+    result = select(reranking, GOOD, POOR, Overlap())
+    assert (result.metric, result.sample.work) == ("MAP", "search")
+    assert {row.kind for row in result.rows} == {"bi-encoder", "cross-encoder"}
+    assert result.rows[-1].name == POOR.name
 
 
 def test_texts_without_their_group_are_grouped_with_the_others() -> None:

@@ -1,5 +1,6 @@
 """Toy encoders and samples: what is right is known, and nothing is loaded."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Overlap:
     name = "overlap"
     fingerprint = "overlap"
 
-    def score(self, pairs: list[tuple[str, str]]) -> Any:
+    def score(self, pairs: Sequence[tuple[str, str]]) -> Any:
         encoder = Topics(0)
         first, second = (encoder.encode(list(column)) for column in zip(*pairs, strict=True))
         return 1 / (1 + np.exp(-np.einsum("ij,ij->i", first, second)))

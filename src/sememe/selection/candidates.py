@@ -19,21 +19,22 @@ import numpy as np
 from sememe.arguments import shown
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.pull import installed_models
+from sememe.costs import Speed
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.engines import find_ranges
 from sememe.engines.processor import multiplies_bf16, multiplies_int8
 from sememe.errors import InputError, reason
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem
+from sememe.neighbors.exact import comparison_seconds
 from sememe.selection.prior import Work
 from sememe.selection.systems import (
+    DEPTH,
     RERANKED,
     Cut,
     Floats,
     Hybrid,
     Reranked,
     Taught,
-    TimedEncoder,
-    TimedScorer,
     Tuned,
     Words,
 )
@@ -60,21 +61,16 @@ class Models:
         """The bi-encoder of a name or folder, or one that was passed."""
         name = label(model)
         if not isinstance(model, str | os.PathLike):
-            return self._once(lambda: EncoderSystem(TimedEncoder(model), name), id(model))
+            return self._once(lambda: EncoderSystem(model, name), id(model))
         key = os.fspath(model), *sorted(options.items())
-        return self._once(
-            lambda: EncoderSystem(TimedEncoder(BiEncoder(model, **options)), name), *key
-        )
+        return self._once(lambda: EncoderSystem(BiEncoder(model, **options), name), *key)
 
     def scorer(self, model: Model) -> ScorerSystem:
         """The cross-encoder of a name or folder, or one that was passed."""
-        is_name = isinstance(model, str | os.PathLike)
-        return self._once(
-            lambda: ScorerSystem(
-                TimedScorer(CrossEncoder(model) if is_name else model), label(model)
-            ),
-            os.fspath(model) if is_name else id(model), "scorer",
-        )  # fmt: skip
+        name = label(model)
+        if not isinstance(model, str | os.PathLike):
+            return self._once(lambda: ScorerSystem(model, name), id(model))
+        return self._once(lambda: ScorerSystem(CrossEncoder(model), name), os.fspath(model), "")
 
     def _once(self, make: Callable[[], Opened], *key: Any) -> Opened:
         if key not in self._opened:
@@ -166,42 +162,10 @@ class Candidate:
         return self.size or int(self.encoder.vectors(["the size of a vector"]).shape[1])
 
     @property
-    def seconds_a_text(self) -> float:
-        """How long encoding a text took, among many; 0 without an encoder."""
-        encoder = self.encoder.encoder if self.encoder else None
-        return encoder.seconds / max(encoder.texts, 1) if encoder else 0.0  # type: ignore[attr-defined]
-
-    @property
-    def seconds_a_pair(self) -> float:
-        """How long reading a pair took, among many; 0 without a cross-encoder."""
-        scorer = self.scorer.scorer if self.scorer else None
-        return scorer.seconds / max(scorer.pairs, 1) if scorer else 0.0  # type: ignore[attr-defined]
-
-    def time_on(self, texts: Sequence[str]) -> None:
-        """Encode and read texts like these, none of them twice, until it is known how fast."""
-        different = (f"{text} {i}" for i, text in enumerate(cycle(texts)))
-        timed: list[Any] = []
-        if self.encoder is not None:
-            timed.append((self.encoder.encoder, lambda count: list(islice(different, count))))
-        if self.scorer is not None:
-            timed.append(
-                (self.scorer.scorer, lambda count: list(pairwise(islice(different, count))))
-            )
-        for model, items in timed:
-            count = _FEWEST_TIMED
-            while model.seconds < _TIMED_SECONDS and count <= _MOST_TIMED:
-                model(items(count))
-                count *= 2
-
-    @property
     def models(self) -> list[Any]:
         """The encoders and cross-encoders themselves."""
-        models = []
-        if self.encoder is not None:
-            models.append(self.encoder.encoder.encoder)  # type: ignore[attr-defined]
-        if self.scorer is not None:
-            models.append(self.scorer.scorer.scorer)  # type: ignore[attr-defined]
-        return models
+        encoder = [] if self.encoder is None else [self.encoder.encoder]
+        return encoder + ([] if self.scorer is None else [self.scorer.scorer])
 
 
 def _weight_bytes(model: Any) -> int:
@@ -355,18 +319,52 @@ def _with_cross(
         )
 
 
-def call_seconds(candidate: Candidate, work: Work, texts: Sequence[str]) -> Floats:
-    """How long each of 30 calls for a single text takes, float64 (30,); nothing is kept of them."""
-    others = list(islice(texts, RERANKED if work == "search" else 1))
-    seconds = []
-    for text in islice(cycle(texts), _CALLS):
+def speed_of(candidate: Candidate, work: Work, texts: Sequence[str]) -> Speed:
+    """How fast a candidate is here, on texts like these; nothing is taken from what it kept.
+
+    Raises:
+        InputError: whatever is wrong with a model, and what else a model may raise.
+    """
+    different = (f"{text} {i}" for i, text in enumerate(cycle(texts)))
+    text = pair = 0.0
+    if candidate.encoder is not None:
+        text = _seconds_each(candidate.encoder.encoder.encode, different)
+    if candidate.scorer is not None:
+        pair = _seconds_each(candidate.scorer.scorer.score, pairwise(different))
+    calls, words = [], Words()
+    has_words = candidate.kind in ("words", "hybrid")
+    if has_words:
+        words.hits([], texts, 1)  # which makes its index
+    others = list(islice(different, RERANKED if work == "search" else 1))
+    for one in islice(different, _CALLS):
         started = time.perf_counter()
-        for model in candidate.models:
-            if callable(getattr(model, "encode", None)):
-                model.encode([text])
-            elif not candidate.budget:
-                model.score([(text, other) for other in others])
-        seconds.append(time.perf_counter() - started)
-    words = getattr(candidate.system, "words", candidate.system)
-    extra = words.seconds / max(words.queries, 1) if isinstance(words, Words) else 0.0
-    return np.array(seconds) + extra
+        if has_words:
+            words.hits([one], texts, DEPTH)
+        if candidate.encoder is not None:
+            candidate.encoder.encoder.encode([one])
+        if candidate.scorer is not None and not candidate.budget:
+            candidate.scorer.scorer.score([(one, other) for other in others])
+        calls.append(time.perf_counter() - started)
+    return Speed(
+        text,
+        pair,
+        comparison_seconds(candidate.dim) if candidate.dim else 0.0,
+        float(np.median(calls)),
+        float(np.quantile(calls, 0.99)),
+        candidate.bytes,
+        candidate.dim,
+    )
+
+
+def _seconds_each(compute: Callable[[list[Any]], Any], items: Iterator[Any]) -> float:
+    """Seconds an item, among so many that they take half a second."""
+    compute(list(islice(items, 1)))  # what is compiled at the first call is not timed
+    count = _FEWEST_TIMED
+    while True:
+        part = list(islice(items, count))
+        started = time.perf_counter()
+        compute(part)
+        seconds = time.perf_counter() - started
+        if seconds >= _TIMED_SECONDS or count >= _MOST_TIMED:
+            return seconds / count
+        count *= 2

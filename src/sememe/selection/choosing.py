@@ -12,6 +12,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -19,12 +20,11 @@ import numpy as np
 
 from sememe.costs import Speed
 from sememe.data.reading import Data, Roles
-from sememe.errors import InputError
+from sememe.errors import InputError, reason
 from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
-from sememe.neighbors.exact import comparison_seconds
 from sememe.progress import progress_bar
-from sememe.selection.candidates import Candidate, Model, Models, call_seconds, candidates_for
+from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
 from sememe.selection.jury import ask_jury
 from sememe.selection.measuring import Measured, Record, Round, eliminate
 from sememe.selection.prior import NO_WEIGHT, Prior, Work
@@ -98,17 +98,43 @@ def select(
     prior = None
     if sample.task is None or len(sample.task) < NO_WEIGHT:
         prior = ask_jury(sample, candidates, pool, failures)
-    record = Record()
-    state = Round()
+    record, state = Record(), Round()
+    speeds = _speeds(sample, candidates, record, failures)
     if sample.task is not None:
-        state = _measured(sample, candidates, prior, scale, record, progress)
+        projections = {
+            each.name: projected(each, sample.work, speeds[each.name], scale)
+            for each in candidates
+            if each.name in speeds
+        }
+        costs = {name: each.seconds for name, each in projections.items()}
+        state = _measured(sample, candidates, prior, costs, record, progress)
         failures |= state.failures
-    speeds = {
-        each.name: _speed(each, sample, record)
-        for each in candidates
-        if each.name not in failures and (each.name in state.measured or sample.task is None)
-    }
     return Selection(sample, scale, candidates, state, prior, speeds, failures)
+
+
+def _speeds(
+    sample: Sample, candidates: Sequence[Candidate], record: Record, failures: dict[str, str]
+) -> dict[str, Speed]:
+    """How fast each candidate is, measured or from the record; why not goes into `failures`."""
+    machine = (platform.node(), platform.processor())
+    speeds = {}
+    for each in candidates:
+        if each.name in failures:
+            continue
+        try:
+            key = (each.fingerprint, "speed", sample.work, *machine)
+            found = record.get(*key) if each.fingerprint else None
+            speeds[each.name] = (
+                Speed(**found) if found else speed_of(each, sample.work, sample.texts)
+            )
+            if each.fingerprint:
+                record.put(asdict(speeds[each.name]), *key)
+        except Exception as error:  # a candidate of any library may fail in any way
+            failures[each.name] = reason(error)
+    if not speeds:
+        why = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
+        raise InputError(f"no candidate could be measured ({why}).")
+    return speeds
 
 
 # ---- With labels: rounds of measurements. ----
@@ -118,30 +144,38 @@ def _measured(
     sample: Sample,
     candidates: Sequence[Candidate],
     prior: Prior | None,
-    scale: Scale,
+    costs: Mapping[str, float],
     record: Record,
     progress: bool | None,
 ) -> Round:
+    """The rounds, over the candidates whose cost is known."""
     task = sample.task
     assert task is not None
-    by_name = {each.name: each for each in candidates}
+    by_name = {each.name: each for each in candidates if each.name in costs}
     order = np.random.default_rng(0).permutation(len(task))
     values = {} if prior is None else prior.values
-    names = sorted(by_name, key=lambda name: -values.get(name, -np.inf))
-    with progress_bar(None, "candidates", progress) as bar:
+
+    @cache
+    def part(items: int) -> tuple[Task, str]:
+        some = _part(task, np.sort(order[:items])) if items < len(task) else task
+        return some, _digest(some)
+
+    with progress_bar(None, "measurements", progress) as bar:
 
         def measure(name: str, items: int) -> Measured:
-            rows = np.sort(order[:items])
-            part = _part(task, rows) if items < len(task) else task
-            measurement = _kept(by_name[name], part, record)
+            measurement = _kept(by_name[name], *part(items), record)
             bar.update(1)
-            weights = None if sample.weights is None or items < len(task) else sample.weights
+            weights = None if items < len(task) else sample.weights
             return Measured.of(measurement, weights)
 
         return eliminate(
-            names, measure, len(task), lambda: _costs(candidates, sample, scale),
-            {each.name: each.family for each in candidates},
-        )  # fmt: skip
+            sorted(by_name, key=lambda name: -values.get(name, -np.inf)),
+            measure,
+            len(task),
+            costs,
+            {name: each.family for name, each in by_name.items()},
+            may_stop=not isinstance(task, RetrievalTask),  # its first rounds have fewer documents
+        )
 
 
 def _part(task: Task, rows: Any) -> Task:
@@ -158,9 +192,9 @@ def _part(task: Task, rows: Any) -> Task:
     return replace(part, documents=[part.documents[i] for i in kept], grades=grades)
 
 
-def _kept(candidate: Candidate, task: Task, record: Record) -> Measurement:
+def _kept(candidate: Candidate, task: Task, digest: str, record: Record) -> Measurement:
     """The main figure of a candidate, from the record or measured now."""
-    key = (candidate.fingerprint, _digest(task), task.kind)
+    key = (candidate.fingerprint, digest, task.kind)
     empty = next(iter(task.measure(NOTHING).values()))
     found = record.get(*key) if candidate.fingerprint else None
     if found is not None:
@@ -209,43 +243,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-# ---- Costs. ----
-
-
-def _costs(candidates: Sequence[Candidate], sample: Sample, scale: Scale) -> dict[str, float]:
-    """Seconds at the user's scale of those that were opened, by what they took so far."""
-    return {
-        each.name: projected(each, sample.work, _rates(each), scale).seconds
-        for each in candidates
-        if "system" in each.__dict__
-    }
-
-
-def _rates(candidate: Candidate) -> Speed:
-    dim = candidate.dim
-    return Speed(
-        candidate.seconds_a_text,
-        candidate.seconds_a_pair,
-        comparison_seconds(dim) if dim else 0.0,
-        bytes=candidate.bytes,
-        dim=dim,
-    )
-
-
-def _speed(candidate: Candidate, sample: Sample, record: Record) -> Speed:
-    """What a candidate costs on this machine, measured, or from the record."""
-    key = (candidate.fingerprint, "speed", sample.work, platform.node(), platform.processor())
-    texts = sample.texts or sample.queries
-    found = record.get(*key) if candidate.fingerprint else None
-    if found is not None:
-        return Speed(**found)
-    candidate.time_on(texts)
-    calls = call_seconds(candidate, sample.work, texts)
-    speed = replace(
-        _rates(candidate), call=float(np.median(calls)), slow_call=float(np.quantile(calls, 0.99))
-    )
-    if candidate.fingerprint:
-        record.put(asdict(speed), *key)
-    return speed

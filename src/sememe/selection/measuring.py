@@ -125,12 +125,14 @@ class Round:
     Attributes:
         measured: by name, of every candidate that could be measured, in its last round.
         dropped: why some were not measured on more, by name.
+        losses: how much worse than the best these were, on the same items, by name.
         failures: why some could not be measured, by name.
         seconds: how long each took, over all rounds.
     """
 
     measured: dict[str, Measured] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
+    losses: dict[str, Comparison] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -156,9 +158,9 @@ def eliminate(
     names: Sequence[str],
     measure: Callable[[str, int], Measured],
     items: int,
-    costs: Callable[[], Mapping[str, float]],
+    costs: Mapping[str, float],
     families: Mapping[str, str],
-    first: int = FIRST_ROUND,
+    may_stop: bool = True,
 ) -> Round:
     """Measure candidates on more and more items, and drop those that more would not save.
 
@@ -166,15 +168,15 @@ def eliminate(
         names: the candidates, the most promising first.
         measure: a candidate's answers to the first so many items.
         items: how many there are.
-        costs: by candidate, on one scale; asked after each round.
+        costs: by candidate, on one scale.
         families: candidates of one family differ by less than a point, whatever they measure.
-        first: items of the first round.
+        may_stop: whether to stop before all items where more would not change the choice.
 
     Raises:
         InputError: no candidate could be measured.
     """
     state = Round()
-    sizes = rounds(items, first)
+    sizes = rounds(items)
     confidence = 1 - (1 - SURE) / max(len(names) * len(sizes), 1)
     for size in sizes:
         for name in names:
@@ -193,8 +195,8 @@ def eliminate(
         if not state.alive:
             problems = "; ".join(f"{name}: {why}" for name, why in state.failures.items())
             raise InputError(f"no candidate could be measured ({problems}).")
-        _drop(state, costs(), confidence)
-        if _is_decided(state, families, confidence):
+        _drop(state, costs, confidence)
+        if may_stop and _is_decided(state, families, confidence):
             break
     return state
 
@@ -204,15 +206,20 @@ def _drop(state: Round, costs: Mapping[str, float], confidence: float) -> None:
     best = max(alive, key=lambda name: state.measured[name].value)
     for name in alive:
         this = state.measured[name]
-        to_best = this.against(state.measured[best], confidence)
-        if to_best.high < -HOPELESS:
-            state.dropped[name] = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
-            continue
-        for other in state.alive:
-            is_cheaper = costs.get(other, np.inf) <= costs.get(name, np.inf)
-            if is_cheaper and this.against(state.measured[other], confidence).high < 0:
-                state.dropped[name] = f"surely worse than {other}, which costs no more"
-                break
+        if this.against(state.measured[best], confidence).high < -HOPELESS:
+            why = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
+        else:
+            better = (
+                other
+                for other in state.alive
+                if costs[other] <= costs[name]
+                and this.against(state.measured[other], confidence).high < 0
+            )
+            if (other := next(better, None)) is None:
+                continue
+            why = f"surely worse than {other}, which costs no more"
+        state.dropped[name] = why
+        state.losses[name] = this.against(state.measured[best], 0.95)
 
 
 def _is_decided(state: Round, families: Mapping[str, str], confidence: float) -> bool:

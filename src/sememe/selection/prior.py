@@ -99,8 +99,8 @@ def combined(
     """The candidates' scores by `count` labels and by the prior together, the higher the better.
 
     z(label) + w z(prior), each standardised over the families, of which precisions of one
-    checkpoint are one; w is 0.5 up to 50 labels and 0 from 200 on. A candidate without a prior is
-    ordered by its labels alone.
+    checkpoint are one; w is 0.5 up to 50 labels and 0 from 200 on. Of a candidate of another kind,
+    on which the jury has no view, the prior is the best one's: beside that, its labels decide.
     """
     by_labels = standardized(labels, families)
     faded = np.clip((NO_WEIGHT - count) / (NO_WEIGHT - FULL_WEIGHT), 0, 1)
@@ -108,8 +108,10 @@ def combined(
         return by_labels
     known = {name: value for name, value in prior.values.items() if name in labels}
     by_prior = standardized(known, families)
+    unknown = max(by_prior.values(), default=0.0)
     return {
-        name: score + _WEIGHT * faded * by_prior.get(name, 0.0) for name, score in by_labels.items()
+        name: score + _WEIGHT * faded * by_prior.get(name, unknown)
+        for name, score in by_labels.items()
     }
 
 

@@ -2,9 +2,8 @@
 
 import re
 import sqlite3
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.cascade import teach
+from sememe.errors import SememeWarning
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
@@ -27,56 +27,6 @@ DEPTH = 100
 
 RERANKED = 20
 """Documents that a cross-encoder reads for each query."""
-
-
-class TimedEncoder:
-    """An encoder, and the most texts that it encoded in one call, in how many seconds."""
-
-    def __init__(self, encoder: Any) -> None:
-        self.encoder = encoder
-        self.prompts = getattr(encoder, "prompts", True)
-        self.texts, self.seconds = 0, 0.0
-        encoder.encode(["one text, so that nothing is compiled while the clock runs"])
-
-    def encode(self, texts: list[str]) -> Any:
-        """Vectors, (n, dim)."""
-        return self._timed(self.encoder.encode, texts)
-
-    __call__ = encode
-
-    def __getattr__(self, name: str) -> Any:  # encode_query and encode_document, if it has them
-        return partial(self._timed, getattr(self.encoder, name))
-
-    def _timed(self, encode: Callable[[list[str]], Any], texts: list[str]) -> Any:
-        started = time.perf_counter()
-        vectors = encode(texts)
-        if len(texts) >= self.texts:
-            self.texts, self.seconds = len(texts), time.perf_counter() - started
-        return vectors
-
-
-class TimedScorer:
-    """A cross-encoder, and the most pairs that it read in one call, in how many seconds."""
-
-    def __init__(self, scorer: Any) -> None:
-        self.scorer = scorer
-        self.fingerprint = getattr(scorer, "fingerprint", "")
-        self.pairs, self.seconds = 0, 0.0
-        scorer.score([("one pair", "so that nothing is compiled while the clock runs")])
-
-    def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> Any:
-        """Scores, (n,)."""
-        started = time.perf_counter()
-        scores = self.scorer.score(pairs, **options)
-        self.count(len(pairs), time.perf_counter() - started)
-        return scores
-
-    __call__ = score
-
-    def count(self, pairs: int, seconds: float) -> None:
-        """Know how long so many pairs took, unless more were read before."""
-        if pairs >= self.pairs:
-            self.pairs, self.seconds = pairs, seconds
 
 
 class Cut(EncoderSystem):
@@ -96,7 +46,6 @@ class Words:
 
     def __init__(self) -> None:
         self.name = "BM25"
-        self.queries, self.seconds = 0, 0.0
         self._documents: Sequence[str] = ()
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
 
@@ -119,7 +68,6 @@ class Words:
             self._connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", rows)
             self._documents = documents
         sql = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
-        started = time.perf_counter()
         rankings = []
         for query in queries:
             words = dict.fromkeys(re.findall(r"\w+", query.lower()))
@@ -127,8 +75,6 @@ class Words:
             rankings.append(
                 self._connection.execute(sql, (question, depth)).fetchall() if words else []
             )
-        self.queries += len(queries)
-        self.seconds += time.perf_counter() - started
         return rankings
 
 
@@ -200,17 +146,14 @@ class Taught(EncoderSystem):
 
     def __init__(self, name: str, system: EncoderSystem, scorer: ScorerSystem, budget: str) -> None:
         super().__init__(system.encoder, name)
-        self._system, self._timed, self._budget = system, scorer.scorer, budget
+        self._system, self._scorer, self._budget = system, scorer.scorer, budget
 
     def vectors(self, texts: Sequence[str], role: str = "") -> Floats:
         """Unit vectors, float32 (n, dim), of texts that belong together."""
         different = list(dict.fromkeys(texts))
         rows = self._system.vectors(different, role)
         neighbors = self_join(rows, neighborhood_size(len(rows)))
-        scorer: Any = self._timed
-        result = teach(different, rows, neighbors, scorer.scorer, self._budget, False)
-        if not result.report.cached:
-            scorer.count(result.report.pairs, result.report.seconds)
+        result = teach(different, rows, neighbors, self._scorer, self._budget, False)
         place = {text: row for row, text in enumerate(different)}
         return result.vectors[[place[text] for text in texts]]
 
@@ -231,7 +174,9 @@ class Tuned:
         data = {"text": list(texts), "label": [f"class {code}" for code in codes]}
         with TemporaryDirectory(prefix="sememe-") as folder:
             target = Path(folder) / "classifier"
-            train_classifier(data, target, how=self._how, model=self._model, dev="none",
-                             progress=False)  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SememeWarning)  # what each fold chose
+                train_classifier(data, target, how=self._how, model=self._model, dev="none",
+                                 progress=False)  # fmt: skip
             answers = Classifier(target).predict(list(new_texts), progress=False)
         return np.array([int(str(each).removeprefix("class ")) for each in answers])

@@ -19,6 +19,7 @@ _VERBS = {
     "pairs": "finding pairs among",
     "classify": "classifying",
 }
+_NO_GROUPS = 0.05  # of V-measure: next to chance
 _OTHERS = 3  # candidates that the verdict compares the choice with
 
 
@@ -45,6 +46,11 @@ def _sentences(selection: Selection) -> Iterator[str]:
     if measured is None:
         yield from _by_jury(selection)
         return
+    if work == "cluster" and measured.interval().low <= _NO_GROUPS:
+        yield (
+            "None of them finds these groups: the texts are not about what these labels say. "
+            "Classify instead (task classify), or train an encoder by the labels."
+        )
     yield from _equals(selection)
     yield from _others(selection)
     if selection.sample.work in ("cluster", "pairs"):
@@ -129,16 +135,11 @@ def _others(selection: Selection) -> Iterator[str]:
         if name not in projections or families[name] in told or name in selection.equals:
             continue
         other = state.measured[name]
-        if other.items != this.items:
-            difference = other.value - this.value
-            span = f", on {other.items} items"
-        else:
-            compared = other.against(this, SURE)
-            difference = compared.difference
-            span = f" ({100 * compared.low:+.1f} to {100 * compared.high:+.1f})"
-        amount = (
-            f"{abs(100 * difference):.1f} points {'better' if difference > 0 else 'worse'}{span}"
-        )
+        loss = state.losses.get(name) or other.against(this, SURE)
+        span = f"{100 * loss.low:+.1f} to {100 * loss.high:+.1f}"
+        on = f", on {other.items:,} items" if name in state.losses else ""
+        word = "better" if loss.difference > 0 else "worse"
+        amount = f"{abs(100 * loss.difference):.1f} points {word} ({span}{on})"
         seconds = projections[name].seconds
         price = _price(seconds, cost.seconds)
         why = (

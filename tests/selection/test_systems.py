@@ -1,0 +1,69 @@
+"""Ways of using models: words as an index has them, fusion, reranking, teaching, tuning."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import TOPICS, Overlap, Topics, texts
+
+from sememe.evaluation.systems import EncoderSystem, ScorerSystem
+from sememe.selection.systems import Cut, Hybrid, Reranked, Taught, Tuned, Words
+
+DOCUMENTS = [
+    "tea in a cup",
+    "the train is late",
+    "snow and wind",
+    "a cup of milk",
+    "rain on the track",
+]
+
+
+def test_words_rank_by_bm25_and_put_the_others_behind() -> None:
+    places, scores = Words().rank(["cups of tea", "zebra"], DOCUMENTS, 5)
+    assert places[0, :2].tolist() == [0, 3]
+    assert sorted(places[0].tolist()) == sorted(places[1].tolist()) == [0, 1, 2, 3, 4]
+    assert (np.diff(scores[0]) <= 0).all()
+    assert np.isfinite(scores).all()
+
+
+def test_fusion_has_what_either_finds() -> None:
+    encoder = EncoderSystem(Topics(0.01))
+    places, _ = Hybrid("both", encoder).rank(["kettle on the track"], DOCUMENTS, 3)
+    assert {0, 3} & set(places[0].tolist())
+    assert 4 in places[0]
+
+
+def test_a_cross_encoder_reorders_the_first_twenty() -> None:
+    found, topics = texts(60)
+    first = EncoderSystem(Topics(4.0))
+    cross = ScorerSystem(Overlap())
+    query = "tea cup kettle leaf brew"
+    places, _ = Reranked("reranked", first, cross).rank([query], found, 40)
+    before, _ = first.rank([query], found, 40)
+    assert set(places[0, :20].tolist()) == set(before[0, :20].tolist())
+    is_tea = [topics[place] == "tea" for place in places[0, :20]]
+    assert is_tea == sorted(is_tea, reverse=True)
+
+
+def test_components_are_cut_and_scaled() -> None:
+    encoder = EncoderSystem(Topics(0.5))
+    vectors = Cut("three", encoder, 3).vectors(DOCUMENTS)
+    assert vectors.shape == (5, 3)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_vectors_are_taught_among_the_texts_that_are_grouped() -> None:
+    found, _ = texts(120)
+    encoder = EncoderSystem(Topics(1.0))
+    taught = Taught("taught", encoder, ScorerSystem(Overlap()), "3n")
+    assert taught.vectors([*found, found[0]]).shape[0] == 121
+    assert len(np.unique(taught.group(found, 3))) == 3
+
+
+@pytest.mark.slow
+def test_a_tuned_classifier_answers_with_the_labels_that_it_learned(tiny: Any) -> None:
+    found, topics = texts(48)
+    gold = np.array([list(TOPICS).index(topic) for topic in topics])
+    answers = Tuned("tuned", tiny.directory, "few-shot").classify(found[:40], gold[:40], found[40:])
+    assert answers.shape == (8,)
+    assert set(answers.tolist()) <= {0, 1, 2}
