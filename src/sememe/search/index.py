@@ -78,12 +78,10 @@ class Index:
             encoder: a bi-encoder, or its name (default: all-MiniLM-L6-v2); its fingerprint is
                 stored, and checked on every opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
-            long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
-                a hit says which one answers best.
+            long: `truncate` reads the beginning of texts; `split` stores and finds their passages.
             passage_tokens: how many tokens a passage has at most (None: 128, or half of what the
                 encoder reads, if that is less).
-            passage_overlap: how many of them may stand in the passage before too, in whole
-                sentences (None: an eighth).
+            passage_overlap: how many may stand in the one before too, in sentences (None: 1/8).
 
         Raises:
             InputError: there is an index already, or an argument that is not known.
