@@ -49,7 +49,7 @@ _POOLINGS = ("mean", "cls", "max")
 _BUDGETS = ("1n", "3n")
 _BYTES = {"f32": 4, "bf16": 2, "f16": 2, "int8": 1}  # of a weight
 _CALLS = 30
-_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 64, 4096, 0.5
+_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 128, 4096, 0.5
 
 
 class Models:
