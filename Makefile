@@ -38,6 +38,7 @@ bench: .venv-bench/bench
 	.venv-bench/bin/python benchmarks/cross.py --data $(DATA) --model $(CROSS)
 	.venv-bench/bin/python benchmarks/cross_quality.py --data $(DATA) --model $(CROSS)
 	.venv-bench/bin/python benchmarks/static.py
+	.venv-bench/bin/python benchmarks/promises.py
 	.venv-bench/bin/python benchmarks/startup.py
 	.venv-bench/bin/python benchmarks/footprint.py
 	.venv-bench/bin/python benchmarks/cluster_file.py

@@ -109,7 +109,8 @@ def _sentence_transformers() -> Library:
         return lambda pairs: model.predict(pairs, show_progress_bar=False)
 
     def best_accuracy(scores: Floats, labels: Floats) -> float:
-        return BinaryClassificationEvaluator.find_best_acc_and_threshold(scores, labels, True)[0]
+        best = BinaryClassificationEvaluator.find_best_acc_and_threshold(scores, labels, True)
+        return float(best[0])
 
     def mine(pairs: list[Pair], corpus: list[str]) -> list[Pair]:
         from datasets import Dataset
@@ -169,7 +170,7 @@ def export_onnx(checkpoint: Path, target: Path) -> int:
     example = tokenizer(["one text", "and another, longer one"], padding=True, return_tensors="pt")
     names = list(example)
 
-    class States(torch.nn.Module):
+    class States(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         def __init__(self) -> None:
             super().__init__()
             self.model = model

@@ -464,7 +464,7 @@ def test_tables_and_mappings_are_no_texts(
     cross = CrossEncoder(models["cross"], precision="f32")
     with pytest.raises(InputError, match="texts is a dict: give its values"):
         encoder.encode_to({"text": ["a"]}, tmp_path / "x.npy")
-    with pytest.raises(InputError, match="pairs is a Table: give one column"):
+    with pytest.raises(InputError, match="pairs is a Table: give two columns"):
         cross.score_to(pa.table({"a": ["b"]}), tmp_path / "x.npy")
     assert not list(tmp_path.iterdir())
 

@@ -255,16 +255,17 @@ def test_a_folder_that_is_gone_takes_no_writes(tmp_path: Path, *, replaced: bool
     shutil.rmtree(tmp_path / "moved")
 
 
-def interrupt_at(line: int) -> Any:
+def interrupt_at(number: int) -> Any:
     """A trace function that raises KeyboardInterrupt at so manieth line in the store.
 
     The lines that release the lock are not among them: none can be made up for in Python.
     """
-    left = iter(range(line))
+    left = iter(range(number))
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         here = event == "line" and "search/sqlite" in frame.f_code.co_filename
-        releasing = "_lock" in linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        releasing = any(name in line for name in ("_lock", "lock.lock_counter", "lock.release"))
         if here and not releasing and next(left, None) is None:
             sys.settrace(None)
             raise KeyboardInterrupt

@@ -199,7 +199,9 @@ def check_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors
         raise InputError(f"queries is {shown(queries)}; give a list of texts, or vectors.")
     items: Any = queries
     if not isinstance(queries, np.ndarray):
-        items = as_list(queries, "queries", axes=getattr(queries, "ndim", 1))
+        is_table = hasattr(queries, "columns")
+        axes = 1 if is_table else getattr(queries, "ndim", 1)
+        items = as_list(queries, "queries", axes=axes)
     if len(items) and not isinstance(items[0], str) and is_vector(items[0]):
         return as_vectors(items, name="queries")
     for number, query in enumerate(items):

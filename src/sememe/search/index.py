@@ -78,12 +78,10 @@ class Index:
             encoder: a bi-encoder, or its name (default: all-MiniLM-L6-v2); its fingerprint is
                 stored, and checked on every opening.
             language: how `bm25` compares words: `english`, by their stems; `simple`, as they are.
-            long: `truncate` reads the beginning of each text; `split` stores texts in passages, and
-                a hit says which one answers best.
+            long: `truncate` reads the beginning of texts; `split` stores and finds their passages.
             passage_tokens: how many tokens a passage has at most (None: 128, or half of what the
                 encoder reads, if that is less).
-            passage_overlap: how many of them may stand in the passage before too, in whole
-                sentences (None: an eighth).
+            passage_overlap: how many may stand in the one before too, in sentences (None: 1/8).
 
         Raises:
             InputError: there is an index already, or an argument that is not known.
@@ -262,14 +260,12 @@ class Index:
                 orders them.
             budget: how many candidates it reads: a number, a time such as "2s", or "20n" for each
                 query; None reads all. The others follow in their order, with the scores they had.
-            candidates: how many there are at the most, and how many of each ranking `hybrid` fuses;
-                `top_k` at least.
-            per_document: how many passages of a text at the most, where `create` split texts; None
-                for all.
+            candidates: how many there are, and how many of each ranking `hybrid` fuses; `top_k` at
+                least.
+            per_document: how many passages of a text, where `create` split texts; None for all.
 
         Raises:
-            InputError: a blank query, a filter with an error (in which column), or an argument out
-                of its range.
+            InputError: a blank query, a filter with an error (in which column), a wrong argument.
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
         if not (isinstance(query, str) or is_vector(query)):
@@ -338,8 +334,7 @@ class Index:
     ) -> RerankDepth:
         """How many candidates a cross-encoder should read here, by labelled queries; 0 for none.
 
-        A cross-encoder that was made for another task makes rankings worse. This measures nDCG
-        at some depths up to `candidates`, and names one only where its gain is certain.
+        It measures nDCG at some depths up to `candidates`; one counts where its gain is certain.
 
         Args:
             queries: their texts by their names, at least 10.
@@ -347,8 +342,7 @@ class Index:
             rerank, top_k, mode, where, candidates, progress: as `search_many` has them.
 
         Raises:
-            InputError: too few queries, one without a relevant document, an id that is not in the
-                index, or an argument out of its range.
+            InputError: too few queries, one without an answer, an id that is not in the index.
 
         Example:
             >>> depth = index.tune_rerank(queries, qrels, cross)             # doctest: +SKIP

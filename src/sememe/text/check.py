@@ -130,7 +130,7 @@ def refuse_tables(values: object, name: str, axes: int = 1) -> None:
     if isinstance(values, Mapping):
         raise InputError(f"{name} is {article} {kind}: give its values, or one list in it.")
     columns, items = 'one column of it, such as t["text"]', "str"
-    if axes == 2:
+    if name == "pairs":
         columns, items = 'two columns of it, such as zip(t["first"], t["second"])', "pairs of str"
     if hasattr(values, "columns") or hasattr(values, "column_names"):
         raise InputError(f"{name} is {article} {kind}: give {columns}.")
