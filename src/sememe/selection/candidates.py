@@ -4,6 +4,7 @@ A candidate is a model with a way of using it: a precision, a size of vectors, a
 beside it, a cross-encoder behind it. Candidates with one encoder share its vectors.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,7 +49,7 @@ _POOLINGS = ("mean", "cls", "max")
 _BUDGETS = ("1n", "3n")
 _BYTES = {"f32": 4, "bf16": 2, "f16": 2, "int8": 1}  # of a weight
 _CALLS = 30
-_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 64, 4096, 0.5
+_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 128, 4096, 0.5
 
 
 class Models:
@@ -357,14 +358,13 @@ def speed_of(candidate: Candidate, work: Work, texts: Sequence[str]) -> Speed:
 
 
 def _seconds_each(compute: Callable[[list[Any]], Any], items: Iterator[Any]) -> float:
-    """Seconds an item, among so many that they take half a second."""
+    """Seconds an item among many: the best of growing parts, for other work only slows one down."""
     compute(list(islice(items, 1)))  # what is compiled at the first call is not timed
-    count = _FEWEST_TIMED
-    while True:
+    best, spent, count = math.inf, 0.0, _FEWEST_TIMED
+    while count <= _FEWEST_TIMED * 4 or (spent < _TIMED_SECONDS and count <= _MOST_TIMED):
         part = list(islice(items, count))
         started = time.perf_counter()
         compute(part)
         seconds = time.perf_counter() - started
-        if seconds >= _TIMED_SECONDS or count >= _MOST_TIMED:
-            return seconds / count
-        count *= 2
+        best, spent, count = min(best, seconds / count), spent + seconds, count * 2
+    return best

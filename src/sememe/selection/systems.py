@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.cascade import teach
-from sememe.errors import SememeWarning
+from sememe.errors import CostWarning, SememeWarning
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
@@ -153,7 +153,9 @@ class Taught(EncoderSystem):
         different = list(dict.fromkeys(texts))
         rows = self._system.vectors(different, role)
         neighbors = self_join(rows, neighborhood_size(len(rows)))
-        result = teach(different, rows, neighbors, self._scorer, self._budget, False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CostWarning)  # of every round; the verdict has it
+            result = teach(different, rows, neighbors, self._scorer, self._budget, False)
         place = {text: row for row, text in enumerate(different)}
         return result.vectors[[place[text] for text in texts]]
 
