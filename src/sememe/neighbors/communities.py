@@ -9,11 +9,13 @@ import math
 import os
 from collections.abc import Sequence
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sknetwork.clustering import Leiden
+from sknetwork.clustering.leiden_core import optimize_refine_core
 
 from sememe.neighbors.exact import BLOCK_BYTES, Floats, Neighbors, nearest, normalized
 from sememe.processes import PerProcess
@@ -24,6 +26,7 @@ _OVERSHOOT = 3  # communities asked of Leiden for each cluster: united, they eve
 SEARCH_STEPS = 8
 _ROUNDS = 8
 _SMOOTHINGS = 4
+_ROUNDING = 1e-5  # of a node's weight; float32 has seven digits
 _one_at_a_time = PerProcess(Lock)  # a child must not inherit it locked
 
 
@@ -71,7 +74,7 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
     """The communities of the graph by Leiden (Traag, Waltman and van Eck 2019), seeded."""
     if graph.nnz == 0:
         return np.arange(graph.shape[0])
-    leiden = Leiden(
+    leiden = _Terminating(
         resolution=resolution,
         random_state=0,
         sort_clusters=False,
@@ -83,6 +86,34 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
     with _one_at_a_time():
         ctypes.CDLL("ucrtbase" if os.name == "nt" else None).srand(0)
         return numbered(leiden.fit_predict(graph))
+
+
+class _Terminating(Leiden):  # type: ignore[misc]
+    """Leiden whose refinement always ends.
+
+    scikit-network refines for as long as a move gains anything in float32: moves to and fro that
+    gain nothing but rounding can follow one another for ever. Here a move has to gain more than
+    that, by the weight of its node, since leaving costs as much more.
+    """
+
+    def _optimize_refine(
+        self, labels: Any, labels_refined: Any, adjacency: Any, out_weights: Any, in_weights: Any
+    ) -> Any:
+        of_nodes = [np.asarray(each, np.float32) for each in (out_weights, in_weights)]
+        of_clusters = [each.copy() for each in of_nodes]  # at first each node is one of its own
+        least_gain = _ROUNDING * of_nodes[0]
+        return optimize_refine_core(
+            labels.astype(np.int32),
+            labels_refined.astype(np.int32),
+            adjacency.indices,
+            adjacency.indptr,
+            adjacency.data.astype(np.float32),
+            *of_nodes,
+            *of_clusters,
+            np.zeros_like(of_nodes[0]),
+            adjacency.diagonal().astype(np.float32) - least_gain / 2,
+            self.resolution,
+        )
 
 
 def partitions(vectors: Floats, neighbors: Neighbors, resolutions: Sequence[float]) -> list[Labels]:
