@@ -12,24 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import (
-    add_command,
-    add_cross,
-    add_input,
-    add_json,
-    add_model,
-    add_vectors,
-    check_outputs,
-    cross_options,
-    engine_options,
-    output_directory,
-    print_json,
-)
+from sememe.cli import parser as cli
 from sememe.errors import BlankWarning, InputError, TableError
 from sememe.progress import counted
 
 if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
     from sememe.clustering import Clusters
 
 _EXAMPLES = """\
@@ -44,9 +31,9 @@ sememe cluster groups/ --tree
 sememe cluster groups/ --over date --by month"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "cluster",
         summary="group a file of sentences by meaning, and draw a map of the groups",
@@ -55,11 +42,11 @@ def add_commands(commands: "Commands") -> None:
         "such a folder, show it or change it; with --assign, file new sentences under its groups.",
         examples=_EXAMPLES,
     )
-    add_input(parser)
+    cli.add_input(parser)
     parser.add_argument("-o", "--output", metavar="DIR",
                         help="the folder of the results; with --assign, a file")  # fmt: skip
-    add_model(parser)
-    add_vectors(parser)
+    cli.add_model(parser)
+    cli.add_vectors(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--clusters", metavar="K", type=int, help="exactly so many clusters")
     how.add_argument("--threshold", metavar="COSINE", type=float,
@@ -72,7 +59,7 @@ def add_commands(commands: "Commands") -> None:
                         help="words that are in no cluster's name")  # fmt: skip
     parser.add_argument("--color", metavar="COLUMN",
                         help="the column that the map opens coloured by")  # fmt: skip
-    add_cross(parser)
+    cli.add_cross(parser)
     parser.add_argument("--labels", metavar="LABELS", help="from 50 labelled pairs, or texts with "
                         "their groups, by which --cross is judged")  # fmt: skip
     parser.add_argument("--target", metavar="GAIN", type=float, help="read no more pairs once "
@@ -91,7 +78,7 @@ def add_commands(commands: "Commands") -> None:
     later.add_argument("--tree", action="store_true", help="show the clusters of clusters")
     later.add_argument("--over", metavar="COLUMN", help="count texts by date or category")
     later.add_argument("--by", choices=("day", "month", "year"), help="the periods of --over")
-    add_json(parser, "the clusters")
+    cli.add_json(parser, "the clusters")
     parser.set_defaults(run=_run)
 
 
@@ -117,9 +104,9 @@ def _cluster(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     if options.output is None:
         raise InputError("-o DIR is needed: the folder that the results go to.")
-    directory = output_directory(options.output, FILES)
+    directory = cli.output_directory(options.output, FILES)
     for name in FILES:
-        check_outputs([options.file], {"-o": directory / name})
+        cli.check_outputs([options.file], {"-o": directory / name})
     table = read_table(options.file)
     column = table.text_name(options.column)
     texts = table.text_column(options.column)
@@ -131,8 +118,8 @@ def _cluster(options: argparse.Namespace) -> int:
         raise TableError(f'{table.source.file} has no text to cluster: every "{column}" is blank')
     blanks.warn("and in no cluster")
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
-    cross = cross_options(options)
-    encoder = sememe.BiEncoder(options.model, **engine_options(options))
+    cross = cli.cross_options(options)
+    encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
     vectors = None
     if options.vectors:
         from sememe.encoders.stored import read_vectors
@@ -193,7 +180,7 @@ def _assign(options: argparse.Namespace) -> int:
 
     groups = sememe.Clusters.open(options.assign)
     if options.output is not None:
-        check_outputs([options.file], {"-o": options.output})
+        cli.check_outputs([options.file], {"-o": options.output})
         output_format(options.output)
     table = read_table(options.file)
     texts = table.text_column(options.column)
@@ -222,7 +209,7 @@ def _print_rows(columns: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         for row in zip(*(list(values) for values in columns.values()), strict=True):
             values = (float(v) if hasattr(v, "dtype") else v for v in row)
-            print_json(dict(zip(columns, values, strict=True)))
+            cli.print_json(dict(zip(columns, values, strict=True)))
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     cells, _ = replace_unwritable(columns, "csv")
@@ -234,12 +221,12 @@ def _show(groups: "Clusters", options: argparse.Namespace) -> None:
     """Print the clusters, their tree, or their counts over a column."""
     if options.over:
         counts = groups.over(options.over, options.by)
-        print_json(counts.rows) if options.json else print(counts)
+        cli.print_json(counts.rows) if options.json else print(counts)
     elif options.tree:
         tree = groups.tree()
-        print_json(tree.to_dict()) if options.json else print(tree)
+        cli.print_json(tree.to_dict()) if options.json else print(tree)
     elif options.json:
-        print_json(groups.to_dict())
+        cli.print_json(groups.to_dict())
     else:
         print(groups)
 

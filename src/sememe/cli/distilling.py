@@ -2,21 +2,9 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import (
-    DEFAULT_MODEL,
-    add_command,
-    add_input,
-    add_json,
-    check_outputs,
-    print_json,
-    whole_number,
-)
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
+from sememe.cli import parser as cli
 
 _EXAMPLES = """\
 sememe distill tickets.csv --column body --teacher path/to/a/cross-encoder -o my-student
@@ -26,9 +14,9 @@ sememe distill texts.txt --teacher vectors.npy --student all-MiniLM-L6-v2 -o my-
 _PASSED = ("student", "layers", "dim", "budget", "dev", "seed")
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "distill",
         summary="give a student a teacher's judgement, from texts without labels",
@@ -39,26 +27,26 @@ def add_commands(commands: "Commands") -> None:
         "student agrees with its teacher.",
         examples=_EXAMPLES,
     )
-    add_input(parser)
+    cli.add_input(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
                         help="a new or empty folder for the student")  # fmt: skip
-    parser.add_argument("--teacher", metavar="T", nargs="+", default=[DEFAULT_MODEL], help="a "
+    parser.add_argument("--teacher", metavar="T", nargs="+", default=[cli.DEFAULT_MODEL], help="a "
                         "cross-encoder, a bi-encoder, or x.npy or x.parquet with a vector for each "
                         "row of FILE; several of a kind teach together (default: "
-                        f"{DEFAULT_MODEL})")  # fmt: skip
+                        f"{cli.DEFAULT_MODEL})")  # fmt: skip
     parser.add_argument("--student", metavar="S", help="the bi-encoder that learns, or whose "
                         "tokens a static student has (default: the teacher where it can be, else "
-                        f"{DEFAULT_MODEL})")  # fmt: skip
+                        f"{cli.DEFAULT_MODEL})")  # fmt: skip
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--static", action="store_true", help="a static student, which is what a "
                      "teacher of vectors gives without --student or --layers")  # fmt: skip
-    way.add_argument("--layers", metavar="N", type=whole_number, help="keep so many of the "
+    way.add_argument("--layers", metavar="N", type=cli.whole_number, help="keep so many of the "
                      "student's layers, and train them")  # fmt: skip
     way.add_argument("--tune", action="store_true", help="train the student by a cross-encoder's "
                      "scores, which is more than a map of its vectors, and takes longer"
                      )  # fmt: skip
-    parser.add_argument("--dim", metavar="N", type=whole_number, help="the size of the student's "
-                        "vectors, where the teacher gives vectors")  # fmt: skip
+    parser.add_argument("--dim", metavar="N", type=cli.whole_number, help="the size of the "
+                        "student's vectors, where the teacher gives vectors")  # fmt: skip
     parser.add_argument("--budget", metavar="B", help="how many pairs a cross-encoder reads: 3n "
                         "(three for each text), a number, a time such as 2min, or all (default: "
                         "3n, with --tune 20n); else how long training takes (default: 10min)"
@@ -67,7 +55,7 @@ def add_commands(commands: "Commands") -> None:
                         "are judged too")  # fmt: skip
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of which texts are "
                         "held out (default: %(default)s)")  # fmt: skip
-    add_json(parser, "the outcome")
+    cli.add_json(parser, "the outcome")
     parser.set_defaults(run=_run)
 
 
@@ -75,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
     from sememe.tables import read_texts
 
-    check_outputs([options.file], {"-o": options.output})
+    cli.check_outputs([options.file], {"-o": options.output})
     teachers = options.teacher
     way = "static" if options.static else "tune" if options.tune else "auto"
     outcome = sememe.distill(
@@ -86,7 +74,7 @@ def _run(options: argparse.Namespace) -> int:
         **{name: getattr(options, name) for name in _PASSED},
     )
     if options.json:
-        print_json(summary(outcome))
+        cli.print_json(summary(outcome))
     page = f"{options.output}: the student and distillation.html"
     print(f"{outcome.verdict}\n{page}", file=sys.stderr)
     return 0

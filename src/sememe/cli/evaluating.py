@@ -1,19 +1,9 @@
 """`sememe evaluate`: how good models are on your own labelled data."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import (
-    add_command,
-    add_json,
-    add_roles,
-    output_directory,
-    print_json,
-)
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
+from sememe.cli import parser as cli
 
 _KINDS = ("similarity", "pairs", "triplets", "retrieval", "reranking", "groups", "classes")
 _FILES = ("evaluation.html", "evaluation.json")
@@ -24,9 +14,9 @@ sememe evaluate my-encoder my-cross-encoder --data questions.csv --task rerankin
 sememe evaluate all-MiniLM-L6-v2 --data tickets.csv --task classes --columns label=team"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "evaluate",
         summary="measure models on your own labelled data",
@@ -44,7 +34,7 @@ def add_commands(commands: "Commands") -> None:
                         "parquet, or a folder with corpus, queries and qrels")  # fmt: skip
     parser.add_argument("--task", choices=_KINDS,
                         help="what to measure, where the columns leave a choice")  # fmt: skip
-    add_roles(parser)
+    cli.add_roles(parser)
     parser.add_argument("--split", metavar="NAME", help="measure on the rows with this value in "
                         "the column split; all for all rows (default: test, if there is one)"
                         )  # fmt: skip
@@ -52,12 +42,12 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--protocol", choices=("mteb",), help="measure classes as MTEB does")
     parser.add_argument("-o", "--output", metavar="DIR",
                         help=f"a folder for {' and '.join(_FILES)}")  # fmt: skip
-    add_json(parser, "all figures and tests")
+    cli.add_json(parser, "all figures and tests")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    folder = output_directory(options.output, _FILES) if options.output else None
+    folder = cli.output_directory(options.output, _FILES) if options.output else None
     names = ("task", "split", "positive", "protocol")
     done = sememe.evaluate(
         options.models,
@@ -68,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
     if folder is not None:
         done.save(folder)
     if options.json:
-        print_json(done.summary())
+        cli.print_json(done.summary())
     else:
         print(done)
     return 0

@@ -9,23 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import (
-    DEFAULT_MODEL,
-    add_command,
-    add_input,
-    add_json,
-    add_model,
-    add_vectors,
-    engine_options,
-    output_directory,
-    print_json,
-)
+from sememe.cli import parser as cli
 from sememe.cli.searching import labelled, one_line
 from sememe.errors import InputError, SememeError, StoreError, StoreMissing
 from sememe.progress import counted
 
 if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
     from sememe.search import Index
     from sememe.tables import Table
 
@@ -43,9 +32,9 @@ _OF_NEW_TEXTS = ("column", "model", "precision", "device", "language", "long", "
 _RESUMES = "the same command resumes there"
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "index",
         summary="put a file of texts into an index that sememe search finds things in",
@@ -54,7 +43,7 @@ def add_commands(commands: "Commands") -> None:
         "where it stopped.",
         examples=_EXAMPLES,
     )
-    add_input(parser, optional=True)
+    cli.add_input(parser, optional=True)
     parser.add_argument("-o", "--output", metavar="INDEX", required=True,
                         help="a folder, or postgresql://user@host/database/name")  # fmt: skip
     parser.add_argument("--id", metavar="NAME", help="the column with the texts' ids (default: the "
@@ -79,9 +68,9 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--language", choices=("english", "simple"),
                         help="how words are compared in a new index: by their English stems, or as "
                         "they are (default: english)")  # fmt: skip
-    add_vectors(parser)
-    add_model(parser)
-    add_json(parser, "a summary")
+    cli.add_vectors(parser)
+    cli.add_model(parser)
+    cli.add_json(parser, "a summary")
     parser.set_defaults(run=_run, model=None, precision=None)
 
 
@@ -96,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         name = repr(index)
     seconds = time.perf_counter() - started
     if options.json:
-        print_json({**summary, "seconds": round(seconds, 3)} if work is _add else summary)
+        cli.print_json({**summary, "seconds": round(seconds, 3)} if work is _add else summary)
     first, *more = message.split("\n")
     print("\n".join([f"{first}, in {seconds:.1f} s: {name}", *more]), file=sys.stderr)
     return 0
@@ -116,8 +105,10 @@ def _add(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
     texts = [row.text for row in rows]
     if index is None:
         if "://" not in options.output:
-            output_directory(options.output, ())
-        encoder = sememe.BiEncoder(options.model or DEFAULT_MODEL, **engine_options(options))
+            cli.output_directory(options.output, ())
+        encoder = sememe.BiEncoder(
+            options.model or cli.DEFAULT_MODEL, **cli.engine_options(options)
+        )
         vectors = _vectors(options, table, texts, lambda: encoder)
         index = _created(options, encoder)
     else:
@@ -251,7 +242,7 @@ def _reindex(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]
     encoder = sememe.BiEncoder(
         options.model or info.model,
         pooling=None if options.model else info.pooling,
-        **engine_options(options),
+        **cli.engine_options(options),
     )
     index, is_new = sememe.Index(store, None), encoder.fingerprint != info.fingerprint
     try:
@@ -275,7 +266,7 @@ def _show(options: argparse.Namespace) -> int:
         if options.list:
             for row in index.rows(options.where):
                 if options.json:
-                    print_json({"id": row.id, "text": row.text, "metadata": row.metadata})
+                    cli.print_json({"id": row.id, "text": row.text, "metadata": row.metadata})
                 else:
                     print(one_line(" · ".join([row.id, row.text, *labelled(row.metadata)])))
             return 0
@@ -289,7 +280,7 @@ def _show(options: argparse.Namespace) -> int:
         columns[key] = values
     write_table(Path(options.export), columns)
     if options.json:
-        print_json({"texts": len(rows), "output": options.export})
+        cli.print_json({"texts": len(rows), "output": options.export})
     print(f"{counted(len(rows), 'text')} written to {options.export}", file=sys.stderr)
     return 0
 

@@ -2,22 +2,9 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import (
-    add_command,
-    add_json,
-    add_model,
-    add_roles,
-    check_outputs,
-    engine_options,
-    print_json,
-    whole_number,
-)
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
+from sememe.cli import parser as cli
 
 _EXAMPLES = """\
 sememe mine pairs.csv --corpus passages.jsonl -o triplets.parquet
@@ -25,9 +12,9 @@ sememe mine faq.csv --columns anchor=question,positive=answer --corpus answers.t
 sememe mine pairs.csv --corpus texts.txt --cross my-cross-encoder --scores -o taught.parquet"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "mine",
         summary="find hard negatives for pairs, to train on as triplets",
@@ -41,14 +28,14 @@ def add_commands(commands: "Commands") -> None:
     parser.add_argument("--corpus", metavar="FILE", required=True,
                         help="the texts that may be negatives")  # fmt: skip
     parser.add_argument("--column", metavar="NAME", help="the corpus' column with the text")
-    add_roles(parser)
+    cli.add_roles(parser)
     parser.add_argument("-o", "--output", metavar="OUT", required=True,
                         help="the triplets: x.csv, x.tsv, x.xlsx, x.jsonl or x.parquet"
                         )  # fmt: skip
-    add_model(parser)
-    parser.add_argument("--negatives", metavar="N", type=whole_number, default=1,
+    cli.add_model(parser)
+    parser.add_argument("--negatives", metavar="N", type=cli.whole_number, default=1,
                         help="for each pair (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--ranks", metavar=("FIRST", "LAST"), type=whole_number, nargs=2,
+    parser.add_argument("--ranks", metavar=("FIRST", "LAST"), type=cli.whole_number, nargs=2,
                         default=(1, 100), help="which of the nearest may be one (default: 1 100)"
                         )  # fmt: skip
     parser.add_argument("--margin", metavar="SHARE", type=float, default=0.05, help="a negative is "
@@ -61,20 +48,20 @@ def add_commands(commands: "Commands") -> None:
                         "negatives; the margin is then of its scores")  # fmt: skip
     parser.add_argument("--scores", action="store_true", help="write the scores too, for the "
                         "losses margin-mse and kl")  # fmt: skip
-    add_json(parser, "a summary")
+    cli.add_json(parser, "a summary")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     from sememe.tables import check_destination, write_table
 
-    check_outputs([options.data, options.corpus], {"-o": options.output})
+    cli.check_outputs([options.data, options.corpus], {"-o": options.output})
     check_destination(options.output)
     names = ("negatives", "margin", "same", "cross", "scores", "column")
     triplets = sememe.mine_negatives(
         options.data,
         options.corpus,
-        sememe.BiEncoder(options.model, **engine_options(options)),
+        sememe.BiEncoder(options.model, **cli.engine_options(options)),
         ranks=tuple(options.ranks),
         columns=options.columns or None,
         work=f"{options.output}.mining",
@@ -83,6 +70,6 @@ def _run(options: argparse.Namespace) -> int:
     write_table(options.output, triplets)
     rows = len(triplets["anchor"])
     if options.json:
-        print_json({"output": options.output, "rows": rows, "negatives": options.negatives})
+        cli.print_json({"output": options.output, "rows": rows, "negatives": options.negatives})
     print(f"{options.output}: {rows:,} rows, {options.negatives} negatives each", file=sys.stderr)
     return 0

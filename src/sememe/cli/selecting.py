@@ -2,20 +2,9 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 import sememe
-from sememe.cli.parser import (
-    add_command,
-    add_json,
-    add_roles,
-    check_outputs,
-    print_json,
-    whole_number,
-)
-
-if TYPE_CHECKING:
-    from sememe.cli.parser import Commands
+from sememe.cli import parser as cli
 
 _EXAMPLES = """\
 sememe select labelled-pairs.csv
@@ -25,9 +14,9 @@ sememe select articles.txt --task search --ask 25 -o questions.csv
 sememe select articles.txt --task search --labels questions.csv"""
 
 
-def add_commands(commands: "Commands") -> None:
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
+    parser = cli.add_command(
         commands,
         "select",
         summary="find the right encoder for your data and machine, by measuring",
@@ -42,25 +31,25 @@ def add_commands(commands: "Commands") -> None:
                         "labels, with --task")  # fmt: skip
     parser.add_argument("--task", choices=("search", "cluster", "pairs", "classify"),
                         help="what it is for, where the columns do not say it")  # fmt: skip
-    add_roles(parser)
+    cli.add_roles(parser)
     parser.add_argument("--model", metavar="M", nargs="+", action="extend", default=[],
                         help="further candidates of any kind: names or folders")  # fmt: skip
     parser.add_argument("--only", action="store_true", help="no candidates but those of --model")
     parser.add_argument("--train", action="store_true", help="for classes, tune encoders too: "
                         "minutes each")  # fmt: skip
     parser.add_argument("--queries", metavar="FILE", help="for search without labels, real queries")
-    parser.add_argument("--texts", metavar="N", type=whole_number, help="how many texts there will "
-                        "be (default: as many as in DATA)")  # fmt: skip
-    parser.add_argument("--queries-per-day", metavar="N", type=whole_number,
+    parser.add_argument("--texts", metavar="N", type=cli.whole_number, help="how many texts there "
+                        "will be (default: as many as in DATA)")  # fmt: skip
+    parser.add_argument("--queries-per-day", metavar="N", type=cli.whole_number,
                         help="how many queries a day an index will answer")  # fmt: skip
     parser.add_argument("--latency", metavar="T", help="the longest that a call may take, as 50ms")
     parser.add_argument("--memory", metavar="S", help="the most memory, as 2GB")
-    parser.add_argument("--ask", metavar="N", type=whole_number, help="write to -o what is most "
-                        "worth labelling: so many queries, texts or pairs")  # fmt: skip
+    parser.add_argument("--ask", metavar="N", type=cli.whole_number, help="write to -o what is "
+                        "most worth labelling: so many queries, texts or pairs")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", help="the table that --ask writes")
     parser.add_argument("--labels", metavar="FILE", help="what --ask wrote, filled in")
     parser.add_argument("--report", metavar="HTML", help="write the report, one HTML file")
-    add_json(parser, "everything that was measured")
+    cli.add_json(parser, "everything that was measured")
     parser.set_defaults(run=_run)
 
 
@@ -71,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         raise sememe.errors.InputError("--ask N and -o FILE go together: give both.")
     outputs = {"-o": options.output, "--report": options.report}
     inputs = [options.data, *filter(None, [options.labels, options.queries])]
-    check_outputs(inputs, {name: file for name, file in outputs.items() if file})
+    cli.check_outputs(inputs, {name: file for name, file in outputs.items() if file})
     names = ("task", "labels", "queries", "texts", "queries_per_day", "latency", "memory", "train")
     result = sememe.select(
         options.data,
@@ -88,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
         result.save(options.report)
         print(f"{options.report}: the report", file=sys.stderr)
     if options.json:
-        print_json(result.to_dict())
+        cli.print_json(result.to_dict())
     else:
         print("\n".join([*_aligned(table(result)), "", result.verdict]))
         if result.equals:
