@@ -157,7 +157,7 @@ def test_an_output_that_is_a_file_is_refused_before_the_work(tmp_path: Path) -> 
     (tmp_path / "taken").write_text("mine")
     done = sememe("cluster", str(OPINIONS), "-o", str(tmp_path / "taken"))
     assert done.returncode == 2
-    assert "this is a file" in done.stderr
+    assert "is a file, not a folder" in done.stderr
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -166,7 +166,7 @@ def test_an_output_below_a_file_is_refused_before_the_work(tmp_path: Path) -> No
     done = sememe("cluster", str(OPINIONS), "-o", str(tmp_path / "taken" / "out"))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "this is a file" in done.stderr
+    assert "is a file, not a folder" in done.stderr
 
 
 @pytest.mark.slow
