@@ -84,8 +84,12 @@ def communities(graph: sparse.csr_matrix, resolution: float) -> Labels:
     # Its refinement draws from C's rand(), whatever random_state says: unless that is seeded, and
     # nobody draws in between, the same graph gives other communities at the next call.
     with _one_at_a_time():
-        ctypes.CDLL("ucrtbase" if os.name == "nt" else None).srand(0)
+        _seed_rand(0)
         return numbered(leiden.fit_predict(graph))
+
+
+def _seed_rand(seed: int) -> None:
+    ctypes.CDLL("ucrtbase" if os.name == "nt" else None).srand(seed)
 
 
 class _Terminating(Leiden):  # type: ignore[misc]
