@@ -8,7 +8,7 @@ move:    the map moves all vectors and weighs all edges; without trust, nothing 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
@@ -83,6 +83,8 @@ def teach(
     reader = Reader(scorer, texts, Budget.parse(budget), most, progress)
 
     target = None if evidence is None else evidence.target
+    if evidence is not None and target is not None:
+        evidence = replace(evidence, looks=1 + reader.remaining // _step(len(texts)))
 
     def unmoved(trust: Trust | None, gain: Gain | None = None) -> Cascade:
         outcome = report(reader, trust, gain=gain, target=target)
@@ -150,7 +152,12 @@ def _looks(texts: int, reader: Reader, target: float | None) -> Iterator[int]:
         yield reader.spent + reader.remaining
     else:
         while reader.remaining:
-            yield reader.spent + max(FEWEST, round(_STEP * texts))
+            yield reader.spent + _step(texts)
+
+
+def _step(texts: int) -> int:
+    """How many pairs are read between two looks at the gain."""
+    return max(FEWEST, round(_STEP * texts))
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,14 @@ class Labels:
     def __len__(self) -> int:
         return len(self.texts) if self.unit == "texts" else len(self.same)
 
-    def compared(self, scores: Values, others: Values) -> tuple[float, float, float]:
+    def compared(
+        self, scores: Values, others: Values, looks: int = 1
+    ) -> tuple[float, float, float]:
         """The average precision of scores of the pairs less that of others, and its 95 % interval.
 
         The bootstrap (Efron and Tibshirani, 1993) draws what was labelled, pairs or texts, with
-        replacement; a pair of texts then counts as often as both were drawn together.
+        replacement; a pair of texts then counts as often as both were drawn together. Where it is
+        one of several `looks`, the interval is wide enough for all of them together (Bonferroni).
         """
         places = [np.unique(-each, return_inverse=True)[1] for each in (scores, others)]
 
@@ -175,7 +178,7 @@ class Labels:
             if self.unit == "texts":
                 times = times[self.pairs.first] * times[self.pairs.second]
             draws.append(difference(times.astype(np.float64)))
-        low, high = np.nanquantile(draws, [0.025, 0.975])
+        low, high = np.nanquantile(draws, [0.025 / looks, 1 - 0.025 / looks])
         return difference(np.ones(len(self.same))), float(low), float(high)
 
 
@@ -187,18 +190,21 @@ class Evidence:
         labels: what people say.
         vectors: float32 (texts of the labels, dim).
         target: the gain after which no more pairs are read; None to spend the budget.
+        looks: how often the gain is looked at, at the most.
     """
 
     labels: Labels
     vectors: Floats
     target: float | None = None
+    looks: int = 1
 
     def gain(self, linear_map: LinearMap, rho: float) -> Gain:
         """What a map gains over centred vectors: centring alone takes no cross-encoder."""
         alone = normalized(self.vectors - linear_map.mean)
         moved = linear_map.move(self.vectors)
         pairs = self.labels.pairs
-        gain = self.labels.compared(pairs.products(moved, moved), pairs.products(alone, alone))
+        after, before = (pairs.products(each, each) for each in (moved, alone))
+        gain = self.labels.compared(after, before, self.looks)
         return Gain(len(self.labels), 1.0, rho, 0.0, *gain, self.labels.unit)
 
 
