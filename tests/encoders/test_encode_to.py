@@ -271,7 +271,7 @@ def test_the_passages_of_a_file_keep_its_other_columns(encoder: BiEncoder, tmp_p
 def test_split_is_for_what_is_written(encoder: BiEncoder) -> None:
     with pytest.raises(InputError, match=r"several vectors. Take encode_to\(\)"):
         encoder.encode(LONG, long="split")
-    with pytest.raises(InputError, match="two vectors"):
+    with pytest.raises(InputError, match="several passages"):
         encoder.encode_tokens(LONG, long="split")
 
 
