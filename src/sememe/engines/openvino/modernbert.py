@@ -58,7 +58,8 @@ def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> list[str]:
     kinds = checkpoint.config.get("layer_types")
     if kinds is None:
         every = config.size("global_attn_every_n_layers", 3)
-        kinds = [_LOCAL if index % every else _GLOBAL for index in range(count)]
+        listed = range(min(count, len(checkpoint.weights.names) + 1))  # however many it claims
+        return [_LOCAL if index % every else _GLOBAL for index in listed]
     if not isinstance(kinds, list) or len(kinds) != count or not {*map(str, kinds)} <= {*_THETAS}:
         raise CheckpointError(
             f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for each of the "
