@@ -122,7 +122,8 @@ def test_a_long_job_says_so_while_it_has_hardly_begun(
     pipeline: Pipeline, tokenizer: Tokenizer
 ) -> None:
     ((first, tokens),) = tokenized(many(4500), tokenizer)
-    with pytest.warns(CostWarning, match=r"Encoding 90,000,000,000 texts will take about .* days\."):
+    message = r"Encoding 90,000,000,000 texts will take about .* days\."
+    with pytest.warns(CostWarning, match=message):
         for _ in pipeline.run(first, tokens, Work(None, 99), remaining=90_000_000_000):
             pass
 

@@ -58,6 +58,16 @@ class Shown:
         page.goto(path.as_uri())
         return shown
 
+    @classmethod
+    @contextmanager
+    def watched(cls, browser: Browser, path: Path) -> Iterator[Self]:
+        """A page that is to ask for itself and nothing else, and to complain of nothing."""
+        shown = cls.opened(browser, path)
+        yield shown
+        assert shown.requests == [path.as_uri()], "the file asks for itself and nothing else"
+        assert shown.complaints == []
+        shown.page.context.close()
+
     def drawn(self) -> None:
         """Wait for events on their way and the frame they ask for."""
         frame = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"

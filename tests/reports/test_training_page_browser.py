@@ -74,11 +74,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shown(browser: Browser, written: Path) -> Iterator[Shown]:
-    shown = Shown.opened(browser, written)
-    yield shown
-    assert shown.requests == [written.as_uri()], "the file asks for itself and nothing else"
-    assert shown.complaints == []
-    shown.page.context.close()
+    with Shown.watched(browser, written) as shown:
+        yield shown
 
 
 def reading(shown: Shown, chart: str) -> str:

@@ -143,9 +143,7 @@ def described(
     return result
 
 
-def class_terms(
-    groups: Sequence[Sequence[str]], extra: frozenset[str] = frozenset()
-) -> list[tuple[str, ...]]:
+def class_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """The words and phrases that tell each group from the others, best first.
 
     Class-based TF-IDF (Grootendorst 2022): in how many texts of the group a phrase is, times
@@ -158,7 +156,7 @@ def class_terms(
     """
     return [
         tuple(weights[phrase] for phrase in islice(_without_forms(weights), _TERMS))
-        for weights in _weighted(groups, extra | _stop_words(groups))
+        for weights in _weighted(groups, _stop_words(groups))
     ]
 
 

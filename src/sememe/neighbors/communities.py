@@ -139,10 +139,10 @@ def sums(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
     return np.asarray(sparse.csr_matrix((ones, (labels, np.arange(len(labels)))), shape) @ vectors)
 
 
-def refined(vectors: NDArray[np.float32], labels: Labels, rounds: int = _ROUNDS) -> Labels:
+def refined(vectors: NDArray[np.float32], labels: Labels) -> Labels:
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
     centers = normalized(sums(vectors, labels))
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         closest = _nearest_center(vectors, centers)
         if np.array_equal(closest, labels):
             break

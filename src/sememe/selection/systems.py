@@ -1,6 +1,5 @@
 """Ways of using models, with the face that is measured: only the verb that each is for."""
 
-import re
 import sqlite3
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,8 @@ from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
 from sememe.search.ranking import fused
 from sememe.search.rows import Match, Row
+from sememe.search.sqlite.connection import TOKENIZERS
+from sememe.search.sqlite.store import match_expression
 
 Floats = npt.NDArray[Any]
 Ints = npt.NDArray[Any]
@@ -62,7 +63,7 @@ class Words:
         if documents is not self._documents:
             self._connection.executescript(
                 "DROP TABLE IF EXISTS words;"
-                "CREATE VIRTUAL TABLE words USING fts5(text, tokenize='porter unicode61');"
+                f"CREATE VIRTUAL TABLE words USING fts5(text, tokenize='{TOKENIZERS['english']}');"
             )
             rows = enumerate(documents)
             self._connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", rows)
@@ -70,10 +71,9 @@ class Words:
         sql = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
         rankings = []
         for query in queries:
-            words = dict.fromkeys(re.findall(r"\w+", query.lower()))
-            question = " OR ".join(f'"{word}"' for word in words)
+            question = match_expression(query)
             rankings.append(
-                self._connection.execute(sql, (question, depth)).fetchall() if words else []
+                self._connection.execute(sql, (question, depth)).fetchall() if question else []
             )
         return rankings
 

@@ -4,7 +4,7 @@ transformers 5 writes `layer_types` and `rope_parameters` into config.json, tran
 `global_attn_every_n_layers`, `global_rope_theta` and `local_rope_theta`; both are read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import openvino.opset13 as ops
@@ -53,13 +53,12 @@ def hidden_states(
     return _norm(base, config, x, "final_norm"), hidden
 
 
-def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> list[str]:
+def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> Iterable[str]:
     """Which of the layers attend to all tokens, and which only to those nearby."""
     kinds = checkpoint.config.get("layer_types")
     if kinds is None:
         every = config.size("global_attn_every_n_layers", 3)
-        listed = range(min(count, len(checkpoint.weights.names) + 1))  # however many it claims
-        return [_LOCAL if index % every else _GLOBAL for index in listed]
+        return (_LOCAL if index % every else _GLOBAL for index in range(count))
     if not isinstance(kinds, list) or len(kinds) != count or not {*map(str, kinds)} <= {*_THETAS}:
         raise CheckpointError(
             f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for each of the "

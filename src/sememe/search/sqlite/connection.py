@@ -16,7 +16,7 @@ from sememe.search.store import IndexInfo, info_values
 
 FILE = "data.sqlite"
 _FORMATS = (1, 2)  # of texts, and of texts in passages
-_TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
+TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
 
 # A key is never used again, so a row of the neighbours' file can be dead but never another text.
 # `id` has no type, for sememe 0.1 stored whole numbers as such: see `stored_ids`.
@@ -48,7 +48,7 @@ def create_file(path: Path, info: IndexInfo) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(
             _TABLES.format(
-                tokenizer=_TOKENIZERS[info.language],
+                tokenizer=TOKENIZERS[info.language],
                 unique="" if info.passage_tokens else "UNIQUE",
                 start=", start INTEGER NOT NULL, UNIQUE (id, start)" * bool(info.passage_tokens),
             )

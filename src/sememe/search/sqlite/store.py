@@ -42,6 +42,15 @@ from sememe.search.store import PART, IndexInfo, Opened, Store
 _WORD = re.compile(r"\w+")
 
 
+def match_expression(query: str) -> str:
+    """What FTS5 matches texts with any word of a query by; "" for a query without words.
+
+    >>> match_expression("Lost my card: lost!")
+    '"lost" OR "my" OR "card"'
+    """
+    return " OR ".join(f'"{word}"' for word in dict.fromkeys(_WORD.findall(query.lower())))
+
+
 class SQLiteStore(Store):
     """A folder that holds an index. One of these writes at a time, any number read meanwhile."""
 
@@ -166,10 +175,9 @@ class SQLiteStore(Store):
 
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
         """The rows with the best Okapi BM25 (Robertson et al., 1994), by SQLite's FTS5."""
-        words = dict.fromkeys(_WORD.findall(query.lower()))
-        if not words:
+        question = match_expression(query)
+        if not question:
             return []
-        any_word = " OR ".join(f'"{word}"' for word in words)
         hits = "SELECT rowid AS hit, -bm25(words) AS score FROM words WHERE words MATCH ?"
         condition, values = self._condition(where)
         if where is None:
@@ -177,7 +185,7 @@ class SQLiteStore(Store):
         lines = self._query(
             f"SELECT score, {self._columns} FROM ({hits}) JOIN texts ON key = hit "
             f"WHERE {condition} ORDER BY score DESC, key LIMIT ?",
-            (any_word, *values, count),
+            (question, *values, count),
         )
         return [Match(row(line), score) for score, *line in lines]
 
