@@ -72,7 +72,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> Parser:
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    show_help(parser)
+    parser.set_defaults(run=lambda _: show_help(parser))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in _MODULES:
         import_module(f"sememe.cli.{name}").add_commands(commands)
