@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
     from sememe.tables import read_texts
 
     cli.check_outputs([options.file], {"-o": options.output})
-    texts = read_texts(options.file, options.column).texts
+    texts = read_texts(options.file, options.column)
     how = cli.arguments(options, sememe.distill)
     how["teacher"] = options.teacher if len(options.teacher) > 1 else options.teacher[0]
     outcome = sememe.distill(texts, **how)

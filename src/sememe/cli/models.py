@@ -77,7 +77,7 @@ def _quantize(options: argparse.Namespace) -> int:
 
     if options.column and not options.texts:
         raise InputError("--column does nothing without --texts: leave it out.")
-    texts = read_texts(options.texts, options.column).texts if options.texts else None
+    texts = read_texts(options.texts, options.column) if options.texts else None
     ranges, path = sememe.quantize(options.model, texts=texts, source=options.texts or "")
     fidelity = ranges.fidelity
     noun = "texts" if fidelity.measure == "cosine" else "pairs"
