@@ -1,6 +1,5 @@
 """The file of an index: its tables, what SQLite's errors mean, and one connection to it."""
 
-import json
 import os
 import sqlite3
 import time
@@ -8,37 +7,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Any, TypeVar
 from weakref import WeakSet
 
 from sememe.errors import StoreError, StoreMissing, is_unavailable
-from sememe.search.store import IndexInfo, info_values
+from sememe.search.store import IndexInfo, Run, T, check_format, write_format, write_info
 
 FILE = "data.sqlite"
-_FORMATS = (1, 2)  # of texts, and of texts in passages
 TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
+VECTORS = "CREATE TABLE {} (key INTEGER PRIMARY KEY, vector BLOB NOT NULL)"
 
 # A key is never used again, so a row of the neighbours' file can be dead but never another text.
-# `id` has no type, for sememe 0.1 stored whole numbers as such: see `stored_ids`.
-_TABLES = """
-CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE texts (
-    key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL {unique}, text TEXT NOT NULL,
-    metadata TEXT NOT NULL {start}
+_TABLES = f"""
+CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE rows (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, start INTEGER NOT NULL,
+    text TEXT NOT NULL, metadata TEXT NOT NULL, UNIQUE (id, start)
 );
-CREATE TABLE vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE TABLE new_vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+{VECTORS.format("vectors")};
 CREATE VIRTUAL TABLE words
-    USING fts5(text, content='texts', content_rowid='key', tokenize='{tokenizer}');
-CREATE TRIGGER added AFTER INSERT ON texts BEGIN
+    USING fts5(text, content='rows', content_rowid='key', tokenize='{{tokenizer}}');
+CREATE TRIGGER added AFTER INSERT ON rows BEGIN
     INSERT INTO words(rowid, text) VALUES (new.key, new.text);
 END;
-CREATE TRIGGER removed AFTER DELETE ON texts BEGIN
+CREATE TRIGGER removed AFTER DELETE ON rows BEGIN
     INSERT INTO words(words, rowid, text) VALUES ('delete', old.key, old.text);
-    DELETE FROM vectors WHERE key = old.key;
-    DELETE FROM new_vectors WHERE key = old.key;
 END;
 """
+
+
+def runner(connection: sqlite3.Connection) -> Run:
+    """What runs a statement and gives its rows."""
+    return lambda sql, values=(): connection.execute(sql, values).fetchall()
 
 
 def create_file(path: Path, info: IndexInfo) -> None:
@@ -46,39 +45,11 @@ def create_file(path: Path, info: IndexInfo) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(
-            _TABLES.format(
-                tokenizer=TOKENIZERS[info.language],
-                unique="" if info.passage_tokens else "UNIQUE",
-                start=", start INTEGER NOT NULL, UNIQUE (id, start)" * bool(info.passage_tokens),
-            )
-        )
-        state = {"format": _FORMATS[bool(info.passage_tokens)], "about": "", "generation": 0}
-        state |= {"graph": "", "next": ""}
-        connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
-        set_info(connection, info)
+        connection.executescript(_TABLES.format(tokenizer=TOKENIZERS[info.language]))
+        write_format(runner(connection))
+        write_info(runner(connection), info)
     finally:
         connection.close()
-
-
-def get_state(connection: sqlite3.Connection, name: str) -> Any:
-    """A value that the index remembers."""
-    return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
-
-
-def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
-    """Remember a value."""
-    connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))
-
-
-def get_info(connection: sqlite3.Connection) -> IndexInfo:
-    """What the index remembers of itself."""
-    return IndexInfo(**json.loads(get_state(connection, "about")))
-
-
-def set_info(connection: sqlite3.Connection, info: IndexInfo) -> None:
-    """Remember it."""
-    set_state(connection, "about", json.dumps(info_values(info)))
 
 
 @contextmanager
@@ -111,7 +82,6 @@ def readable_errors(folder: Path) -> Iterator[None]:
         raise StoreError(message, unavailable=is_unavailable(error)) from error
 
 
-T = TypeVar("T")
 _EMPTY_LOG = 32  # bytes: a header, and nothing written
 _TRIES, _PAUSE = 10, 0.02  # of a reader without rights, while a writer comes and goes; seconds
 
@@ -139,7 +109,7 @@ class Connection:
 
     Raises:
         StoreMissing: there is none, and one could be made there.
-        StoreError: it is cut short or no index, or a later sememe wrote it.
+        StoreError: it is cut short or no index, or another version of sememe made it.
     """
 
     connection: sqlite3.Connection
@@ -159,14 +129,7 @@ class Connection:
         with _opening:
             _connections.add(self)
         try:
-            sql = "SELECT value FROM state WHERE name = 'format'"
-            version = self.read(lambda connection: connection.execute(sql).fetchone())
-            if version is None:
-                raise StoreError(f"{self._path} is no index of sememe's.")
-            if version[0] not in _FORMATS:
-                raise StoreError(
-                    f"{folder} was written by a later sememe: pip install --upgrade sememe"
-                )
+            self.read(lambda connection: check_format(runner(connection), str(self._path)))
         except BaseException:
             self.close()
             raise
