@@ -95,9 +95,9 @@ def write(
                 "text or metadata: upsert() replaces it, --replace on the command line."
             )
         info = store.info()
-        source = None if vectors is None else _checked(vectors, len(rows), info)[new]
+        checked = None if vectors is None else _checked(vectors, len(rows), info)
         if new:
-            source = encoder() if source is None else source
+            source = encoder() if checked is None else checked[new]
             fingerprint = getattr(source, "fingerprint", info.fingerprint)
             for step, part in steps(source, [rows[n] for n in new], info, progress):
                 store.put(step, part, fingerprint, replace=replace)

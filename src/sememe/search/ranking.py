@@ -1,7 +1,7 @@
 """From matches to hits: rankings fused, and the sentence of each text that fits best."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -118,14 +118,15 @@ def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[
     Cormack, Clarke and Buettcher (2009), Reciprocal rank fusion outperforms Condorcet and
     individual rank learning methods. Of equals, the one that came first.
     """
-    scores: Counter[Any] = Counter()
+    scores: dict[Any, float] = defaultdict(float)
     rows: dict[Any, Row] = {}
     for ranking in rankings:
         for rank, (row, _) in enumerate(ranking, start=1):
             key = row.id, 0 if by_text else row.start
             rows.setdefault(key, row)
             scores[key] += 1 / (_RANK + rank)
-    return [Match(rows[key], score) for key, score in scores.most_common()]
+    best = sorted(scores, key=lambda key: -scores[key])
+    return [Match(rows[key], scores[key]) for key in best]
 
 
 def by_document(

@@ -139,20 +139,18 @@ _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
 
 def why_not_json(value: object) -> str:
     """Why JSON cannot hold a value; "" if it can."""
-    depth = f"is nested more than {_MAX_DEPTH} deep"
     try:
         _JSON.encode(value).encode()
-    except RecursionError:
-        return depth
+        if not _deeper(value, _MAX_DEPTH):
+            return ""
     except UnicodeEncodeError:
         return "has half of a surrogate pair in it, which is no character"
-    except ValueError as error:
-        if "Circular" in str(error):
-            return depth
-        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
     except TypeError as error:
         return f"has in it what JSON cannot hold, {error}: make it a text"
-    return depth if _deeper(value, _MAX_DEPTH) else ""
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, ValueError) and "Circular" not in str(error):
+            return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
+    return f"is nested more than {_MAX_DEPTH} deep"
 
 
 def _checked_id(value: Any, number: int) -> str:
@@ -199,13 +197,12 @@ def _checked_metadata(metadata: Mapping[str, Any] | None, number: int) -> Mappin
         return {}
     if not isinstance(metadata, Mapping):
         raise InputError(f"metadata[{number}] is {shown(metadata)}; give a dict, or None.")
-    for key in metadata:
+    for key, value in metadata.items():
         if not isinstance(key, str) or key in _RESERVED:
             raise InputError(
                 f"metadata[{number}] has the key {key!r}: keys are strings, and "
                 f"{' and '.join(_RESERVED)} are the index's own."
             )
-    for key, value in metadata.items():
         if why := why_not_json([key]) or why_not_json(value):
             raise InputError(f"metadata[{number}] cannot be kept: {key!r} {why}.")
     copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)))

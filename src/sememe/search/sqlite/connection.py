@@ -3,10 +3,11 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock
+from typing import Any
 from weakref import WeakSet
 
 from sememe.errors import StoreError, StoreMissing, is_unavailable
@@ -35,19 +36,15 @@ END;
 """
 
 
-def runner(connection: sqlite3.Connection) -> Run:
-    """What runs a statement and gives its rows."""
-    return lambda sql, values=(): connection.execute(sql, values).fetchall()
-
-
 def create_file(path: Path, info: IndexInfo) -> None:
     """Make the file of an index without rows."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_TABLES.format(tokenizer=TOKENIZERS[info.language]))
-        write_format(runner(connection))
-        write_info(runner(connection), info)
+        run: Run = lambda sql, values=(): connection.execute(sql, values).fetchall()  # noqa: E731
+        write_format(run)
+        write_info(run, info)
     finally:
         connection.close()
 
@@ -104,8 +101,8 @@ class Connection:
 
     Attributes:
         mutex: held by whoever uses the connection.
-        connection: another one, after `read`, if the process was forked, or if somebody wrote whom
-            this one could not see.
+        connection: what runs statements; another one, after `read`, if the process was forked, or
+            if somebody wrote whom this one could not see.
 
     Raises:
         StoreMissing: there is none, and one could be made there.
@@ -129,20 +126,20 @@ class Connection:
         with _opening:
             _connections.add(self)
         try:
-            self.read(lambda connection: check_format(runner(connection), str(self._path)))
+            self.read(lambda run: check_format(run, str(self._path)))
         except BaseException:
             self.close()
             raise
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` gives, which may be done twice: when somebody wrote meanwhile unseen."""
+    def read(self, step: Callable[[Run], T]) -> T:
+        """What `step` gives, which may be done twice: when somebody wrote meanwhile unseen."""
         with self.mutex, readable_errors(self._folder):
             self.check()
             for _ in range(_TRIES):
                 try:
                     if self._is_stale or self._has_changed():
                         self._connect()
-                    result = work(self.connection)
+                    result = step(self.run)
                     if not self._has_changed():
                         return result
                 except Exception as error:
@@ -155,6 +152,24 @@ class Connection:
             f"{self._folder} cannot be read without the right to write: somebody is writing, or "
             "was killed while writing. Who may write to it has to open it once."
         )
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """The rows of one statement."""
+        return self.connection.execute(sql, values).fetchall()
+
+    def transact(self, step: Callable[[Run], T]) -> T:
+        """What `step` gives; all of its statements are written, or none."""
+        with self.mutex, readable_errors(self._folder):
+            self.read(lambda _: None)  # on a connection that is of now
+            try:
+                self.run("BEGIN IMMEDIATE")
+                result = step(self.run)
+                self.run("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.run("ROLLBACK")
+                raise
+        return result
 
     def check(self) -> None:
         """StoreError if another file is in the place of this one, or none."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +23,8 @@ from sememe.search.sqlite.connection import (
     create_file,
     obstacle,
     readable_errors,
-    runner,
 )
-from sememe.search.sqlite.vectors import VectorIndex, nearest_rows, update_graph
+from sememe.search.sqlite.vectors import VectorIndex, nearest_rows, sorted_keys, update_graph
 from sememe.search.store import COLUMNS, IndexInfo, Place, Run, Store, T, as_row
 
 _WORD = re.compile(r"\w+")
@@ -83,7 +81,13 @@ class SQLiteStore(Store):
         return cls(folder)
 
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        return self._file.read(lambda connection: runner(connection)(sql, values))
+        return self._file.read(lambda run: run(sql, values))
+
+    def _transact(self, step: Callable[[Run], T]) -> T:
+        with self.writing():
+            result = self._file.transact(step)
+            self._may_be_late = True
+        return result
 
     def _insert(self, run: Run, rows: Sequence[Row], vectors: Vectors) -> None:
         [[last]] = run("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'rows'")
@@ -124,17 +128,19 @@ class SQLiteStore(Store):
     ) -> list[list[Match]]:
         """The rows with the greatest inner products, by the graph where there are many."""
 
-        def search(connection: sqlite3.Connection) -> list[list[Match]]:
+        def search(run: Run) -> list[list[Match]]:
+            connection = self._file.connection
             try:
-                connection.execute("BEGIN")  # all that is read is of one moment
+                run("BEGIN")  # all that is read is of one moment
                 if connection is not self._vectors_of:  # which may have read what was half written
                     self._vectors, self._vectors_of = VectorIndex(self._folder), connection
-                self._vectors.refresh(connection)
+                self._vectors.refresh(run)
                 self._check_encoder(self._vectors.info, fingerprint, "search again")
-                return nearest_rows(connection, self._vectors, vectors, count, where)
+                among = None if where is None else sorted_keys(run, *where.sql(SQLITE))
+                return nearest_rows(run, self._vectors, vectors, count, among)
             finally:
                 if connection.in_transaction:
-                    connection.execute("COMMIT")
+                    run("COMMIT")
 
         return self._file.read(search)
 
@@ -157,12 +163,12 @@ class SQLiteStore(Store):
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
 
-        def vacuum(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO words(words) VALUES ('optimize')")
-            connection.execute("PRAGMA temp_store = DEFAULT")  # the new file is of the old's size
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA temp_store = MEMORY")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        def vacuum(run: Run) -> None:
+            run("INSERT INTO words(words) VALUES ('optimize')")
+            run("PRAGMA temp_store = DEFAULT")  # the new file is as large as the old one
+            run("VACUUM")
+            run("PRAGMA temp_store = MEMORY")
+            run("PRAGMA wal_checkpoint(TRUNCATE)")
 
         with self.writing():
             update_graph(self._file, self._folder, all_late=True)
@@ -173,21 +179,6 @@ class SQLiteStore(Store):
         with self._file.mutex:
             self._file.close()
             self._vectors = VectorIndex(self._folder)  # which lets go of the graph
-
-    def _transact(self, step: Callable[[Run], T]) -> T:
-        with self.writing(), self._file.mutex, readable_errors(self._folder):
-            self._file.read(lambda _: None)  # on a connection that is of now
-            connection = self._file.connection
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                result = step(runner(connection))
-                connection.execute("COMMIT")
-                self._may_be_late = True
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        return result
 
     def _acquire(self, lock: FileLock) -> None:
         self._file.check()  # FileLock would make a folder that is gone

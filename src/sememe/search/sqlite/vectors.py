@@ -1,8 +1,7 @@
 """Rows by their vectors: in a graph, which may be late, and in memory what came after it."""
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
@@ -13,11 +12,10 @@ from numpy.typing import NDArray
 
 from sememe.neighbors import merge_neighbors, scan
 from sememe.progress import progress_bar
-from sememe.search.query import SQLITE, Condition
 from sememe.search.rows import Keys, Match, Row, Vectors
 from sememe.search.sqlite import graph
 from sememe.search.sqlite.connection import Connection, readable_errors
-from sememe.search.store import COLUMNS, IndexInfo, as_row
+from sememe.search.store import COLUMNS, IndexInfo, Run, as_row
 
 _READ = 20_000  # rows at once
 _STATE = "SELECT name, value FROM state WHERE name IN ('info', 'graph')"
@@ -49,9 +47,9 @@ class VectorIndex:
         """The greatest key in the graph; 0 without one."""
         return self._graph.last if self._graph is not None else 0
 
-    def refresh(self, connection: sqlite3.Connection) -> None:
+    def refresh(self, run: Run) -> None:
         """Read what is new in the file."""
-        state = dict(connection.execute(_STATE).fetchall())
+        state = dict(run(_STATE))
         if state != self._state:
             info = IndexInfo(**json.loads(state["info"]))
             if not self._state or info.fingerprint != self.info.fingerprint:
@@ -62,14 +60,13 @@ class VectorIndex:
             self._keep(self._keys > (np.inf if self._graph is None else self._last))
             self._state = state
         after = max([self._last, *self._keys[-1:].tolist()])
-        late = list(read_vectors(connection, after, self.info.dim))
+        late = list(read_vectors(run, after, self.info.dim))
         if not late:
             return
         keys, rows = zip((self._keys, self._rows), *late, strict=True)
         self._keys, self._rows = np.concatenate(keys), np.concatenate(rows)
         # The + keeps to the index of ids, which is much smaller than the texts.
-        live = connection.execute("SELECT key FROM rows WHERE +key > ?", (self._last,))
-        self._keep(_within(self._keys, _sorted_keys(live)))
+        self._keep(_within(self._keys, sorted_keys(run, "+key > ?", [self._last])))
 
     def _keep(self, which: NDArray[np.bool_]) -> None:
         self._keys, self._rows = self._keys[which], self._rows[which]
@@ -94,16 +91,13 @@ class VectorIndex:
         return merge_neighbors(merged, count)
 
 
-def read_vectors(
-    connection: sqlite3.Connection, after: int, dim: int
-) -> Iterator[tuple[Keys, Vectors]]:
+def read_vectors(run: Run, after: int, dim: int) -> Iterator[tuple[Keys, Vectors]]:
     """Keys above `after`, ascending, and their vectors, a part at a time."""
-    cursor = connection.execute(
-        "SELECT key, vector FROM vectors WHERE key > ? ORDER BY key", (after,)
-    )
-    while part := cursor.fetchmany(_READ):
+    sql = "SELECT key, vector FROM vectors WHERE key > ? ORDER BY key LIMIT ?"
+    while part := run(sql, [after, _READ]):
         keys = np.array([key for key, _ in part], np.int64)
         yield keys, np.frombuffer(b"".join(blob for _, blob in part), np.float32).reshape(-1, dim)
+        after = part[-1][0]
 
 
 def _within(keys: Keys, among: Keys) -> NDArray[np.bool_]:
@@ -124,27 +118,25 @@ _WIDE = 2_000  # from here on to compare all takes no longer
 
 
 def nearest_rows(
-    connection: sqlite3.Connection,
-    index: VectorIndex,
-    vectors: Vectors,
-    count: int,
-    where: Condition | None,
+    run: Run, index: VectorIndex, vectors: Vectors, count: int, among: Keys | None
 ) -> list[list[Match]]:
-    """For each vector the rows with the greatest inner products, best first."""
-    among = None if where is None else _keys(connection, where)
+    """For each vector the rows with the greatest inner products, best first.
+
+    `among` are the keys of the rows that pass a filter, ascending; None without one.
+    """
     rows: dict[int, Row] = {}
     best: list[list[tuple[int, float]]] = [[] for _ in vectors]
     open_queries = list(range(len(vectors)))
     for neighbors in _rounds(len(index), count, among):
         if neighbors is None:
-            all_keys = _keys(connection, None) if among is None else among
+            all_keys = sorted_keys(run, "TRUE", []) if among is None else among
             keys, products = index.exact(vectors[open_queries], count, all_keys)
         else:
             keys, products = index.nearest(vectors[open_queries], neighbors)
         live: Any = rows
         if among is None:
             new = {key for line in keys.tolist() for key in line} - rows.keys() - {-1}
-            rows |= _rows(connection, new)
+            rows |= _rows(run, new)
         else:
             live = set(keys[_within(keys, among)].tolist())
         for query, *line in zip(open_queries, keys.tolist(), products.tolist(), strict=True):
@@ -153,7 +145,7 @@ def nearest_rows(
         if not open_queries or (neighbors is not None and neighbors >= len(index)):
             break
     if among is not None:
-        rows = _rows(connection, {key for line in best for key, _ in line})
+        rows = _rows(run, {key for line in best for key, _ in line})
     return [[Match(rows[key], score) for key, score in line] for line in best]
 
 
@@ -167,19 +159,15 @@ def _rounds(size: int, count: int, among: Keys | None) -> Iterator[int | None]:
     yield None
 
 
-def _rows(connection: sqlite3.Connection, keys: Iterable[int]) -> dict[int, Row]:
+def _rows(run: Run, keys: Iterable[int]) -> dict[int, Row]:
     sql = f"SELECT key, {COLUMNS} FROM rows WHERE key IN (SELECT value FROM json_each(?))"
-    lines = connection.execute(sql, [json.dumps(list(keys))])
-    return {key: as_row(line) for key, *line in lines}
+    return {key: as_row(line) for key, *line in run(sql, [json.dumps(list(keys))])}
 
 
-def _keys(connection: sqlite3.Connection, where: Condition | None) -> Keys:
-    condition, values = ("1", []) if where is None else where.sql(SQLITE)
-    return _sorted_keys(connection.execute(f"SELECT key FROM rows WHERE {condition}", values))
-
-
-def _sorted_keys(lines: Iterable[tuple[int]]) -> Keys:
-    return np.sort(np.fromiter((key for (key,) in lines), np.int64))
+def sorted_keys(run: Run, condition: str, values: Sequence[object]) -> Keys:
+    """The keys of the rows for which a condition in SQL is true, ascending."""
+    keys = run(f"SELECT key FROM rows WHERE {condition}", values)
+    return np.sort(np.fromiter((key for (key,) in keys), np.int64, len(keys)))
 
 
 _LATE = 0.25  # of the graph's vectors: over that, what came later is taken in
@@ -194,14 +182,14 @@ def update_graph(
     Nobody else may write meanwhile. Between its parts the file is free: others search, or fork.
     """
     folder = folder / graph.FOLDER
-    state = dict(file.read(lambda connection: connection.execute(_STATE).fetchall()))
+    state = dict(file.read(lambda run: run(_STATE)))
     name, dim = state.get("graph", ""), IndexInfo(**json.loads(state["info"])).dim
     last, count, size = graph.covered(name)
     if not size or not (folder / name).is_file() or (folder / name).stat().st_size != size:
         last, count = 0, 0  # an index may be copied without it, or with a part
     # The + keeps to the index of ids, which is much smaller than the texts.
     sql = "SELECT count(*), count(CASE WHEN key > ? THEN 1 END) FROM rows WHERE +key > 0"
-    live, late = file.read(lambda connection: connection.execute(sql, (last,)).fetchone())
+    [[live, late]] = file.read(lambda run: run(sql, [last]))
     dead = count - (live - late)
     is_stale = dead > _DEAD * count or (all_late and dead > 0)
     if not (is_stale or late > max(graph.FLAT, _LATE * count) or (all_late and late)):
@@ -213,12 +201,11 @@ def update_graph(
         if new is None:
             return
         with progress_bar(live if is_stale else late, "neighbours", progress) as bar:
-            while part := file.read(lambda c: next(read_vectors(c, new.last, dim), None)):
+            while part := file.read(lambda run: next(read_vectors(run, new.last, dim), None)):
                 new.grow(*part)
                 bar.update(len(part[0]))
         name_after = new.save(folder)
-    sql = "REPLACE INTO state VALUES ('graph', ?)"
-    file.read(lambda connection: connection.execute(sql, (name_after,)))
+    file.read(lambda run: run("REPLACE INTO state VALUES ('graph', ?)", [name_after]))
     with readable_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name != name_after:
