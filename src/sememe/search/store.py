@@ -89,7 +89,7 @@ def check_format(run: Run, place: str) -> None:
 def as_row(line: Sequence[Any]) -> Row:
     """A row out of `COLUMNS`."""
     row_id, text, metadata, start = line
-    return Row(row_id, text, json.loads(metadata), start)
+    return Row(row_id, text, json.loads(metadata) if metadata != "{}" else {}, start)
 
 
 class Store(ABC):

@@ -83,7 +83,7 @@ class Graph:
             best, products = scan(queries, self._rows, count)
             nodes = best.astype(np.int64)
         else:
-            width = _faiss().SearchParametersHNSW(efSearch=max(_LEAST, 2 * count))
+            width = import_module("faiss").SearchParametersHNSW(efSearch=max(_LEAST, 2 * count))
             products, nodes = self._index.search(queries, count, params=width)
         if size == len(self) and nodes.min(initial=0) >= 0:
             return self.keys[nodes], products
@@ -113,7 +113,7 @@ class Graph:
     @property
     def _rows(self) -> Vectors:
         """The nodes' vectors, without a copy."""
-        faiss = _faiss()
+        faiss: Any = import_module("faiss")
         flat = faiss.downcast_index(self._index.storage)
         if not flat.ntotal:
             return np.empty((0, flat.d), np.float32)
