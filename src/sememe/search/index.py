@@ -386,13 +386,13 @@ class Index:
         ]
 
     def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
-        if not isinstance(rerank, str | os.PathLike):
-            return check_reranker(as_scorer(rerank, "rerank"))
-        name = os.fspath(rerank)
-        with self._opening():
-            if name not in self._rerankers:
-                self._rerankers[name] = as_scorer(name, "rerank")
-        return check_reranker(self._rerankers[name])
+        if isinstance(rerank, str | os.PathLike):
+            name = os.fspath(rerank)
+            with self._opening():
+                if name not in self._rerankers:
+                    self._rerankers[name] = as_scorer(name, "rerank")
+                rerank = self._rerankers[name]
+        return check_reranker(as_scorer(rerank, "rerank"))
 
     def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.

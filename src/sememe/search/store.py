@@ -19,7 +19,7 @@ PART = 2_000
 COLUMNS = "id, text, CAST(metadata AS TEXT), start"
 """What `as_row` makes a row of."""
 
-_FORMAT = 3
+_FORMAT = "3"
 _JSON_TYPES = {"text": "string", "integer": "number", "real": "number"}
 _JSON_TYPES |= {"true": "boolean", "false": "boolean"}
 Place = str | os.PathLike[str]
@@ -65,21 +65,22 @@ class IndexInfo:
     passage_overlap: int = 0
 
 
+def create_state(run: Run, info: IndexInfo) -> None:
+    """Fill the table `state` of a new index."""
+    run("INSERT INTO state VALUES ('format', ?)", [_FORMAT])
+    write_info(run, info)
+
+
 def write_info(run: Run, info: IndexInfo, name: str = "info") -> None:
     """Remember it: `info`, or what a reencode makes of it, `next`."""
     run("DELETE FROM state WHERE name = ?", [name])
     run("INSERT INTO state VALUES (?, ?)", [name, json.dumps(asdict(info))])
 
 
-def write_format(run: Run) -> None:
-    """Remember how a new index is laid out."""
-    run("INSERT INTO state VALUES ('format', ?)", [str(_FORMAT)])
-
-
 def check_format(run: Run, place: str) -> None:
     """StoreError for an index that another version of sememe has laid out."""
     formats = {value for (value,) in run("SELECT value FROM state WHERE name = 'format'")}
-    if formats != {str(_FORMAT)}:
+    if formats != {_FORMAT}:
         raise StoreError(
             f"{place} is no index that this version of sememe reads: another version made it. Take "
             "that version, or index the texts again."

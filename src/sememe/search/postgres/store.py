@@ -1,16 +1,34 @@
-"""The store of a shared index: PostgreSQL with pgvector."""
+"""The store of a shared index: PostgreSQL with pgvector, in a schema `sememe_<name>`."""
 
-from collections.abc import Callable, Sequence
+import json
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from struct import pack
 from typing import Any, Self
 
-from sememe.errors import InputError
-from sememe.search.postgres import tables
-from sememe.search.postgres.connection import Connection, parse_address
+from sememe.errors import ChoiceWarning, InputError, StoreError, StoreMissing, warn
+from sememe.search.postgres.connection import Address, Connection, parse_address
 from sememe.search.query import POSTGRES, Condition
 from sememe.search.rows import Match, Row, Vectors
-from sememe.search.store import COLUMNS, IndexInfo, Run, Store, T, as_row
+from sememe.search.store import (
+    COLUMNS,
+    IndexInfo,
+    Run,
+    Store,
+    T,
+    as_row,
+    check_format,
+    create_state,
+)
 
+_PREFIX = "sememe_"
+_FLOATS, _HALVES = 2_000, 4_000  # the most numbers of a vector that pgvector indexes
+_WORDS = 200_000  # characters of a text: a tsvector holds a megabyte
+
+# Held to the end of a transaction.
+_LOCK = "SELECT pg_advisory_xact_lock{}('rows'::regclass::oid::bigint)"
 _QUERIES = 100  # vectors that are looked for in one statement
 _NEAREST = (
     f"SELECT n, score, {COLUMNS} FROM"
@@ -44,7 +62,7 @@ class PostgresStore(Store):
     def __init__(self, place: str) -> None:
         address = parse_address(place)
         self.place = address.url
-        self._link = Connection(address, lambda run: tables.enter(run, address))
+        self._link = Connection(address, lambda run: _enter(run, address))
         super().__init__()
 
     @classmethod
@@ -58,7 +76,7 @@ class PostgresStore(Store):
         address = parse_address(place)
         link = Connection(address, lambda _: None)
         try:
-            link.transact(lambda run: tables.create(run, address, info))
+            link.transact(lambda run: _create(run, address, info))
         finally:
             link.close()
         return cls(place)
@@ -71,16 +89,16 @@ class PostgresStore(Store):
 
     def _lock(self, run: Run, *, is_alone: bool = True) -> None:
         """Many may add at once, and nobody while one writes otherwise."""
-        run(tables.ALONE if is_alone else tables.TOGETHER)
+        run(_LOCK.format("" if is_alone else "_shared"))
 
     def check(self, rows: Sequence[Row]) -> None:
         """InputError for a NUL character, or an id that is too long."""
-        for _ in tables.row_fields(rows):
+        for _ in _row_fields(rows):
             pass
 
     def _insert(self, run: Run, rows: Sequence[Row], vectors: Vectors) -> None:
-        both = zip(tables.row_fields(rows), tables.vector_fields(vectors), strict=True)
-        tables.receive(run, "id, text, metadata, start, vector", ((*row, v) for row, v in both))
+        both = zip(_row_fields(rows), _vector_fields(vectors), strict=True)
+        _receive(run, "id, text, metadata, start, vector", ((*row, v) for row, v in both))
         run(
             "WITH new AS (INSERT INTO rows (id, text, metadata, start)"
             " SELECT id, text, metadata, start FROM incoming ORDER BY id, start"  # never crossing
@@ -99,11 +117,11 @@ class PostgresStore(Store):
             )
 
     def _create_next(self, run: Run, info: IndexInfo) -> None:
-        tables.create_vectors(run, "next", info)
+        _create_vectors(run, "next", info)
 
     def _insert_vectors(self, run: Run, table: str, keys: Sequence[int], vectors: Vectors) -> None:
-        fields = zip((pack("!q", key) for key in keys), tables.vector_fields(vectors), strict=True)
-        tables.receive(run, "key, vector", fields)
+        fields = zip((pack("!q", key) for key in keys), _vector_fields(vectors), strict=True)
+        _receive(run, "key, vector", fields)
         new = "SELECT key, vector FROM incoming ORDER BY key"
         run(f"INSERT INTO {table} {new} ON CONFLICT DO NOTHING")
 
@@ -125,7 +143,7 @@ class PostgresStore(Store):
         def search(run: Run) -> list[list[Match]]:
             run("LOCK TABLE vectors IN ACCESS SHARE MODE")  # a reindex ends by dropping it
             self._check_encoder(self._infos(run)["info"], fingerprint, "search again")
-            rankings = best(run, vectors, tables.distance(vectors.shape[1]))
+            rankings = best(run, vectors, _distance(vectors.shape[1]))
             few = [query for query, matches in enumerate(rankings) if len(matches) < count]
             exact = best(run, vectors[few], "score DESC, key")
             for query, matches in zip(few, exact, strict=True):
@@ -148,3 +166,140 @@ class PostgresStore(Store):
 
     def close(self) -> None:
         self._link.close()
+
+
+def _names(run: Run) -> list[str]:
+    """The indexes of this database."""
+    schemas = run("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, ?)", [_PREFIX])
+    return sorted(name.removeprefix(_PREFIX) for (name,) in schemas)
+
+
+def _create(run: Run, place: Address, info: IndexInfo) -> None:
+    """Make an index with nothing in it, and pgvector's extension."""
+    run("SELECT pg_advisory_xact_lock(hashtext('sememe'), 0)")  # one at a time: no name has two
+    run("CREATE EXTENSION IF NOT EXISTS vector")
+    if place.name in _names(run):
+        raise InputError(f"{place.url} is there already: open it, or take another name.")
+    [[encoding]] = run("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(f"{place.url}: the database holds {encoding}, and an index needs UTF8.")
+    run(f"CREATE SCHEMA {_PREFIX}{place.name}")
+    run(f"CREATE TABLE {_PREFIX}{place.name}.state (name text PRIMARY KEY, value text NOT NULL)")
+    run(f"SET search_path TO {_PREFIX}{place.name}")
+    create_state(run, info)
+    _enter(run, place)
+    language = info.language.replace("'", "''")
+    run(
+        "CREATE TABLE rows (key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL,"
+        " start integer NOT NULL, text text NOT NULL, metadata jsonb NOT NULL, UNIQUE (id, start),"
+        " words tsvector GENERATED ALWAYS AS"
+        f" (to_tsvector('{language}'::regconfig, left(text, {_WORDS}))) STORED)"
+    )
+    run("CREATE INDEX ON rows USING gin (words)")
+    _create_vectors(run, "vectors", info)
+
+
+def _enter(run: Run, place: Address) -> None:
+    """Let statements mean the index's tables."""
+    indexes = _names(run)
+    if place.name not in indexes:
+        raise StoreMissing(
+            f"There is no index {place.url}; in this database are: {', '.join(indexes) or 'none'}."
+        )
+    extension = run(
+        "SELECT quote_ident(nspname), string_to_array(extversion, '.')::int[] FROM pg_extension"
+        " JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector'"
+    )
+    if not extension or extension[0][1] < [0, 8]:
+        raise StoreError(f"{place.url}: pgvector is missing in the database, or older than 0.8.")
+    [[is_usable]] = run("SELECT has_schema_privilege(?, 'usage')", [_PREFIX + place.name])
+    if not is_usable:
+        raise StoreError(
+            f"{place.url}: its owner has to grant usage on schema {_PREFIX}{place.name}."
+        )
+    run(f"SET search_path TO {_PREFIX}{place.name}, {extension[0][0]}")
+    [[has_state]] = run("SELECT to_regclass('state') IS NOT NULL")
+    check_format(run if has_state else lambda _: [], place.url)
+    run("SET hnsw.ef_search = 200")
+    run("SET hnsw.iterative_scan = strict_order")  # on until the filter has let enough through
+
+
+def _create_vectors(run: Run, table: str, info: IndexInfo) -> None:
+    """Make a table of vectors with its index of neighbours."""
+    run(f"CREATE TABLE {table} (key bigint PRIMARY KEY, vector vector({info.dim}) NOT NULL)")
+    if info.dim <= _HALVES:
+        column, kind = _indexed(info.dim)
+        run(f"CREATE INDEX ON {table} USING hnsw (({column}) {kind}_ip_ops)")
+    else:
+        warn(
+            f"pgvector indexes vectors of up to {_HALVES:,} numbers, and these have "
+            f"{info.dim:,}: every search compares all of them.",
+            ChoiceWarning,
+            once=True,
+        )
+
+
+def _distance(dim: int) -> str:
+    """What the index of neighbours sorts by, for a query `v`."""
+    column, kind = _indexed(dim)
+    return f"({column}) <#> v::{kind}"
+
+
+def _indexed(dim: int) -> tuple[str, str]:
+    halves = _FLOATS < dim <= _HALVES
+    return (f"vector::halfvec({dim})", "halfvec") if halves else ("vector", "vector")
+
+
+_HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it
+# jsonb makes 1e+23 the whole number 10²³, and Python's float is another; with .0 it stays a float.
+_POWER = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")|-?[\d.]+e\+\d+')
+_ID_BYTES = 2_000  # a key of a B-tree has no more room
+
+
+def _receive(run: Run, columns: str, records: Iterable[Sequence[bytes]]) -> None:
+    """Bring records of these fields into `incoming`."""
+    run(
+        "CREATE TEMP TABLE IF NOT EXISTS incoming (place bigint GENERATED ALWAYS AS IDENTITY,"
+        " key bigint, id text, start integer, text text, metadata jsonb, vector vector)"
+        " ON COMMIT DELETE ROWS"
+    )
+    run("TRUNCATE incoming")
+    body = (
+        pack("!h", len(fields)) + b"".join(pack("!i", len(field)) + field for field in fields)
+        for fields in records
+    )
+    stream = [b"".join((_HEAD, *body, _TAIL))]
+    run(f"COPY incoming ({columns}) FROM stdin (FORMAT binary)", (), stream)
+
+
+def _row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, ...]]:
+    """id, text, metadata, start; InputError with the id of a row that PostgreSQL cannot hold."""
+    for row in rows:
+        try:
+            row_id = row.id.encode()
+            metadata = json.dumps(row.metadata, ensure_ascii=False, allow_nan=False)
+            if len(row_id) > _ID_BYTES:
+                raise ValueError(
+                    f"an id may have {_ID_BYTES:,} bytes, this one has {len(row_id):,}"
+                )
+            if "\0" in row.id + row.text or _NUL.search(metadata):
+                raise ValueError("a NUL character in it")
+            if "e+" in metadata:
+                metadata = _POWER.sub(_float, metadata)
+            yield row_id, row.text.encode(), b"\1" + metadata.encode(), pack("!i", row.start)
+        except ValueError as error:
+            reason = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
+            raise InputError(
+                f"The row with the id {reprlib.repr(row.id)} cannot be kept: {reason}."
+            ) from None
+
+
+def _float(match: re.Match[str]) -> str:
+    return match["text"] or format(Decimal(match[0]), ".1f")
+
+
+def _vector_fields(vectors: Vectors) -> Iterator[bytes]:
+    """Each vector as pgvector receives it."""
+    head = pack("!hh", vectors.shape[1], 0)
+    return (head + vector.tobytes() for vector in vectors.astype(">f4"))

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from sememe.errors import StoreError, StoreMissing, is_unavailable
-from sememe.search.store import IndexInfo, Run, T, check_format, write_format, write_info
+from sememe.search.store import IndexInfo, Run, T, check_format, create_state
 
 FILE = "data.sqlite"
 TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
@@ -42,9 +42,7 @@ def create_file(path: Path, info: IndexInfo) -> None:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_TABLES.format(tokenizer=TOKENIZERS[info.language]))
-        run: Run = lambda sql, values=(): connection.execute(sql, values).fetchall()  # noqa: E731
-        write_format(run)
-        write_info(run, info)
+        create_state(lambda sql, values=(): connection.execute(sql, values).fetchall(), info)
     finally:
         connection.close()
 
