@@ -114,7 +114,7 @@ def test_a_lost_connection_is_made_anew(make_store: Make, postgres: Server) -> N
     postgres.cut()
     store.put(rows[3:], vectors[3:], "first", replace=False)
     postgres.cut()
-    assert store.delete(["0"]) == 1
+    assert store.delete(iter(["0"])) == 1
     assert everything(store) == rows[1:]
 
 

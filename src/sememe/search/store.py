@@ -245,12 +245,12 @@ class Store(ABC):
 
     def delete(self, which: Iterable[str] | Condition) -> int:
         """Remove the texts with these ids, or that fit, all or none; how many they were."""
+        where = which if isinstance(which, Condition) else None
+        ids = [] if isinstance(which, Condition) else list(which)  # a step may be run twice
 
         def step(run: Run) -> int:
             self._lock(run)
-            return self._remove(
-                run, self._ids(run, which) if isinstance(which, Condition) else which
-            )
+            return self._remove(run, ids if where is None else self._ids(run, where))
 
         return self._transact(step)
 
