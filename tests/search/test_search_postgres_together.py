@@ -384,7 +384,9 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
     with ThreadPoolExecutor(2) as pool:
         searches = [pool.submit(search) for _ in range(2)]
         try:
-            for info in (SECOND, THIRD, ABOUT) * 6:
+            for number, info in enumerate((SECOND, THIRD, ABOUT) * 60):
+                if number >= 18 and len(found) == 3:  # on a busy machine searches are late
+                    break
                 store.reencode(info, of_texts(encoders[info.fingerprint]), size=200)
         finally:
             done.set()
