@@ -57,15 +57,10 @@ class Teaching:
         pairs = self.labels.pairs
         ends = np.sort([rows[pairs.first], rows[pairs.second]], axis=0)
         vectors = np.concatenate([points, self.points[more]])
+        labels = replace(self.labels, texts=every, pairs=Edges(ends[0], ends[1], len(every)))
+        near = self_join(vectors, size)
         cascade, rescorer = teach_by_labels(
-            every,
-            vectors,
-            self_join(vectors, size),
-            self.scorer,
-            self.budget,
-            Edges(ends[0], ends[1], len(every)),
-            self.labels.same,
-            self.progress,
+            vectors, near, self.scorer, self.budget, labels, self.progress
         )
         if cascade.map is None:
             return replace(cascade, vectors=points), None
