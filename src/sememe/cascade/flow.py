@@ -124,7 +124,7 @@ def teach(
         rounds = 2
 
     linear_map = student.map()
-    gain = evidence and evidence.gain(linear_map, student.rho)
+    gain = None if evidence is None else evidence.gain(linear_map, student.rho)
     moved = linear_map.move(vectors)
     best, weights = student.best(moved, size, neighbors.recall)
     outcome = report(reader, trust, student.rho, rounds, gain, target)
@@ -242,8 +242,11 @@ class Student:
         others, weights = self.lesson.edges.best(certainty, size)
         rows = np.repeat(np.arange(len(moved)), size)
         similarity = Edges(rows, others.ravel(), len(moved)).products(moved, moved)
-        similarity = similarity.reshape(others.shape).astype(np.float32)
-        neighbors = Neighbors(others.astype(np.int32), similarity, recall)
+        neighbors = Neighbors(
+            others.astype(np.int32),
+            similarity.reshape(others.shape).astype(np.float32),
+            recall,
+        )
         return neighbors, weights.astype(np.float32)
 
     @cached_property

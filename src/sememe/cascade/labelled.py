@@ -103,7 +103,8 @@ def teach_by_labels(
     signals = (signals - signals.mean(axis=0)) / spread
     weights = signal_weights(signals, same)
     difference = labels.compared(_held_out(signals, same), labelled.products(vectors, vectors))
-    gain = Gain(len(labels), *weights.tolist(), *difference)
+    of_cosine, of_map, of_cross = weights.tolist()
+    gain = Gain(len(labels), of_cosine, of_map, of_cross, *difference)
     if not gain.is_enough:
         return Cascade(vectors, neighbors, None, None, report(reader, None, gain=gain)), None
 
