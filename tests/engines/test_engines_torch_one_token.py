@@ -120,7 +120,10 @@ def test_the_last_layer_computes_a_row_a_text(
         assert hooks is not None
         assert rows_of(module, product, *texts) == [tokens[0], 3]
         torch.testing.assert_close(module(*texts), expected, rtol=1e-5, atol=1e-5)
+        inputs = {"input_ids": texts[0], "attention_mask": torch.ones_like(texts[0])}
+        states = module.transformer.base_model(**inputs)[0]
         hooks.remove()
+        assert torch.equal(module.transformer.base_model(**inputs)[0], states)
         assert rows_of(module, product, *texts) == tokens
 
 

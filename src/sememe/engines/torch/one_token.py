@@ -52,7 +52,11 @@ class OneToken:
             for first, last in _PARTS[module.transformer.config.model_type]
         ]
         self._mode = mode
-        self._hooks = [module.register_forward_pre_hook(self._choose, with_kwargs=True)]
+        self._lengths: Tensor = None  # but for a batch; the transformer alone computes all tokens
+        self._hooks = [
+            module.register_forward_pre_hook(self._begin, with_kwargs=True),
+            module.register_forward_hook(self._end),
+        ]
         for first, last in parts:
             self._hooks.append(first.register_forward_pre_hook(self._take))
             self._hooks.append(last.register_forward_hook(self._put))
@@ -62,12 +66,17 @@ class OneToken:
         for hook in self._hooks:
             hook.remove()
 
-    def _choose(self, _: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def _begin(self, _: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._lengths = arguments[1]
         self._place = place_of(self._mode, self._lengths, options.get("skip", 0))
 
+    def _end(self, *_: Any) -> None:
+        self._lengths = None
+
     def _take(self, _: Any, arguments: tuple[Tensor, ...]) -> Tensor:
         (states,) = arguments
+        if self._lengths is None:
+            return states
         self._shape = states.shape[:-1]
         # Texts below each other, each as long as the longest; or in one row, without padding.
         sizes = self._lengths.clamp(min=1).long()
@@ -77,6 +86,8 @@ class OneToken:
         return states.flatten(0, -2)[self._rows]
 
     def _put(self, _: Any, __: Any, result: Tensor) -> Tensor:
+        if self._lengths is None:
+            return result
         states = result.new_zeros(self._shape.numel(), result.shape[-1])
         states[self._rows] = result
         return states.view(*self._shape, -1)
