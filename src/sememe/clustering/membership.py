@@ -6,6 +6,7 @@ the clusters wherever they bend, as the smoothed vectors did that they were made
 holds where neighbours disagree.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Assignment(NamedTuple):
     strength: NDArray[np.float32]
 
 
+@dataclass(eq=False)
 class Space:
     """The different texts of a clustering: their vectors, neighbours, and places on the map.
 
@@ -45,27 +47,20 @@ class Space:
         vectors: float32 (m, dim), of unit length.
         node: int64 (n,), which of them each text is; -1 for a blank one.
         threshold: the mean cosine that holds a cluster together, where the user gave one.
+        stored: the neighbours, if they were computed before.
+        points: float32 (m, 2), places on the map, once they are there.
     """
 
-    def __init__(
-        self,
-        vectors: NDArray[np.float32],
-        node: NDArray[np.int64],
-        threshold: float | None = None,
-        neighbors: Neighbors | None = None,
-        points: NDArray[np.float32] | None = None,
-    ) -> None:
-        self.vectors = vectors
-        self.node = node
-        self.threshold = threshold
-        self.points = points
-        if neighbors is not None:
-            self.neighbors = neighbors
+    vectors: NDArray[np.float32]
+    node: NDArray[np.int64]
+    threshold: float | None = None
+    stored: Neighbors | None = None
+    points: NDArray[np.float32] | None = None
 
     @cached_property
     def neighbors(self) -> Neighbors:
         """The nearest neighbours of each different text."""
-        return self_join(self.vectors, neighborhood_size(len(self.vectors)))
+        return self.stored or self_join(self.vectors, neighborhood_size(len(self.vectors)))
 
     def of_nodes(self, labels: Labels) -> Labels:
         """The labels (m,) of the different texts, of those (n,) of all."""
