@@ -83,7 +83,7 @@ def test_nothing_that_a_text_holds_is_markup(tmp_path: Path) -> None:
     plain, hostile = tmp_path / "plain.html", tmp_path / "hostile.html"
     for path, text in ((plain, "x"), (hostile, evil)):
         cluster = group(0, 1, [text], [text])
-        branch = {"name": text, "label": None, "children": []}
+        branch: dict[str, Any] = {"name": text, "label": None, "children": []}
         write_map(
             path, [[0, 0]], [0], [text], [cluster],
             columns={text: [text]}, tree=[branch], title=text,

@@ -118,7 +118,7 @@ class Lists:
 
 
 def search_lists(
-    lists: Lists, queries: Floats, probed: Ints, k: int, rows: Rows | None = None
+    lists: Lists, queries: Floats, probed: Ints | Rows, k: int, rows: Rows | None = None
 ) -> tuple[Ints, Floats]:
     """The k nearest to each query among the members of the lists probed for it, best first.
 
@@ -145,7 +145,7 @@ def search_lists(
     return best.indices, best.similarity
 
 
-def _by_list(probed: Ints) -> Iterator[tuple[int, Rows]]:
+def _by_list(probed: Ints | Rows) -> Iterator[tuple[int, Rows]]:
     """Each list that is probed for some rows, and the positions of these rows."""
     flat = probed.ravel()
     order = np.argsort(flat, kind="stable")

@@ -134,11 +134,12 @@ def find_pairs(
         close = closer_than(points, threshold, progress)
     if rescorer is not None:
         close = rescorer.rescore(close, -1.0 if threshold is None else threshold)
-    first, second, score = (each[:top] for each in _with_copies(close, different, original))
+    first, second, score = _with_copies(close, different, original)
+    score = score[:top]
     if threshold is None:
         threshold = float(score.min(initial=1))
     report = None if cascade is None else cascade.report
-    return Pairs(first, second, score, texts, threshold, why, mean, index, report)
+    return Pairs(first[:top], second[:top], score, texts, threshold, why, mean, index, report)
 
 
 def _different(texts: list[str], filled: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
