@@ -147,6 +147,7 @@ def test_shows_every_text_and_the_clusters(map_: ShownMap) -> None:
     assert map_.page.evaluate("sememe.points") == 7
     assert map_.visible() == 7
     assert map_.page.locator("#summary").inner_text() == "7 texts, 2 clusters, 1 outlier"
+    assert map_.page.locator(".cluster .number").all_inner_texts() == ["0", "1", ""]
     map_.shows(["trains, rail", f"{EVIL[:59]}…, café", "Outliers"])
 
 
