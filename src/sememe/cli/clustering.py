@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.cli.naming import add_names, name_clusters, read_names
+from sememe.cli.naming import add_names, check_command, name_clusters, read_names
 from sememe.errors import BlankWarning, InputError, TableError
 from sememe.progress import counted
 
@@ -93,6 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         "cross", "budget", "labels", "target",
     )  # fmt: skip
     changing = ("rename", "merge", "split", "subset", "tree", "over", "by")
+    check_command(options.name_with)
     if options.assign is not None:
         _refuse(options, (*making, *changing, "color", "names", "name_with"),
                 "does not go with --assign")  # fmt: skip

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sememe.cli.parser import Parser
-from sememe.errors import SememeError, TableError
+from sememe.errors import InputError, SememeError, TableError
 from sememe.progress import is_terminal, progress_bar
 
 if TYPE_CHECKING:
@@ -34,9 +34,15 @@ def _command(value: str) -> list[str]:
         words = shlex.split(value)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{value}: {error}") from None
-    if not words or shutil.which(words[0]) is None:
-        raise argparse.ArgumentTypeError(f"there is no command {value.strip() or 'in it'}")
+    if not words:
+        raise argparse.ArgumentTypeError("there is no command in it")
     return words
+
+
+def check_command(command: list[str] | None) -> None:
+    """InputError where a command that shall name clusters isn't there: before the work."""
+    if command and shutil.which(command[0]) is None:
+        raise InputError(f"--name-with: there is no command {command[0]}.")
 
 
 def read_names(file: str | None) -> dict[int, str]:
