@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sememe.cli.parser import Parser
+from sememe.cli.parser import Parser, option
 from sememe.errors import InputError, SememeError, TableError
 from sememe.progress import is_terminal, progress_bar
 
@@ -21,12 +21,15 @@ _LONGEST = 1_000  # characters of a sentence that a command gets
 
 def add_names(parser: Parser) -> None:
     """The options that name clusters."""
-    parser.add_argument("--names", metavar="FILE",
-                        help="a table with the columns cluster and name")  # fmt: skip
-    parser.add_argument("--name-with", metavar="COMMAND", type=_command, help="a command that "
-                        "names the clusters, such as a language model's: run once for each that "
-                        "you have not named, it reads the keywords and up to 10 central sentences, "
-                        "and the first line that it prints is the name")  # fmt: skip
+    option(parser, "--names FILE", "a table with the columns cluster and name")
+    option(
+        parser,
+        "--name-with COMMAND",
+        "a command that names the clusters, such as a language model's: run once for each that "
+        "you have not named, it reads the keywords and up to 10 central sentences, and the first "
+        "line that it prints is the name",
+        type=_command,
+    )
 
 
 def _command(value: str) -> list[str]:
