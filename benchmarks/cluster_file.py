@@ -23,7 +23,7 @@ import json, sys
 from pathlib import Path
 import sememe
 from sememe.tables import read_texts
-texts = read_texts(sys.argv[1]).texts
+texts = read_texts(sys.argv[1])
 groups = sememe.cluster(texts, sememe.BiEncoder("all-MiniLM-L6-v2", precision="int8"))
 Path(sys.argv[2]).write_text(json.dumps({"labels": groups.labels.tolist(), **groups.to_dict()}))
 """
@@ -80,9 +80,7 @@ def main() -> None:
     parser.add_argument("--column")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    texts = (
-        read_texts(options.texts, options.column).texts if options.texts else one_line_texts(10_000)
-    )
+    texts = read_texts(options.texts, options.column) if options.texts else one_line_texts(10_000)
     texts = [" ".join(text.split()) for text in texts]
     model = str(find("all-MiniLM-L6-v2"))
     taken: dict[str, list[float]] = {name: [] for name in SYSTEMS}

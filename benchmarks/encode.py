@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    texts = read_texts(options.texts).texts if options.texts else one_line_texts(10_000)
+    texts = read_texts(options.texts) if options.texts else one_line_texts(10_000)
     peers = [Peer(name, load, str(find(options.model))) for name, load in SYSTEMS.items()]
 
     sample = texts[:1000]

@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     if options.texts:
-        texts = read_texts(options.texts, options.column).texts[: options.count]
+        texts = read_texts(options.texts, options.column)[: options.count]
     else:
         texts = one_line_texts(options.count)
     words = {word for text in texts for word in text.split(" ")}

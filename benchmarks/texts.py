@@ -11,7 +11,7 @@ _OPINIONS = Path(__file__).parent.parent / "examples" / "opinions.csv"
 
 def many_texts(count: int) -> Iterator[str]:
     """Any number of texts: two windows of 4 to 8 words each, from different opinions."""
-    words = " ".join(read_texts(_OPINIONS, "text").texts).split()
+    words = " ".join(read_texts(_OPINIONS, "text")).split()
     chance = random.Random(1)
     for _ in range(count):
         starts = [chance.randrange(len(words) - 8) for _ in range(2)]
@@ -20,7 +20,7 @@ def many_texts(count: int) -> Iterator[str]:
 
 def one_line_texts(count: int) -> list[str]:
     """Different windows of 8 to 16 words from the opinions, one after another."""
-    words = " ".join(read_texts(_OPINIONS, "text").texts).split()
+    words = " ".join(read_texts(_OPINIONS, "text")).split()
     chance = random.Random(0)
     texts: dict[str, None] = {}
     while len(texts) < count:

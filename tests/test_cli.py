@@ -221,7 +221,7 @@ def test_a_file_without_any_text_is_refused_before_a_model_is_opened(tmp_path: P
     options = ["-o", str(tmp_path / "out"), "--model", "./nowhere"]
     done = sememe("cluster", str(tmp_path / "t.csv"), *options)
     assert done.returncode == 2
-    assert 't.csv has no text to cluster: every "text" is blank' in done.stderr
+    assert 't.csv has no text: every "text" is blank' in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -264,10 +264,7 @@ def test_no_pairs_are_a_file_without_rows(model: tuple[str, ...], tmp_path: Path
         (["t.csv", "-o", "dropped.csv", "--deduplicate", "."], "overwrite what -o writes"),
         (["t.csv", "-o", "./kept.csv", "--deduplicate", "."], "overwrite what -o writes"),
         (["t.csv", "-o", "p.csv", "--id", "key"], 't.csv has no column "key"'),
-        (
-            ["t.csv", "-o", "p.csv", "--threshold", "1.5"],
-            "--threshold: 1.5 is not a cosine",
-        ),
+        (["t.csv", "-o", "p.csv", "--threshold", "1.5"], "threshold=1.5: give a number above -1"),
         (["t.csv", "-o", "p.csv", "--top", "0"], "--top: 0 is not a whole number"),
         (["t.csv", "-o", "p.csv", "--top", "3", "--threshold", "0.5"], "not allowed with"),
     ],

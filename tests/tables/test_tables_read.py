@@ -53,38 +53,37 @@ def refusal(path: Path | str, column: str | None = None) -> str:
 
 
 def test_txt_is_one_text_a_line(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.txt", 'one\n two, "2" \nthree'))
-    assert read.texts == ["one", ' two, "2" ', "three"]
-    assert read.column == "text"
+    path = write(tmp_path / "a.txt", 'one\n two, "2" \nthree')
+    assert read_table(path).columns == {"text": ["one", ' two, "2" ', "three"]}
 
 
 def test_txt_skips_blank_lines_and_keeps_the_line_numbers(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.txt", "\none\n\n  \t\ntwo\n\n"))
-    assert read.texts == ["one", "two"]
+    read = read_table(write(tmp_path / "a.txt", "\none\n\n  \t\ntwo\n\n"))
+    assert read.text_column() == ["one", "two"]
     assert list(read.source.rows) == [2, 5]
     assert read.source.where(1) == f"{tmp_path / 'a.txt'}, line 5"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_txt_takes_the_line_ends_of_every_system(tmp_path: Path, end: str) -> None:
-    assert read_texts(write(tmp_path / "a.txt", f"one{end}two{end}")).texts == ["one", "two"]
+    assert read_texts(write(tmp_path / "a.txt", f"one{end}two{end}")) == ["one", "two"]
 
 
 def test_txt_is_cut_at_line_ends_only(tmp_path: Path) -> None:
     text = "page\fone\u2028still\x85the same\x1ctext"
-    assert read_texts(write(tmp_path / "a.txt", text)).texts == [text]
+    assert read_texts(write(tmp_path / "a.txt", text)) == [text]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_every_unicode_encoding_reads_alike(tmp_path: Path, encoding: str) -> None:
     texts = ["naïve café", "日本語 😀", "Ωmega"]
     path = write(tmp_path / "a.txt", "\n".join(texts).encode(encoding))
-    assert read_texts(path).texts == texts
+    assert read_texts(path) == texts
 
 
 def test_utf16_big_endian_with_a_mark_is_read(tmp_path: Path) -> None:
     content = b"\xfe\xff" + "text;id\r\nüber;1\r\n".encode("utf-16-be")
-    assert read_texts(write(tmp_path / "a.csv", content)).texts == ["über"]
+    assert read_texts(write(tmp_path / "a.csv", content)) == ["über"]
 
 
 def test_the_mark_of_utf8_is_not_part_of_a_header(tmp_path: Path) -> None:
@@ -115,9 +114,9 @@ def test_a_character_cut_off_by_the_end_of_the_file_is_named(tmp_path: Path) -> 
 
 def test_utf32_is_not_taken_for_utf16(tmp_path: Path) -> None:
     content = b"\xff\xfe\0\0" + "one\ntwo".encode("utf-32-le")
-    assert read_texts(write(tmp_path / "a.txt", content)).texts == ["one", "two"]
+    assert read_texts(write(tmp_path / "a.txt", content)) == ["one", "two"]
     content = b"\0\0\xfe\xff" + "text\n😀\n".encode("utf-32-be")
-    assert read_texts(write(tmp_path / "a.csv", content)).texts == ["😀"]
+    assert read_texts(write(tmp_path / "a.csv", content)) == ["😀"]
     message = refusal(write(tmp_path / "b.txt", content + b"\0\xff\0\0"))
     assert message.startswith("b.txt, line 3: byte 0x00 at offset 32 is not UTF-32")
 
@@ -136,33 +135,33 @@ def test_csv_reads_every_column_as_text(tmp_path: Path) -> None:
 
 
 def test_csv_keeps_line_breaks_in_cells_and_counts_the_lines_of_the_file(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.csv", 'text\r\n"one\r\nmore"\r\n\r\ntwo\r\n'))
-    assert read.texts == ["one\r\nmore", "two"]
+    read = read_table(write(tmp_path / "a.csv", 'text\r\n"one\r\nmore"\r\n\r\ntwo\r\n'))
+    assert read.text_column() == ["one\r\nmore", "two"]
     assert list(read.source.rows) == [2, 5]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_delimiter_of_csv_is_found_in_the_header(tmp_path: Path, delimiter: str) -> None:
     content = f"id{delimiter}text\n1{delimiter}hello\n"
-    assert read_texts(write(tmp_path / "a.csv", content)).texts == ["hello"]
+    assert read_texts(write(tmp_path / "a.csv", content)) == ["hello"]
 
 
 def test_commas_and_semicolons_in_texts_do_not_change_the_delimiter(tmp_path: Path) -> None:
-    assert read_texts(write(tmp_path / "a.csv", "text\na; b; c\n")).texts == ["a; b; c"]
+    assert read_texts(write(tmp_path / "a.csv", "text\na; b; c\n")) == ["a; b; c"]
     inches = write(tmp_path / "c.csv", '5" text\t6" text\n1\t2\n')
     assert list(read_table(inches).columns) == ['5" text', '6" text']
     semicolons = write(tmp_path / "b.csv", 'id;"text, as it was said"\n1;a, b, c\n')
-    assert read_texts(semicolons, "text, as it was said").texts == ["a, b, c"]
+    assert read_texts(semicolons, "text, as it was said") == ["a, b, c"]
 
 
 def test_tsv_is_cut_at_tabs_only(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.tsv", 'a;b,c\ttext\n1\tone, "two"; three\n'))
-    assert read.texts == ['one, "two"; three']
+    read = read_table(write(tmp_path / "a.tsv", 'a;b,c\ttext\n1\tone, "two"; three\n'))
+    assert read.text_column() == ['one, "two"; three']
 
 
 def test_a_text_of_a_megabyte_is_read(tmp_path: Path) -> None:
     text = "lorem ipsum\n" * 100_000
-    assert read_texts(write(tmp_path / "a.csv", f'text\n"{text}"\n')).texts == [text]
+    assert read_texts(write(tmp_path / "a.csv", f'text\n"{text}"\n')) == [text]
 
 
 def test_too_many_cells_are_blamed_on_a_comma(tmp_path: Path) -> None:
@@ -233,19 +232,19 @@ def test_blank_lines_alone_have_no_header(tmp_path: Path) -> None:
 
 
 def test_excels_hint_names_the_delimiter_and_is_no_row(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.csv", "sep=;\r\nid;text\r\n1;one, two\r\n"))
-    assert (read.texts, list(read.source.rows)) == (["one, two"], [3])
-    assert read_texts(write(tmp_path / "b.csv", "sep=|\nid|text\n1|one\n")).texts == ["one"]
+    read = read_table(write(tmp_path / "a.csv", "sep=;\r\nid;text\r\n1;one, two\r\n"))
+    assert (read.text_column(), list(read.source.rows)) == (["one, two"], [3])
+    assert read_texts(write(tmp_path / "b.csv", "sep=|\nid|text\n1|one\n")) == ["one"]
     tabs = write(tmp_path / "c.csv", '\ufeffsep=\t\nid\ttext\n1\t"one\n')
-    assert read_texts(tabs).texts == ['"one']
+    assert read_texts(tabs) == ['"one']
     message = refusal(write(tmp_path / "d.csv", "sep=;\nid;text\n1;one;two\n"))
     assert message.startswith("d.csv, line 3: the header has 2 cells, this row 3")
     assert refusal(write(tmp_path / "e.csv", "sep=;\n")).startswith("e.csv has no header")
 
 
 def test_the_delimiter_is_found_in_the_first_line_that_is_not_empty(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.csv", "\n\nid;text\n1;one\n"))
-    assert (read.texts, list(read.source.rows)) == (["one"], [4])
+    read = read_table(write(tmp_path / "a.csv", "\n\nid;text\n1;one\n"))
+    assert (read.text_column(), list(read.source.rows)) == (["one"], [4])
 
 
 @pytest.mark.slow
@@ -253,7 +252,7 @@ def test_a_cell_of_20_megabytes_is_not_called_an_unclosed_quote(tmp_path: Path) 
     text = "x" * 20_000_000
     message = refusal(write(tmp_path / "a.csv", f"id,text\n1,{text}\n"), "text")
     assert "line 2: a cell of this row has more than 16,777,216 characters" in message
-    assert read_texts(write(tmp_path / "a.jsonl", json.dumps(text))).texts == [text]
+    assert read_texts(write(tmp_path / "a.jsonl", json.dumps(text))) == [text]
 
 
 # --- jsonl ---
@@ -267,16 +266,16 @@ def test_jsonl_keeps_types(tmp_path: Path) -> None:
 
 
 def test_bare_strings_are_texts(tmp_path: Path) -> None:
-    read = read_texts(write(tmp_path / "a.ndjson", '"one"\n{"text": "two"}\n'))
-    assert read.texts == ["one", "two"]
+    read = read_table(write(tmp_path / "a.ndjson", '"one"\n{"text": "two"}\n'))
+    assert read.text_column() == ["one", "two"]
 
 
 def test_a_key_that_a_line_lacks_is_none_and_a_blank_text(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '{"text": "a", "b": "x"}\n{"text": "c"}\n{"d": 1}\n')
     columns = {"text": ["a", "c", None], "b": ["x", None, None], "d": [None, None, 1]}
     assert read_table(path).columns == columns
-    assert read_texts(path).texts == ["a", "c", ""]
-    assert read_texts(path, "b").texts == ["x", "", ""]
+    assert read_texts(path) == ["a", "c", ""]
+    assert read_texts(path, "b") == ["x", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +313,7 @@ def test_json_that_is_no_row_is_refused(tmp_path: Path, line: str, said: str) ->
 @pytest.mark.filterwarnings("error")
 def test_a_whole_surrogate_pair_is_a_character(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", json.dumps({"text": "so 😀"}) + '\n"\\ud83d\\udc4d"')
-    assert read_texts(path).texts == ["so 😀", "👍"]
+    assert read_texts(path) == ["so 😀", "👍"]
 
 
 def test_half_of_a_surrogate_pair_is_replaced_in_every_column(tmp_path: Path) -> None:
@@ -336,7 +335,7 @@ def test_half_of_a_surrogate_pair_is_replaced_in_every_column(tmp_path: Path) ->
 def test_the_keys_of_all_lines_are_the_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", '{"id": 1}\n{"id": 2, "text": "hi"}\n')
     assert list(stream_texts(path, size=1)) == [[""], ["hi"]]
-    assert read_texts(path).texts == read_table(path).text_column() == ["", "hi"]
+    assert read_texts(path) == read_table(path).text_column() == ["", "hi"]
     assert list(stream_texts(path, "TEXT")) == [["", "hi"]]
     tables = list(stream_table(path, None, 1))
     assert [table.columns for table in tables] == [
@@ -354,7 +353,7 @@ def test_an_array_in_a_jsonl_is_told_how_to_become_lines(tmp_path: Path) -> None
 
 
 def test_nan_is_a_missing_text(tmp_path: Path) -> None:
-    assert read_texts(write(tmp_path / "a.jsonl", '{"text": NaN}\n"a"\n')).texts == ["", "a"]
+    assert read_texts(write(tmp_path / "a.jsonl", '{"text": NaN}\n"a"\n')) == ["", "a"]
 
 
 # --- parquet ---
@@ -367,9 +366,9 @@ def test_parquet_keeps_types_and_names_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["a", None], "n": [1, 2], "a.b": ["x", "y"]}), path)
     assert read_table(path).columns == {"text": ["a", None], "n": [1, 2], "a.b": ["x", "y"]}
-    assert read_texts(path, "text").texts == ["a", ""]
+    assert read_texts(path, "text") == ["a", ""]
     assert refusal(path, "n").startswith('a.parquet, row 1: "n" is 1, not a text')
-    assert list(read_texts(path, "a.b").source.rows) == [1, 2]
+    assert list(read_table(path).source.rows) == [1, 2]
 
 
 def test_every_string_type_of_parquet_is_text(tmp_path: Path) -> None:
@@ -384,7 +383,7 @@ def test_every_string_type_of_parquet_is_text(tmp_path: Path) -> None:
     }
     pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=2)
     for name in columns:
-        assert read_texts(tmp_path / "a.parquet", name).texts == ["a", "b", "a"]
+        assert read_texts(tmp_path / "a.parquet", name) == ["a", "b", "a"]
 
 
 def test_broken_parquet_is_refused(tmp_path: Path) -> None:
@@ -425,7 +424,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
 
 
 def test_the_only_column_needs_no_name(tmp_path: Path) -> None:
-    assert read_texts(write(tmp_path / "a.csv", "remark\nhello\n")).column == "remark"
+    assert read_table(write(tmp_path / "a.csv", "remark\nhello\n")).text_name() == "remark"
 
 
 @pytest.mark.parametrize(
@@ -440,7 +439,7 @@ def test_the_only_column_needs_no_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_column_named_like_a_text_is_found(tmp_path: Path, header: str, chosen: str) -> None:
-    assert read_texts(write(tmp_path / "a.csv", f"{header}\n1,2\n")).column == chosen
+    assert read_table(write(tmp_path / "a.csv", f"{header}\n1,2\n")).text_name() == chosen
 
 
 def test_no_likely_column_is_an_error_that_lists_them(tmp_path: Path) -> None:
@@ -451,9 +450,9 @@ def test_no_likely_column_is_an_error_that_lists_them(tmp_path: Path) -> None:
 
 def test_a_named_column_matches_exactly_first_then_without_case(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "Body,body,Note\n1,2,3\n")
-    assert read_texts(path, "body").texts == ["2"]
-    assert read_texts(path, "Body").texts == ["1"]
-    assert read_texts(path, "NOTE").column == "Note"
+    assert read_texts(path, "body") == ["2"]
+    assert read_texts(path, "Body") == ["1"]
+    assert read_texts(path, "NOTE") == ["3"]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "txt", "parquet"])
@@ -501,11 +500,11 @@ def test_only_the_column_of_texts_is_kept_in_memory(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("name", ["A.TXT", "a.text", "a.txt.gz", "a.TXT.GZ"])
 def test_suffixes_are_known_in_any_case_and_compressed(tmp_path: Path, name: str) -> None:
     content = gzip.compress(b"hello\n", mtime=0) if name.lower().endswith("gz") else b"hello\n"
-    assert read_texts(write(tmp_path / name, content)).texts == ["hello"]
+    assert read_texts(write(tmp_path / name, content)) == ["hello"]
 
 
 def test_a_path_may_be_a_string(tmp_path: Path) -> None:
-    assert read_texts(str(write(tmp_path / "a.txt", "hello"))).texts == ["hello"]
+    assert read_texts(str(write(tmp_path / "a.txt", "hello"))) == ["hello"]
 
 
 @pytest.mark.parametrize("name", ["a.md", "a", "a.parquet.gz", "a.gz", "a.json"])
@@ -553,7 +552,7 @@ def test_a_workbook_named_csv_is_recognised(tmp_path: Path) -> None:
 
 def test_a_text_may_begin_like_a_file_signature(tmp_path: Path) -> None:
     texts = ["PAR1 is a gene", "PK is a unit"]
-    assert read_texts(write(tmp_path / "a.txt", "\n".join(texts))).texts == texts
+    assert read_texts(write(tmp_path / "a.txt", "\n".join(texts))) == texts
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl", "a.parquet", "a.xlsx"])
@@ -626,7 +625,7 @@ def test_any_bytes_give_texts_or_one_clear_error(name: str, content: bytes) -> N
     with TemporaryDirectory() as folder:
         path = write(Path(folder, name), content)
         try:
-            texts = read_texts(path).texts
+            texts = read_texts(path)
         except TableError as error:
             assert name in str(error)  # noqa: PT017
         else:
@@ -651,8 +650,8 @@ def feed(stream: io.BytesIO, content: bytes) -> None:
 
 def test_a_dash_reads_lines_of_utf8_from_standard_input(typed: io.BytesIO) -> None:
     feed(typed, "naïve\n\ncafé\n".encode())
-    read = read_texts("-")
-    assert (read.texts, list(read.source.rows)) == (["naïve", "café"], [1, 3])
+    read = read_table("-")
+    assert (read.text_column(), list(read.source.rows)) == (["naïve", "café"], [1, 3])
     assert read.source.where(0) == "standard input, line 1"
 
 
@@ -685,16 +684,16 @@ def test_a_descriptor_is_read_as_lines_like_standard_input() -> None:
     os.write(begin, b"text,id\none,1\n")
     os.close(begin)
     try:
-        read = read_texts(f"/dev/fd/{end}")  # what the shell puts in the place of <(...)
+        read = read_table(f"/dev/fd/{end}")  # what the shell puts in the place of <(...)
     finally:
         os.close(end)
-    assert read.texts == ["text,id", "one,1"]
+    assert read.text_column() == ["text,id", "one,1"]
     assert read.source.where(1) == f"/dev/fd/{end}, line 2"
 
 
 @needs_pipes
 def test_dev_stdin_is_read_as_lines_from_a_pipe_and_from_a_file(tmp_path: Path) -> None:
-    code = "from sememe.tables import read_texts; print(read_texts('/dev/stdin').texts)"
+    code = "from sememe.tables import read_texts; print(read_texts('/dev/stdin'))"
     command = [sys.executable, "-c", code]
     piped = subprocess.run(command, input=b"one\ntwo\n", capture_output=True, check=True)
     with write(tmp_path / "a.csv", "one\ntwo\n").open() as file:
@@ -753,7 +752,7 @@ def test_a_stream_gives_the_same_texts(tmp_path: Path, suffix: str, size: int) -
         write_table(path, {"text": texts})
     blocks = list(stream_texts(path, size=size))
     assert [len(block) for block in blocks[:-1]] == [size] * (len(blocks) - 1)
-    assert [text for block in blocks for text in block] == texts == read_texts(path).texts
+    assert [text for block in blocks for text in block] == texts == read_texts(path)
 
 
 def test_a_stream_names_the_line_of_a_bad_row(tmp_path: Path) -> None:

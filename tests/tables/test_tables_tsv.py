@@ -58,7 +58,7 @@ def test_what_pandas_writes_is_read(tmp_path: Path) -> None:
     pd = pytest.importorskip("pandas")
     texts = ['say "hi"', '"hi"', '"', '""', "plain", "it's", "a, b"]
     pd.DataFrame({"text": texts, "n": 1}).to_csv(tmp_path / "a.tsv", sep="\t", index=False)
-    assert read_texts(tmp_path / "a.tsv").texts == texts
+    assert read_texts(tmp_path / "a.tsv") == texts
 
 
 pieces = st.sampled_from(['"', '""', " ", ",", ";", "a", "é", "\u2028", "\x0b"]) | st.text(
@@ -75,7 +75,7 @@ def test_any_cell_is_itself_unless_its_quotes_close_with_it(cell: str) -> None:
             [[expected]] = csv.reader([cell], delimiter="\t", strict=True)
     with TemporaryDirectory() as folder:
         path = write(Path(folder, "a.tsv"), f"id\ttext\n1\t{cell}\n")
-        assert read_texts(path).texts == [expected]
+        assert read_texts(path) == [expected]
 
 
 @pytest.mark.parametrize("character", ["\t", "\n", "\r"])

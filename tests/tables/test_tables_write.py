@@ -52,7 +52,7 @@ def test_any_texts_read_back_as_they_were(name: str, columns: dict[str, list[str
         write_table(path, columns)
         assert read_table(path).columns == columns
         for column, values in columns.items():
-            assert read_texts(path, column).texts == values
+            assert read_texts(path, column) == values
         assert [each.name for each in Path(folder).iterdir()] == [name]
 
 
@@ -67,7 +67,7 @@ def test_any_lines_read_back_as_they_were(values: list[str]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "a.txt")
         write_table(path, {"text": values})
-        assert read_texts(path).texts == values
+        assert read_texts(path) == values
 
 
 characters = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -336,7 +336,7 @@ def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     write_table(tmp_path / "link.csv", {"text": ["x"]})
     assert (tmp_path / "link.csv").is_symlink()
-    assert read_texts(tmp_path / "real.csv").texts == ["x"]
+    assert read_texts(tmp_path / "real.csv") == ["x"]
 
 
 def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_what_pandas_writes(tmp_path: Path) -> None:
 
 def test_digits_in_a_column_of_texts_are_texts_as_in_csv(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["text"], ["yes"], [42], [0.5])
-    assert read_texts(path).texts == ["yes", "42", "0.5"]
+    assert read_texts(path) == ["yes", "42", "0.5"]
 
 
 def test_a_cell_that_is_no_text_is_named_by_its_row_and_letter(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_a_cell_that_is_no_text_is_named_by_its_row_and_letter(tmp_path: Path) -
 
 def test_blank_rows_are_skipped_and_blank_cells_keep_their_place(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["id", "text"], [1, None], [None, None], [2, "b"], [3])
-    texts = read_texts(path)
-    assert texts.texts == ["", "b", ""]
+    texts = read_table(path)
+    assert texts.text_column() == ["", "b", ""]
     assert [texts.source.where(i) for i in range(3)] == [f"{path}, row {row}" for row in (2, 4, 5)]
     assert texts.source.where(1, "text") == f"{path}, row 4, column B"
 
@@ -99,7 +99,7 @@ def test_the_first_visible_sheet_is_read_and_named(tmp_path: Path) -> None:
     book.create_sheet("Notes").append(["text"])
     book.save(tmp_path / "a.xlsx")
     with pytest.warns(SememeWarning, match='has the sheets "Answers", "Notes"; the first, "Ans'):
-        assert read_texts(tmp_path / "a.xlsx").texts == ["from the first"]
+        assert read_texts(tmp_path / "a.xlsx") == ["from the first"]
 
 
 def test_a_sheet_can_be_named(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_a_sheet_can_be_named(tmp_path: Path) -> None:
     notes.append(["text", "n"])
     notes.append(["from the second"])
     book.save(tmp_path / "a.xlsx")
-    texts = read_texts(tmp_path / "a.xlsx#Notes")
-    assert texts.texts == ["from the second"]
+    texts = read_table(tmp_path / "a.xlsx#Notes")
+    assert texts.text_column() == ["from the second"]
     assert texts.source.where(0, "text") == f"{tmp_path / 'a.xlsx#Notes'}, row 2, column A"
     assert 'there is no sheet "Note" (did you mean "Notes"?)' in refusal(tmp_path / "a.xlsx#Note")
     (tmp_path / "a.csv#Notes").write_text("text\na\n")
@@ -126,7 +126,7 @@ def test_a_formula_is_its_stored_value(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", ["text", "n"], ["a", "=1+1"], ["b", 3], ["c", "=#N/A"])
     with pytest.warns(SememeWarning, match=r"2 formulas \(first: B2\) without a stored value"):
         assert read_table(path).columns["n"] == [None, 3, None]
-    assert read_texts(path).texts == ["a", "b", "c"]
+    assert read_texts(path) == ["a", "b", "c"]
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     sheet = parts["xl/worksheets/sheet1.xml"]
@@ -186,7 +186,7 @@ def test_any_texts_read_back(tmp_path_factory: pytest.TempPathFactory, texts: li
     path = tmp_path_factory.mktemp("xlsx") / "a.xlsx"
     texts = [text.replace("\ufffe", "").replace("\uffff", "") + "\r\n\t\r" for text in texts]
     write_table(path, {"text": texts})
-    assert read_texts(path).texts == texts
+    assert read_texts(path) == texts
 
 
 def test_what_a_sheet_cannot_hold_is_refused(tmp_path: Path) -> None:

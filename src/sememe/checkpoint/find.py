@@ -27,7 +27,7 @@ from sememe.checkpoint.files import (
     weight_files,
 )
 from sememe.checkpoint.modules import TRANSFORMERS
-from sememe.errors import CheckpointError, GuessWarning, ModelNotFound, warn
+from sememe.errors import CheckpointError, GuessWarning, ModelNotFound, reason, warn
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
@@ -39,6 +39,10 @@ _NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\S+)?")
 _NOT_FILES = ["onnx/*", "openvino/*", "*/onnx/*"]
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "merges.txt", "*.model")
 _PICKLES = ("*.bin", "*.pt")
+
+_WITH_TOKENIZER = {"StaticEmbedding", *TRANSFORMERS}
+_WITH_WEIGHTS = {"Dense", *_WITH_TOKENIZER}
+_WITH_CONFIG = {"Pooling", "Dense", *TRANSFORMERS}
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def on_hub(
         ignore_patterns=_NOT_FILES,
     )
     cached = fetched = None
-    reason, answered = "it was not asked", False
+    cause, answered = "it was not asked", False
     with suppress(Exception):  # the HTTP library's own errors have no common base
         cached = Path(snapshot(local_files_only=True))
     missing = missing_files(cached) if cached else []
@@ -186,8 +190,7 @@ def on_hub(
             info = huggingface_hub.model_info(repository, revision=revision)
             fetched = Path(snapshot())
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = lines[0].rstrip(". ")
+        cause = reason(error)
         answers = HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
         answered = isinstance(error, answers)
     if fetched:
@@ -199,7 +202,7 @@ def on_hub(
         if names := [name for name in unknown if name != "modules.json"]:
             warn(
                 f"{repository}: {', '.join(names)} is not in the Hub's cache, and the Hub could "
-                f"not be asked for it ({reason}); the model is opened without it, so its maximum "
+                f"not be asked for it ({cause}); the model is opened without it, so its maximum "
                 f"length or prompts may be other ones. With a network: sememe pull {name}",
                 GuessWarning,
                 once=True,
@@ -209,7 +212,7 @@ def on_hub(
         files = ", ".join(missing or unknown)
         raise ModelNotFound(
             f"The model {repository!r} is only in part in the Hub's cache ({cached}): {files} is "
-            f"missing, and the Hub gave nothing ({reason}). With a network: sememe pull {name}",
+            f"missing, and the Hub gave nothing ({cause}). With a network: sememe pull {name}",
             unavailable=not answered,
         )
     folders = [path.name.split("--", 2) for path in Path(HF_HUB_CACHE).glob("models--*--*")]
@@ -219,7 +222,7 @@ def on_hub(
         f"The model {repository!r} is not here"
         f"{did_you_mean(name, (n for n in names if n != name), cutoff=0.75)}: no such directory, "
         f"no installed package ships it, it is not in the Hub's cache ({HF_HUB_CACHE}), and the "
-        f"Hub gave nothing ({reason}).{f' Without the Hub: sememe pull {name}' if shipped else ''}",
+        f"Hub gave nothing ({cause}).{f' Without the Hub: sememe pull {name}' if shipped else ''}",
         unavailable=not answered,
     )
 
@@ -234,12 +237,18 @@ def missing_files(directory: Path) -> list[str]:
     ):
         paths = [directory / "modules.json"]
     for _, kind, folder in modules:
-        if kind == "Pooling":
-            paths += _absent(folder, "config.json")
-        elif kind in ("Dense", "StaticEmbedding", *TRANSFORMERS):
-            has_config, has_tokenizer = kind != "StaticEmbedding", kind != "Dense"
-            paths += _missing_in(folder, config=has_config, tokenizer=has_tokenizer)
-    return [str(path.relative_to(directory)) for path in paths]
+        is_adapter = (folder / "adapter_config.json").is_file()  # reading says what it is
+        if kind in _WITH_CONFIG and not is_adapter:
+            paths.append(folder / "config.json")
+        if kind in _WITH_WEIGHTS and not is_adapter and not _has_any(folder, _PICKLES):
+            paths += weight_files(folder) or [folder / SINGLE]
+        if kind in _WITH_TOKENIZER and not _has_any(folder, _TOKENIZERS):
+            paths.append(folder / _TOKENIZERS[0])
+    return [str(path.relative_to(directory)) for path in paths if not path.is_file()]
+
+
+def _has_any(folder: Path, patterns: tuple[str, ...]) -> bool:
+    return any(path.is_file() for pattern in patterns for path in folder.glob(pattern))
 
 
 def unknown_files(directory: Path) -> list[str]:
@@ -275,18 +284,3 @@ def _remember_absent(directory: Path, names: set[str]) -> None:
 def _marker(directory: Path, name: str) -> Path:
     """models--org--name/.no_exist/REVISION/FILE, of models--org--name/snapshots/REVISION."""
     return directory.parent.parent / ".no_exist" / directory.name / name
-
-
-def _missing_in(folder: Path, *, config: bool, tokenizer: bool) -> list[Path]:
-    has_adapter = (folder / "adapter_config.json").is_file()  # reading says what it is
-    paths = _absent(folder, "config.json") if config and not has_adapter else []
-    if not has_adapter and not any(any(folder.glob(name)) for name in _PICKLES):
-        files = weight_files(folder) or [folder / SINGLE]
-        paths += [path for path in files if not path.is_file()]
-    if tokenizer and not any(path.is_file() for name in _TOKENIZERS for path in folder.glob(name)):
-        paths.append(folder / _TOKENIZERS[0])
-    return paths
-
-
-def _absent(folder: Path, *names: str) -> list[Path]:
-    return [folder / name for name in names if not (folder / name).is_file()]

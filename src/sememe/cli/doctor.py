@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import sememe
+from sememe.cli import parser as cli
 from sememe.cli.models import describe, format_model
-from sememe.cli.parser import Commands, add_command, add_json, print_json
 from sememe.extras import EXTRAS, install_line, is_installed, requirement
 
 _PACKAGES = ("numpy", "scipy", "openvino", "tokenizers", "safetensors", "scikit-network",
@@ -27,27 +27,24 @@ _PURPOSES = {
 }
 
 
-def add_commands(commands: Commands) -> None:
+# fmt: off
+def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
-    parser = add_command(
-        commands,
-        "doctor",
+    parser = cli.add_command(
+        commands, "doctor", _run,
         summary="see what this machine can do, and what is missing",
         description="Show the processor's features, which precision auto chooses and why, "
         "versions, optional packages, caches and models, and how to install what is missing. It "
         "never uses the network.",
         examples="sememe doctor\nsememe doctor --json > doctor.json",
     )
-    add_json(parser, "the findings")
-    parser.set_defaults(run=_run)
+    cli.add_json(parser, "the findings")
+# fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
     findings = _examine()
-    if options.json:
-        print_json(findings)
-    else:
-        print("\n".join(_lines(findings)))
+    cli.show(options, findings, "\n".join(_lines(findings)))
     return 0
 
 

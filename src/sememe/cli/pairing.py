@@ -1,15 +1,14 @@
 """`sememe pairs`: the texts of a file that mean (nearly) the same, and the file without them."""
 
 import argparse
-import sys
 import time
-import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.errors import BlankWarning, InputError
+from sememe.errors import InputError
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -29,86 +28,76 @@ sememe pairs titles.jsonl --id doc_id --top 100 -o pairs.jsonl
 sememe pairs questions.txt --cross path/to/a/cross-encoder --labels judged.csv -o pairs.csv"""
 
 
+# fmt: off
 def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
     parser = cli.add_command(
-        commands,
-        "pairs",
+        commands, "pairs", _run,
         summary="find near-duplicates and paraphrases in a file, and drop them",
         description="Find the texts of a file that mean (nearly) the same: all pairs that are at "
         "least so similar, or the closest ones. Rows are called by their number among the file's "
         "rows, from 1, by --id, and by their line where the file has lines.",
         examples=_EXAMPLES,
     )
+    add = partial(cli.option, parser)
     cli.add_input(parser)
-    parser.add_argument("--id", metavar="COLUMN", help="a column that names the rows in what is "
-                        "written")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="OUT", required=True,
-                        help="the pairs: x.csv, x.tsv, x.xlsx, x.jsonl or x.parquet")  # fmt: skip
+    add("--id COLUMN", "a column that names the rows in what is written")
+    add("-o --output OUT", "the pairs: x.csv, x.tsv, x.xlsx, x.jsonl or x.parquet", required=True)
     cli.add_model(parser)
     cli.add_vectors(parser)
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--threshold", metavar="COSINE", type=cli.cosine,
-                     help="pairs that are at least this similar (default: one is suggested from "
-                     "the texts)")  # fmt: skip
-    how.add_argument("--top", metavar="N", type=cli.whole_number, help="the N closest pairs")
-    parser.add_argument("--centre", action="store_true", help="subtract the mean of all vectors "
-                        "first, which tells no texts apart")  # fmt: skip
+    cli.option(how, "--threshold COSINE", "pairs that are at least this similar (default: one is "
+               "suggested from the texts)", type=float)
+    cli.option(how, "--top N", "the N closest pairs", type=cli.whole_number)
+    add("--centre", "subtract the mean of all vectors first, which tells no texts apart")
     cli.add_cross(parser)
-    parser.add_argument("--labels", metavar="FILE", help="from 50 labelled pairs (two texts and a "
-                        "label, 1 for duplicates), by which --cross is judged")  # fmt: skip
-    parser.add_argument("--deduplicate", metavar="DIR", help="write here kept.*, the file with "
-                        "one text of every group of such pairs, and dropped.csv, what it leaves "
-                        "out and why")  # fmt: skip
+    add("--labels FILE", "from 50 labelled pairs (two texts and a label, 1 for duplicates), by "
+        "which --cross is judged")
+    add("--deduplicate DIR", "write here kept.*, the file with one text of every group of such "
+        "pairs, and dropped.csv, what it leaves out and why")
     cli.add_json(parser, "a summary")
-    parser.set_defaults(run=_run)
+# fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sememe.tables import BlankCells, output_format, read_table, write_table
+    from sememe.tables import output_format, write_table
 
     started = time.perf_counter()
     if output_format(options.output) == "txt":
         raise InputError(f"-o {options.output}: txt holds no columns; name it .csv or .jsonl.")
     outputs = {"-o": Path(options.output), **_deduplicated(options)}
     cli.check_outputs([options.file], outputs)
-    table = read_table(options.file)
+    table, texts, blank = cli.read_rows(options.file, options.column, "and in no pair")
     ids = None if options.id is None else _ids(table.column(options.id))
-    column = table.text_name(options.column)
-    texts = table.text_column(options.column)
-    blanks = BlankCells(column)
-    blanks.add(texts, table.source)
-    blanks.warn("and in no pair")
-    warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
-    cross = cli.cross_options(options)
+    cross = cli.open_cross(options)
     encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
-    limits = {"threshold": options.threshold, "top": options.top, "centre": options.centre}
-    vectors = None
-    if options.vectors:
-        from sememe.encoders.stored import read_vectors
-
-        names = table.text_names(options.column)
-        vectors = read_vectors(options.vectors, texts, encoder, columns=names)
-    pairs = sememe.find_pairs(
-        texts, encoder, vectors=vectors, **limits, **cross, labels=options.labels
-    )
+    vectors = cli.read_vectors(options, table, texts, encoder)
+    how = {**cli.arguments(options, sememe.find_pairs), "vectors": vectors, "cross": cross}
+    pairs = sememe.find_pairs(texts, encoder, **how)
     ends = {"first": pairs.first.tolist(), "second": pairs.second.tolist()}
     columns = {**_places(ends, table.source, ids), "score": pairs.score}
     columns |= {f"{name}_text": [texts[row] for row in rows] for name, rows in ends.items()}
     write_table(outputs["-o"], columns)
-    summary = {
-        "texts": len(texts) - blanks.count,
-        "blank": blanks.count,
-        "pairs": len(pairs),
-        "threshold": round(pairs.threshold, 6),
-    }
+    read = len(texts) - len(blank)
+    summary: dict[str, Any] = {"texts": read, "blank": len(blank), "pairs": len(pairs)}
+    summary["threshold"] = round(pairs.threshold, 6)
+    message = (
+        f"{counted(read, 'text')}, {counted(len(pairs), 'pair')} of {pairs.threshold:.3f} and "
+        f"above in {time.perf_counter() - started:.1f} s: {options.output}"
+    )
+    lines = [message, pairs.why or "", str(pairs.cascade or "")]
     if options.deduplicate:
-        summary["kept"] = _write_deduplicated([*outputs.values()][1:], table, pairs, ids)
-    if options.json:
-        cascade = {"cascade": pairs.cascade.to_dict()} if pairs.cascade else {}
-        cli.print_json({**summary, "why": pairs.why, **cascade})
-    _say(options, summary, pairs, time.perf_counter() - started)
-    return 0
+        kept = summary["kept"] = _write_deduplicated([*outputs.values()][1:], table, pairs, ids)
+        dropped = len(texts) - kept
+        message = f"{counted(kept, 'row')} kept, {dropped:,} dropped: {options.deduplicate}"
+        if pairs.why and dropped:
+            message += "; texts so near can still differ in a word that matters: read dropped.csv, "
+            message += "or give --threshold 0.9"
+        lines.append(message)
+    cascade = {"cascade": pairs.cascade.to_dict()} if pairs.cascade else {}
+    return cli.report(
+        options, {**summary, "why": pairs.why, **cascade}, "\n".join(filter(None, lines))
+    )
 
 
 def _deduplicated(options: argparse.Namespace) -> dict[str, Path]:
@@ -170,23 +159,3 @@ def _reason(one: "Dropped", texts: list[str], name: "Callable[[int], str]") -> s
     if one.partner == one.kept:
         return f"{one.score:.2f} like {representative}"
     return f"joined to {representative} through {name(one.partner)}, {one.score:.2f} like that"
-
-
-def _say(
-    options: argparse.Namespace, summary: dict[str, Any], pairs: "Pairs", seconds: float
-) -> None:
-    print(
-        f"{counted(summary['texts'], 'text')}, {counted(len(pairs), 'pair')} of "
-        f"{pairs.threshold:.3f} and above in {seconds:.1f} s: {options.output}"
-        + (f"\n{pairs.why}" if pairs.why else "")
-        + (f"\n{pairs.cascade}" if pairs.cascade else ""),
-        file=sys.stderr,
-    )
-    if "kept" in summary:
-        dropped = len(pairs.texts) - summary["kept"]
-        note = "; texts so near can still differ in a word that matters: read dropped.csv, or give "
-        print(
-            f"{counted(summary['kept'], 'row')} kept, {dropped:,} dropped: {options.deduplicate}"
-            + (f"{note}--threshold 0.9" if pairs.why and dropped else ""),
-            file=sys.stderr,
-        )

@@ -1,19 +1,27 @@
-"""What the commands' parsers share: errors of one line, options of one wording."""
+"""What commands share: options of one wording, rows and vectors of files, and what is printed."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import signature
 from math import isfinite
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from sememe.errors import InputError, TableError
+from sememe.errors import BlankWarning, InputError, TableError
+
+if TYPE_CHECKING:
+    import sememe
+    from sememe.tables import Table
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+Run: TypeAlias = Callable[[argparse.Namespace], int]
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+_NARGS = {".": "+", "]": "?"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,42 +33,123 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Commands, name: str, *, summary: str, description: str, examples: str
+    commands: Commands, name: str, run: Run, *, summary: str, description: str, examples: str
 ) -> Parser:
     """Add a command whose help ends with examples, one a line."""
-    return commands.add_parser(
+    parser = commands.add_parser(
         name,
         help=summary,
         description=fill(description, get_terminal_size().columns - 2),
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.split("\n")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def show_help(parser: Parser) -> None:
-    """What a command line does that names no command."""
-
-    def run(_: argparse.Namespace) -> int:
-        parser.print_help()
-        return 0
-
     parser.set_defaults(run=run)
+    return parser
 
 
+def option(parser: argparse._ActionsContainer, usage: str, text: str, **settings: Any) -> None:
+    """Add an option as the help shows it, with argparse's other settings.
+
+    `usage` is "-o --output DIR", "--subset N..." for several values, "--ranks FIRST LAST" for two,
+    "--tree" for a switch; "FILE" for an argument, "[FILE]" for one that may be left out. The help
+    ends with the default, if there is one to tell.
+    """
+    flags = [word for word in usage.split() if word.startswith("-")]
+    values = usage.split()[len(flags) :]
+    names = tuple(value.strip("[].") for value in values)
+    if not values and "choices" not in settings:
+        settings.setdefault("action", "store_true")
+    elif isinstance(default := settings.get("default"), str | int | float) and default != "":
+        text += f" (default: {default})"
+    if values:
+        nargs = _NARGS.get(values[0][-1]) if len(values) == 1 else len(values)
+        metavar = names if len(names) > 1 else names[0]
+        settings = {"metavar": metavar, "nargs": nargs, **settings}
+    if not flags:
+        flags = [settings.pop("dest", names[0].lower())]
+    parser.add_argument(*flags, help=text, **settings)
+
+
+def arguments(options: argparse.Namespace, function: Callable[..., Any]) -> dict[str, Any]:
+    """The options that are called as the function's parameters are."""
+    names = signature(function).parameters
+    return {name: value for name, value in vars(options).items() if name in names}
+
+
+def show_help(parser: Parser) -> int:
+    """What a command line does that names no command."""
+    parser.print_help()
+    return 0
+
+
+# fmt: off
 def add_input(parser: Parser, *, optional: bool = False) -> None:
     """The file of texts and the column in it."""
-    parser.add_argument("file", metavar="FILE", nargs="?" if optional else None,
-                        help="txt, csv, tsv, xlsx (x.xlsx#Name for one sheet), jsonl, parquet; - "
-                        "for lines on stdin"
-                        )  # fmt: skip
+    option(parser, "[FILE]" if optional else "FILE", "txt, csv, tsv, xlsx (x.xlsx#Name for one "
+           "sheet), jsonl, parquet; - for lines on stdin")
     add_column(parser)
 
 
 def add_column(parser: Parser) -> None:
     """The column with the text, or several of them."""
-    parser.add_argument("--column", metavar="NAME", action="append", help="the column with the "
-                        "text; several, as --column title --column abstract, are joined by a blank "
-                        "line")  # fmt: skip
+    option(parser, "--column NAME", "the column with the text; several, as --column title --column "
+           "abstract, are joined by a blank line", action="append")
+
+
+def add_model(parser: Parser) -> None:
+    """The bi-encoder and its precision."""
+    option(parser, "--model M", "a bi-encoder: a directory, a name or a Hub id",
+           default=DEFAULT_MODEL)
+    add_engine(parser)
+
+
+def add_cross(parser: Parser) -> None:
+    """A cross-encoder that teaches the bi-encoder, and its budget."""
+    option(parser, "--cross M", "a cross-encoder that reads some pairs and teaches the bi-encoder, "
+           "where it can be trusted")
+    option(parser, "--budget B", "how many pairs it reads: 3n (three for each text, the default), "
+           "a number, a time such as 2min, all")
+
+
+def add_vectors(parser: Parser) -> None:
+    """Vectors that are there already."""
+    option(parser, "--vectors FILE", "the texts' vectors as sememe encode wrote them with this "
+           "model and precision: .parquet, .npy, .jsonl or a folder; nothing is encoded again but "
+           "a few, to check them")
+
+
+def add_engine(parser: Parser, of: str = "") -> None:
+    """What an encoder computes in, and where; `of` says which encoder, where there are several."""
+    option(parser, "--precision", f"the precision of computing{of}; f16 is for GPUs",
+           choices=("auto", "f32", "bf16", "int8", "f16"), default="auto")
+    option(parser, "--device D", f"where to compute{of}: cpu, cuda, cuda:1 or mps; all but cpu "
+           "need torch and transformers (default: the engine chooses)")
+
+
+def add_roles(parser: Parser) -> None:
+    """Which column is what, for data whose columns have other names."""
+    option(parser, "--columns ROLE=NAME", "which column is what, where their names do not say it, "
+           "such as anchor=question,positive=answer", metavar="ROLE=NAME,...", type=_roles)
+
+
+def add_json(parser: Parser, what: str) -> None:
+    """The switch for machines."""
+    option(parser, "--json", f"print {what} as JSON")
+# fmt: on
+
+
+def _roles(value: str) -> dict[str, str]:
+    items = [item.partition("=") for item in value.split(",")]
+    if not all(role and name for role, _, name in items):
+        raise argparse.ArgumentTypeError(f"{value} is not ROLE=NAME,..., such as text=question")
+    return {role: name for role, _, name in items}
+
+
+def whole_number(value: str) -> int:
+    """A type of options: a whole number from 1 on."""
+    if not (value.isdecimal() and int(value) >= 1):
+        raise argparse.ArgumentTypeError(f"{value} is not a whole number of at least 1")
+    return int(value)
 
 
 def check_input(options: argparse.Namespace) -> None:
@@ -76,124 +165,72 @@ def check_input(options: argparse.Namespace) -> None:
             )
 
 
-def add_model(parser: Parser) -> None:
-    """The bi-encoder and its precision."""
-    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="a bi-encoder: "
-                        f"a directory, a name or a Hub id (default: {DEFAULT_MODEL})")  # fmt: skip
-    add_engine(parser)
-
-
-def add_cross(parser: Parser) -> None:
-    """A cross-encoder that teaches the bi-encoder, and its budget."""
-    parser.add_argument("--cross", metavar="M", help="a cross-encoder that reads some pairs and "
-                        "teaches the bi-encoder, where it can be trusted")  # fmt: skip
-    parser.add_argument("--budget", metavar="B", help="how many pairs it reads: 3n (three for "
-                        "each text, the default), a number, a time such as 2min, all")  # fmt: skip
-
-
-def cross_options(options: argparse.Namespace) -> dict[str, Any]:
-    """What `add_cross`'s options say, as `cluster` and `find_pairs` take it."""
-    if not options.cross:
-        if options.budget:
-            raise InputError("--budget is for a cross-encoder: give --cross too.")
-        return {}
-    from sememe.encoders import CrossEncoder  # on use: an engine comes with it
-
-    cross = CrossEncoder(options.cross, **engine_options(options))
-    return {"cross": cross, "budget": options.budget}
-
-
-def add_vectors(parser: Parser) -> None:
-    """Vectors that are there already."""
-    parser.add_argument("--vectors", metavar="FILE", help="the texts' vectors as sememe encode "
-                        "wrote them with this model and precision: .parquet, .npy, .jsonl or a "
-                        "folder; nothing is encoded again but a few, to check them")  # fmt: skip
-
-
-def add_engine(parser: Parser, of: str = "") -> None:
-    """What an encoder computes in, and where; `of` says which encoder, where there are several."""
-    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8", "f16"),
-                        default="auto", help=f"the precision of computing{of}; f16 is for GPUs "
-                        "(default: auto)")  # fmt: skip
-    parser.add_argument("--device", metavar="D", help=f"where to compute{of}: cpu, cuda, cuda:1 or "
-                        "mps; all but cpu need torch and transformers (default: the engine "
-                        "chooses)")  # fmt: skip
-
-
 def engine_options(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_engine`'s switches say, as an encoder takes it."""
     return {"precision": options.precision or "auto", "device": options.device}
 
 
-def add_training(parser: Parser, noun: str, *, several: bool = False) -> None:
-    """Options that all kinds of training share."""
-    parser.add_argument("data", metavar="DATA", nargs="+" if several else None, help="csv, tsv, "
-                        "jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)"
-                        )  # fmt: skip
-    add_roles(parser)
-    parser.add_argument("--text", metavar="NAME", action="append", help="the same as --columns "
-                        "text=NAME; several are joined by a blank line")  # fmt: skip
-    parser.add_argument("--label", metavar="NAME", help="the same as --columns label=NAME")
-    parser.add_argument("-o", "--output", metavar="DIR", required=True,
-                        help=f"a new or empty folder for the {noun}")  # fmt: skip
-    parser.add_argument("--model", metavar="M", default=DEFAULT_MODEL, help="the model to start "
-                        f"from: a directory, a name or a Hub id (default: {DEFAULT_MODEL})"
-                        )  # fmt: skip
-    parser.add_argument("--dev", metavar="FILE", help="examples to evaluate on, or none for no "
-                        "evaluation (default: a fifth of the data is held out)")  # fmt: skip
-    parser.add_argument("--epochs", metavar="N", type=float, help="passes over the data "
-                        "(default: chosen by the data)")  # fmt: skip
-    parser.add_argument("--batch-size", metavar="N", type=int,
-                        help="examples per step; memory does not limit it")  # fmt: skip
-    parser.add_argument("--learning-rate", metavar="R", type=float,
-                        help="the highest learning rate (default: chosen by the data)")  # fmt: skip
-    parser.add_argument("--device", metavar="D", help="where to train: cpu, cuda, cuda:1 or mps "
-                        "(default: the fastest there is)")  # fmt: skip
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of all randomness "
-                        "(default: %(default)s)")  # fmt: skip
-    add_json(parser, "the outcome")
+def open_cross(options: argparse.Namespace) -> "sememe.CrossEncoder | None":
+    """The cross-encoder of `add_cross`'s options, if they name one."""
+    if not options.cross:
+        if options.budget:
+            raise InputError("--budget is for a cross-encoder: give --cross too.")
+        return None
+    import sememe  # on use: an engine comes with it
+
+    return sememe.CrossEncoder(options.cross, **engine_options(options))
 
 
-def add_roles(parser: Parser) -> None:
-    """Which column is what, for data whose columns have other names."""
-    parser.add_argument("--columns", metavar="ROLE=NAME,...", type=_roles, default={},
-                        help="which column is what, where their names do not say it, such as "
-                        "anchor=question,positive=answer")  # fmt: skip
+def read_rows(
+    file: str, column: list[str] | None, consequence: str
+) -> tuple["Table", list[str], list[int]]:
+    """A file's rows, their texts, and which rows are blank, of which a note says what follows.
+
+    Raises TableError as `read_table` does, and where all are blank.
+    """
+    from sememe.tables import BlankCells, read_table
+
+    table = read_table(file)
+    name, texts = table.text_name(column), table.text_column(column)
+    blanks = BlankCells(name)
+    blank = blanks.add(texts, table.source)
+    if len(blank) == len(texts):
+        raise TableError(f'{table.source.file} has no text: every "{name}" is blank')
+    blanks.warn(consequence)
+    warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
+    return table, texts, blank
 
 
-def _roles(value: str) -> dict[str, str]:
-    items = [item.partition("=") for item in value.split(",")]
-    if not all(role and name for role, _, name in items):
-        raise argparse.ArgumentTypeError(f"{value} is not ROLE=NAME,..., such as text=question")
-    return {role: name for role, _, name in items}
+def read_vectors(
+    options: argparse.Namespace,
+    table: "Table",
+    texts: list[str],
+    encoder: Any,
+    method: str = "encode",
+) -> Any:
+    """The vectors in `--vectors`, of a table's texts; None without it.
+
+    `method` is the encoder's that gives such vectors.
+    """
+    if not options.vectors:
+        return None
+    from sememe.encoders import stored
+
+    names, encode = table.text_names(options.column), getattr(encoder, method)
+    return stored.read_vectors(options.vectors, texts, encoder, columns=names, encode=encode)
 
 
-def training_columns(options: argparse.Namespace) -> dict[str, Any] | None:
-    """What `add_training`'s switches say of columns, as training takes it."""
-    roles = {"text": options.text, "label": options.label}
-    return {**options.columns, **{role: name for role, name in roles.items() if name}} or None
+def show(options: argparse.Namespace, values: Any, text: object) -> None:
+    """Print a result: its values with `--json`, else its text."""
+    print_json(values) if options.json else print(text)
 
 
-def whole_number(value: str) -> int:
-    """A type of options: a whole number from 1 on."""
-    if not (value.isdecimal() and int(value) >= 1):
-        raise argparse.ArgumentTypeError(f"{value} is not a whole number of at least 1")
-    return int(value)
-
-
-def cosine(value: str) -> float:
-    """A type of options: a cosine that pairs of texts must reach."""
-    try:
-        if -1 < float(value) <= 1:
-            return float(value)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{value} is not a cosine above -1 and up to 1, such as 0.8")
-
-
-def add_json(parser: Parser, what: str) -> None:
-    """The switch for machines."""
-    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+def report(options: argparse.Namespace, values: Any, message: str) -> int:
+    """Say on standard error what was done, with `--json` its values on standard output too."""
+    if options.json:
+        print_json(values)
+    print(message, file=sys.stderr)
+    return 0
 
 
 def print_json(value: Any) -> None:

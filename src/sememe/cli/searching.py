@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sememe
@@ -24,41 +25,35 @@ sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2 --budget 2
 sememe search faq.sememe --rerank cross-encoder/ms-marco-MiniLM-L6-v2 --tune judged.csv"""
 
 
+# fmt: off
 def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
     parser = cli.add_command(
-        commands,
-        "search",
+        commands, "search", _run,
         summary="find texts in an index by meaning, by words, or by both",
         description="Find texts in an index. Without a query it asks for one after the other, or "
         "reads them, a line each, from a pipe.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("index", metavar="INDEX", help="what sememe index wrote")
-    parser.add_argument("query", metavar="QUERY", nargs="?", help="what to look for (several words "
-                        "are one query)")  # fmt: skip
-    parser.add_argument("-k", "--top-k", metavar="N", type=cli.whole_number, default=10,
-                        help="how many texts at the most (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--mode", choices=("dense", "bm25", "hybrid"), default="dense", help="by "
-                        "meaning, by words, or by both (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--where", metavar="FILTER",
-                        help="keep to some texts: \"lang = 'en' AND year >= 2023\"")  # fmt: skip
-    parser.add_argument("--rerank", metavar="M",
-                        help="a cross-encoder that reads the candidates again")  # fmt: skip
-    parser.add_argument("--budget", metavar="B", help="how many of the candidates it reads for a "
-                        "query: a number, or a time such as 2s (default: all)")  # fmt: skip
-    parser.add_argument("--tune", metavar="FILE", help="measure how many it should read, none "
-                        "included: a table with the columns query, id (of a text in the index) and "
-                        "label (how well it answers, 0 for not at all)")  # fmt: skip
-    parser.add_argument("--candidates", metavar="N", type=cli.whole_number, default=100, help="how "
-                        "many of them it reads, and hybrid fuses (default: %(default)s)"
-                        )  # fmt: skip
-    parser.add_argument("--per-document", metavar="N", type=_number_or_all, default=1, help="how "
-                        "many passages of a text at the most, or all, in an index that was made "
-                        "with --long split (default: %(default)s)")  # fmt: skip
+    add = partial(cli.option, parser)
+    add("INDEX", "what sememe index wrote")
+    add("[QUERY]", "what to look for (several words are one query)")
+    add("-k --top-k N", "how many texts at the most", type=cli.whole_number, default=10)
+    add("--mode", "by meaning, by words, or by both", choices=("dense", "bm25", "hybrid"),
+        default="dense")
+    add("--where FILTER", "keep to some texts: \"lang = 'en' AND year >= 2023\"")
+    add("--rerank M", "a cross-encoder that reads the candidates again")
+    add("--budget B", "how many of the candidates it reads for a query: a number, or a time such "
+        "as 2s (default: all)")
+    add("--tune FILE", "measure how many it should read, none included: a table with the columns "
+        "query, id (of a text in the index) and label (how well it answers, 0 for not at all)")
+    add("--candidates N", "how many of them it reads, and hybrid fuses", type=cli.whole_number,
+        default=100)
+    add("--per-document N", "how many passages of a text at the most, or all, in an index that was "
+        "made with --long split", type=_number_or_all, default=1)
     cli.add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     cli.add_json(parser, "the hits, a line a query,")
-    parser.set_defaults(run=_run)
+# fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -79,11 +74,7 @@ def _run(options: argparse.Namespace) -> int:
     except InputError as error:
         raise InputError(f"--{error}") from None
     index = sememe.Index.open(options.index)
-    rerank = (
-        sememe.CrossEncoder(options.rerank, **cli.engine_options(options))
-        if options.rerank
-        else None
-    )
+    rerank = options.rerank and sememe.CrossEncoder(options.rerank, **cli.engine_options(options))
     if options.tune:
         return _tune(options, index, rerank)
     for query in _queries() if options.query is None else [options.query]:
@@ -137,10 +128,7 @@ def _tune(
         {query: query for query in answered}, answered, rerank, top_k=options.top_k,
         mode=options.mode, where=options.where, candidates=options.candidates,
     )  # fmt: skip
-    if options.json:
-        cli.print_json(depth.to_dict())
-    else:
-        print(depth)
+    cli.show(options, depth.to_dict(), depth)
     return 0
 
 

@@ -1,7 +1,7 @@
 """`sememe train bi`, `cross` and `classifier`: the options of train_bi and its siblings."""
 
 import argparse
-import sys
+from functools import partial
 from typing import Any
 
 import sememe
@@ -24,40 +24,35 @@ sememe train classifier tickets.csv --text question --label intent -o my-classif
 sememe train classifier tickets.csv --how few-shot --dev held-out.csv -o my-classifier"""
 
 
+# fmt: off
 def add_commands(commands: cli.Commands) -> None:
     """Add the command to the parser."""
     train = cli.add_command(
-        commands,
-        "train",
+        commands, "train", lambda _: cli.show_help(train),
         summary="train an encoder on pairs, triplets, scores or labels of your own",
         description="Train an encoder on examples of your own, and measure whether it is better.",
         examples="sememe train bi pairs.csv -o my-encoder\nsememe train bi --help",
     )
-    cli.show_help(train)
     kinds = train.add_subparsers(title="what to train", metavar="KIND")
-    _add(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
-    _add(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
+    _add_encoder(kinds, "bi", "a bi-encoder: a vector for each text", _EXAMPLES)
+    _add_encoder(kinds, "cross", "a cross-encoder: a score for each pair", _CROSS_EXAMPLES)
     classifier = cli.add_command(
-        kinds,
-        "classifier",
+        kinds, "classifier", partial(_run, "classifier", "the classifier"),
         summary="a classifier: a label for each text",
         description="Train a classifier on the columns text and label. A part of the data is held "
         "out: a probe is measured on it against the most frequent label, what costs more against "
         "the probe. Interrupted, the same command resumes.",
         examples=_CLASSIFIER_EXAMPLES,
     )
-    cli.add_training(classifier, "classifier")
-    classifier.add_argument("--how", choices=("auto", "probe", "few-shot", "fine-tune"),
-                            default="auto", help="on vectors as they are, after learning by "
-                            "contrast, end to end, or what is shown to be best (default: "
-                            "%(default)s)")  # fmt: skip
-    classifier.set_defaults(run=lambda options: _run("classifier", "the classifier", options))
+    _add_shared(classifier, "DATA", "classifier")
+    cli.option(classifier, "--how", "on vectors as they are, after learning by contrast, end to "
+               "end, or what is shown to be best",
+               choices=("auto", "probe", "few-shot", "fine-tune"), default="auto")
 
 
-def _add(kinds: cli.Commands, kind: str, what: str, examples: str) -> None:
+def _add_encoder(kinds: cli.Commands, kind: str, what: str, examples: str) -> None:
     parser = cli.add_command(
-        kinds,
-        kind,
+        kinds, kind, partial(_run, kind, "the model and training.html"),
         summary=what,
         description=f"Train {what}. {_COLUMNS} Loss, batch size, learning rate and epochs are "
         "chosen by the data, each with its reason. A part of the data is held out, and the "
@@ -65,49 +60,54 @@ def _add(kinds: cli.Commands, kind: str, what: str, examples: str) -> None:
         "where it stopped.",
         examples=examples,
     )
-    cli.add_training(parser, "model", several=True)
-    _add_choices(parser)
+    _add_shared(parser, "DATA...", "model")
+    add = partial(cli.option, parser)
+    add("--loss L", "such as cosent, ranking, triplet, contrastive or bce; docs/losses.md says "
+        "which when")
+    add("--loss-option NAME=VALUE", "such as margin=0.3; may be given several times",
+        action="append", default=[], dest="loss_options", type=_loss_option)
+    add("--lora RANK", "train small matrices of this rank beside the weights", type=int)
+    add("--weights W...", "how often each of several data sets is drawn", type=float)
+    add("--score-range LOW HIGH", "the lowest and the highest score there can be", type=float)
+    add("--positive LABEL", "the label of texts that are alike")
+    add("--per-label N", "texts of each label in a batch; 0 for any number", type=int)
+    add("--warmup SHARE", "share of steps in which the learning rate rises", type=float,
+        default=0.1)
+    add("--weight-decay W", "of AdamW", type=float, default=0.01)
+    add("--max-norm N", "longest gradient", type=float, default=1.0)
+    add("--patience N", "stop after N evaluations without a better one", type=int)
+    add("--evaluations N", "how often an epoch to measure", type=int)
+    add("--precision", "what to compute in", choices=("auto", "f32", "bf16"), default="auto")
+    add("--log", "log the losses there too", choices=("tensorboard", "wandb"))
+    add("--log-directory DIR", "where to log", default="logs")
+    add("--save-minutes N", "how often to save the state, from which a run resumes", type=float,
+        default=5)
     if kind == "bi":
-        parser.add_argument("--matryoshka", metavar="N", type=int, nargs="+", help="sizes to which "
-                            "vectors may be cut afterwards, such as 384 128 64")  # fmt: skip
-    parser.set_defaults(run=lambda options: _run(kind, "the model and training.html", options))
+        add("--matryoshka N...", "sizes to which vectors may be cut afterwards, such as 384 128 64",
+            type=int)
 
 
-def _add_choices(parser: cli.Parser) -> None:
-    parser.add_argument("--loss", metavar="L", help="such as cosent, ranking, triplet, contrastive "
-                        "or bce; docs/losses.md says which when")  # fmt: skip
-    parser.add_argument("--loss-option", metavar="NAME=VALUE", action="append", default=[],
-                        dest="loss_options", type=_loss_option,
-                        help="such as margin=0.3; may be given several times")  # fmt: skip
-    parser.add_argument("--lora", metavar="RANK", type=int,
-                        help="train small matrices of this rank beside the weights")  # fmt: skip
-    parser.add_argument("--weights", metavar="W", type=float, nargs="+",
-                        help="how often each of several data sets is drawn")  # fmt: skip
-    parser.add_argument("--score-range", metavar=("LOW", "HIGH"), type=float, nargs=2,
-                        help="the lowest and the highest score there can be")  # fmt: skip
-    parser.add_argument("--positive", metavar="LABEL", help="the label of texts that are alike")
-    parser.add_argument("--per-label", metavar="N", type=int,
-                        help="texts of each label in a batch; 0 for any number")  # fmt: skip
-    parser.add_argument("--warmup", metavar="SHARE", type=float, default=0.1, help="share of "
-                        "steps in which the learning rate rises (default: %(default)s)"
-                        )  # fmt: skip
-    parser.add_argument("--weight-decay", metavar="W", type=float, default=0.01,
-                        help="of AdamW (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--max-norm", metavar="N", type=float, default=1.0,
-                        help="longest gradient (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--patience", metavar="N", type=int,
-                        help="stop after N evaluations without a better one")  # fmt: skip
-    parser.add_argument(
-        "--evaluations", metavar="N", type=int, help="how often an epoch to measure"
-    )
-    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto",
-                        help="what to compute in (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--log", choices=("tensorboard", "wandb"), help="log the losses there too")
-    parser.add_argument("--log-directory", metavar="DIR", default="logs",
-                        help="where to log (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--save-minutes", metavar="N", type=float, default=5, help="how often to "
-                        "save the state, from which a run resumes (default: %(default)s)"
-                        )  # fmt: skip
+def _add_shared(parser: cli.Parser, data: str, noun: str) -> None:
+    """Options that all kinds of training share."""
+    add = partial(cli.option, parser)
+    add(data, "csv, tsv, jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)",
+        dest="data")
+    cli.add_roles(parser)
+    add("--text NAME", "the same as --columns text=NAME; several are joined by a blank line",
+        action="append")
+    add("--label NAME", "the same as --columns label=NAME")
+    add("-o --output DIR", f"a new or empty folder for the {noun}", required=True)
+    add("--model M", "the model to start from: a directory, a name or a Hub id",
+        default=cli.DEFAULT_MODEL)
+    add("--dev FILE", "examples to evaluate on, or none for no evaluation (default: a fifth of the "
+        "data is held out)")
+    add("--epochs N", "passes over the data (default: chosen by the data)", type=float)
+    add("--batch-size N", "examples per step; memory does not limit it", type=int)
+    add("--learning-rate R", "the highest learning rate (default: chosen by the data)", type=float)
+    add("--device D", "where to train: cpu, cuda, cuda:1 or mps (default: the fastest there is)")
+    add("--seed N", "seed of all randomness", type=int, default=0)
+    cli.add_json(parser, "the outcome")
+# fmt: on
 
 
 def _loss_option(text: str) -> tuple[str, Any]:
@@ -124,13 +124,12 @@ def _loss_option(text: str) -> tuple[str, Any]:
 def _run(kind: str, what: str, options: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
 
-    arguments = dict(vars(options), columns=cli.training_columns(options))
-    for name in ("run", "text", "label", "json"):
-        del arguments[name]
-    if "loss_options" in arguments:
-        arguments["loss_options"] = dict(options.loss_options)
-    outcome = getattr(sememe, f"train_{kind}")(**arguments)
-    if options.json:
-        cli.print_json(summary(outcome))
-    print(f"{outcome.verdict}\n{options.output}: {what}", file=sys.stderr)
-    return 0
+    train = getattr(sememe, f"train_{kind}")
+    roles = {"text": options.text, "label": options.label}
+    columns = {**(options.columns or {}), **{role: name for role, name in roles.items() if name}}
+    choices = {**cli.arguments(options, train), "columns": columns or None}
+    if kind != "classifier":
+        choices["loss_options"] = dict(options.loss_options)
+    outcome = train(**choices)
+    message = f"{outcome.verdict}\n{options.output}: {what}"
+    return cli.report(options, summary(outcome), message)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sememe.arguments import is_missing
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
 from sememe.tables import Table
-from sememe.text.check import SURROGATE
+from sememe.text.check import SURROGATE, joined_halves
 
 _ROUNDING = 1e-6  # a cosine in float32 may come out a little above 1
 _NO_AND_YES = {
@@ -45,11 +45,10 @@ def _texts(table: Table, columns: list[str]) -> Iterator[str]:
             problem = "is empty" if isinstance(value, str) else problem
             raise _refusal(table, i, name, problem, "a text")
         if not value.isascii() and SURROGATE.search(value):
-            try:  # the two halves of a pair are joined
-                value = value.encode("utf-16", "surrogatepass").decode("utf-16")
-            except UnicodeDecodeError:
+            value = joined_halves(value)
+            if SURROGATE.search(value):
                 problem = "has half of a surrogate pair"
-                raise _refusal(table, i, name, problem, "a whole text") from None
+                raise _refusal(table, i, name, problem, "a whole text")
         yield value
 
 

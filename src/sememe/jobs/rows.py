@@ -11,10 +11,11 @@ from typing import Any, Generic, TypeVar
 
 from sememe.errors import SememeWarning
 from sememe.tables import ArrowColumn, BlankCells, Table, stream_table
-from sememe.tables.files import StrPath, input_format
+from sememe.tables.files import StrPath, file_name, input_format
 from sememe.tables.parquet import arrow_column, joined
 
 Item = TypeVar("Item", str, tuple[str, str])
+Choose = Callable[[Sequence[str], str], Sequence[Sequence[str]]]
 
 _KINDS = {bool: "bool", date: "date32", datetime: "timestamp[us]", time: "time64[us]"}
 _EXACT = 2**53  # whole numbers up to here are floats without loss
@@ -47,19 +48,18 @@ class FileRows:
 
     Args:
         path: the file; `-` for lines on standard input.
-        choose: from the names of all columns, those of the texts, and for pairs those of the first
-            and those of the second texts; several make one text, see `Table.text_column`.
+        choose: from the names of all columns and the file's, those of the texts, and for pairs
+            those of the first and those of the second texts; several make one text, see
+            `Table.text_column`.
         form: the suffix of what is written, "" for a folder of parquet files.
 
     Raises:
         TableError: as `read_table`.
     """
 
-    def __init__(
-        self, path: StrPath, choose: Callable[[Sequence[str]], Sequence[Sequence[str]]], form: str
-    ) -> None:
+    def __init__(self, path: StrPath, choose: Choose, form: str) -> None:
         def pick(names: Sequence[str]) -> Sequence[str]:
-            self._sides = choose(names)
+            self._sides = choose(names, file_name(path))
             self.texts = list(chain(*self._sides))
             return self.texts if form == ".npy" else names  # which holds results alone
 

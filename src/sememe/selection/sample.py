@@ -214,7 +214,7 @@ def _unlabelled(
         return Sample(work, table.source.file, None, texts, [])
     if queries is not None:
         is_file = isinstance(queries, str | os.PathLike)
-        own = read_texts(queries).texts if is_file else list(queries)  # type: ignore[arg-type]
+        own = read_texts(queries) if is_file else list(queries)  # type: ignore[arg-type]
         return Sample(work, table.source.file, None, texts, list(own))
     random = np.random.default_rng(0)
     sources = random.permutation(len(texts))[:_MADE_QUERIES].tolist()

@@ -19,7 +19,6 @@ from sememe.tables.read import stream_table as stream_table
 from sememe.tables.table import BlankCells as BlankCells
 from sememe.tables.table import Source as Source
 from sememe.tables.table import Table as Table
-from sememe.tables.table import Texts as Texts
 from sememe.tables.table import choose_column as choose_column
 from sememe.tables.table import choose_columns as choose_columns
 from sememe.tables.table import choose_pair as choose_pair

@@ -207,17 +207,20 @@ def replacing(path: StrPath, folder: Path | None = None) -> Iterator[Path]:
 
 def check_destination(path: StrPath) -> None:
     """Raise TableError unless `path` is a file that may be replaced, or could be a new one."""
-    target = Path(path)
+    target, problem = Path(path), ""
+    folder = target.parent
     try:
-        if target.parent.is_file():
-            raise TableError(f"{path} cannot be written: {target.parent} is a file, not a folder")
-        if not target.parent.is_dir():
-            raise TableError(f"{path} cannot be written: there is no folder {target.parent}")
-        if target.exists() and not target.is_file():
-            raise TableError(f"{path} cannot be written: it is a folder or a device, not a file")
-        if target.exists() and not os.access(target, os.W_OK):
-            raise TableError(f"{path} cannot be written: it is there and read-only")
-        if not os.access(target.resolve().parent, os.W_OK | os.X_OK):
-            raise TableError(f"{path} cannot be written: you may not write into {target.parent}")
+        if folder.is_file():
+            problem = f"{folder} is a file, not a folder"
+        elif not folder.is_dir():
+            problem = f"there is no folder {folder}"
+        elif target.exists() and not target.is_file():
+            problem = "it is a folder or a device, not a file"
+        elif target.exists() and not os.access(target, os.W_OK):
+            problem = "it is there and read-only"
+        elif not os.access(target.resolve().parent, os.W_OK | os.X_OK):
+            problem = f"you may not write into {folder}"
     except OSError as error:
-        raise TableError(f"{path} cannot be written: {error.strerror or error}") from error
+        problem = error.strerror or str(error)
+    if problem:
+        raise TableError(f"{path} cannot be written: {problem}")

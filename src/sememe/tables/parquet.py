@@ -28,19 +28,26 @@ class ArrowColumn(Sequence[Any]):
     `write_table` writes it to parquet with the type, the nullability and the metadata it had.
     """
 
-    def __init__(self, values: Any, field: Any, file: str) -> None:
-        self._arrow = values  # an Array or a ChunkedArray
+    def __init__(self, chunks: Sequence[Any], field: Any, file: str) -> None:
+        self._arrow = require_pyarrow().chunked_array(chunks, field.type)
         self.field = field
         self._file = file
+        self._problem = f"{file}: {_named([field.name])} cannot be read"
 
     @cached_property
     def _values(self) -> list[Any]:
-        with _one_error(f"{self._file}: {_named([self.field.name])} cannot be read"):
+        with _one_error(self._problem):
             return _python_values(self._arrow)
+
+    @property
+    def chunks(self) -> list[Any]:
+        """Its values, in Arrow's arrays."""
+        chunks: list[Any] = self._arrow.chunks
+        return chunks
 
     def take(self, rows: Sequence[int]) -> "ArrowColumn":
         """The column of these rows (from 0) alone."""
-        with _one_error(f"{self._file}: {_named([self.field.name])} cannot be read"):
+        with _one_error(self._problem):
             return ArrowColumn(_take(self._arrow, rows), self.field, self._file)
 
     def __arrow_array__(self, type: Any = None) -> Any:  # what `pyarrow.array` looks for
@@ -64,16 +71,15 @@ class ArrowColumn(Sequence[Any]):
         return repr(self._values)
 
 
-def _take(arrow: Any, rows: Sequence[int]) -> Any:
-    pa = require_pyarrow()
+def _take(arrow: Any, rows: Sequence[int]) -> list[Any]:
+    """The chunks of these rows."""
     numbers = np.asarray(rows, np.int64)
     try:
-        return arrow.take(numbers)
-    except pa.ArrowException:  # views, and more text than 32 bits can count
-        chunked = pa.chunked_array([arrow]) if isinstance(arrow, pa.Array) else arrow
+        parts = [arrow.take(numbers)]
+    except require_pyarrow().ArrowException:  # views, and more text than 32 bits can count
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
-        parts = [chunked.slice(run[0], len(run)) for run in runs if len(run)]
-        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], arrow.type)
+        parts = [arrow.slice(run[0], len(run)) for run in runs if len(run)]
+    return [chunk for part in parts for chunk in part.chunks]
 
 
 def _python_values(arrow: Any) -> list[Any]:
@@ -111,8 +117,7 @@ def read_parquet(stream: IO[bytes], file: str, pick: Pick, size: float) -> Itera
             block = {}
             for name in picked:
                 field = schema.field(name)
-                chunks = [batch.column(name) for batch in group]
-                block[name] = ArrowColumn(pa.chunked_array(chunks, field.type), field, file)
+                block[name] = ArrowColumn([batch.column(name) for batch in group], field, file)
             end = start + sum(map(len, group))
             if end > start:  # a row group may have no row
                 yield Table(block, Source(file, "row", range(start + 1, end + 1), start))
@@ -158,19 +163,14 @@ def arrow_column(name: str, values: Sequence[Any], kind: str) -> ArrowColumn:
     """Python values as a column of one of Arrow's types: "string", "int64", "float64", "bool"."""
     pa = require_pyarrow()
     field = pa.field(name, pa.type_for_alias(kind))
-    return ArrowColumn(pa.array(values, field.type), field, f'the column "{name}"')
+    return ArrowColumn([pa.array(values, field.type)], field, f'the column "{name}"')
 
 
 def joined(columns: Sequence[ArrowColumn]) -> ArrowColumn:
     """Columns of one file, end to end, as one."""
-    pa = require_pyarrow()
-    chunks = [
-        chunk
-        for array in map(pa.array, columns)
-        for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])
-    ]
     field = columns[0].field
-    return ArrowColumn(pa.chunked_array(chunks, field.type), field, f'the column "{field.name}"')
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return ArrowColumn(chunks, field, f'the column "{field.name}"')
 
 
 def join_parquet(path: Path, parts: Sequence[Path]) -> None:

@@ -19,7 +19,7 @@ from typing import IO, Any
 from sememe.errors import SememeWarning, TableError, warn
 from sememe.tables.files import StrPath, file_name, input_format, open_bytes, open_text
 from sememe.tables.parquet import read_parquet
-from sememe.tables.table import Names, Pick, Table, Texts, checked_header, choose_columns, tables_of
+from sememe.tables.table import Names, Pick, Table, checked_header, choose_columns, tables_of
 from sememe.tables.xlsx import read_xlsx
 
 # No text is as long as this: a quote that is never closed is found before it eats the memory.
@@ -33,7 +33,7 @@ _Rows = Iterator[tuple[int, int, list[str]]]
 _EMPTY = {"txt": "no text: every line is blank", "jsonl": "no rows: every line is blank"}
 
 
-def read_texts(path: StrPath, column: Names = None) -> Texts:
+def read_texts(path: StrPath, column: Names = None) -> list[str]:
     """Read the texts of a file: one column, or the lines of a txt file that are not blank.
 
     `path` "-" is txt on standard input. `column` None takes the only column, or else the first
@@ -41,12 +41,11 @@ def read_texts(path: StrPath, column: Names = None) -> Texts:
     are joined by a blank line. No other column is kept in memory. Raises TableError for anything
     that cannot be read.
 
-    >>> read_texts("faq.csv", column="question").texts   # doctest: +SKIP
+    >>> read_texts("faq.csv", column="question")   # doctest: +SKIP
     ['How do I reset my password?', 'Where is my order?']
     """
     (table,) = stream_table(path, lambda names: choose_columns(names, column, file_name(path)), inf)
-    names = list(table.columns)
-    return Texts(table.text_column(names), table.text_name(names), table.source)
+    return table.text_column(list(table.columns))
 
 
 def read_table(path: StrPath) -> Table:

@@ -72,15 +72,6 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The texts of one column; `source.where(i)` names the line that text `i` came from."""
-
-    texts: list[str]
-    column: str
-    source: Source
-
-
-@dataclass(frozen=True)
 class Table:
     """Columns of equal length, by name; a key that a line of jsonl does not have is None.
 

@@ -24,7 +24,7 @@ class HalfPairs:
         self._seen += len(texts)
         if all(text.isascii() or not SURROGATE.search(text) for text in texts):
             return texts
-        texts = [_PAIR.sub(_joined, text) for text in texts]
+        texts = [joined_halves(text) for text in texts]
         for index, text in enumerate(texts):
             if SURROGATE.search(text):
                 texts[index] = SURROGATE.sub("\ufffd", text)
@@ -163,5 +163,6 @@ def _without_halves(
     return texts
 
 
-def _joined(pair: re.Match[str]) -> str:
-    return pair.group().encode("utf-16", "surrogatepass").decode("utf-16")
+def joined_halves(text: str) -> str:
+    """The text with each two halves of a surrogate pair, an emoji in UTF-16, as one character."""
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)

@@ -110,7 +110,7 @@ def mine_negatives(
         )
     rows = [(str(example.texts[0]), str(example.texts[1])) for example in examples]
     if isinstance(corpus, str | os.PathLike):
-        texts = read_texts(corpus, column).texts
+        texts = read_texts(corpus, column)
     else:
         texts = check_texts(corpus)
     texts = list(dict.fromkeys(texts[i] for i in rows_with_text(texts, "and no negative")))
