@@ -52,11 +52,10 @@ def taught(
     row_of = {text: row for row, text in enumerate(every)}
     rows = np.array([row_of[text] for text in labels.texts])
     ends = np.sort([rows[labels.pairs.first], rows[labels.pairs.second]], axis=0)
-    edges = Edges(ends[0], ends[1], len(every))
+    labels = replace(labels, texts=every, pairs=Edges(ends[0], ends[1], len(every)))
     vectors = np.concatenate([points, of_labels[more]])
-    cascade, rescorer = teach_by_labels(
-        every, vectors, self_join(vectors, size), *teacher, edges, labels.same, progress
-    )
+    neighbors = self_join(vectors, size)
+    cascade, rescorer = teach_by_labels(vectors, neighbors, *teacher, labels, progress)
     if cascade.map is None:
         return replace(cascade, vectors=points), None
     return replace(cascade, vectors=cascade.vectors[: len(texts)]), rescorer
