@@ -53,6 +53,7 @@ bench: .venv-bench/bench
 
 screenshots: .venv/dev demo
 	.venv/bin/python docs/images/take_screenshots.py demo/map.html
+	.venv/bin/python docs/images/take_screenshots.py --schemes light --scale 1 --color sentiment demo/map.html
 	.venv/bin/python examples/use_case.py --seeds 0 --out demo
 	.venv/bin/python docs/images/take_screenshots.py --schemes light --scale 1 demo/topic.html demo/sentiment.html
 

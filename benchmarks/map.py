@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from sememe.clustering import Cluster
 from sememe.reports.cluster_map import write_map
 from sememe.tables import read_table
 from texts import many_texts
@@ -59,7 +58,10 @@ def write(path: Path, texts: list[str]) -> float:
     labels = random.integers(-1, _CLUSTERS, size=n)
     points = random.normal(size=(_CLUSTERS + 1, 2))[labels] + 0.05 * random.normal(size=(n, 2))
     sizes = np.bincount(labels + 1, minlength=_CLUSTERS + 1)[1:]
-    clusters = [Cluster(i, int(sizes[i]), (f"topic {i}", "more"), ()) for i in range(_CLUSTERS)]
+    clusters = [
+        {"label": i, "size": int(sizes[i]), "terms": [f"topic {i}", "more"], "examples": []}
+        for i in range(_CLUSTERS)
+    ]
     columns: dict[str, Any] = {
         "country": [f"country {code}" for code in random.geometric(0.05, size=n)],
         "price": random.gamma(2, 50, size=n).round(2),

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 import sememe
-from sememe.clustering import Cluster
 from sememe.clustering.layout import layout_2d
 from sememe.evaluation.bootstrap import interval
 from sememe.neighbors import self_join
@@ -78,7 +77,10 @@ def measured(vectors: npt.NDArray[Any], parts: Any, topics: Texts, sentiments: T
 def draw(path: Path, texts: list[str], names: Texts, vectors: Any) -> None:
     """A map whose colours are the labels; where a text lies comes from its vector alone."""
     labels, codes, sizes = np.unique(names, return_inverse=True, return_counts=True)
-    groups = [Cluster(i, int(sizes[i]), (str(label),), ()) for i, label in enumerate(labels)]
+    groups = [
+        {"label": i, "size": int(sizes[i]), "terms": [str(label)], "examples": []}
+        for i, label in enumerate(labels)
+    ]
     points = layout_2d(vectors, self_join(vectors, 12))
     write_map(path, points, codes, texts, groups, title=f"Opinions, trained by {path.stem}")
 

@@ -186,6 +186,38 @@ def test_names_can_be_made_elsewhere() -> None:
         cluster_vectors(vectors, texts, clusters=2, names="llm")
 
 
+def test_a_function_names_what_has_no_given_name(groups: Clusters) -> None:
+    asked: list[str] = []
+
+    def name(_: list[str], terms: list[str]) -> str:
+        asked.extend(terms[:1])
+        return "same"
+
+    named = groups.rename({1: "sea"}).rename(name)
+    assert asked == ["red apple", "green tea", "black coffee", "white snow"]
+    assert [one.name.partition(":")[0] for one in named.clusters] == ["same", "sea"] + ["same"] * 3
+    assert len({one.name for one in named.clusters}) == 5
+    assert named.rename(name).clusters == named.clusters
+    with pytest.raises(InputError, match="names= gave '' for cluster 0"):
+        groups.rename(lambda *_: "")
+
+
+def test_only_what_changed_is_named_again() -> None:
+    vectors, truth = blobs([20, 15, 10], noise=0.3)
+    texts = [f"{WORDS[group]} {row}" for row, group in enumerate(truth)]
+    asked: list[str] = []
+
+    def name(_: list[str], terms: list[str]) -> str:
+        asked.append(terms[0])
+        return f"{len(asked)}"
+
+    groups = cluster_vectors(vectors, texts, clusters=3, names=name)
+    assert len(asked) == 3
+    merged = groups.merge(1, 2)
+    assert len(asked) == 4
+    assert merged.cluster(0) == groups.cluster(0)
+
+
 def test_columns_have_a_value_a_text() -> None:
     with pytest.raises(InputError, match=r'the column "day" has 1 value, and there are 2 texts'):
         cluster_vectors([[1, 0], [0, 1]], ["a", "b"], columns={"day": ["2026-01-01"]})

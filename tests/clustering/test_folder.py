@@ -13,7 +13,8 @@ import pytest
 from blobs import blobs, cluster_vectors
 
 from sememe.clustering import Clusters, cluster, folder
-from sememe.errors import InputError, TableError
+from sememe.encoders import BiEncoder
+from sememe.errors import InputError, SememeWarning, TableError
 from tiny_models import Tiny
 
 
@@ -30,7 +31,7 @@ def groups() -> Clusters:
 
 
 def test_what_is_saved_opens_again(groups: Clusters, tmp_path: Path) -> None:
-    groups.save(tmp_path / "g", title="Mine")
+    groups.save(tmp_path / "g", title="Mine", color="tag")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g"]
     assert sorted(path.name for path in (tmp_path / "g").iterdir()) == sorted(folder.FILES)
     again = Clusters.open(tmp_path / "g")
@@ -42,6 +43,7 @@ def test_what_is_saved_opens_again(groups: Clusters, tmp_path: Path) -> None:
     assert again.texts == groups.texts
     assert dict(again.columns) == dict(groups.columns)
     assert again.to_dict() == groups.to_dict()
+    assert (again.title, again.color) == ("Mine", "tag")
     queries, _ = blobs([30, 20, 10], noise=0.7)
     for one, other in zip(
         again.assign(vectors=queries), groups.assign(vectors=queries), strict=True
@@ -184,3 +186,18 @@ def test_the_encoder_is_opened_again_and_another_one_refused(tiny: Tiny, tmp_pat
     described.write_text(json.dumps(content))
     with pytest.raises(InputError, match="their vectors cannot be compared"):
         Clusters.open(tmp_path / "g").assign(texts)
+
+
+@pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
+def test_what_changed_is_named_with_the_encoder(encoder: BiEncoder, tmp_path: Path) -> None:
+    things = ["car", "red bus", "old tram", "power plant", "late train", "book"]
+    texts = [f"{way} {thing}" for thing in things for way in ("a", "the", "my")]
+    groups = cluster(texts, encoder, clusters=1)
+    assert groups.split(0, into=2).merge(0, 1).cluster(0).terms == groups.cluster(0).terms
+    groups.save(tmp_path / "g")
+    described = tmp_path / "g" / "clusters.json"
+    content = json.loads(described.read_text(encoding="utf-8"))
+    content["encoder"]["model"] = str(tmp_path / "gone")
+    described.write_text(json.dumps(content))
+    with pytest.warns(SememeWarning, match="Names are made without the encoder: .*gone"):
+        assert len(Clusters.open(tmp_path / "g").split(0, into=2)) == 2

@@ -1,11 +1,7 @@
 """A cluster as the map is given it."""
 
-from dataclasses import dataclass
+from typing import Any
 
 
-@dataclass
-class Group:
-    label: int
-    size: int
-    terms: list[str]
-    examples: list[str]
+def group(label: int, size: int, terms: list[str], examples: list[str]) -> dict[str, Any]:
+    return {"label": label, "size": size, "terms": terms, "examples": examples}

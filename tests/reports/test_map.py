@@ -3,12 +3,11 @@
 import re
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from groups import Group
+from groups import group
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +34,7 @@ def columns_of(path: Path, **columns: Any) -> dict[str, Any]:
 
 
 def test_holds_texts_places_and_clusters_with_the_largest_first(tmp_path: Path) -> None:
-    groups = [Group(7, 1, ["tea"], ["Tea"]), Group(3, 2, ["rail"], ["A train"])]
+    groups = [group(7, 1, ["tea"], ["Tea"]), group(3, 2, ["rail"], ["A train"])]
     points = [[0.0, 0.0], [10.0, 5.0], [5.0, 2.5], [0.0, 5.0]]
     texts = ["Tea", "A train", "A tram", "?"]
     write_map(tmp_path / "map.html", points, [7, 3, 3, -1], texts, groups, title="Four")
@@ -59,8 +58,8 @@ def test_texts_in_one_place_stay_finite(tmp_path: Path) -> None:
 
 
 def test_long_texts_are_cut_with_an_ellipsis(tmp_path: Path) -> None:
-    group = Group(0, 1, ["word " * 100], ["é" * 10**6])
-    write_map(tmp_path / "map.html", [[0, 0]], [0], ["é" * 10**6], [group])
+    cluster = group(0, 1, ["word " * 100], ["é" * 10**6])
+    write_map(tmp_path / "map.html", [[0, 0]], [0], ["é" * 10**6], [cluster])
     held = data_of(tmp_path / "map.html")
     assert texts_of(tmp_path / "map.html") == ["é" * 999 + "…"]
     assert len(held["clusters"][0]["examples"][0]) == 300
@@ -83,10 +82,11 @@ def test_nothing_that_a_text_holds_is_markup(tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><!--<img src=x onerror=alert(1)>{{script}}\u2028"
     plain, hostile = tmp_path / "plain.html", tmp_path / "hostile.html"
     for path, text in ((plain, "x"), (hostile, evil)):
-        group = Group(0, 1, [text], [text])
-        branch = SimpleNamespace(name=text, label=None, children=[])
+        cluster = group(0, 1, [text], [text])
+        branch: dict[str, Any] = {"name": text, "label": None, "children": []}
         write_map(
-            path, [[0, 0]], [0], [text], [group], columns={text: [text]}, tree=[branch], title=text
+            path, [[0, 0]], [0], [text], [cluster],
+            columns={text: [text]}, tree=[branch], title=text,
         )  # fmt: skip
     tags = [re.findall(r"<[!/a-z]", path.read_text(encoding="utf-8")) for path in (plain, hostile)]
     assert tags[0] == tags[1]
@@ -190,7 +190,7 @@ def test_what_the_map_cannot_show_of_columns_is_named(tmp_path: Path) -> None:
 def test_a_part_of_the_rows_keeps_its_numbers(tmp_path: Path) -> None:
     texts, columns = ["a", "b", "c"], {"n": [1, 2, 4]}
     write_map(
-        tmp_path / "map.html", [[0, 0], [1, 1]], [0, -1, 0], texts, [Group(0, 2, [], [])],
+        tmp_path / "map.html", [[0, 0], [1, 1]], [0, -1, 0], texts, [group(0, 2, [], [])],
         columns=columns, rows=[0, 2],
     )  # fmt: skip
     data = data_of(tmp_path / "map.html")
@@ -202,9 +202,9 @@ def test_a_part_of_the_rows_keeps_its_numbers(tmp_path: Path) -> None:
 
 def test_a_hierarchy_names_branches_and_points_at_clusters(tmp_path: Path) -> None:
     def node(label: int | None, *children: Any, name: str = "") -> Any:
-        return SimpleNamespace(name=name, label=label, children=children)
+        return {"name": name, "label": label, "children": children}
 
-    groups = [Group(5, 1, ["a"], []), Group(8, 2, ["b"], [])]
+    groups = [group(5, 1, ["a"], []), group(8, 2, ["b"], [])]
     tree = [node(None, node(5), node(8), name="all")]
     write_map(tmp_path / "map.html", np.zeros((3, 2)), [5, 8, 8], ["x"] * 3, groups, tree=tree)
     assert data_of(tmp_path / "map.html")["tree"] == [{"name": "all", "children": [1, 0]}]

@@ -5,13 +5,12 @@ import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Self
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from groups import Group
+from groups import group
 from pages import Shown, chromium
 from playwright.sync_api import Browser, expect
 
@@ -115,8 +114,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [0, 0.6],
     ]
     groups = [
-        Group(0, 3, ["trains", "rail"], ["Trains are late"]),
-        Group(1, 3, [EVIL, "café"], [EVIL]),
+        group(0, 3, ["trains", "rail"], ["Trains are late"]),
+        group(1, 3, [EVIL, "café"], [EVIL]),
     ]
     labels = [0, 0, 0, 1, 1, 1, -1]
     write_map(path, points, labels, TEXTS, groups, columns=COLUMNS, title=f"Seven {EVIL}")
@@ -129,7 +128,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     labels = random.integers(-1, 30, size=10_000)
     points = random.normal(size=(31, 2))[labels] + 0.1 * random.normal(size=(10_000, 2))
-    groups = [Group(i, int((labels == i).sum()), [f"topic {i}"], []) for i in range(30)]
+    groups = [group(i, int((labels == i).sum()), [f"topic {i}"], []) for i in range(30)]
     write_map(path, points, labels, [f"text {i}" for i in range(10_000)], groups)
     return path
 
@@ -148,6 +147,7 @@ def test_shows_every_text_and_the_clusters(map_: ShownMap) -> None:
     assert map_.page.evaluate("sememe.points") == 7
     assert map_.visible() == 7
     assert map_.page.locator("#summary").inner_text() == "7 texts, 2 clusters, 1 outlier"
+    assert map_.page.locator(".cluster .number").all_inner_texts() == ["0", "1", ""]
     map_.shows(["trains, rail", f"{EVIL[:59]}…, café", "Outliers"])
 
 
@@ -494,7 +494,7 @@ def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path
 def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_path: Path) -> None:
     names = ["nuclear reactors, nuclear waste, fission", "cards, and what comes with"]
     groups = [
-        SimpleNamespace(label=i, size=2, name=name, terms=["x"], examples=[])
+        {"label": i, "size": 2, "name": name, "terms": ["x"], "examples": []}
         for i, name in enumerate(names)
     ]
     path = tmp_path / "map.html"
@@ -511,9 +511,9 @@ def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_pat
 
 def test_a_hierarchy_folds_the_list(browser: Browser, tmp_path: Path) -> None:
     def node(label: int | None, *children: Any, name: str = "") -> Any:
-        return SimpleNamespace(name=name, label=label, children=children)
+        return {"name": name, "label": label, "children": children}
 
-    groups = [Group(i, 2, [f"topic {i}"], []) for i in range(4)]
+    groups = [group(i, 2, [f"topic {i}"], []) for i in range(4)]
     tree = [node(None, node(0), node(1), name=EVIL), node(None, node(2), node(3))]
     points = [[i, j] for i in range(4) for j in range(2)]
     labels = [i for i in range(4) for _ in range(2)]

@@ -9,6 +9,7 @@ move:    the map moves all vectors and weighs all edges; without trust, nothing 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import expit, logit
@@ -79,9 +80,8 @@ def teach(
     """
     size = neighbors.indices.shape[1]
     lesson = Lesson.planned(Edges.between(neighbors))
-    most = len(lesson.edges) + size * len(texts)
+    most = len(lesson.edges) + neighbors.indices.size
     reader = Reader(scorer, texts, Budget.parse(budget), most, progress)
-
     target = None if evidence is None else evidence.target
     if evidence is not None and target is not None:
         evidence = replace(evidence, looks=1 + reader.remaining // _step(len(texts)))
@@ -95,53 +95,40 @@ def teach(
 
     space = Space(vectors)
     witnesses = partitions(vectors, neighbors, RESOLUTIONS)
+    student = None
     for goal in _looks(len(texts), reader, target):
         lesson = lesson.read(goal, reader)
+        if len(lesson.logits) < FEWEST:
+            return unmoved(None)
         trust = lesson.judged(space, witnesses)
-        if target is not None:
-            student = Student.of(lesson, space, trust, witnesses, evidence)
-            if student.gain is None or not student.gain.low < target <= student.gain.high:
-                break
-        elif (evidence is None and trust.is_hopeless) or (
-            goal > _FIRST_LOOK * len(texts) and trust.tau >= _SECOND_ROUND_FROM
-        ):
+        if evidence is not None and target is not None:
+            student = Student.of(lesson, space).weighed(trust, witnesses, evidence)
+            is_decided = student.gain is not None and student.gain.is_clear_of(target)
+        else:
+            is_good = goal > _FIRST_LOOK * len(texts) and trust.tau >= _SECOND_ROUND_FROM
+            is_decided = is_good or (evidence is None and trust.is_hopeless)
+        if is_decided or len(lesson.logits) < goal:
             break
-        if len(lesson.logits) < goal:
-            break
-    if target is None:
-        student = Student.of(lesson, space, trust, witnesses, evidence)
+    if evidence is None and not trust.is_enough:
+        return unmoved(trust)
+    student = student or Student.of(lesson, space).weighed(trust, witnesses, evidence)
     if student.rho == 0:
         return unmoved(trust, student.gain)
-    form, rho, gain = student.form, student.rho, student.gain
 
     rounds = 1
     if trust.tau >= _SECOND_ROUND_FROM and reader.remaining and target is None:
-        moved = _map(space, form, rho, lesson.edges).move(vectors)
+        moved = student.map().move(vectors)
         lesson = lesson.joined_by(Edges.between(self_join(moved, size, progress)))
         lesson = lesson.read(len(lesson.edges), reader)
-        form = fit(space, lesson.scored, lesson.logits)
+        student = replace(Student.of(lesson, space), rho=student.rho)
         rounds = 2
 
-    linear_map = _map(space, form, rho, lesson.edges)
-    if evidence is not None:
-        gain = evidence.gain(linear_map, rho)
+    linear_map = student.map()
+    gain = None if evidence is None else evidence.gain(linear_map, student.rho)
     moved = linear_map.move(vectors)
-    indices, weights = lesson.edges.best(_certainty(space, form, rho, lesson), size)
-    rows = np.repeat(np.arange(len(texts)), size)
-    similarity = Edges(rows, indices.ravel(), len(texts)).products(moved, moved)
-    best = Neighbors(
-        indices.astype(np.int32),
-        similarity.reshape(indices.shape).astype(np.float32),
-        neighbors.recall,
-    )
-    return Cascade(
-        moved,
-        best,
-        weights.astype(np.float32),
-        linear_map,
-        report(reader, trust, rho, rounds, gain, target),
-        lesson,
-    )
+    best, weights = student.best(moved, size, neighbors.recall)
+    outcome = report(reader, trust, student.rho, rounds, gain, target)
+    return Cascade(moved, best, weights, linear_map, outcome, lesson)
 
 
 def _looks(texts: int, reader: Reader, target: float | None) -> Iterator[int]:
@@ -151,6 +138,7 @@ def _looks(texts: int, reader: Reader, target: float | None) -> Iterator[int]:
         yield max(_FIRST_LOOK * texts, round(_FIRST_ROUND * (reader.spent + reader.remaining)))
         yield reader.spent + reader.remaining
     else:
+        yield _step(texts)
         while reader.remaining:
             yield reader.spent + _step(texts)
 
@@ -158,43 +146,6 @@ def _looks(texts: int, reader: Reader, target: float | None) -> Iterator[int]:
 def _step(texts: int) -> int:
     """How many pairs are read between two looks at the gain."""
     return max(FEWEST, round(_STEP * texts))
-
-
-@dataclass(frozen=True)
-class Student:
-    """What was learned from the pairs that were read.
-
-    Attributes:
-        form: the bilinear form of the map.
-        rho: how much it counts beside the cosine; 0 where it should not be listened to.
-        gain: what labels say, where there are some.
-    """
-
-    form: Floats
-    rho: float
-    gain: Gain | None
-
-    @classmethod
-    def of(
-        cls,
-        lesson: "Lesson",
-        space: Space,
-        trust: Trust,
-        witnesses: Partitions,
-        evidence: Evidence | None,
-    ) -> "Student":
-        """Fit the map, and decide how much it counts: by labels where they are clear, or by tau."""
-        if evidence is None and not trust.is_enough:
-            return cls(np.empty((0, 0), np.float32), 0.0, None)
-        form = fit(space, lesson.scored, lesson.logits)
-        rho = weight_of_map(lesson.edges, *_signals(space, form, lesson.edges), witnesses)
-        gain, is_trusted = None, trust.is_enough
-        if evidence is not None:
-            weight = max(rho, _LEAST_BY_LABELS)
-            gain = evidence.gain(_map(space, form, weight, lesson.edges), weight)
-            if gain.is_clear:
-                is_trusted, rho = gain.low > 0, weight
-        return cls(form, rho if is_trusted else 0.0, gain)
 
 
 @dataclass(frozen=True)
@@ -236,24 +187,80 @@ class Lesson:
         return judged(self.scored, cosine, self.logits, witnesses)
 
 
+@dataclass(frozen=True)
+class Student:
+    """A map that was fitted to a lesson, and how much it counts.
+
+    Attributes:
+        space: the vectors.
+        lesson: what was read of their edges.
+        form: float32 (dim, dim), the bilinear form of the map.
+        rho: how much it counts beside the cosine, both in standard deviations; 0 where it should
+            not be listened to.
+        gain: what labels say, where there are some.
+    """
+
+    space: Space
+    lesson: Lesson
+    form: Floats
+    rho: float = 0.0
+    gain: Gain | None = None
+
+    @classmethod
+    def of(cls, lesson: Lesson, space: Space) -> "Student":
+        """Fit the map to what was read."""
+        return cls(space, lesson, fit(space, lesson.scored, lesson.logits))
+
+    def weighed(self, trust: Trust, witnesses: Partitions, evidence: Evidence | None) -> "Student":
+        """Decide how much the map counts: by labels where they are clear, else by tau."""
+        rho = weight_of_map(self.lesson.edges, *self._centered_signals, witnesses)
+        gain, is_trusted = None, trust.is_enough
+        if evidence is not None:
+            weight = max(rho, _LEAST_BY_LABELS)
+            gain = evidence.gain(replace(self, rho=weight).map(), weight)
+            if gain.is_clear_of(0):
+                is_trusted, rho = gain.low > 0, weight
+        return replace(self, rho=rho if is_trusted else 0.0, gain=gain)
+
+    def map(self) -> LinearMap:
+        """The map that adds rho times the form to the cosine."""
+        cosine, change = self._signals
+        weight = self.rho * float(cosine.std() / max(change.std(), 1e-12))
+        return self.space.moving(self.form, weight)
+
+    def best(self, moved: Floats, size: int, recall: float) -> tuple[Neighbors, Floats]:
+        """The best neighbours of each text, and how probable it is that they belong with it.
+
+        Args:
+            moved: float32 (n, dim), the vectors as the map moves them, whose cosine is theirs.
+            size: how many neighbours.
+            recall: of the neighbours that the edges came from.
+        """
+        cosine, change = self._centered_signals
+        share = expit(self.lesson.logits).mean()
+        certainty = expit(_SHARPNESS * standardized(cosine + self.rho * change) + logit(share))
+        others, weights = self.lesson.edges.best(certainty, size)
+        rows = np.repeat(np.arange(len(moved)), size)
+        similarity = Edges(rows, others.ravel(), len(moved)).products(moved, moved)
+        neighbors = Neighbors(
+            others.astype(np.int32),
+            similarity.reshape(others.shape).astype(np.float32),
+            recall,
+        )
+        return neighbors, weights.astype(np.float32)
+
+    @cached_property
+    def _signals(self) -> tuple[Values, Values]:
+        """The cosine, and what the map says, of each edge."""
+        edges = self.lesson.edges
+        return self.space.cosines(edges), self.space.form(self.form, edges)
+
+    @cached_property
+    def _centered_signals(self) -> tuple[Values, Values]:
+        """Both centred by node and standardised."""
+        cosine, change = map(self.lesson.edges.centered, self._signals)
+        return standardized(cosine), standardized(change)
+
+
 def _shuffled(edges: Edges) -> Edges:
     return edges[np.random.default_rng(0).permutation(len(edges))]
-
-
-def _signals(space: Space, form: Floats, edges: Edges) -> tuple[Values, Values]:
-    """Cosine and map over each edge, centred by node and standardised."""
-    cosine, change = space.cosines(edges), space.form(form, edges)
-    return standardized(edges.centered(cosine)), standardized(edges.centered(change))
-
-
-def _map(space: Space, form: Floats, rho: float, edges: Edges) -> LinearMap:
-    """The map that adds rho times the form to the cosine, both in standard deviations."""
-    cosine, change = space.cosines(edges), space.form(form, edges)
-    return space.moving(form, rho * float(cosine.std() / max(change.std(), 1e-12)))
-
-
-def _certainty(space: Space, form: Floats, rho: float, lesson: Lesson) -> Values:
-    """How probable it is that the ends of each edge belong together, 0 to 1."""
-    cosine, change = _signals(space, form, lesson.edges)
-    share = expit(lesson.logits).mean()
-    return np.asarray(expit(_SHARPNESS * standardized(cosine + rho * change) + logit(share)))

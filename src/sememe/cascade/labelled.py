@@ -5,7 +5,6 @@ them. Three signals are weighed: the cosine, the map, and the cross-encoder's ow
 closest pairs get as far as the budget reaches.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +12,17 @@ from numpy.typing import NDArray
 
 from sememe.cascade.edges import Edges, Floats, Values
 from sememe.cascade.flow import Cascade, Lesson
-from sememe.cascade.labels import Gain
+from sememe.cascade.labels import Gain, Labels
 from sememe.cascade.linear import Space, fit
 from sememe.cascade.report import report
 from sememe.cascade.scores import Reader
 from sememe.cascade.trust import logistic
 from sememe.costs import Budget
 from sememe.errors import InputError
-from sememe.evaluation.bootstrap import paired_test
-from sememe.evaluation.metrics import average_precision
 from sememe.neighbors import ClosePairs, Neighbors
 from sememe.protocols import Scorer
 
-_FOLDS, _RESAMPLES = 10, 1000
+_FOLDS = 10
 _PRIOR = np.array([0.0, 1.0, 0.0, 0.4])  # of a constant, the cosine, the map and the cross-encoder
 _PENALTIES = np.array([1e-3, 5.0, 20.0, 5.0])  # the map generalises least
 _FOR_MAP = 0.5  # of the budget; the rest is for the closest pairs
@@ -65,21 +62,18 @@ class Rescorer:
 
 
 def teach_by_labels(
-    texts: Sequence[str],
     vectors: Floats,
     neighbors: Neighbors,
     scorer: Scorer,
-    budget: Budget | str | int,
-    labelled: Edges,
-    same: NDArray[np.bool_],
+    budget: Budget,
+    labels: Labels,
     progress: bool | None = None,
 ) -> tuple[Cascade, Rescorer | None]:
     """Let a cross-encoder teach vectors what duplicates are, as far as labelled pairs bear it out.
 
     Args:
-        texts, vectors, neighbors, scorer, budget, progress: see `teach`.
-        labelled: pairs of the texts.
-        same: bool (pairs,), whether each is a pair of duplicates.
+        vectors, neighbors, scorer, budget, progress: see `teach`.
+        labels: pairs of the texts, and whether each is a pair of duplicates.
 
     Returns:
         the vectors, and what brings the cross-encoder's own score into that of close pairs; None
@@ -88,14 +82,15 @@ def teach_by_labels(
     Raises:
         InputError: as `teach`.
     """
+    labelled, same = labels.pairs, labels.same
     lesson = Lesson.planned(Edges.between(neighbors) - labelled)
     most = len(lesson.edges) + len(labelled) + neighbors.indices.size
-    reader = Reader(scorer, texts, Budget.parse(budget), most, progress)
+    reader = Reader(scorer, labels.texts, budget, most, progress)
     logits = reader.read(labelled.first, labelled.second)
     if len(logits) < len(labelled):
         raise InputError(
-            f"budget={budget!r} is over before the {len(labelled)} labelled pairs were scored: "
-            "give a larger one."
+            f"budget= is over before the {len(labelled)} labelled pairs were scored: give a larger "
+            "one."
         )
     lesson = lesson.read(round(_FOR_MAP * reader.remaining), reader)
     lesson = Lesson(lesson.scored + labelled, np.append(lesson.logits, logits))
@@ -107,7 +102,9 @@ def teach_by_labels(
     spread = np.maximum(signals.std(axis=0), 1e-12)
     signals = (signals - signals.mean(axis=0)) / spread
     weights = signal_weights(signals, same)
-    gain = _gain(signals, same, labelled.products(vectors, vectors), weights)
+    difference = labels.compared(_held_out(signals, same), labelled.products(vectors, vectors))
+    of_cosine, of_map, of_cross = weights.tolist()
+    gain = Gain(len(labels), of_cosine, of_map, of_cross, *difference)
     if not gain.is_enough:
         return Cascade(vectors, neighbors, None, None, report(reader, None, gain=gain)), None
 
@@ -142,14 +139,11 @@ def signal_weights(signals: Values, same: NDArray[np.bool_]) -> Values:
         columns = columns[(weights[columns] >= 0) | (columns == 0)]
 
 
-def _gain(signals: Values, same: NDArray[np.bool_], cosine: Values, weights: Values) -> Gain:
-    """What the weighed signals gain over the bi-encoder, on labels that did not weigh them."""
+def _held_out(signals: Values, same: NDArray[np.bool_]) -> Values:
+    """The weighed signals of each pair, by labels of other pairs."""
     fold = np.random.default_rng(0).permutation(len(same)) % _FOLDS
     combined = np.empty(len(same))
     for each in range(_FOLDS):
         others = fold != each
         combined[~others] = signals[~others] @ signal_weights(signals[others], same[others])
-    test = paired_test(average_precision, combined, cosine, same, resamples=_RESAMPLES)
-    of_cosine, of_map, of_cross = weights.tolist()
-    gain = (test.difference, test.low, test.high)
-    return Gain(len(same), of_cosine, of_map, of_cross, *gain)
+    return combined

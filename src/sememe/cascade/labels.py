@@ -42,10 +42,9 @@ class Gain:
     high: float
     unit: str = "pairs"
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether its interval leaves no doubt which way it goes."""
-        return self.low > 0 or self.high < 0
+    def is_clear_of(self, bound: float) -> bool:
+        """Whether its interval leaves no doubt on which side of a bound it is."""
+        return self.low > bound or self.high < bound
 
     @property
     def is_enough(self) -> bool:

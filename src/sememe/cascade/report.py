@@ -75,38 +75,37 @@ def report(
     gain: Gain | None = None,
     target: float | None = None,
 ) -> CascadeReport:
-    """The report of a run; where there is no trust, the labels alone have judged."""
-    every = len(reader.texts) * (len(reader.texts) - 1) // 2
+    """The report of a run; without trust, labels have judged, or there was too little to judge."""
+    if trust is None and gain is not None:
+        trusted, why = gain.is_enough, _reason_of_duplicates(gain)
+    else:
+        trusted, why = rho > 0, _reason(trust, rho, gain, target)
     return CascadeReport(
         pairs=reader.spent,
         cached=reader.cached,
         budget=reader.budget,
-        spared=every - reader.spent,
+        spared=len(reader.texts) * (len(reader.texts) - 1) // 2 - reader.spent,
         seconds=reader.seconds,
         tau=None if trust is None else trust.tau,
         tau_error=None if trust is None else trust.error,
         tau_bound=None if trust is None else trust.bound,
         rho=rho,
         rounds=rounds,
-        trusted=rho > 0 if gain is None or trust is not None else gain.is_enough,
-        why=_reason(trust, rho, gain, target) if gain is None or trust is not None else (
-            _reason_of_duplicates(gain)
-        ),
+        trusted=trusted,
+        why=why,
         gain=gain,
         target=target,
-    )  # fmt: skip
+    )
 
 
 def _reason(trust: Trust | None, rho: float, gain: Gain | None, target: float | None) -> str:
-    if trust is None or trust.error == 1:
-        return (
-            f"Not trusted: fewer than {FEWEST} pairs are too few to judge a cross-encoder by. "
-            f"{_UNMOVED}"
-        )
+    if trust is None:
+        few = f"fewer than {FEWEST} pairs are too few to judge a cross-encoder by"
+        return f"Not trusted: {few}. {_UNMOVED}"
     figures = f"(tau {trust.tau:.3f} ± {trust.error:.3f}, bound {trust.bound:.3f})"
     if gain is None:
         return _reason_of_tau(trust, rho, figures)
-    if not gain.is_clear:
+    if not gain.is_clear_of(0):
         reason = f"{_reason_of_tau(trust, rho, figures)} The labels leave it open: {gain}."
     elif rho:
         reason = f"Trusted: {gain}. The map counts with a weight of {rho:.2f} {figures}."
@@ -114,11 +113,9 @@ def _reason(trust: Trust | None, rho: float, gain: Gain | None, target: float | 
         reason = f"Not trusted: {gain}. {_UNMOVED}"
     if target is None:
         return reason
-    outcome = (
-        "is reached" if gain.low >= target
-        else "won't come" if gain.high < target
-        else "is neither reached nor ruled out within the budget"
-    )  # fmt: skip
+    outcome = "is neither reached nor ruled out within the budget"
+    if gain.is_clear_of(target):
+        outcome = "is reached" if gain.low > target else "won't come"
     return f"{reason} The gain that was wanted, {100 * target:+.1f} points, {outcome}."
 
 

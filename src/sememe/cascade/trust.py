@@ -64,13 +64,11 @@ def judged(edges: Edges, cosine: Values, logits: Values, partitions: Partitions)
     as the clusters are, and even one of shuffled scores would seem to know something.
 
     Args:
-        edges: the scored edges.
+        edges: the scored edges, at least `FEWEST`.
         cosine: float64 (edges,), centred by node.
         logits: float64 (edges,).
         partitions: int64 (n,) each, the bi-encoder's clusters at several resolutions.
     """
-    if len(edges) < FEWEST:
-        return Trust(0.0, 1.0)
     if np.ptp(logits) == 0:
         return Trust(0.0, 0.0)
     line = standardized(cosine)

@@ -4,7 +4,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
+from sememe.cli.naming import add_names, check_command, name_clusters, read_names
 from sememe.errors import InputError
 from sememe.progress import counted
 
@@ -25,8 +26,10 @@ sememe cluster survey.csv --column answer --clusters 20 -o groups/
 sememe cluster survey.csv --column answer --color month -o groups/
 sememe cluster titles.jsonl --granularity fine --json -o groups/ > groups.json
 sememe cluster questions.txt --cross cross-encoder/quora-roberta-base --budget 3n -o groups/
+sememe cluster questions.txt -o groups/ --name-with 'llm "Name these in up to 4 words"'
 sememe cluster --assign groups/ next-week.csv -o filed.csv
 sememe cluster groups/ --merge 3 17 --rename "3=lost cards" -o groups/
+sememe cluster groups/ --names names.csv -o groups/
 sememe cluster groups/ --tree
 sememe cluster groups/ --over date --by month"""
 
@@ -57,6 +60,7 @@ def add_commands(commands: cli.Commands) -> None:
         choices=("nearest",))
     add("--stop-words W,W", "words that are in no cluster's name", type=_words, default="")
     add("--color COLUMN", "the column that the map opens coloured by")
+    add_names(parser)
     cli.add_cross(parser)
     add("--labels LABELS", "from 50 labelled pairs, or texts with their groups, by which --cross "
         "is judged")
@@ -67,27 +71,46 @@ def add_commands(commands: cli.Commands) -> None:
     later("--rename N=NAME", "call cluster N so", action="append", default=[], type=_renaming)
     later("--merge N...", "unite clusters under the first one's number", action="append",
           default=[], type=int)
-    later("--split N", "split a cluster", action="append", default=[], type=int)
+    later("--split N", "split cluster N, in K parts or as many as it has", action="append",
+          default=[], type=_splitting, metavar="N[=K]")
     later("--subset N...", "keep these clusters alone", type=int)
     later("--tree", "show the clusters of clusters")
     later("--over COLUMN", "count texts by date or category")
     later("--by", "the periods of --over", choices=("day", "month", "year"))
     cli.add_json(parser, "the clusters")
+    # None where the user did not say: a folder has its own.
+    parser.set_defaults(model=None, precision=None)
 # fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
+    making = (
+        "precision", "device", "vectors", "clusters", "threshold", "granularity", "stop_words",
+        "cross", "budget", "labels", "target",
+    )  # fmt: skip
+    changing = ("rename", "merge", "split", "subset", "tree", "over", "by")
+    check_command(options.name_with)
     if options.assign is not None:
+        _refuse(options, (*making, *changing, "color", "names", "name_with"),
+                "does not go with --assign")  # fmt: skip
         return _assign(options)
     if Path(options.file).is_dir():
+        _refuse(options, (*making, "outliers", "column"), "is for a file of sentences, and "
+                f"{options.file} is a folder: its clusters are made already")  # fmt: skip
+        if options.by and not options.over:
+            raise InputError("--by is the period of --over COLUMN: give that too.")
+        if options.name_with and options.output is None:
+            raise InputError("--name-with needs -o DIR, so that its names are not lost.")
         return _change(options)
-    changes = ("rename", "merge", "split", "subset", "tree", "over")
-    for name in changes:
-        if getattr(options, name):
-            raise InputError(
-                f"--{name} takes a folder that `sememe cluster -o` wrote, not {options.file}."
-            )
+    _refuse(options, changing,
+            f"takes a folder that `sememe cluster -o` wrote, not {options.file}")  # fmt: skip
     return _cluster(options)
+
+
+def _refuse(options: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    for name in names:
+        if getattr(options, name):
+            raise InputError(f"--{name.replace('_', '-')} {why}.")
 
 
 def _cluster(options: argparse.Namespace) -> int:
@@ -101,20 +124,23 @@ def _cluster(options: argparse.Namespace) -> int:
     directory = cli.output_directory(options.output, FILES)
     for name in FILES:
         cli.check_outputs([options.file], {"-o": directory / name})
+    new_names = read_names(options.names)
     table, texts, blank = cli.read_rows(options.file, options.column, "and in no cluster")
     color = options.color and choose_column(list(table.columns), options.color, table.source.file)
     column = table.text_name(options.column)
     check_color(color, {name: each for name, each in table.columns.items() if name != column})
     cross = cli.open_cross(options)
-    encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
+    encoder = sememe.BiEncoder(options.model or cli.DEFAULT_MODEL, **cli.engine_options(options))
     vectors = cli.read_vectors(options, table, texts, encoder)
     how = {**cli.arguments(options, sememe.cluster), "vectors": vectors, "cross": cross}
+    del how["names"]  # a file here, a function there
     groups = sememe.cluster(texts, encoder, **how)
     if groups.cascade:
         print(groups.cascade, file=sys.stderr)
-    groups = replace(groups, columns=table.columns)
     title = "Standard input" if options.file == "-" else Path(options.file).name
-    groups.save(directory, title=title, color=color)
+    groups = replace(groups, columns=table.columns, title=title, color=color)
+    groups.save(directory)
+    groups = _named(groups, new_names, options)
     _show(groups, options)
     print(
         f"{counted(len(texts) - len(blank), 'text')}, {counted(len(groups), 'cluster')}, "
@@ -127,21 +153,36 @@ def _cluster(options: argparse.Namespace) -> int:
 
 def _change(options: argparse.Namespace) -> int:
     """Open a clustering, change it, show it, and save it where -o says."""
-    groups = sememe.Clusters.open(options.file)
+    new_names = read_names(options.names)
+    opened = groups = sememe.Clusters.open(options.file, options.model)
     for labels in options.merge:
         groups = groups.merge(*labels)
-    for label in options.split:
-        groups = groups.split(label)
+    for label, into in options.split:
+        groups = groups.split(label, into)
     if options.subset:
         groups = groups.subset(*options.subset)
     if options.rename:
         groups = groups.rename(dict(options.rename))
+    if options.color:
+        groups = replace(groups, color=options.color)
     if options.output is not None:
-        groups.save(options.output, color=options.color)
-    elif options.merge or options.split or options.subset or options.rename:
+        groups.save(options.output)
+    groups = _named(groups, new_names, options)
+    if options.output is None and groups is not opened:
         print("Nothing is saved: -o DIR names the folder for it.", file=sys.stderr)
     _show(groups, options)
     return 0
+
+
+def _named(groups: "Clusters", names: Mapping[int, str], options: argparse.Namespace) -> "Clusters":
+    """The clusters, saved already, under names from a table and a command, saved once more."""
+    if names:
+        groups = groups.rename(names)
+        if options.output is not None:
+            groups.save(options.output)
+    if options.name_with:
+        groups = name_clusters(groups, options.name_with, lambda named: named.save(options.output))
+    return groups
 
 
 def _assign(options: argparse.Namespace) -> int:
@@ -149,7 +190,7 @@ def _assign(options: argparse.Namespace) -> int:
     from sememe.clustering.folder import with_assignments
     from sememe.tables import output_format, write_table
 
-    groups = sememe.Clusters.open(options.assign)
+    groups = sememe.Clusters.open(options.assign, options.model)
     if options.output is not None:
         cli.check_outputs([options.file], {"-o": options.output})
         output_format(options.output)
@@ -212,3 +253,10 @@ def _renaming(value: str) -> tuple[int, str]:
     if not (number.strip().isdecimal() and name.strip()):
         raise argparse.ArgumentTypeError(f"{value} is no number and name, such as 6=refunds")
     return int(number), name.strip()
+
+
+def _splitting(value: str) -> tuple[int, int | None]:
+    number, equals, parts = value.partition("=")
+    if not number.strip().isdecimal() or (equals and not parts.strip().isdecimal()):
+        raise argparse.ArgumentTypeError(f"{value} is no number of a cluster, such as 4, or 4=3")
+    return int(number), int(parts) if equals else None

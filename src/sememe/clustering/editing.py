@@ -4,16 +4,24 @@ A number always means the same cluster: a union keeps the first one's, the large
 keeps the old one, and new parts get numbers that nobody had.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sememe.arguments import shown, whole_number
+from sememe.clustering.folder import describe_encoder
 from sememe.clustering.resolution import best_grain
-from sememe.clustering.terms import described
-from sememe.errors import InputError
+from sememe.clustering.terms import (
+    Encode,
+    NameMaker,
+    central_texts,
+    described,
+    made_name,
+    unused_name,
+)
+from sememe.errors import InputError, SememeError, SememeWarning, reason, warn
 from sememe.neighbors import communities as by
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import Labels, neighbor_graph, neighborhood_size, smoothed
@@ -23,8 +31,26 @@ if TYPE_CHECKING:
     from sememe.clustering.result import Clusters
 
 
-def renamed(groups: "Clusters", names: Mapping[int, str]) -> "Clusters":
+def made_names(groups: "Clusters", make: NameMaker) -> Iterator[tuple[int, str]]:
+    """The number of each cluster that the user has not named, and what `make` calls it."""
+    vectors = groups.vectors
+    names = {one.label: one.name.casefold() for one in groups.clusters}
+    for one in groups.clusters:
+        if one.renamed:
+            continue
+        rows = np.flatnonzero(groups.labels == one.label)
+        central = central_texts(groups.texts, vectors, rows)
+        name = made_name(make, one.label, central, one.terms)
+        del names[one.label]
+        name = unused_name([name], central, names.values()) or f"{name} {one.label}"
+        names[one.label] = name.casefold()
+        yield one.label, name
+
+
+def renamed(groups: "Clusters", names: Mapping[int, str] | NameMaker) -> "Clusters":
     """The clusters, some under other names."""
+    if callable(names):
+        names = dict(made_names(groups, names))
     if not isinstance(names, Mapping):
         raise InputError(f'names={shown(names)}: give names by number, such as {{6: "refunds"}}.')
     numbers = {groups.cluster(label).label: name for label, name in names.items()}
@@ -114,16 +140,36 @@ def subset(groups: "Clusters", numbers: Iterable[int]) -> "Clusters":
 
 def _relabelled(groups: "Clusters", labels: Labels, changed: Collection[int]) -> "Clusters":
     """The clusters under other labels; those that changed get new terms, examples and names."""
-    others = {one.label: one for one in groups.clusters if one.label not in changed}
+    kept = set(labels.tolist()).difference(changed)
+    others = [one for one in groups.clusters if one.label in kept]
     names = {one.label: one.name for one in groups.clusters if one.renamed}
     numbers, compact = np.unique(labels[labels >= 0], return_inverse=True)
     every = np.full(len(labels), -1, dtype=np.int64)
     every[labels >= 0] = compact
-    taken = [one.name for one in others.values()]
-    fresh = described(groups.texts, groups.vectors, every, groups.naming, taken)
-    clusters = []
-    for label, one in zip(numbers.tolist(), fresh, strict=True):
+    fresh = described(
+        groups.texts,
+        groups.vectors,
+        every,
+        groups.naming,
+        [one.name for one in others],
+        _phrase_encoder(groups),
+        np.searchsorted(numbers, sorted(changed)).tolist(),
+    )
+    for one in fresh:
+        label = int(numbers[one.label])
         name = names.get(label, one.name)
-        new = replace(one, label=label, name=name, renamed=label in names)
-        clusters.append(others.get(label, new))
-    return replace(groups, labels=labels, clusters=sorted(clusters, key=lambda one: -one.size))
+        others.append(replace(one, label=label, name=name, renamed=label in names))
+    clusters = sorted(others, key=lambda one: (-one.size, one.label))
+    return replace(groups, labels=labels, clusters=clusters)
+
+
+def _phrase_encoder(groups: "Clusters") -> Encode | None:
+    """Gives phrases vectors beside the texts'; None where that may cost money, or cannot be."""
+    if describe_encoder(groups.encoder) is None:
+        return None  # the user's own
+    try:
+        groups.encoded(["a"])
+    except SememeError as error:
+        warn(f"Names are made without the encoder: {reason(error)}.", SememeWarning)
+        return None
+    return groups.encoded

@@ -37,7 +37,7 @@ _ASSIGNMENTS, _MAP, _ROWS, _ARRAYS, _CLUSTERS = FILES
 
 
 def save(
-    groups: "Clusters", directory: str | os.PathLike[str], *, title: str, color: str | None
+    groups: "Clusters", directory: str | os.PathLike[str], title: str, color: str | None
 ) -> None:
     """Write the folder; see `Clusters.save`."""
     from safetensors.numpy import save_file
@@ -71,6 +71,8 @@ def save(
             **groups.to_dict(),
             "text_column": text,
             "columns": list(groups.columns),
+            "title": title,
+            "color": color,
             "threshold": space.threshold,
             "encoder": describe_encoder(groups.encoder),
         }
@@ -96,7 +98,7 @@ def with_assignments(
     values: dict[str, list[Any]] = {
         "cluster": labels,
         "cluster_name": [names.get(label) for label in labels],
-        "strength": assignment.strength.round(3).tolist(),
+        "strength": assignment.strength.astype(float).round(3).tolist(),
     }
     for name, results in values.items():
         for row in blanks:
@@ -148,6 +150,8 @@ def read(
             ),
             **{name: stored[name] for name in ("resolution", "why", "recall")},
             "columns": {name: columns[name] for name in stored["columns"]},
+            "title": stored.get("title", "Clusters"),
+            "color": stored.get("color"),
             "cascade": cascade,
             "map": linear_map,
         }  # fmt: skip

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sememe.cascade import Cascade, LinearMap, as_teacher, teach
 from sememe.cascade.labels import Evidence, Labels
-from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering.folder import describe_encoder
 from sememe.clustering.membership import Space, assign, without_far
 from sememe.clustering.options import SAMPLED_FROM, Granularity, Options, checked_columns
@@ -22,7 +21,7 @@ from sememe.clustering.terms import Encode, NameMaker, Naming, described
 from sememe.costs import Budget, clustering_comparisons, warn_of_duration
 from sememe.data import Data
 from sememe.errors import InputError
-from sememe.neighbors import Neighbors, normalized, self_join, unit_rows
+from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors import communities as by
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
 from sememe.neighbors.exact import comparison_seconds
@@ -111,7 +110,7 @@ def cluster(
         >>> groups.labels.tolist()
         [0, 0, 1, 1]
     """
-    from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
+    from sememe.encoders.opening import encoded, unit_vectors  # on use: an engine comes with it
 
     index, texts = series_index(texts), check_texts(texts)
     options = Options(
@@ -130,26 +129,18 @@ def cluster(
         raise InputError("target= is a gain that labels show: give labels= too.")
     judges = None if labels is None else Labels.read(labels, groups=True)
     data = checked_columns(columns, len(texts))
-    if encoder is None and vectors is None:
-        encoder = DEFAULT_MODEL
-    encoder = None if encoder is None else as_encoder(encoder)
     rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
     options.check_count(len(set(filled)), len(rows))
-    if vectors is not None:
-        points = unit_rows(vectors, len(texts))[rows]
-    else:
-        assert encoder is not None
-        vectors = encoded(encoder, filled, progress) if rows else np.empty((0, 0))
-        points = unit_rows(vectors, len(rows))
-    encode = None if encoder is None else partial(encoded, encoder, progress=False)
+    opened, points = unit_vectors(texts, rows, encoder, vectors, progress)
+    encode = None if opened is None else partial(encoded, opened, progress=False)
     if judges is not None:
-        vectors = judges.vectors(filled, points, encode)
-        options.evidence = Evidence(judges, vectors, options.target)
-    if describe_encoder(encoder) is None:
+        of_labels = judges.vectors(filled, points, encode)
+        options.evidence = Evidence(judges, of_labels, options.target)
+    if describe_encoder(opened) is None:
         encode = None  # the user's own, which may cost money by the text
     groups = group_points(points, rows, texts, options, encode)
-    return replace(groups, columns=data, encoder=encoder, index=index)
+    return replace(groups, columns=data, encoder=opened, index=index)
 
 
 def group_points(
@@ -268,9 +259,9 @@ def _with_outliers(space: Space, labels: by.Labels) -> by.Labels:
     return _largest_first(labels)
 
 
-def default_partitions(texts: int) -> int:
+def default_partitions(texts: int, sampled_from: int = SAMPLED_FROM) -> int:
     """How many partitions of the graph of all texts `cluster` pays for, to choose one."""
-    return _SAMPLED_PARTITIONS if texts > SAMPLED_FROM else RUNS
+    return _SAMPLED_PARTITIONS if texts > sampled_from else RUNS
 
 
 def _warn_of_duration(vectors: NDArray[np.float32], options: Options) -> None:
@@ -282,7 +273,7 @@ def _warn_of_duration(vectors: NDArray[np.float32], options: Options) -> None:
         seconds = _LINKAGE * float(n) ** 2 * comparison_seconds(dim)
         warn_of_duration(work, seconds, "granularity= takes much less.")
         return
-    partitions = _SAMPLED_PARTITIONS if n > options.sampled_from else RUNS
+    partitions = default_partitions(n, options.sampled_from)
     if options.clusters is not None:
         partitions = by.SEARCH_STEPS
     elif isinstance(options.granularity, float):

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sememe.clustering.terms import class_terms
+from sememe.clustering.terms import Naming, described
 from sememe.neighbors.communities import sums, unions
 
 if TYPE_CHECKING:
     from sememe.clustering.result import Clusters
 
 _FEWER = 4  # times as few nodes, from one level to the next
-_TERMS = 3
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,12 @@ def _branch(name: str, children: list[Tree]) -> Tree:
 
 def _branches(groups: "Clusters", united: list[list[Tree]]) -> list[Tree]:
     """A branch for each list of nodes, named by what tells it from the others."""
-    texts = []
-    for nodes in united:
-        rows = np.flatnonzero(np.isin(groups.labels, [n for node in nodes for n in node.labels]))
-        texts.append([groups.texts[row] for row in rows])
+    labels = np.full(len(groups.labels), -1)
+    for branch, nodes in enumerate(united):
+        below = [label for node in nodes for label in node.labels]
+        labels[np.isin(groups.labels, below)] = branch
+    names = described(groups.texts, groups.vectors, labels, Naming(groups.naming.stop_words))
     return [
-        _branch(", ".join(terms[:_TERMS]) or max(nodes, key=_size).name, nodes)
-        if len(nodes) > 1
-        else nodes[0]
-        for nodes, terms in zip(united, class_terms(texts), strict=True)
+        _branch(one.name, nodes) if len(nodes) > 1 else nodes[0]
+        for nodes, one in zip(united, names, strict=True)
     ]

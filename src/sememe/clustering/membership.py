@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sememe.clustering.layout import layout_2d
 from sememe.costs import warn_of_duration
 from sememe.neighbors import Neighbors, normalized, self_join
+from sememe.neighbors.approximate import Lists, search_lists
 from sememe.neighbors.communities import Labels, neighborhood_size, sums
 from sememe.progress import counted
 
@@ -38,6 +39,7 @@ class Assignment(NamedTuple):
     strength: NDArray[np.float32]
 
 
+@dataclass(eq=False)
 class Space:
     """The different texts of a clustering: their vectors, neighbours, and places on the map.
 
@@ -45,27 +47,20 @@ class Space:
         vectors: float32 (m, dim), of unit length.
         node: int64 (n,), which of them each text is; -1 for a blank one.
         threshold: the mean cosine that holds a cluster together, where the user gave one.
+        stored: the neighbours, if they were computed before.
+        points: float32 (m, 2), places on the map, once they are there.
     """
 
-    def __init__(
-        self,
-        vectors: NDArray[np.float32],
-        node: NDArray[np.int64],
-        threshold: float | None = None,
-        neighbors: Neighbors | None = None,
-        points: NDArray[np.float32] | None = None,
-    ) -> None:
-        self.vectors = vectors
-        self.node = node
-        self.threshold = threshold
-        self.points = points
-        if neighbors is not None:
-            self.neighbors = neighbors
+    vectors: NDArray[np.float32]
+    node: NDArray[np.int64]
+    threshold: float | None = None
+    stored: Neighbors | None = None
+    points: NDArray[np.float32] | None = None
 
     @cached_property
     def neighbors(self) -> Neighbors:
         """The nearest neighbours of each different text."""
-        return self_join(self.vectors, neighborhood_size(len(self.vectors)))
+        return self.stored or self_join(self.vectors, neighborhood_size(len(self.vectors)))
 
     def of_nodes(self, labels: Labels) -> Labels:
         """The labels (m,) of the different texts, of those (n,) of all."""
@@ -104,13 +99,9 @@ def strengths(space: Space, labels: Labels) -> NDArray[np.float32]:
     result = np.zeros(len(space.vectors), dtype=np.float32)
     members = np.flatnonzero(lists.home < lists.count)
     for rows in np.array_split(members, 1 + len(members) * lists.count // _BLOCK):
-        weights = np.maximum(space.neighbors.similarity[rows], 0).astype(float) ** _POWER
-        width = lists.count + 1
-        places = np.arange(len(rows))[:, None] * width
-        places = places + lists.home[space.neighbors.indices[rows]]
-        votes = np.bincount(places.ravel(), weights.ravel(), len(rows) * width)
+        shares = _shares(lists, space.neighbors.indices[rows], space.neighbors.similarity[rows])
         closeness = space.vectors[rows] @ lists.centers.T
-        result[rows] = _strength(closeness, _shares(votes.reshape(-1, width)), lists.home[rows])
+        result[rows] = _strength(closeness, shares, lists.home[rows])
     return np.append(result, np.float32(0))[space.node]  # of a blank text, -1, the last
 
 
@@ -138,20 +129,24 @@ def assign(
     if space.neighbors.indices.shape[1]:
         members = lists.home < lists.count
         farthest = float(np.quantile(_distances(space.neighbors.similarity)[members], _FARTHEST))
+    reach = space.neighbors.similarity.min(axis=1, initial=1)
     step = max(1, min(_BLOCK_ROWS // 8, _BLOCK // lists.count))
     for start in range(0, len(queries), step):
         block = slice(start, start + step)
         closeness = queries[block] @ lists.centers.T
-        near = _near(space, lists, queries[block], closeness)
+        indices, similarity = _nearest(space, lists, queries[block], closeness)
+        shares = _shares(lists, indices, similarity)
         if space.threshold is None:
-            best = (closeness + near.shares[:, :-1]).argmax(axis=1)
-            strange = ~near.mutual & (near.distance > farthest)
+            best = (closeness + shares[:, :-1]).argmax(axis=1)
+            is_mutual = (similarity >= reach[indices]).any(axis=1)
+            strange = ~is_mutual & (_distances(np.maximum(similarity, -1)) > farthest)
         else:
             best = closeness.argmax(axis=1)
             strange = closeness.max(axis=1) < space.threshold
-        strength[block] = _strength(closeness, near.shares, best)
-        best = np.where(near.same >= 0, lists.home[near.same], best)
-        strange = np.where(near.same >= 0, best == lists.count, strange)
+        strength[block] = _strength(closeness, shares, best)
+        is_same = similarity[:, 0] >= _SAME
+        best = np.where(is_same, lists.home[indices[:, 0]], best)
+        strange = np.where(is_same, best == lists.count, strange)
         if every:
             best = np.where(strange, closeness.argmax(axis=1), best)
         result[block] = lists.numbers[best]
@@ -189,11 +184,12 @@ def _distances(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class _Lists:
-    """The members of each cluster, end to end; those of none are the last list.
+    """The different texts of each cluster; those of none are the last list.
 
     Attributes:
         numbers: int64 (count + 1,), the label of each list; the last is -1.
         home: int64 (m,), the list of each different text.
+        members: the lists, to be searched.
         centers: float32 (count, dim): unit vectors, or, by a threshold, mean vectors.
     """
 
@@ -203,75 +199,33 @@ class _Lists:
         self.count = len(numbers)
         self.numbers = np.append(numbers, -1)
         self.home = np.where(of_node >= 0, np.searchsorted(numbers, of_node), self.count)
-        self._order = np.argsort(self.home, kind="stable")
-        self._starts = np.searchsorted(self.home[self._order], np.arange(self.count + 2))
+        self.members = Lists(space.vectors, self.home, self.count + 1)
         total = sums(space.vectors, self.home)[: self.count]
-        size = np.diff(self._starts)[: self.count, None]
-        means = total / size
+        means = total / np.bincount(self.home, minlength=self.count)[: self.count, None]
         self.centers = normalized(total) if space.threshold is None else means.astype(np.float32)
 
-    def members(self, number: int) -> NDArray[np.int64]:
-        """The different texts in a list."""
-        return self._order[self._starts[number] : self._starts[number + 1]]
 
-
-@dataclass(frozen=True)
-class _Near:
-    """What the neighbours of q queries say.
-
-    Attributes:
-        shares: float64 (q, lists), which share of them is in each list.
-        mutual: bool (q,), whether a query is as near to a neighbour as that one's own are.
-        distance: float32 (q,), the mean chord length to the neighbours.
-        same: int64 (q,), the clustered text that a query is; -1 for a new one.
-    """
-
-    shares: NDArray[np.float64]
-    mutual: NDArray[np.bool_]
-    distance: NDArray[np.float32]
-    same: NDArray[np.int64]
-
-
-def _near(
+def _nearest(
     space: Space, lists: _Lists, queries: NDArray[np.float32], closeness: NDArray[np.float32]
-) -> _Near:
-    """Look for each query's neighbours in the clusters that are nearest, and among the outliers."""
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Each query's neighbours in the clusters that are nearest, and among the outliers."""
     size = neighborhood_size(len(space.vectors))
     probes = _CANDIDATES * size * lists.count // len(space.vectors) + _CLUSTERS
     probes = lists.count if lists.count <= _FEW else min(probes, lists.count)
-    probed = np.argpartition(closeness, lists.count - probes, axis=1)[:, lists.count - probes :]
+    probed = np.argpartition(-closeness, (0, probes - 1), axis=1)[:, :probes]  # nearest first
     outliers = np.full((len(queries), 1), lists.count)
     probed = np.concatenate([probed, outliers], axis=1)
-    flat = np.argsort(probed, axis=None, kind="stable")
-    numbers, starts = np.unique(probed.ravel()[flat], return_index=True)
-    best = np.full((*probed.shape, size), -1, dtype=np.float32)
-    parts = []
-    for number, places in zip(numbers.tolist(), np.split(flat, starts[1:]), strict=True):
-        members = lists.members(number)
-        if len(members) == 0:
-            continue
-        rows, slots = np.divmod(places, probed.shape[1])
-        products = queries[rows] @ space.vectors[members].T
-        width = min(size, len(members))
-        best[rows, slots, :width] = np.partition(products, len(members) - width)[:, -width:]
-        parts.append((number, members, rows, products))
-    best = best.reshape(len(queries), -1)
-    best = np.partition(best, best.shape[1] - size)[:, -size:]
-    least = best.min(axis=1)
-    reach = space.neighbors.similarity.min(axis=1, initial=1)
-    votes = np.zeros((len(queries), lists.count + 1))
-    mutual = np.zeros(len(queries), dtype=bool)
-    same = np.full(len(queries), -1, dtype=np.int64)
-    for number, members, rows, products in parts:
-        is_neighbor = products >= least[rows, None]
-        votes[rows, number] = (np.maximum(products, 0) ** _POWER * is_neighbor).sum(axis=1)
-        mutual[rows] |= (is_neighbor & (products >= reach[members])).any(axis=1)
-        row, column = np.nonzero(products >= _SAME)
-        same[rows[row]] = members[column]
-    return _Near(_shares(votes), mutual, _distances(best), same)
+    return search_lists(lists.members, queries, probed, size)
 
 
-def _shares(votes: NDArray[Any]) -> NDArray[np.float64]:
+def _shares(
+    lists: _Lists, indices: NDArray[np.int32], similarity: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Which share of its neighbours each of q texts has in each list: float64 (q, lists)."""
+    weights = np.maximum(similarity, 0).astype(float) ** _POWER
+    width = lists.count + 1
+    places = np.arange(len(indices))[:, None] * width + lists.home[indices]
+    votes = np.bincount(places.ravel(), weights.ravel(), len(indices) * width).reshape(-1, width)
     return np.asarray(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-9))
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from sememe.arguments import one_of, real_number, shown, whole_number
+from sememe.arguments import one_of, real_number, whole_number
 from sememe.cascade.labels import Evidence
 from sememe.clustering.terms import Naming
 from sememe.costs import Budget
@@ -58,8 +58,10 @@ class Options:
             self.threshold = real_number(
                 "threshold", self.threshold, above=-1, below=1, example=0.7
             )
-        if self.granularity is not None:
-            self.granularity = _granularity(self.granularity)
+        if self.granularity not in (None, "coarse", "fine"):
+            self.granularity = real_number(
+                "granularity", self.granularity, above=0, example='2.5, or "coarse" or "fine"'
+            )
         if self.outliers is not None:
             one_of("outliers", self.outliers, ("nearest",))
         if self.target is not None:
@@ -93,14 +95,3 @@ def checked_columns(
             )
         result[str(name)] = values
     return result
-
-
-def _granularity(value: object) -> Granularity:
-    if isinstance(value, str) and value in ("coarse", "fine"):
-        return cast(Granularity, value)
-    try:
-        return real_number("granularity", value, above=0)
-    except InputError:
-        raise InputError(
-            f'granularity={shown(value)}: give "coarse", "fine" or a positive resolution.'
-        ) from None

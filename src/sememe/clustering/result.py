@@ -17,7 +17,7 @@ from sememe.clustering import editing, folder
 from sememe.clustering.counts import Counts, counts_over
 from sememe.clustering.hierarchy import Tree, hierarchy
 from sememe.clustering.membership import Assignment, Space, assign, strengths
-from sememe.clustering.terms import Cluster, Naming
+from sememe.clustering.terms import Cluster, NameMaker, Naming
 from sememe.errors import InputError
 from sememe.neighbors import normalized, unit_rows
 from sememe.progress import counted
@@ -52,6 +52,8 @@ class Clusters:
         cascade: what the cross-encoder cost, and whether it was trusted; None without one.
         map: what moved the vectors as it taught; None where nothing moved.
         index: of the pandas Series that the texts came in, else None; a folder does not keep it.
+        title: shown above the map.
+        color: the column that the map opens coloured by; None for the clusters.
 
     Example:
         >>> import sememe
@@ -78,6 +80,8 @@ class Clusters:
     cascade: CascadeReport | None = None
     map: LinearMap | None = None
     index: Any = None
+    title: str = "Clusters"
+    color: str | None = None
 
     def __len__(self) -> int:
         return len(self.clusters)
@@ -158,27 +162,21 @@ class Clusters:
             texts = check_texts(texts)
             count, rows = len(texts), rows_with_text(texts, NO_CLUSTER)
             if vectors is None:
-                points = self._encoded([texts[row] for row in rows], progress)
+                points = self.encoded([texts[row] for row in rows], progress)
             else:
-                points = unit_rows(vectors, count)[rows]
+                points = self._moved(unit_rows(vectors, count)[rows])
         elif vectors is not None:
-            points = normalized(vectors)
+            points = self._moved(normalized(vectors))
             count, rows = len(points), [*range(len(points))]
         else:
             raise InputError("assign() takes texts, or vectors=.")
-        if len(points) and points.shape[1] != self.space.vectors.shape[1]:
-            raise InputError(
-                f"vectors have {points.shape[1]} dimensions, and those that were clustered have "
-                f"{self.space.vectors.shape[1]}: encode the texts with the same encoder."
-            )
-        if self.map is not None and len(points):
-            points = self.map.move(points)
         labels, strength = np.full(count, -1, np.int64), np.zeros(count, np.float32)
         filed = assign(self.space, self.labels, points, every=outliers is not None)
         labels[rows], strength[rows] = filed
         return Assignment(labels, strength)
 
-    def _encoded(self, texts: list[str], progress: bool | None) -> NDArray[np.float32]:
+    def encoded(self, texts: list[str], progress: bool | None = False) -> NDArray[np.float32]:
+        """Unit vectors that can be compared with `vectors`; InputError without an encoder."""
         from sememe.encoders.opening import encoded  # on use: an engine comes with it
 
         if self.encoder is None:
@@ -186,10 +184,28 @@ class Clusters:
                 "these clusters have no encoder: pass assign(vectors=...), or open them with one, "
                 "as in Clusters.open(folder, encoder)."
             )
-        return normalized(encoded(self.encoder, texts, progress) if texts else np.empty((0, 0)))
+        vectors = encoded(self.encoder, texts, progress) if texts else np.empty((0, 0))
+        return self._moved(normalized(vectors))
 
-    def rename(self, names: Mapping[int, str]) -> "Clusters":
-        """The same clusters, some under other names; InputError for a number that is not there."""
+    def _moved(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """More unit vectors, moved as those were that were clustered."""
+        if len(points) and points.shape[1] != self.space.vectors.shape[1]:
+            raise InputError(
+                f"vectors have {points.shape[1]} dimensions, and those that were clustered have "
+                f"{self.space.vectors.shape[1]}: encode the texts with the same encoder."
+            )
+        return points if self.map is None or not len(points) else self.map.move(points)
+
+    def rename(self, names: Mapping[int, str] | NameMaker) -> "Clusters":
+        """The same clusters, some under other names, which they keep until you give others.
+
+        Args:
+            names: names by number, or a function of a cluster's central texts and its terms, such
+                as a call of a language model, which names those that you have not named yet.
+
+        Raises:
+            InputError: there is no cluster of a number, a name is no text, or two have one name.
+        """
         return editing.renamed(self, names)
 
     def merge(self, *labels: int) -> "Clusters":
@@ -243,7 +259,7 @@ class Clusters:
         self,
         directory: str | os.PathLike[str],
         *,
-        title: str = "Clusters",
+        title: str | None = None,
         color: str | None = None,
     ) -> None:
         """Save the clustering as a folder; `Clusters.open` gives it back.
@@ -253,13 +269,13 @@ class Clusters:
 
         Args:
             directory: the folder.
-            title: shown above the map.
-            color: the column that the map opens coloured by.
+            title: shown above the map; None for `self.title`.
+            color: the column that the map opens coloured by; None for `self.color`.
 
         Raises:
             TableError: it cannot be written, as on a full disk.
         """
-        folder.save(self, directory, title=title, color=color)
+        folder.save(self, directory, title or self.title, color or self.color)
 
     @classmethod
     def open(
@@ -324,7 +340,7 @@ class Clusters:
         *,
         columns: Mapping[str, Sequence[object]] | None = None,
         color: str | None = None,
-        title: str = "Clusters",
+        title: str | None = None,
         most: int = 100_000,
     ) -> None:
         """Write a map of the texts: one HTML file that opens offline in any browser.
@@ -337,7 +353,7 @@ class Clusters:
                 map can be coloured and filtered by, and shows beside each text. None for
                 `self.columns`.
             color: the column that the map opens coloured by; None for the clusters.
-            title: shown above the map.
+            title: shown above the map; None for `self.title`.
             most: how many texts are drawn.
 
         Raises:
@@ -352,7 +368,7 @@ class Clusters:
         if columns is None:
             text = folder.text_column(self)
             columns = {name: v for name, v in self.columns.items() if name != text}
-        places = None
+        places, title = None, title or self.title
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
             rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -360,8 +376,9 @@ class Clusters:
                 places = self.space.take(rows).layout(self.labels[rows])
         write_map(
             Path(path), self.xy[rows] if places is None else places,
-            self.labels, self.texts, self.clusters,
-            columns=columns, color=color, rows=rows, tree=self.tree().children, title=title,
+            self.labels, self.texts, [asdict(one) for one in self.clusters],
+            columns=columns, color=color, rows=rows, title=title,
+            tree=[child.to_dict() for child in self.tree().children],
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -370,13 +387,13 @@ class Clusters:
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
         rows = [
-            (one.label, f"{one.size:,}", ", ".join(one.terms), " · ".join(one.examples))
+            (one.label, one.name, f"{one.size:,}", ", ".join(one.terms), " · ".join(one.examples))
             for one in self.clusters
         ]
-        return html_table(("cluster", "texts", "terms", "examples"), rows, self._counts())
+        return html_table(("cluster", "name", "texts", "terms", "examples"), rows, self._counts())
 
     def __str__(self) -> str:
-        """A table as wide as the terminal: size, terms and two examples of each cluster."""
+        """A table as wide as the terminal: number, name, size and two examples of each cluster."""
         width = max(40, shutil.get_terminal_size().columns)
         lines = [self._counts()]
         digits = len(str(max((one.size for one in self.clusters), default=0)))
@@ -384,7 +401,9 @@ class Clusters:
         for one in self.clusters:
             filled = max(1, round(_BAR * one.size / self.clusters[0].size))
             head = f"{one.size:>{digits}} {'█' * filled}{'·' * (_BAR - filled)} "
-            lines.append(head + one_line(", ".join(one.terms) or "-", width - len(head)))
+            terms = ", ".join(one.terms)
+            name = terms if terms.startswith(one.name) else f"{one.name} ({terms})"
+            lines.append(head + one_line(f"{one.label}: {name}", width - len(head)))
             lines += [
                 indent + one_line(f"“{example}”", width - len(indent))
                 for example in one.examples[:2]

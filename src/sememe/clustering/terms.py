@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.arguments import shown
-from sememe.errors import InputError
+from sememe.errors import InputError, SememeError
 from sememe.neighbors import normalized
 from sememe.neighbors.communities import Labels, sums
 from sememe.text import check_texts
@@ -96,9 +96,10 @@ def described(
     texts: Sequence[str],
     vectors: NDArray[np.float32],
     labels: Labels,
-    naming: "Naming",
+    naming: Naming,
     others: Iterable[str] = (),
     encode: Encode | None = None,
+    only: Collection[int] | None = None,
 ) -> list[Cluster]:
     """Name each cluster by its terms and examples.
 
@@ -112,6 +113,7 @@ def described(
         naming: how names are made.
         others: names that are taken.
         encode: gives the vectors of phrases; without it, a phrase has the mean of its texts'.
+        only: the labels to describe; the others are there to be told from.
     """
     centers = normalized(sums(vectors[labels >= 0], labels[labels >= 0]))
     order = np.argsort(labels, kind="stable")
@@ -119,9 +121,13 @@ def described(
     # So many members that their terms are known, evenly taken, and no more.
     read = [rows[:: -(-len(rows) // _READ)] for rows in members]
     groups = [[texts[row] for row in rows.tolist()] for rows in read]
-    stop = naming.stop_words | _stop_words(groups)
-    candidates = [dict(islice(each.items(), _CANDIDATES)) for each in _weighted(groups, stop)]
-    phrases = list(dict.fromkeys(phrase for each in candidates for phrase in each))
+    stop = naming.stop_words | stop_words(groups)
+    weighted = class_phrases(groups, stop)
+    candidates = {
+        label: dict(islice(weighted[label].items(), _CANDIDATES))
+        for label in (range(len(members)) if only is None else only)
+    }
+    phrases = list(dict.fromkeys(phrase for each in candidates.values() for phrase in each))
     if encode is not None and phrases:
         places = normalized(encode(phrases))
     else:
@@ -130,49 +136,31 @@ def described(
     closeness = places @ centers.T
     result: list[Cluster] = []
     names = {name.casefold() for name in others}
-    for label, rows in enumerate(members):
-        forms = candidates[label]
-        keys = list(forms)
+    for label, forms in candidates.items():
+        rows, keys = members[label], list(forms)
         at = [place[key] for key in keys]
         picks = _diverse(keys, _relevance(closeness[at], label), places[at] @ places[at].T)
         terms = tuple(forms[keys[pick]] for pick in picks)
-        central = _central(texts, vectors, rows, centers[label])
-        name = _name(label, naming, central, terms, names)
+        central = central_texts(texts, vectors, rows)
+        if naming.make is None:
+            tries = [", ".join(terms[:count]) for count in range(_NAME, max(_NAME, len(terms)) + 1)]
+        else:
+            tries = [made_name(naming.make, label, central, terms)]
+        name = unused_name(tries, central, names) or f"{label}"
         names.add(name.casefold())
         result.append(Cluster(label, len(rows), terms, tuple(central[:_EXAMPLES]), name))
     return result
 
 
-def class_terms(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The words and phrases that tell each group from the others, best first.
+def stop_words(groups: Sequence[Sequence[str]]) -> frozenset[str]:
+    """The stop words of the languages that texts are in: those whose own are frequent.
 
-    Class-based TF-IDF (Grootendorst 2022): in how many texts of the group a phrase is, times
-    log(1 + phrases in an average group / its frequency in all); identical texts count once. A
-    phrase all of whose words, or forms of them, stand in a better one is left out.
-
-    Example:
-        >>> class_terms([["new card", "lost card"], ["exchange rate", "rate of exchange"]])[1]
-        ('exchange', 'rate')
-    """
-    return [
-        tuple(weights[phrase] for phrase in islice(_without_forms(weights), _TERMS))
-        for weights in _weighted(groups, _stop_words(groups))
-    ]
-
-
-def _stop_words(groups: Sequence[Sequence[str]]) -> frozenset[str]:
-    some = -(-_READ // max(len(groups), 1))
-    sample = (text for group in groups for text in group[:some])
-    return stop_words(word for text in sample for word in _WORD.findall(text.lower()))
-
-
-def stop_words(words: Iterable[str]) -> frozenset[str]:
-    """The stop words of the languages that lower-case words are in: those whose own are frequent.
-
-    >>> "und" in stop_words("wo ist meine karte und wann kommt sie".split())
+    >>> "und" in stop_words([["Wo ist meine Karte?", "und wann kommt sie"]])
     True
     """
-    counts = Counter(words)
+    some = -(-_READ // max(len(groups), 1))
+    sample = (text for group in groups for text in group[:some])
+    counts = Counter(word for text in sample for word in _WORD.findall(text.lower()))
     lists = json.loads(Path(__file__).with_name("stop_words.json").read_text(encoding="utf-8"))
     hits = {language: sum(counts[word] for word in stop) for language, stop in lists.items()}
     most = max(hits.values())
@@ -180,8 +168,17 @@ def stop_words(words: Iterable[str]) -> frozenset[str]:
     return frozenset(word for language in chosen for word in lists[language])
 
 
-def _weighted(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dict[str, str]]:
-    """The phrases of each group, best first, each with its most frequent form."""
+def class_phrases(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dict[str, str]]:
+    """The phrases that tell each group from the others, best first, each with its written form.
+
+    Class-based TF-IDF (Grootendorst 2022): in how many texts of the group a phrase is, times
+    log(1 + phrases in an average group / its frequency in all); identical texts count once. A
+    phrase that nearly always stands in a longer one gives way to it.
+
+    Example:
+        >>> class_phrases([["New card", "lost card"], ["the rate", "a rate"]], frozenset(["the"]))
+        [{'card': 'card'}, {'rate': 'rate'}]
+    """
     counts: list[Counter[str]] = []
     forms: Counter[tuple[str, str]] = Counter()
     for group in groups:
@@ -297,46 +294,35 @@ def _diverse(
                 relevance[row] = -np.inf
 
 
-def _without_forms(phrases: Iterable[str]) -> Iterator[str]:
-    """The phrases some of whose words stand in none of the better ones."""
-    before: list[set[str]] = []
-    for phrase in phrases:
-        stems = _stems(phrase)
-        if not any(stems <= other for other in before):
-            before.append(stems)
-            yield phrase
-
-
 def _stems(phrase: str) -> set[str]:
     """The beginnings of a phrase's words: crude, but it holds forms together in many languages."""
     words = [word[:_STEM] for word in re.split(r"[ -]", phrase)]
     return {word for word in words if len(word) > 3} or set(words)
 
 
-def _name(
-    label: int, naming: "Naming", central: list[str], terms: tuple[str, ...], names: set[str]
-) -> str:
-    """A name that no other cluster has."""
-    if naming.make is not None:
-        name = naming.make(central, list(terms))
-        if not isinstance(name, str) or not name.strip():
-            raise InputError(
-                f"names= gave {shown(name)} for cluster {label}: it must return a text."
-            )
-        tries = [" ".join(name.split())]
-    else:
-        tries = [", ".join(terms[:count]) for count in range(_NAME, max(_NAME, len(terms)) + 1)]
-    tries += [f"{tries[0]}: {text}" if tries[0] else text for text in central]
-    return next((each for each in tries if each and each.casefold() not in names), f"{label}")
+def made_name(make: NameMaker, label: int, central: list[str], terms: Sequence[str]) -> str:
+    """What `make` calls a cluster; InputError if that is no text."""
+    try:
+        name = make(central, list(terms))
+    except SememeError as error:
+        problem = f"cluster {label} gets no name: {error}"
+        raise type(error)(problem, unavailable=error.unavailable) from None
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"names= gave {shown(name)} for cluster {label}: it must return a text.")
+    return " ".join(name.split())
 
 
-def _central(
-    texts: Sequence[str],
-    vectors: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    center: NDArray[np.float32],
+def unused_name(tries: list[str], central: list[str], names: Collection[str]) -> str | None:
+    """The first that is not in `names`, which are case-folded; else one with a text behind it."""
+    tries = [*tries, *(f"{tries[0]}: {text}" if tries[0] else text for text in central)]
+    return next((each for each in tries if each and each.casefold() not in names), None)
+
+
+def central_texts(
+    texts: Sequence[str], vectors: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> list[str]:
-    """The texts nearest to the centre, passing over those that repeat one taken before."""
+    """Up to 10 of the texts in `rows`, nearest to their centre, that do not repeat one another."""
+    center = normalized(vectors[rows].sum(axis=0, keepdims=True))[0]
     order = rows[np.argsort(-(vectors[rows] @ center), kind="stable")]
     examples: list[int] = []
     for row in order:

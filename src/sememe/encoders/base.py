@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sememe.arguments import did_you_mean
-from sememe.checkpoint import Checkpoint, read
-from sememe.checkpoint.modules import SCORING_KEYS
+from sememe.checkpoint import Checkpoint, Weights, read
+from sememe.checkpoint.modules import SCORING_KEYS, Dense
 from sememe.encoders.pipeline import Pipeline
 from sememe.engines import Engine, load_ahead
 from sememe.errors import InputError
@@ -152,3 +152,16 @@ def fingerprint(
         *behind,
     ]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+
+
+def head_identity(checkpoint: Checkpoint) -> tuple[list[str], list[Any]]:
+    """The hashes of the weights behind the pooling, and what each of its modules is."""
+    hashes, modules = [], list[Any]()
+    for module in checkpoint.head:
+        if isinstance(module, Dense):
+            sizes = (module.in_features, module.out_features)
+            modules.append((*sizes, module.bias, module.activation))
+            hashes.append(Weights(module.folder).sha256)
+        else:
+            modules.append("L2")
+    return hashes, modules

@@ -6,37 +6,30 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property, partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import one_of, whole_number
-from sememe.checkpoint import DEFAULT_MODEL, Weights, write
-from sememe.checkpoint.modules import Dense
-from sememe.encoders.base import OpenedModel, explained, fingerprint
+from sememe.arguments import one_of
+from sememe.checkpoint import DEFAULT_MODEL, write
+from sememe.encoders.base import OpenedModel, explained, fingerprint, head_identity
 from sememe.encoders.pipeline import Pipeline, Work
+from sememe.encoders.texts import Texts
 from sememe.encoders.vectors import (
     LONG,
     OptionChecks,
-    VectorOptions,
     Vectors,
     choose_pooling,
-    finish,
     similarity,
 )
-from sememe.engines import Array, open_engine
+from sememe.engines import open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.processes import PerProcess
 from sememe.text import (
-    Batch,
     HalfPairs,
-    Rows,
     StaticTokenizer,
     Tokenizer,
     check_texts,
-    split_passages,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +38,6 @@ if TYPE_CHECKING:
 
 _QUERY_PROMPTS = ("query",)
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-_PASSAGE = 512  # tokens: longer ones say too much for one vector
 
 
 class BiEncoder(OpenedModel):
@@ -107,6 +99,7 @@ class BiEncoder(OpenedModel):
         self._arguments = {**options, "pooling": pooling}
         self._options = OptionChecks(checkpoint, self._pooling, opened.dim)
         self._pipeline = Pipeline(opened, self.model)
+        self._texts = Texts(self._tokenizer, self._pooling, self._pipeline)
         self._tokens = PerProcess(
             lambda: Pipeline(open_engine(checkpoint, "tokens", **options), f"{model} (tokens)")
         )
@@ -138,16 +131,9 @@ class BiEncoder(OpenedModel):
         A hash of the weights, the tokenizer, everything behind the transformer, the precision,
         the activation ranges and the version of the engine's graphs.
         """
-        head: list[Any] = []
-        hashes = []
-        for module in self._checkpoint.head:
-            if isinstance(module, Dense):
-                sizes = (module.in_features, module.out_features)
-                head.append((*sizes, module.bias, module.activation))
-                hashes.append(Weights(module.folder).sha256)
-            else:
-                head.append("L2")
-        behind = [*hashes, [self._pooling.modes, self._pooling.include_prompt, head]]
+        pooled = [self._pooling.modes, self._pooling.include_prompt]
+        hashes, modules = head_identity(self._checkpoint)
+        behind = [*hashes, [*pooled, modules]]
         engine = self._pipeline.engine
         return fingerprint(self._checkpoint, self._tokenizer.sha256, engine, behind)
 
@@ -195,7 +181,7 @@ class BiEncoder(OpenedModel):
         items = check_texts([texts] if isinstance(texts, str) else texts)
         options = self._options.check(prompt_name, prompt, normalize, truncate_dim, dtype, long)
         with self._work(len(items), progress, long) as work:
-            vectors = self._vectors(items, options, work)
+            vectors = self._texts.vectors(items, options, work)
         single: Vectors = vectors[0] if isinstance(texts, str) else vectors
         return single
 
@@ -229,16 +215,8 @@ class BiEncoder(OpenedModel):
             )
         items = check_texts([texts] if isinstance(texts, str) else texts)
         prefix = self._options.prompt(prompt_name, prompt)
-        rows = _rows(items)
         with self._work(len(items), progress, long) as work:
-            work.begin(items)
-            states = {
-                int(row): values[:length].copy()
-                for batch, padded in self._compute(self._tokens(), list(rows), prefix, work)
-                for row, length, values in zip(batch.rows, batch.lengths, padded, strict=True)
-            }
-            work.end(len(items) - len(rows))
-        arrays = [states[rows[text]].copy() for text in items]
+            arrays = self._texts.states(self._tokens(), items, prefix, work)
         return arrays[0] if isinstance(texts, str) else arrays
 
     @explained
@@ -299,11 +277,11 @@ class BiEncoder(OpenedModel):
                 settings,
                 "texts",
                 check_texts,
-                lambda part, place: self._vectors(part, options, work, place),
+                lambda part, place: self._texts.vectors(part, options, work, place),
                 lambda vectors: {"vector": vectors},
                 "a vector",
                 PASSAGES if long == "split" else VECTORS,
-                split=partial(self._split, options.prompt) if long == "split" else None,
+                split=partial(self._texts.split, options.prompt) if long == "split" else None,
             )
             return to_disk(task, texts, path)
 
@@ -314,7 +292,7 @@ class BiEncoder(OpenedModel):
 
         A message calls text i `place(i)`; the job's work warns at its end of what was cut.
         """
-        return self._vectors(texts, self._options.check(), work, place)
+        return self._texts.vectors(texts, self._options.check(), work, place)
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
@@ -355,7 +333,7 @@ class BiEncoder(OpenedModel):
                 work.later = max(0, (total or 0) - first - len(part))
                 texts = check_texts(part, first, halves=halves)
                 first += len(part)
-                yield self._vectors(texts, options, work)
+                yield self._texts.vectors(texts, options, work)
             halves.warn()
 
     def passages(
@@ -384,32 +362,7 @@ class BiEncoder(OpenedModel):
             [[(0, 10), (11, 21)]]
         """
         prompt = self._options.check(**self._with_prompt(_DOCUMENT_PROMPTS)).prompt
-        return self._split(prompt, check_texts(texts), tokens, overlap)
-
-    def _split(
-        self,
-        prompt: str,
-        texts: list[str],
-        tokens: int | None = None,
-        overlap: int | None = None,
-    ) -> list[list[tuple[int, int]]]:
-        room = self._room(prompt)
-        tokens = whole_number(
-            "tokens", min(room, _PASSAGE) if tokens is None else tokens, most=room
-        )
-        overlap = tokens // 8 if overlap is None else overlap
-        count = self._tokenizer.count
-        return [split_passages(text, count, tokens=tokens, overlap=overlap) for text in texts]
-
-    def _room(self, prompt: str) -> int:
-        """How many tokens of a text are read behind a prompt."""
-        (size,) = self._tokenizer.count([prompt])
-        if size >= self._tokenizer.room:
-            raise InputError(
-                f"The prompt has {size:,} tokens and the model reads {self.max_length:,}, so there "
-                "is no room for a text; take a shorter one."
-            )
-        return self._tokenizer.room - size
+        return self._texts.split(prompt, check_texts(texts), tokens, overlap)
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
@@ -436,52 +389,6 @@ class BiEncoder(OpenedModel):
     def _work(self, total: int | None, progress: bool | None, long: str = "") -> Work[str]:
         return Work(total, self.max_length, progress, refuses_long=long == "error")
 
-    def _vectors(
-        self,
-        texts: list[str],
-        options: VectorOptions,
-        work: Work[str],
-        place: Callable[[int], str] | None = None,
-    ) -> Vectors:
-        """The vectors of all texts, or of a part, whose text i a message calls `place(i)`."""
-        work.begin(texts, place)
-        rows = _rows(texts)
-        if options.long == "chunk":
-            computed = self._means(list(rows), options.prompt, work)
-        else:
-            computed = np.empty((len(rows), self._pipeline.engine.dim), np.float32)
-            for batch, values in self._compute(self._pipeline, list(rows), options.prompt, work):
-                computed[batch.rows] = values
-        vectors = finish(computed, options)
-        work.end(len(texts) - len(rows))
-        return vectors[[rows[text] for text in texts]] if len(rows) < len(texts) else vectors
-
-    def _means(self, texts: list[str], prompt: str, work: Work[str]) -> Array:
-        """The vectors of texts of any length: means of their passages', weighted by their tokens.
-
-        A text that fits is one passage, and has that one's vector to the bit.
-        """
-        room, count = self._room(prompt), self._tokenizer.count
-        parts = [
-            [text[start:end] for start, end in split_passages(text, count, tokens=room)] or [text]
-            if size > room
-            else [text]
-            for text, size in zip(texts, count(texts), strict=True)
-        ]
-        sizes = np.array([len(part) for part in parts], np.intp)
-        owners = np.repeat(np.arange(len(texts)), sizes)
-        begins = np.diff(owners, prepend=-1)
-        vectors = np.zeros((len(texts), self._pipeline.engine.dim), np.float32)
-        totals = np.zeros((len(texts), 1), np.float32)
-        pieces = list(chain(*parts))
-        for batch, values in self._compute(self._pipeline, pieces, prompt, work, begins):
-            rows = owners[batch.rows]
-            own = np.maximum(batch.lengths - (self.max_length - room), 1)
-            weights = np.where(sizes[rows] > 1, own, 1)[:, None]
-            np.add.at(vectors, rows, values * weights)
-            np.add.at(totals, rows, weights)
-        return vectors / totals
-
     def _with_prompt(self, names: tuple[str, ...], **options: Any) -> dict[str, Any]:
         """The options, with the first of the prompts that the checkpoint has."""
         if options.get("prompt") is not None or options.get("prompt_name") is not None:
@@ -489,25 +396,3 @@ class BiEncoder(OpenedModel):
         name = next((name for name in names if name in self._checkpoint.prompts), None)
         # As in sentence-transformers: a default prompt says nothing of questions or documents.
         return {**options, **({"prompt_name": name} if name else {"prompt": ""})}
-
-    def _compute(
-        self,
-        pipeline: Pipeline,
-        texts: list[str],
-        prompt: str,
-        work: Work[str],
-        done: Rows | None = None,
-    ) -> Iterator[tuple[Batch, Array]]:
-        """The computed batches of texts, each behind a prompt; for `done` see `Pipeline.values`."""
-        tokenize = lambda window: self._tokenizer([prompt + text for text in window])  # noqa: E731
-        return pipeline.values(texts, tokenize, work, skip=self._skip(prompt), done=done)
-
-    def _skip(self, prompt: str) -> int:
-        """How many first tokens the pooling leaves out."""
-        leave_out = prompt and not self._pooling.include_prompt
-        return self._tokenizer.prompt_length(prompt) if leave_out else 0
-
-
-def _rows(texts: list[str]) -> dict[str, int]:
-    """Different texts in the order in which they first come, each with its row."""
-    return {text: row for row, text in enumerate(dict.fromkeys(texts))}

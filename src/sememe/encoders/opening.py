@@ -2,12 +2,18 @@
 
 import inspect
 import os
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from sememe.arguments import shown
+from sememe.checkpoint import DEFAULT_MODEL
 from sememe.encoders.bi import BiEncoder
 from sememe.encoders.cross import CrossEncoder
 from sememe.errors import InputError
+from sememe.neighbors import unit_rows
 from sememe.protocols import Encoder
 
 Kind = TypeVar("Kind", bound=Encoder)
@@ -63,6 +69,29 @@ def encoded(encoder: Encoder, texts: list[str], progress: bool | None) -> Any:
     if progress is None or "progress" not in options:
         return encoder.encode(texts)
     return encoder.encode(texts, progress=progress)  # type: ignore[call-arg]
+
+
+def unit_vectors(
+    texts: Sequence[str],
+    rows: list[int],
+    encoder: Encoder | str | os.PathLike[str] | None,
+    vectors: ArrayLike | None,
+    progress: bool | None,
+) -> tuple[Encoder | None, NDArray[np.float32]]:
+    """The encoder, opened, and the unit vectors float32 (rows, dim) of the texts at `rows`.
+
+    `vectors` are those of all texts, if they are there. With neither, the default model's are made.
+    """
+    if encoder is None and vectors is None:
+        encoder = DEFAULT_MODEL
+    opened = None if encoder is None else as_encoder(encoder)
+    if vectors is not None:
+        points = unit_rows(vectors, len(texts))
+        return opened, points if len(rows) == len(texts) else points[rows]
+    assert opened is not None
+    some = [texts[row] for row in rows]
+    made = encoded(opened, some, progress) if some else np.empty((0, 0), np.float32)
+    return opened, unit_rows(made, len(some))
 
 
 class StaticEncoder(BiEncoder):

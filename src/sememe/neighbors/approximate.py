@@ -65,13 +65,15 @@ def self_join(
     probes = _probes(rows, centers, sample, truth)
     blocks = [slice(at, min(at + block_rows, len(rows))) for at in range(0, len(rows), block_rows)]
     probed = np.concatenate([nearest(centers, probes, queries=rows[b]).indices for b in blocks])
-    lists = _Lists(rows, probed[:, 0], len(centers))
+    lists = Lists(rows, probed[:, 0], len(centers))
     indices = np.empty((len(rows), k), np.int32)
     similarity = np.empty((len(rows), k), np.float32)
 
     def join(block: slice) -> None:
         queries = lists.order[block]
-        indices[queries], similarity[queries] = _joined(lists, queries, probed[queries], k)
+        indices[queries], similarity[queries] = search_lists(
+            lists, rows[queries], probed[queries], k, queries
+        )
 
     # While one thread multiplies, the other one chooses.
     with progress_bar(len(rows), "texts", progress) as bar:
@@ -106,7 +108,7 @@ def _probes(rows: Floats, centers: Floats, sample: Rows, truth: Ints) -> int:
     return int(enough[0]) + 1 if len(enough) else most
 
 
-class _Lists:
+class Lists:
     """The rows of each list, end to end: list i holds `order[starts[i] : starts[i + 1]]`."""
 
     def __init__(self, rows: Floats, home: Ints, count: int) -> None:
@@ -115,25 +117,35 @@ class _Lists:
         self.starts = np.searchsorted(home[self.order], np.arange(count + 1))
 
 
-def _joined(lists: _Lists, queries: Rows, probed: Ints, k: int) -> tuple[Ints, Floats]:
-    """The k nearest of a block of rows among the members of the lists probed for each."""
-    vectors = lists.rows[queries]
+def search_lists(
+    lists: Lists, queries: Floats, probed: Ints | Rows, k: int, rows: Rows | None = None
+) -> tuple[Ints, Floats]:
+    """The k nearest to each query among the members of the lists probed for it, best first.
+
+    Args:
+        lists: the rows that are searched.
+        queries: float32 (q, dim).
+        probed: int (q, probes), the lists, the nearest first.
+        k: how many; where there are fewer, the index -1 at similarity -inf.
+        rows: int (q,), which of the rows the queries are, if they are: none is its own neighbour.
+    """
     best = _Best(len(queries), k)
     # A row's own list first: what it gives is the bar that the members of the others must pass.
     for part in (probed[:, :1], probed[:, 1:]):
         for number, positions in _by_list(part):
             members = lists.order[lists.starts[number] : lists.starts[number + 1]]
             member_vectors = lists.rows[members]
-            for start in range(0, len(positions), _QUERIES):
+            for start in range(0, len(positions) if len(members) else 0, _QUERIES):
                 block = positions[start : start + _QUERIES]
-                similarity = vectors[block] @ member_vectors.T
-                similarity[queries[block][:, None] == members] = -np.inf
+                similarity = queries[block] @ member_vectors.T
+                if rows is not None:
+                    similarity[rows[block][:, None] == members] = -np.inf
                 best.offer(block, members, similarity)
         best.merge()
     return best.indices, best.similarity
 
 
-def _by_list(probed: Ints) -> Iterator[tuple[int, Rows]]:
+def _by_list(probed: Ints | Rows) -> Iterator[tuple[int, Rows]]:
     """Each list that is probed for some rows, and the positions of these rows."""
     flat = probed.ravel()
     order = np.argsort(flat, kind="stable")

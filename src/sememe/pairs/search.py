@@ -4,7 +4,6 @@ from __future__ import annotations  # so that help() shows short types
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from sememe.arguments import flag, real_number, whole_number
 from sememe.cascade import as_teacher
 from sememe.cascade.labels import Labels
-from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
 from sememe.data import Data
 from sememe.errors import InputError
-from sememe.neighbors import ClosePairs, closer_than, closest, normalized, unit_rows
+from sememe.neighbors import ClosePairs, closer_than, closest, normalized
 from sememe.pairs.result import Pairs
-from sememe.pairs.teaching import Teaching
+from sememe.pairs.teaching import taught
 from sememe.progress import counted
 from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import series_index
@@ -95,88 +93,39 @@ def find_pairs(
         >>> pairs.first.tolist(), pairs.second.tolist()
         ([0], [1])
     """
-    from sememe.encoders.opening import as_encoder, encoded  # on use: an engine comes with it
+    from sememe.encoders.opening import encoded, unit_vectors  # on use: an engine comes with it
 
     index, texts = series_index(texts), check_texts(texts)
-    options = _Options.checked(threshold, top, centre)
+    if threshold is not None and top is not None:
+        raise InputError("threshold= and top= were both given: give one of them at most.")
+    if threshold is not None:
+        threshold = real_number("threshold", threshold, above=-1, most=1, example=0.8)
+    top = None if top is None else whole_number("top", top)
     teacher = as_teacher(cross, budget)
     if teacher is None and labels is not None:
         raise InputError("labels= are for a cross-encoder: give cross= too.")
-    if teacher is not None and options.centre:
+    if flag("centre", centre) and teacher is not None:
         raise InputError(
             "centre= beside cross=: what moves the vectors centres them. Leave it out."
         )
     judges = None if labels is None else Labels.read(labels, groups=False)
-    if encoder is None and vectors is None:
-        encoder = DEFAULT_MODEL
-    encoder = None if encoder is None else as_encoder(encoder)
     filled = rows_with_text(texts, _CONSEQUENCE)
-    if vectors is not None:
-        points = unit_rows(vectors, len(texts))
-        points = points if len(filled) == len(texts) else points[filled]
-    else:
-        assert encoder is not None
-        some = [texts[row] for row in filled]
-        vectors = encoded(encoder, some, progress) if some else np.empty((0, 0), np.float32)
-        points = unit_rows(vectors, len(some))
-    teaching = None
-    if teacher is not None:
-        of_labels = np.empty((0, 0), np.float32)
-        if judges is not None:
-            encode = None if encoder is None else partial(encoded, encoder, progress=False)
-            of_labels = judges.vectors([texts[row] for row in filled], points, encode)
-        teaching = Teaching(*teacher, judges, of_labels, progress)
-    return replace(_pairs(points, filled, texts, options, progress, teaching), index=index)
-
-
-@dataclass(frozen=True)
-class _Options:
-    threshold: float | None
-    top: int | None
-    centre: bool
-
-    @classmethod
-    def checked(cls, threshold: object, top: object, centre: object) -> _Options:
-        if threshold is not None and top is not None:
-            raise InputError("threshold= and top= were both given: give one of them at most.")
-        if threshold is not None:
-            threshold = real_number("threshold", threshold, above=-1, most=1, example=0.8)
-        return cls(
-            threshold,
-            None if top is None else whole_number("top", top),
-            flag("centre", centre),
-        )
-
-
-def _pairs(
-    points: Floats,
-    filled: list[int],
-    texts: list[str],
-    options: _Options,
-    progress: bool | None,
-    teaching: Teaching | None = None,
-) -> Pairs:
-    """The pairs among the texts at `filled`, the rows that are not blank, by their unit vectors."""
-    first_rows: dict[str, int] = {}
-    original = np.full(len(texts), -1, np.int64)
-    original[filled] = [first_rows.setdefault(texts[row], row) for row in filled]
-    different = np.flatnonzero(original == np.arange(len(texts)))
+    opened, points = unit_vectors(texts, filled, encoder, vectors, progress)
+    different, original = _different(texts, filled)
     if len(different) < len(points):
         points = points[original[filled] == filled]
-    mean = why = None
-    if options.centre:
-        if len(points) < _FEWEST_CENTRED:
-            raise InputError(
-                f"centre=True with {counted(len(points), 'different text')}: their mean says "
-                f"little. Give at least {_FEWEST_CENTRED}, or leave it out."
-            )
-        mean = points.mean(axis=0)
+    some = [texts[row] for row in different]
+    of_labels = np.empty((0, 0), np.float32)
+    if judges is not None:
+        encode = None if opened is None else partial(encoded, opened, progress=False)
+        of_labels = judges.vectors(some, points, encode)
+    mean = why = cascade = rescorer = None
+    if centre:
+        mean = _mean(points)
         points = normalized(points - mean)
-    cascade = rescorer = None
-    if teaching is not None and len(points):
-        cascade, rescorer = teaching.of([texts[row] for row in different], points)
+    if teacher is not None and some:
+        cascade, rescorer = taught(some, points, teacher, judges, of_labels, progress)
         points = cascade.vectors
-    threshold, top = options.threshold, options.top
     if top is not None:
         close = closest(points, top * (1 if rescorer is None else _CANDIDATES), progress)
     else:
@@ -186,12 +135,28 @@ def _pairs(
     if rescorer is not None:
         close = rescorer.rescore(close, -1.0 if threshold is None else threshold)
     first, second, score = _with_copies(close, different, original)
+    score = score[:top]
     if threshold is None:
-        threshold = float(score[:top].min(initial=1))
+        threshold = float(score.min(initial=1))
     report = None if cascade is None else cascade.report
-    return Pairs(
-        first[:top], second[:top], score[:top], texts, threshold, why, mean, cascade=report
-    )
+    return Pairs(first[:top], second[:top], score, texts, threshold, why, mean, index, report)
+
+
+def _different(texts: list[str], filled: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of the texts that differ, and of each text the first row with it; of a blank, -1."""
+    first_rows: dict[str, int] = {}
+    original = np.full(len(texts), -1, np.int64)
+    original[filled] = [first_rows.setdefault(texts[row], row) for row in filled]
+    return np.flatnonzero(original == np.arange(len(texts))), original
+
+
+def _mean(points: Floats) -> Floats:
+    if len(points) < _FEWEST_CENTRED:
+        raise InputError(
+            f"centre=True with {counted(len(points), 'different text')}: their mean says "
+            f"little. Give at least {_FEWEST_CENTRED}, or leave it out."
+        )
+    return np.asarray(points.mean(axis=0))
 
 
 def _with_copies(

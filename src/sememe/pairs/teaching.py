@@ -1,7 +1,7 @@
 """A cross-encoder as the teacher of the vectors among which pairs are found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,50 +23,39 @@ _CAUTION = (
 )
 
 
-@dataclass(frozen=True)
-class Teaching:
-    """A cross-encoder, its budget, and what vouches for it.
+def taught(
+    texts: Sequence[str],
+    points: Floats,
+    teacher: tuple[Scorer, Budget],
+    labels: Labels | None,
+    of_labels: Floats,
+    progress: bool | None,
+) -> tuple[Cascade, Rescorer | None]:
+    """What a cross-encoder makes of the vectors of texts, and, with labels, of the closest pairs.
 
-    Attributes:
-        scorer: the cross-encoder.
-        budget: how many pairs it may read.
-        labels: labelled pairs, or None.
-        points: float32 (texts of the labels, dim), their unit vectors.
+    Args:
+        texts: different texts.
+        points: float32 (n, dim), their unit vectors.
+        teacher: the cross-encoder, and how many pairs it may read.
+        labels: labelled pairs that vouch for it, or None.
+        of_labels: float32 (texts of the labels, dim), their unit vectors.
         progress: as in `find_pairs`.
     """
-
-    scorer: Scorer
-    budget: Budget
-    labels: Labels | None
-    points: Floats
-    progress: bool | None
-
-    def of(self, texts: Sequence[str], points: Floats) -> tuple[Cascade, Rescorer | None]:
-        """What it makes of the unit vectors of different texts, and of the closest pairs."""
-        size = neighborhood_size(len(texts))
-        if self.labels is None:
-            near = self_join(points, size)
-            cascade = teach(texts, points, near, self.scorer, self.budget, self.progress)
-            why = cascade.report.why + _CAUTION
-            return replace(cascade, report=replace(cascade.report, why=why)), None
-        present = set(texts)
-        more = [row for row, text in enumerate(self.labels.texts) if text not in present]
-        every = [*texts, *(self.labels.texts[row] for row in more)]
-        row_of = {text: row for row, text in enumerate(every)}
-        rows = np.array([row_of[text] for text in self.labels.texts])
-        pairs = self.labels.pairs
-        ends = np.sort([rows[pairs.first], rows[pairs.second]], axis=0)
-        vectors = np.concatenate([points, self.points[more]])
-        cascade, rescorer = teach_by_labels(
-            every,
-            vectors,
-            self_join(vectors, size),
-            self.scorer,
-            self.budget,
-            Edges(ends[0], ends[1], len(every)),
-            self.labels.same,
-            self.progress,
-        )
-        if cascade.map is None:
-            return replace(cascade, vectors=points), None
-        return replace(cascade, vectors=cascade.vectors[: len(texts)]), rescorer
+    size = neighborhood_size(len(texts))
+    if labels is None:
+        cascade = teach(texts, points, self_join(points, size), *teacher, progress)
+        why = cascade.report.why + _CAUTION
+        return replace(cascade, report=replace(cascade.report, why=why)), None
+    present = set(texts)
+    more = [row for row, text in enumerate(labels.texts) if text not in present]
+    every = [*texts, *(labels.texts[row] for row in more)]
+    row_of = {text: row for row, text in enumerate(every)}
+    rows = np.array([row_of[text] for text in labels.texts])
+    ends = np.sort([rows[labels.pairs.first], rows[labels.pairs.second]], axis=0)
+    labels = replace(labels, texts=every, pairs=Edges(ends[0], ends[1], len(every)))
+    vectors = np.concatenate([points, of_labels[more]])
+    neighbors = self_join(vectors, size)
+    cascade, rescorer = teach_by_labels(vectors, neighbors, *teacher, labels, progress)
+    if cascade.map is None:
+        return replace(cascade, vectors=points), None
+    return replace(cascade, vectors=cascade.vectors[: len(texts)]), rescorer

@@ -64,14 +64,20 @@ def shortened(text: str, longest: int) -> str:
 def one_line(text: str, width: int) -> str:
     """The text on one line of at most `width` terminal columns; wide characters take two.
 
+    Control characters, which could move the cursor, become a replacement character.
+
     >>> one_line("a new\\nbank card", 11)
     'a new bank…'
     """
-    text = " ".join(text.split())
+    text = "".join(map(_harmless, " ".join(text.split())))
     columns = list(accumulate(map(_columns, text)))
     if not columns or columns[-1] <= width:
         return text
     return text[: bisect_right(columns, width - 1)].rstrip() + "…"
+
+
+def _harmless(character: str) -> str:
+    return "\ufffd" if unicodedata.category(character) == "Cc" else character
 
 
 def _columns(character: str) -> int:

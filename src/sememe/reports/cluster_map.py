@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,53 +32,17 @@ _MOST_COLUMNS = 30
 _COLORS = 12  # as many as map-colors.js has
 
 
-class Cluster(Protocol):
-    """What the map needs to know of a cluster; `name` is used where it has one."""
-
-    @property
-    def label(self) -> int:
-        """Its number in `labels`."""
-
-    @property
-    def size(self) -> int:
-        """How many texts it has."""
-
-    @property
-    def terms(self) -> Sequence[str]:
-        """The terms that name it, best first."""
-
-    @property
-    def examples(self) -> Sequence[str]:
-        """Some of its texts."""
-
-
-class Branch(Protocol):
-    """A node of the hierarchy that the list is folded by."""
-
-    @property
-    def name(self) -> str:
-        """What a branch is called; "" is named after its largest clusters."""
-
-    @property
-    def label(self) -> int | None:
-        """The cluster that a leaf stands for; None of a branch."""
-
-    @property
-    def children(self) -> Sequence["Branch"]:
-        """The nodes below a branch; none below a leaf."""
-
-
 def write_map(
     path: str | os.PathLike[str],
     points: ArrayLike,
     labels: ArrayLike,
     texts: Sequence[str],
-    clusters: Sequence[Cluster],
+    clusters: Sequence[Mapping[str, Any]],
     *,
     columns: Mapping[str, Sequence[object]] | None = None,
     color: str | None = None,
     rows: ArrayLike | None = None,
-    tree: Sequence[Branch] = (),
+    tree: Sequence[Mapping[str, Any]] = (),
     title: str = "Map of clusters",
 ) -> None:
     """Write a map of texts that can be searched, zoomed, filtered and coloured, as one HTML file.
@@ -96,11 +60,13 @@ def write_map(
         points: float (n, 2), where each text lies, on any scale; with `rows`, each of these.
         labels: int (n,), the cluster of each text, -1 for an outlier.
         texts: n strings.
-        clusters: one for each label, with attributes label, size, terms and examples.
+        clusters: one for each label: its label, size, terms, examples, and name, if it has one.
         columns: the user's own data: n values by column name, as in a dict or a DataFrame.
         color: the column that the map opens coloured by; None for the clusters.
         rows: int, the rows (from 0) of the texts that are drawn; None draws them all.
-        tree: the hierarchy of the clusters, from the top, by which the list of them is folded.
+        tree: the hierarchy of the clusters, from the top, by which the list of them is folded: of
+            a leaf the label, of a branch the name ("" for that of its largest clusters) and the
+            children.
         title: shown above the map.
 
     Raises:
@@ -109,16 +75,15 @@ def write_map(
         TableError: the file cannot be written.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> tea = SimpleNamespace(label=0, size=2, terms=["tea"], examples=["Green tea"])
+        >>> tea = {"label": 0, "size": 2, "terms": ["tea"], "examples": ["Green tea"]}
         >>> write_map("map.html", [[0, 0], [0, 1]], [0, 0], ["Tea", "Green tea"], [tea],
         ...           columns={"price": [2.5, 3]}, color="price")   # doctest: +SKIP
     """
     points, labels = np.asarray(points, dtype=np.float64), np.asarray(labels)
     rows = np.arange(len(texts)) if rows is None else np.asarray(rows)
     _check(points, labels, texts, rows)
-    ranked = sorted(clusters, key=lambda cluster: -cluster.size)
-    position = {cluster.label: place for place, cluster in enumerate(ranked)}
+    ranked = sorted(clusters, key=lambda cluster: -cluster["size"])
+    position = {cluster["label"]: place for place, cluster in enumerate(ranked)}
     members = _positions(labels[rows], position)
     columns = {} if columns is None else columns
     check_color(color, columns)
@@ -291,19 +256,19 @@ def _positions(labels: NDArray[Any], position: Mapping[int, int]) -> NDArray[np.
     return places[inverse]
 
 
-def _described(cluster: Cluster) -> dict[str, Any]:
+def _described(cluster: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "label": int(cluster.label),
-        "size": int(cluster.size),
-        "name": shortened(getattr(cluster, "name", ""), _LONGEST_TERM),
-        "terms": [shortened(term, _LONGEST_TERM) for term in cluster.terms],
-        "examples": [shortened(text, _LONGEST_EXAMPLE) for text in cluster.examples],
+        "label": int(cluster["label"]),
+        "size": int(cluster["size"]),
+        "name": shortened(cluster.get("name", ""), _LONGEST_TERM),
+        "terms": [shortened(term, _LONGEST_TERM) for term in cluster["terms"]],
+        "examples": [shortened(text, _LONGEST_EXAMPLE) for text in cluster["examples"]],
     }
 
 
-def _branch(node: Branch, position: Mapping[int, int]) -> int | dict[str, Any]:
+def _branch(node: Mapping[str, Any], position: Mapping[int, int]) -> int | dict[str, Any]:
     """A leaf as its cluster's position, a branch as its name and what is below it."""
-    if node.label is not None:
-        return position[node.label]
-    children = [_branch(child, position) for child in node.children]
-    return {"name": shortened(node.name, _LONGEST_TERM), "children": children}
+    if node.get("label") is not None:
+        return position[node["label"]]
+    children = [_branch(child, position) for child in node["children"]]
+    return {"name": shortened(node["name"], _LONGEST_TERM), "children": children}

@@ -25,6 +25,7 @@ function clusterRow(i) {
   const [name, more, examples] = [".pick", ".more", ".examples"].map((selector) => item.querySelector(selector));
   const part = { name: group.title, groups: new Set([i]) };
   paint(item, inkOfGroup(i));
+  item.querySelector(".number").textContent = group.label < 0 ? "" : group.label;
   item.querySelector(".name").textContent = group.title;
   const open = (isOpen) => {
     more.setAttribute("aria-expanded", isOpen);

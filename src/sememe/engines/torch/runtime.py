@@ -13,6 +13,7 @@ from sememe.checkpoint import Checkpoint
 from sememe.checkpoint.files import sha256
 from sememe.engines.engine import Array, Output
 from sememe.engines.processor import announce, features
+from sememe.engines.torch.one_token import read_one_token
 from sememe.engines.torch.speed import unpadded
 from sememe.engines.torch.transformer import (
     Tensor,
@@ -116,6 +117,7 @@ class TorchEngine:
             transformer = unpadded(transformer)
         module = TransformerWithHead(checkpoint, output, transformer, size)
         self._module = module.to(self.device).eval()
+        read_one_token(self._module, output)
         self.dim = module.dim
         self._lock = Lock()
 

@@ -254,14 +254,19 @@ def _pool(mode: str, states: Tensor, lengths: Tensor, skip: int, pooler: Tensor)
             raise CheckpointError("This checkpoint has no pooler; take another pooling=.")
         return pooler.float()
     texts, places = (torch.arange(size, device=states.device) for size in states.shape[:2])
-    if mode == "lasttoken":
-        return states[texts, (lengths - 1).clamp(min=0)]
-    if mode == "cls":
-        # A prompt's end can melt into the text's first token, and leave nothing behind the skip.
-        return states[texts, (skip < lengths).long() * skip]
+    if mode in ("cls", "lasttoken"):
+        return states[texts, place_of(mode, lengths, skip)]
     counted = ((places >= skip) & (places < lengths[:, None]))[:, :, None]
     if mode == "max":
         return states.masked_fill(~counted, torch.finfo(torch.float32).min).amax(1)
     weights = counted * (places[:, None] + 1.0 if mode == "weightedmean" else 1.0)
     count = weights.sum(1).clamp(min=1e-9)
     return (states * weights).sum(1) / (count.sqrt() if mode == "mean_sqrt_len" else count)
+
+
+def place_of(mode: str, lengths: Tensor, skip: int) -> Tensor:
+    """Which token of texts with lengths [b] cls, pooler or lasttoken reads: [b]."""
+    if mode == "lasttoken":
+        return (lengths.long() - 1).clamp(min=0)
+    # A prompt's end can melt into the text's first token, and leave nothing behind the skip.
+    return (skip < lengths).long() * (skip if mode == "cls" else 0)
