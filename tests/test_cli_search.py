@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -159,18 +158,6 @@ def test_texts_that_are_there_under_other_ids_are_told_of_once(
     assert "note:" not in same.stderr
     with Index.open(place) as opened:
         assert opened.id_column == "number"
-
-
-def test_an_index_without_what_is_remembered_now_opens(index: Path, table: Path) -> None:
-    with sqlite3.connect(index / "data.sqlite") as file:
-        [[about]] = file.execute("SELECT value FROM state WHERE name = 'about'")
-        older = {key: value for key, value in json.loads(about).items() if key != "id_column"}
-        file.execute("UPDATE state SET value = ? WHERE name = 'about'", (json.dumps(older),))
-    file.close()
-    done = sememe("index", table, "-o", index)
-    assert (done.returncode, "3 texts, 0 new" in done.stderr) == (0, True), done.stderr
-    with Index.open(index) as opened:
-        assert opened.id_column == "id"
 
 
 def test_a_second_writer_is_told_to_try_again(index: Path, table: Path) -> None:

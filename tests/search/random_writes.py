@@ -103,7 +103,7 @@ def check(folder: Path) -> list[Row]:
     """What is in the index; its tables agree with one another."""
     file = sqlite3.connect(folder / FILE)
     assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    keys = file.execute("SELECT key FROM texts ORDER BY key").fetchall()
+    keys = file.execute("SELECT key FROM rows ORDER BY key").fetchall()
     assert file.execute("SELECT key FROM vectors ORDER BY key").fetchall() == keys
     file.execute("INSERT INTO words(words, rank) VALUES ('integrity-check', 1)")
     file.close()

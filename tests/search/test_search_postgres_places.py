@@ -14,7 +14,7 @@ from sememe.search.postgres.store import PostgresStore
 def said(url: str, kind: type[SememeError], *, create: bool = False) -> str:
     """The message of an error, which is one line and tells no password."""
     with pytest.raises(kind) as error:
-        _ = PostgresStore.create(url, ABOUT) if create else PostgresStore.open(url)
+        _ = PostgresStore.create(url, ABOUT) if create else PostgresStore(url)
     message = str(error.value)
     assert "\n" not in message
     assert not any(secret in message for secret in (PASSWORD, quote(PASSWORD, safe=""), "s3cret"))
@@ -108,12 +108,12 @@ def test_one_who_may_only_read_is_told_so_when_writing(
     assert f"has to grant usage on schema {schema}" in said(address, StoreError)
     postgres.ask(f"grant usage on schema {schema} to reader")
     postgres.ask(f"grant select on all tables in schema {schema} to reader")
-    reader = PostgresStore.open(address)
+    reader = PostgresStore(address)
     assert reader.nearest(some_vectors(1), 3, None, "first") == store.nearest(
         some_vectors(1), 3, None, "first"
     )
     assert len(reader.matching("text", 5, None)) == 3
-    with pytest.raises(StoreError, match="permission denied for table rows"):
+    with pytest.raises(StoreError, match="permission denied for table vectors"):
         reader.delete(["1"])
 
 
@@ -122,14 +122,18 @@ def test_a_socket_is_a_place_too(postgres: Server, postgres_place: str) -> None:
     name = postgres_place.rpartition("/")[2]
     secret = quote(PASSWORD, safe="")
     local = f"postgresql://admin:{secret}@:{postgres.port}/postgres/{name}?host={postgres.folder}"
-    assert len(PostgresStore.open(local)) == 0
+    assert len(PostgresStore(local)) == 0
 
 
-def test_an_index_of_a_later_layout_is_not_touched(postgres: Server, postgres_place: str) -> None:
+def test_an_index_of_another_version_is_not_touched(postgres: Server, postgres_place: str) -> None:
     PostgresStore.create(postgres_place, ABOUT).close()
-    name = postgres_place.rpartition("/")[2]
-    postgres.ask(f"update sememe_{name}.about set about = about || '{{\"layout\": 3}}'")
-    assert "made by a later sememe" in said(postgres_place, StoreError)
+    schema = f"sememe_{postgres_place.rpartition('/')[2]}"
+    for change in (
+        f"update {schema}.state set value = '99' where name = 'format'",
+        f"drop table {schema}.state",  # as 0.1 had none
+    ):
+        postgres.ask(change)
+        assert "another version made it" in said(postgres_place, StoreError)
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

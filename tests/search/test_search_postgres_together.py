@@ -21,12 +21,10 @@ from random_writes import of_texts
 
 from postgres_server import ABOUT, Server, some_rows, some_vectors
 from sememe.errors import InputError, StoreError
-from sememe.search.postgres import tables
-from sememe.search.postgres.connection import Run
 from sememe.search.postgres.store import PostgresStore
 from sememe.search.query import parse
 from sememe.search.rows import Row, Vectors
-from sememe.search.store import IndexInfo
+from sememe.search.store import Run
 
 Make = Callable[..., PostgresStore]
 SECOND = replace(ABOUT, model="other", fingerprint="second", dim=4)
@@ -54,7 +52,7 @@ def test_writers_of_the_same_ids_write_each_once(make_store: Make, postgres_plac
     make_store()
 
     def write(writer: int) -> None:
-        store = PostgresStore.open(postgres_place)
+        store = PostgresStore(postgres_place)
         order = np.random.default_rng(writer).permutation(200)
         for part in np.split(order, 10):
             some = [Row(str(n), f"text {n}", {}) for n in part]
@@ -63,7 +61,7 @@ def test_writers_of_the_same_ids_write_each_once(make_store: Make, postgres_plac
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(write, range(6)))
-    found = everything(PostgresStore.open(postgres_place))
+    found = everything(PostgresStore(postgres_place))
     assert sorted(int(row.id) for row in found) == [*range(200)]
 
 
@@ -73,7 +71,7 @@ def test_of_two_that_add_different_rows_under_an_id_one_is_told(
     make_store()
 
     def write(writer: int) -> str:
-        store = PostgresStore.open(postgres_place)
+        store = PostgresStore(postgres_place)
         try:
             some = [Row(str(n), f"text of {writer}", {}) for n in range(50)]
             store.put(some, some_vectors(50), "first", replace=False)
@@ -87,7 +85,7 @@ def test_of_two_that_add_different_rows_under_an_id_one_is_told(
         said = list(pool.map(write, range(4)))
     assert said.count("") == 1
     assert all("upsert() replaces it" in each for each in said if each)
-    assert {row.text for row in everything(PostgresStore.open(postgres_place))} == {
+    assert {row.text for row in everything(PostgresStore(postgres_place))} == {
         f"text of {said.index('')}"
     }
 
@@ -116,7 +114,7 @@ def test_a_lost_connection_is_made_anew(make_store: Make, postgres: Server) -> N
     postgres.cut()
     store.put(rows[3:], vectors[3:], "first", replace=False)
     postgres.cut()
-    assert store.delete(["0"]) == 1
+    assert store.delete(iter(["0"])) == 1
     assert everything(store) == rows[1:]
 
 
@@ -160,7 +158,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
     make_store: Make, postgres_place: str, postgres: Server
 ) -> None:
     make_store()
-    stores = [PostgresStore.open(postgres_place) for _ in range(3)]
+    stores = [PostgresStore(postgres_place) for _ in range(3)]
     acknowledged: set[int] = set()
     said: list[str] = []
     stop = threading.Event()
@@ -189,7 +187,7 @@ def test_writers_go_on_while_connections_are_cut_at_random(
     finally:
         stop.set()
         cutter.join()
-    found = [int(row.id) for row in everything(PostgresStore.open(postgres_place))]
+    found = [int(row.id) for row in everything(PostgresStore(postgres_place))]
     assert sorted(found) == sorted(acknowledged) == [*range(900)]
     assert all(re.search("lost|terminating|cannot be opened", each) for each in said)
 
@@ -199,7 +197,7 @@ import sys
 from postgres_server import some_vectors
 from sememe.search.postgres.store import PostgresStore
 from sememe.search.rows import Row
-store = PostgresStore.open(sys.argv[1])
+store = PostgresStore(sys.argv[1])
 for first in range(int(sys.argv[2]), 100_000, 50):
     rows = [Row(str(n), f"text {n}", {}) for n in range(first, first + 50)]
     store.put(rows, some_vectors(50), "first", replace=first % 100 == 0)
@@ -234,7 +232,7 @@ def test_of_a_killed_writer_every_acknowledged_row_is_there_once(
 def test_reencoding_loses_nothing_that_is_written_meanwhile(
     make_store: Make, postgres_place: str
 ) -> None:
-    store, other = make_store(), PostgresStore.open(postgres_place)
+    store, other = make_store(), PostgresStore(postgres_place)
     rows = [Row(str(n), "x" * (n % 90 + 1), {}) for n in range(450)]
     store.put(rows[:400], some_vectors(400), "first", replace=False)
     parts: list[int] = []
@@ -264,7 +262,7 @@ def test_reencoding_loses_nothing_that_is_written_meanwhile(
 def test_what_is_put_in_the_last_round_waits_and_is_told(
     make_store: Make, postgres_place: str
 ) -> None:
-    store, other = make_store(), PostgresStore.open(postgres_place)
+    store, other = make_store(), PostgresStore(postgres_place)
     store.put(some_rows(10), some_vectors(10), "first", replace=False)
     late: list[threading.Thread] = []
     said: list[str] = []
@@ -282,7 +280,7 @@ def test_what_is_put_in_the_last_round_waits_and_is_told(
             late.append(threading.Thread(target=put))
             late[0].start()
             time.sleep(0.2)
-            assert len(PostgresStore.open(postgres_place)) == 11
+            assert len(PostgresStore(postgres_place)) == 11
         return by_length(texts)
 
     store.reencode(SECOND, of_texts(encode), size=200)
@@ -312,10 +310,10 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
         again.extend(texts)
         return by_length(texts)
 
-    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again), size=200)
+    PostgresStore(postgres_place).reencode(SECOND, of_texts(encode_again), size=200)
     assert sorted(seen + again) == sorted(row.text for row in rows)
     assert store.info() == SECOND
-    PostgresStore.open(postgres_place).reencode(SECOND, of_texts(encode_again), size=200)
+    PostgresStore(postgres_place).reencode(SECOND, of_texts(encode_again), size=200)
     assert len(seen + again) == len(rows)
 
 
@@ -324,26 +322,26 @@ def test_a_reencode_that_was_killed_goes_on(make_store: Make, postgres_place: st
 def test_of_two_that_encode_anew_the_first_is_told_and_vectors_are_of_one(
     make_store: Make, postgres_place: str, monkeypatch: pytest.MonkeyPatch, step: str, killed: bool
 ) -> None:
-    store, other = make_store(), PostgresStore.open(postgres_place)
+    store, other = make_store(), PostgresStore(postgres_place)
     store.put(some_rows(400), some_vectors(400), "first", replace=False)
-    real_step, real_end = getattr(tables, step), tables._end
+    real_step, real_end = getattr(store, step), other._end
     met: list[str] = []
 
-    def end(run: Run, info: IndexInfo, encode: Callable[[Any], Vectors], size: int) -> None:
-        if info == THIRD and killed and len(met) == 1:
+    def end(run: Run, **options: Any) -> None:
+        if killed and len(met) == 1:
             raise KeyboardInterrupt
-        real_end(run, info, encode, size)
+        real_end(run, **options)
 
-    def late(run: Run, info: IndexInfo, *rest: Any, **named: Any) -> Any:
+    def late(run: Run, **options: Any) -> Any:
         """The step of the one who encodes the second way, after the other one has come by."""
-        if info == SECOND and not met:
+        if not met:
             met.append(step)
             with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
                 other.reencode(THIRD, of_texts(by_last_letter), size=200)
-        return (end if step == "_end" else real_step)(run, info, *rest, **named)
+        return real_step(run, **options)
 
-    monkeypatch.setattr(tables, "_end", end)
-    monkeypatch.setattr(tables, step, late)
+    monkeypatch.setattr(other, "_end", end)
+    monkeypatch.setattr(store, step, late)
     with pytest.raises(StoreError, match="Another process began or ended to encode this index"):
         store.reencode(SECOND, of_texts(by_length), size=200)
     met.append("over")
@@ -368,7 +366,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
     done, found, said = threading.Event(), Counter[str](), Counter[str]()
 
     def search() -> None:
-        own = PostgresStore.open(postgres_place)
+        own = PostgresStore(postgres_place)
         while not done.is_set():
             name = own.info().fingerprint
             encode = encoders[name]
@@ -386,7 +384,9 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
     with ThreadPoolExecutor(2) as pool:
         searches = [pool.submit(search) for _ in range(2)]
         try:
-            for info in (SECOND, THIRD, ABOUT) * 6:
+            for number, info in enumerate((SECOND, THIRD, ABOUT) * 60):
+                if number >= 18 and len(found) == 3:  # on a busy machine searches are late
+                    break
                 store.reencode(info, of_texts(encoders[info.fingerprint]), size=200)
         finally:
             done.set()
@@ -397,7 +397,7 @@ def test_searches_go_on_while_encoders_change_and_never_mix_their_vectors(
 
 
 def test_a_query_of_another_encoder_is_told(make_store: Make, postgres_place: str) -> None:
-    store, other = make_store(), PostgresStore.open(postgres_place)
+    store, other = make_store(), PostgresStore(postgres_place)
     store.put(some_rows(3), some_vectors(3), "first", replace=False)
     store.reencode(SECOND, of_texts(by_length), size=200)
     for vectors in (some_vectors(1), some_vectors(1, 4)):
@@ -428,17 +428,17 @@ def test_of_many_that_make_one_index_at_once_one_does(postgres: Server) -> None:
 def test_what_no_longer_fits_when_its_turn_comes_is_not_deleted(
     make_store: Make, postgres_place: str
 ) -> None:
-    store, other = make_store(), PostgresStore.open(postgres_place)
+    store, other = make_store(), PostgresStore(postgres_place)
     store.put(some_rows(4), some_vectors(4), "first", replace=False)
     fits = parse("n >= 2")
     assert fits is not None
 
     def step(run: Run) -> Future[int]:
-        run(tables.ALONE)
+        other._lock(run)
         removed = pool.submit(store.delete, fits)
         while not run("select 1 from pg_locks where locktype = 'advisory' and not granted"):
             time.sleep(0.01)
-        run("update rows set metadata = '{\"n\": 0}' where id = '\"3\"'")
+        run("update rows set metadata = '{\"n\": 0}' where id = '3'")
         return removed
 
     with ThreadPoolExecutor(1) as pool:
@@ -470,7 +470,7 @@ def test_a_process_that_is_forked_while_a_thread_uses_the_connection_goes_on(
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with store._link._lock:
+        with store._link._session().lock:
             held.set()
             done.wait(60)
 

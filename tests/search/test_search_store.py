@@ -173,8 +173,9 @@ def test_a_half_copied_or_foreign_file_is_told_of(
         Index.open(other)
     file = sqlite3.connect(folder / FILE)
     with file:
-        file.execute("UPDATE state SET value = 99 WHERE name = 'format'")
-    with pytest.raises(StoreError, match="later sememe"):
+        file.execute("UPDATE state SET value = '2' WHERE name = 'format'")
+    file.close()
+    with pytest.raises(StoreError, match="another version made it"):
         Index.open(folder)
 
 
@@ -403,22 +404,3 @@ def test_a_query_of_thousands_of_words(tmp_path: Path) -> None:
 def test_an_id_that_comes_twice_in_one_call_is_refused(tmp_path: Path) -> None:
     with create(tmp_path / "index") as index, pytest.raises(InputError, match="as ids"):
         index.add(["a", "b"], [1, 1], vectors=vectors(["a", "b"]))
-
-
-def test_an_index_whose_ids_were_stored_as_numbers_works(tmp_path: Path) -> None:
-    texts = ["a bus", "a car", "the sea", "a book"]
-    with create(tmp_path / "index") as index:
-        index.add(texts, [12, -7, "x", "012"], vectors=vectors(texts))
-    with sqlite3.connect(tmp_path / "index" / FILE) as file:  # as sememe 0.1 wrote them
-        file.execute("UPDATE texts SET id = CAST(id AS INTEGER) WHERE id IN ('12', '-7')")
-    file.close()
-    with Index.open(tmp_path / "index") as index:
-        assert [row.id for row in index.get([12, "-7", "x", "012"])] == ["12", "-7", "x", "012"]
-        assert index.ids_of(["a bus"]) == {"a bus": ["12"]}
-        assert index.add(texts[:1], ["12"]) == ["12"], "it is the same row"
-        for where in ("id = 12", "id = '12'", "id IN (12, 5)", "id > 0"):
-            assert [hit.id for hit in index.search("bus", mode="bm25", where=where)] == ["12"]
-        index.upsert(["a new bus"], [12], vectors=vectors(["a new bus"]))
-        assert len(index) == 4
-        assert index.delete([12, "-7"]) == 2
-        assert len(index) == 2

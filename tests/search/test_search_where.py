@@ -157,7 +157,7 @@ trees = st.recursive(
 def in_sqlite(rows: list[Row], condition: Condition) -> list[int]:
     sql, parameters = condition.sql(SQLITE)
     with sqlite3.connect(":memory:") as base:
-        base.execute("CREATE TABLE documents (row, id, text TEXT, metadata TEXT)")
+        base.execute("CREATE TABLE documents (row, id TEXT, text TEXT, metadata TEXT)")
         for number, (id_, text, data) in enumerate(rows):
             # Half of the rows escape what is not ASCII, so that both forms of JSON are read.
             stored = json.dumps(data, ensure_ascii=bool(number % 2))
@@ -174,16 +174,17 @@ def in_postgres(postgres: Server) -> Iterator[Find]:
         "admin", password=PASSWORD, host="127.0.0.1", port=postgres.port, database="postgres"
     )
     cursor = base.cursor()
-    cursor.execute("CREATE TEMP TABLE documents (row int, id jsonb, text text, metadata jsonb)")
+    cursor.execute("CREATE TEMP TABLE documents (row int, id text, text text, metadata jsonb)")
 
     def find(rows: list[Row], condition: Condition) -> list[int]:
         sql, parameters = condition.sql(POSTGRES)
         cursor.execute("TRUNCATE documents")
         for number, (id_, text, data) in enumerate(rows):
             cursor.execute(
-                "INSERT INTO documents VALUES (%s, CAST(%s AS jsonb), %s, CAST(%s AS jsonb))",
-                (number, json.dumps(id_), text, json.dumps(data)),
+                "INSERT INTO documents VALUES (%s, %s, %s, CAST(%s AS jsonb))",
+                (number, str(id_), text, json.dumps(data)),
             )
+        sql = sql.replace("?", "%s")
         cursor.execute(f"SELECT row FROM documents WHERE {sql} ORDER BY row", parameters)
         return [row for (row,) in cursor.fetchall()]
 

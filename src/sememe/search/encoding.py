@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -96,10 +95,10 @@ def write(
                 "text or metadata: upsert() replaces it, --replace on the command line."
             )
         info = store.info()
-        computed = None if vectors is None else _checked(vectors, len(rows), info)[new]
+        checked = None if vectors is None else _checked(vectors, len(rows), info)
         if new:
-            source = encoder() if computed is None else computed
-            fingerprint = encoder().fingerprint if computed is None else info.fingerprint
+            source = encoder() if checked is None else checked[new]
+            fingerprint = getattr(source, "fingerprint", info.fingerprint)
             for step, part in steps(source, [rows[n] for n in new], info, progress):
                 store.put(step, part, fingerprint, replace=replace)
 
@@ -128,28 +127,25 @@ def encoded(
     progress: bool | None,
 ) -> Iterator[Vectors]:
     """Vectors of texts, a part at a time; a passage's is the mean of its own and its opening's."""
-    current: list[Opened] = []
+    places: dict[str, int] = {}
+    pairs: list[list[int]] = []
     is_cosine = info.measure == "cosine"
 
     def texts() -> Iterator[list[str]]:
         for part in parts:
-            current[:] = part
-            yield _different(part) if info.passage_tokens else [text for text, _ in part]
+            if not info.passage_tokens:
+                yield [text for text, _ in part]
+                continue
+            places.clear()
+            pairs[:] = [[places.setdefault(t.strip(), len(places)) for t in pair] for pair in part]
+            yield list(places)
 
     for vectors in encoder.encode_parts(
         texts(), normalize=is_cosine, total=total, progress=progress
     ):
-        if not info.passage_tokens:
-            yield vectors
-            continue
-        places = {text: place for place, text in enumerate(_different(current))}
-        pairs = [[places[text.strip()] for text in pair] for pair in current]
-        means: Vectors = vectors[pairs].mean(1)
-        yield normalized(means) if is_cosine else means
-
-
-def _different(pairs: list[Opened]) -> list[str]:
-    return list(dict.fromkeys(text.strip() for pair in pairs for text in pair))
+        if info.passage_tokens:
+            vectors = vectors[pairs].mean(1)
+        yield normalized(vectors) if is_cosine and info.passage_tokens else vectors
 
 
 def steps(
@@ -159,23 +155,24 @@ def steps(
 
     All passages of a text are in one step.
     """
-    if isinstance(source, BiEncoder) and info.passage_tokens:
+    if not isinstance(source, BiEncoder):
+        places = range(0, len(rows), PART)
+        return ((rows[at : at + PART], source[at : at + PART]) for at in places)
+    spans: list[Any] = [[]] * len(rows)  # of a whole text, which is its only passage
+    if info.passage_tokens:
         limits = {"tokens": info.passage_tokens, "overlap": info.passage_overlap}
         spans = source.passages([row.text for row in rows], **limits)
-        both = zip(rows, spans, strict=True)
-        rows = [passage for row, places in both for passage in passages_of(row, places)]
-    parts: list[list[Row]] = []
-    for _, passages in groupby(rows, key=lambda row: row.id):
-        text = list(passages)
-        if not parts or len(parts[-1]) + len(text) > PART:
+    parts: list[list[tuple[Row, Opened]]] = []
+    count = 0
+    for row, places in zip(rows, spans, strict=True):
+        passages = passages_of(row, places)
+        if not parts or len(parts[-1]) + len(passages) > PART:
             parts.append([])
-        parts[-1] += text
-    if not isinstance(source, BiEncoder):
-        ends = np.cumsum([len(part) for part in parts])
-        return zip(parts, np.split(source, ends[:-1]), strict=True)
-    openings = {row.id: row.text for row in rows if not row.start}
-    opened = ([(row.text, openings[row.id]) for row in part] for part in parts)
-    return zip(parts, encoded(source, opened, info, len(rows), progress), strict=True)
+        parts[-1] += [(passage, (passage.text, passages[0].text)) for passage in passages]
+        count += len(passages)
+    texts = ([opened for _, opened in part] for part in parts)
+    vectors = encoded(source, texts, info, count, progress)
+    return zip(([row for row, _ in part] for part in parts), vectors, strict=True)
 
 
 def _checked(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
@@ -193,15 +190,12 @@ def _checked(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
 
 def check_queries(queries: Sequence[str] | npt.ArrayLike) -> list[str] | Vectors:
     """The queries, texts or vectors (m, dim); InputError for what is neither, or blank."""
-    if isinstance(queries, str):
-        raise InputError("queries is a single str; put it into a list, or call search().")
     if not isinstance(queries, Iterable):
         raise InputError(f"queries is {shown(queries)}; give a list of texts, or vectors.")
     items: Any = queries
     if not isinstance(queries, np.ndarray):
         is_table = hasattr(queries, "columns")
-        axes = 1 if is_table else getattr(queries, "ndim", 1)
-        items = as_list(queries, "queries", axes=axes)
+        items = as_list(queries, "queries", axes=1 if is_table else getattr(queries, "ndim", 1))
     if len(items) and not isinstance(items[0], str) and is_vector(items[0]):
         return as_vectors(items, name="queries")
     for number, query in enumerate(items):

@@ -1,7 +1,7 @@
 """An index of texts, searched by meaning, by words, or by both: the flow of a search."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, cast
@@ -28,7 +28,7 @@ from sememe.search.encoding import (
     write,
 )
 from sememe.search.query import Condition, parse
-from sememe.search.ranking import Hits, make_hits, ranked
+from sememe.search.ranking import Hits, best_of_texts, by_document, fused, make_hits
 from sememe.search.reranking import RerankDepth, check_qrels, check_reranker, reranked, tuned
 from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows
 from sememe.search.store import Place, Store, create_store, open_store
@@ -365,21 +365,34 @@ class Index:
         per_document: int | None,
         progress: bool | None,
     ) -> list[list[Match]]:
-        def vectors() -> tuple[Vectors, str]:
-            info = self._store.info()
+        """For each query the `count` best texts, or the best passages of texts."""
+        store = self._store
+        searches: list[Callable[[int], list[list[Match]]]] = []
+        if mode != "bm25":
+            info = store.info()
             rows = query_vectors(self.place, info, lambda: self.encoder, queries, progress)
-            return rows, info.fingerprint
-
-        return ranked(self._store, queries, vectors, count, mode, where, per_document)
+            searches.append(lambda number: store.nearest(rows, number, where, info.fingerprint))
+        if mode != "dense":
+            searches.append(lambda number: [store.matching(q, number, where) for q in queries])
+        rankings = [
+            by_document(search, count, per_document) if store.has_passages else search(count)
+            for search in searches
+        ]
+        if mode != "hybrid":
+            return rankings[0]
+        return [
+            best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
+            for both in zip(*rankings, strict=True)
+        ]
 
     def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
-        if not isinstance(rerank, str | os.PathLike):
-            return check_reranker(as_scorer(rerank, "rerank"))
-        name = os.fspath(rerank)
-        with self._opening():
-            if name not in self._rerankers:
-                self._rerankers[name] = as_scorer(name, "rerank")
-        return check_reranker(self._rerankers[name])
+        if isinstance(rerank, str | os.PathLike):
+            name = os.fspath(rerank)
+            with self._opening():
+                if name not in self._rerankers:
+                    self._rerankers[name] = as_scorer(name, "rerank")
+                rerank = self._rerankers[name]
+        return check_reranker(as_scorer(rerank, "rerank"))
 
     def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.

@@ -43,7 +43,7 @@ SQLITE = _dialect(
         "number": "('integer', 'real') THEN value",
         "boolean": "('true', 'false') THEN value",
     },
-    id="(SELECT 'text' AS type, CAST(id AS TEXT) AS value)",
+    id="(SELECT 'text' AS type, id AS value)",
     text="(SELECT typeof(text) AS type, text AS value)",
     key="(SELECT type, value FROM json_each(metadata) WHERE key = ?)",
     literal="(SELECT type, value FROM json_each(?))",
@@ -56,19 +56,15 @@ POSTGRES = _dialect(
         "number": "('number') THEN CAST(value AS numeric)",
         "boolean": "('boolean') THEN CAST(value AS boolean)",
     },
-    id=_TYPED.format("(SELECT to_jsonb(id #>> '{}'))"),
+    id=_TYPED.format("(SELECT to_jsonb(id))"),
     text=_TYPED.format("(SELECT to_jsonb(text))"),
-    key=_TYPED.format("(SELECT metadata -> CAST(%s AS text))"),
-    literal=_TYPED.format("jsonb_array_elements(CAST(%s AS jsonb))"),
+    key=_TYPED.format("(SELECT metadata -> CAST(? AS text))"),
+    literal=_TYPED.format("jsonb_array_elements(CAST(? AS jsonb))"),
 )
 # An id is a text; one such as 12 also compares with numbers.
 _WHOLE = "(CASE WHEN {0} THEN CAST({1} AS {2}) END)"
-SQLITE["id_number"] = _WHOLE.format(
-    "CAST(CAST(id AS INTEGER) AS TEXT) = CAST(id AS TEXT)", "id", "INTEGER"
-)
-POSTGRES["id_number"] = _WHOLE.format(
-    "(id #>> '{}') ~ '^(0|-?[1-9][0-9]{0,18})$'", "id #>> '{}'", "numeric"
-)
+SQLITE["id_number"] = _WHOLE.format("CAST(CAST(id AS INTEGER) AS TEXT) = id", "id", "INTEGER")
+POSTGRES["id_number"] = _WHOLE.format("id ~ '^(0|-{0,1}[1-9][0-9]{0,18})$'", "id", "numeric")
 
 
 @dataclass(frozen=True)

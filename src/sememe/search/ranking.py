@@ -1,17 +1,14 @@
 """From matches to hits: rankings fused, and the sentence of each text that fits best."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sememe.search.query import Condition
-from sememe.search.rows import Match, Row, Vectors, trimmed
-from sememe.search.store import Store
+from sememe.search.rows import Match, Row, trimmed
 from sememe.tables import to_frame
 from sememe.text import sentences
 
@@ -102,11 +99,13 @@ def make_hits(
 
 def best_of_texts(matches: Iterable[Match], per_document: int | None) -> list[Match]:
     """The matches without those behind the `per_document` best passages of a text."""
+    if per_document is None:
+        return list(matches)
     counts: Counter[str] = Counter()
     best = []
     for match in matches:
         counts[match.row.id] += 1
-        if per_document is None or counts[match.row.id] <= per_document:
+        if counts[match.row.id] <= per_document:
             best.append(match)
     return best
 
@@ -119,51 +118,21 @@ def fused(rankings: Sequence[Sequence[Match]], *, by_text: bool = True) -> list[
     Cormack, Clarke and Buettcher (2009), Reciprocal rank fusion outperforms Condorcet and
     individual rank learning methods. Of equals, the one that came first.
     """
-    scores: dict[tuple[str, int], float] = {}
-    rows: dict[tuple[str, int], Row] = {}
+    scores: dict[Any, float] = defaultdict(float)
+    rows: dict[Any, Row] = {}
     for ranking in rankings:
         for rank, (row, _) in enumerate(ranking, start=1):
             key = row.id, 0 if by_text else row.start
             rows.setdefault(key, row)
-            scores[key] = scores.get(key, 0.0) + 1 / (_RANK + rank)
-    return [Match(rows[key], scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
-
-
-def ranked(
-    store: Store,
-    queries: Any,
-    vectors: Callable[[], tuple[Vectors, str]],
-    count: int,
-    mode: str,
-    where: Condition | None,
-    per_document: int | None,
-) -> list[list[Match]]:
-    """For each query the `count` best texts, or the best passages of texts.
-
-    `vectors` gives the queries' vectors and their encoder's fingerprint, where they are needed.
-    """
-    searches: list[Callable[[int], list[list[Match]]]] = []
-    if mode != "bm25":
-        rows, fingerprint = vectors()
-        searches.append(lambda number: store.nearest(rows, number, where, fingerprint))
-    if mode != "dense":
-        searches.append(lambda number: [store.matching(each, number, where) for each in queries])
-    best = [
-        by_document(find, count, per_document) if store.has_passages else find(count)
-        for find in searches
-    ]
-    if mode != "hybrid":
-        return best[0]
-    return [
-        best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
-        for both in zip(*best, strict=True)
-    ]
+            scores[key] += 1 / (_RANK + rank)
+    best = sorted(scores, key=lambda key: -scores[key])
+    return [Match(rows[key], scores[key]) for key in best]
 
 
 def by_document(
     find: Callable[[int], list[list[Match]]], count: int, per_document: int | None
 ) -> list[list[Match]]:
-    """So many matches of each query, at most `per_document` a text, out of `find(passages)`."""
+    """So many passages of each query, at most `per_document` a text, out of `find(passages)`."""
     passages = count
     while True:  # until there are enough texts, or no more passages
         passages *= 1 if per_document is None else _PASSAGES
@@ -182,53 +151,43 @@ class BestSentences:
     def __init__(
         self, texts: Sequence[str], query: Any, encoder: Callable[[], "BiEncoder"]
     ) -> None:
-        self._texts = texts
-        self._query = query
-        self._encoder = encoder
-        self._words = set(_words(query)) if isinstance(query, str) else set()
+        self._texts, self._query, self._encoder = texts, query, encoder
+        self._words = _words(query) if isinstance(query, str) else set()
         self._best: dict[str, str] = {}
 
     def __getitem__(self, text: str) -> str:
         if text not in self._best:
-            self._compare(self._batch(text))
+            self._find(text)
         return self._best[text]
 
-    def _batch(self, first: str) -> dict[str, list[str]]:
-        """The sentences of a text, and of others that have no best one yet, if they are few."""
+    def _find(self, first: str) -> None:
+        """The best sentence of a text, and of others that have none yet, if theirs are few."""
         batch: dict[str, list[str]] = {}
         room = _TOGETHER
         for text in dict.fromkeys([first, *self._texts]):
-            if text not in self._best:
-                parts = self._likely(sentences(text) or [text])
-                room -= len(parts)
-                if batch and (room < 0 or len(batch[first]) == 1):
-                    break
-                batch[text] = parts
-        return batch
-
-    def _likely(self, parts: list[str]) -> list[str]:
-        if len(parts) <= _MAX_SENTENCES:
-            return parts
-        by_words = sorted(parts, key=lambda part: -len(self._words & set(_words(part))))
-        return by_words[:_MAX_SENTENCES]
-
-    def _compare(self, batch: dict[str, list[str]]) -> None:
-        several = [parts for parts in batch.values() if len(parts) > 1]
-        parts = list(dict.fromkeys(part for parts in several for part in parts))
+            if text in self._best:
+                continue
+            parts = sentences(text) or [text]
+            if len(parts) > _MAX_SENTENCES:
+                parts.sort(key=lambda part: -len(self._words & _words(part)))
+            batch[text] = parts[:_MAX_SENTENCES]
+            room -= len(batch[text])
+            if len(batch) > 1 and room < 0:
+                del batch[text]
+            if room < 0 or len(batch[first]) == 1:
+                break
+        several = [part for parts in batch.values() if len(parts) > 1 for part in parts]
         scores = {}
-        if parts:
+        if several := [*dict.fromkeys(several)]:
             encoder = self._encoder()
-            vectors = encoder.encode_document(parts, progress=False)
-            similarities = encoder.similarity(self._query_vector, vectors)[0]
-            scores = dict(zip(parts, similarities, strict=True))
+            if isinstance(self._query, str):
+                self._query = encoder.encode_query(self._query)
+            vectors = encoder.encode_document(several, progress=False)
+            similarities = encoder.similarity(self._query, vectors)[0]
+            scores = dict(zip(several, similarities, strict=True))
         for text, parts in batch.items():
             self._best[text] = max(parts, key=lambda part: scores.get(part, 0))
 
-    @cached_property
-    def _query_vector(self) -> Any:
-        query = self._query
-        return self._encoder().encode_query(query) if isinstance(query, str) else query
 
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))

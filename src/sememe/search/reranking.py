@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,6 @@ from sememe.progress import counted
 from sememe.search.rows import Match, check_ids
 from sememe.search.store import Store
 
-Floats = NDArray[np.float32]
 _PROBE = 64  # pairs that tell how fast a cross-encoder is
 _DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
 _FEWEST = 10  # labelled queries: fewer say nothing
@@ -46,10 +47,7 @@ def reranked(
 
     The pairs of all queries are scored together, in `reading_order`.
     """
-    order = reading_order(rankings, top_k)
-    pairs = [(queries[query], rankings[query][rank].row.text) for query, rank in order]
-    scores = _scores(cross, pairs, budget, len(queries), progress)
-    read = dict(zip(order, scores.tolist(), strict=False))
+    read = _scores(cross, queries, rankings, budget, top_k, progress)
     return [_sorted(query, matches, read) for query, matches in enumerate(rankings)]
 
 
@@ -75,21 +73,23 @@ def _sorted(query: int, matches: list[Match], read: Mapping[tuple[int, int], flo
 
 def _scores(
     cross: CrossEncoder,
-    pairs: list[tuple[str, str]],
+    queries: Sequence[str],
+    rankings: Sequence[list[Match]],
     budget: Budget,
-    queries: int,
+    top_k: int,
     progress: bool | None,
-) -> Floats:
-    """The scores of the first pairs, as many as the budget allows."""
-    if not budget.seconds:
-        end = budget.count(queries, most=len(pairs))
-        return cross.score(pairs[:end], truncate="document", progress=progress)
-    started = time.perf_counter()
-    probe = cross.score(pairs[:_PROBE], truncate="document", progress=False)
-    speed = len(probe) / (time.perf_counter() - started)
-    end = budget.count(queries, speed, most=len(pairs))
-    rest = cross.score(pairs[_PROBE:end], truncate="document", progress=progress)
-    return np.concatenate([probe, rest])
+) -> dict[tuple[int, int], float]:
+    """The scores of as many places as the budget allows, in `reading_order`."""
+    order = reading_order(rankings, top_k)
+    pairs = [(queries[query], rankings[query][rank].row.text) for query, rank in order]
+    probe, speed = np.empty(0, np.float32), inf
+    if budget.seconds:
+        started = time.perf_counter()
+        probe = cross.score(pairs[:_PROBE], truncate="document", progress=False)
+        speed = len(probe) / (time.perf_counter() - started)
+    end = budget.count(len(queries), speed, most=len(pairs))
+    rest = cross.score(pairs[len(probe) : end], truncate="document", progress=progress)
+    return dict(zip(order, [*probe.tolist(), *rest.tolist()], strict=False))
 
 
 @dataclass(frozen=True)
@@ -151,15 +151,13 @@ def tuned(
     It is chosen on one half of the queries and measured on the other, both ways, and counts only
     where the interval of that gain is above 0; then all queries choose.
     """
-    order = reading_order(rankings, top_k)
-    pairs = [(queries[query], rankings[query][rank].row.text) for query, rank in order]
-    scores = _scores(cross, pairs, Budget(), len(queries), progress).tolist()
+    scores = _scores(cross, queries, rankings, Budget(), top_k, progress)
     deepest = max(map(len, rankings))
     depths = [0, *(depth for depth in _DEPTHS if depth < deepest), deepest]
     metric, values = f"nDCG@{top_k}", {}
     relevant = [np.array([grade for grade in each.values() if grade > 0]) for each in grades]
     for depth in depths:
-        read = dict(zip(order[: depth * len(queries)], scores, strict=False))
+        read = dict(islice(scores.items(), depth * len(queries)))
         gains = np.zeros((len(queries), max(1, min(top_k, deepest))))
         for query, matches in enumerate(rankings):
             for rank, match in enumerate(_sorted(query, matches, read)[: gains.shape[1]]):
@@ -183,7 +181,7 @@ def tuned(
         low=gain.low,
         high=gain.high,
         queries=len(queries),
-        pairs=len(pairs),
+        pairs=len(scores),
         metric=metric,
         figures={depth: float(values[depth].mean()) for depth in depths},
         changes={depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from sememe.arguments import shown
 from sememe.errors import InputError
 from sememe.text import as_list, check_texts
-from sememe.text.check import SURROGATE
 
 Id = str | int
 Keys = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
 _RESERVED = ("id", "text")  # what a filter calls the index's own columns
-_WHOLE_NUMBER = re.compile("0|-?[1-9][0-9]{0,18}")
+_NO_ID = re.compile("[\0\ud800-\udfff]")
 _LARGEST_ID = 2**63  # SQLite's and PostgreSQL's whole numbers
 _MAX_DEPTH = 100  # of lists and dicts in one another; every reader of JSON has a limit
 
@@ -116,16 +115,6 @@ def check_ids(ids: Iterable[Id]) -> list[str]:
     return [_checked_id(value, number) for number, value in enumerate(as_list(ids, "ids"))]
 
 
-def stored_ids(ids: Iterable[str]) -> list[Id]:
-    """The ids, and beside "12" also 12: sememe 0.1 stored whole numbers as they came."""
-    values: list[Id] = []
-    for row_id in ids:
-        values.append(row_id)
-        if _WHOLE_NUMBER.fullmatch(row_id) and -_LARGEST_ID <= int(row_id) < _LARGEST_ID:
-            values.append(int(row_id))
-    return values
-
-
 def same(one: Row | None, other: Row) -> bool:
     """Whether a filter could not tell two rows apart; for Python True is 1."""
     return one == other and _booleans(one.metadata) == _booleans(other.metadata)
@@ -150,25 +139,25 @@ _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
 
 def why_not_json(value: object) -> str:
     """Why JSON cannot hold a value; "" if it can."""
-    depth = f"is nested more than {_MAX_DEPTH} deep"
     try:
         _JSON.encode(value).encode()
-    except RecursionError:
-        return depth
+        if not _deeper(value, _MAX_DEPTH):
+            return ""
     except UnicodeEncodeError:
         return "has half of a surrogate pair in it, which is no character"
-    except ValueError as error:
-        if "Circular" in str(error):
-            return depth
-        return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
     except TypeError as error:
         return f"has in it what JSON cannot hold, {error}: make it a text"
-    return depth if _deeper(value, _MAX_DEPTH) else ""
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, ValueError) and "Circular" not in str(error):
+            return f"is or has a number that is not finite ({reprlib.repr(value)}): make it null"
+    return f"is nested more than {_MAX_DEPTH} deep"
 
 
 def _checked_id(value: Any, number: int) -> str:
-    if isinstance(value, str) and SURROGATE.search(value):
-        raise InputError(f"ids[{number}] is {shown(value)}, with half of a surrogate pair in it.")
+    if isinstance(value, str) and _NO_ID.search(value):
+        raise InputError(
+            f"ids[{number}] is {shown(value)}, with a NUL or half of a surrogate pair in it."
+        )
     if isinstance(value, str) and value:
         return str.__str__(value)
     with suppress(TypeError):  # of what is no whole number
@@ -208,13 +197,12 @@ def _checked_metadata(metadata: Mapping[str, Any] | None, number: int) -> Mappin
         return {}
     if not isinstance(metadata, Mapping):
         raise InputError(f"metadata[{number}] is {shown(metadata)}; give a dict, or None.")
-    for key in metadata:
+    for key, value in metadata.items():
         if not isinstance(key, str) or key in _RESERVED:
             raise InputError(
                 f"metadata[{number}] has the key {key!r}: keys are strings, and "
                 f"{' and '.join(_RESERVED)} are the index's own."
             )
-    for key, value in metadata.items():
         if why := why_not_json([key]) or why_not_json(value):
             raise InputError(f"metadata[{number}] cannot be kept: {key!r} {why}.")
     copy: Mapping[str, Any] = json.loads(_JSON.encode(dict(metadata)))

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
-from weakref import WeakSet
 
 from sememe.errors import InputError, StoreError
 from sememe.extras import importing
+from sememe.processes import PerProcess
+from sememe.search.store import Run, T
 
 _SHAPE = "postgresql://user:password@host:port/database/name"
 _PATIENCE = 10  # seconds to reach the server in
@@ -80,9 +81,8 @@ def parse_address(url: str) -> Address:
     )
 
 
-Run = Callable[..., list[list[Any]]]
-T = TypeVar("T")
 _DENIED = "42501"  # SQLSTATE: insufficient privilege
+_MODE = ("WRITE", "ONLY")
 _LOST = ("08", "57P")  # SQLSTATEs: a connection exception, a server that shuts down
 
 
@@ -99,68 +99,72 @@ class _Failed(Exception):
         self.unavailable = self.lost or self.code.startswith("53")  # no room, on disk or in memory
 
 
-def require_pg8000() -> Any:
-    """pg8000 as the DB-API has it, or MissingExtra with the command that installs it."""
-    with importing("pg8000", purpose="an index in PostgreSQL"):
-        import pg8000.dbapi
-    return pg8000.dbapi
+class _Session:
+    """The connection of this process, if there is one, and who uses it."""
+
+    def __init__(self) -> None:
+        self.lock, self.connection = RLock(), None
 
 
 class Connection:
-    """Runs statements, in which `%s` is a parameter; `ready` first, on every new connection.
+    """Runs statements, in which `?` is a value; `ready` first, on every new connection.
 
     Whatever fails takes its connection with it, and so all of its transaction that was not
-    committed; if the connection was what failed, it is begun once more on a new one.
+    committed; if the connection was what failed, it is begun once more on a new one. A forked
+    process connects anew: the socket is its parent's.
     """
 
     def __init__(self, place: Address, ready: Callable[[Run], object]) -> None:
         self._place, self._ready = place, ready
-        self._pg8000 = require_pg8000()
-        self._open: Any = None
-        self._lock = RLock()
-        _connections.add(self)
+        self._session: PerProcess[Any] = PerProcess(_Session)
+        with importing("pg8000", purpose="an index in PostgreSQL"):
+            import pg8000.dbapi
+        self._pg8000: Any = pg8000.dbapi
 
-    def run(self, sql: str, params: Sequence[object] = ()) -> list[list[Any]]:
+    def run(self, sql: str, values: Sequence[object] = ()) -> list[list[Any]]:
         """What one statement gives that may be run twice."""
-        return self._trying(lambda: self._run(sql, params))
+        return self._trying(lambda: self._run(sql, values))
 
-    def read(self, step: Callable[[Run], T]) -> T:
-        """What `step` gives, which writes nothing: one transaction that may be run twice."""
+    def transact(self, step: Callable[[Run], T], *, is_read_only: bool = False) -> T:
+        """What `step` gives, by one transaction, which may be run twice if nothing of it counts."""
 
         def work() -> T:
-            self._run("begin isolation level read committed read only")
+            self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ {_MODE[is_read_only]}")
             result = step(self._run)
-            self._run("commit")
+            try:
+                self._run("COMMIT")
+            except _Failed as failed:
+                if is_read_only or not failed.lost:
+                    raise
+                raise StoreError(
+                    f"{self._place.url}: the connection was lost while this step was committed, so "
+                    "all of it was written or nothing; the same call resumes there.",
+                    unavailable=True,
+                ) from None
             return result
 
         return self._trying(work)
 
-    def transact(self, step: Callable[[Run], T]) -> T:
-        """What `step` gives; all of its statements are written, or none."""
-        return self._trying(lambda: self._transaction(step))
-
     def close(self) -> None:
         """Let the server go; another statement would connect again."""
-        with self._lock, suppress(Exception):
-            opened, self._open = self._open, None
-            opened.close()
-
-    def forget(self) -> None:
-        """Begin without a connection, as a forked process has to: the socket is its parent's."""
-        self._open, self._lock = None, RLock()
+        session = self._session()
+        with session.lock, suppress(Exception):
+            connection, session.connection = session.connection, None
+            connection.close()
 
     def _trying(self, work: Callable[[], T]) -> T:
-        with self._lock:
+        session = self._session()
+        with session.lock:
             while True:
-                fresh = self._open is None
+                is_new = session.connection is None
                 try:
-                    if fresh:
-                        self._open = self._connected()
+                    if is_new:
+                        session.connection = self._connected()
                         self._ready(self._run)
                     return work()
                 except _Failed as failed:
                     self.close()
-                    if fresh or not failed.lost:
+                    if is_new or not failed.lost:
                         undone = "; nothing of this step was written, call again" * failed.lost
                         raise StoreError(
                             f"{self._place.url}: {failed}{undone}.", unavailable=failed.unavailable
@@ -171,7 +175,7 @@ class Connection:
 
     def _connected(self) -> Any:
         try:
-            opened = self._pg8000.connect(
+            connection = self._pg8000.connect(
                 **self._place.login,
                 sock=self._place.socket(),
                 application_name="sememe",
@@ -183,42 +187,15 @@ class Connection:
             raise StoreError(
                 f"{self._place.url} cannot be opened: {reason}.", unavailable=failed.unavailable
             ) from None
-        opened.autocommit = True
-        return opened
+        connection.autocommit = True
+        return connection
 
     def _run(
-        self, sql: str, params: Sequence[object] = (), stream: Iterable[bytes] | None = None
+        self, sql: str, values: Sequence[object] = (), stream: Iterable[bytes] | None = None
     ) -> list[list[Any]]:
-        cursor = self._open.cursor()
+        cursor = self._session().connection.cursor()
         try:
-            cursor.execute(sql, params, stream)
+            cursor.execute(sql.replace("?", "%s"), values, stream)
         except (self._pg8000.Error, OSError) as error:
             raise _Failed(error) from None
         return list(cursor) if cursor.description else []
-
-    def _transaction(self, step: Callable[[Run], T]) -> T:
-        self._run("begin isolation level read committed")
-        result = step(self._run)
-        try:
-            self._run("commit")
-        except _Failed as failed:
-            if not failed.lost:
-                raise
-            raise StoreError(
-                f"{self._place.url}: the connection was lost while this step was committed, so all "
-                "of it was written or nothing; the same call resumes there.",
-                unavailable=True,
-            ) from None
-        return result
-
-
-_connections: WeakSet[Connection] = WeakSet()
-
-
-def _after_fork() -> None:
-    for connection in list(_connections):
-        connection.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,42 +1,37 @@
 """The file of an index: its tables, what SQLite's errors mean, and one connection to it."""
 
-import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakSet
 
 from sememe.errors import StoreError, StoreMissing, is_unavailable
-from sememe.search.store import IndexInfo, info_values
+from sememe.search.store import IndexInfo, Run, T, check_format, create_state
 
 FILE = "data.sqlite"
-_FORMATS = (1, 2)  # of texts, and of texts in passages
 TOKENIZERS = {"english": "porter unicode61", "simple": "unicode61"}
+VECTORS = "CREATE TABLE {} (key INTEGER PRIMARY KEY, vector BLOB NOT NULL)"
 
 # A key is never used again, so a row of the neighbours' file can be dead but never another text.
-# `id` has no type, for sememe 0.1 stored whole numbers as such: see `stored_ids`.
-_TABLES = """
-CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE texts (
-    key INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL {unique}, text TEXT NOT NULL,
-    metadata TEXT NOT NULL {start}
+_TABLES = f"""
+CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE rows (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, start INTEGER NOT NULL,
+    text TEXT NOT NULL, metadata TEXT NOT NULL, UNIQUE (id, start)
 );
-CREATE TABLE vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE TABLE new_vectors (key INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+{VECTORS.format("vectors")};
 CREATE VIRTUAL TABLE words
-    USING fts5(text, content='texts', content_rowid='key', tokenize='{tokenizer}');
-CREATE TRIGGER added AFTER INSERT ON texts BEGIN
+    USING fts5(text, content='rows', content_rowid='key', tokenize='{{tokenizer}}');
+CREATE TRIGGER added AFTER INSERT ON rows BEGIN
     INSERT INTO words(rowid, text) VALUES (new.key, new.text);
 END;
-CREATE TRIGGER removed AFTER DELETE ON texts BEGIN
+CREATE TRIGGER removed AFTER DELETE ON rows BEGIN
     INSERT INTO words(words, rowid, text) VALUES ('delete', old.key, old.text);
-    DELETE FROM vectors WHERE key = old.key;
-    DELETE FROM new_vectors WHERE key = old.key;
 END;
 """
 
@@ -46,39 +41,10 @@ def create_file(path: Path, info: IndexInfo) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(
-            _TABLES.format(
-                tokenizer=TOKENIZERS[info.language],
-                unique="" if info.passage_tokens else "UNIQUE",
-                start=", start INTEGER NOT NULL, UNIQUE (id, start)" * bool(info.passage_tokens),
-            )
-        )
-        state = {"format": _FORMATS[bool(info.passage_tokens)], "about": "", "generation": 0}
-        state |= {"graph": "", "next": ""}
-        connection.executemany("INSERT INTO state VALUES (?, ?)", state.items())
-        set_info(connection, info)
+        connection.executescript(_TABLES.format(tokenizer=TOKENIZERS[info.language]))
+        create_state(lambda sql, values=(): connection.execute(sql, values).fetchall(), info)
     finally:
         connection.close()
-
-
-def get_state(connection: sqlite3.Connection, name: str) -> Any:
-    """A value that the index remembers."""
-    return connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()[0]
-
-
-def set_state(connection: sqlite3.Connection, name: str, value: object) -> None:
-    """Remember a value."""
-    connection.execute("UPDATE state SET value = ? WHERE name = ?", (value, name))
-
-
-def get_info(connection: sqlite3.Connection) -> IndexInfo:
-    """What the index remembers of itself."""
-    return IndexInfo(**json.loads(get_state(connection, "about")))
-
-
-def set_info(connection: sqlite3.Connection, info: IndexInfo) -> None:
-    """Remember it."""
-    set_state(connection, "about", json.dumps(info_values(info)))
 
 
 @contextmanager
@@ -111,7 +77,6 @@ def readable_errors(folder: Path) -> Iterator[None]:
         raise StoreError(message, unavailable=is_unavailable(error)) from error
 
 
-T = TypeVar("T")
 _EMPTY_LOG = 32  # bytes: a header, and nothing written
 _TRIES, _PAUSE = 10, 0.02  # of a reader without rights, while a writer comes and goes; seconds
 
@@ -134,12 +99,12 @@ class Connection:
 
     Attributes:
         mutex: held by whoever uses the connection.
-        connection: another one, after `read`, if the process was forked, or if somebody wrote whom
-            this one could not see.
+        connection: what runs statements; another one, after `read`, if the process was forked, or
+            if somebody wrote whom this one could not see.
 
     Raises:
         StoreMissing: there is none, and one could be made there.
-        StoreError: it is cut short or no index, or a later sememe wrote it.
+        StoreError: it is cut short or no index, or another version of sememe made it.
     """
 
     connection: sqlite3.Connection
@@ -159,27 +124,20 @@ class Connection:
         with _opening:
             _connections.add(self)
         try:
-            sql = "SELECT value FROM state WHERE name = 'format'"
-            version = self.read(lambda connection: connection.execute(sql).fetchone())
-            if version is None:
-                raise StoreError(f"{self._path} is no index of sememe's.")
-            if version[0] not in _FORMATS:
-                raise StoreError(
-                    f"{folder} was written by a later sememe: pip install --upgrade sememe"
-                )
+            self.read(lambda run: check_format(run, str(self._path)))
         except BaseException:
             self.close()
             raise
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` gives, which may be done twice: when somebody wrote meanwhile unseen."""
+    def read(self, step: Callable[[Run], T]) -> T:
+        """What `step` gives, which may be done twice: when somebody wrote meanwhile unseen."""
         with self.mutex, readable_errors(self._folder):
             self.check()
             for _ in range(_TRIES):
                 try:
                     if self._is_stale or self._has_changed():
                         self._connect()
-                    result = work(self.connection)
+                    result = step(self.run)
                     if not self._has_changed():
                         return result
                 except Exception as error:
@@ -192,6 +150,24 @@ class Connection:
             f"{self._folder} cannot be read without the right to write: somebody is writing, or "
             "was killed while writing. Who may write to it has to open it once."
         )
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        """The rows of one statement."""
+        return self.connection.execute(sql, values).fetchall()
+
+    def transact(self, step: Callable[[Run], T]) -> T:
+        """What `step` gives; all of its statements are written, or none."""
+        with self.mutex, readable_errors(self._folder):
+            self.read(lambda _: None)  # on a connection that is of now
+            try:
+                self.run("BEGIN IMMEDIATE")
+                result = step(self.run)
+                self.run("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.run("ROLLBACK")
+                raise
+        return result
 
     def check(self) -> None:
         """StoreError if another file is in the place of this one, or none."""

@@ -83,7 +83,7 @@ class Graph:
             best, products = scan(queries, self._rows, count)
             nodes = best.astype(np.int64)
         else:
-            width = _faiss().SearchParametersHNSW(efSearch=max(_LEAST, 2 * count))
+            width = import_module("faiss").SearchParametersHNSW(efSearch=max(_LEAST, 2 * count))
             products, nodes = self._index.search(queries, count, params=width)
         if size == len(self) and nodes.min(initial=0) >= 0:
             return self.keys[nodes], products
@@ -91,13 +91,12 @@ class Graph:
         all_products = np.full((len(nodes), count), -np.inf, np.float32)
         by_node, starts = self._copies
         for line, best in enumerate(nodes):
-            best = best[best >= 0]
-            keys = np.concatenate(
-                [by_node[starts[node] : starts[node + 1]] for node in best] or [all_keys[line, :0]]
-            )[:count]
+            copies = [by_node[starts[node] : starts[node + 1]] for node in best if node >= 0]
+            keys = np.concatenate([by_node[:0], *copies])[:count]
             all_keys[line, : len(keys)] = keys
-            sizes = starts[best + 1] - starts[best]
-            all_products[line, : len(keys)] = np.repeat(products[line, : len(best)], sizes)[:count]
+            sizes = [len(copy) for copy in copies]
+            each = np.repeat(products[line, : len(copies)], sizes)
+            all_products[line, : len(keys)] = each[:count]
         return all_keys, all_products
 
     @cached_property
@@ -114,7 +113,7 @@ class Graph:
     @property
     def _rows(self) -> Vectors:
         """The nodes' vectors, without a copy."""
-        faiss = _faiss()
+        faiss: Any = import_module("faiss")
         flat = faiss.downcast_index(self._index.storage)
         if not flat.ntotal:
             return np.empty((0, flat.d), np.float32)
@@ -145,9 +144,9 @@ class Graph:
 
 def new_graph(dim: int) -> Graph | None:
     """A graph without vectors; None without FAISS, of which one warning tells."""
-    if not _has_faiss():
-        return None
     faiss = _faiss()
+    if faiss is None:
+        return None
     index = faiss.IndexHNSWFlat(dim, _LINKS, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = _WIDTH
     return Graph(index, np.empty(0, np.int64), np.empty(0, np.int64))
@@ -156,9 +155,9 @@ def new_graph(dim: int) -> Graph | None:
 def open_graph(path: Path, dim: int, *, to_grow: bool = False) -> Graph | None:
     """The graph of a file, mapped unless it is to grow; None if it is missing or damaged."""
     last, count, size = covered(path.name)
-    if not size or not _has_faiss():
+    faiss = _faiss() if size else None
+    if faiss is None:
         return None
-    faiss = _faiss()
     try:
         if path.stat().st_size != size:
             return None
@@ -186,17 +185,13 @@ def _signs(rows: Vectors) -> Keys:
 
 
 def _faiss() -> Any:
-    return import_module("faiss")  # on use: it is an extra, and takes a while
-
-
-def _has_faiss() -> bool:
+    """FAISS, an extra that takes a while to import; None without it, of which one warning tells."""
     try:
         with importing("faiss", purpose="searches that take less than a millisecond"):
-            _faiss()
+            return import_module("faiss")
     except ImportError as error:
         warn(f"Every search compares all vectors: {error}", ChoiceWarning, once=True)
-        return False
-    return True
+        return None
 
 
 def _after_fork() -> None:

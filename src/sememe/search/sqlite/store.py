@@ -1,15 +1,13 @@
 """The store of an embedded index: a folder with one SQLite file, and neighbours as a cache."""
 
 import json
-import os
 import re
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
-from typing import Any
+from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
@@ -17,27 +15,17 @@ from sememe.checkpoint.write import take_name
 from sememe.errors import ChoiceWarning, InputError, StoreError, warn
 from sememe.processes import PerProcess
 from sememe.search.query import SQLITE, Condition
-from sememe.search.rows import Match, Row, Vectors, documents, stored_ids
+from sememe.search.rows import Match, Row, Vectors
 from sememe.search.sqlite.connection import (
     FILE,
+    VECTORS,
     Connection,
     create_file,
-    get_info,
-    get_state,
     obstacle,
     readable_errors,
-    set_info,
-    set_state,
 )
-from sememe.search.sqlite.vectors import (
-    VectorIndex,
-    nearest_rows,
-    parts,
-    read_rows,
-    row,
-    update_graph,
-)
-from sememe.search.store import PART, IndexInfo, Opened, Store
+from sememe.search.sqlite.vectors import VectorIndex, nearest_rows, sorted_keys, update_graph
+from sememe.search.store import COLUMNS, IndexInfo, Place, Run, Store, T, as_row
 
 _WORD = re.compile(r"\w+")
 
@@ -54,23 +42,23 @@ def match_expression(query: str) -> str:
 class SQLiteStore(Store):
     """A folder that holds an index. One of these writes at a time, any number read meanwhile."""
 
-    _dialect, _table, _id = SQLITE, "texts", "CAST(id AS TEXT)"
-    _fields = "SELECT DISTINCT each.key, each.type FROM texts, json_each(metadata) AS each"
+    _dialect = SQLITE
+    _values = "SELECT value FROM json_each(?)"
+    _fields = "SELECT DISTINCT each.key, each.type FROM rows, json_each(metadata) AS each"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: Place) -> None:
+        self._folder = folder = Path(place).absolute()
         self.place = str(folder)
-        self._folder = folder
         # Whether the graph may be late (the last writer may have been killed), and is to be mended.
         self._may_be_late, self._is_mended = True, True
         self._writer = PerProcess(RLock)
-        self._lock = PerProcess(lambda: FileLock(folder / "write.lock", timeout=0))
+        self._write_lock = PerProcess(lambda: FileLock(folder / "write.lock", timeout=0))
         self._file = Connection(folder)
         self._vectors, self._vectors_of = VectorIndex(folder), self._file.connection
-        self.has_passages = self.info().passage_tokens > 0
-        self._columns = "id, text, metadata" + ", start" * self.has_passages
+        super().__init__()
 
     @classmethod
-    def create(cls, place: str | os.PathLike[str], info: IndexInfo) -> "SQLiteStore":
+    def create(cls, place: Place, info: IndexInfo) -> Self:
         """Make the folder, complete or not at all.
 
         Raises:
@@ -92,26 +80,39 @@ class SQLiteStore(Store):
                     raise
         return cls(folder)
 
-    @classmethod
-    def open(cls, place: str | os.PathLike[str]) -> "SQLiteStore":
-        """Open an existing folder; StoreError if it holds no sound index."""
-        return cls(Path(place).absolute())
-
-    def info(self) -> IndexInfo:
-        return self._file.read(get_info)
-
-    def set_info(self, info: IndexInfo) -> None:
-        with self._transaction() as connection:
-            set_info(connection, info)
-
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        return self._file.read(lambda connection: connection.execute(sql, values).fetchall())
+        return self._file.read(lambda run: run(sql, values))
+
+    def _transact(self, step: Callable[[Run], T]) -> T:
+        with self.writing():
+            result = self._file.transact(step)
+            self._may_be_late = True
+        return result
+
+    def _insert(self, run: Run, rows: Sequence[Row], vectors: Vectors) -> None:
+        [[last]] = run("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'rows'")
+        keys = range(last + 1, last + 1 + len(rows))
+        lines = (
+            (key, row.id, row.start, row.text, json.dumps(row.metadata, ensure_ascii=False))
+            for key, row in zip(keys, rows, strict=True)
+        )
+        self._file.connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", lines)
+        self._insert_vectors(run, "vectors", keys, vectors)
+
+    def _create_next(self, run: Run, info: IndexInfo) -> None:  # noqa: ARG002
+        run(VECTORS.format("next"))
+
+    def _insert_vectors(
+        self, run: Run, table: str, keys: Sequence[int], vectors: Vectors  # noqa: ARG002
+    ) -> None:  # fmt: skip
+        lines = ((key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True))
+        self._file.connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", lines)
 
     @contextmanager
     def writing(self, progress: bool | None = None) -> Iterator[None]:
         """Hold the lock of the one who writes, and bring the neighbours up to date at the end."""
         with self._writer():
-            lock = self._lock()
+            lock = self._write_lock()
             depth = lock.lock_counter
             try:
                 self._acquire(lock)
@@ -122,54 +123,24 @@ class SQLiteStore(Store):
                 while lock.lock_counter > depth:
                     lock.release()
 
-    def get(self, ids: Iterable[str]) -> dict[str, Row]:
-        rows = self._file.read(lambda c: read_rows(c, self._columns, "id", stored_ids(ids)))
-        return {row.id: row for row in documents(rows.values())}
-
-    def put(
-        self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
-    ) -> None:
-        with self._transaction() as connection:
-            self._check_encoder(get_info(connection), fingerprint, "open it again")
-            if replace:
-                _delete(connection, (row.id for row in rows))
-            sql = "SELECT seq FROM sqlite_sequence WHERE name = 'texts'"
-            last = connection.execute(sql).fetchone()
-            first = (last[0] if last else 0) + 1
-            lines = (
-                (row.id, row.text, json.dumps(row.metadata, ensure_ascii=False), row.start)
-                for row in rows
-            )
-            columns = 3 + self.has_passages
-            connection.executemany(
-                f"INSERT INTO texts VALUES (?{', ?' * columns})",
-                ((key, *line[:columns]) for key, line in enumerate(lines, first)),
-            )
-            connection.executemany(
-                "INSERT INTO vectors VALUES (?, ?)",
-                ((key, vector.tobytes()) for key, vector in enumerate(vectors, first)),
-            )
-
-    def delete(self, ids: Iterable[str] | Condition) -> int:
-        with self._transaction() as connection:
-            return _delete(connection, self.ids(ids) if isinstance(ids, Condition) else ids)
-
     def nearest(
         self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
     ) -> list[list[Match]]:
         """The rows with the greatest inner products, by the graph where there are many."""
 
-        def search(connection: sqlite3.Connection) -> list[list[Match]]:
+        def search(run: Run) -> list[list[Match]]:
+            connection = self._file.connection
             try:
-                connection.execute("BEGIN")  # all that is read is of one moment
+                run("BEGIN")  # all that is read is of one moment
                 if connection is not self._vectors_of:  # which may have read what was half written
                     self._vectors, self._vectors_of = VectorIndex(self._folder), connection
-                self._vectors.refresh(connection)
+                self._vectors.refresh(run)
                 self._check_encoder(self._vectors.info, fingerprint, "search again")
-                return nearest_rows(connection, self._vectors, self._columns, vectors, count, where)
+                among = None if where is None else sorted_keys(run, *where.sql(SQLITE))
+                return nearest_rows(run, self._vectors, vectors, count, among)
             finally:
                 if connection.in_transaction:
-                    connection.execute("COMMIT")
+                    run("COMMIT")
 
         return self._file.read(search)
 
@@ -183,54 +154,21 @@ class SQLiteStore(Store):
         if where is None:
             hits += f" ORDER BY rank LIMIT {int(count)}"
         lines = self._query(
-            f"SELECT score, {self._columns} FROM ({hits}) JOIN texts ON key = hit "
+            f"SELECT score, {COLUMNS} FROM ({hits}) JOIN rows ON key = hit "
             f"WHERE {condition} ORDER BY score DESC, key LIMIT ?",
             (question, *values, count),
         )
-        return [Match(row(line), score) for score, *line in lines]
-
-    def reencode(
-        self, info: IndexInfo, encode: Callable[[list[Opened]], Vectors], size: int = PART
-    ) -> None:
-        """Fill a table of new vectors, a part at a time, and let it take the old one's place."""
-        opening = "(SELECT text FROM texts WHERE id = passage.id AND start = 0)"
-        sql = (
-            f"SELECT key, text, {opening if self.has_passages else 'text'} FROM texts AS passage "
-            "WHERE key > (SELECT ifnull(max(key), 0) FROM new_vectors) ORDER BY key LIMIT ?"
-        )
-        with self.writing():
-            with self._transaction() as connection:
-                if get_info(connection).fingerprint == info.fingerprint:
-                    set_info(connection, info)
-                    return
-                if get_state(connection, "next") != info.fingerprint:
-                    connection.execute("DELETE FROM new_vectors")
-                    set_state(connection, "next", info.fingerprint)
-            while part := self._file.read(lambda c: c.execute(sql, (size,)).fetchall()):
-                vectors = encode([(text, opening) for _, text, opening in part])
-                with self._transaction() as connection:
-                    connection.executemany(
-                        "INSERT INTO new_vectors VALUES (?, ?)",
-                        ((line[0], v.tobytes()) for line, v in zip(part, vectors, strict=True)),
-                    )
-            with self._transaction() as connection:
-                connection.execute("DELETE FROM vectors")
-                connection.execute("INSERT INTO vectors SELECT * FROM new_vectors")
-                connection.execute("DELETE FROM new_vectors")
-                set_state(connection, "next", "")
-                set_info(connection, info)
-                set_state(connection, "graph", "")
-                set_state(connection, "generation", get_state(connection, "generation") + 1)
+        return [Match(as_row(line), score) for score, *line in lines]
 
     def compact(self) -> None:
         """Bring the graph up to date and give the disk back what was removed."""
 
-        def vacuum(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO words(words) VALUES ('optimize')")
-            connection.execute("PRAGMA temp_store = DEFAULT")  # the new file is of the old's size
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA temp_store = MEMORY")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        def vacuum(run: Run) -> None:
+            run("INSERT INTO words(words) VALUES ('optimize')")
+            run("PRAGMA temp_store = DEFAULT")  # the new file is as large as the old one
+            run("VACUUM")
+            run("PRAGMA temp_store = MEMORY")
+            run("PRAGMA wal_checkpoint(TRUNCATE)")
 
         with self.writing():
             update_graph(self._file, self._folder, all_late=True)
@@ -241,21 +179,6 @@ class SQLiteStore(Store):
         with self._file.mutex:
             self._file.close()
             self._vectors = VectorIndex(self._folder)  # which lets go of the graph
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self.writing(), self._file.mutex, readable_errors(self._folder):
-            self._file.read(lambda _: None)  # on a connection that is of now
-            connection = self._file.connection
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")
-                self._may_be_late = True
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     def _acquire(self, lock: FileLock) -> None:
         self._file.check()  # FileLock would make a folder that is gone
@@ -290,14 +213,3 @@ def _refuse_existing(folder: Path) -> None:
         raise InputError(
             f"{folder} is there already ({in_the_way}): open it, or make the index in a new folder."
         )
-
-
-def _delete(connection: sqlite3.Connection, ids: Iterable[str]) -> int:
-    """Remove the rows with these ids; how many texts they were."""
-    count = 0
-    for part in parts(stored_ids(dict.fromkeys(ids))):
-        marks = ",".join("?" * len(part))
-        sql = f"SELECT count(DISTINCT id) FROM texts WHERE id IN ({marks})"
-        count += connection.execute(sql, part).fetchone()[0]
-        connection.execute(f"DELETE FROM texts WHERE id IN ({marks})", part)
-    return count

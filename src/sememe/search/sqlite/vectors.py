@@ -1,10 +1,8 @@
 """Rows by their vectors: in a graph, which may be late, and in memory what came after it."""
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,20 +12,13 @@ from numpy.typing import NDArray
 
 from sememe.neighbors import merge_neighbors, scan
 from sememe.progress import progress_bar
-from sememe.search.query import SQLITE, Condition
 from sememe.search.rows import Keys, Match, Row, Vectors
 from sememe.search.sqlite import graph
-from sememe.search.sqlite.connection import (
-    Connection,
-    get_info,
-    get_state,
-    readable_errors,
-    set_state,
-)
-from sememe.search.store import IndexInfo
+from sememe.search.sqlite.connection import Connection, readable_errors
+from sememe.search.store import COLUMNS, IndexInfo, Run, as_row
 
 _READ = 20_000  # rows at once
-_STATE = "SELECT value FROM state WHERE name IN ('about', 'generation', 'graph') ORDER BY name"
+_STATE = "SELECT name, value FROM state WHERE name IN ('info', 'graph')"
 _NO_KEYS = np.empty(0, np.int64)
 
 
@@ -44,7 +35,7 @@ class VectorIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / graph.FOLDER
-        self._state: tuple[Any, ...] = ("", -1, "")  # info, the generation, and the graph's name
+        self._state: dict[str, str] = {}  # of the file, when this was brought up to date
         self._graph: graph.Graph | None = None
         self._keys, self._rows = _NO_KEYS, np.empty((0, 0), np.float32)
 
@@ -56,26 +47,26 @@ class VectorIndex:
         """The greatest key in the graph; 0 without one."""
         return self._graph.last if self._graph is not None else 0
 
-    def refresh(self, connection: sqlite3.Connection) -> None:
+    def refresh(self, run: Run) -> None:
         """Read what is new in the file."""
-        state = tuple(value for (value,) in connection.execute(_STATE))
+        state = dict(run(_STATE))
         if state != self._state:
-            self.info = get_info(connection)
-            if state[1] != self._state[1]:
-                self._keys, self._rows = _NO_KEYS, np.empty((0, self.info.dim), np.float32)
-            self._graph = graph.open_graph(self._folder / state[2], self.info.dim)
+            info = IndexInfo(**json.loads(state["info"]))
+            if not self._state or info.fingerprint != self.info.fingerprint:
+                self._keys, self._rows = _NO_KEYS, np.empty((0, info.dim), np.float32)
+            self.info = info
+            self._graph = graph.open_graph(self._folder / state.get("graph", ""), info.dim)
             # Without a graph all rows are read again: the late ones are not all.
             self._keep(self._keys > (np.inf if self._graph is None else self._last))
             self._state = state
         after = max([self._last, *self._keys[-1:].tolist()])
-        late = list(read_vectors(connection, after, self.info.dim))
+        late = list(read_vectors(run, after, self.info.dim))
         if not late:
             return
         keys, rows = zip((self._keys, self._rows), *late, strict=True)
         self._keys, self._rows = np.concatenate(keys), np.concatenate(rows)
         # The + keeps to the index of ids, which is much smaller than the texts.
-        live = connection.execute("SELECT key FROM texts WHERE +key > ?", (self._last,))
-        self._keep(_within(self._keys, _sorted_keys(live)))
+        self._keep(_within(self._keys, sorted_keys(run, "+key > ?", [self._last])))
 
     def _keep(self, which: NDArray[np.bool_]) -> None:
         self._keys, self._rows = self._keys[which], self._rows[which]
@@ -100,16 +91,13 @@ class VectorIndex:
         return merge_neighbors(merged, count)
 
 
-def read_vectors(
-    connection: sqlite3.Connection, after: int, dim: int
-) -> Iterator[tuple[Keys, Vectors]]:
+def read_vectors(run: Run, after: int, dim: int) -> Iterator[tuple[Keys, Vectors]]:
     """Keys above `after`, ascending, and their vectors, a part at a time."""
-    cursor = connection.execute(
-        "SELECT key, vector FROM vectors WHERE key > ? ORDER BY key", (after,)
-    )
-    while part := cursor.fetchmany(_READ):
+    sql = "SELECT key, vector FROM vectors WHERE key > ? ORDER BY key LIMIT ?"
+    while part := run(sql, [after, _READ]):
         keys = np.array([key for key, _ in part], np.int64)
         yield keys, np.frombuffer(b"".join(blob for _, blob in part), np.float32).reshape(-1, dim)
+        after = part[-1][0]
 
 
 def _within(keys: Keys, among: Keys) -> NDArray[np.bool_]:
@@ -125,34 +113,30 @@ def _flat(queries: Vectors, count: int, keys: Keys, rows: Vectors) -> tuple[Keys
     return keys[places], products
 
 
-_AT_ONCE = 500  # values of one statement
 _WITH_FILTER, _MORE = 2, 4  # so many times as many are asked for; and when they were few
 _WIDE = 2_000  # from here on to compare all takes no longer
 
 
 def nearest_rows(
-    connection: sqlite3.Connection,
-    index: VectorIndex,
-    columns: str,
-    vectors: Vectors,
-    count: int,
-    where: Condition | None,
+    run: Run, index: VectorIndex, vectors: Vectors, count: int, among: Keys | None
 ) -> list[list[Match]]:
-    """For each vector the rows with the greatest inner products, best first."""
-    among = None if where is None else _keys(connection, where)
+    """For each vector the rows with the greatest inner products, best first.
+
+    `among` are the keys of the rows that pass a filter, ascending; None without one.
+    """
     rows: dict[int, Row] = {}
     best: list[list[tuple[int, float]]] = [[] for _ in vectors]
     open_queries = list(range(len(vectors)))
     for neighbors in _rounds(len(index), count, among):
         if neighbors is None:
-            all_keys = _keys(connection, None) if among is None else among
+            all_keys = sorted_keys(run, "TRUE", []) if among is None else among
             keys, products = index.exact(vectors[open_queries], count, all_keys)
         else:
             keys, products = index.nearest(vectors[open_queries], neighbors)
         live: Any = rows
         if among is None:
             new = {key for line in keys.tolist() for key in line} - rows.keys() - {-1}
-            rows |= read_rows(connection, columns, "key", list(new))
+            rows |= _rows(run, new)
         else:
             live = set(keys[_within(keys, among)].tolist())
         for query, *line in zip(open_queries, keys.tolist(), products.tolist(), strict=True):
@@ -161,8 +145,7 @@ def nearest_rows(
         if not open_queries or (neighbors is not None and neighbors >= len(index)):
             break
     if among is not None:
-        keys_of_best = list({key for line in best for key, _ in line})
-        rows = read_rows(connection, columns, "key", keys_of_best)
+        rows = _rows(run, {key for line in best for key, _ in line})
     return [[Match(rows[key], score) for key, score in line] for line in best]
 
 
@@ -176,40 +159,15 @@ def _rounds(size: int, count: int, among: Keys | None) -> Iterator[int | None]:
     yield None
 
 
-def read_rows(
-    connection: sqlite3.Connection, columns: str, which: str, values: list[Any]
-) -> dict[int, Row]:
-    """The rows with one of the values in a column (`which`: key or id), by their keys, ascending.
-
-    `columns` make a `Row`.
-    """
-    sql = f"SELECT key, {columns} FROM texts WHERE {which} IN ({{}}) ORDER BY key"
-    return {
-        key: row(line)
-        for part in parts(values)
-        for key, *line in connection.execute(sql.format(",".join("?" * len(part))), part)
-    }
+def _rows(run: Run, keys: Iterable[int]) -> dict[int, Row]:
+    sql = f"SELECT key, {COLUMNS} FROM rows WHERE key IN (SELECT value FROM json_each(?))"
+    return {key: as_row(line) for key, *line in run(sql, [json.dumps(list(keys))])}
 
 
-def row(line: Sequence[Any]) -> Row:
-    """A row out of its columns."""
-    row_id, text, metadata, *start = line
-    return Row(str(row_id), text, json.loads(metadata) if metadata != "{}" else {}, *start)
-
-
-def parts(values: list[Any]) -> Iterator[list[Any]]:
-    """As many values at a time as a statement takes."""
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
-
-
-def _keys(connection: sqlite3.Connection, where: Condition | None) -> Keys:
-    condition, values = ("1", []) if where is None else where.sql(SQLITE)
-    return _sorted_keys(connection.execute(f"SELECT key FROM texts WHERE {condition}", values))
-
-
-def _sorted_keys(lines: Iterable[tuple[int]]) -> Keys:
-    return np.sort(np.fromiter((key for (key,) in lines), np.int64))
+def sorted_keys(run: Run, condition: str, values: Sequence[object]) -> Keys:
+    """The keys of the rows for which a condition in SQL is true, ascending."""
+    keys = run(f"SELECT key FROM rows WHERE {condition}", values)
+    return np.sort(np.fromiter((key for (key,) in keys), np.int64, len(keys)))
 
 
 _LATE = 0.25  # of the graph's vectors: over that, what came later is taken in
@@ -224,39 +182,32 @@ def update_graph(
     Nobody else may write meanwhile. Between its parts the file is free: others search, or fork.
     """
     folder = folder / graph.FOLDER
-    name, count, live, late = file.read(lambda connection: _counted(connection, folder))
+    state = dict(file.read(lambda run: run(_STATE)))
+    name, dim = state.get("graph", ""), IndexInfo(**json.loads(state["info"])).dim
+    last, count, size = graph.covered(name)
+    if not size or not (folder / name).is_file() or (folder / name).stat().st_size != size:
+        last, count = 0, 0  # an index may be copied without it, or with a part
+    # The + keeps to the index of ids, which is much smaller than the texts.
+    sql = "SELECT count(*), count(CASE WHEN key > ? THEN 1 END) FROM rows WHERE +key > 0"
+    [[live, late]] = file.read(lambda run: run(sql, [last]))
     dead = count - (live - late)
     is_stale = dead > _DEAD * count or (all_late and dead > 0)
     if not (is_stale or late > max(graph.FLAT, _LATE * count) or (all_late and late)):
         return
     name_after = ""
     if live > graph.FLAT:
-        dim = file.read(get_info).dim
         old = None if is_stale else graph.open_graph(folder / name, dim, to_grow=True)
         new = graph.new_graph(dim) if old is None else old
         if new is None:
             return
-        read_part = partial(read_vectors, dim=dim)
         with progress_bar(live if is_stale else late, "neighbours", progress) as bar:
-            while part := file.read(lambda c: next(read_part(c, after=new.last), None)):
+            while part := file.read(lambda run: next(read_vectors(run, new.last, dim), None)):
                 new.grow(*part)
                 bar.update(len(part[0]))
         name_after = new.save(folder)
-    file.read(lambda connection: set_state(connection, "graph", name_after))
+    file.read(lambda run: run("REPLACE INTO state VALUES ('graph', ?)", [name_after]))
     with readable_errors(folder):
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name != name_after:
                 with suppress(OSError):  # Windows keeps what a reader has mapped; next time, then
                     path.unlink()
-
-
-def _counted(connection: sqlite3.Connection, folder: Path) -> tuple[str, int, int, int]:
-    """The graph's name and size; how many rows there are, and how many behind the graph."""
-    name = get_state(connection, "graph")
-    last, count, size = graph.covered(name)
-    if not size or not (folder / name).is_file() or (folder / name).stat().st_size != size:
-        last, count = 0, 0  # an index may be copied without it, or with a part
-    # The + keeps to the index of ids, which is much smaller than the texts.
-    sql = "SELECT count(*) FROM texts WHERE +key > ?"
-    live, late = (connection.execute(sql, (after,)).fetchone()[0] for after in (0, last))
-    return name, count, live, late
