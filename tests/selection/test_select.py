@@ -12,7 +12,7 @@ import pytest
 from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
-from sememe.errors import InputError, SememeWarning, TableError
+from sememe.errors import CostWarning, InputError, SememeWarning, TableError
 from sememe.tables import read_table, write_table
 
 GOOD, POOR = Topics(0.1), Topics(8.0)
@@ -203,6 +203,19 @@ def test_a_folder_without_its_tables_is_refused(tmp_path: Path) -> None:
     (tmp_path / "qrels.csv").unlink()
     with pytest.raises(TableError, match="a folder without qrels"):
         select(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_an_encoder_that_is_tuned_is_a_candidate_and_its_trainings_are_said_first(
+    tiny: Any, default_model: str
+) -> None:
+    del default_model
+    data = {name: [str(each)[:12] for each in column] for name, column in pairs(60).items()}
+    with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 5 times each"):
+        result = select(data, tiny.directory, train=True)
+    tuned = next(row for row in result.rows if row.name.endswith(", tuned"))
+    assert tuned.items == 60
+    assert tuned.quality is not None
 
 
 KILLED = """

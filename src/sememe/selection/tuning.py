@@ -13,6 +13,7 @@ import numpy as np
 from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.evaluation.kinds import FOLDS, PairTask, Task, TextTask, TripletTask, folds
 from sememe.evaluation.systems import EncoderSystem, Pair
+from sememe.progress import counted
 
 if TYPE_CHECKING:
     from sememe.selection.candidates import Candidate
@@ -42,9 +43,10 @@ def warn_of_trainings(task: Any, candidates: Iterable["Candidate"]) -> None:
     """Say how many trainings there will be, before they begin."""
     tuned = [each.name for each in candidates if each.how]
     if tuned:
+        count = counted(len(tuned), "candidate")
         warn(
-            f"{len(tuned)} candidates learn from the {len(task):,} items, {FOLDS} times each, to "
-            f"be measured on what they have not seen: {FOLDS * len(tuned)} trainings, which take "
+            f"{count} tuned on the {len(task):,} items, {FOLDS} times each, "
+            f"to be measured on what was not seen: {FOLDS * len(tuned)} trainings, which take "
             f"seconds to minutes each ({', '.join(tuned)}).",
             CostWarning,
         )
