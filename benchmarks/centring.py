@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from sememe import BiEncoder
 from sememe.classification.training import fit_probe
-from sememe.evaluation.bootstrap import Comparison, paired_test
+from sememe.evaluation.intervals import Comparison, paired_test
 from sememe.evaluation.metrics import average_precision
 from sememe.neighbors import normalized
 from sememe.pairs.search import suggest_threshold

@@ -35,9 +35,9 @@ from sememe.evaluation.measures import Measurement
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem
 from sememe.selection.candidates import Candidate
 from sememe.selection.candidates import speed_of as measured_speed
-from sememe.selection.choosing import NOTHING
+from sememe.selection.choosing import NOTHING, part_of
 from sememe.selection.jury import LatentWords, Material
-from sememe.selection.measuring import Measured, Round, eliminate
+from sememe.selection.measuring import Round, eliminate
 from sememe.selection.prior import AGREEMENT, Prior, combined, judge
 from sememe.selection.result import Scale, Selection, projected
 from sememe.selection.sample import Sample
@@ -132,8 +132,8 @@ def candidates(work: str, folder: Path, models: Path) -> list[Candidate]:
         Candidate("MiniLM int8", "bi-encoder", "MiniLM", base),
         Candidate("MiniLM bf16", "bi-encoder", "MiniLM", encoder("bf16", precision="bf16")),
         Candidate("MiniLM f32", "bi-encoder", "MiniLM", encoder("f32", precision="f32")),
-        Candidate("MiniLM 128", "bi-encoder", "MiniLM 128", base, size=128),
-        Candidate("MiniLM 64", "bi-encoder", "MiniLM 64", base, size=64),
+        Candidate("MiniLM 128", "bi-encoder", "MiniLM 128", base, part=slice(128)),
+        Candidate("MiniLM 64", "bi-encoder", "MiniLM 64", base, part=slice(64)),
         *(
             Candidate(f"{n} layers", "bi-encoder", f"{n} layers",
                       encoder(f"layers{n}", cut_to(n, folder), precision="bf16"))
@@ -145,7 +145,7 @@ def candidates(work: str, folder: Path, models: Path) -> list[Candidate]:
             for how in ("cls", "max")
         ),
         Candidate("WordLlama 256", "static encoder", "WordLlama 256", table),
-        Candidate("WordLlama 64", "static encoder", "WordLlama 64", table, size=64),
+        Candidate("WordLlama 64", "static encoder", "WordLlama 64", table, part=slice(64)),
     ]  # fmt: skip
     if work == "search":
         found.append(Candidate("BM25", "words", "BM25"))
@@ -343,7 +343,7 @@ def choice(
                 rows = np.sort(np.random.default_rng(seed).permutation(len(task))[:count])
                 state = Round(
                     measured={
-                        each.name: Measured.of(drawn(work, full[each.name], rows, few, task, each))
+                        each.name: drawn(work, full[each.name], rows, few, task, each)
                         for each in pool
                     }
                 )
@@ -513,7 +513,7 @@ def coverage(
                     if work == "cluster":
                         truth = float(np.mean([sample.value for sample in samples]))
                     for sample in samples[:draws]:
-                        interval = Measured.of(sample).interval()
+                        interval = sample.interval()
                         held.append(interval.low <= truth <= interval.high)
             if held:
                 print(f"| {work} | {labelled(work, few)} | {np.mean(held):.3f} |", flush=True)
@@ -527,9 +527,12 @@ def saving(
     answers: dict[str, dict[str, Measurement]],
     pools: dict[str, list[Candidate]],
 ) -> None:
-    """The time of the rounds against that of measuring every candidate on every item."""
-    print("\n### Time against measuring every candidate on everything\n")
-    print("| set | share of the time | measured on all | points lost |\n|---|---|---|---|")
+    """The words that transformers read in the rounds, against every candidate reading everything.
+
+    Words, not seconds: they are the same on a busy machine.
+    """
+    print("\n### Words read against measuring every candidate on everything\n")
+    print("| set | share of the words | measured on all | points lost |\n|---|---|---|---|")
     shares: dict[str, list[float]] = {}
     for name, (work, task) in all_sets.items():
         order = np.random.default_rng(0).permutation(len(task))
@@ -540,33 +543,57 @@ def saving(
             for each in pools[work]
         }
         families = {each.name: each.family for each in pools[work]}
-        state = eliminate(list(costs), measure, len(task), costs, families)
-        spent = sum(_seconds(each, work, last[each.name]) for each in pools[work])
-        share = spent / sum(_seconds(each, work, len(task)) for each in pools[work])
+        may_stop = not isinstance(task, RetrievalTask)
+        state = eliminate(list(costs), measure, len(task), costs, families, may_stop)
+        everything = dict.fromkeys(last, len(task))
+        share = _words(task, pools[work], order, last, POOLED) / _words(
+            task, pools[work], order, everything, {}
+        )
         result = selection(work, task, pools[work], state, None, len(task))
         truth = {each: m.value for each, m in answers[name].items()}
-        complete = sum(items == len(task) for items in last.values())
+        complete = [*last.values()].count(len(task))
         lost = 100 * (max(truth.values()) - truth[result.choice])
         shares.setdefault(work, []).append(share)
-        print(f"| {name} | {share:.2f} | {complete} of {len(last)} | {lost:.1f} |")
+        print(f"| {name} | {share:.2f} | {complete} of {len(last)} | {lost:.1f} |", flush=True)
     for work, values in shares.items():
         print(f"| **{work}** | {np.mean(values):.2f} | | |")
 
 
+POOLED = {"cls-pooled": "pooled", "max-pooled": "pooled"}
+"""Poolings of a regular transformer are of one pass over the texts."""
+
+
+def _words(
+    task: Task, pool: list[Candidate], order: Array, last: dict[str, int], readers: dict[str, str]
+) -> int:
+    """Words that transformers read to answer so many items each; sizes share one reading."""
+    items: dict[str, int] = {}
+    for each in pool:
+        if each.open_encoder and each.kind != "static encoder":
+            stands_on = "MiniLM int8" if each.size or each.kind in ("hybrid", "cascade") else ""
+            reader = readers.get(each.name) or stands_on or each.name
+            items[reader] = max(items.get(reader, 0), last[each.name])
+    words = 0
+    for count in items.values():
+        answered = part_of(task, np.sort(order[:count]))
+        words += sum(len(text.split()) for text in answered.texts())
+    for each in pool:
+        if each.open_scorer:
+            part: Any = part_of(task, np.sort(order[: last[each.name]]))
+            if isinstance(part, RetrievalTask):
+                document = np.mean([len(text.split()) for text in part.documents])
+                query = np.mean([len(text.split()) for text in part.queries])
+                words += int(len(part) * RERANKED * (query + document))
+            else:
+                words += sum(len(text.split()) for pair in part.pairs for text in pair)
+    return words
+
+
 def _measure(
     answers: dict[str, Measurement], order: Array, last: dict[str, int], each: str, items: int
-) -> Measured:
+) -> Measurement:
     last[each] = items
-    return Measured.of(some(answers[each], np.sort(order[:items])))
-
-
-def _seconds(candidate: Candidate, work: str, items: int) -> float:
-    """What measuring takes; sizes, fusion and cascades have the vectors of another candidate."""
-    texts = items * (2 if work == "pairs" else 1)
-    pairs = items * (RERANKED if work == "search" else 1) * bool(candidate.open_scorer)
-    shares = candidate.size or candidate.kind in ("hybrid", "cascade")
-    speed = speed_of(candidate)
-    return (0.0 if shares else texts * speed.text) + pairs * speed.pair
+    return some(answers[each], np.sort(order[:items]))
 
 
 # ---- What it predicts. ----
@@ -582,7 +609,7 @@ def predictions(sizes: Sequence[int]) -> None:
     encoder = BiEncoder(MODEL, precision="int8")
     candidate = Candidate("int8", "bi-encoder", "", lambda: EncoderSystem(encoder))
     texts = list(dict.fromkeys(many_texts(max(sizes))))
-    speed = measured_speed(candidate, "cluster", texts[:2000])
+    speed = measured_speed(candidate, "cluster", texts[:2000], {})
     for size in sizes:
         some_texts = texts[:size]
         count = len(some_texts)

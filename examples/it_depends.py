@@ -71,11 +71,10 @@ def main() -> None:
 def best(result: Any, is_meant: Any) -> str:
     """The best figure of some candidates, with how long 100,000 texts would take."""
     from sememe.costs import duration
-    from sememe.selection.verdict import points
 
     for row in result.rows:
         if is_meant(row) and row.quality is not None and row.projection is not None:
-            return f"{points(row.quality)}, {duration(row.projection.seconds)}"
+            return f"{row.quality.with_margin()}, {duration(row.projection.seconds)}"
     return "-"
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import sememe
 from sememe.clustering.layout import layout_2d
-from sememe.evaluation.bootstrap import interval
+from sememe.evaluation.intervals import interval
 from sememe.neighbors import self_join
 from sememe.reports.cluster_map import write_map
 from sememe.tables import read_table

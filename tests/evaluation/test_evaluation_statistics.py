@@ -1,4 +1,4 @@
-"""The statistics that the bootstrap takes thousands of times, against scipy and scikit-learn."""
+"""The statistics that intervals take a thousand times, against scipy and scikit-learn."""
 
 from typing import Any
 

@@ -8,7 +8,7 @@ import pytest
 from pages import Shown, chromium
 from playwright.sync_api import Browser, expect
 
-from sememe.evaluation.bootstrap import Interval
+from sememe.evaluation.intervals import Interval
 from sememe.evaluation.result import Difference, Evaluation, Row
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`\\ &amp;"

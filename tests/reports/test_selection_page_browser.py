@@ -14,7 +14,7 @@ from sememe.evaluation.kinds import PairTask
 from sememe.evaluation.measures import Measurement
 from sememe.evaluation.metrics import spearman
 from sememe.selection.candidates import Candidate
-from sememe.selection.measuring import Measured, Round
+from sememe.selection.measuring import Round
 from sememe.selection.result import Scale, Selection
 from sememe.selection.sample import Sample
 
@@ -41,9 +41,7 @@ def selection() -> Selection:
     answers: dict[str, Any] = {
         n: gold + size * random.normal(size=100) for n, size in noise.items()
     }
-    state = Round(
-        {n: Measured.of(Measurement("Spearman", spearman, a, (gold,))) for n, a in answers.items()}
-    )
+    state = Round({n: Measurement("Spearman", spearman, a, (gold,)) for n, a in answers.items()})
     speeds = {"dear": Speed(1.0, dim=8), "cheap": Speed(0.001, dim=8), EVIL: Speed(0.01, dim=8)}
     sample = Sample("pairs", "pairs.csv", task, task.texts(), [])
     failures = {"gone": "there is no such model"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sememe.errors import InputError
 from sememe.evaluation.measures import Measurement
-from sememe.selection.measuring import Measured, Record, eliminate, resampled, rounds
+from sememe.selection.measuring import Record, eliminate, rounds, worth
 
 RIGHT = np.random.default_rng(0).random((4, 4000))
 SHARES = {"best": 0.80, "as good": 0.797, "worse": 0.74, "hopeless": 0.40}
@@ -19,9 +19,9 @@ SHARES = {"best": 0.80, "as good": 0.797, "worse": 0.74, "hopeless": 0.40}
 COSTS = dict.fromkeys(SHARES, 1.0)
 
 
-def measure(name: str, items: int) -> Measured:
+def measure(name: str, items: int) -> Measurement:
     row = RIGHT[list(SHARES).index(name), :items]
-    return Measured.of(Measurement("accuracy", np.mean, (row < SHARES[name]).astype(float)))
+    return Measurement("accuracy", np.mean, (row < SHARES[name]).astype(float))
 
 
 @given(st.integers(2, 100_000), st.integers(1, 500))
@@ -38,7 +38,7 @@ def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
     state = eliminate(list(SHARES), measure, 4000, costs, families)
     assert "hopeless" in state.dropped
     assert state.measured["hopeless"].items < 4000
-    assert "surely worse than as good" in state.dropped["worse"]
+    assert state.dropped["worse"] == "surely not enough better than as good, which costs no more"
     assert {"best", "as good"} <= set(state.alive)
 
 
@@ -48,6 +48,41 @@ def test_a_cheap_candidate_is_not_dropped_for_a_dear_one() -> None:
     assert not state.dropped
 
 
+def test_ten_times_the_cost_must_buy_half_a_point() -> None:
+    assert worth(1000.0, 100.0) == pytest.approx(0.005)
+    costs = {"best": 1e9, "as good": 1.0}
+    families = {name: name for name in costs}
+    state = eliminate([*costs], measure, 4000, costs, families, may_stop=False)
+    assert state.dropped == {"best": "surely not enough better than as good, which costs less"}
+
+
+def test_of_precisions_the_cheapest_goes_on() -> None:
+    costs = {"f32": 2.0, "as good": 1.0, "best": 1.0}
+    families = {"f32": "one", "as good": "one", "best": "another"}
+
+    def alike(name: str, items: int) -> Measurement:
+        return measure("as good" if name == "f32" else name, items)
+
+    state = eliminate([*costs], alike, 4000, costs, families)
+    assert state.dropped["f32"] == "no better than as good, which costs less"
+    assert state.measured["f32"].items == 64
+    assert "as good" in state.alive
+
+
+def test_what_learns_from_the_items_is_measured_on_all_of_them_alone() -> None:
+    sizes: list[int] = []
+
+    def counting(name: str, items: int) -> Measurement:
+        if name == "best":
+            sizes.append(items)
+        return measure(name, items)
+
+    families = {name: name for name in SHARES}
+    state = eliminate([*SHARES], counting, 500, COSTS, families, late={"best"})
+    assert sizes == [500]
+    assert state.measured["as good"].items == 500
+
+
 def test_one_family_is_decided_after_the_first_round() -> None:
     families = dict.fromkeys(SHARES, "one")
     state = eliminate(["best", "as good"], measure, 4000, COSTS, families)
@@ -55,7 +90,7 @@ def test_one_family_is_decided_after_the_first_round() -> None:
 
 
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
-    def failing(name: str, items: int) -> Measured:
+    def failing(name: str, items: int) -> Measurement:
         if name == "worse":
             raise OSError("the disk of the weights is gone\nand more")
         return measure(name, items)
@@ -71,7 +106,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = []
     for seed in range(300):
         right = np.random.default_rng(seed).random(60) < 0.7
-        interval = Measured.of(Measurement("accuracy", np.mean, right.astype(float))).interval()
+        interval = Measurement("accuracy", np.mean, right.astype(float)).interval()
         held.append(interval.low <= 0.7 <= interval.high)
     assert 0.92 <= np.mean(held) <= 0.98
 
@@ -82,15 +117,14 @@ def test_weights_make_up_for_how_items_were_chosen() -> None:
     right = np.where(easy, 0.9, 0.3)
     chances = np.where(easy, 1.0, 4.0)
     rows = random.choice(5000, 400, p=chances / chances.sum())
-    measurement = Measurement("accuracy", np.mean, right[rows])
-    weighted = Measured.of(measurement, 1 / chances[rows])
+    weighted = Measurement("accuracy", np.mean, right[rows], weights=1 / chances[rows])
     assert abs(weighted.interval().value - right.mean()) < 0.05
-    assert weighted.value == measurement.value < right.mean() - 0.1
+    assert weighted.value < right.mean() - 0.1
 
 
-def test_all_candidates_are_resampled_alike() -> None:
+def test_all_candidates_are_drawn_alike() -> None:
     values = np.random.default_rng(0).random(50)
-    draws = [resampled(Measurement("a", np.mean, each)) for each in (values, values + 1)]
+    draws = [Measurement("a", np.mean, each).drawn.draws for each in (values, values + 1)]
     np.testing.assert_allclose(draws[1] - draws[0], 1)
 
 

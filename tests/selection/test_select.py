@@ -12,7 +12,7 @@ import pytest
 from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
-from sememe.errors import InputError, SememeWarning, TableError
+from sememe.errors import CostWarning, InputError, SememeWarning, TableError
 from sememe.tables import read_table, write_table
 
 GOOD, POOR = Topics(0.1), Topics(8.0)
@@ -152,7 +152,8 @@ def test_contradicting_labels_are_counted() -> None:
 
 
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
-    result = select(groups(220), GOOD, Broken(), "no-such/model-here", task="classify")
+    with pytest.warns(SememeWarning, match="is not measured: "):
+        result = select(groups(220), GOOD, Broken(), "no-such/model-here", task="classify")
     notes = {row.name: row.note for row in result.rows}
     assert notes["broken"] == "the weights are gone"
     assert "no-such/model-here" in result.failures
@@ -171,6 +172,50 @@ def test_texts_without_labels_need_a_task() -> None:
 def test_labels_of_another_work_are_refused() -> None:
     with pytest.raises(TableError, match="do not make groups"):
         select(pairs(60), task="cluster")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"columns": {"text": "foo"}, "task": "cluster"}, 'no column "foo"'),
+        ({}, "text and label, which are for groups or for classes.*cluster or classify"),
+        ({"task": "pairs"}, "text and label, which are for groups or for classes"),
+        ({"task": "cluster", "train": True}, "tunes encoders on pairs, triplets and classes"),
+    ],
+)
+def test_labelled_texts_for_what_they_do_not_say_are_refused(options: Any, problem: str) -> None:
+    with pytest.raises((InputError, TableError), match=problem):
+        select(groups(60), **options)
+
+
+def test_a_label_and_a_score_are_one_too_many() -> None:
+    with pytest.raises(InputError, match="both a score and a label"):
+        select({**pairs(60), "score": [0.0, 1.0] * 30})
+
+
+def test_a_folder_without_its_tables_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="a folder without corpus, queries, qrels"):
+        select(str(tmp_path))
+    for name, columns in search(60).items():
+        write_table(tmp_path / f"{name}.csv", columns)
+    with pytest.raises(InputError, match="labelled for search"):
+        select(str(tmp_path), task="cluster")
+    (tmp_path / "qrels.csv").unlink()
+    with pytest.raises(TableError, match="a folder without qrels"):
+        select(str(tmp_path))
+
+
+@pytest.mark.slow
+def test_an_encoder_that_is_tuned_is_a_candidate_and_its_trainings_are_said_first(
+    tiny: Any, default_model: str
+) -> None:
+    del default_model
+    data = {name: [str(each)[:12] for each in column] for name, column in pairs(60).items()}
+    with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 5 times each"):
+        result = select(data, tiny.directory, train=True)
+    tuned = next(row for row in result.rows if row.name.endswith(", tuned"))
+    assert tuned.items == 60
+    assert tuned.quality is not None
 
 
 KILLED = """

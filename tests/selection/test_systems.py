@@ -1,13 +1,19 @@
 """Ways of using models: words as an index has them, fusion, reranking, teaching, tuning."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from toys import TOPICS, Overlap, Topics, texts
 
+from sememe import BiEncoder
+from sememe.evaluation.kinds import PairTask, TripletTask
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem
-from sememe.selection.systems import Cut, Hybrid, Reranked, Taught, Tuned, Words
+from sememe.selection.candidates import Models, candidates_for
+from sememe.selection.systems import Hybrid, Part, Reranked, Taught, Words
+from sememe.selection.tuning import TunedClassifier, TunedEncoder
+from tiny_models import make_checkpoint
 
 DOCUMENTS = [
     "tea in a cup",
@@ -47,7 +53,7 @@ def test_a_cross_encoder_reorders_the_first_twenty() -> None:
 
 def test_components_are_cut_and_scaled() -> None:
     encoder = EncoderSystem(Topics(0.5))
-    vectors = Cut("three", encoder, 3).vectors(DOCUMENTS)
+    vectors = Part("three", encoder, slice(3)).vectors(DOCUMENTS)
     assert vectors.shape == (5, 3)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
 
@@ -64,6 +70,40 @@ def test_vectors_are_taught_among_the_texts_that_are_grouped() -> None:
 def test_a_tuned_classifier_answers_with_the_labels_that_it_learned(tiny: Any) -> None:
     found, topics = texts(48)
     gold = np.array([list(TOPICS).index(topic) for topic in topics])
-    answers = Tuned("tuned", tiny.directory, "few-shot").classify(found[:40], gold[:40], found[40:])
+    tuned = TunedClassifier("tuned", tiny.directory, "few-shot")
+    answers = tuned.classify(found[:40], gold[:40], found[40:])
     assert answers.shape == (8,)
     assert set(answers.tolist()) <= {0, 1, 2}
+
+
+def test_poolings_of_one_pass_are_those_of_their_own(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "regular", layout="plain").directory
+    candidates, _ = candidates_for("pairs", [folder], Models(), installed=False)
+    assert [each.options["pooling"] for each in candidates] == ["mean", "cls", "max"]
+    for each in candidates:
+        alone = EncoderSystem(BiEncoder(folder, pooling=each.options["pooling"]))
+        vectors = alone.vectors(DOCUMENTS)
+        np.testing.assert_allclose(each.system.vectors(DOCUMENTS), vectors, atol=1e-3)
+        assert (each.dim, each.size) == (vectors.shape[1], None)
+    assert len({id(each.encoder) for each in candidates}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["similarity", "pairs", "triplets"])
+def test_pairs_are_scored_by_what_did_not_learn_from_them(tiny: Any, kind: Any) -> None:
+    found, topics = texts(60)
+    found = [" ".join(text.split()[3:]) for text in found]
+    first, second = found[:30], found[30:]
+    gold = np.array([a == b for a, b in zip(topics[:30], topics[30:], strict=True)], int)
+    task: Any = PairTask(kind, "toys", list(zip(first, second, strict=True)), gold)
+    if kind == "similarity":
+        task = PairTask(kind, "toys", task.pairs, gold * 1.0)
+    if kind == "triplets":
+        task = TripletTask("toys", list(zip(first, second, found[::-1][:30], strict=True)))
+    tuned = TunedEncoder("tuned", tiny.directory, task)
+    before = EncoderSystem(BiEncoder(tiny.directory))
+    pairs = [(row[0], row[1]) for row in (task.rows if kind == "triplets" else task.pairs)]
+    scores = tuned.score(pairs)
+    assert np.isfinite(scores).all()
+    assert not np.allclose(scores, before.score(pairs))
+    assert next(iter(task.measure(tuned).values())).items == 30

@@ -36,7 +36,7 @@ def add_commands(commands: cli.Commands) -> None:
     add("--model M...", "further candidates of any kind: names or folders", dest="models",
         action="extend", default=[])
     add("--only", "no candidates but those of --model", dest="installed", action="store_false")
-    add("--train", "for classes, tune encoders too: minutes each")
+    add("--train", "for pairs, triplets and classes, tune encoders too: minutes each")
     add("--queries FILE", "for search without labels, real queries")
     add("--texts N", "how many texts there will be (default: as many as in DATA)",
         type=cli.whole_number)
@@ -63,13 +63,15 @@ def _run(options: argparse.Namespace) -> int:
     cli.check_outputs(inputs, {name: file for name, file in outputs.items() if file})
     result = sememe.select(**cli.arguments(options, sememe.select))
     if options.ask:
-        rows = result.ask(options.ask, options.output)
-        print(f"{options.output}: {rows:,} rows to label; then --labels {options.output}",
+        count = result.ask(options.ask, options.output)
+        print(f"{options.output}: {count:,} rows to label; then --labels {options.output}",
               file=sys.stderr)  # fmt: skip
     if options.report:
         result.save(options.report)
         print(f"{options.report}: the report", file=sys.stderr)
-    lines = [*text_table(table(result), left=1), "", result.verdict]
+    *columns, notes = zip(*table(result), strict=True)
+    rows = zip(text_table(list(zip(*columns, strict=True)), left=1), notes, strict=True)
+    lines = [*(f"{row}  {note}".rstrip() for row, note in rows), "", result.verdict]
     if result.equals:
         lines += ["", f"{result.code}\n{result.command}".rstrip()]
     cli.show(options, result.to_dict(), "\n".join(lines))

@@ -2,22 +2,18 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from itertools import chain, count
+from itertools import chain, combinations, count, product
 from typing import Any, Literal
 
 import numpy as np
 
 from sememe.data.reading import Data, Roles
 from sememe.errors import InputError, MissingExtra, SememeError, SememeWarning, warn
-from sememe.evaluation.bootstrap import Interval
+from sememe.evaluation.intervals import Interval
 from sememe.evaluation.kinds import Kind, Measurements, Task
-from sememe.evaluation.measures import beside
 from sememe.evaluation.result import Difference, Evaluation, Row
 from sememe.evaluation.systems import as_system
 from sememe.evaluation.tasks import load_task
-
-_DRAWS, _DRAWS_A_TEST = 2000, 50
-"""A p-value is at least 2 of its draws: with fewer, no difference of many could be clear."""
 
 
 def evaluate(
@@ -103,24 +99,24 @@ def _compared(
     failures: dict[str, str],
 ) -> Evaluation:
     names = list(answers)
-    tests = len(names) * (len(names) - 1) // 2
     figures: dict[str, dict[str, Interval]] = {name: {} for name in names}
-    differences: list[Difference] = []
-    for metric in (metrics := list(answers[names[0]])):
-        each = [answers[name][metric] for name in names]
+    for name, metric in product(names, answers[names[0]]):
+        measurement = answers[name][metric]
         try:
-            resamples = max(_DRAWS, _DRAWS_A_TEST * tests if metric == metrics[0] else 0)
-            intervals, comparisons = beside(each, resamples)
+            figures[name][metric] = measurement.interval()
         except InputError:  # too few items, or too much alike, for an interval
-            intervals, comparisons = [Interval(m.value, np.nan, np.nan) for m in each], {}
-        for name, interval in zip(names, intervals, strict=True):
-            figures[name][metric] = interval
-        if metric == metrics[0]:
-            p = _corrected([comparison.p for comparison in comparisons.values()])
-            differences = [
-                Difference(names[i], names[j], one.difference, one.low, one.high, corrected)
-                for ((i, j), one), corrected in zip(comparisons.items(), p, strict=True)
-            ]
+            figures[name][metric] = Interval(measurement.value, np.nan, np.nan)
+    main = {name: next(iter(answers[name].values())) for name in names}
+    pairs, tests = list(combinations(names, 2)), []
+    try:
+        tests = [main[first].against(main[second]) for first, second in pairs]
+    except InputError:  # the same for a test
+        pairs = []
+    p = _corrected([each.p for each in tests])
+    differences = [
+        Difference(*pair, test.difference, test.low, test.high, corrected)
+        for pair, test, corrected in zip(pairs, tests, p, strict=True)
+    ]
     rows = [Row(name, figures[name], seconds[name]) for name in names]
     rows.sort(key=lambda row: -row.main.value)
     return Evaluation(task.kind, task.name, len(task), rows, differences, failures)

@@ -22,7 +22,11 @@ _GRADES = ("score", "relevance", "grade", "label")
 
 
 def find_tables(data: Any, split: str | None) -> dict[str, Any] | None:
-    """Corpus, queries and qrels of a dict or a folder that has them; None for all other data."""
+    """Corpus, queries and qrels of a dict or a folder that has them; None for all other data.
+
+    Raises:
+        TableError: a folder that has some of them, or no table at all.
+    """
     if isinstance(data, Mapping) and {*_TABLES} <= {*data}:
         return {name: data[name] for name in _TABLES}
     if not isinstance(data, str | os.PathLike) or not Path(data).is_dir():
@@ -33,10 +37,16 @@ def find_tables(data: Any, split: str | None) -> dict[str, Any] | None:
         if name == "qrels" and not files:  # as BEIR has them, a file a split
             files = sorted(Path(data).glob("qrels/*.tsv"))
             files = [path for path in files if path.stem == (split or "test")] or files
-        if not files:
-            return None
-        tables[name] = files[0]
-    return tables
+        if files:
+            tables[name] = files[0]
+    has_files = any(path.suffix.lower() in FORMATS for path in Path(data).rglob("*"))
+    if len(tables) < len(_TABLES) and (tables or not has_files):
+        missing = ", ".join(name for name in _TABLES if name not in tables)
+        raise TableError(
+            f"{data} is a folder without {missing}: give a file, or a folder with the tables "
+            "corpus, queries and qrels."
+        )
+    return tables or None
 
 
 def read_judgements(tables: Mapping[str, Any], split: str | None) -> RetrievalTask:
@@ -50,7 +60,7 @@ def read_judgements(tables: Mapping[str, Any], split: str | None) -> RetrievalTa
     queries = _by_id(_table(tables["queries"]), _QUERY_IDS)
     qrels = _table(tables["qrels"])
     file = qrels.source.file
-    asked, judged = (_strings(qrels, words) for words in (_QUERY_IDS, _DOCUMENT_IDS))
+    query_ids, document_ids = (_strings(qrels, words) for words in (_QUERY_IDS, _DOCUMENT_IDS))
     by_grade = _column(qrels, _GRADES, required=False)
     grades = list(checks.read_scores(qrels, by_grade)) if by_grade else [1.0] * len(qrels)
     rows: Sequence[int] = range(len(qrels))
@@ -58,19 +68,23 @@ def read_judgements(tables: Mapping[str, Any], split: str | None) -> RetrievalTa
         splits = _strings(qrels, ("split",))
         split = chosen_split(splits, split, file)
         rows = [i for i in rows if split in (None, splits[i])]
-    if unknown := [i for i in rows if judged[i] not in corpus or asked[i] not in queries]:
+    if unknown := [i for i in rows if document_ids[i] not in corpus or query_ids[i] not in queries]:
         i = unknown[0]
-        missing = f'query "{asked[i]}"' if judged[i] in corpus else f'document "{judged[i]}"'
+        missing = (
+            f'query "{query_ids[i]}"'
+            if document_ids[i] in corpus
+            else f'document "{document_ids[i]}"'
+        )
         raise InputError(
             f"{qrels.source.where(i)}: there is no {missing} ({len(unknown):,} of "
             f"{counted(len(qrels), 'judgement')} name what is not there): add it, or remove these."
         )
     ids = sorted(corpus, reverse=True)  # of equal scores, trec_eval puts the higher id first
     place = {each: i for i, each in enumerate(ids)}
-    relevant: dict[str, dict[int, float]] = {asked[i]: {} for i in rows}
+    relevant: dict[str, dict[int, float]] = {query_ids[i]: {} for i in rows}
     for i in rows:
         if grades[i] > 0:
-            relevant[asked[i]][place[judged[i]]] = grades[i]
+            relevant[query_ids[i]][place[document_ids[i]]] = grades[i]
     answered = {query: places for query, places in relevant.items() if places}
     check_answered(len(answered), len(relevant), file)
     texts = [queries[query] for query in answered]
@@ -90,7 +104,7 @@ def chosen_split(splits: Sequence[str], split: str | None, file: str) -> str | N
         split = "test"
         warn(
             f"Measured on {splits.count(split):,} of {counted(len(splits), 'row')} of {file}, "
-            "those whose split is test (--split all takes all).",
+            "those whose split is test (--split all of sememe evaluate takes all).",
             ChoiceWarning,
         )
     elif split not in values:

@@ -24,7 +24,7 @@ Measurements = dict[str, Measurement]
 _CUTS = (10, 100)
 _DEPTH = 1000
 """So many documents are ranked for each query, as MTEB and trec_eval have it."""
-_FOLDS = 5
+FOLDS = 5
 _REPETITIONS, _SHOTS = 10, 8
 """MTEB's: so many classifiers, each of so many texts of each label."""
 
@@ -203,6 +203,7 @@ class TextTask(Task):
             each fifth of the items from the others.
         protocol: "mteb" for MTEB's way to measure classes: ten classifiers, each learned from eight
             texts of every label.
+        others: texts without a label, with which those that have one are grouped.
     """
 
     kind: Kind
@@ -212,6 +213,7 @@ class TextTask(Task):
     labels: tuple[str, ...]
     learning: tuple[list[str], Array] | None = None
     protocol: Literal["mteb"] | None = None
+    others: Sequence[str] = ()
     _by_item = ("items", "gold")
 
     def _texts(self) -> Iterable[str]:
@@ -220,8 +222,9 @@ class TextTask(Task):
     def measure(self, system: System) -> Measurements:
         """V-measure, ARI and AMI of as many groups as labels; or accuracy and macro F1."""
         if self.kind == "groups":
-            groups = system.group(self.items, len(np.unique(self.gold)))
-            of = partial(Measurement, values=groups, gold=(self.gold,), centred=True)
+            texts, count = [*self.items, *self.others], len(np.unique(self.gold))
+            groups = system.group(texts, count)[: len(self.items)]
+            of = partial(Measurement, values=groups, gold=(self.gold,))
             return _named(
                 of("V-measure", metrics.v_measure),
                 of("ARI", metrics.adjusted_rand),
@@ -248,21 +251,21 @@ class TextTask(Task):
 
     def _cross_validated(self, system: System) -> Array:
         predicted = np.empty(len(self), np.int64)
-        folds = _folds(self.items, self.gold)
-        for fold in np.unique(folds):
-            rest, part = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            known, new = ([self.items[i] for i in rows] for rows in (rest, part))
-            predicted[part] = system.classify(known, self.gold[rest], new)
+        fold = folds(self.items, self.gold)
+        for each in np.unique(fold):
+            rest, part = np.flatnonzero(fold != each), np.flatnonzero(fold == each)
+            learned, new = ([self.items[i] for i in rows] for rows in (rest, part))
+            predicted[part] = system.classify(learned, self.gold[rest], new)
         return predicted
 
 
-def _folds(texts: Sequence[str], gold: Array) -> Array:
+def folds(texts: Sequence[str], gold: Array) -> Array:
     """Which fifth each text is in: of each label as many, and identical texts together."""
     _, first, copies = np.unique(np.array(texts, object), return_index=True, return_inverse=True)
     order = np.random.default_rng(0).permutation(len(first))
     order = order[np.argsort(gold[first[order]], kind="stable")]
     fold_of = np.empty(len(first), np.int64)
-    fold_of[order] = np.arange(len(first)) % min(_FOLDS, len(first))
+    fold_of[order] = np.arange(len(first)) % min(FOLDS, len(first))
     return fold_of[copies]
 
 

@@ -1,7 +1,8 @@
 """How good a model is on examples it has not been trained on: one figure for each kind of data."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
-from sememe.evaluation.bootstrap import Comparison, Interval, interval, side_by_side
+from sememe.evaluation.intervals import Comparison, Drawn, Interval, draw
 from sememe.evaluation.metrics import average_precision, spearman
 
 Floats = npt.NDArray[Any]
@@ -20,6 +21,7 @@ Compute = Callable[[Sequence[Any]], Floats]
 _RANKED = 10
 _CANDIDATES = 20
 """So many documents a cross-encoder ranks for each query."""
+_LEAST = 0.5
 TIE = 1e-9
 """Cosines that lie no farther apart are equal: rounding is no merit."""
 
@@ -53,7 +55,8 @@ class Measurement:
         values: one an example: a score, or the example's own figure.
         gold: what the scores are compared with, if anything.
         details: the examples with their answers, if they are texts.
-        centred: see `bootstrap.side_by_side`.
+        weights: float (n,), the inverse of the chances by which the examples were chosen; None
+            where they are a sample like any other.
     """
 
     metric: str
@@ -61,32 +64,38 @@ class Measurement:
     values: Floats
     gold: tuple[Floats, ...] = ()
     details: Details | None = None
-    centred: bool = False
+    weights: Floats | None = None
 
     @property
     def value(self) -> float:
         """The figure."""
         return float(self.statistic(self.values, *self.gold))
 
+    @property
+    def items(self) -> int:
+        """How many examples it is of."""
+        return len(self.values)
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The figure of samples of the examples, the same examples for every model."""
+        return draw(self.statistic, self.values, *self.gold, weights=self.weights)
+
+    @property
+    def least(self) -> float:
+        """What chance moves at least, half an example, whatever was seen."""
+        return _LEAST / self.items
+
     def interval(self) -> Interval:
-        """The figure and its 95 % bootstrap interval."""
-        return beside([self])[0][0]
+        """The figure and its 95 % interval, which make up for `weights`."""
+        drawn = self.drawn
+        if self.weights is not None:
+            drawn = replace(drawn, value=float(np.nanmean(drawn.draws)))
+        return drawn.bounded(self.least)
 
     def against(self, before: "Measurement") -> Comparison:
         """How much better it is than another model on the same examples."""
-        return beside([self, before])[1][0, 1]
-
-
-def beside(
-    measurements: Sequence[Measurement], resamples: int = 2000
-) -> tuple[list[Interval], dict[tuple[int, int], Comparison]]:
-    """The interval of each model's figure, and the paired test of each two, by their places.
-
-    All are of one metric on the same examples.
-    """
-    first, values = measurements[0], [each.values for each in measurements]
-    options: Any = {"resamples": resamples, "centred": first.centred}
-    return side_by_side(first.statistic, values, *first.gold, **options)
+        return self.drawn.against(before.drawn)
 
 
 def measure_bi(
@@ -169,7 +178,7 @@ def check_measurable(
         examples, lambda items: random.normal(size=(len(items), size)), positive_label
     )
     try:
-        interval(measurement.statistic, measurement.values, *measurement.gold, resamples=200)
+        draw(measurement.statistic, measurement.values, *measurement.gold, resamples=200).interval()
     except InputError:
         raise InputError(
             f"{len(examples)} examples of {examples.name} are held out to measure on: too few, or "

@@ -1,6 +1,6 @@
-"""Metrics as functions of arrays: what a bootstrap computes thousands of times.
+"""Metrics as functions of arrays: what an interval computes a thousand times.
 
-scikit-learn and ir-measures have them, and check their input so long that 2,000 draws would take
+scikit-learn and ir-measures have them, and check their input so long that 1,000 draws would take
 minutes; `tests/evaluation` holds these equal to theirs. Where only the order of scores
 matters, whole numbers from 0 (see `places`) stand for them, and nothing is sorted again.
 """

@@ -18,7 +18,7 @@ from sememe.errors import (
     is_unavailable,
     warn,
 )
-from sememe.evaluation.bootstrap import Comparison, Interval
+from sememe.evaluation.intervals import Comparison, Interval
 from sememe.evaluation.measures import Measurement
 from sememe.reports import training as page
 from sememe.tables import replacing
@@ -134,11 +134,14 @@ class Outcome:
             return "Nothing was held out, so it is not known whether the model is better."
         test, count = self.comparison, len(self.last.values)
         after, before, fallback = self.words
-        further = "".join(f"; {each.metric} {_percent(each.interval())}" for each in self.further)
+        further = "".join(
+            f"; {each.metric} {each.interval().with_range()}" for each in self.further
+        )
         figures = (
-            f"{self.last.metric} {_percent(self.after)} {after}, {_percent(self.before)} {before}, "
-            f"on {count} examples {self.sample}; difference {100 * test.difference:+.1f} "
-            f"({100 * test.low:+.1f} to {100 * test.high:+.1f}), p = {test.p:.2g}{further}"
+            f"{self.last.metric} {self.after.with_range()} {after}, "
+            f"{self.before.with_range()} {before}, on {count} examples {self.sample}; "
+            f"difference {100 * test.difference:+.1f} ({100 * test.low:+.1f} to "
+            f"{100 * test.high:+.1f}), p = {test.p:.2g}{further}"
         )
         if self.better:
             return f"Better: {figures}."
@@ -233,7 +236,3 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "evaluations": outcome.history.evaluations,
         "losses": outcome.history.losses,
     }
-
-
-def _percent(figure: Interval) -> str:
-    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"

@@ -6,9 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sememe.evaluation.bootstrap import Interval
+from sememe.evaluation.intervals import Interval
 from sememe.progress import counted
 from sememe.reports import text_table, write_page
 from sememe.tables import replacing, to_frame
@@ -100,7 +98,7 @@ class Evaluation:
         best, *equals = self.leaders
         main, alone = self.rows[0].main, len(self.rows) == 1
         sentences = [
-            f"{best}: {self.metric} {_with_interval(main)}{'' if alone else ', the highest'}."
+            f"{best}: {self.metric} {main.with_range()}{'' if alone else ', the highest'}."
         ]
         if equals:
             items = counted(self.items, "item")
@@ -149,19 +147,7 @@ class Evaluation:
         main, *others = self.rows[0].figures
         table = [["model", f"{main} (95 %)", *others, "seconds"]]
         for row in self.rows:
-            figures = [_with_margin(row.figures[metric]) for metric in others]
-            table.append([row.model, _with_interval(row.main), *figures, f"{row.seconds:.1f}"])
+            figures = [row.figures[metric].with_margin() for metric in others]
+            table.append([row.model, row.main.with_range(), *figures, f"{row.seconds:.1f}"])
         head = f"{self.name}: {self.kind}, {counted(self.items, 'item')}"
         return "\n".join([head, "", *text_table(table, left=1), "", self.verdict])
-
-
-def _with_interval(figure: Interval) -> str:
-    if np.isnan(figure.low):
-        return f"{100 * figure.value:.1f}"
-    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
-
-
-def _with_margin(figure: Interval) -> str:
-    if np.isnan(figure.low):
-        return f"{100 * figure.value:.1f}"
-    return f"{100 * figure.value:.1f} ±{50 * (figure.high - figure.low):.1f}"

@@ -112,8 +112,8 @@ class EncoderSystem:
     ) -> tuple[Array, Array]:
         """The nearest of all documents, without approximation; see `System`."""
         vectors = self.vectors(documents, "document")
-        found = nearest(vectors, depth, queries=self.vectors(queries, "query"))
-        return found.indices, found.similarity
+        neighbors = nearest(vectors, depth, queries=self.vectors(queries, "query"))
+        return neighbors.indices, neighbors.similarity
 
     def group(self, texts: Sequence[str], count: int) -> Array:
         """K-means from communities of neighbours, as `sememe cluster --clusters` does."""
@@ -245,10 +245,14 @@ def as_system(model: Any, name: str | None = None) -> System:
 
 
 def name_of(model: Any) -> str:
-    """The name or the folder that a model was opened by, with its precision; else its type."""
-    name = getattr(model, "model", None)
-    if not isinstance(name, str):
-        return type(model).__name__
-    name = Path(name).name if Path(name).is_dir() else name
+    """What people call a model: its name, or its folder without those above it.
+
+    An opened one by what it was opened by, with its precision; another object by its own `name`, or
+    its type.
+    """
+    opened = getattr(model, "model", model)
+    if not isinstance(opened, str | os.PathLike):
+        return str(getattr(model, "name", "") or type(model).__name__)
+    name = Path(opened).name if Path(opened).is_dir() else os.fspath(opened)
     precision = getattr(model, "precision", None)
     return f"{name}:{precision}" if precision in PRECISIONS else name

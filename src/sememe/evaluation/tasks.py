@@ -146,8 +146,8 @@ class _Rows:
         """The texts of each row; those that are in other splits too are counted."""
         columns = [self.roles[word] for word in words]
         rows = checks.read_texts(self.measured, columns)
-        elsewhere = {text for row in checks.read_texts(self.others, columns) for text in row}
-        if shared := sum(1 for row in rows if not elsewhere.isdisjoint(row)):
+        other_texts = {text for row in checks.read_texts(self.others, columns) for text in row}
+        if shared := sum(1 for row in rows if not other_texts.isdisjoint(row)):
             warn(
                 f"{shared:,} of {counted(len(rows), 'row')} of {self.name} to measure on have a "
                 "text that is in another split too: what was trained on it looks better than it "
@@ -251,7 +251,7 @@ def _texts(rows: _Rows, kind: Kind, protocol: Literal["mteb"] | None) -> Task:
     labels, names = rows.labels(texts)
     learning = None
     if kind == "classes" and len(rows.train):
-        known = [text for (text,) in checks.read_texts(rows.train, [rows.roles["text"]])]
+        train_texts = [text for (text,) in checks.read_texts(rows.train, [rows.roles["text"]])]
         learned = list(checks.read_labels(rows.train, rows.roles["label"][0]))
         if missing := sorted({*labels} - {*learned}):
             warn(
@@ -260,7 +260,7 @@ def _texts(rows: _Rows, kind: Kind, protocol: Literal["mteb"] | None) -> Task:
                 SememeWarning,
             )
         names = tuple(sorted({*names, *learned}))
-        learning = known, _numbers(learned, names)
+        learning = train_texts, _numbers(learned, names)
     items = [text for (text,) in texts]
     return TextTask(kind, rows.name, items, _numbers(labels, names), names, learning, protocol)
 

@@ -14,7 +14,7 @@ from sememe.arguments import real_number
 from sememe.costs import Budget
 from sememe.encoders import CrossEncoder
 from sememe.errors import InputError
-from sememe.evaluation.bootstrap import Comparison, interval, paired_test
+from sememe.evaluation.intervals import Comparison, interval, paired_test
 from sememe.evaluation.metrics import ranking
 from sememe.progress import counted
 from sememe.search.rows import Match, check_ids

@@ -62,14 +62,15 @@ def _judges(selection: "Selection") -> list["Candidate"]:
     by_name = {each.name: each for each in selection.candidates}
     best: dict[str, Candidate] = {}
     for name in ranked:
-        best.setdefault(by_name[name].family, by_name[name])
+        if not by_name[name].how:  # what learned from the labels has none of these to learn from
+            best.setdefault(by_name[name].family, by_name[name])
     return list(best.values())[:_JUDGES]
 
 
 def _texts(selection: "Selection", count: int, random: np.random.Generator) -> dict[str, Any]:
     task: Any = selection.sample.task
-    known = set(task.items) if task is not None else set()
-    left = [text for text in selection.sample.texts if text not in known]
+    labelled = set(task.items) if task is not None else set()
+    left = [text for text in selection.sample.texts if text not in labelled]
     texts = [left[i] for i in random.permutation(len(left))[:count]]
     return {"text": texts, "label": [""] * len(texts)}
 
@@ -81,8 +82,8 @@ def _queries(
     random: np.random.Generator,
 ) -> dict[str, Any]:
     sample, task = selection.sample, selection.sample.task
-    known = set(getattr(task, "queries", ()))
-    queries = [query for query in dict.fromkeys(sample.queries) if query not in known]
+    labelled = set(getattr(task, "queries", ()))
+    queries = [query for query in dict.fromkeys(sample.queries) if query not in labelled]
     columns: dict[str, list[Any]] = {"query": [], "document": [], "label": [], "weight": []}
     if not queries:
         return columns
@@ -91,8 +92,8 @@ def _queries(
         [each.system.rank(queries, sample.texts, depth)[0][:, :depth] for each in judges], axis=1
     )
     different = np.array([len(np.unique(row)) for row in rankings]) / depth - 1
-    chosen, weights = _chosen(different.astype(float), count, random)
-    for row, weight in zip(chosen.tolist(), weights.tolist(), strict=True):
+    rows, weights = _chosen(different.astype(float), count, random)
+    for row, weight in zip(rows.tolist(), weights.tolist(), strict=True):
         for place in dict.fromkeys(rankings[row, :, :_SHOWN].T.ravel().tolist()):
             columns["query"].append(queries[row])
             columns["document"].append(sample.texts[place])
@@ -111,19 +112,19 @@ def _pairs(
 
     material = Material(selection.sample)
     base = next((each.system for each in judges if isinstance(each.system, EncoderSystem)), None)
-    known = set(material.pairs)
+    labelled = set(material.pairs)
     material.pairs = []
     if base is not None:
         material.pair_up(base)
-    pairs = [pair for pair in dict.fromkeys(material.pairs) if pair not in known]
+    pairs = [pair for pair in dict.fromkeys(material.pairs) if pair not in labelled]
     if not pairs:
         return {"sentence1": [], "sentence2": [], "label": []}
     ranks = [rankdata(each.system.score(pairs)) / len(pairs) for each in judges]
-    chosen, weights = _chosen(np.std(ranks, axis=0), count, random)
+    rows, weights = _chosen(np.std(ranks, axis=0), count, random)
     return {
-        "sentence1": [pairs[i][0] for i in chosen],
-        "sentence2": [pairs[i][1] for i in chosen],
-        "label": [""] * len(chosen),
+        "sentence1": [pairs[i][0] for i in rows],
+        "sentence2": [pairs[i][1] for i in rows],
+        "label": [""] * len(rows),
         "weight": weights.round(4).tolist(),
     }
 
@@ -136,7 +137,7 @@ def _chosen(
     chances = np.maximum(disagreement, floor)
     chances /= chances.sum()
     count = min(count, len(chances))
-    chosen = random.choice(len(chances), count, replace=False, p=chances)
+    rows = random.choice(len(chances), count, replace=False, p=chances)
     # The chance to be among them, as if each were drawn anew; exact for few of many.
-    weights = 1 / -np.expm1(count * np.log1p(-np.minimum(chances[chosen], 1 - 1e-9)))
-    return chosen, weights / weights.mean()
+    weights = 1 / -np.expm1(count * np.log1p(-np.minimum(chances[rows], 1 - 1e-9)))
+    return rows, weights / weights.mean()

@@ -9,11 +9,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import cycle, islice, pairwise
 from math import prod
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -25,22 +24,21 @@ from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.engines import find_ranges
 from sememe.engines.processor import multiplies_bf16, multiplies_int8
 from sememe.errors import InputError, reason
-from sememe.evaluation.systems import EncoderSystem, ScorerSystem
+from sememe.evaluation.kinds import Measurements, Task
+from sememe.evaluation.systems import EncoderSystem, ScorerSystem, name_of
 from sememe.neighbors.exact import comparison_seconds
 from sememe.selection.prior import Work
 from sememe.selection.systems import (
     DEPTH,
     RERANKED,
-    Cut,
-    Floats,
     Hybrid,
+    Part,
     Reranked,
     Taught,
-    Tuned,
     Words,
 )
+from sememe.selection.tuning import TUNED, TunedClassifier, TunedEncoder
 
-Opened = TypeVar("Opened")
 Model = Any
 """A name, a folder, what has `encode(texts)`, or what has `score(pairs)`."""
 
@@ -53,31 +51,26 @@ _FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 128, 4096, 0.5
 
 
 class Models:
-    """Encoders and cross-encoders, each opened once, as systems that keep what they computed."""
+    """Encoders and cross-encoders, each opened once, as systems that keep what they computed.
+
+    Attributes:
+        encoder: of a name or folder with options of `BiEncoder`, or of what has `encode(texts)`.
+        scorer: of a name or folder, or of what has `score(pairs)`.
+    """
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[Any, ...], Any] = {}
+        self.encoder: Callable[..., EncoderSystem] = cache(_encoder_system)
+        self.scorer: Callable[..., ScorerSystem] = cache(_scorer_system)
 
-    def encoder(self, model: Model, **options: Any) -> EncoderSystem:
-        """The bi-encoder of a name or folder, or one that was passed."""
-        name = label(model)
-        if not isinstance(model, str | os.PathLike):
-            return self._once(lambda: EncoderSystem(model, name), id(model))
-        key = os.fspath(model), *sorted(options.items())
-        return self._once(lambda: EncoderSystem(BiEncoder(model, **options), name), *key)
 
-    def scorer(self, model: Model) -> ScorerSystem:
-        """The cross-encoder of a name or folder, or one that was passed."""
-        name = label(model)
-        if not isinstance(model, str | os.PathLike):
-            return self._once(lambda: ScorerSystem(model, name), id(model))
-        return self._once(lambda: ScorerSystem(CrossEncoder(model), name), os.fspath(model), "")
+def _encoder_system(model: Model, **options: Any) -> EncoderSystem:
+    is_name = isinstance(model, str | os.PathLike)
+    return EncoderSystem(BiEncoder(model, **options) if is_name else model, name_of(model))
 
-    def _once(self, make: Callable[[], Opened], *key: Any) -> Opened:
-        if key not in self._opened:
-            self._opened[key] = make()
-        opened: Opened = self._opened[key]
-        return opened
+
+def _scorer_system(model: Model) -> ScorerSystem:
+    is_name = isinstance(model, str | os.PathLike)
+    return ScorerSystem(CrossEncoder(model) if is_name else model, name_of(model))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +83,9 @@ class Candidate:
             hybrid.
         family: candidates that differ in precision only are one.
         open_encoder, open_scorer: what it consists of.
-        size: how many components of a vector are kept; None for all.
+        part: which components of the encoder's vectors are this one's; None for all.
         budget: of a cascade that teaches, pairs a text; "" reranks.
-        how: of a classifier that is tuned.
+        how: how it learns from the sample: tuned, few-shot or fine-tune; "" not at all.
         model, options: what `BiEncoder` was given, as the verdict's code shows it.
         cross: what `CrossEncoder` was given.
     """
@@ -102,7 +95,7 @@ class Candidate:
     family: str
     open_encoder: Callable[[], EncoderSystem] | None = None
     open_scorer: Callable[[], ScorerSystem] | None = None
-    size: int | None = None
+    part: slice | None = None
     budget: str = ""
     how: str = ""
     model: Model = ""
@@ -125,10 +118,10 @@ class Candidate:
         if self.encoder is None:
             return Words() if self.scorer is None else self.scorer
         system = self.encoder
-        if self.size is not None:
-            system = Cut(self.name, self.encoder, self.size)
-        if self.how:
-            return Tuned(self.name, self.model, self.how)
+        if self.part is not None:
+            system = Part(self.name, self.encoder, self.part)
+        if self.how in TUNED["classify"]:
+            return TunedClassifier(self.name, self.model, self.how)
         if self.kind == "hybrid":
             return Hybrid(self.name, system)
         if self.scorer is None:
@@ -137,9 +130,16 @@ class Candidate:
             return Taught(self.name, self.encoder, self.scorer, self.budget)
         return Reranked(self.name, system, self.scorer)
 
-    def vectors(self, texts: Sequence[str]) -> Floats | None:
-        """Vectors, float32 (n, dim), of what has some."""
-        return self.system.vectors(texts) if isinstance(self.system, EncoderSystem) else None
+    def measure(self, task: Task) -> Measurements:
+        """Its figures on labelled items, which it may learn from."""
+        if self.how in TUNED["pairs"]:
+            return task.measure(TunedEncoder(self.name, self.model, task))  # type: ignore[arg-type]
+        return task.measure(self.system)
+
+    @property
+    def size(self) -> int | None:
+        """To how many components the vectors are cut; None where they are not."""
+        return None if self.part is None or "pooling" in self.options else self.part.stop
 
     @cached_property
     def fingerprint(self) -> str:
@@ -148,7 +148,7 @@ class Candidate:
         parts = [str(getattr(model, "fingerprint", "")) for model in models]
         if not all(parts):
             return ""
-        return " ".join([*parts, self.kind, str(self.size), self.budget, self.how])
+        return " ".join([*parts, self.kind, str(self.part), self.budget, self.how])
 
     @property
     def bytes(self) -> int:
@@ -160,7 +160,8 @@ class Candidate:
         """Components of a stored vector; 0 without vectors."""
         if self.encoder is None:
             return 0
-        return self.size or int(self.encoder.vectors(["the size of a vector"]).shape[1])
+        vectors = self.encoder.vectors(["the size of a vector"])[:, self.part or slice(None)]
+        return int(vectors.shape[1])
 
     @property
     def models(self) -> list[Any]:
@@ -178,14 +179,6 @@ def _weight_bytes(model: Any) -> int:
     return int(numbers * _BYTES.get(model.precision, 4))
 
 
-def label(model: Model) -> str:
-    """A model's name for people: without the folders above it, or its type."""
-    if isinstance(model, str | os.PathLike):
-        path = Path(model)
-        return path.name if path.is_dir() else os.fspath(model)
-    return str(getattr(model, "name", "") or type(model).__name__)
-
-
 def candidates_for(
     work: Work,
     models: Iterable[Model],
@@ -201,26 +194,26 @@ def candidates_for(
         models: names, folders, encoders (`.encode`), cross-encoders (`.score`).
         pool: where they are opened.
         installed: also all models that are installed and cached.
-        train: for classes, also classifiers whose encoder is tuned, which takes minutes each.
+        train: for pairs and classes, also encoders that are tuned, which takes minutes each.
     """
     failures: dict[str, str] = {}
-    listed = list(models)
+    names = list(models)
     if installed:
         for model in installed_models():
             if model.checkpoint is None:
                 failures[model.name] = model.problem
-            elif model.name not in listed:
-                listed.append(model.name)
+            elif model.name not in names:
+                names.append(model.name)
     candidates: list[Candidate] = []
     crosses: list[Model] = []
-    for model in listed:
+    for model in names:
         try:
             if _is_cross(model):
                 crosses.append(model)
             else:
                 candidates += _uses(work, model, pool, train)
         except Exception as error:  # reported; the others go on
-            failures[label(model)] = reason(error)
+            failures[name_of(model)] = reason(error)
     base = _base(candidates)
     candidates += _with_words(work, base)
     for cross in crosses:
@@ -239,24 +232,34 @@ def _is_cross(model: Model) -> bool:
 
 def _uses(work: Work, model: Model, pool: Models, train: bool) -> Iterator[Candidate]:
     """An encoder under each precision, size or pooling."""
-    name = label(model)
+    name = name_of(model)
     if not isinstance(model, str | os.PathLike):
         yield Candidate(name, "bi-encoder", name, partial(pool.encoder, model), model=model)
         return
     checkpoint = read(model)
 
-    def using(detail: str, family: str, size: int | None = None, **options: Any) -> Candidate:
-        encoder = partial(pool.encoder, model, **options)
+    def using(detail: str, family: str, part: slice | None = None, **options: Any) -> Candidate:
+        opened = options
+        if "pooling" in options:  # all poolings are of one pass over the texts
+            opened = {"pooling": "+".join(_POOLINGS)}
+        encoder = partial(pool.encoder, model, **opened)
         full_name = f"{name}, {detail}" if detail else name
-        return Candidate(full_name, checkpoint.kind, family, encoder, size=size, model=model,
+        return Candidate(full_name, checkpoint.kind, family, encoder, part=part, model=model,
                          options=options)  # fmt: skip
+
+    def tuned(part: slice | None = None, **options: str) -> Iterator[Candidate]:
+        for how in TUNED.get(work, ()) if train else ():
+            yield replace(using(how, f"{name} {how}", part, **options), how=how)
 
     if checkpoint.kind == "static encoder":
         yield using("", name)
         return
     if checkpoint.kind == "regular transformer":
-        for pooling in _POOLINGS:
-            yield using(f"{pooling}-pooled", f"{name} {pooling}", pooling=pooling)
+        size = checkpoint.hidden_size
+        for at, pooling in enumerate(_POOLINGS):
+            part = slice(at * size, (at + 1) * size)
+            yield using(f"{pooling}-pooled", f"{name} {pooling}", part, pooling=pooling)
+        yield from tuned(slice(0, size), pooling=_POOLINGS[0])
         return
     precisions = available_precisions(checkpoint)
     for precision in precisions:
@@ -264,10 +267,10 @@ def _uses(work: Work, model: Model, pool: Models, train: bool) -> Iterator[Candi
     fastest = precisions[0]
     for size in _SIZES:
         if size < checkpoint.hidden_size:
-            yield using(f"{fastest}, {size} components", f"{name} {size}", size, precision=fastest)
-    if work == "classify" and train:
-        for how in ("few-shot", "fine-tune"):
-            yield replace(using(how, f"{name} {how}"), how=how)
+            detail, family = f"{fastest}, {size} components", f"{name} {size}"
+            yield using(detail, family, slice(0, size), precision=fastest)
+    # New weights have no measured ranges, which int8 needs.
+    yield from tuned(precision=next(each for each in precisions if each != "int8"))
 
 
 def available_precisions(checkpoint: Checkpoint) -> list[str]:
@@ -285,7 +288,7 @@ def available_precisions(checkpoint: Checkpoint) -> list[str]:
 
 def _base(candidates: Sequence[Candidate]) -> Candidate | None:
     """The bi-encoder that others stand on: the default model, or the first there is."""
-    plain = [each for each in candidates if each.kind == "bi-encoder" and not each.size]
+    plain = [each for each in candidates if each.kind == "bi-encoder" and not each.part]
     default = [each for each in plain if each.model == DEFAULT_MODEL]
     return next(iter(default or plain or candidates), None)
 
@@ -302,7 +305,7 @@ def _with_cross(
     work: Work, base: Candidate | None, cross: Model, pool: Models
 ) -> Iterator[Candidate]:
     """A cross-encoder alone where pairs are few, and behind or above a bi-encoder."""
-    name, scorer = label(cross), partial(pool.scorer, cross)
+    name, scorer = name_of(cross), partial(pool.scorer, cross)
     if work == "pairs":
         yield Candidate(name, "cross-encoder", name, None, scorer, cross=cross)
     if base is None:
@@ -320,8 +323,13 @@ def _with_cross(
         )
 
 
-def speed_of(candidate: Candidate, work: Work, texts: Sequence[str]) -> Speed:
+def speed_of(
+    candidate: Candidate, work: Work, texts: Sequence[str], rates: dict[int, float]
+) -> Speed:
     """How fast a candidate is here, on texts like these; nothing is taken from what it kept.
+
+    `rates` are seconds a text or pair of models that were measured already, by the identity of
+    their systems: many candidates use one.
 
     Raises:
         InputError: whatever is wrong with a model, and what else a model may raise.
@@ -329,9 +337,15 @@ def speed_of(candidate: Candidate, work: Work, texts: Sequence[str]) -> Speed:
     different = (f"{text} {i}" for i, text in enumerate(cycle(texts)))
     text = pair = 0.0
     if candidate.encoder is not None:
-        text = _seconds_each(candidate.encoder.encoder.encode, different)
+        text = rates.get(id(candidate.encoder)) or _seconds_each(
+            candidate.encoder.encoder.encode, different
+        )
+        rates[id(candidate.encoder)] = text
     if candidate.scorer is not None:
-        pair = _seconds_each(candidate.scorer.scorer.score, pairwise(different))
+        pair = rates.get(id(candidate.scorer)) or _seconds_each(
+            candidate.scorer.scorer.score, pairwise(different)
+        )
+        rates[id(candidate.scorer)] = pair
     calls, words = [], Words()
     has_words = candidate.kind in ("words", "hybrid")
     if has_words:
@@ -361,7 +375,9 @@ def _seconds_each(compute: Callable[[list[Any]], Any], items: Iterator[Any]) -> 
     """Seconds an item among many: the best of growing parts, for other work only slows one down."""
     compute(list(islice(items, 1)))  # what is compiled at the first call is not timed
     best, spent, count = math.inf, 0.0, _FEWEST_TIMED
-    while count <= _FEWEST_TIMED * 4 or (spent < _TIMED_SECONDS and count <= _MOST_TIMED):
+    while count <= _MOST_TIMED and spent < _TIMED_SECONDS * (
+        4 if count <= 4 * _FEWEST_TIMED else 1
+    ):
         part = list(islice(items, count))
         started = time.perf_counter()
         compute(part)

@@ -14,23 +14,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
 from hashlib import blake2b
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from sememe.costs import Speed
 from sememe.data.reading import Data, Roles
-from sememe.errors import InputError, reason
+from sememe.errors import InputError, SememeWarning, reason, warn
 from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
 from sememe.progress import progress_bar
 from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
 from sememe.selection.jury import ask_jury
-from sememe.selection.measuring import Measured, Record, Round, eliminate
+from sememe.selection.measuring import Record, Round, eliminate
 from sememe.selection.prior import NO_WEIGHT, Prior, Work
 from sememe.selection.result import Scale, Selection, projected
 from sememe.selection.sample import Sample, read_sample
 from sememe.selection.systems import Words
+from sememe.selection.tuning import check_trainable, warn_of_trainings
 
 _POOLED = 10  # documents a query that words find, of the corpus of a first round
 
@@ -68,7 +70,8 @@ def select(
         queries_per_day: how many queries a day an index will answer.
         latency: the longest that a call may take, such as "50ms", or seconds.
         memory: the most that model and index may take, such as "2GB", or bytes.
-        train: for classes, also tune encoders by cross-validation, which takes minutes each.
+        train: for pairs, triplets and classes, also tune each encoder by cross-validation, which
+            takes minutes each: a warning says how often.
         progress: a progress bar: True, False, or None for one on a terminal.
 
     Returns:
@@ -77,7 +80,8 @@ def select(
 
     Raises:
         TableError, InputError: data that cannot be used; no candidate that can be measured.
-        MissingExtra: without scikit-learn, which measures classes and judges without labels.
+        MissingExtra: without scikit-learn, which measures classes and judges without labels, or
+            without torch where `train` needs it.
 
     Example:
         >>> choice = select("tickets.csv", task="cluster", texts=2_000_000)   # doctest: +SKIP
@@ -89,9 +93,13 @@ def select(
     )
     pool = Models()
     is_reranking = sample.task is not None and sample.task.kind == "reranking"
+    if train:
+        check_trainable(sample.task)
     candidates, failures = candidates_for(
         "pairs" if is_reranking else sample.work, models, pool, installed=installed, train=train
     )
+    if train:
+        warn_of_trainings(sample.task, candidates)
     if not candidates:
         why = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
         raise InputError(f"there is no candidate ({why or 'no model is installed'}): name one.")
@@ -109,6 +117,8 @@ def select(
         costs = {name: each.seconds for name, each in projections.items()}
         state = _measured(sample, candidates, prior, costs, record, progress)
         failures |= state.failures
+    for name, problem in failures.items():
+        warn(f"{name} is not measured: {problem}", SememeWarning)
     return Selection(sample, scale, candidates, state, prior, speeds, failures)
 
 
@@ -117,15 +127,16 @@ def _speeds(
 ) -> dict[str, Speed]:
     """How fast each candidate is, measured or from the record; why not goes into `failures`."""
     machine = (platform.node(), platform.processor())
-    speeds = {}
+    speeds: dict[str, Speed] = {}
+    rates: dict[int, float] = {}
     for each in candidates:
         if each.name in failures:
             continue
         try:
             key = (each.fingerprint, "speed", sample.work, *machine)
-            found = record.get(*key) if each.fingerprint else None
+            kept = record.get(*key) if each.fingerprint else None
             speeds[each.name] = (
-                Speed(**found) if found else speed_of(each, sample.work, sample.texts)
+                Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
             )
             if each.fingerprint:
                 record.put(asdict(speeds[each.name]), *key)
@@ -157,16 +168,16 @@ def _measured(
 
     @cache
     def part(items: int) -> tuple[Task, str]:
-        some = _part(task, np.sort(order[:items])) if items < len(task) else task
+        some = part_of(task, np.sort(order[:items]))
         return some, _digest(some)
 
     with progress_bar(None, "measurements", progress) as bar:
 
-        def measure(name: str, items: int) -> Measured:
+        def measure(name: str, items: int) -> Measurement:
             measurement = _kept(by_name[name], *part(items), record)
             bar.update(1)
             weights = None if items < len(task) else sample.weights
-            return Measured.of(measurement, weights)
+            return replace(measurement, weights=weights)
 
         return eliminate(
             sorted(by_name, key=lambda name: -values.get(name, -np.inf)),
@@ -175,21 +186,22 @@ def _measured(
             costs,
             {name: each.family for name, each in by_name.items()},
             may_stop=not isinstance(task, RetrievalTask),  # its first rounds have fewer documents
+            late={name for name, each in by_name.items() if each.how},
         )
 
 
-def _part(task: Task, rows: Any) -> Task:
+def part_of(task: Task, rows: Any) -> Task:
     """Some items; of search among fewer documents: those that answer, and those that words find."""
-    part = task.subset(rows)
-    if not isinstance(part, RetrievalTask):
+    part = task.subset(rows) if len(rows) < len(task) else task
+    if part is task or not isinstance(part, RetrievalTask):
         return part
-    found = Words().rank(part.queries, part.documents, min(_POOLED, len(part.documents)))[0]
-    kept = np.unique(
-        np.concatenate([found.ravel(), *(list(each) for each in part.grades)]).astype(int)
+    places = Words().rank(part.queries, part.documents, min(_POOLED, len(part.documents)))[0]
+    rows_kept = np.unique(
+        np.concatenate([places.ravel(), *(list(each) for each in part.grades)]).astype(int)
     )
-    place = {int(old): new for new, old in enumerate(kept)}
+    place = {int(old): new for new, old in enumerate(rows_kept)}
     grades = [{place[old]: grade for old, grade in each.items()} for each in part.grades]
-    return replace(part, documents=[part.documents[i] for i in kept], grades=grades)
+    return replace(part, documents=[part.documents[i] for i in rows_kept], grades=grades)
 
 
 def _kept(candidate: Candidate, task: Task, digest: str, record: Record) -> Measurement:
@@ -199,36 +211,23 @@ def _kept(candidate: Candidate, task: Task, digest: str, record: Record) -> Meas
     found = record.get(*key) if candidate.fingerprint else None
     if found is not None:
         return replace(empty, values=np.array(found["values"]), details=None)
-    measurement = next(iter(task.measure(candidate.system).values()))
+    measurement = next(iter(candidate.measure(task).values()))
     if candidate.fingerprint:
         record.put({"values": np.asarray(measurement.values).tolist()}, *key)
     return measurement
 
 
-class _Nothing:
-    """A system that knows nothing: its answers show what a measurement is made of."""
-
-    name = "nothing"
-
-    def score(self, pairs: Sequence[Any], *, search: bool = False) -> Any:  # noqa: ARG002
-        """The same score for all."""
-        return np.zeros(len(pairs))
-
-    def rank(self, queries: Sequence[str], documents: Sequence[str], depth: int) -> Any:  # noqa: ARG002
-        """The first documents."""
-        return np.tile(np.arange(depth), (len(queries), 1)), np.zeros((len(queries), depth))
-
-    def group(self, texts: Sequence[str], count: int) -> Any:  # noqa: ARG002
-        """One group."""
-        return np.zeros(len(texts), np.int64)
-
-    def classify(self, texts: Sequence[str], labels: Any, new_texts: Sequence[str]) -> Any:  # noqa: ARG002
-        """The first label."""
-        return np.zeros(len(new_texts), np.int64)
-
-
-NOTHING: Any = _Nothing()
-"""A system whose answers are worth nothing: what it measures shows the form."""
+NOTHING: Any = SimpleNamespace(
+    name="nothing",
+    score=lambda pairs, **_: np.zeros(len(pairs)),
+    rank=lambda queries, _, depth: (
+        np.tile(np.arange(depth), (len(queries), 1)),
+        np.zeros((len(queries), depth)),
+    ),
+    group=lambda texts, _: np.zeros(len(texts), np.int64),
+    classify=lambda _, __, new_texts, **___: np.zeros(len(new_texts), np.int64),
+)
+"""A system that knows nothing: what it measures shows what a measurement is made of."""
 
 
 def _digest(task: Task) -> str:

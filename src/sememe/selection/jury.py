@@ -34,10 +34,13 @@ def ask_jury(
         return None
     votes: dict[str, Evidence] = {role: material.evidence(system) for role, system in jury.items()}
     evidence: dict[str, Evidence] = {}
+    of_family: dict[str, Evidence] = {}  # precisions of one model answer alike
     for candidate in candidates:
         if candidate.open_scorer is None and not candidate.how:
             try:
-                evidence[candidate.name] = material.evidence(candidate.system)
+                if candidate.family not in of_family:
+                    of_family[candidate.family] = material.evidence(candidate.system)
+                evidence[candidate.name] = of_family[candidate.family]
             except Exception as error:  # reported; the others go on
                 failures[candidate.name] = reason(error)
     return judge(sample.work, evidence, votes)
@@ -86,8 +89,11 @@ class Material:
         places = system.rank(self.queries, self.documents, depth)[0]
         if self.sources is None:
             return places
-        # A sentence's own document is no answer to it.
-        rows = [row[row != own][: depth - 1] for row, own in zip(places, self.sources, strict=True)]
+        # A sentence's source document is no answer to it.
+        rows = [
+            row[row != source][: depth - 1]
+            for row, source in zip(places, self.sources, strict=True)
+        ]
         return np.array(rows)
 
 
@@ -110,7 +116,7 @@ def jury_systems(pool: Models, material: Material) -> dict[str, Any]:
 
 
 class LatentWords:
-    """Latent semantic analysis (Deerwester et al. 1990) of the material's own words."""
+    """Latent semantic analysis (Deerwester et al. 1990) of the material's source words."""
 
     def __init__(self, texts: list[str]) -> None:
         with importing("sklearn", purpose="judging candidates without labels"):

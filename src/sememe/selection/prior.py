@@ -142,8 +142,8 @@ def _fused_ranking(jury: Sequence[Evidence], votes: Sequence[float]) -> Callable
     def agreement(ranking: Evidence) -> float:
         values = [
             sum(gain for gain, place in zip(gains, row[:_RELEVANT].tolist(), strict=False)
-                if place in found) / gains[: max(len(found), 1)].sum()
-            for row, found in zip(ranking, relevant, strict=True)
+                if place in answers) / gains[: max(len(answers), 1)].sum()
+            for row, answers in zip(ranking, relevant, strict=True)
         ]  # fmt: skip
         return float(np.mean(values))
 

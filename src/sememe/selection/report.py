@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sememe.evaluation.kinds import PairTask, RetrievalTask, TextTask
 from sememe.reports import shortened, write_page
-from sememe.selection.verdict import points, table
+from sememe.selection.verdict import table
 
 if TYPE_CHECKING:
     from sememe.selection.result import Selection
@@ -29,7 +29,7 @@ def write_report(selection: "Selection", path: str | os.PathLike[str]) -> None:
     figure = chosen.quality if chosen else None
     page = {
         "headline": selection.choice if has_choice else "No candidate keeps the limits",
-        "summary": f"{selection.metric} {points(figure)}" if figure else "",
+        "summary": f"{selection.metric} {figure.with_margin()}" if figure else "",
         "verdict": selection.verdict,
         "code": selection.code.split("\n") if has_choice else [],
         "command": selection.command if has_choice else "",
@@ -66,7 +66,7 @@ def disagreements(selection: "Selection") -> tuple[list[str], list[dict[str, Any
     task = selection.sample.task
     if task is None or len(names) < 2:
         return [], []
-    answers = [selection.state.measured[name].measurement.values for name in names]
+    answers = [selection.state.measured[name].values for name in names]
     shown: tuple[Callable[[int], Sequence[str]], Callable[[int], str], list[list[str]], Any]
     if isinstance(task, TextTask):
         shown = _labels(task, answers)

@@ -13,18 +13,15 @@ from sememe.arguments import real_number, shown, whole_number
 from sememe.clustering.grouping import default_partitions
 from sememe.costs import Speed, byte_size
 from sememe.errors import InputError
-from sememe.evaluation.bootstrap import Interval
+from sememe.evaluation.intervals import Interval
 from sememe.selection.candidates import Candidate
-from sememe.selection.measuring import EQUAL, POINT, Round
+from sememe.selection.measuring import EQUAL, POINT, Round, compared, worth
 from sememe.selection.prior import Prior, combined
 from sememe.selection.sample import Sample
 from sememe.tables import to_frame
 
 if TYPE_CHECKING:
     import pandas
-
-WORTH = 0.005
-"""Half a point: so much better must a candidate be for every tenfold of another's cost."""
 
 _COPIES = {"search": 1, "cluster": 3, "pairs": 1, "classify": 0}  # of all vectors, in memory
 _GRAPH_FROM = 20_000  # vectors of an index; a search among more compares about so many
@@ -173,7 +170,7 @@ class Selection:
     def metric(self) -> str:
         """The figure's name; without labels, what the jury's order is of."""
         measured = next(iter(self.state.measured.values()), None)
-        return "agreement with the jury" if measured is None else measured.measurement.metric
+        return "agreement with the jury" if measured is None else measured.metric
 
     @property
     def labels(self) -> int:
@@ -224,7 +221,7 @@ class Selection:
             best = max(fit, key=lambda name: measured[name].value)
             equal = [
                 name for name in fit
-                if measured[name].against(measured[best], EQUAL).high >= 0
+                if compared(measured[name], measured[best], EQUAL).high >= 0
             ]  # fmt: skip
         else:
             assert self.prior is not None
@@ -247,9 +244,8 @@ class Selection:
         measured, cost = self.state.measured, self.projections[best].seconds
 
         def is_worth_less(name: str) -> bool:
-            ratio = max(cost, 1e-9) / max(self.projections[name].seconds, 1e-9)
-            allowance = WORTH * max(0.0, float(np.log10(ratio)))
-            loss = measured[name].against(measured[best], EQUAL)
+            allowance = worth(cost, self.projections[name].seconds)
+            loss = compared(measured[name], measured[best], EQUAL)
             return loss.difference >= -allowance and loss.low >= -allowance - POINT
 
         return next(

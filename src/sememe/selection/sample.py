@@ -15,8 +15,6 @@ from sememe.arguments import is_missing
 from sememe.data.reading import Data, Roles, read_blocks
 from sememe.errors import InputError
 from sememe.evaluation.kinds import RerankingTask, RetrievalTask, TextTask
-from sememe.evaluation.measures import Measurement
-from sememe.evaluation.systems import System
 from sememe.evaluation.tasks import Kind, Task, load_task
 from sememe.selection.prior import Work
 from sememe.tables import Source, Table, read_texts
@@ -86,9 +84,10 @@ def read_sample(
             and without `work`.
     """
     if (isinstance(data, Mapping) and "corpus" in data) or _is_folder(data):
-        task = load_task(data)
-        assert isinstance(task, RetrievalTask)
-        return Sample("search", task.name, task, task.documents, task.queries)
+        judged = load_task(data, task="retrieval")
+        assert isinstance(judged, RetrievalTask)
+        _check_work(judged, work)
+        return Sample("search", judged.name, judged, judged.documents, judged.queries)
     (table,) = read_blocks(data, lambda names, _: names, inf)
     roles = {} if columns is None else dict(columns)
     labelled = _labelled(table, roles)
@@ -101,53 +100,44 @@ def read_sample(
     if answers is not None:
         labelled, roles = _joined(labelled, answers, roles), {}
     assert labelled is not None
+    _check_columns(labelled, roles, work)
     task = load_task(labelled, task=_OF_TEXTS.get(work or ""), columns=roles or None)
-    if work not in (None, WORK[task.kind]):
-        raise InputError(
-            f"{labelled.source.file} holds labelled {task.kind}, which are for {WORK[task.kind]}: "
-            f"leave task={work!r} out, or give other data."
-        )
+    _check_work(task, work)
     texts = task.texts()
     if isinstance(task, RerankingTask):
         texts = list(dict.fromkeys(chain.from_iterable(task.candidates)))
     elif isinstance(task, TextTask):
-        others = dict.fromkeys([*task.items, *_texts(table, columns or {})])
-        texts = list(others)
+        texts = list(dict.fromkeys([*task.items, *_texts(table, columns or {})]))
         if task.kind == "groups":
-            task = Among.of(task, texts[len(dict.fromkeys(task.items)) :])
+            others = texts[len(dict.fromkeys(task.items)) :][:_OTHERS]
+            task = replace(task, others=others)
     weights = _weights(labelled, task)
     return Sample(WORK[task.kind], task.name, task, texts, [], None, weights)
 
 
-@dataclass(frozen=True, eq=False)
-class Among(TextTask):
-    """Texts with their groups, among others without, with which they are grouped."""
-
-    others: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, task: TextTask, others: Sequence[str]) -> "Among":
-        """A task that groups others too, up to 2,000."""
-        return cls(task.kind, task.name, task.items, task.gold, task.labels,
-                   others=tuple(others[:_OTHERS]))  # fmt: skip
-
-    def measure(self, system: System) -> dict[str, Measurement]:
-        """V-measure, ARI and AMI of the texts whose group is known."""
-        count = len(np.unique(self.gold))
-        known = system.group([*self.items, *self.others], count)[: len(self.items)]
-        return TextTask(self.kind, self.name, self.items, self.gold, self.labels).measure(
-            _Grouped(known)  # type: ignore[arg-type]
+def _check_columns(table: Table, roles: Mapping[str, Any], work: Work | None) -> None:
+    """Refuse columns that could be several things, in the words that `select` has for them."""
+    file = table.source.file
+    for named in roles.values():
+        choose_columns(list(table.columns), named, file)
+    words = {*roles, *(name.strip().casefold() for name in table.columns)}
+    if words >= {"text", "label"} and work not in _OF_TEXTS:
+        raise InputError(
+            f"{file} has the columns text and label, which are for groups or for classes: give "
+            "task= cluster or classify (--task on the command line)."
+        )
+    if words >= {"score", "label"}:
+        raise InputError(
+            f"{file} has both a score and a label for each row: leave one of these columns out."
         )
 
 
-class _Grouped:
-    """A system that has grouped already."""
-
-    def __init__(self, labels: npt.NDArray[Any]) -> None:
-        self._labels = labels
-
-    def group(self, texts: Sequence[str], count: int) -> npt.NDArray[Any]:  # noqa: ARG002
-        return self._labels
+def _check_work(task: Task, work: Work | None) -> None:
+    if work not in (None, WORK[task.kind]):
+        raise InputError(
+            f"{task.name} is labelled for {WORK[task.kind]} ({task.kind}): leave task={work!r} out "
+            "(--task on the command line), or give other data."
+        )
 
 
 def _is_folder(data: Any) -> bool:
@@ -214,8 +204,8 @@ def _unlabelled(
         return Sample(work, table.source.file, None, texts, [])
     if queries is not None:
         is_file = isinstance(queries, str | os.PathLike)
-        own = read_texts(queries) if is_file else list(queries)  # type: ignore[arg-type]
-        return Sample(work, table.source.file, None, texts, list(own))
+        questions = read_texts(queries) if is_file else list(queries)  # type: ignore[arg-type]
+        return Sample(work, table.source.file, None, texts, list(questions))
     random = np.random.default_rng(0)
     sources = random.permutation(len(texts))[:_MADE_QUERIES].tolist()
     parts = [sentences(texts[source]) or [texts[source]] for source in sources]

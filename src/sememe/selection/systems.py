@@ -3,15 +3,13 @@
 import sqlite3
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.cascade import teach
-from sememe.errors import CostWarning, SememeWarning
+from sememe.errors import CostWarning
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, System
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
@@ -30,16 +28,16 @@ RERANKED = 20
 """Documents that a cross-encoder reads for each query."""
 
 
-class Cut(EncoderSystem):
-    """The first components of an encoder's vectors."""
+class Part(EncoderSystem):
+    """Some components of an encoder's vectors: the first of them, or one of several poolings."""
 
-    def __init__(self, name: str, system: EncoderSystem, size: int) -> None:
+    def __init__(self, name: str, system: EncoderSystem, part: slice) -> None:
         super().__init__(system.encoder, name)
-        self._system, self._size = system, size
+        self._system, self._part = system, part
 
     def vectors(self, texts: Sequence[str], role: str = "") -> Floats:
-        """Unit vectors, float32 (n, size)."""
-        return normalized(self._system.vectors(texts, role)[:, : self._size])
+        """Unit vectors, float32 (n, components)."""
+        return normalized(self._system.vectors(texts, role)[:, self._part])
 
 
 class Words:
@@ -135,9 +133,9 @@ def _filled(
         first = np.array([place for place, _ in ranking[:depth]], np.int64)
         rest = np.setdiff1d(every, first)[: depth - len(first)] if len(first) < depth else every[:0]
         places[row] = np.concatenate([first, rest])
-        given = [score for _, score in ranking[:depth]]
-        low = min(given, default=0.0)
-        scores[row] = [*given, *(low - 1 - np.arange(len(rest)))]
+        ranked_scores = [score for _, score in ranking[:depth]]
+        low = min(ranked_scores, default=0.0)
+        scores[row] = [*ranked_scores, *(low - 1 - np.arange(len(rest)))]
     return places, scores
 
 
@@ -158,27 +156,3 @@ class Taught(EncoderSystem):
             result = teach(different, rows, neighbors, self._scorer, self._budget, False)
         place = {text: row for row, text in enumerate(different)}
         return result.vectors[[place[text] for text in texts]]
-
-
-class Tuned:
-    """A classifier whose encoder learns from the labelled texts too."""
-
-    def __init__(self, name: str, model: Any, how: str) -> None:
-        self.name = name
-        self._model, self._how = model, how
-
-    def classify(self, texts: Sequence[str], labels: Any, new_texts: Sequence[str]) -> Ints:
-        """Labels of new texts, after training on others."""
-        from sememe.classification.classifier import Classifier
-        from sememe.classification.training import train_classifier
-
-        codes = np.asarray(labels).tolist()
-        data = {"text": list(texts), "label": [f"class {code}" for code in codes]}
-        with TemporaryDirectory(prefix="sememe-") as folder:
-            target = Path(folder) / "classifier"
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SememeWarning)  # what each fold chose
-                train_classifier(data, target, how=self._how, model=self._model, dev="none",
-                                 progress=False)  # fmt: skip
-            answers = Classifier(target).predict(list(new_texts), progress=False)
-        return np.array([int(str(each).removeprefix("class ")) for each in answers])

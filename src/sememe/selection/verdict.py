@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sememe.costs import byte_size, duration
-from sememe.evaluation.bootstrap import Interval
 from sememe.progress import counted
 from sememe.selection.candidates import Candidate
-from sememe.selection.measuring import POINT, SURE
+from sememe.selection.measuring import POINT, SURE, compared
 from sememe.selection.prior import Work
 from sememe.selection.result import Selection
 
@@ -41,7 +40,7 @@ def _sentences(selection: Selection) -> Iterator[str]:
     if scale.queries_per_day:
         parts.append(f"{duration(cost.daily)} of computing a day")
     measured = selection.state.measured.get(name)
-    figure = f"{selection.metric} {points(measured.interval())}, " if measured else ""
+    figure = f"{selection.metric} {measured.interval().with_margin()}, " if measured else ""
     yield f"{title}: {name}: {figure}{', '.join(parts)}."
     if measured is None:
         yield from _by_jury(selection)
@@ -60,15 +59,6 @@ def _sentences(selection: Selection) -> Iterator[str]:
             f"With {selection.labels} labels, the order that the jury of {_jury(selection)} gives "
             "without them counts too, up to half as much."
         )
-
-
-def points(interval: Interval) -> str:
-    """A figure in points with half its interval.
-
-    >>> points(Interval(0.812, 0.803, 0.821))
-    '81.2 ± 0.9'
-    """
-    return f"{100 * interval.value:.1f} ± {50 * (interval.high - interval.low):.1f}"
 
 
 def _jury(selection: Selection) -> str:
@@ -111,7 +101,7 @@ def _equals(selection: Selection) -> Iterator[str]:
     this = selection.state.measured[selection.choice]
     needed = []
     for name in others:
-        other = selection.state.measured[name].against(this, SURE)
+        other = compared(selection.state.measured[name], this, SURE)
         if families[name] != families[selection.choice] and abs(other.difference) > POINT:
             ratio = (other.high - other.low) / 2 / abs(other.difference)
             needed.append((round(this.items * ratio**2), name))
@@ -129,13 +119,13 @@ def _others(selection: Selection) -> Iterator[str]:
     this, cost = state.measured[selection.choice], projections[selection.choice]
     families = {each.name: each.family for each in selection.candidates}
     kinds = {each.name: each.kind for each in selection.candidates}
-    told = {families[selection.choice]}
+    named_families = {families[selection.choice]}
     ranked = sorted(state.measured, key=lambda name: -state.measured[name].value)
     for name in ranked:
-        if name not in projections or families[name] in told or name in selection.equals:
+        if name not in projections or families[name] in named_families or name in selection.equals:
             continue
         other = state.measured[name]
-        loss = state.losses.get(name) or other.against(this, SURE)
+        loss = state.losses.get(name) or compared(other, this, SURE)
         span = f"{100 * loss.low:+.1f} to {100 * loss.high:+.1f}"
         on = f", on {other.items:,} items" if name in state.losses else ""
         word = "better" if loss.difference > 0 else "worse"
@@ -147,8 +137,8 @@ def _others(selection: Selection) -> Iterator[str]:
         )
         limit = selection.problem(name)
         yield f"{name} is {amount} and {limit or price}{why}."
-        told.add(families[name])
-        if len(told) > _OTHERS:
+        named_families.add(families[name])
+        if len(named_families) > _OTHERS:
             return
 
 
@@ -176,13 +166,19 @@ def code(candidate: Candidate, work: Work) -> str:
     cross = label_or_path(candidate.cross)
     if candidate.kind == "cross-encoder":
         return f"cross = sememe.CrossEncoder({cross!r})\nscores = cross.score(pairs)"
+    model = repr(label_or_path(candidate.model))
+    if candidate.how and work == "pairs":
+        return (
+            f'sememe.train_bi("labelled.csv", "my-encoder", model={model})\n'
+            'pairs = sememe.find_pairs(texts, "my-encoder")'
+        )
     if work == "classify" and not candidate.size:
-        options = f"how={candidate.how or 'probe'!r}, model={label_or_path(candidate.model)!r}"
+        options = f"how={candidate.how or 'probe'!r}, model={model}"
         return (
             f'sememe.train_classifier("labelled.csv", "my-classifier", {options})\n'
             'labels = sememe.Classifier("my-classifier").predict(texts)'
         )
-    arguments = [repr(label_or_path(candidate.model))] * bool(candidate.model)
+    arguments = [model] * bool(candidate.model)
     arguments += [f"{name}={value!r}" for name, value in candidate.options.items()]
     encoder = f"encoder = sememe.BiEncoder({', '.join(arguments)})"
     vectors = f", vectors=encoder.encode(texts, truncate_dim={candidate.size})"
@@ -219,7 +215,9 @@ def command(candidate: Candidate, work: Work) -> str:
         taught = f" --cross {cross} --budget {candidate.budget}" if candidate.budget else ""
         return f"sememe cluster texts.csv{model}{taught} -o groups"
     if work == "pairs":
-        return f"sememe pairs texts.csv{model} -o pairs.csv"
+        train = f"sememe train bi labelled.csv{model} -o my-encoder && " if candidate.how else ""
+        model = " --model my-encoder" if candidate.how else model
+        return f"{train}sememe pairs texts.csv{model} -o pairs.csv"
     if work == "classify":
         how = candidate.how or "probe"
         return f"sememe train classifier labelled.csv --how {how}{model} -o my-classifier"
@@ -235,18 +233,8 @@ def label_or_path(model: Any) -> str:
 
 def table(selection: Selection) -> list[list[str]]:
     """The candidates, best first, a line of cells each, below a line of names."""
-    head = [
-        "candidate",
-        selection.metric,
-        "items",
-        "texts/s",
-        "pairs/s",
-        "p99",
-        "at scale",
-        "memory",
-        "",
-    ]
-    lines = [head]
+    columns = ("items", "texts/s", "pairs/s", "p99", "at scale", "memory", "")
+    lines = [["candidate", selection.metric, *columns]]
     for row in selection.rows:
         figure = "-" if row.prior is None else f"({row.prior:.2f})"
         marks = ["chosen"] * (bool(selection.equals) and row.name == selection.choice)
@@ -254,7 +242,7 @@ def table(selection: Selection) -> list[list[str]]:
         speed, cost = row.speed, row.projection
         lines.append([
             row.name,
-            points(row.quality) if row.quality else figure,
+            row.quality.with_margin() if row.quality else figure,
             f"{row.items:,}" if row.items else "-",
             f"{1 / speed.text:,.0f}" if speed and speed.text else "-",
             f"{1 / speed.pair:,.0f}" if speed and speed.pair else "-",
