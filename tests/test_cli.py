@@ -364,25 +364,21 @@ def test_a_closed_standard_input_is_said(tmp_path: Path, command: str) -> None:
     assert done.stderr == "sememe: standard input is closed, so nothing can be read from it\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_json_loses_no_character_in_any_encoding(tiny: Tiny, encoding: str) -> None:
     command = ["compare", "日本 😀", "“naïve”", "--model", str(tiny.directory), "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "sememe.cli", *command],
-        capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": encoding},
-    )  # fmt: skip
-    assert done.returncode == 0
-    found = json.loads(done.stdout.decode("ascii"))
+    done = sememe(*command, "--precision", "f32", encoding=encoding)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    found = json.loads(done.stdout)
     assert (found["first"], found["others"]) == ("日本 😀", ["“naïve”"])
-    assert done.stdout.count(b"\n") == 1
+    assert done.stdout.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_people_see_a_mark_for_a_character_that_their_terminal_lacks(tiny: Tiny) -> None:
-    command = f"sememe compare a 日本 --model {tiny.directory} --precision f32"
-    done = shell(command, PYTHONIOENCODING="cp1252")
-    assert done.returncode == 0
+    options = ["--model", str(tiny.directory), "--precision", "f32"]
+    done = sememe("compare", "a", "日本", *options, encoding="cp1252")
+    assert done.returncode == 0, done.stderr
     assert "??" in done.stdout
 
 
@@ -392,10 +388,8 @@ def test_queries_from_a_pipe_are_read_strictly(words: Path, tiny: Tiny) -> None:
     done = sememe("index", str(words), "-o", str(index), "--model", str(tiny.directory))
     assert done.returncode == 0, done.stderr
     for encoding in ("cp1252", "utf-8"):
-        done = shell(
-            f"printf 'caf\\303\\251\\n\\ncaf\\351\\n' | sememe search {index} --json",
-            PYTHONIOENCODING=encoding,
-        )
+        piped = b"caf\xc3\xa9\n\ncaf\xe9\n"
+        done = sememe("search", index, "--json", stdin=piped, encoding=encoding)
         assert done.returncode == 2
         assert [json.loads(line)["query"] for line in done.stdout.splitlines()] == ["café"]
         assert done.stderr.splitlines()[-1] == (

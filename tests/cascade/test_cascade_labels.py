@@ -56,6 +56,7 @@ def test_labels_say_what_a_good_teacher_gains(world: World) -> None:
     assert "on 100 labelled texts" in cascade.why
 
 
+@pytest.mark.slow
 def test_labels_overrule_the_bi_encoder_s_clusters(world: World) -> None:
     def other(one: str, two: str) -> float:
         """Knows which of two halves a text is in, which is not what the labels are about."""
@@ -107,6 +108,7 @@ def test_pairs_are_labels_too_and_may_be_of_other_texts(world: World) -> None:
         sememe.cluster(world.texts, vectors=world.vectors, cross=Scores(truth), **options)
 
 
+@pytest.mark.slow
 def test_no_more_is_read_than_it_takes_to_show_a_gain_or_to_rule_it_out(world: World) -> None:
     n, labels = len(world.texts), groups_of(world, 200)
     options: dict[str, Any] = {"labels": labels, "budget": "4n"}
@@ -125,12 +127,14 @@ def test_no_more_is_read_than_it_takes_to_show_a_gain_or_to_rule_it_out(world: W
     assert undecided.pairs <= n
 
 
+@pytest.mark.slow
 def test_a_folder_keeps_what_labels_said(world: World, tmp_path: Path) -> None:
     groups = clustered(world, truth, labels=groups_of(world), target=0.01)
     groups.save(tmp_path / "groups")
     assert sememe.Clusters.open(tmp_path / "groups").cascade == groups.cascade
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_the_difference_is_that_of_two_average_precisions(seed: int, pairs: bool) -> None:

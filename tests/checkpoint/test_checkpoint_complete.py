@@ -18,10 +18,12 @@ from tiny_models import Linear, make_checkpoint, make_cross_encoder
 SHA = "0123456789abcdef0123456789abcdef01234567"
 LENGTH = """
 import sememe
-try:
-    print(sememe.BiEncoder("org/tiny", precision="f32").max_length)
-except sememe.errors.SememeError as error:
-    print(type(error).__name__, error)
+from pathlib import Path
+def show():
+    try:
+        print(sememe.BiEncoder("org/tiny", precision="f32").max_length)
+    except sememe.errors.SememeError as error:
+        print(type(error).__name__, error)
 """
 CERTAIN = [
     "1_Pooling/config.json",
@@ -105,7 +107,7 @@ def hub(repository: Path) -> Iterator[tuple[str, list[str]]]:
     thread.join()
 
 
-def run(cache: Path, endpoint: str = "", code: str = LENGTH) -> tuple[str, str]:
+def run(cache: Path, endpoint: str = "", code: str = f"{LENGTH}show()") -> tuple[str, str]:
     options = {"HF_ENDPOINT": endpoint} if endpoint else {}
     offline = "0" if endpoint else "1"
     ran = run_python(code, HF_HUB_OFFLINE=offline, HF_HUB_CACHE=str(cache), **options)
@@ -113,31 +115,44 @@ def run(cache: Path, endpoint: str = "", code: str = LENGTH) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*CERTAIN, "config.json", *UNCERTAIN])
 def test_what_is_missing_is_fetched(
-    snapshot: Path, hub: tuple[str, list[str]], tmp_path: Path, name: str
+    snapshot: Path, hub: tuple[str, list[str]], tmp_path: Path
 ) -> None:
-    (snapshot / name).unlink()
-    assert run(tmp_path / "cache", hub[0])[0] == "16"
-    assert (snapshot / name).is_file()
+    names = [*CERTAIN, "config.json", *UNCERTAIN]
+    code = f"""{LENGTH}
+for name in {names}:
+    (Path({str(snapshot)!r}) / name).unlink()
+    show()
+    print(name, (Path({str(snapshot)!r}) / name).is_file())
+"""
+    shown = run(tmp_path / "cache", hub[0], code)[0].splitlines()
+    assert shown == [line for name in names for line in ("16", f"{name} True")]
     hub[1].clear()
     assert run(tmp_path / "cache", hub[0])[0] == "16"
     assert hub[1] == [], "a model that is here never touches the network"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CERTAIN)
-def test_without_the_hub_it_is_said_what_is_missing(
-    snapshot: Path, tmp_path: Path, name: str
-) -> None:
-    (snapshot / name).unlink()
-    (snapshot / name).symlink_to(tmp_path / "a-blob-that-never-came")
-    message, _ = run(tmp_path / "cache")
-    assert message.startswith(
-        "ModelNotFound The model 'org/tiny' is only in part in the Hub's cache"
-    )
-    assert f"{name} is missing" in message
-    assert message.endswith("sememe pull org/tiny")
+def test_without_the_hub_it_is_said_what_is_missing(snapshot: Path, tmp_path: Path) -> None:
+    code = f"""{LENGTH}
+for name in {CERTAIN}:
+    file = Path({str(snapshot)!r}) / name
+    content = file.read_bytes()
+    file.unlink()
+    file.symlink_to({str(tmp_path / "a-blob-that-never-came")!r})
+    show()
+    file.unlink()
+    file.write_bytes(content)
+show()
+"""
+    *messages, length = run(tmp_path / "cache", code=code)[0].splitlines()
+    for name, message in zip(CERTAIN, messages, strict=True):
+        assert message.startswith(
+            "ModelNotFound The model 'org/tiny' is only in part in the Hub's cache"
+        )
+        assert f"{name} is missing" in message
+        assert message.endswith("sememe pull org/tiny")
+    assert length == "16"
 
 
 @pytest.mark.slow
@@ -204,5 +219,5 @@ def test_models_without_modules_miss_nothing(
 )
 @pytest.mark.usefixtures("snapshot")
 def test_a_name_that_is_nearly_right(tmp_path: Path, name: str, meant: str) -> None:
-    message, _ = run(tmp_path / "cache", code=LENGTH.replace("org/tiny", name))
+    message, _ = run(tmp_path / "cache", code=f"{LENGTH}show()".replace("org/tiny", name))
     assert f'is not here (did you mean "{meant}"?):' in message

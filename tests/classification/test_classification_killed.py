@@ -92,7 +92,7 @@ def test_a_killed_run_leaves_the_probe_and_is_resumed(tiny: Tiny, tmp_path: Path
 
 
 def train_long(model: Path, output: Path, seed: int = 0) -> None:
-    train(model, output, "few-shot", epochs=20, seed=seed)
+    train(model, output, "few-shot", epochs=8, seed=seed)
 
 
 @pytest.mark.slow

@@ -192,7 +192,7 @@ def test_two_labels_have_a_row_each(tiny: Tiny, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", list(QUICK))
 def test_a_regular_transformer_is_pooled_by_its_mean(tmp_path: Path, how: str) -> None:
     plain = make_checkpoint(tmp_path / "plain", layout="plain")
-    train(plain, tmp_path / "c", how)
+    train(plain, tmp_path / "c", how, epochs=1)
     opened = SentenceTransformer(str(tmp_path / "c"), device="cpu")
     assert opened[1].pooling_mode == "mean"
     sememe.Classifier(tmp_path / "c", precision="f32").predict(["a"])
@@ -202,7 +202,7 @@ def test_a_regular_transformer_is_pooled_by_its_mean(tmp_path: Path, how: str) -
 @pytest.mark.parametrize("head", [[], ["normalize"], [Linear(8), "normalize"]])
 def test_fine_tuning_begins_at_the_probe(tmp_path: Path, head: list[Any]) -> None:
     start = make_checkpoint(tmp_path / "start", head=head)
-    done = train(start, tmp_path / "c", "fine-tune", learning_rate=1e-12)
+    done = train(start, tmp_path / "c", "fine-tune", epochs=1, learning_rate=1e-12)
     assert done.comparison.difference == 0
     assert done.after.value > 0.5
 

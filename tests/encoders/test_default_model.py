@@ -20,13 +20,8 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def encoder(default_model: str) -> BiEncoder:
-    return BiEncoder(default_model, precision="f32")
-
-
 @pytest.mark.slow
-def test_vectors_equal_transformers_mean_pooling(encoder: BiEncoder) -> None:
+def test_vectors_equal_transformers_mean_pooling(default_encoder: BiEncoder) -> None:
     from transformers import BertModel, BertTokenizer
 
     folder = str(find("all-MiniLM-L6-v2"))
@@ -37,14 +32,14 @@ def test_vectors_equal_transformers_mean_pooling(encoder: BiEncoder) -> None:
         states = BertModel.from_pretrained(folder).eval()(**fed).last_hidden_state
     mask = fed["attention_mask"][:, :, None]
     expected = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1)).numpy()
-    assert np.abs(encoder.encode(SENTENCES) - expected).max() < 1e-4
+    assert np.abs(default_encoder.encode(SENTENCES) - expected).max() < 1e-4
 
 
-def test_it_reads_256_tokens_though_its_tokenizer_says_128(encoder: BiEncoder) -> None:
-    assert (encoder.dim, encoder.max_length) == (384, 256)
-    encoder.encode("word " * 254)
+def test_it_reads_256_tokens_though_its_tokenizer_says_128(default_encoder: BiEncoder) -> None:
+    assert (default_encoder.dim, default_encoder.max_length) == (384, 256)
+    default_encoder.encode("word " * 254)
     with pytest.warns(TruncationWarning, match="longer than the 256 tokens .*: 1 token"):
-        encoder.encode("word " * 255)
+        default_encoder.encode("word " * 255)
 
 
 @pytest.mark.slow

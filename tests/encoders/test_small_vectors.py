@@ -16,41 +16,38 @@ from tiny_models import make_checkpoint
 TEXTS = ["the sun is bright", "a cold wind", "", "the bus and the car", "power"]
 
 
-@pytest.fixture(scope="module")
-def default(request: pytest.FixtureRequest) -> BiEncoder:
-    return BiEncoder(request.getfixturevalue("default_model"), precision="f32")
-
-
-def test_a_single_text_has_the_code_it_has_among_others(default: BiEncoder) -> None:
+def test_a_single_text_has_the_code_it_has_among_others(default_encoder: BiEncoder) -> None:
     for dtype in ("int8", "binary"):
-        together = default.encode(TEXTS, dtype=dtype)
+        together = default_encoder.encode(TEXTS, dtype=dtype)
         for row, text in enumerate(TEXTS):
-            alone = default.encode([text], dtype=dtype)[0]
+            alone = default_encoder.encode([text], dtype=dtype)[0]
             assert alone.any()
             assert np.mean(alone != together[row]) < 0.02
 
 
-def test_shapes_and_types(default: BiEncoder) -> None:
+def test_shapes_and_types(default_encoder: BiEncoder) -> None:
     for dtype, kind, columns in (("int8", np.int8, 384), ("binary", np.uint8, 48)):
         for texts in (TEXTS, []):
-            found = default.encode(texts, dtype=dtype)
+            found = default_encoder.encode(texts, dtype=dtype)
             assert found.dtype == kind
             assert found.shape == (len(texts), columns)
-    assert default.encode("a", dtype="binary", truncate_dim=64).shape == (8,)
+    assert default_encoder.encode("a", dtype="binary", truncate_dim=64).shape == (8,)
 
 
-def test_int8_cosines_are_near_the_exact_ones(default: BiEncoder) -> None:
+def test_int8_cosines_are_near_the_exact_ones(default_encoder: BiEncoder) -> None:
     for options in ({}, {"truncate_dim": 128}, {"normalize": False}):
-        exact = default.encode(TEXTS, **options)
-        small = default.encode(TEXTS, dtype="int8", **options)
+        exact = default_encoder.encode(TEXTS, **options)
+        small = default_encoder.encode(TEXTS, dtype="int8", **options)
         np.testing.assert_allclose(
-            default.similarity(small, small), default.similarity(exact, exact), atol=0.02
+            default_encoder.similarity(small, small),
+            default_encoder.similarity(exact, exact),
+            atol=0.02,
         )
 
 
-def test_bits_are_the_signs(default: BiEncoder) -> None:
-    bits = np.unpackbits(default.encode(TEXTS, dtype="binary"), axis=1)
-    np.testing.assert_array_equal(bits, default.encode(TEXTS) > 0)
+def test_bits_are_the_signs(default_encoder: BiEncoder) -> None:
+    bits = np.unpackbits(default_encoder.encode(TEXTS, dtype="binary"), axis=1)
+    np.testing.assert_array_equal(bits, default_encoder.encode(TEXTS) > 0)
 
 
 def test_bits_must_fill_bytes(tmp_path: Path) -> None:

@@ -30,11 +30,24 @@ needs_int8 = pytest.mark.skipif(not multiplies_int8(), reason="no int8 dot produ
 pytestmark = needs_int8
 
 
+@pytest.fixture(scope="module")
+def quantized(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ranges]:
+    """A cache with the ranges of the tiny checkpoint, and these."""
+    folder = tmp_path_factory.mktemp("quantized")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMEME_CACHE", str(folder))
+        return folder, sememe.quantize(tiny.directory, texts=TEXTS)[0]
+
+
 @pytest.fixture
-def measured(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ranges:
+def measured(
+    quantized: tuple[Path, Ranges], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Ranges:
     """Ranges of the tiny checkpoint, in a cache of the test's own."""
+    folder, ranges = quantized
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("SEMEME_CACHE", str(tmp_path))
-    return sememe.quantize(tiny.directory, texts=TEXTS)[0]
+    return ranges
 
 
 def kept(tiny: Tiny, folder: Path) -> Path:
@@ -180,9 +193,11 @@ def test_the_default_model_ships_ranges_that_auto_takes(default_model: str, tmp_
 
 
 @pytest.mark.slow
-def test_the_default_model_in_int8_is_near_float32(default_model: str) -> None:
+def test_the_default_model_in_int8_is_near_float32(
+    default_model: str, default_encoder: BiEncoder
+) -> None:
     texts = ["Nuclear power is dangerous!", "Where is my card?", "ein Satz", "x" * 50, ""]
-    exact = BiEncoder(default_model, precision="f32").encode(texts)
+    exact = default_encoder.encode(texts)
     result = BiEncoder(default_model, precision="int8").encode(texts)
     assert cosine_distance(result, exact).max() < 0.03
 

@@ -70,19 +70,20 @@ def parts_of(checkpoint: Checkpoint, skip: int = 0) -> list[Batch]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["cls", "lasttoken"])
-def test_a_pooled_token_is_that_of_all_tokens(made: Made, mode: str, precision: str) -> None:
+def test_a_pooled_token_is_that_of_all_tokens(made: Made, precision: str) -> None:
     checkpoint = read(made.classifier)
+    tokens = open_engine(checkpoint, "tokens", precision=precision)
     for skip in (0, 3):
         parts = parts_of(checkpoint, skip)
         parts[1].lengths[:2] = 1, 0  # a text of one token, and one of none
-        states = computed(checkpoint, "tokens", precision, parts)
-        results = computed(checkpoint, Pooling((mode,), not skip), precision, parts)
-        for batch, expected, result in zip(parts, states, results, strict=True):
-            place = np.maximum(batch.lengths - 1, 0)
-            if mode == "cls":
-                place = np.where(skip < batch.lengths, skip, 0)
-            np.testing.assert_array_equal(result, expected[np.arange(len(place)), place])
+        states = [values for _, values in tokens.run(parts)]
+        for mode in ("cls", "lasttoken"):
+            results = computed(checkpoint, Pooling((mode,), not skip), precision, parts)
+            for batch, expected, result in zip(parts, states, results, strict=True):
+                place = np.maximum(batch.lengths - 1, 0)
+                if mode == "cls":
+                    place = np.where(skip < batch.lengths, skip, 0)
+                np.testing.assert_array_equal(result, expected[np.arange(len(place)), place])
 
 
 @pytest.mark.slow

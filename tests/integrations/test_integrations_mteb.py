@@ -1,6 +1,10 @@
-"""MTEB itself, on small local tasks: its figures are those of `evaluate`."""
+"""MTEB itself, on small local tasks: its figures are those of `evaluate`.
+
+Its import takes seconds, which only the process that runs these tests pays.
+"""
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +16,11 @@ from sememe import BiEncoder
 from sememe.errors import InputError
 from tiny_models import make_cross_encoder
 
-mteb = pytest.importorskip("mteb")
-
-from datasets import Dataset, DatasetDict  # noqa: E402
-from mteb.mocks.mock_tasks.classification import MockClassificationTask  # noqa: E402
-from mteb.mocks.mock_tasks.reranking import MockRerankingTask  # noqa: E402
-from mteb.mocks.mock_tasks.retrieval import MockRetrievalTask  # noqa: E402
-from mteb.mocks.mock_tasks.sts import MockSTSTask  # noqa: E402
-
-from sememe.integrations.mteb import as_mteb  # noqa: E402
-
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("mteb"),
+]
 
 WORDS = ["power", "wind", "solar", "bus", "train", "road", "school", "book", "film", "city"]
 FIRST = [f"the {a} and the {b}" for a in WORDS for b in WORDS[:3]]
@@ -37,8 +35,32 @@ QRELS: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def mteb() -> Any:
+    return pytest.importorskip("mteb")
+
+
+def as_mteb(model: Any) -> Any:
+    return import_module("sememe.integrations.mteb").as_mteb(model)
+
+
+def mock_task(kind: str, name: str) -> Any:
+    """One of the small tasks that MTEB tests itself with, still without data."""
+    return getattr(import_module(f"mteb.mocks.mock_tasks.{kind}"), f"Mock{name}Task")()
+
+
+def columns(table: dict[str, Any]) -> Any:
+    return import_module("datasets").Dataset.from_dict(table)
+
+
+def parts(**tables: dict[str, Any]) -> Any:
+    made = {name: columns(table) for name, table in tables.items()}
+    return import_module("datasets").DatasetDict(made)
+
+
 def scores_of(model: Any, task: Any) -> dict[str, float]:
     """MTEB's figures of a model on a task whose data are set."""
+    mteb = import_module("mteb")
     task.data_loaded = True
     task.load_data = lambda *_, **__: None
     results = mteb.evaluate(model, task, cache=None, show_progress_bar=False, co2_tracker=False)
@@ -54,8 +76,8 @@ def model(encoder: BiEncoder) -> Any:
 
 def test_similarity(model: Any, encoder: BiEncoder) -> None:
     data = {"sentence1": FIRST, "sentence2": SECOND, "score": SCORES}
-    task = MockSTSTask()
-    task.dataset = DatasetDict({"test": Dataset.from_dict(data)})
+    task = mock_task("sts", "STS")
+    task.dataset = parts(test=data)
     found = scores_of(model, task)
     figures = sememe.evaluate(encoder, data).rows[0].figures
     assert found["cosine_spearman"] == pytest.approx(figures["Spearman"].value, abs=1e-6)
@@ -68,8 +90,8 @@ def split_of_retrieval(top_ranked: Any) -> dict[str, Any]:
     for query, document in zip(QRELS["query-id"], QRELS["corpus-id"], strict=True):
         relevant.setdefault(str(query), {})[str(document)] = 1
     data = {
-        "corpus": Dataset.from_dict(corpus),
-        "queries": Dataset.from_dict({"id": QUERIES["_id"], "text": QUERIES["text"]}),
+        "corpus": columns(corpus),
+        "queries": columns({"id": QUERIES["_id"], "text": QUERIES["text"]}),
         "relevant_docs": relevant,
         "top_ranked": top_ranked,
     }
@@ -77,7 +99,7 @@ def split_of_retrieval(top_ranked: Any) -> dict[str, Any]:
 
 
 def test_retrieval(model: Any, encoder: BiEncoder) -> None:
-    task = MockRetrievalTask()
+    task = mock_task("retrieval", "Retrieval")
     task.dataset = split_of_retrieval(None)
     found = scores_of(model, task)
     data = {"corpus": CORPUS, "queries": QUERIES, "qrels": QRELS}
@@ -92,7 +114,7 @@ def test_reranking_by_a_cross_encoder(tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "cross")
     rows = [(q, f"d{(i + k) % 30}") for i, q in enumerate(QUERIES["_id"]) for k in range(5)]
     relevant = set(zip(QRELS["query-id"], QRELS["corpus-id"], strict=True))
-    task = MockRerankingTask()
+    task = mock_task("reranking", "Reranking")
     top = {q: [document for query, document in rows if query == q] for q in QUERIES["_id"]}
     task.dataset = split_of_retrieval(top)
     found = scores_of(as_mteb(str(tmp_path / "cross")), task)
@@ -112,8 +134,8 @@ def test_reranking_by_a_cross_encoder(tmp_path: Path) -> None:
 def test_classes_by_mtebs_protocol(model: Any, encoder: BiEncoder) -> None:
     texts, labels = [*FIRST, *SECOND], [0] * 30 + [1] * 30
     part = {"text": texts, "label": labels}
-    task = MockClassificationTask()
-    task.dataset = DatasetDict({"train": Dataset.from_dict(part), "test": Dataset.from_dict(part)})
+    task = mock_task("classification", "Classification")
+    task.dataset = parts(train=part, test=part)
     found = scores_of(model, task)
     split = {"text": texts * 2, "label": labels * 2, "split": ["train"] * 60 + ["test"] * 60}
     done = sememe.evaluate(encoder, split, task="classes", protocol="mteb")

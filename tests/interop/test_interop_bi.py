@@ -131,10 +131,10 @@ def test_long_texts_are_cut_at_the_same_token(tmp_path: Path, casing: Casing) ->
 
 
 @pytest.mark.slow
-def test_the_default_model_is_written_as_it_is(tmp_path: Path, default_model: str) -> None:
-    encoder = BiEncoder(default_model, precision="f32")
-    encoder.save(tmp_path / "ours")
-    assert BiEncoder(tmp_path / "ours", precision="f32").fingerprint == encoder.fingerprint
+def test_the_default_model_is_written_as_it_is(tmp_path: Path, default_encoder: BiEncoder) -> None:
+    default_encoder.save(tmp_path / "ours")
+    again = BiEncoder(tmp_path / "ours", precision="f32")
+    assert again.fingerprint == default_encoder.fingerprint
     model = open_bi(tmp_path / "ours")
-    np.testing.assert_allclose(encoder.encode(TEXTS), model.encode(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(default_encoder.encode(TEXTS), model.encode(TEXTS), atol=1e-5)
     assert model.max_seq_length == 256

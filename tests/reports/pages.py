@@ -5,11 +5,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    sync_playwright,
+)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for found in map(shutil.which, BROWSERS) if found), None)
@@ -29,6 +37,17 @@ def chromium() -> Iterator[Browser]:
         started.close()
 
 
+@cache
+def _context(browser: Browser, phone: bool) -> BrowserContext:
+    """One for all pages of a device: they store nothing, and it takes longer to make than they.
+
+    An empty page stays open, and with it the process that draws the next one.
+    """
+    context = browser.new_context(offline=True, has_touch=phone, is_mobile=phone)
+    context.new_page()
+    return context
+
+
 @dataclass
 class Shown:
     """An open page, and all that it asked for, said or complained of."""
@@ -39,8 +58,11 @@ class Shown:
 
     @classmethod
     def opened(cls, browser: Browser, path: Path, **options: Any) -> Self:
-        usual = {"viewport": {"width": 1200, "height": 800}, "reduced_motion": "reduce"}
-        page = browser.new_context(offline=True, **(usual | options)).new_page()
+        """With `phone=True`, a `viewport` of width and height, and what `emulate_media` takes."""
+        page = _context(browser, options.pop("phone", False)).new_page()
+        width, height = options.pop("viewport", (1200, 800))
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**{"reduced_motion": "reduce", **options})
         shown = cls(page)
 
         def dismissed(dialog: Dialog) -> None:
@@ -66,7 +88,7 @@ class Shown:
         yield shown
         assert shown.requests == [path.as_uri()], "the file asks for itself and nothing else"
         assert shown.complaints == []
-        shown.page.context.close()
+        shown.page.close()
 
     def drawn(self) -> None:
         """Wait for events on their way and the frame they ask for."""

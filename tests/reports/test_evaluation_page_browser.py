@@ -39,8 +39,8 @@ def test_all_is_shown_as_text_and_nothing_is_asked_for(
     browser: Browser, tmp_path: Path, width: int, scheme: str
 ) -> None:
     DONE.save(tmp_path)
-    size = {"width": width, "height": 800}
-    shown = Shown.opened(browser, tmp_path / "evaluation.html", viewport=size, color_scheme=scheme)
+    path = tmp_path / "evaluation.html"
+    shown = Shown.opened(browser, path, viewport=(width, 800), color_scheme=scheme)
     page = shown.page
     expect(page.locator("#headline")).to_have_text("good is best")
     expect(page.locator("#verdict")).to_have_text(DONE.verdict)
@@ -52,7 +52,7 @@ def test_all_is_shown_as_text_and_nothing_is_asked_for(
     expect(page.locator("#failures tbody td").nth(1)).to_have_text(f"nowhere {EVIL}")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert shown.complaints == []
-    assert shown.requests == [(tmp_path / "evaluation.html").as_uri()]
+    assert shown.requests == [path.as_uri()]
 
 
 @pytest.mark.slow

@@ -264,7 +264,7 @@ def test_flights_end_where_they_should(browser: Browser, small: Path) -> None:
     shown.page.locator("#clear").click()  # turns round in mid-flight
     shown.page.evaluate("new Promise(done => setTimeout(done, 700))")
     assert shown.view() == pytest.approx(whole)
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_dragging_moves_the_map_with_the_pointer(map_: ShownMap) -> None:
@@ -290,12 +290,11 @@ def test_the_theme_follows_the_system_until_it_is_switched(browser: Browser, sma
     light.locator("#theme").click()
     assert light.evaluate(paper) == night
     for page in (light, dark):
-        page.context.close()
+        page.close()
 
 
 def test_on_a_phone_the_list_is_a_sheet_and_two_fingers_zoom(browser: Browser, small: Path) -> None:
-    size = {"width": 390, "height": 844}
-    shown = opened(browser, small, viewport=size, has_touch=True, is_mobile=True)
+    shown = opened(browser, small, viewport=(390, 844), phone=True)
     height = shown.page.locator("#panel").evaluate("panel => panel.offsetHeight")
     shown.page.tap("#handle")
     assert shown.page.locator("#handle").get_attribute("aria-expanded") == "true"
@@ -310,7 +309,7 @@ def test_on_a_phone_the_list_is_a_sheet_and_two_fingers_zoom(browser: Browser, s
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
     assert shown.view()["scale"] == pytest.approx(3 * scale, rel=0.05)
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_ten_thousand_texts_are_drawn_moved_and_searched(browser: Browser, large: Path) -> None:
@@ -329,7 +328,7 @@ def test_ten_thousand_texts_are_drawn_moved_and_searched(browser: Browser, large
     assert shown.visible() == 19  # 9990 to 9999, and 999, 1999, ... 8999
     assert shown.requests == [large.as_uri()]
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 @pytest.mark.parametrize("n", [0, 1])
@@ -339,7 +338,7 @@ def test_a_map_of_next_to_nothing_opens(browser: Browser, tmp_path: Path, n: int
     shown = opened(browser, path)
     assert shown.page.evaluate("sememe.points") == n
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_texts_are_coloured_by_categories_numbers_and_dates(map_: ShownMap) -> None:
@@ -455,7 +454,7 @@ def test_names_that_do_not_fit_are_counted_until_a_closer_look(
     for _ in range(6):
         shown.page.locator("#zoom-in").click()
     expect(note).to_be_hidden()
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_of_many_categories_the_most_frequent_have_colours(
@@ -475,7 +474,7 @@ def test_of_many_categories_the_most_frequent_have_colours(
     expect(shown.page.locator(".facet .note")).to_have_text(
         "The 12 most frequent of 200 values have colours, the others are grey."
     )
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path: Path) -> None:
@@ -488,7 +487,7 @@ def test_a_column_whose_numbers_are_not_drawn_is_grey(browser: Browser, tmp_path
     shown.page.select_option("#color", "day")
     assert shown.page.evaluate("sememe.ink(0)") == grey
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_path: Path) -> None:
@@ -506,7 +505,7 @@ def test_names_are_shorter_on_the_map_than_in_the_list(browser: Browser, tmp_pat
     assert words == ["nuclear reactors", "cards"]
     shown.hover(0)
     assert shown.page.locator("#tip .of").inner_text() == names[0]
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_a_hierarchy_folds_the_list(browser: Browser, tmp_path: Path) -> None:
@@ -530,12 +529,11 @@ def test_a_hierarchy_folds_the_list(browser: Browser, tmp_path: Path) -> None:
     shown.page.locator("#read").click()
     shown.shows([f"text {i}" for i in range(4, 8)])
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_on_a_phone_the_tooltip_stays_above_the_sheet(browser: Browser, small: Path) -> None:
-    size = {"width": 390, "height": 844}
-    shown = opened(browser, small, viewport=size, has_touch=True, is_mobile=True)
+    shown = opened(browser, small, viewport=(390, 844), phone=True)
     for point in range(7):
         shown.page.touchscreen.tap(*shown.screen(point))
         shown.drawn()
@@ -553,7 +551,7 @@ def test_on_a_phone_the_tooltip_stays_above_the_sheet(browser: Browser, small: P
     assert tip is not None
     assert panel is not None
     assert tip["y"] + tip["height"] <= panel["y"]
-    shown.page.context.close()
+    shown.page.close()
 
 
 def luminance(color: list[int]) -> float:
@@ -578,4 +576,4 @@ def test_colours_stand_out_from_the_paper(browser: Browser, small: Path, scheme:
     for ink in inks:
         low, high = sorted((luminance(paper), luminance(ink)))
         assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 2.2, 1.4.11
-    shown.page.context.close()
+    shown.page.close()

@@ -102,10 +102,10 @@ def test_texts_can_be_read_in_both_themes(browser: Browser, written: Path, schem
     paper = shown.page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
     lights = [np.mean([float(v) for v in c[4:-1].split(",")[:3]]) for c in (*colors, paper)]
     assert all(abs(light - lights[-1]) > 80 for light in lights[:-1])
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_on_a_phone_nothing_overflows(browser: Browser, written: Path) -> None:
-    shown = Shown.opened(browser, written, viewport={"width": 360, "height": 740}, is_mobile=True)
+    shown = Shown.opened(browser, written, viewport=(360, 740), phone=True)
     assert shown.page.evaluate("document.documentElement.scrollWidth") == 360
-    shown.page.context.close()
+    shown.page.close()

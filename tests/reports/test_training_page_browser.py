@@ -181,7 +181,7 @@ def test_axes_do_not_make_a_curve_of_noise(browser: Browser, tmp_path: Path) -> 
     assert dots[0] - dots[1] == pytest.approx(0.4 * points, abs=0.1)
     assert "the 95 % interval of the start" in shown.page.locator("#metric .note").inner_text()
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_what_was_solved_without_steps_has_a_verdict_and_no_curves(
@@ -194,7 +194,7 @@ def test_what_was_solved_without_steps_has_a_verdict_and_no_curves(
     assert shown.page.locator("#verdict .value").count() == 2
     assert shown.page.locator("#loss, #metric, #rate").count() == 0
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_what_changed_is_marked_as_better_or_worse(shown: Shown) -> None:
@@ -229,7 +229,7 @@ def test_the_policy_lets_no_other_script_style_or_address_in(
     }"""  # noqa: E501
     assert shown.page.evaluate(added) == [False, False, False]
     assert len([said for said in shown.complaints if "Content Security Policy" in said]) >= 3
-    shown.page.context.close()
+    shown.page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -242,7 +242,7 @@ def test_both_themes_have_enough_contrast(browser: Browser, written: Path, schem
         assert [one for one in found["texts"] if one[1] < 4.5] == []
         assert [one for one in found["shapes"] if one[1] < 3] == []
         shown.page.locator("#theme").click()
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_the_theme_follows_the_system_until_it_is_switched(browser: Browser, written: Path) -> None:
@@ -258,12 +258,11 @@ def test_the_theme_follows_the_system_until_it_is_switched(browser: Browser, wri
     assert light.evaluate(paper) == "rgb(255, 255, 255)"
     assert light.locator("#theme").is_hidden()
     for page in (light, dark):
-        page.context.close()
+        page.close()
 
 
 def test_on_a_phone_nothing_overflows_and_a_tap_reads(browser: Browser, written: Path) -> None:
-    size = {"width": 360, "height": 740}
-    shown = Shown.opened(browser, written, viewport=size, has_touch=True, is_mobile=True)
+    shown = Shown.opened(browser, written, viewport=(360, 740), phone=True)
     assert shown.page.evaluate("document.documentElement.scrollWidth") == 360
     shown.page.locator("#metric .plot").tap()
     assert reading(shown, "metric") == "Step 50: 85, kept"
@@ -273,7 +272,7 @@ def test_on_a_phone_nothing_overflows_and_a_tap_reads(browser: Browser, written:
     width = shown.page.locator("#loss .plot").evaluate("plot => plot.clientWidth")
     assert shown.page.locator("#loss svg").get_attribute("viewBox") == f"0 0 {width} 300"
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
@@ -285,7 +284,7 @@ def test_a_run_of_next_to_nothing_opens(browser: Browser, tmp_path: Path, n: int
     assert shown.page.locator("#metric").count() == 0
     assert shown.page.locator("#verdict").is_hidden()
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()
 
 
 def test_a_long_run_reads_buckets_and_cuts_off_a_spike(browser: Browser, tmp_path: Path) -> None:
@@ -303,4 +302,4 @@ def test_a_long_run_reads_buckets_and_cuts_off_a_spike(browser: Browser, tmp_pat
     peak = "path => path.getBBox().y"
     assert shown.page.locator("#loss .band").evaluate(peak) == pytest.approx(8)  # the upper edge
     assert shown.complaints == []
-    shown.page.context.close()
+    shown.page.close()

@@ -168,10 +168,10 @@ def test_passages_stay_when_they_are_encoded_again(index: Index, tmp_path: Path)
     assert {(hit.id, hit.passage) for hit in after} == before
     encoder = BiEncoder(other)
     assert index.encoder.fingerprint == encoder.fingerprint
-    split = passages(encoder, TEXTS)
+    split, query = passages(encoder, TEXTS), encoder.encode_query("a")
     for hit in after:
         number = IDS.index(hit.id)
-        rows = vectors(BiEncoder(other), split[number]) @ encoder.encode_query("a")
+        rows = vectors(encoder, split[number]) @ query
         assert hit.score == pytest.approx(rows[split[number].index(hit.text)], abs=1e-5)
 
 

@@ -32,6 +32,7 @@ def test_rounds_double_and_end_with_everything(items: int, first: int) -> None:
     assert all(later <= 2 * earlier for earlier, later in pairwise(sizes[:-1]))
 
 
+@pytest.mark.slow
 def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
     costs = {"best": 2.0, "as good": 1.0, "worse": 1.0, "hopeless": 0.1}
     families = {name: name for name in SHARES}

@@ -45,6 +45,7 @@ def test_pairs_with_a_cross_encoder() -> None:
     assert result.rows[-1].name == POOR.name
 
 
+@pytest.mark.slow
 def test_search_with_words_beside_and_a_cross_encoder_behind() -> None:
     result = select(search(210), GOOD, POOR, Overlap(), queries_per_day=1000)
     kinds = {row.kind for row in result.rows}
@@ -54,6 +55,7 @@ def test_search_with_words_beside_and_a_cross_encoder_behind() -> None:
     assert result.rows[-1].quality is not None
 
 
+@pytest.mark.slow
 def test_triplets_and_candidates_of_a_query() -> None:
     found, topics = texts(300)
     same = {
@@ -128,6 +130,7 @@ def test_a_scale_that_is_none_is_refused(options: Any, problem: str) -> None:
 # ---- Bad input: one clear line each. ----
 
 
+@pytest.mark.slow
 def test_five_rows_are_measured_and_said_to_be_few(default_model: str) -> None:
     del default_model
     data = {"sentence1": list("abcde"), "sentence2": list("abxyz"), "label": [1, 1, 0, 0, 0]}

@@ -42,7 +42,7 @@ def tables(draw: st.DrawFn) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TABULAR)
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(columns=tables())
 def test_any_texts_read_back_as_they_were(name: str, columns: dict[str, list[str]]) -> None:
     if name == "a.tsv":  # holds neither tabs nor line breaks
@@ -57,7 +57,7 @@ def test_any_texts_read_back_as_they_were(name: str, columns: dict[str, list[str
 
 
 @pytest.mark.slow
-@settings(deadline=None)
+@settings(max_examples=50)
 @given(
     values=st.lists(
         cells.filter(lambda text: text.strip() and not {"\n", "\r"} & set(text)), min_size=1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sememe.encoders.disk import SCORES, check_output
@@ -181,6 +181,7 @@ def test_what_is_written_is_read_by_pandas_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@settings(max_examples=50)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1))
 def test_any_texts_read_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("xlsx") / "a.xlsx"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Bare
 from tokenizers import processors
@@ -52,6 +52,7 @@ def reference(made: Made, pairs: list[tuple[str, str]], **cut: Any) -> list[Any]
 
 
 @pytest.mark.slow
+@settings(max_examples=40)
 @given(pairs, lengths)
 def test_pairs_are_cut_like_longest_first(
     made: Made, pairs: list[tuple[str, str]], length: int
@@ -63,6 +64,7 @@ def test_pairs_are_cut_like_longest_first(
 
 
 @pytest.mark.slow
+@settings(max_examples=40)
 @given(pairs, lengths)
 def test_documents_are_cut_like_only_second(
     made: Made, pairs: list[tuple[str, str]], length: int

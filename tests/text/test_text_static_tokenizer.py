@@ -52,7 +52,7 @@ def whole(bare: Bare, given: list[str]) -> list[list[int]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(given=st.lists(texts, min_size=1, max_size=6))
 def test_ids_are_those_of_the_whole_text(
     both: tuple[StaticTokenizer, Bare], given: list[str]

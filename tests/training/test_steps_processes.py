@@ -105,6 +105,7 @@ def spread(tower: Any) -> float:
     return float(tower.encode(["a a", "nuclear power", "the bus"]).std())
 
 
+@pytest.mark.slow
 def test_processes_train_as_one(still: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

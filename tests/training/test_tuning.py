@@ -77,7 +77,7 @@ def test_proposals_are_the_nearest_and_some_of_those_behind_them() -> None:
 
 
 @pytest.mark.slow
-def test_a_teacher_of_topics_tunes_a_student(default_model: str, tmp_path: Path) -> None:
+def test_a_teacher_of_topics_tunes_a_student(default_encoder: BiEncoder, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     table = read_table(OPINIONS)
@@ -89,10 +89,10 @@ def test_a_teacher_of_topics_tunes_a_student(default_model: str, tmp_path: Path)
         read.append((one, other))
         return 3.0 if topic_of[one] == topic_of[other] else -3.0
 
-    encoder = BiEncoder(default_model, precision="f32")
     done = distill(
-        texts, tmp_path / "s", teacher=Scores(rule), student=encoder, how="tune", budget="4n"
-    )
+        texts, tmp_path / "s", teacher=Scores(rule), student=default_encoder, how="tune",
+        budget="4n",
+    )  # fmt: skip
     assert done.comparison is not None
     assert done.comparison.difference > 0
     assert done.history.losses

@@ -1,7 +1,6 @@
 """The example of one encoder trained by topic and by sentiment measures what it says."""
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,8 +119,9 @@ def test_it_trains_prints_its_table_and_draws_its_maps(
         assert label in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
-def test_help_is_shown() -> None:
-    shown = subprocess.run([sys.executable, SCRIPT, "--help"], capture_output=True, text=True)
-    assert shown.returncode == 0
-    assert "--out" in shown.stdout
+def test_help_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        use_case.main()
+    assert ended.value.code == 0
+    assert "--out" in capsys.readouterr().out

@@ -13,7 +13,6 @@ from sememe.checkpoint import DEFAULT_MODEL
 from sememe.encoders.bi import BiEncoder
 from sememe.encoders.cross import CrossEncoder
 from sememe.errors import InputError
-from sememe.neighbors import unit_rows
 from sememe.protocols import Encoder
 
 Kind = TypeVar("Kind", bound=Encoder)
@@ -82,6 +81,8 @@ def unit_vectors(
 
     `vectors` are those of all texts, if they are there. With neither, the default model's are made.
     """
+    from sememe.neighbors import unit_rows  # which imports scipy; an encoder needs none
+
     if encoder is None and vectors is None:
         encoder = DEFAULT_MODEL
     opened = None if encoder is None else as_encoder(encoder)
