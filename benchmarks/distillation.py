@@ -20,7 +20,7 @@ mining          4 min  hard negatives beside sentence-transformers' mine_hard_ne
                        memory
 mining-large    9 min  100,000 queries on a million passages: memory
 layers, foreign and static are measured by STS-B test and SICK-R (Spearman), Banking77 (accuracy of
-a logistic regression, C = 10) and SciFact (nDCG@10), all x 100, with 95 % bootstrap intervals over
+a logistic regression, C = 10) and SciFact (nDCG@10), all x 100, with 95 % intervals over
 the examples; they say nothing of other seeds, which --seeds adds as further rows.
 --keep is where students are kept: what is there is measured again, and not distilled again.
 --most N takes no more than N rows of a file, evenly, to try a part: its figures mean nothing.
@@ -49,7 +49,7 @@ from sememe.cascade.scores import Reader
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
 from sememe.errors import InputError, SememeError
-from sememe.evaluation.bootstrap import Interval, interval
+from sememe.evaluation.intervals import Interval, interval
 from sememe.evaluation.metrics import average_precision, spearman
 from sememe.neighbors import nearest, normalized
 from sememe.tables import read_table

@@ -45,9 +45,9 @@ def add_commands(commands: cli.Commands) -> None:
         "vectors, and takes longer", dest="how", action="store_const", const="tune")
     add("--dim N", "the size of the student's vectors, where the teacher gives vectors",
         type=cli.whole_number)
-    add("--budget B", "how many pairs a cross-encoder reads: 3n (three for each text, or for each "
-        "query), a number, a time such as 2min, or all (default: 3n, with --tune or --queries 20n); "
-        "else how long training takes (default: 10min)")
+    add("--budget B", "how many pairs a cross-encoder reads: 3n (three for each text or query), "
+        "a number, a time such as 2min, or all (default: 3n, with --tune or --queries 20n); else "
+        "how long training takes (default: 10min)")
     add("--dev GOLD", "labelled data, by which student and teacher are judged too")
     add("--seed N", "seed of which texts are held out", type=int, default=0)
     cli.add_json(parser, "the outcome")
