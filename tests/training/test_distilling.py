@@ -116,6 +116,21 @@ def test_vectors_made_elsewhere_teach_and_the_size_can_be_cut(tiny: Tiny, tmp_pa
     assert BiEncoder(output).dim == 8
 
 
+@pytest.mark.slow
+def test_queries_need_a_cross_encoder(tmp_path: Path) -> None:
+    texts = made_texts()
+    np.save(tmp_path / "vectors.npy", Words().encode(texts))
+    for name in ("corpus.txt", "queries.txt"):
+        (tmp_path / name).write_text("\n".join(texts), "utf-8")
+    done = sememe(
+        "distill", tmp_path / "corpus.txt", "--queries", tmp_path / "queries.txt", "--teacher",
+        tmp_path / "vectors.npy", "-o", tmp_path / "student",
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "queries= is for a cross-encoder" in done.stderr
+    assert not (tmp_path / "student").exists()
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.integers(1, 6))
 def test_tokens_are_fitted_as_by_a_dense_least_squares(seed: int, tokens: int, dim: int) -> None:

@@ -85,6 +85,18 @@ def test_layers_are_kept_from_the_first_to_the_last(teacher: Path, tmp_path: Pat
     ours = BiEncoder(tmp_path / "s", precision="f32").encode(texts)
     assert np.allclose(ours, theirs, atol=1e-5)
     assert (tmp_path / "s" / "distillation.html").is_file()
+    (int8,) = [choice for choice in done.choices if choice.name == "int8"]
+    assert int8.value == "measured"
+    quantized = BiEncoder(tmp_path / "s", precision="int8").encode(texts)
+    assert (normalized(quantized) * normalized(ours)).sum(1).min() > 0.98
+    # Documents by the teacher, queries by the student: the sizes agree, and so do the spaces.
+    unseen = made_texts(400)[300:]
+    documents, queries = (
+        BiEncoder(each, precision="f32").encode(unseen) for each in (teacher, tmp_path / "s")
+    )
+    cosines = normalized(queries - queries.mean(0)) @ normalized(documents - documents.mean(0)).T
+    ranks = np.argsort(np.argsort(-cosines, axis=1), axis=1)
+    assert np.diag(ranks).mean() < 25, "49.5 by chance"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
 
 

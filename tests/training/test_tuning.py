@@ -1,5 +1,6 @@
 """A student tuned by a cross-encoder: its loss by hand, its proposals, and that it learns."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from test_distilling import OPINIONS, Scores, Words, made_texts
 
 from sememe import BiEncoder, distill
 from sememe.cascade.edges import Edges
+from sememe.costs import Budget
 from sememe.errors import InputError
 from sememe.neighbors import normalized
 from sememe.tables import read_table
 from sememe.training.losses.loss import Outputs
-from sememe.training.tuning import NeighborhoodLoss, _proposals, _wanted
+from sememe.training.proposals import Pool, by_words
+from sememe.training.tuning import NeighborhoodLoss, _wanted
 from tiny_models import Tiny
 
 pytestmark = [
@@ -63,17 +66,61 @@ def test_pairs_that_the_teacher_puts_higher_are_wanted_closer() -> None:
     assert np.allclose(same, cosines, atol=1e-6), "a teacher of one score wants nothing else"
 
 
+def no_edges(count: int) -> Edges:
+    return Edges(np.empty(0, np.int64), np.empty(0, np.int64), count)
+
+
 def test_proposals_are_the_nearest_and_some_of_those_behind_them() -> None:
     vectors = normalized(np.random.default_rng(2).normal(size=(200, 8)))
-    edges = _proposals(vectors, 5)
+    texts = [str(row) for row in range(200)]
+    pool = Pool(texts, texts, vectors, 0, no_edges(200))
+    edges, size = pool.proposals(vectors), pool.size
     ranks = np.argsort(np.argsort(-(vectors @ vectors.T), axis=1), axis=1)  # a text itself is 0
     pairs = {*zip(edges.first.tolist(), edges.second.tolist(), strict=True)}
     assert len(pairs) == len(edges)
-    for one, other in zip(*np.nonzero((ranks > 0) & (ranks <= 5)), strict=True):
+    for one, other in zip(*np.nonzero((ranks > 0) & (ranks <= size)), strict=True):
         assert (min(one, other), max(one, other)) in pairs
     best = np.minimum(ranks[edges.first, edges.second], ranks[edges.second, edges.first])
-    assert best.max() <= 20
-    assert (best > 5).mean() > 0.2
+    assert best.max() <= 4 * size
+    assert (best > size).mean() > 0.2
+
+
+def test_queries_are_paired_with_documents_alone() -> None:
+    """The nearest, some behind them, and those that words or chance propose."""
+    vectors = normalized(np.random.default_rng(3).normal(size=(90, 8)))
+    texts = [str(row) for row in range(90)]
+    farthest = 30 + (vectors[:30] @ vectors[30:].T).argmin(1)
+    pool = Pool(texts, texts, vectors, 30, Edges(np.arange(30), farthest, 90))
+    edges = pool.proposals(vectors)
+    assert edges.first.max() < 30 <= edges.second.min()
+    pairs = {*zip(edges.first.tolist(), edges.second.tolist(), strict=True)}
+    best = 30 + np.argsort(-(vectors[:30] @ vectors[30:].T), axis=1)
+    for query in range(30):
+        assert {(query, document) for document in best[query, : pool.size].tolist()} < pairs
+        assert (query, int(farthest[query])) in pairs
+    assert pool.count(Budget.parse("3n")) == 90
+
+
+def test_words_propose_the_documents_that_bm25_ranks_first() -> None:
+    documents = [text.split() for text in made_texts(60)]
+    queries = [*made_texts(90)[60:], "zebra"]
+    mean = np.mean([*map(len, documents)])
+
+    def score(query: str, document: list[str]) -> float:
+        total = 0.0
+        for word in {*query.split()}:
+            having = sum(word in other for other in documents)
+            rarity = np.log(1 + (60 - having + 0.5) / (having + 0.5))
+            norm = 1.2 * (0.25 + 0.75 * len(document) / mean)
+            total += rarity * document.count(word) * 2.2 / (document.count(word) + norm)
+        return total
+
+    rows, places = by_words(queries, [" ".join(words) for words in documents], 5)
+    assert rows.max() < 30, "nothing has the last query's word"
+    for row, query in enumerate(queries[:-1]):
+        scores = [score(query, words) for words in documents]
+        best = np.sort([value for value in scores if value])[::-1][:5]
+        assert np.allclose([scores[place] for place in places[rows == row]], best, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -101,6 +148,59 @@ def test_a_teacher_of_topics_tunes_a_student(default_encoder: BiEncoder, tmp_pat
     theirs = SentenceTransformer(str(tmp_path / "s"), device="cpu").encode(new)
     ours = BiEncoder(tmp_path / "s", precision="f32").encode(new)
     assert np.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_teacher_of_queries_and_documents_tunes_a_student(
+    default_model: str, tmp_path: Path
+) -> None:
+    """It reads a query first, and no other pairs; the student reads both with its prompts."""
+    table = read_table(OPINIONS)
+    texts, topics = table.text_column("text"), table.column("topic")
+    topic_of = dict(zip(texts, topics, strict=True))
+    queries, corpus = texts[::3], texts[1::3]
+    read = set()
+
+    def rule(one: str, other: str) -> float:
+        read.add((one, other))
+        return 3.0 if topic_of[one] == topic_of[other] else -3.0
+
+    BiEncoder(default_model).save(tmp_path / "prompted")
+    config = tmp_path / "prompted" / "config_sentence_transformers.json"
+    prompts = {"query": "question: ", "document": "answer: "}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": prompts}))
+    options: dict[str, Any] = {"teacher": Scores(rule), "budget": "12n", "queries": queries}
+    done = distill(corpus, tmp_path / "s", student=tmp_path / "prompted", how="tune", **options)
+    assert done.comparison is not None
+    assert done.comparison.difference > 0
+    assert {one for one, _ in read} <= {*queries}
+    assert {other for _, other in read} <= {*corpus}
+    fewest = 12 * 0.9 * len(queries)
+    assert len(read) < fewest + 6 * 0.1 * len(queries) + 1
+
+    student, before = (BiEncoder(tmp_path / name, precision="f32") for name in ("s", "prompted"))
+    assert student.prompts == before.prompts
+    new, gold = texts[2::3], np.array(topics)
+    right = gold[2::3][:, None] == gold[1::3]
+    means = []
+    for encoder in (before, student):
+        cosines = encoder.encode_query(new) @ encoder.encode_document(corpus).T
+        nearest = np.argsort(-cosines, axis=1)[:, :10]
+        means.append(np.take_along_axis(right, nearest, axis=1).mean())
+    assert means[1] > means[0]
+
+    mapped = distill(corpus, tmp_path / "m", student=tmp_path / "prompted", how="map", **options)
+    assert mapped.comparison is not None
+    assert mapped.comparison.difference > 0
+    with pytest.raises(InputError, match="queries= is for a cross-encoder"):
+        distill(corpus, tmp_path / "v", teacher=default_model, queries=queries)
+    with pytest.raises(InputError, match="3 different documents are too few"):
+        distill(corpus[:3], tmp_path / "d", student=tmp_path / "prompted", **options)
+    config.write_text(
+        json.dumps({**json.loads(config.read_text()), "default_prompt_name": "query"})
+    )
+    with pytest.raises(InputError, match="has a default prompt"):
+        distill(corpus, tmp_path / "p", student=tmp_path / "prompted", **options)
 
 
 @pytest.mark.slow

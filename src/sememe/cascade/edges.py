@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.neighbors import Neighbors
+from sememe.neighbors import Neighbors, nearest, self_join
 
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
@@ -29,13 +29,17 @@ class Edges:
     texts: int
 
     @classmethod
+    def of(cls, one: Rows, other: Rows, texts: int) -> "Edges":
+        """The edges between pairs of rows, in the order of the rows."""
+        numbers = np.unique(np.minimum(one, other) * texts + np.maximum(one, other))
+        return cls(numbers // max(texts, 1), numbers % max(texts, 1), texts)
+
+    @classmethod
     def between(cls, neighbors: Neighbors) -> "Edges":
-        """The edges from every text to its neighbours, in the order of their rows."""
+        """The edges from every text to its neighbours."""
         texts, size = neighbors.indices.shape
         rows = np.repeat(np.arange(texts), size)
-        others = neighbors.indices.ravel().astype(np.int64)
-        numbers = np.unique(np.minimum(rows, others) * texts + np.maximum(rows, others))
-        return cls(numbers // max(texts, 1), numbers % max(texts, 1), texts)
+        return cls.of(rows, neighbors.indices.ravel().astype(np.int64), texts)
 
     def __len__(self) -> int:
         return len(self.first)
@@ -86,6 +90,24 @@ class Edges:
         start = np.searchsorted(ends[order], np.arange(self.texts))
         rows = order[start[:, None] + np.arange(size)]
         return others[rows], np.tile(values, 2)[rows]
+
+
+def joined(vectors: Floats, size: int, queries: int = 0, progress: bool | None = None) -> Neighbors:
+    """The nearest neighbours of every text; of queries, the first rows, among the others and back.
+
+    There must be `size` texts of either kind, if there are queries.
+    """
+    if not queries:
+        return self_join(vectors, size, progress)
+    questions, documents = vectors[:queries], vectors[queries:]
+    there, back = (
+        nearest(documents, size, queries=questions),
+        nearest(questions, size, queries=documents),
+    )
+    return Neighbors(
+        np.vstack([there.indices + np.int32(queries), back.indices]),
+        np.vstack([there.similarity, back.similarity]),
+    )
 
 
 def standardized(values: Values) -> Values:

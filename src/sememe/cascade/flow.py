@@ -14,14 +14,14 @@ from functools import cached_property
 import numpy as np
 from scipy.special import expit, logit
 
-from sememe.cascade.edges import Edges, Floats, Values, standardized
+from sememe.cascade.edges import Edges, Floats, Values, joined, standardized
 from sememe.cascade.labels import Evidence, Gain
 from sememe.cascade.linear import LinearMap, Space, fit
 from sememe.cascade.report import CascadeReport, report
 from sememe.cascade.scores import Reader
 from sememe.cascade.trust import FEWEST, RESOLUTIONS, Partitions, Trust, judged, weight_of_map
 from sememe.costs import Budget
-from sememe.neighbors import Neighbors, self_join
+from sememe.neighbors import Neighbors
 from sememe.neighbors.communities import partitions
 from sememe.protocols import Scorer
 
@@ -63,6 +63,7 @@ def teach(
     budget: Budget | str | int = "3n",
     progress: bool | None = None,
     evidence: Evidence | None = None,
+    queries: int = 0,
 ) -> Cascade:
     """Let a cross-encoder teach vectors what it knows about their neighbours.
 
@@ -74,6 +75,8 @@ def teach(
         budget: how many pairs it may read: "3n", a number, a time such as "2min", or "all".
         progress: a progress bar: True, False, or None for one on a terminal.
         evidence: labels, which decide where their interval is clear of 0, and the gain wanted.
+        queries: how many texts, from the first, are queries: neighbours are then between these and
+            the others alone (`edges.joined`), and the cross-encoder reads a query first.
 
     Raises:
         InputError: a budget, a scorer or a score that cannot be used.
@@ -81,7 +84,7 @@ def teach(
     size = neighbors.indices.shape[1]
     lesson = Lesson.planned(Edges.between(neighbors))
     most = len(lesson.edges) + neighbors.indices.size
-    reader = Reader(scorer, texts, Budget.parse(budget), most, progress)
+    reader = Reader(scorer, texts, Budget.parse(budget), most, progress, queries=queries)
     target = None if evidence is None else evidence.target
     if evidence is not None and target is not None:
         evidence = replace(evidence, looks=1 + reader.remaining // _step(len(texts)))
@@ -118,7 +121,7 @@ def teach(
     rounds = 1
     if trust.tau >= _SECOND_ROUND_FROM and reader.remaining and target is None:
         moved = student.map().move(vectors)
-        lesson = lesson.joined_by(Edges.between(self_join(moved, size, progress)))
+        lesson = lesson.joined_by(Edges.between(joined(moved, size, queries, progress)))
         lesson = lesson.read(len(lesson.edges), reader)
         student = replace(Student.of(lesson, space), rho=student.rho)
         rounds = 2

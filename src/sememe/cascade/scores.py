@@ -153,6 +153,9 @@ class Reader:
         budget: pairs, or a time, which begins now.
         most: how many pairs there are to read.
         progress: a progress bar: True, False, or None for one on a terminal.
+        queries: how many texts, from the first, are queries, which are read before the text that
+            they are paired with. 0 for none: every pair is then read in the order of its texts, so
+            that it is the same one in every run.
 
     Attributes:
         budget: how many pairs may be read; None where it is a time.
@@ -171,8 +174,11 @@ class Reader:
         budget: Budget,
         most: int,
         progress: bool | None = None,
+        *,
+        queries: int = 0,
     ) -> None:
         self.texts = texts
+        self._queries = queries
         self.budget = None if budget.seconds else min(most, budget.count(len(texts)))
         self._limit = most if self.budget is None else self.budget
         self.spent = self.cached = 0
@@ -201,8 +207,6 @@ class Reader:
     def read(self, first: Rows, second: Rows) -> Values:
         """The logits of pairs of texts, clipped; fewer, from the start, where the time is over.
 
-        Every pair is read in the order of its texts, so that it is the same one in every run.
-
         Args:
             first: int64 (pairs,), rows of the texts.
             second: int64 (pairs,).
@@ -212,7 +216,9 @@ class Reader:
         """
         started = time.perf_counter()
         ends = zip(first.tolist(), second.tolist(), strict=True)
-        pairs = [_ordered(self.texts[one], self.texts[other]) for one, other in ends]
+        pairs = [(self.texts[one], self.texts[other]) for one, other in ends]
+        if not self._queries:
+            pairs = [(min(pair), max(pair)) for pair in pairs]
         scores = self._cache.get(pairs) if self._cache else {}
         cached = len(scores)
         missing = [pair for pair in pairs if pair not in scores]
@@ -272,7 +278,8 @@ class Reader:
         if self._is_announced:
             return
         self._is_announced = True
-        every = len(self.texts) * (len(self.texts) - 1) // 2
+        count, queries = len(self.texts), self._queries
+        every = queries * (count - queries) if queries else count * (count - 1) // 2
         pairs = self.spent + self.remaining
         speed = rate(self._work) or np.inf
         warn(
@@ -288,10 +295,6 @@ class Reader:
             with np.errstate(divide="ignore"):
                 scores = np.log(np.clip(scores, 0, 1)) - np.log1p(-np.clip(scores, 0, 1))
         return np.clip(scores, -CLIP, CLIP)
-
-
-def _ordered(one: str, other: str) -> Pair:
-    return (one, other) if one <= other else (other, one)
 
 
 def _options(scorer: Scorer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from sememe.cli import parser as cli
 
 _EXAMPLES = """\
 sememe distill tickets.csv --column body --teacher path/to/a/cross-encoder -o my-student
+sememe distill articles.csv --queries questions.txt --teacher my-reranker --tune -o my-student
 sememe distill tickets.csv --column body --static --dim 256 -o my-static-student
 sememe distill texts.txt --teacher a-large-encoder --layers 4 -o my-small-encoder
 sememe distill texts.txt --teacher vectors.npy --student all-MiniLM-L6-v2 -o my-student"""
@@ -32,6 +33,8 @@ def add_commands(commands: cli.Commands) -> None:
     add("--teacher T...", "a cross-encoder, a bi-encoder, or x.npy or x.parquet with a vector for "
         f"each row of FILE; several of a kind teach together (default: {cli.DEFAULT_MODEL})",
         default=[cli.DEFAULT_MODEL])
+    add("--queries FILE", "of a search: FILE above is the corpus, and a cross-encoder that reads a "
+        "query and a document teaches")
     add("--student S", "the bi-encoder that learns, or whose tokens a static student has (default: "
         f"the teacher where it can be, else {cli.DEFAULT_MODEL})")
     way = partial(cli.option, parser.add_mutually_exclusive_group())
@@ -42,9 +45,9 @@ def add_commands(commands: cli.Commands) -> None:
         "vectors, and takes longer", dest="how", action="store_const", const="tune")
     add("--dim N", "the size of the student's vectors, where the teacher gives vectors",
         type=cli.whole_number)
-    add("--budget B", "how many pairs a cross-encoder reads: 3n (three for each text), a number, a "
-        "time such as 2min, or all (default: 3n, with --tune 20n); else how long training takes "
-        "(default: 10min)")
+    add("--budget B", "how many pairs a cross-encoder reads: 3n (three for each text or query), "
+        "a number, a time such as 2min, or all (default: 3n, with --tune or --queries 20n); else "
+        "how long training takes (default: 10min)")
     add("--dev GOLD", "labelled data, by which student and teacher are judged too")
     add("--seed N", "seed of which texts are held out", type=int, default=0)
     cli.add_json(parser, "the outcome")
@@ -55,9 +58,12 @@ def _run(options: argparse.Namespace) -> int:
     from sememe.evaluation.outcome import summary
     from sememe.tables import read_texts
 
-    cli.check_outputs([options.file], {"-o": options.output})
+    files = [options.file, *filter(None, [options.queries])]
+    cli.check_outputs(files, {"-o": options.output})
     texts = read_texts(options.file, options.column)
     how = cli.arguments(options, sememe.distill)
+    if options.queries:
+        how["queries"] = read_texts(options.queries)
     how["teacher"] = options.teacher if len(options.teacher) > 1 else options.teacher[0]
     outcome = sememe.distill(texts, **how)
     page = f"{options.output}: the student and distillation.html"

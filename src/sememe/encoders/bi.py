@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk
     from sememe.jobs import FileRows
 
-_QUERY_PROMPTS = ("query",)
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+QUERY_PROMPTS = ("query",)
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 class BiEncoder(OpenedModel):
@@ -296,11 +296,11 @@ class BiEncoder(OpenedModel):
 
     def encode_query(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode questions: with the prompt named `query`, where the checkpoint has one."""
-        return self.encode(texts, **self._with_prompt(_QUERY_PROMPTS, **options))
+        return self.encode(texts, **self._with_prompt(QUERY_PROMPTS, **options))
 
     def encode_document(self, texts: str | Iterable[str], **options: Any) -> Vectors:
         """Encode documents: with the prompt `document`, `passage` or `corpus`, if there is one."""
-        return self.encode(texts, **self._with_prompt(_DOCUMENT_PROMPTS, **options))
+        return self.encode(texts, **self._with_prompt(DOCUMENT_PROMPTS, **options))
 
     def encode_parts(
         self,
@@ -326,7 +326,7 @@ class BiEncoder(OpenedModel):
             >>> [len(vectors) for vectors in encoder.encode_parts([["a", "b"], ["c"]])]
             [2, 1]
         """
-        options = self._options.check(normalize=normalize, **self._with_prompt(_DOCUMENT_PROMPTS))
+        options = self._options.check(normalize=normalize, **self._with_prompt(DOCUMENT_PROMPTS))
         first, halves = 0, HalfPairs()
         with self._work(total, progress) as work:
             for part in parts:
@@ -361,7 +361,7 @@ class BiEncoder(OpenedModel):
             >>> encoder.passages(["Cats purr. Dogs bark."], tokens=4, overlap=0)
             [[(0, 10), (11, 21)]]
         """
-        prompt = self._options.check(**self._with_prompt(_DOCUMENT_PROMPTS)).prompt
+        prompt = self._options.check(**self._with_prompt(DOCUMENT_PROMPTS)).prompt
         return self._texts.split(prompt, check_texts(texts), tokens, overlap)
 
     def similarity(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Vectors:

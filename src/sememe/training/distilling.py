@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from sememe.arguments import one_of, shown, whole_number
-from sememe.cascade import teach
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.checkpoint.write import check_target, new_folder
 from sememe.costs import Budget, duration
 from sememe.data import Data, Examples, load
 from sememe.encoders import BiEncoder
-from sememe.encoders.opening import as_encoder, encoded
-from sememe.errors import InputError, SememeWarning, warn
+from sememe.encoders.opening import as_encoder
+from sememe.encoders.quantization import quantize
+from sememe.errors import InputError, SememeError, SememeWarning, warn
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
 from sememe.evaluation.outcome import (
     ON_REQUEST,
@@ -38,23 +37,21 @@ from sememe.evaluation.outcome import (
     write_outcome,
 )
 from sememe.jobs import Job
-from sememe.neighbors import self_join
-from sememe.neighbors.communities import neighborhood_size
 from sememe.protocols import Encoder, Scorer
 from sememe.text import check_texts
 from sememe.training.lessons import (
     Floats,
-    Lessons,
     Student,
     Task,
-    exam,
     fidelity,
     once,
     order,
+    split,
     write_map,
 )
+from sememe.training.proposals import pools
 from sememe.training.static_student import fit_static
-from sememe.training.teachers import identity, open_teacher, scored_by
+from sememe.training.teachers import identity, open_teacher
 
 HOWS = {
     "map": "scores", "tune": "scores", "static": "vectors", "layers": "vectors",
@@ -62,8 +59,8 @@ HOWS = {
 }  # fmt: skip
 """The ways, and what a teacher must give for each."""
 
-_PAIRS = {"map": "3n", "tune": "20n"}
 _TIME = "10min"
+_CALIBRATED = 1000  # texts on which int8 ranges are measured
 _WORDS = ("by the student", "by the same vectors untaught", "what you had")
 
 Teacher = Encoder | Scorer | str | os.PathLike[str] | Floats
@@ -75,6 +72,7 @@ def distill(
     output: StrPath,
     *,
     teacher: Teacher | Sequence[Teacher],
+    queries: Sequence[str] | None = None,
     student: BiEncoder | StrPath | None = None,
     how: str = "auto",
     layers: int | None = None,
@@ -91,13 +89,18 @@ def distill(
     Interrupted, the same call resumes where it stopped.
 
     Args:
-        texts: at least 200 different ones, such as the student will read.
+        texts: at least 200 different ones, such as the student will read; or, with `queries`, the
+            corpus of a search, of 20 documents or more.
         output: a new or empty folder for the student, which `BiEncoder` and sentence-transformers
             open; distillation.html and distillation.json there say how good it is.
         teacher: a cross-encoder or anything with `.score(pairs)`; a bi-encoder or anything with
             `.encode(texts)`; the name of either; vectors, float (n, size), a row a text, or a file
             of them (x.npy, or x.parquet with a column `vector`); or a list of cross-encoders, whose
             logits are averaged, or of encoders, whose vectors are joined.
+        queries: of a search, at least 200 different ones, if a cross-encoder that reads a query and
+            a document teaches. Their nearest documents, those with the same words and some at
+            random are scored. The student reads both with its prompts, and what is held out is a
+            tenth of the queries.
         student: the bi-encoder that learns, or whose tokens a static student has. None for the
             teacher, where it has layers and tokens, else all-MiniLM-L6-v2.
         how: "map", from a cross-encoder: the student, and a Dense module behind it that moves its
@@ -108,8 +111,9 @@ def distill(
             trained; "vectors": all of them. "auto" goes by the teacher and the other options.
         layers: how many layers "layers" keeps; None for half of them.
         dim: the size of the student's vectors; None is the teacher's.
-        budget: of a cross-encoder, how many pairs it may read: "3n", a number, a time, or "all"
-            (None: "3n", to tune "20n"); of vectors, how long training may take (None: "10min").
+        budget: of a cross-encoder, how many pairs it may read: "3n" (three for each text or, if
+            there are queries, for each of these), a number, a time, or "all" (None: "3n", to tune
+            or with queries "20n"); of vectors, how long training may take (None: "10min").
         dev: labelled data (see `sememe.data.load`) by which student and teacher are judged too.
         seed: of which texts are held out, and of training.
         progress: as everywhere.
@@ -133,14 +137,22 @@ def distill(
     one_of("how", how, ("auto", *HOWS))
     target = check_target(output)
     texts, source = check_texts(texts), open_teacher(teacher)
+    corpus = None
+    if queries is not None:
+        corpus, texts = texts, check_texts(queries, name="queries")
     choice = _way(how, source, student, layers, dim)
     way = choice.value
     if dim is not None:
         whole_number("dim", dim)
         if HOWS[way] == "scores":
             raise InputError(f"dim={dim}: how={way!r} keeps the student's size; leave dim= out.")
-    allowed = _budget(budget, way)
-    lessons = Lessons.split(texts, seed)
+    if queries is not None and HOWS[way] != "scores":
+        raise InputError(
+            f"queries= is for a cross-encoder, and how={way!r} learns vectors: put the queries "
+            "among the texts."
+        )
+    allowed = _budget(budget, way, "3n" if way == "map" and queries is None else "20n")
+    rows = split(texts, seed)
     if student is None:
         student = source if isinstance(source, BiEncoder) else DEFAULT_MODEL
     encoder = _checked(as_encoder(student), way)
@@ -149,13 +161,13 @@ def distill(
     if way == "layers" and layers is None:
         layers = max(2, encoder._checkpoint.layers // 2)
     facts = {
-        "texts": sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
+        "texts": _digest(texts), "corpus": None if corpus is None else _digest(corpus),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
         "budget": str(allowed), "layers": layers, "dim": dim, "seed": seed,
     }  # fmt: skip
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
-        task = Task(lessons, source, encoder, job, allowed, seed, progress)
+        task = Task(texts, rows, source, encoder, job, allowed, seed, progress, corpus)
         if way == "map":
             result = _map(task)
         elif way == "static":
@@ -175,13 +187,16 @@ def distill(
                 further.append(replace(examiner, metric=f"the teacher's {examiner.metric}"))
                 choices.append(_praise(examiner, last, "the student after"))
         report_choices(choices)
-        title = f"{Path(encoder.model).name}, taught from {len(lessons.train):,} texts"
+        kind = "texts" if corpus is None else "queries"
+        title = f"{Path(encoder.model).name}, taught from {len(rows[0]):,} {kind}"
         outcome = Outcome(
             target, title, choices, result.precision, result.history, first, last, (*further,),
             words=_WORDS, sample="held out" if gold is None else f"of {gold.name}",
         )  # fmt: skip
         with saving_explained(target, work), new_folder(target) as folder:
             result.write(folder)
+            if way in ("tune", "layers", "vectors"):
+                choices.append(_int8(folder, task.texts))
             size = sum(path.stat().st_size for path in folder.rglob("*"))
             spent = duration(time.monotonic() - began)
             choices += [
@@ -230,9 +245,9 @@ def _way(how: str, teacher: Any, student: Any, layers: int | None, dim: int | No
     return choice
 
 
-def _budget(budget: Any, way: str) -> Budget:
+def _budget(budget: Any, way: str, pairs: str) -> Budget:
     if HOWS[way] == "scores":
-        return Budget.parse(_PAIRS[way] if budget is None else budget)
+        return Budget.parse(pairs if budget is None else budget)
     allowed = Budget.parse(_TIME if budget is None else budget)
     if not allowed.seconds:
         raise InputError(f"budget={shown(budget)}: no pairs are scored; give a time, as {_TIME!r}.")
@@ -249,6 +264,10 @@ def _checked(student: Any, way: str) -> BiEncoder:
             "transformer whose vectors are whole."
         )
     return student
+
+
+def _digest(texts: list[str]) -> str:
+    return sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _on(gold: Examples, encode: Compute) -> Measurement:
@@ -285,12 +304,21 @@ def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
+def _int8(folder: Path, texts: list[str]) -> Choice:
+    """Measure the int8 ranges of new weights; that they cannot be is no reason to lose these."""
+    some = texts[:: -(-len(texts) // _CALIBRATED)]
+    try:
+        fidelity = quantize(folder, texts=some, source="texts that taught it")[0].fidelity
+    except (SememeError, OSError) as error:
+        return Choice("int8", "not measured", str(error))
+    return Choice("int8", "measured", f"{fidelity} with float32, on {fidelity.texts} texts")
+
+
 def _map(task: Task) -> Student:
     """The student's own checkpoint with the cascade's map behind it."""
-    encode = once(partial(encoded, task.student, progress=task.progress))
-    vectors, held = encode(task.texts), encode(task.held)
-    neighbors = self_join(vectors, neighborhood_size(len(vectors)), task.progress)
-    cascade = teach(task.texts, vectors, neighbors, task.teacher, task.budget, task.progress)
+    pool, held, encode = pools(task)
+    budget = task.budget if task.budget.seconds else Budget(pairs=pool.count(task.budget))
+    cascade = pool.taught(task, budget)
     linear_map = cascade.map
     if linear_map is None:
         raise InputError(f"There is no student. {cascade.report.why}")
@@ -299,5 +327,5 @@ def _map(task: Task) -> Student:
         lambda texts: linear_map.move(encode(texts)),
         [Choice("trust", "yes", str(cascade.report))],
         lambda folder: write_map(task.checkpoint, folder, linear_map),
-        exam(task.held, held, scored_by(task.teacher, task.held, task.progress)),
+        held.exam(task),
     )

@@ -33,31 +33,22 @@ _NEAREST = 3  # neighbours of each text held out that the teacher judges
 _TIE = 1e-6  # two judgements that lie no farther apart have no order
 
 
-@dataclass(frozen=True)
-class Lessons:
-    """Different texts: those that teach, and those held out, as rows of what the user passed."""
+def split(texts: list[str], seed: int) -> tuple[Rows, Rows]:
+    """The rows of different texts: of those that teach, and of those held out, a tenth.
 
-    texts: list[str]
-    train: Rows
-    held: Rows
-
-    @classmethod
-    def split(cls, texts: list[str], seed: int) -> "Lessons":
-        """A tenth is held out, 2,000 at the most; InputError for fewer than 200 different texts."""
-        first = {text: row for row, text in reversed(list(enumerate(texts))) if text.strip()}
-        rows = np.array(sorted(first.values()), np.int64)
-        if len(rows) < _FEWEST:
-            raise InputError(
-                f"{len(rows)} different texts are too few to distil from: give at least {_FEWEST}, "
-                "and better some thousands, such as the student will read."
-            )
-        rows = np.random.default_rng(seed).permutation(rows)
-        held = min(_MOST_HELD_OUT, round(_HELD_OUT * len(rows)))
-        return cls(texts, np.sort(rows[held:]), np.sort(rows[:held]))
-
-    def of(self, rows: Rows) -> list[str]:
-        """The texts of some rows."""
-        return [self.texts[row] for row in rows]
+    Raises:
+        InputError: fewer than 200 different texts.
+    """
+    first = {text: row for row, text in reversed(list(enumerate(texts))) if text.strip()}
+    rows = np.array(sorted(first.values()), np.int64)
+    if len(rows) < _FEWEST:
+        raise InputError(
+            f"{len(rows)} different texts are too few to distil from: give at least {_FEWEST}, and "
+            "better some thousands, such as the student will read."
+        )
+    rows = np.random.default_rng(seed).permutation(rows)
+    held = min(_MOST_HELD_OUT, round(_HELD_OUT * len(rows)))
+    return np.sort(rows[held:]), np.sort(rows[:held])
 
 
 @dataclass(frozen=True)
@@ -65,38 +56,42 @@ class Task:
     """Who teaches whom, from which texts.
 
     Attributes:
-        lessons: the texts.
+        passed: the texts as the user passed them; of a search, the queries.
+        rows: of different ones: those that teach, and those held out.
         teacher: what has `.score(pairs)` or `.encode(texts)`, or vectors, float (n, dim).
         student: the bi-encoder that learns, or whose tokens are taken.
         job: where the teacher's vectors and the state of training are kept.
         budget: how many pairs a cross-encoder may read, or how long training may take.
         seed: of the order of texts.
         progress: as everywhere.
+        corpus: of a search, what the queries are asked of; else None.
     """
 
-    lessons: Lessons
+    passed: list[str]
+    rows: tuple[Rows, Rows]
     teacher: Any
     student: BiEncoder
     job: Job
     budget: Budget
     seed: int
     progress: bool | None
+    corpus: list[str] | None = None
 
     @property
     def texts(self) -> list[str]:
         """Those that teach."""
-        return self.lessons.of(self.lessons.train)
+        return [self.passed[row] for row in self.rows[0]]
+
+    @property
+    def held(self) -> list[str]:
+        """Those held out."""
+        return [self.passed[row] for row in self.rows[1]]
 
     @property
     def checkpoint(self) -> Checkpoint:
         """The student's, with the pooling that it was opened with."""
         student = self.student
         return replace(student._checkpoint, pooling=student._pooling, scoring=None)
-
-    @property
-    def held(self) -> list[str]:
-        """Those held out."""
-        return self.lessons.of(self.lessons.held)
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ class Student:
 
 
 def exam(
-    texts: Sequence[str], vectors: Floats, judge: Callable[[Rows, Rows], Any], seed: int = 0
+    texts: Sequence[str], vectors: Floats, judge: Callable[[Rows, Rows], Any], queries: int = 0
 ) -> Examples:
     """Scored pairs of texts held out: of each its nearest others, and as many at random.
 
@@ -121,16 +116,19 @@ def exam(
         texts: n texts.
         vectors: float32 (n, dim), by which they are near.
         judge: the teacher's judgement of pairs of rows.
-        seed: of the pairs at random.
+        queries: how many, from the first, are queries, which are paired with the rest; 0 for none.
 
     Raises:
         InputError: the teacher judges all of them alike.
     """
-    others = nearest(vectors, min(_NEAREST, len(texts) - 1)).indices.astype(np.int64)
-    first = np.repeat(np.arange(len(texts)), others.shape[1])
-    steps = np.random.default_rng(seed).integers(1, len(texts), len(first))
-    second = np.concatenate([others.ravel(), (first + steps) % len(texts)])
-    first = np.tile(first, 2)
+    others = vectors[queries:]
+    near = nearest(
+        others, min(_NEAREST, len(others) - 1), queries=vectors[:queries] if queries else None
+    )
+    first = np.repeat(np.arange(len(near.indices)), near.indices.shape[1])
+    steps = np.random.default_rng(0).integers(1, len(others), len(first))
+    second = np.concatenate([near.indices.ravel().astype(np.int64), (first + steps) % len(others)])
+    first, second = np.tile(first, 2), second + queries
     judgement = np.asarray(judge(first, second), np.float64)
     low, spread = judgement.min(), np.ptp(judgement)
     if spread < _TIE:

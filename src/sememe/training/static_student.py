@@ -14,7 +14,6 @@ from scipy.sparse import csr_array, diags_array
 
 from sememe.cascade.linear import conjugate_gradients
 from sememe.encoders.vocabulary import Vocabulary
-from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.neighbors import normalized
 from sememe.training.lessons import Floats, Student, Task, cosines_of, exam
@@ -34,9 +33,7 @@ def fit_static(task: Task, dim: int | None) -> Student:
     Raises:
         InputError: a teacher that cannot teach, or a dim that it does not have.
     """
-    targets, held = teacher_vectors(task)
-    if dim is not None and dim > targets.shape[1]:
-        raise InputError(f"dim={dim}: the teacher's vectors have {targets.shape[1]} components.")
+    targets, held = teacher_vectors(task, dim)
     vocabulary = Vocabulary(task.student)
     start = vocabulary.vectors() * frequency_weights(vocabulary.size)[:, None]
     if vocabulary.unknown is not None:

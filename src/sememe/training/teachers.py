@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sememe.arguments import shown
-from sememe.cascade.scores import Reader
 from sememe.checkpoint import read
-from sememe.costs import Budget, warn_of_duration
+from sememe.costs import warn_of_duration
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import encoded
-from sememe.errors import CostWarning, InputError
+from sememe.errors import InputError
 from sememe.jobs import Job
 from sememe.neighbors import as_vectors, normalized
-from sememe.protocols import Scorer
 from sememe.tables import read_table
-from sememe.training.lessons import Floats, Rows, Task
+from sememe.training.lessons import Floats, Task
 
 _SHARD = 8192  # texts whose vectors are saved together
 
@@ -92,30 +88,31 @@ def identity(teacher: Any) -> str:
     return "+".join(getattr(each, "fingerprint", type(each).__name__) for each in several)
 
 
-def teacher_vectors(task: Task) -> tuple[Floats, Floats]:
-    """Unit vectors, float32 (n, dim), of the texts that teach, and of those held out.
+def teacher_vectors(task: Task, dim: int | None) -> tuple[Floats, Floats]:
+    """Unit vectors, float32 (n, size), of the texts that teach, and of those held out.
 
     Raises:
-        InputError: vectors of another number of rows, with a NaN, or all alike.
+        InputError: vectors of another number of rows, with a NaN, all alike, or shorter than `dim`.
         JobError: they cannot be kept, as on a full disk.
     """
-    lessons, teacher = task.lessons, task.teacher
-    rows = np.concatenate([lessons.train, lessons.held])
+    teacher = task.teacher
     if callable(getattr(teacher, "encode", None)):
         encode = partial(encoded, teacher, progress=task.progress)
-        vectors = kept_vectors(encode, lessons.of(rows), task.job)
+        vectors = kept_vectors(encode, task.texts + task.held, task.job)
     else:
         vectors = as_vectors(teacher, name="teacher's vectors")
-        if len(vectors) != len(lessons.texts):
+        if len(vectors) != len(task.passed):
             raise InputError(
-                f"teacher holds {len(vectors):,} vectors for {len(lessons.texts):,} texts: give a "
+                f"teacher holds {len(vectors):,} vectors for {len(task.passed):,} texts: give a "
                 "row a text."
             )
-        vectors = vectors[rows]
+        vectors = vectors[np.concatenate(task.rows)]
     if np.ptp(vectors, axis=0).max() < 1e-6:
         raise InputError("the teacher gives every text the same vector: there is nothing to learn.")
-    vectors = normalized(vectors)
-    return vectors[: len(lessons.train)], vectors[len(lessons.train) :]
+    if dim is not None and dim > vectors.shape[1]:
+        raise InputError(f"dim={dim}: the teacher's vectors have {vectors.shape[1]} components.")
+    first, second = np.split(normalized(vectors), [len(task.rows[0])])
+    return first, second
 
 
 def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job) -> Floats:
@@ -131,17 +128,3 @@ def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job)
             seconds = (time.monotonic() - began) * (len(texts) / len(part) - 1)
             warn_of_duration(f"{len(texts):,} vectors", seconds)
     return np.concatenate([np.load(path) for path in job.finish(len(parts))])
-
-
-def scored_by(
-    teacher: Scorer, texts: list[str], progress: bool | None
-) -> Callable[[Rows, Rows], NDArray[np.float64]]:
-    """The teacher's logits of pairs of the texts, given their rows."""
-
-    def judge(first: Rows, second: Rows) -> NDArray[np.float64]:
-        reader = Reader(teacher, texts, Budget(), len(first), progress)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CostWarning)  # of a tenth of what was said already
-            return reader.read(first, second)
-
-    return judge

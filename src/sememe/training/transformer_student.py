@@ -84,27 +84,22 @@ def regress(task: Task, layers: int | None, dim: int | None) -> Student:
         InputError: layers or a size that there are not, or a teacher that cannot teach.
         JobError: a full disk; what is done is kept.
     """
-    targets, held = teacher_vectors(task)
+    targets, held = teacher_vectors(task, dim)
     texts, folder = task.texts, task.job.folder
     if dim is not None:
-        if dim > targets.shape[1]:
-            raise InputError(
-                f"dim={dim}: the teacher's vectors have {targets.shape[1]} components."
-            )
         targets = normalized(targets @ principal_axes(targets, dim))
     plain = task.checkpoint
     if layers is not None:
         plain = _cut(plain, layers, new_folder(folder / "cut"))
     torch.manual_seed(task.seed)
-    tower = untaught = StudentTower(plain)
+    untaught = StudentTower(plain)
     if dim is not None or untaught.dim != targets.shape[1]:
         begin = normalized(untaught.encode(texts[:_FITTED]))
         matrix = linear_map(begin, targets[:_FITTED]).T
         start = new_folder(folder / "start")
         write_with_dense(plain, start, matrix)
-        tower = StudentTower(replace(read(start), name=plain.name))
-    elif tower is untaught:
-        tower = StudentTower(plain)
+        plain = replace(read(start), name=plain.name)
+    tower = StudentTower(plain)
     half = len(held) // 2
     chooses, judges = (
         exam(task.held[part], held[part], cosines_of(held[part]))

@@ -7,35 +7,31 @@ cross-encoder knows neighbours and not what lies far apart.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from sememe.cascade import teach
 from sememe.cascade.edges import Edges, Values, standardized
 from sememe.cascade.scores import Reader
 from sememe.checkpoint import read
 from sememe.costs import Budget
 from sememe.data.examples import Example
-from sememe.encoders.opening import encoded
 from sememe.errors import InputError
 from sememe.evaluation.outcome import Choice, History
-from sememe.neighbors import Neighbors, normalized, self_join
-from sememe.neighbors.communities import neighborhood_size
-from sememe.training.lessons import Floats, Student, Task, exam, fidelity, once, write_map
+from sememe.neighbors import normalized
+from sememe.training.lessons import Floats, Student, Task, fidelity, write_map
 from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
+from sememe.training.proposals import Pool, pools
 from sememe.training.settings import TrainingSettings
-from sememe.training.teachers import scored_by
 from sememe.training.trainer import Objective, Trainer
 from sememe.training.transformer_student import StudentTower, new_folder
 
 _ROUNDS = 2
 _FOR_MAP = 3  # pairs a text
-_FAR = 4  # how many times as many neighbours are proposed as a graph has
+_PROPOSED = 3  # kinds of pairs in a round, each as many as a text has neighbours
 _GROUP, _GROUPS = 8, 8  # texts that are near each other, and such groups in a batch
-_EPOCHS, _RATE = 1, 1e-4
+_RATE = 1e-4
 _STEP = 0.5  # standard deviations of cosines for one of what they leave of the scores
 
 
@@ -69,27 +65,23 @@ class NeighborhoodLoss(Loss):
 
 @dataclass(frozen=True)
 class _Groups:
-    """Each text with others that it was scored with, drawn anew in every epoch."""
+    """The first texts (queries, if there are some), each with others that it was scored with."""
 
     texts: Sequence[str]
+    anchors: int
     partners: csr_array
-    epochs: int
     seed: int
 
     def __len__(self) -> int:
-        return max(2, self.epochs * len(self.texts) // _GROUP)
+        return max(2, len(self.texts) // _GROUP)
 
     def __getitem__(self, i: int) -> Example:
         random = np.random.default_rng([self.seed, i])
-        anchor = int(random.integers(len(self.texts)))
+        anchor = int(random.integers(self.anchors))
         starts = self.partners.indptr
         others = self.partners.indices[starts[anchor] : starts[anchor + 1]]
-        size = _GROUP - 1
-        drawn = (
-            random.choice(others, size, replace=len(others) < size)
-            if len(others)
-            else [anchor] * size
-        )
+        others = others if len(others) else np.array([anchor])
+        drawn = random.choice(others, _GROUP - 1, replace=len(others) < _GROUP - 1)
         rows = (anchor, *map(int, drawn))
         return Example(tuple(self.texts[row] for row in rows), rows)
 
@@ -106,12 +98,9 @@ def tune(task: Task, *, vouched: bool) -> Student:
         InputError: a teacher that is neither vouched for nor trusted.
         JobError: a full disk; what is done is kept.
     """
-    texts, held, teacher, progress = task.texts, task.held, task.teacher, task.progress
-    encode = once(partial(encoded, task.student, progress=progress))
-    vectors, held_vectors = encode(texts), encode(held)
-    size = neighborhood_size(len(texts))
-    first, rest = _shared(task.budget, len(texts))
-    cascade = teach(texts, vectors, self_join(vectors, size, progress), teacher, first, progress)
+    pool, held, encode = pools(task)
+    first, rest = _shared(task.budget, pool)
+    cascade = pool.taught(task, first)
     begin, lesson = task.checkpoint, cascade.lesson
     if cascade.map is not None:
         start = new_folder(task.job.folder / "start")
@@ -124,36 +113,33 @@ def tune(task: Task, *, vouched: bool) -> Student:
         )
     torch.manual_seed(task.seed)
     tower = StudentTower(begin)
-    half = len(held) // 2
-    chooses, judges = (
-        exam(held[part], held_vectors[part], scored_by(teacher, held[part], progress))
-        for part in (slice(half), slice(half, None))
-    )
-    reader = Reader(teacher, texts, rest, 2 * _FAR * size * len(texts), progress)
+    half = held.anchors // 2
+    chooses, judges = (held.exam(task, part) for part in (slice(half), slice(half, None)))
+    most = _ROUNDS * _PROPOSED * pool.size * pool.anchors
+    reader = Reader(task.teacher, pool.texts, rest, most, task.progress, queries=pool.queries)
     assert lesson is not None
     edges, logits, moved = lesson.scored, lesson.logits, cascade.vectors
     settings = TrainingSettings(
-        epochs=1, batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0,
-        seed=task.seed,
-    )  # fmt: skip
+        batch_size=_GROUPS, learning_rate=_RATE, weight_decay=0.0, seed=task.seed
+    )
     history = History()
     for number in range(1, _ROUNDS + 1):
-        new = _proposals(moved, size) - edges
+        new = pool.proposals(moved) - edges
         new = new[: reader.remaining // (_ROUNDS - number + 1)]
         read_now = reader.read(new.first, new.second)
         edges, logits = edges + new[: len(read_now)], np.append(logits, read_now)
         wanted = _wanted(edges, logits, cascade.vectors)
-        groups = _Groups(texts, wanted, _EPOCHS, task.seed + number)
+        groups = _Groups(pool.prompted, pool.anchors, wanted, task.seed + number)
         folder = task.job.folder / f"round-{number}"
         folder.mkdir(exist_ok=True)
         trainer = Trainer(
             tower, [Objective(groups, NeighborhoodLoss(wanted, cascade.vectors))], settings,
             measure=lambda t: fidelity(chooses, t.encode).value, folder=folder,
         )  # fmt: skip
-        history = _joined(history, trainer.run(progress))
+        history = _joined(history, trainer.run(task.progress))
         if not trainer.history.best:
             break  # it agrees with its teacher no better than before
-        moved = normalized(tower.encode(texts)) if number < _ROUNDS else moved
+        moved = normalized(tower.encode(pool.prompted)) if number < _ROUNDS else moved
     choices = [
         Choice("trust", "by labels" if cascade.map is None else "yes", cascade.report.why),
         Choice("rounds", number, "until the texts held out agreed no better with the teacher"),
@@ -161,23 +147,13 @@ def tune(task: Task, *, vouched: bool) -> Student:
     return Student(encode, tower.encode, choices, tower.save, judges, history, trainer.precision)
 
 
-def _shared(budget: Budget, texts: int) -> tuple[Budget, Budget]:
+def _shared(budget: Budget, pool: Pool) -> tuple[Budget, Budget]:
     """What the map may cost, and what is left."""
     if budget.seconds:
         return Budget(seconds=budget.seconds / 4), Budget(seconds=budget.seconds * 3 / 4)
-    pairs = budget.count(texts)
-    first = min(_FOR_MAP * texts, pairs)
+    pairs = pool.count(budget)
+    first = min(_FOR_MAP * len(pool.texts), pairs if pool.queries == 0 else pairs // 2)
     return Budget(pairs=first), Budget(pairs=pairs - first)
-
-
-def _proposals(vectors: Floats, size: int) -> Edges:
-    """Edges to the nearest neighbours, and as many to some of the band behind them, shuffled."""
-    random = np.random.default_rng(0)
-    wide = self_join(vectors, _FAR * size).indices
-    band = random.permuted(wide[:, size:], axis=1)[:, :size]
-    picked = np.hstack([wide[:, :size], band])
-    edges = Edges.between(Neighbors(picked, np.zeros(picked.shape, np.float32)))
-    return edges[random.permutation(len(edges))]
 
 
 def _wanted(edges: Edges, logits: Values, vectors: Floats) -> csr_array:
