@@ -18,7 +18,7 @@ from sememe.neighbors import normalized
 from sememe.tables import read_table
 from sememe.training.losses.loss import Outputs
 from sememe.training.proposals import Pool, by_words
-from sememe.training.tuning import NeighborhoodLoss, _wanted
+from sememe.training.tuning import NeighborhoodLoss, _target_cosines
 from tiny_models import Tiny
 
 pytestmark = [
@@ -58,11 +58,11 @@ def test_pairs_that_the_teacher_puts_higher_are_wanted_closer() -> None:
     edges = Edges(first, second, 30)
     cosines = edges.products(vectors, vectors)
     logits = 3 * cosines + random.normal(size=len(edges))
-    change = _wanted(edges, logits, vectors)[first, second] - cosines
+    change = _target_cosines(edges, logits, vectors)[first, second] - cosines
     centred = edges.centered(logits)
     slope, height = np.polyfit(cosines, centred, 1)
     assert np.corrcoef(change, centred - slope * cosines - height)[0, 1] > 0.999
-    same = _wanted(edges, np.zeros(len(edges)), vectors)[first, second]
+    same = _target_cosines(edges, np.zeros(len(edges)), vectors)[first, second]
     assert np.allclose(same, cosines, atol=1e-6), "a teacher of one score wants nothing else"
 
 

@@ -100,13 +100,13 @@ def joined(vectors: Floats, size: int, queries: int = 0, progress: bool | None =
     if not queries:
         return self_join(vectors, size, progress)
     questions, documents = vectors[:queries], vectors[queries:]
-    there, back = (
+    of_queries, of_documents = (
         nearest(documents, size, queries=questions),
         nearest(questions, size, queries=documents),
     )
     return Neighbors(
-        np.vstack([there.indices + np.int32(queries), back.indices]),
-        np.vstack([there.similarity, back.similarity]),
+        np.vstack([of_queries.indices + np.int32(queries), of_documents.indices]),
+        np.vstack([of_queries.similarity, of_documents.similarity]),
     )
 
 

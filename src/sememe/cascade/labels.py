@@ -104,8 +104,8 @@ class Labels:
             group = dict(zip((text for (text,) in reversed(rows)), targets[::-1], strict=True))
             texts = list(dict.fromkeys(text for (text,) in rows))
             if len(texts) > _MOST_TEXTS:
-                chosen = np.random.default_rng(0).choice(len(texts), _MOST_TEXTS, replace=False)
-                texts = [texts[row] for row in np.sort(chosen)]
+                sample = np.random.default_rng(0).choice(len(texts), _MOST_TEXTS, replace=False)
+                texts = [texts[row] for row in np.sort(sample)]
             ends = np.stack(np.triu_indices(len(texts), 1), axis=1)
             numbers = np.array([group[text] for text in texts])
             same = numbers[ends[:, 0]] == numbers[ends[:, 1]]

@@ -164,8 +164,8 @@ def stop_words(groups: Sequence[Sequence[str]]) -> frozenset[str]:
     lists = json.loads(Path(__file__).with_name("stop_words.json").read_text(encoding="utf-8"))
     hits = {language: sum(counts[word] for word in stop) for language, stop in lists.items()}
     most = max(hits.values())
-    chosen = [each for each, n in hits.items() if n >= _LANGUAGE * most] if most else ["english"]
-    return frozenset(word for language in chosen for word in lists[language])
+    languages = [each for each, n in hits.items() if n >= _LANGUAGE * most] if most else ["english"]
+    return frozenset(word for language in languages for word in lists[language])
 
 
 def class_phrases(groups: Sequence[Sequence[str]], stop: frozenset[str]) -> list[dict[str, str]]:

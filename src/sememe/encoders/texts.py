@@ -113,8 +113,8 @@ class Texts:
         pieces = list(chain(*parts))
         for batch, values in self._compute(self._pipeline, pieces, prompt, work, begins):
             rows = owners[batch.rows]
-            own = np.maximum(batch.lengths - (self._tokenizer.max_length - room), 1)
-            weights = np.where(sizes[rows] > 1, own, 1)[:, None]
+            content = np.maximum(batch.lengths - (self._tokenizer.max_length - room), 1)
+            weights = np.where(sizes[rows] > 1, content, 1)[:, None]
             np.add.at(vectors, rows, values * weights)
             np.add.at(totals, rows, weights)
         return vectors / totals

@@ -208,9 +208,9 @@ def _kept(candidate: Candidate, task: Task, digest: str, record: Record) -> Meas
     """The main figure of a candidate, from the record or measured now."""
     key = (candidate.fingerprint, digest, task.kind)
     empty = next(iter(task.measure(NOTHING).values()))
-    found = record.get(*key) if candidate.fingerprint else None
-    if found is not None:
-        return replace(empty, values=np.array(found["values"]), details=None)
+    stored = record.get(*key) if candidate.fingerprint else None
+    if stored is not None:
+        return replace(empty, values=np.array(stored["values"]), details=None)
     measurement = next(iter(candidate.measure(task).values()))
     if candidate.fingerprint:
         record.put({"values": np.asarray(measurement.values).tolist()}, *key)

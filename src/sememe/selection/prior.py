@@ -106,8 +106,8 @@ def combined(
     faded = np.clip((NO_WEIGHT - count) / (NO_WEIGHT - FULL_WEIGHT), 0, 1)
     if prior is None or not faded or not prior.is_order:
         return by_labels
-    known = {name: value for name, value in prior.values.items() if name in labels}
-    by_prior = standardized(known, families)
+    expected = {name: value for name, value in prior.values.items() if name in labels}
+    by_prior = standardized(expected, families)
     unknown = max(by_prior.values(), default=0.0)
     return {
         name: score + _WEIGHT * faded * by_prior.get(name, unknown)

@@ -23,10 +23,10 @@ def write_report(selection: "Selection", path: str | os.PathLike[str]) -> None:
     """Write one HTML file that opens offline; TableError where it cannot be written."""
     names, examples = disagreements(selection)
     has_choice = bool(selection.equals)
-    chosen = next(
+    choice = next(
         (row for row in selection.rows if has_choice and row.name == selection.choice), None
     )
-    figure = chosen.quality if chosen else None
+    figure = choice.quality if choice else None
     page = {
         "headline": selection.choice if has_choice else "No candidate keeps the limits",
         "summary": f"{selection.metric} {figure.with_margin()}" if figure else "",
@@ -43,7 +43,7 @@ def write_report(selection: "Selection", path: str | os.PathLike[str]) -> None:
                 "low": 100 * row.quality.low if row.quality else None,
                 "high": 100 * row.quality.high if row.quality else None,
                 "front": row.is_on_front,
-                "chosen": row is chosen,
+                "chosen": row is choice,
             }
             for row in selection.rows
             if row.projection is not None and (row.quality or row.prior is not None)
@@ -95,8 +95,8 @@ def _compared(selection: "Selection") -> list[str]:
     families = {each.name: each.family for each in selection.candidates}
     best: dict[str, str] = {}
     alive = sorted(selection.state.alive, key=lambda name: -selection.state.measured[name].value)
-    chosen = [selection.choice] * bool(selection.equals)
-    for name in [*chosen, *alive]:
+    choice = [selection.choice] * bool(selection.equals)
+    for name in [*choice, *alive]:
         best.setdefault(families[name], name)
     return list(best.values())[:_COMPARED]
 

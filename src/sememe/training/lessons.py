@@ -122,12 +122,12 @@ def exam(
         InputError: the teacher judges all of them alike.
     """
     others = vectors[queries:]
-    near = nearest(
+    neighbors = nearest(
         others, min(_NEAREST, len(others) - 1), queries=vectors[:queries] if queries else None
-    )
-    first = np.repeat(np.arange(len(near.indices)), near.indices.shape[1])
+    ).indices.astype(np.int64)
+    first = np.repeat(np.arange(len(neighbors)), neighbors.shape[1])
     steps = np.random.default_rng(0).integers(1, len(others), len(first))
-    second = np.concatenate([near.indices.ravel().astype(np.int64), (first + steps) % len(others)])
+    second = np.concatenate([neighbors.ravel(), (first + steps) % len(others)])
     first, second = np.tile(first, 2), second + queries
     judgement = np.asarray(judge(first, second), np.float64)
     low, spread = judgement.min(), np.ptp(judgement)

@@ -75,9 +75,9 @@ class Pool:
 
     def taught(self, task: Task, budget: Budget) -> Cascade:
         """What the teacher's scores of neighbours teach the student's vectors."""
-        near = joined(self.vectors, self.size, self.queries, task.progress)
+        neighbors = joined(self.vectors, self.size, self.queries, task.progress)
         return teach(
-            self.texts, self.vectors, near, task.teacher, budget, task.progress,
+            self.texts, self.vectors, neighbors, task.teacher, budget, task.progress,
             queries=self.queries,
         )  # fmt: skip
 
@@ -88,15 +88,15 @@ class Pool:
         """
         random, count = np.random.default_rng(0), len(self.texts)
         if self.queries:
-            asked, answers = vectors[: self.queries], vectors[self.queries :]
-            wide = nearest(answers, _FAR * self.size, queries=asked).indices
+            questions, answers = vectors[: self.queries], vectors[self.queries :]
+            wide = nearest(answers, _FAR * self.size, queries=questions).indices
         else:
             wide = self_join(vectors, _FAR * self.size).indices
         band = random.permuted(wide[:, self.size :], axis=1)[:, : self.size]
-        near = np.hstack([wide[:, : self.size], band]).astype(np.int64) + self.queries
-        rows = np.repeat(np.arange(len(near)), near.shape[1])
+        neighbors = np.hstack([wide[:, : self.size], band]).astype(np.int64) + self.queries
+        rows = np.repeat(np.arange(len(neighbors)), neighbors.shape[1])
         edges = Edges.of(
-            np.append(rows, self.others.first), np.append(near, self.others.second), count
+            np.append(rows, self.others.first), np.append(neighbors, self.others.second), count
         )
         return edges[random.permutation(len(edges))]
 
@@ -143,18 +143,18 @@ def pools(task: Task) -> tuple[Pool, Pool, Compute]:
 
     def pool(queries: list[str]) -> Pool:
         """The queries, and the documents that are near one of them."""
-        asked, random = encode([question + text for text in queries]), np.random.default_rng(0)
+        questions, random = encode([question + text for text in queries]), np.random.default_rng(0)
         size = neighborhood_size(len(queries) + len(documents))
-        near = nearest(vectors, size, queries=asked).indices
+        neighbors = nearest(vectors, size, queries=questions).indices
         drawn = random.integers(0, len(documents), len(queries))
         rows, hits = by_words(queries, documents, size)
         rows, others = np.append(np.arange(len(queries)), rows), np.append(drawn, hits)
-        kept, places = np.unique(np.append(others, near), return_inverse=True)
+        kept, places = np.unique(np.append(others, neighbors), return_inverse=True)
         texts = [documents[row] for row in kept]
         return Pool(
             queries + texts,
             [question + text for text in queries] + [document + text for text in texts],
-            np.vstack([asked, vectors[kept]]),
+            np.vstack([questions, vectors[kept]]),
             len(queries),
             Edges.of(rows, len(queries) + places[: len(others)], len(queries) + len(kept)),
         )
@@ -178,18 +178,20 @@ def by_words(queries: list[str], documents: list[str], size: int) -> tuple[Rows,
         return np.array(counts, np.float32), columns, np.cumsum([0, *map(len, words)])
 
     tables = counted(documents), counted(queries)
-    found, asked = (csr_array(table, shape=(len(table[2]) - 1, len(numbers))) for table in tables)
-    texts_with = np.bincount(found.indices, minlength=len(numbers))
+    answers, questions = (
+        csr_array(table, shape=(len(table[2]) - 1, len(numbers))) for table in tables
+    )
+    texts_with = np.bincount(answers.indices, minlength=len(numbers))
     rarity = np.log(1 + (len(documents) - texts_with + 0.5) / (texts_with + 0.5))
     rarity[texts_with > _COMMON] = 0
-    lengths = found.sum(axis=1)
+    lengths = answers.sum(axis=1)
     norms = _K1 * (1 - _B + _B * lengths / max(lengths.mean(), 1))
-    found.data *= (_K1 + 1) / (found.data + np.repeat(norms, np.diff(found.indptr)))
-    asked.data = rarity[asked.indices].astype(np.float32)
-    asked.eliminate_zeros()
-    transposed, rows, places = found.T.tocsr(), [], []
+    answers.data *= (_K1 + 1) / (answers.data + np.repeat(norms, np.diff(answers.indptr)))
+    questions.data = rarity[questions.indices].astype(np.float32)
+    questions.eliminate_zeros()
+    transposed, rows, places = answers.T.tocsr(), [], []
     for start in range(0, len(queries), _BLOCK):
-        scores = (asked[start : start + _BLOCK] @ transposed).tocsr()
+        scores = (questions[start : start + _BLOCK] @ transposed).tocsr()
         for row, (low, high) in enumerate(pairwise(scores.indptr), start):
             best = low + np.argsort(-scores.data[low:high], kind="stable")[:size]
             places.append(scores.indices[best].astype(np.int64))

@@ -36,29 +36,29 @@ _STEP = 0.5  # standard deviations of cosines for one of what they leave of the 
 
 
 class NeighborhoodLoss(Loss):
-    """Brings cosines of scored pairs to what is wanted, and keeps those of all other pairs.
+    """Brings cosines of scored pairs to their targets, and keeps those of all other pairs.
 
     Columns: g texts each; targets: their rows, int64 (n, g).
 
     Args:
-        wanted: float32 (texts, texts), the cosine that each scored pair is to have.
+        targets: float32 (texts, texts), the cosine that each scored pair is to have.
         before: float32 (texts, dim), unit vectors whose cosines other pairs keep.
     """
 
-    def __init__(self, wanted: csr_array, before: Floats) -> None:
+    def __init__(self, targets: csr_array, before: Floats) -> None:
         super().__init__()
-        self.wanted, self.before = wanted, before
+        self.targets, self.before = targets, before
 
     def forward(self, outputs: Outputs) -> Tensor:
         """The loss of groups of texts."""
         vectors, rows = unit(torch.cat(outputs.columns)), outputs.targets.T.flatten()
         cosines, places = vectors @ vectors.T, rows.cpu().numpy()
-        block = self.wanted[places][:, places].toarray()
-        wanted = torch.from_numpy(block).to(cosines)
+        block = self.targets[places][:, places].toarray()
+        targets = torch.from_numpy(block).to(cosines)
         old = self.before[places]
         before = torch.from_numpy(old @ old.T).to(cosines)
-        scored, other = wanted != 0, rows != rows[:, None]  # a cosine of 0 exactly is nobody's
-        learned = (cosines - wanted).square()[scored]
+        scored, other = targets != 0, rows != rows[:, None]  # a cosine of 0 exactly is nobody's
+        learned = (cosines - targets).square()[scored]
         held = (cosines - before).square()[other & ~scored]
         return sum(values.sum() / max(len(values), 1) for values in (learned, held))
 
@@ -128,12 +128,12 @@ def tune(task: Task, *, vouched: bool) -> Student:
         new = new[: reader.remaining // (_ROUNDS - number + 1)]
         read_now = reader.read(new.first, new.second)
         edges, logits = edges + new[: len(read_now)], np.append(logits, read_now)
-        wanted = _wanted(edges, logits, cascade.vectors)
-        groups = _Groups(pool.prompted, pool.anchors, wanted, task.seed + number)
+        targets = _target_cosines(edges, logits, cascade.vectors)
+        groups = _Groups(pool.prompted, pool.anchors, targets, task.seed + number)
         folder = task.job.folder / f"round-{number}"
         folder.mkdir(exist_ok=True)
         trainer = Trainer(
-            tower, [Objective(groups, NeighborhoodLoss(wanted, cascade.vectors))], settings,
+            tower, [Objective(groups, NeighborhoodLoss(targets, cascade.vectors))], settings,
             measure=lambda t: fidelity(chooses, t.encode).value, folder=folder,
         )  # fmt: skip
         history = _joined(history, trainer.run(task.progress))
@@ -156,7 +156,7 @@ def _shared(budget: Budget, pool: Pool) -> tuple[Budget, Budget]:
     return Budget(pairs=first), Budget(pairs=pairs - first)
 
 
-def _wanted(edges: Edges, logits: Values, vectors: Floats) -> csr_array:
+def _target_cosines(edges: Edges, logits: Values, vectors: Floats) -> csr_array:
     """The cosine that each scored pair is to have, float32 (texts, texts), symmetric.
 
     It is the one it has, and a share of what a line over the cosines leaves of the logits.
