@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,14 @@ def has_torch(path: Path) -> bool:
     return name.startswith(TORCH_ROOMS)
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def names(path: Path) -> frozenset[str]:
+    return frozenset(imports(parsed(path)))
 
 
 def test_every_room_has_its_floor() -> None:
@@ -77,47 +84,43 @@ def test_every_room_has_its_floor() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_room_imports_only_from_below(path: Path) -> None:
-    room = room_of(path)
-    if room == "__init__":
-        return
-    for name in imports(parsed(path)):
-        package, _, rest = name.partition(".")
-        if package != "sememe" or not rest:
-            continue
-        other = rest.partition(".")[0]
-        assert other == room or FLOOR[other] < FLOOR[room], f"{room} imports {name}"
+def test_a_room_imports_only_from_below() -> None:
+    for path in FILES:
+        room = room_of(path)
+        for name in names(path) if room != "__init__" else ():
+            package, _, rest = name.partition(".")
+            if package != "sememe" or not rest:
+                continue
+            other = rest.partition(".")[0]
+            assert other == room or FLOOR[other] < FLOOR[room], f"{path} imports {name}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_only_the_doors_use_the_whole_package(path: Path) -> None:
-    if room_of(path) not in ("cli", "__main__", "__init__"):
-        assert "sememe" not in set(imports(parsed(path)))
+def test_only_the_doors_use_the_whole_package() -> None:
+    doors = ("cli", "__main__", "__init__")
+    assert [path for path in FILES if "sememe" in names(path) and room_of(path) not in doors] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_no_module_has_the_name_of_a_public_function(path: Path) -> None:
+def test_no_module_has_the_name_of_a_public_function() -> None:
     public = {name for name in sememe.__all__ if name.islower() and name != "errors"}
-    assert path.stem not in FUNCTIONS | public
-    assert path.parent.name not in FUNCTIONS | public
+    taken = FUNCTIONS | public
+    assert [path for path in FILES if {path.stem, path.parent.name} & taken] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_libraries_that_are_not_ours_to_import_are_not(path: Path) -> None:
-    barred = NEVER if has_torch(path) else NEVER | TORCH
-    assert not barred & {name.partition(".")[0] for name in imports(parsed(path))}
+def test_libraries_that_are_not_ours_to_import_are_not() -> None:
+    for path in FILES:
+        barred = NEVER if has_torch(path) else NEVER | TORCH
+        assert not barred & {name.partition(".")[0] for name in names(path)}, path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_rooms_with_torch_are_imported_on_use(path: Path) -> None:
-    if has_torch(path):
-        return
-    top = [node for node in parsed(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert not any(name.startswith(TORCH_ROOMS) for node in top for name in imports(node))
+def test_rooms_with_torch_are_imported_on_use() -> None:
+    for path in FILES:
+        if has_torch(path):
+            continue
+        top = [node for node in parsed(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not any(n.startswith(TORCH_ROOMS) for node in top for n in imports(node)), path
 
 
 @pytest.mark.parametrize("room", ["__init__", "errors", "progress", "cli"])

@@ -3,16 +3,16 @@
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-from encode_job import texts
+from encode_job import Run, texts
 
 from commands import sememe
 from reference import cosine_distance
@@ -96,39 +96,28 @@ def test_repeated_texts_have_one_vector(encoder: BiEncoder, tmp_path: Path) -> N
     assert (found[0] != found[1]).any()
 
 
-def run(tiny: Tiny, path: Path, count: int, *limit: str) -> subprocess.Popen[str]:
-    script = Path(__file__).with_name("encode_job.py")
-    return subprocess.Popen(
-        [sys.executable, script, tiny.directory, path, str(count), str(SHARD), *limit],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.kill
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("name", ["v.parquet", "v.npy"])
 def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
     tiny: Tiny, tmp_path: Path, name: str
 ) -> None:
-    count, chance, kills = 6000, random.Random(name), 0
+    count, chance, kills = 2000, random.Random(name), 0
     whole, killed = tmp_path / "whole" / name, tmp_path / "killed" / name
     for path in (whole, killed):
         path.parent.mkdir()
-    process = run(tiny, whole, count)
-    assert process.stdout is not None
-    process.stdout.readline()
+    run = partial(Run, tmp_path / "log", tiny.directory, count=count, shard=SHARD)
+    first = run(whole)
+    first.wait_until_ready()
     started = time.monotonic()
-    assert process.wait() == 0
+    assert first.end()[0] == 0
     longest = (time.monotonic() - started) / 4  # so that two kills at least come before the end
     for _ in range(12):
-        process = run(tiny, killed, count)
-        assert process.stdout is not None
-        process.stdout.readline()
+        job = run(killed)
+        job.wait_until_ready()
         time.sleep(chance.uniform(0, longest))
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
+        kills += job.kill() == -signal.SIGKILL
         if killed.exists():
             break
         manifest = killed.with_name(name + ".job") / "_manifest.json"
@@ -137,29 +126,27 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(
                 size = (manifest.parent / shard["file"]).stat().st_size
                 assert size == shard["bytes"], "a finished shard is whole"
     assert kills >= 2
-    last = run(tiny, killed, count)
-    output, errors = last.communicate()
-    assert last.returncode == 0, errors
+    code, said = run(killed).end()
+    assert code == 0, said
     assert killed.read_bytes() == whole.read_bytes()
     assert [path.name for path in killed.parent.iterdir()] == [name]
-    assert output.startswith("ready\nfound ")
+    assert said.startswith("ready\nfound ")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on a file's size")
 def test_a_full_disk_loses_nothing(tiny: Tiny, tmp_path: Path) -> None:
     path = tmp_path / "v.npy"
-    process = run(tiny, path, 500, "20000")
-    _, errors = process.communicate()
-    assert process.returncode == 1
-    assert "JobError" in errors
-    assert "shards are finished and safe" in errors or "texts are safe" in errors
+    run = partial(Run, tmp_path / "log", tiny.directory, path, 500, SHARD)
+    code, said = run(20_000).end()
+    assert code == 1
+    assert "JobError" in said
+    assert "shards are finished and safe" in said or "texts are safe" in said
     assert not path.exists()
-    done = run(tiny, path, 500)
-    output, errors = done.communicate()
-    assert done.returncode == 0, errors
+    code, said = run().end()
+    assert code == 0, said
     assert len(np.load(path)) == 500
-    assert "found 500" in output
+    assert "found 500" in said
 
 
 def test_a_finished_folder_is_gone_on_with_only_by_the_same_input(

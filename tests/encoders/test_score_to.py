@@ -3,14 +3,15 @@
 import json
 import random
 import signal
-import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from encode_job import Run
 
 from sememe import CrossEncoder
 from sememe.encoders import disk
@@ -105,13 +106,6 @@ def test_another_option_does_not_go_on_with_the_job(cross: CrossEncoder, tmp_pat
         cross.score_to(PAIRS, tmp_path / "out", symmetric=True)
 
 
-def run(model: Path, path: Path) -> subprocess.Popen[str]:
-    script = Path(__file__).with_name("encode_job.py")
-    return subprocess.Popen(
-        [sys.executable, script, model, path, "2000", "20"], stdout=subprocess.PIPE, text=True
-    )
-
-
 def finished(job: Path) -> int:
     manifest = job / "_manifest.json"
     return len(json.loads(manifest.read_text())["shards"]) if manifest.exists() else 0
@@ -126,18 +120,15 @@ def test_killed_after_some_shards_it_ends_as_if_nothing_had_happened(
     whole, killed = tmp_path / "whole" / "s.csv", tmp_path / "killed" / "s.csv"
     for path in (whole, killed):
         path.parent.mkdir()
-    assert run(model, whole).wait() == 0
+    run = partial(Run, tmp_path / "log", model, count=2000, shard=20)
+    assert run(whole).end()[0] == 0
     job = killed.with_name("s.csv.job")
     for _ in range(3):
-        process, wanted = run(model, killed), finished(job) + chance.randint(1, 20)
-        while finished(job) < wanted and process.poll() is None:
+        work, wanted = run(killed), finished(job) + chance.randint(1, 20)
+        while finished(job) < wanted and work.process.is_alive():
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        assert work.kill() == -signal.SIGKILL
     before = finished(job)
-    last = run(model, killed)
-    output, _ = last.communicate()
-    assert last.returncode == 0
-    assert output == f"ready\nfound {before * 20}\n"
+    assert run(killed).end() == (0, f"ready\nfound {before * 20}\n")
     assert killed.read_bytes() == whole.read_bytes()
     assert [path.name for path in killed.parent.iterdir()] == ["s.csv"]
