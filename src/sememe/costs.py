@@ -117,14 +117,16 @@ class Budget:
         return every
 
 
-# Comparisons of two vectors that clustering costs, fitted to 10,000 to 300,000 texts on two cores
-# (benchmarks/selecting.py): neighbours a text, exact below 30,000 texts; a partition of the graph.
-_EXACT_UP_TO, _NEIGHBORS, _PARTITION = 30_000, 20_000, 5_000
+# Comparisons of two vectors that clustering costs a text, fitted to 10,000 and 100,000 texts on two
+# cores (benchmarks/selecting.py): neighbours, of no more texts than these; a partition of the graph
+# of 10,000 texts, names included, which grows with the texts.
+_NEIGHBORS, _PARTITION, _GROWTH = 20_000, 9_000, 0.38
 
 
 def clustering_comparisons(texts: int, partitions: float) -> float:
     """What clustering costs, in comparisons of two vectors: neighbours, then the partitions."""
-    return texts * (min(texts, _NEIGHBORS) + _PARTITION * partitions)
+    partition = _PARTITION * (texts / 10_000) ** _GROWTH
+    return texts * (min(texts, _NEIGHBORS) + partition * partitions)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ _POOLINGS = ("mean", "cls", "max")
 _BUDGETS = ("1n", "3n")
 _BYTES = {"f32": 4, "bf16": 2, "f16": 2, "int8": 1}  # of a weight
 _CALLS = 30
-_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 128, 4096, 0.5
+_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 128, 4096, 1.0
 
 
 class Models:
@@ -334,7 +334,7 @@ def speed_of(
     Raises:
         InputError: whatever is wrong with a model, and what else a model may raise.
     """
-    different = (f"{text} {i}" for i, text in enumerate(cycle(texts)))
+    different = (f"{text} {i}" if i >= len(texts) else text for i, text in enumerate(cycle(texts)))
     text = pair = 0.0
     if candidate.encoder is not None:
         text = rates.get(id(candidate.encoder)) or _seconds_each(
