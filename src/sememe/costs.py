@@ -125,7 +125,7 @@ _NEIGHBORS, _PARTITION, _GROWTH = 20_000, 9_000, 0.38
 
 def clustering_comparisons(texts: int, partitions: float) -> float:
     """What clustering costs, in comparisons of two vectors: neighbours, then the partitions."""
-    partition = _PARTITION * (texts / 10_000) ** _GROWTH
+    partition: float = _PARTITION * (texts / 10_000) ** _GROWTH
     return texts * (min(texts, _NEIGHBORS) + partition * partitions)
 
 
