@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from itertools import cycle, islice, pairwise
 from math import prod
 from typing import Any
@@ -59,8 +59,22 @@ class Models:
     """
 
     def __init__(self) -> None:
-        self.encoder: Callable[..., EncoderSystem] = cache(_encoder_system)
-        self.scorer: Callable[..., ScorerSystem] = cache(_scorer_system)
+        self.encoder: Callable[..., EncoderSystem] = _once(_encoder_system)
+        self.scorer: Callable[..., ScorerSystem] = _once(_scorer_system)
+
+
+def _once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes a system of a model once: by its name, or by itself, which may not be hashable."""
+    systems: dict[tuple[Any, ...], Any] = {}
+
+    def system(model: Model, **options: Any) -> Any:
+        is_name = isinstance(model, str | os.PathLike)
+        key = os.fspath(model) if is_name else id(model), *sorted(options.items())
+        if key not in systems:
+            systems[key] = make(model, **options)
+        return systems[key]
+
+    return system
 
 
 def _encoder_system(model: Model, **options: Any) -> EncoderSystem:
