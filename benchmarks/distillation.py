@@ -7,8 +7,8 @@ About how long each part takes for one seed on two idle cores that have int8 pro
 layers         10 min  three of all-MiniLM-L6-v2's six layers, taught by texts of the domains that
                        are measured; most of it is --budget
 foreign        10 min  the same, taught by texts of other domains alone
-static          8 min  tables of tokens from both kinds of texts, beside model2vec.distill and
-                       WordLlama
+static          8 min  tables of tokens from both kinds of texts, beside model2vec.distill,
+                       WordLlama and, some 30 min more, Tokenlearn of the same texts
 clinc, banking  9, 6   cross-encoder-intent teaches from texts of intents that it was not trained on
                        (held_intents.json), without their labels; average precision among 15
                        neighbours and over all pairs of the test split's texts of those intents, and
@@ -35,8 +35,7 @@ import re
 import resource
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,145 +44,38 @@ import numpy as np
 
 import sememe
 from cascade import Sample
+from distillation_measures import (
+    FIGURES,
+    Data,
+    cosines,
+    distilled,
+    drawn,
+    fields,
+    four,
+    plain,
+    row,
+    scifact,
+    shown,
+    sure,
+    table,
+    unlabelled,
+)
+from distillation_static import static_students
 from sememe.cascade.scores import Reader
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
-from sememe.errors import InputError, SememeError
-from sememe.evaluation.intervals import Interval, interval
+from sememe.errors import InputError
+from sememe.evaluation.intervals import Interval
 from sememe.evaluation.metrics import average_precision, spearman
-from sememe.neighbors import nearest, normalized
-from sememe.tables import read_table
+from sememe.neighbors import nearest
 
-Encode = Callable[[list[str]], Any]
-
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_RESAMPLES = 500
 _NEIGHBORS = 15
-
-
-@dataclass(frozen=True)
-class Data:
-    """The files, of each no more than so many rows, evenly between."""
-
-    folder: Path
-    most: int
-
-    def columns(self, file: str, **where: str) -> dict[str, list[str]]:
-        """A file's columns as texts, of the rows where some columns have these values."""
-        table = read_table(self.folder / file).columns
-        rows = [
-            row
-            for row in range(len(next(iter(table.values()))))
-            if all(table[name][row] == value for name, value in where.items())
-        ]
-        rows = rows[:: -(-len(rows) // self.most) or 1]
-        return {name: [str(values[row]) for row in rows] for name, values in table.items()}
-
-    def pairs(self, name: str) -> tuple[list[str], list[str], Any]:
-        """Sentences and gold scores of STS-B test or SICK-R."""
-        where = {"split": "test"} if name == "stsb" else {}
-        table = self.columns(f"sts/{name}.parquet", **where)
-        return table["sentence1"], table["sentence2"], np.array(table["score"], float)
-
-
-def drawn(texts: Iterable[str], count: int, tested: set[str]) -> list[str]:
-    """Different texts, drawn at random, without those of the tests."""
-    different = [text for text in dict.fromkeys(texts) if text.strip() and text not in tested]
-    order = np.random.default_rng(0).permutation(len(different))[:count]
-    return [different[row] for row in order]
-
-
-def unlabelled(data: Data, *, foreign: bool) -> list[str]:
-    """About 90,000 texts; foreign ones are not of banks, assistants or science."""
-    tested = {
-        text for name in ("stsb", "sick") for column in data.pairs(name)[:2] for text in column
-    }
-    tested |= {*data.columns("intent/banking77.parquet", split="test")["text"]}
-    captions = data.columns("train/caption_triplets_100k.parquet")
-    nli = data.columns("nli/nli_pairs.parquet")
-    parts = [
-        ([*captions["anchor"], *captions["positive"]], 30_000),
-        ([*nli["premise"], *nli["hypothesis"]], 20_000),
-        (data.columns("retrieval/wikiqa_rerank.parquet")["answer"], 12_000),
-    ]
-    if foreign:
-        questions = data.columns("pairs/qqp_dev.parquet")
-        news = data.columns("clustering/short_text.parquet", dataset="GoogleNews-TS")["text"]
-        parts += [([*questions["sentence1"], *questions["sentence2"]], 15_000), (news, 10_000)]
-    else:
-        corpus = data.columns("retrieval/scifact/corpus.parquet")
-        sentences = [s for text in corpus["text"] for s in _SENTENCE.split(text)]
-        clinc, banking = (
-            data.columns(f"intent/{name}.parquet", split="train")["text"]
-            for name in ("clinc150", "banking77")
-        )
-        parts += [(clinc, 12_000), (banking, 10_000), ([*corpus["title"], *sentences], 20_000)]
-    return list(dict.fromkeys(text for part, count in parts for text in drawn(part, count, tested)))
-
-
-def cosines(encode: Encode, first: list[str], second: list[str]) -> Any:
-    one, other = (normalized(encode(texts)) for texts in (first, second))
-    return (one * other).sum(1)
-
-
-def sure(statistic: Callable[..., Any], *arrays: Any) -> Interval:
-    """A figure with its 95 % interval."""
-    return interval(statistic, *arrays, resamples=_RESAMPLES)
-
-
-def shown(figure: Interval) -> str:
-    """A figure x 100, and its interval."""
-    return f"{100 * figure.value:.2f} ({100 * figure.low:.1f}-{100 * figure.high:.1f})"
 
 
 def closed_share(now: Interval, start: Interval, goal: Interval) -> str:
     """How much of the gap to the teacher is closed, x 100; "no gap" where it is not ahead."""
     gap = goal.value - start.value
     return f"{100 * (now.value - start.value) / gap:.0f}" if gap > 0 else "no gap"
-
-
-def four(encode: Encode, data: Data) -> list[Interval]:
-    """STS-B, SICK-R, Banking77 and SciFact."""
-    from sklearn.linear_model import LogisticRegression
-
-    figures = []
-    for name in ("stsb", "sick"):
-        first, second, gold = data.pairs(name)
-        figures.append(sure(spearman, cosines(encode, first, second), gold))
-    train, test = (data.columns("intent/banking77.parquet", split=s) for s in ("train", "test"))
-    classifier = LogisticRegression(C=10, max_iter=1000)
-    classifier.fit(normalized(encode(train["text"])), train["label"])
-    labels = classifier.predict(normalized(encode(test["text"])))
-    figures.append(sure(np.mean, (labels == np.array(test["label"])).astype(float)))
-    return [*figures, scifact(encode, encode, data)]
-
-
-def scifact(encode_queries: Encode, encode_documents: Encode, data: Data) -> Interval:
-    """nDCG@10."""
-    full = Data(data.folder, 10**9)
-    corpus, queries = (
-        full.columns(f"retrieval/scifact/{name}.parquet") for name in ("corpus", "queries")
-    )
-    qrels = full.columns("retrieval/scifact/qrels.parquet", split="test")
-    text_of = dict(zip(queries["query_id"], queries["text"], strict=True))
-    relevant: dict[str, set[str]] = {}
-    for query, document, score in zip(
-        qrels["query_id"], qrels["doc_id"], qrels["score"], strict=True
-    ):
-        if float(score) > 0 and (query in relevant or len(relevant) < data.most):
-            relevant.setdefault(query, set()).add(document)
-    needed = {document for documents in relevant.values() for document in documents}
-    rows = [i for i, name in enumerate(corpus["doc_id"]) if i < data.most or name in needed]
-    names = [corpus["doc_id"][row] for row in rows]
-    texts = [f"{corpus['title'][row]} {corpus['text'][row]}" for row in rows]
-    asked = normalized(encode_queries([text_of[query] for query in relevant]))
-    best = nearest(normalized(encode_documents(texts)), 10, queries=asked).indices
-    gains = 1 / np.log2(np.arange(2, 12))
-    values = []
-    for query, places in zip(relevant, best, strict=True):
-        hits = np.array([names[place] in relevant[query] for place in places])
-        values.append((hits * gains).sum() / gains[: len(relevant[query])].sum())
-    return sure(np.mean, values)
 
 
 def speed(encoder: Any, texts: list[str]) -> float:
@@ -196,51 +88,10 @@ def speed(encoder: Any, texts: list[str]) -> float:
     return len(texts) / min(seconds)
 
 
-def table(*heads: str) -> None:
-    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
-
-
-def row(*cells: Any) -> None:
-    texts = [f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells]
-    print(f"| {' | '.join(texts)} |", flush=True)
-
-
-def fields(name: str, figures: Sequence[Interval], teacher: Sequence[Interval]) -> None:
-    """The row of a model that is measured by four figures."""
-    values, goals = ([each.value for each in part] for part in (figures, teacher))
-    shares = [100 * value / goal for value, goal in zip(values, goals, strict=True)]
-    mean = float(np.mean(values))
-    share = f"{100 * mean / float(np.mean(goals)):.1f}"
-    row(name, *map(shown, figures), 100 * mean, share, f"{min(shares):.1f}")
-
-
-def plain(encoder: Any) -> Encode:
-    return lambda texts: np.asarray(encoder.encode(list(texts), progress=False), np.float32)
-
-
-def distilled(
-    options: argparse.Namespace, name: str, texts: Callable[[], list[str]], **settings: Any
-) -> Path:
-    """A student's folder, distilled now or by an earlier call."""
-    folder: Path = options.keep / name
-    if not folder.is_dir():
-        began, sentences = time.perf_counter(), texts()
-        outcome = sememe.distill(sentences, folder, progress=False, **settings)
-        seconds = time.perf_counter() - began
-        print(
-            f"<!-- {name}: {len(sentences):,} texts, {seconds:.0f} s. {outcome.verdict} -->",
-            flush=True,
-        )
-    return folder
-
-
-_FOUR = ("model", "STS-B", "SICK-R", "Banking77", "SciFact", "mean", "% of the teacher", "least %")
-
-
 def layers(options: argparse.Namespace, *, foreign: bool) -> None:
     data, kind = options.data, "foreign" if foreign else "mixed"
     teacher = sememe.BiEncoder(DEFAULT_MODEL, precision=options.precision)
-    table(*_FOUR)
+    table("model", *FIGURES)
     reference = four(plain(teacher), data)
     fields(f"teacher, {teacher.precision}", reference, reference)
     for seed in options.seeds:
@@ -253,40 +104,6 @@ def layers(options: argparse.Namespace, *, foreign: bool) -> None:
         fields(f"3 layers, {kind} texts, seed {seed}, {student.precision}", figures, reference)
         mixed = scifact(plain(student), plain(teacher), data)
         print(f"<!-- SciFact, questions by it, documents by the teacher: {shown(mixed)} -->")
-    print()
-
-
-def tables(options: argparse.Namespace) -> None:
-    """Static students of mixed and of foreign texts, beside those of others."""
-    data = options.data
-    teacher = sememe.BiEncoder(DEFAULT_MODEL, precision=options.precision)
-    table(*_FOUR)
-    reference = four(plain(teacher), data)
-    fields(f"teacher, {teacher.precision}", reference, reference)
-    theirs = options.keep / "model2vec"
-    students = {"model2vec.distill": theirs, "WordLlama 256": Path("wordllama")}
-    try:
-        from model2vec.distill import distill as their_distill
-
-        if not theirs.is_dir():
-            their_distill(str(teacher._checkpoint.directory), device="cpu").save_pretrained(theirs)
-    except ImportError as error:
-        print(f"<!-- model2vec.distill is left out: {error} -->")
-        del students["model2vec.distill"]
-    for kind in ("mixed", "foreign"):
-        for seed in options.seeds:
-            students[f"sememe, {kind} texts, seed {seed}"] = distilled(
-                options, f"static-{kind}-{seed}",
-                partial(unlabelled, data, foreign=kind == "foreign"),
-                teacher=teacher, how="static", seed=seed,
-            )  # fmt: skip
-    for name, folder in students.items():
-        try:
-            student = sememe.StaticEncoder(folder)
-        except SememeError as error:
-            print(f"<!-- {name} is left out: {error} -->")
-            continue
-        fields(name, four(plain(student), data), reference)
     print()
 
 
@@ -523,7 +340,7 @@ def main() -> None:
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "layers": lambda options: layers(options, foreign=False),
     "foreign": lambda options: layers(options, foreign=True),
-    "static": tables,
+    "static": static_students,
     "clinc": lambda options: intents(options, "clinc150"),
     "banking": lambda options: intents(options, "banking77"),
     "sts": similarity,
