@@ -130,6 +130,21 @@ def test_dropout_that_drops_nothing_is_torch_s_too(window: int | None) -> None:
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_its_gradients_in_bf16_are_those_in_float32() -> None:
+    torch.manual_seed(0)
+    values = torch.randn(3, 1, 4, sum(LENGTHS), 6)
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        projections = values.to(dtype, copy=True).requires_grad_()
+        result, _ = _attention(
+            torch.nn.Module(), *projections, None, dropout=0.0, scaling=0.3, is_causal=False,
+            cu_seq_lens_q=torch.tensor([0, *LENGTHS]).cumsum(0).int(), max_length_q=max(LENGTHS),
+        )  # fmt: skip
+        result.float().square().sum().backward()
+        gradients.append(projections.grad.float())
+    torch.testing.assert_close(*gradients, rtol=0.05, atol=0.05)
+
+
 def test_dropout_changes_attention() -> None:
     result, expected = attended(0.2)
     assert (result - expected).abs().max() > 0.05

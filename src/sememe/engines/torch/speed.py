@@ -121,7 +121,9 @@ def _attention(
     # Padding sees itself, whatever the window: a row that sees nothing would become NaN.
     seen = (seen & is_token[:, None]) | torch.eye(longest, dtype=torch.bool, device=query.device)
     q, k, v = (_padded(x, is_token).transpose(1, 2) for x in (q, k, v))
-    if not rate:
+    # torch's fused attention takes three to nine times as long for a gradient in bf16 on a CPU.
+    is_slow = q.device.type == "cpu" and q.dtype != torch.float32 and torch.is_grad_enabled()
+    if not (rate or is_slow):
         mixed = functional.scaled_dot_product_attention(
             q, k, v, attn_mask=seen[:, None], scale=scale, enable_gqa=grouped
         )
