@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.cascade import LinearMap
+from sememe.cascade import CascadeReport, LinearMap
+from sememe.cascade.report import UNMOVED
 from sememe.checkpoint import Checkpoint, write
 from sememe.checkpoint.modules import Dense, Normalize
-from sememe.costs import Budget
+from sememe.costs import Budget, duration
 from sememe.data import Examples, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import unit
@@ -23,28 +24,29 @@ from sememe.evaluation.measures import Compute, Measurement, measure_bi
 from sememe.evaluation.outcome import Choice, History
 from sememe.jobs import Job
 from sememe.neighbors import nearest
+from sememe.protocols import Encoder
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _FEWEST = 200
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 2000
-_NEAREST = 3  # neighbours of each text held out that the teacher judges
+NEAREST = 3  # neighbours of each text held out that the teacher judges, and others at random
 _TIE = 1e-6  # two judgements that lie no farther apart have no order
 
 
-def split(texts: list[str], seed: int) -> tuple[Rows, Rows]:
+def split(texts: list[str], seed: int, kind: str = "texts") -> tuple[Rows, Rows]:
     """The rows of different texts: of those that teach, and of those held out, a tenth.
 
     Raises:
-        InputError: fewer than 200 different texts.
+        InputError: fewer than 200 different texts, which the message calls `kind`.
     """
     first = {text: row for row, text in reversed(list(enumerate(texts))) if text.strip()}
     rows = np.array(sorted(first.values()), np.int64)
     if len(rows) < _FEWEST:
         raise InputError(
-            f"{len(rows)} different texts are too few to distil from: give at least {_FEWEST}, and "
-            "better some thousands, such as the student will read."
+            f"Distilling needs at least {_FEWEST} different {kind}, and better some thousands, "
+            f"such as the student will read; there are {len(rows)}."
         )
     rows = np.random.default_rng(seed).permutation(rows)
     held = min(_MOST_HELD_OUT, round(_HELD_OUT * len(rows)))
@@ -88,6 +90,11 @@ class Task:
         return [self.passed[row] for row in self.rows[1]]
 
     @property
+    def opening(self) -> dict[str, Any]:
+        """How the student was opened, as far as that fits others of its architecture."""
+        return {name: self.student._arguments[name] for name in ("device", "trust_remote_code")}
+
+    @property
     def checkpoint(self) -> Checkpoint:
         """The student's, with the pooling that it was opened with."""
         student = self.student
@@ -96,10 +103,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Student:
-    """A student that can be written, and what computes the vectors of it, and those before it."""
+    """A student that can be written.
 
-    before: Compute
-    after: Compute
+    Attributes:
+        before: the encoder that it was before it was taught.
+        choices: what was chosen, and why.
+        write: writes it to a new folder.
+        exam: pairs of texts held out, with the teacher's judgement.
+        history: of training.
+        precision: what training computed in.
+    """
+
+    before: Encoder
     choices: list[Choice]
     write: Callable[[Path], None]
     exam: Examples
@@ -123,19 +138,38 @@ def exam(
     """
     others = vectors[queries:]
     neighbors = nearest(
-        others, min(_NEAREST, len(others) - 1), queries=vectors[:queries] if queries else None
+        others, min(NEAREST, len(others) - 1), queries=vectors[:queries] if queries else None
     ).indices.astype(np.int64)
     first = np.repeat(np.arange(len(neighbors)), neighbors.shape[1])
     steps = np.random.default_rng(0).integers(1, len(others), len(first))
     second = np.concatenate([neighbors.ravel(), (first + steps) % len(others)])
-    first, second = np.tile(first, 2), second + queries
+    pairs = np.stack([np.tile(first, 2), second + queries])
+    if not queries:
+        pairs.sort(axis=0)
+    first, second = np.unique(pairs, axis=1)  # a pair that counts twice would look like evidence
     judgement = np.asarray(judge(first, second), np.float64)
     low, spread = judgement.min(), np.ptp(judgement)
     if spread < _TIE:
-        raise InputError("the teacher judges all pairs alike: there is nothing to learn from it.")
+        raise InputError(
+            "the teacher gives all pairs of the texts held out one score: it has nothing to teach."
+        )
     one, other = ([texts[row] for row in rows.tolist()] for rows in (first, second))
     scores = ((judgement - low) / spread).tolist()
     return load({"sentence1": one, "sentence2": other, "score": scores})
+
+
+def trust_choices(report: CascadeReport, value: str, pairs: int, seconds: float) -> list[Choice]:
+    """Why a cross-encoder teaches, and what that cost."""
+    return [
+        Choice("trust", value, report.why.partition(": ")[2].rstrip(".")),
+        Choice("pairs", f"{pairs:,}", f"read by the teacher, in {duration(seconds)}"),
+    ]
+
+
+def no_student(report: CascadeReport, remedy: str) -> InputError:
+    """That a cross-encoder teaches nobody, why, and what to do."""
+    reason = report.why.removesuffix(UNMOVED).strip()
+    return InputError(f"There is no student. {reason} {remedy}")
 
 
 def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
@@ -143,9 +177,13 @@ def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
     return lambda first, second: (vectors[first] * vectors[second]).sum(1)
 
 
-def fidelity(examples: Examples, encode: Compute) -> Measurement:
+def fidelity(examples: Examples, student: Encoder) -> Measurement:
     """Spearman's correlation of a student's cosines with its teacher's judgement."""
-    return replace(measure_bi(examples, once(encode)), metric="Spearman with the teacher")
+    measured = measure_bi(examples, once(student.encode))
+    assert measured.details is not None
+    meaning = f"{measured.details.meaning}; right is what the teacher says"
+    details = replace(measured.details, meaning=meaning)
+    return replace(measured, metric="Spearman with the teacher", details=details)
 
 
 def order(measured: Measurement) -> Measurement:
@@ -157,7 +195,7 @@ def order(measured: Measurement) -> Measurement:
     return Measurement("pairs in the teacher's order", np.mean, agrees[np.abs(gaps) > _TIE] * 1.0)
 
 
-def once(encode: Compute) -> Compute:
+def once(encode: Callable[[list[str]], Any]) -> Compute:
     """The same vectors, of unit length, every text encoded once."""
 
     def vectors(texts: Sequence[str]) -> Any:
