@@ -15,11 +15,13 @@ from scipy.sparse import csr_array
 from commands import sememe
 from sememe import BiEncoder, Index, distill
 from sememe.cascade import teach
-from sememe.errors import InputError, StoreError
+from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
-from sememe.tables import read_table
+from sememe.tables import read_table, write_table
+from sememe.training.lessons import cosines_of, exam
 from sememe.training.static_student import fit_tokens, principal_axes, student_vectors
+from sememe.training.teachers import open_teacher
 from tiny_models import WORDS, Tiny
 
 pytestmark = [
@@ -250,6 +252,38 @@ def test_what_cannot_be_distilled_is_one_clear_line(
         distill(output=tmp_path / "s", **{**arguments, **options})
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_layers_that_nobody_asked_for_have_a_reason(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.warns(ChoiceWarning, match=r"layers 2 \(half of the student's\)"):
+        distill(made_texts(), tmp_path / "s", teacher=tiny.directory, how="layers", budget="1s")
+
+
+def test_no_pair_of_the_exam_counts_twice() -> None:
+    vectors = normalized(np.random.default_rng(0).normal(size=(20, 4)))
+    texts = [str(row) for row in range(20)]
+    for queries in (0, 8):
+        pairs = [
+            frozenset(each.texts) for each in exam(texts, vectors, cosines_of(vectors), queries)
+        ]
+        assert len(pairs) == len({*pairs}) > 40
+        if queries:
+            assert all(len(pair & {*texts[:8]}) == 1 for pair in pairs)
+
+
+def test_a_file_that_holds_no_vectors_is_named(tmp_path: Path) -> None:
+    files = {
+        name: tmp_path / name for name in ("text.npy", "flat.npy", "gap.parquet", "no.parquet")
+    }
+    files["text.npy"].write_text("hello")
+    np.save(files["flat.npy"], np.ones(5))
+    write_table(files["gap.parquet"], {"vector": [[1.0, 2.0], None, [3.0, 4.0]]})
+    write_table(files["no.parquet"], {"embedding": [[1.0, 2.0]]})
+    messages = ["as numpy.save writes", "have shape", "no vector in row 1", 'no column "vector"']
+    for file, message in zip(files.values(), messages, strict=True):
+        with pytest.raises(ValueError, match=message) as caught:
+            open_teacher(file)
+        assert str(file) in str(caught.value)
 
 
 def test_an_output_that_is_there_is_refused(tiny: Tiny, tmp_path: Path) -> None:

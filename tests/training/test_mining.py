@@ -198,6 +198,7 @@ def test_the_command_writes_triplets_that_train(tiny: Tiny, tmp_path: Path) -> N
     columns = read_table(tmp_path / "triplets.parquet").columns
     encoder = sememe.BiEncoder(tiny.directory, precision="f32")
     assert '"rows": ' in done.stdout
+    assert not (tmp_path / "triplets.parquet.mining").exists()
     for query, answer, negative in zip(*columns.values(), strict=True):
         assert negative != answer
         # With their prompts, as a search would have them.
@@ -231,7 +232,9 @@ def test_interrupted_it_resumes_with_the_vectors_it_has(tmp_path: Path) -> None:
     queries = len({*PAIRS["query"]})
     assert (stopped.encoded, resumed.encoded) == (len({*CORPUS, *PAIRS["document"]}), queries)
     assert mined == sememe.mine_negatives(PAIRS, CORPUS, Drawn())
-    assert not work.exists()
+    unused = Stopping("query 0")
+    assert mined == sememe.mine_negatives(PAIRS, CORPUS, unused, work=work), "until it is deleted"
+    assert unused.encoded == 0
 
 
 @pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")

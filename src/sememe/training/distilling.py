@@ -16,18 +16,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sememe.arguments import one_of, shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.checkpoint.write import check_target, new_folder
 from sememe.costs import Budget, duration
-from sememe.data import Data, Examples, load
+from sememe.data import Data, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.opening import as_encoder
 from sememe.encoders.quantization import quantize
-from sememe.errors import InputError, SememeError, SememeWarning, warn
-from sememe.evaluation.measures import Measurement, measure_bi, measure_cross
+from sememe.errors import InputError, SememeError
 from sememe.evaluation.outcome import (
     ON_REQUEST,
     Choice,
@@ -43,11 +40,12 @@ from sememe.training.lessons import (
     Floats,
     Student,
     Task,
-    fidelity,
+    figures,
     no_student,
-    once,
-    order,
+    praise,
+    speed,
     split,
+    teacher_on,
     trust_choices,
     write_map,
 )
@@ -64,7 +62,6 @@ HOWS = {
 _TIME = "10min"
 _CALIBRATED = 1000  # texts on which int8 ranges are measured
 _WORDS = ("by the student", "before it was taught", "what you had")
-_TIMED = 200  # texts that tell how fast an encoder is
 
 Teacher = Encoder | Scorer | str | os.PathLike[str] | Floats
 StrPath = str | os.PathLike[str]
@@ -172,12 +169,13 @@ def distill(
         layers = half if layers is None else layers
         choices.append(Choice("layers", layers, why))
     gold = None if dev is None else load(dev)
-    examiner, vouched = (None, False) if gold is None else _teacher_on(gold, source, encoder)
+    examiner, vouched = (None, False) if gold is None else teacher_on(gold, source, encoder)
     facts = {
         "texts": _digest(texts), "corpus": None if corpus is None else _digest(corpus),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
         "budget": str(allowed), "layers": layers, "dim": dim, "seed": seed,
     }  # fmt: skip
+    report_choices(choices)
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
         task = Task(texts, rows, source, encoder, job, allowed, seed, progress, corpus)
@@ -190,20 +188,20 @@ def distill(
 
             tuned = way == "tune"
             result = tune(task, vouched=vouched) if tuned else regress(task, layers, dim)
+        report_choices(result.choices)
         choices += result.choices
         with saving_explained(target, work), new_folder(target) as folder:
             result.write(folder)
             options = encoder._arguments if way == "map" else task.opening
             learned = BiEncoder(folder, **({} if way == "static" else {**options, "pooling": None}))
-            firsts, lasts = (_figures(result.exam, gold, each) for each in (result.before, learned))
+            firsts, lasts = (figures(result.exam, gold, each) for each in (result.before, learned))
             further = lasts[1:]
             if examiner is not None:
                 further.append(replace(examiner, metric=f"the teacher's {examiner.metric}"))
-                choices.append(_praise(examiner, lasts[0], "the student after"))
-            choices.append(_speed(learned, source, task.held))
+                choices.append(praise(examiner, lasts[0], "the student after"))
+            choices.append(speed(learned, source, task.held))
             if way in ("tune", "layers", "vectors"):
                 choices.append(_int8(folder, task.texts))
-            report_choices(choices)
             size = sum(path.stat().st_size for path in folder.rglob("*"))
             spent = duration(time.monotonic() - began)
             choices += [
@@ -301,67 +299,6 @@ def _checked(student: Any, way: str) -> BiEncoder:
 
 def _digest(texts: list[str]) -> str:
     return sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _figures(exam: Examples, gold: Examples | None, student: Any) -> list[Measurement]:
-    """A student's figures on labels, if there are some, and how well it agrees with its teacher."""
-    agreement = fidelity(exam, student)
-    labelled = [] if gold is None else [_on(gold, student)]
-    return [*labelled, agreement, order(agreement)]
-
-
-def _on(gold: Examples, encoder: Any) -> Measurement:
-    """An encoder's figure, with its prompts where the columns tell queries from documents."""
-    query = document = encoder.encode
-    if gold.columns[0] in ("anchor", "query"):
-        query = getattr(encoder, "encode_query", query)
-        document = getattr(encoder, "encode_document", document)
-    return measure_bi(gold, once(query), gold.positive_label, once(document))
-
-
-def _speed(student: BiEncoder, teacher: Any, texts: list[str]) -> Choice:
-    """How many texts a second a student encodes; it has encoded some, so that it is warm."""
-
-    def speed(encoder: Any) -> str:
-        began = time.perf_counter()
-        encoder.encode(texts[:_TIMED])
-        return f"{len(texts[:_TIMED]) / (time.perf_counter() - began):,.0f} texts a second"
-
-    why = "of those held out, on this machine"
-    if callable(getattr(teacher, "encode", None)):
-        why += f"; by the teacher {speed(teacher)}"
-    return Choice("speed", speed(student), why)
-
-
-def _teacher_on(
-    gold: Examples, teacher: Any, student: BiEncoder
-) -> tuple[Measurement | None, bool]:
-    """What the teacher reaches on labels, and whether that is more than the student does."""
-    if callable(getattr(teacher, "encode", None)):
-        figure = _on(gold, teacher)
-    elif callable(getattr(teacher, "score", None)) and gold.kind != "labelled texts":
-        figure = measure_cross(
-            gold, lambda pairs: np.asarray(teacher.score(pairs))[:, None], gold.positive_label
-        )
-    else:
-        return None, False
-    praise = _praise(figure, _on(gold, student), "the student before")
-    if praise.value == "not better":
-        warn(
-            f"On {gold.name} the teacher is {praise.value} {praise.why}; it may do harm.",
-            SememeWarning,
-        )
-    return figure, praise.value == "better"
-
-
-def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
-    """Whether the teacher is better than a student, where both have the same figure."""
-    figures = f"{teacher.metric} {100 * teacher.value:.1f}"
-    if teacher.metric != student.metric or len(teacher.values) != len(student.values):
-        other = f"{student.metric} {100 * student.value:.1f}"
-        return Choice("teacher", "not compared", f"it has {figures}, and {name} has {other}")
-    word = "better" if teacher.against(student).low > 0 else "not better"
-    return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
 def _int8(folder: Path, texts: list[str]) -> Choice:

@@ -3,6 +3,7 @@
 That a student agrees with its teacher is *fidelity*; whether it is better, only labels say.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from sememe.costs import Budget, duration
 from sememe.data import Examples, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import unit
-from sememe.errors import InputError
-from sememe.evaluation.measures import Compute, Measurement, measure_bi
+from sememe.errors import InputError, SememeWarning, warn
+from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
 from sememe.evaluation.outcome import Choice, History
 from sememe.jobs import Job
 from sememe.neighbors import nearest
@@ -32,6 +33,7 @@ Rows = NDArray[np.int64]
 _FEWEST = 200
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 2000
 NEAREST = 3  # neighbours of each text held out that the teacher judges, and others at random
+_TIMED = 200  # texts that tell how fast an encoder is
 _TIE = 1e-6  # two judgements that lie no farther apart have no order
 
 
@@ -193,6 +195,65 @@ def order(measured: Measurement) -> Measurement:
     gaps = judgement - judgement[other]
     agrees = (cosines - cosines[other]) * gaps > 0
     return Measurement("pairs in the teacher's order", np.mean, agrees[np.abs(gaps) > _TIE] * 1.0)
+
+
+def figures(exam: Examples, gold: Examples | None, student: Any) -> list[Measurement]:
+    """A student's figures on labels, if there are some, and how well it agrees with its teacher."""
+    agreement = fidelity(exam, student)
+    labelled = [] if gold is None else [_on(gold, student)]
+    return [*labelled, agreement, order(agreement)]
+
+
+def _on(gold: Examples, encoder: Any) -> Measurement:
+    """An encoder's figure, with its prompts where the columns tell queries from documents."""
+    query = document = encoder.encode
+    if gold.columns[0] in ("anchor", "query"):
+        query = getattr(encoder, "encode_query", query)
+        document = getattr(encoder, "encode_document", document)
+    return measure_bi(gold, once(query), gold.positive_label, once(document))
+
+
+def speed(student: BiEncoder, teacher: Any, texts: list[str]) -> Choice:
+    """How many texts a second a student encodes; it has encoded some, so that it is warm."""
+
+    def measured(encoder: Any) -> str:
+        began = time.perf_counter()
+        encoder.encode(texts[:_TIMED])
+        return f"{len(texts[:_TIMED]) / (time.perf_counter() - began):,.0f} texts a second"
+
+    why = "of those held out, on this machine"
+    if callable(getattr(teacher, "encode", None)):
+        why += f"; by the teacher {measured(teacher)}"
+    return Choice("speed", measured(student), why)
+
+
+def teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> tuple[Measurement | None, bool]:
+    """What the teacher reaches on labels, and whether that is more than the student does."""
+    if callable(getattr(teacher, "encode", None)):
+        figure = _on(gold, teacher)
+    elif callable(getattr(teacher, "score", None)) and gold.kind != "labelled texts":
+        figure = measure_cross(
+            gold, lambda pairs: np.asarray(teacher.score(pairs))[:, None], gold.positive_label
+        )
+    else:
+        return None, False
+    judgement = praise(figure, _on(gold, student), "the student before")
+    if judgement.value == "not better":
+        warn(
+            f"On {gold.name} the teacher is {judgement.value} {judgement.why}; it may do harm.",
+            SememeWarning,
+        )
+    return figure, judgement.value == "better"
+
+
+def praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
+    """Whether the teacher is better than a student, where both have the same figure."""
+    figures = f"{teacher.metric} {100 * teacher.value:.1f}"
+    if teacher.metric != student.metric or len(teacher.values) != len(student.values):
+        other = f"{student.metric} {100 * student.value:.1f}"
+        return Choice("teacher", "not compared", f"it has {figures}, and {name} has {other}")
+    word = "better" if teacher.against(student).low > 0 else "not better"
+    return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
 def once(encode: Callable[[list[str]], Any]) -> Compute:
