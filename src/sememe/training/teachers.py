@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sememe.arguments import shown
 from sememe.checkpoint import read
 from sememe.costs import warn_of_duration
 from sememe.encoders import BiEncoder, CrossEncoder
@@ -60,7 +61,8 @@ def open_teacher(teacher: Any) -> Any:
     Raises:
         InputError: a list of both kinds, or a file that cannot be read.
     """
-    if isinstance(teacher, list | tuple) and teacher:
+    models = teacher if isinstance(teacher, list | tuple) else []
+    if models and not isinstance(models[0], list | tuple):
         several = [open_teacher(each) for each in teacher]
         if all(isinstance(each, CrossEncoder) for each in several):
             return _CrossEncoders(several)
@@ -71,8 +73,12 @@ def open_teacher(teacher: Any) -> Any:
             "elsewhere are one teacher, so join them into one array."
         )
     if not isinstance(teacher, str | os.PathLike):
-        is_model = any(callable(getattr(teacher, name, None)) for name in ("score", "encode"))
-        return teacher if is_model else as_vectors(teacher, name="teacher's vectors")
+        if isinstance(teacher, type) or not (is_model(teacher) or np.ndim(teacher)):
+            raise InputError(
+                f"teacher={shown(teacher)} gives neither scores nor vectors: give a model or its "
+                "name, vectors, or a file of vectors (x.npy, x.parquet)."
+            )
+        return teacher if is_model(teacher) else as_vectors(teacher, name="teacher's vectors")
     path = Path(teacher)
     if path.suffix.lower() == ".parquet":
         column = read_table(path).column("vector")
@@ -92,6 +98,11 @@ def open_teacher(teacher: Any) -> Any:
             f"{path} cannot be read: give an array of numbers, as numpy.save writes it."
         ) from None
     return as_vectors(vectors, name=f"vectors of {path}")
+
+
+def is_model(teacher: Any) -> bool:
+    """Whether it scores pairs or encodes texts."""
+    return any(callable(getattr(teacher, name, None)) for name in ("score", "encode"))
 
 
 def identity(teacher: Any) -> str:
@@ -141,6 +152,11 @@ def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job)
         if job.has(number, part):
             continue
         vectors = as_vectors(encode(part), name="encoder's vectors")
+        if len(vectors) != len(part):
+            raise InputError(
+                f"the encoder gave vectors of the shape {vectors.shape} for {len(part):,} texts: "
+                "it must give one row a text."
+            )
         job.write(number, part, ".npy", partial(np.save, arr=vectors))
         if number == 0:
             seconds = (time.monotonic() - began) * (len(texts) / len(part) - 1)
