@@ -187,6 +187,7 @@ def test_killed_or_on_a_full_disk_it_resumes_with_the_teachers_vectors(
     assert not work.exists()
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.SememeWarning")
 def test_labels_judge_with_the_prompts_that_the_student_has(tmp_path: Path) -> None:
     prompts = {"query": "the bus", "document": "solar wind"}
     student = make_checkpoint(tmp_path / "m", prompts=prompts).directory
@@ -251,5 +252,5 @@ def test_a_teacher_that_is_worse_than_the_student_is_named_with_its_figures(
 
 
 def test_kinds_of_teachers_are_not_mixed(teacher: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="all be cross-encoders, or all be encoders"):
+    with pytest.raises(InputError, match="all be cross-encoders, or all bi-encoders"):
         taught([teacher, Scores(lambda *_: 1.0)], tmp_path / "s")
