@@ -159,7 +159,7 @@ def test_pairs_without_enough_negatives_are_left_out_and_counted() -> None:
         ({"margin": -1}, "margin=-1: give a number of at least 0"),
         ({"same": 2}, "same=2: give a number"),
         ({"scores": 1}, "scores=1: give True or False"),
-        ({"margin": 9}, "No pair has 1 negatives: give a larger corpus"),
+        ({"margin": 9}, "No pair has 1 negative: give a larger corpus"),
         ({"corpus": [""]}, "The corpus has no text"),
         ({"encoder": 5}, "encoder=5 is no encoder"),
         ({"cross": 5}, "cross is 5; give a CrossEncoder"),

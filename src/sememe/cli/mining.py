@@ -6,6 +6,7 @@ from functools import partial
 
 import sememe
 from sememe.cli import parser as cli
+from sememe.progress import counted
 
 _EXAMPLES = """\
 sememe mine pairs.csv --corpus passages.jsonl -o triplets.parquet
@@ -64,5 +65,5 @@ def _run(options: argparse.Namespace) -> int:
     return cli.report(
         options,
         {"output": options.output, "rows": rows, "negatives": options.negatives},
-        f"{options.output}: {rows:,} rows, {options.negatives} negatives each",
+        f"{options.output}: {counted(rows, 'row')}, {counted(options.negatives, 'negative')} each",
     )

@@ -21,7 +21,7 @@ from sememe.encoders.opening import as_encoder, as_scorer, encoded
 from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.jobs import Job
 from sememe.neighbors import nearest, normalized
-from sememe.progress import progress_bar
+from sememe.progress import counted, progress_bar
 from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import read_texts
 from sememe.tables.table import Names
@@ -284,7 +284,8 @@ def _table(
     complete = [row for row, places in enumerate(mined) if len(places[0]) == count]
     if not complete:
         raise InputError(
-            f"No pair has {count} negatives: give a larger corpus, a smaller margin or wider ranks."
+            f"No pair has {counted(count, 'negative')}: give a larger corpus, a smaller margin or "
+            "wider ranks."
         )
     if len(complete) < len(rows):
         missing = len(rows) - len(complete)
