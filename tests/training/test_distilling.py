@@ -15,11 +15,13 @@ from scipy.sparse import csr_array
 from commands import sememe
 from sememe import BiEncoder, Index, distill
 from sememe.cascade import teach
-from sememe.errors import InputError, StoreError
+from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.neighbors import normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
-from sememe.tables import read_table
+from sememe.tables import read_table, write_table
+from sememe.training.lessons import cosines_of, exam
 from sememe.training.static_student import fit_tokens, principal_axes, student_vectors
+from sememe.training.teachers import open_teacher
 from tiny_models import WORDS, Tiny
 
 pytestmark = [
@@ -57,6 +59,13 @@ class Words:
         return normalized(
             [np.sum([self.vectors[word] for word in text.split()], 0) for text in texts]
         )
+
+
+class Short(Words):
+    """Gives a vector too few."""
+
+    def encode(self, texts: list[str]) -> Any:
+        return super().encode(texts)[1:]
 
 
 @pytest.fixture(scope="module")
@@ -215,22 +224,31 @@ def test_a_teacher_that_is_not_trusted_has_no_student(tiny: Tiny, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"texts": ["one", "two"] * 200}, "2 different texts are too few"),
-        ({"teacher": np.ones((299, 4))}, "teacher holds 299 vectors for 300 texts"),
+        ({"texts": ["one", "two"] * 200}, "at least 200 different texts, .* there are 2"),
+        ({"teacher": np.ones((299, 4))}, "the teacher has 299 vectors, and there are 300 texts"),
         ({"teacher": np.full((300, 4), np.nan)}, "row 0 of the teacher's vectors has a value"),
+        ({"teacher": [np.ones((300, 4))] * 2}, "join them into one array"),
         ({"teacher": np.ones((300, 4))}, "gives every text the same vector"),
+        ({"teacher": Short()}, "gave vectors of the shape .299, 24. for 300 texts"),
+        ({"teacher": 42}, "teacher=42 gives neither scores nor vectors"),
+        ({"teacher": BiEncoder}, "gives neither scores nor vectors"),
         ({"teacher": Scores(lambda *_: float("nan"))}, "gave nan for the pair"),
         ({"teacher": Scores(lambda *_: 1.0)}, "the same score"),
-        ({"how": "map"}, "does not fit this teacher"),
-        ({"how": "tune"}, "does not fit this teacher"),
+        ({"how": "map"}, "learns from scores, and this teacher gives vectors"),
+        ({"how": "tune"}, "give a cross-encoder"),
+        ({"teacher": Scores(lambda *_: 1.0), "layers": 2}, "this teacher gives scores: give a bi"),
         ({"how": "other"}, "how"),
         ({"teacher": Scores(lambda *_: 1.0), "dim": 8}, "keeps the student's size"),
-        ({"teacher": Scores(lambda *_: 1.0), "budget": 60}, "fewer than 100 pairs"),
-        ({"budget": "3n"}, "no pairs are scored; give a time"),
+        (
+            {"teacher": Scores(lambda *_: 1.0), "budget": 60},
+            "fewer than 100 pairs .* larger",
+        ),
+        ({"budget": "3n", "how": "layers"}, "give the time that training may take"),
+        ({"budget": "1min"}, "how='static' has no steps to limit"),
         ({"layers": 2, "how": "static"}, "layers=2 is for how='layers'"),
         ({"layers": 1, "how": "layers"}, "layers=1: give a whole number from 2 to 2"),
         ({"how": "vectors", "student": None}, "give student= too"),
-        ({"teacher": "none.npy"}, "cannot be read as vectors"),
+        ({"teacher": "none.npy"}, "there is no file none.npy"),
         ({"dim": 64}, "the teacher's vectors have 32 components"),
         ({"dim": 0}, "dim"),
     ],
@@ -244,6 +262,37 @@ def test_what_cannot_be_distilled_is_one_clear_line(
         distill(output=tmp_path / "s", **{**arguments, **options})
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_layers_that_nobody_asked_for_have_a_reason(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.warns(ChoiceWarning, match=r"layers 2 \(half of the student's\)"):
+        distill(made_texts(), tmp_path / "s", teacher=tiny.directory, how="layers", budget="1s")
+
+
+def test_no_pair_of_the_exam_counts_twice() -> None:
+    vectors = normalized(np.random.default_rng(0).normal(size=(20, 4)))
+    texts = [str(row) for row in range(20)]
+    for queries in (0, 8):
+        made = exam(texts, vectors, cosines_of(vectors), queries)
+        pairs = [frozenset(each.texts) for each in made]
+        assert len(pairs) == len({*pairs}) > 30
+        if queries:
+            assert all(len(pair & {*texts[:8]}) == 1 for pair in pairs)
+
+
+def test_a_file_that_holds_no_vectors_is_named(tmp_path: Path) -> None:
+    files = {
+        name: tmp_path / name for name in ("text.npy", "flat.npy", "gap.parquet", "no.parquet")
+    }
+    files["text.npy"].write_text("hello")
+    np.save(files["flat.npy"], np.ones(5))
+    write_table(files["gap.parquet"], {"vector": [[1.0, 2.0], None, [3.0, 4.0]]})
+    write_table(files["no.parquet"], {"embedding": [[1.0, 2.0]]})
+    messages = ["as numpy.save writes", "have shape", "no vector in row 1", 'no column "vector"']
+    for file, message in zip(files.values(), messages, strict=True):
+        with pytest.raises(ValueError, match=message) as caught:
+            open_teacher(file)
+        assert str(file) in str(caught.value)
 
 
 def test_an_output_that_is_there_is_refused(tiny: Tiny, tmp_path: Path) -> None:

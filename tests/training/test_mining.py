@@ -159,7 +159,7 @@ def test_pairs_without_enough_negatives_are_left_out_and_counted() -> None:
         ({"margin": -1}, "margin=-1: give a number of at least 0"),
         ({"same": 2}, "same=2: give a number"),
         ({"scores": 1}, "scores=1: give True or False"),
-        ({"margin": 9}, "No pair has 1 negatives: give a larger corpus"),
+        ({"margin": 9}, "No pair has 1 negative: give a larger corpus"),
         ({"corpus": [""]}, "The corpus has no text"),
         ({"encoder": 5}, "encoder=5 is no encoder"),
         ({"cross": 5}, "cross is 5; give a CrossEncoder"),
@@ -198,6 +198,7 @@ def test_the_command_writes_triplets_that_train(tiny: Tiny, tmp_path: Path) -> N
     columns = read_table(tmp_path / "triplets.parquet").columns
     encoder = sememe.BiEncoder(tiny.directory, precision="f32")
     assert '"rows": ' in done.stdout
+    assert not (tmp_path / "triplets.parquet.mining").exists()
     for query, answer, negative in zip(*columns.values(), strict=True):
         assert negative != answer
         # With their prompts, as a search would have them.
@@ -231,7 +232,9 @@ def test_interrupted_it_resumes_with_the_vectors_it_has(tmp_path: Path) -> None:
     queries = len({*PAIRS["query"]})
     assert (stopped.encoded, resumed.encoded) == (len({*CORPUS, *PAIRS["document"]}), queries)
     assert mined == sememe.mine_negatives(PAIRS, CORPUS, Drawn())
-    assert not work.exists()
+    unused = Stopping("query 0")
+    assert mined == sememe.mine_negatives(PAIRS, CORPUS, unused, work=work), "until it is deleted"
+    assert unused.encoded == 0
 
 
 @pytest.mark.filterwarnings("ignore::sememe.errors.CostWarning")

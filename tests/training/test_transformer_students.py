@@ -79,7 +79,10 @@ def test_layers_are_kept_from_the_first_to_the_last(teacher: Path, tmp_path: Pat
     kept = student.weights.get(table, shape)
     assert np.array_equal(kept, original.weights.get(table, shape)), "tokens keep their vectors"
     assert done.after.value > done.before.value
-    assert {choice.name for choice in done.choices} >= {"how", "layers", "epochs"}
+    reasons = {choice.name: choice.why for choice in done.choices}
+    assert (reasons["how"], reasons["layers"]) == ("asked for", "asked for")
+    assert reasons["student"] == "the teacher itself"
+    assert {"budget", "speed", "size", "time", "epochs"} < reasons.keys()
     texts = made_texts(5)
     theirs = SentenceTransformer(str(tmp_path / "s"), device="cpu").encode(texts)
     ours = BiEncoder(tmp_path / "s", precision="f32").encode(texts)
@@ -184,6 +187,26 @@ def test_killed_or_on_a_full_disk_it_resumes_with_the_teachers_vectors(
     assert not work.exists()
 
 
+@pytest.mark.filterwarnings("ignore::sememe.errors.SememeWarning")
+def test_labels_judge_with_the_prompts_that_the_student_has(tmp_path: Path) -> None:
+    prompts = {"query": "the bus", "document": "solar wind"}
+    student = make_checkpoint(tmp_path / "m", prompts=prompts).directory
+    texts = made_texts(400)[300:]
+    dev = {"anchor": texts[::2], "positive": texts[1::2]}
+    done = taught(Words(), tmp_path / "s", student=student, dev=dev)
+    for interval, folder in ((done.before, student), (done.after, tmp_path / "s")):
+        encoder = BiEncoder(folder, precision="f32")
+        queries, answers = (
+            encoder.encode([prompts[kind] + text for text in dev[column]])
+            for kind, column in (("query", "anchor"), ("document", "positive"))
+        )
+        cosines = normalized(queries) @ normalized(answers).T
+        ranks = 1 + (cosines > np.diag(cosines)[:, None]).sum(1)
+        expected = np.where(ranks <= 10, 1 / ranks, 0).mean()
+        assert interval.value == pytest.approx(expected, abs=0.02)  # bf16 swaps a few
+    assert done.last.metric == "MRR@10"
+
+
 def test_labels_judge_student_and_teacher(teacher: Path, tmp_path: Path) -> None:
     texts = made_texts(400)[300:]
     first, second = texts[::2], texts[1::2]
@@ -203,6 +226,13 @@ def test_labels_judge_student_and_teacher(teacher: Path, tmp_path: Path) -> None
     assert praise.value == "better"
     written = json.loads((tmp_path / "s" / "distillation.json").read_text())
     assert written["further"].keys() == set(names)
+    for name in names[:2]:
+        figure = written["further"][name]
+        gain = figure["value"] - figure["before"]["value"]
+        assert figure["comparison"]["difference"] == pytest.approx(gain)
+    assert "before" not in written["further"][names[2]]
+    html = (tmp_path / "s" / "distillation.html").read_text()
+    assert "taught by Words from 270 texts" in html
 
 
 def test_a_teacher_that_is_worse_than_the_student_is_named_with_its_figures(
@@ -222,5 +252,5 @@ def test_a_teacher_that_is_worse_than_the_student_is_named_with_its_figures(
 
 
 def test_kinds_of_teachers_are_not_mixed(teacher: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="all be cross-encoders, or all be encoders"):
+    with pytest.raises(InputError, match="all be cross-encoders, or all bi-encoders"):
         taught([teacher, Scores(lambda *_: 1.0)], tmp_path / "s")

@@ -8,7 +8,7 @@ from sememe.cascade.scores import Reader
 from sememe.cascade.trust import FEWEST, Trust
 from sememe.progress import counted
 
-_UNMOVED = "The result is the bi-encoder's alone."
+UNMOVED = "The result is the bi-encoder's alone."
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def report(
 def _reason(trust: Trust | None, rho: float, gain: Gain | None, target: float | None) -> str:
     if trust is None:
         few = f"fewer than {FEWEST} pairs are too few to judge a cross-encoder by"
-        return f"Not trusted: {few}. {_UNMOVED}"
+        return f"Not trusted: {few}. {UNMOVED}"
     figures = f"(tau {trust.tau:.3f} ± {trust.error:.3f}, bound {trust.bound:.3f})"
     if gain is None:
         return _reason_of_tau(trust, rho, figures)
@@ -110,7 +110,7 @@ def _reason(trust: Trust | None, rho: float, gain: Gain | None, target: float | 
     elif rho:
         reason = f"Trusted: {gain}. The map counts with a weight of {rho:.2f} {figures}."
     else:
-        reason = f"Not trusted: {gain}. {_UNMOVED}"
+        reason = f"Not trusted: {gain}. {UNMOVED}"
     if target is None:
         return reason
     outcome = "is neither reached nor ruled out within the budget"
@@ -136,12 +136,12 @@ def _reason_of_tau(trust: Trust, rho: float, figures: str) -> str:
             "its scores hardly tell more about which neighbours belong together than the cosine "
             "does"
         )
-    return f"Not trusted: {finding} {figures}. {_UNMOVED}"
+    return f"Not trusted: {finding} {figures}. {UNMOVED}"
 
 
 def _reason_of_duplicates(gain: Gain) -> str:
     if not gain.is_enough:
-        return f"Not trusted: {gain}. {_UNMOVED}"
+        return f"Not trusted: {gain}. {UNMOVED}"
     caution = "" if gain.low > 0 else "; more labels would make that surer"
     return (
         f"Trusted: {gain}{caution}. Cosine, map and cross-encoder count {gain.cosine:.2f}, "

@@ -20,11 +20,11 @@ def add_commands(commands: cli.Commands) -> None:
     parser = cli.add_command(
         commands, "distill", _run,
         summary="give a student a teacher's judgement, from texts without labels",
-        description="From a cross-encoder, a bi-encoder learns a map of its vectors, or is tuned, "
-        "and costs what it always did. From a bi-encoder, or from vectors made elsewhere, a static "
-        "student learns a vector for each token, and is hundreds of times as fast; or a "
-        "transformer learns all of it. A tenth of the texts is held out, to say how well the "
-        "student agrees with its teacher.",
+        description="A cross-encoder teaches a bi-encoder a map of its vectors, or tunes it; "
+        "encoding costs what it did before. A bi-encoder, or vectors made elsewhere, teach a "
+        "static student, which is hundreds of times as fast as a transformer, or a transformer, "
+        "or some of its layers. A tenth of the texts is held out, to say how well the student "
+        "agrees with its teacher.",
         examples=_EXAMPLES,
     )
     add = partial(cli.option, parser)
@@ -33,23 +33,24 @@ def add_commands(commands: cli.Commands) -> None:
     add("--teacher T...", "a cross-encoder, a bi-encoder, or x.npy or x.parquet with a vector for "
         f"each row of FILE; several of a kind teach together (default: {cli.DEFAULT_MODEL})",
         default=[cli.DEFAULT_MODEL])
-    add("--queries FILE", "of a search: FILE above is the corpus, and a cross-encoder that reads a "
-        "query and a document teaches")
+    add("--queries QUERIES", "queries of a search; FILE is then its corpus, and the teacher a "
+        "cross-encoder that reads a query and a document")
     add("--student S", "the bi-encoder that learns, or whose tokens a static student has (default: "
-        f"the teacher where it can be, else {cli.DEFAULT_MODEL})")
+        f"the teacher if it is a bi-encoder, else {cli.DEFAULT_MODEL})")
     way = partial(cli.option, parser.add_mutually_exclusive_group())
-    way("--static", "a static student, which is what a teacher of vectors gives without --student "
-        "or --layers", dest="how", action="store_const", const="static", default="auto")
+    way("--static", "teach a static student: the default where the teacher gives vectors, and "
+        "there is neither --student nor --layers", dest="how", action="store_const",
+        const="static", default="auto")
     way("--layers N", "keep so many of the student's layers, and train them", type=cli.whole_number)
-    way("--tune", "train the student by a cross-encoder's scores, which is more than a map of its "
-        "vectors, and takes longer", dest="how", action="store_const", const="tune")
-    add("--dim N", "the size of the student's vectors, where the teacher gives vectors",
-        type=cli.whole_number)
+    way("--tune", "train the student itself on a cross-encoder's scores, which can do more than a "
+        "map of its vectors, and takes longer", dest="how", action="store_const", const="tune")
+    add("--dim N", "the size of the student's vectors, where the teacher gives vectors (default: "
+        "the teacher's)", type=cli.whole_number)
     add("--budget B", "how many pairs a cross-encoder reads: 3n (three for each text or query), "
-        "a number, a time such as 2min, or all (default: 3n, with --tune or --queries 20n); else "
-        "how long training takes (default: 10min)")
+        "a number, a time such as 2min, or all (default: 3n, with --tune or --queries 20n); of "
+        "another teacher, how long training may take (default: 10min)")
     add("--dev GOLD", "labelled data, by which student and teacher are judged too")
-    add("--seed N", "seed of which texts are held out", type=int, default=0)
+    add("--seed N", "seed of the texts held out, and of training", type=int, default=0)
     cli.add_json(parser, "the outcome")
 # fmt: on
 

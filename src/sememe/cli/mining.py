@@ -1,10 +1,12 @@
 """`sememe mine`: hard negatives for pairs."""
 
 import argparse
+import shutil
 from functools import partial
 
 import sememe
 from sememe.cli import parser as cli
+from sememe.progress import counted
 
 _EXAMPLES = """\
 sememe mine pairs.csv --corpus passages.jsonl -o triplets.parquet
@@ -27,18 +29,18 @@ def add_commands(commands: cli.Commands) -> None:
     add("PAIRS", "csv, tsv, xlsx, jsonl or parquet with the columns anchor, positive or query, "
         "document")
     add("--corpus FILE", "the texts that may be negatives", required=True)
-    add("--column NAME", "the corpus' column with the text")
+    add("--column NAME", "the corpus's column with the text")
     cli.add_roles(parser)
     add("-o --output OUT", "the triplets: x.csv, x.tsv, x.xlsx, x.jsonl or x.parquet",
         required=True)
     cli.add_model(parser)
-    add("--negatives N", "for each pair", type=cli.whole_number, default=1)
-    add("--ranks FIRST LAST", "which of the nearest may be one (default: 1 100)",
+    add("--negatives N", "how many for each pair", type=cli.whole_number, default=1)
+    add("--ranks FIRST LAST", "which of the nearest texts may be negatives (default: 1 100)",
         type=cli.whole_number, default=(1, 100))
-    add("--margin SHARE", "a negative is by this share less similar than the answer", type=float,
-        default=0.05)
-    add("--same COSINE", "texts as close as this to the answer are taken for it", type=float,
-        default=0.95)
+    add("--margin SHARE", "a negative is less similar to the query than the answer is, by at least "
+        "this share", type=float, default=0.05)
+    add("--same COSINE", "a text whose cosine with the answer is this or more is no negative",
+        type=float, default=0.95)
     add("--cross M", "a cross-encoder that tells answers from negatives; the margin is then of its "
         "scores")
     add("--scores", "write the scores too, for the losses margin-mse and kl")
@@ -51,15 +53,17 @@ def _run(options: argparse.Namespace) -> int:
 
     cli.check_outputs([options.pairs, options.corpus], {"-o": options.output})
     check_destination(options.output)
+    work = f"{options.output}.mining"
     triplets = sememe.mine_negatives(
         encoder=sememe.BiEncoder(options.model, **cli.engine_options(options)),
-        work=f"{options.output}.mining",
+        work=work,
         **cli.arguments(options, sememe.mine_negatives),
     )
     write_table(options.output, triplets)
+    shutil.rmtree(work, ignore_errors=True)  # not before: the disk may be full
     rows = len(triplets["anchor"])
     return cli.report(
         options,
         {"output": options.output, "rows": rows, "negatives": options.negatives},
-        f"{options.output}: {rows:,} rows, {options.negatives} negatives each",
+        f"{options.output}: {counted(rows, 'row')}, {counted(options.negatives, 'negative')} each",
     )

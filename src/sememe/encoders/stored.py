@@ -109,7 +109,7 @@ def _read(
                     "they differ in their model or precision. Give those of the file, or encode "
                     "the texts again."
                 )
-        numbers, values = _column(part, table.columns["vector"])
+        numbers, values = vector_column(part, table.columns["vector"])
         part_texts = table.text_column(list(columns))
         for place, row in enumerate(numbers, count):
             places.setdefault(part_texts[row], place)
@@ -124,7 +124,7 @@ def _read(
     return _checked(path, np.concatenate(arrays)[[places[texts[row]] for row in rows]])
 
 
-def _column(part: Path, column: Sequence[Any]) -> tuple[list[int], Vectors]:
+def vector_column(part: Path, column: Sequence[Any]) -> tuple[list[int], Vectors]:
     """The rows that have a vector, and these vectors."""
     if isinstance(column, ArrowColumn):
         pa = require_pyarrow()

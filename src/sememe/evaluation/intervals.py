@@ -66,6 +66,11 @@ class Comparison:
         """The first is worse, as surely."""
         return self.high < 0 and self.p < 0.05
 
+    def with_range(self) -> str:
+        """In points, "difference +1.2 (+0.3 to +2.1), p = 0.009"."""
+        value, low, high = (f"{100 * each:+.1f}" for each in (self.difference, self.low, self.high))
+        return f"difference {value} ({low} to {high}), p = {self.p:.2g}"
+
 
 @dataclass(frozen=True)
 class Drawn:

@@ -99,21 +99,27 @@ class Measurement:
 
 
 def measure_bi(
-    examples: Examples, encode: Compute, positive_label: int | None = None
+    examples: Examples,
+    encode: Compute,
+    positive_label: int | None = None,
+    encode_document: Compute | None = None,
 ) -> Measurement:
     """Measure a bi-encoder by cosines.
 
     Spearman of scored pairs; average precision of labelled pairs, where `positive_label` is the
     place of the label that means alike; mean reciprocal rank of each anchor's positive among all;
     accuracy of triplets (whether the positive is nearer than every negative), of labelled texts
-    with one triplet each.
+    with one triplet each. `encode_document` is of all columns but the first; None for `encode`.
     """
+    encode_document = encode_document or encode
     if examples.kind == "pairs":
-        return _retrieval(examples, encode)
+        return _retrieval(examples, encode, encode_document)
     texts = [example.texts for example in examples]
     if examples.kind == "labelled texts":
         texts = _label_triplets(examples)
-    first, second, *negatives = (_normalized(encode(column)) for column in zip(*texts, strict=True))
+    queries, *documents = zip(*texts, strict=True)
+    first = _normalized(encode(queries))
+    second, *negatives = (_normalized(encode_document(column)) for column in documents)
     cosines = (first * second).sum(1)
     if not negatives:
         return _pairs(examples, cosines, positive_label)
@@ -253,7 +259,7 @@ def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
     return rows
 
 
-def _retrieval(examples: Examples, encode: Compute) -> Measurement:
+def _retrieval(examples: Examples, encode: Compute, encode_document: Compute) -> Measurement:
     anchors, positives = zip(*(example.texts for example in examples), strict=True)
     documents = list(dict.fromkeys(positives))
     place = {text: i for i, text in enumerate(documents)}
@@ -261,7 +267,7 @@ def _retrieval(examples: Examples, encode: Compute) -> Measurement:
     answers_of: dict[str, list[int]] = {}
     for text, answer in zip(anchors, answers, strict=True):
         answers_of.setdefault(text, []).append(int(answer))
-    queries, vectors = _normalized(encode(anchors)), _normalized(encode(documents))
+    queries, vectors = _normalized(encode(anchors)), _normalized(encode_document(documents))
     ranks = np.empty(len(anchors))
     for i, query in enumerate(queries):
         scores = vectors @ query

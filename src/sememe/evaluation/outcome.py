@@ -84,6 +84,7 @@ class Outcome:
         further: other measurements of these weights.
         words: how the two figures are called, and what is better kept if the first is lower.
         sample: which examples they are of.
+        further_first: some of the further measurements before the first step, by the same names.
     """
 
     directory: Path
@@ -96,6 +97,7 @@ class Outcome:
     further: tuple[Measurement, ...] = ()
     words: tuple[str, str, str] = ("after", "before", "the model that you had")
     sample: str = "held out"
+    further_first: tuple[Measurement, ...] = ()
 
     @cached_property
     def before(self) -> Interval | None:
@@ -111,6 +113,12 @@ class Outcome:
     def comparison(self) -> Comparison | None:
         """After less before, on the same examples."""
         return self.last.against(self.first) if self.first and self.last else None
+
+    @cached_property
+    def further_comparisons(self) -> dict[str, Comparison]:
+        """The same of further figures, by metric, where they were measured before too."""
+        last = {each.metric: each for each in self.further}
+        return {each.metric: last[each.metric].against(each) for each in self.further_first}
 
     @property
     def better(self) -> bool | None:
@@ -134,14 +142,16 @@ class Outcome:
             return "Nothing was held out, so it is not known whether the model is better."
         test, count = self.comparison, len(self.last.values)
         after, before, fallback = self.words
+        gains = self.further_comparisons
         further = "".join(
-            f"; {each.metric} {each.interval().with_range()}" for each in self.further
+            f"; {each.metric} {each.interval().with_range()}"
+            + (f", {gains[each.metric].with_range()}" if each.metric in gains else "")
+            for each in self.further
         )
         figures = (
             f"{self.last.metric} {self.after.with_range()} {after}, "
             f"{self.before.with_range()} {before}, on {count} examples {self.sample}; "
-            f"difference {100 * test.difference:+.1f} ({100 * test.low:+.1f} to "
-            f"{100 * test.high:+.1f}), p = {test.p:.2g}{further}"
+            f"{test.with_range()}{further}"
         )
         if self.better:
             return f"Better: {figures}."
@@ -220,6 +230,12 @@ def _changes(outcome: Outcome) -> tuple[list[page.Example], str]:
 
 def summary(outcome: Outcome) -> dict[str, Any]:
     """The outcome as JSON values."""
+    further: dict[str, dict[str, Any]] = {
+        each.metric: asdict(each.interval()) for each in outcome.further
+    }
+    for each in outcome.further_first:
+        gain = outcome.further_comparisons[each.metric]
+        further[each.metric] |= {"before": asdict(each.interval()), "comparison": asdict(gain)}
     return {
         "directory": str(outcome.directory),
         "headline": outcome.headline,
@@ -228,7 +244,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "metric": outcome.last.metric if outcome.last else None,
         "before": outcome.before and asdict(outcome.before),
         "after": outcome.after and asdict(outcome.after),
-        "further": {each.metric: asdict(each.interval()) for each in outcome.further},
+        "further": further,
         "comparison": outcome.comparison and asdict(outcome.comparison),
         "choices": [asdict(choice) for choice in outcome.choices],
         "precision": outcome.precision,

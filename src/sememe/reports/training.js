@@ -26,7 +26,7 @@ function drawn(plot, draw) {
   const redraw = () => {
     const [width, height] = [plot.clientWidth, plot.clientHeight];
     plot.replaceChildren();
-    draw(shape(plot, "svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": true }), width, height);
+    if (width) draw(shape(plot, "svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": true }), width, height);
   };
   redraw();
   new ResizeObserver(redraw).observe(plot);

@@ -16,18 +16,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sememe.arguments import one_of, shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.checkpoint.write import check_target, new_folder
 from sememe.costs import Budget, duration
-from sememe.data import Data, Examples, load
+from sememe.data import Data, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.opening import as_encoder
 from sememe.encoders.quantization import quantize
-from sememe.errors import InputError, SememeError, SememeWarning, warn
-from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
+from sememe.errors import InputError, SememeError
 from sememe.evaluation.outcome import (
     ON_REQUEST,
     Choice,
@@ -43,15 +40,18 @@ from sememe.training.lessons import (
     Floats,
     Student,
     Task,
-    fidelity,
-    once,
-    order,
+    figures,
+    no_student,
+    praise,
+    speed,
     split,
+    teacher_on,
+    trust_choices,
     write_map,
 )
 from sememe.training.proposals import pools
 from sememe.training.static_student import fit_static
-from sememe.training.teachers import identity, open_teacher
+from sememe.training.teachers import check_dim, identity, open_teacher
 
 HOWS = {
     "map": "scores", "tune": "scores", "static": "vectors", "layers": "vectors",
@@ -61,7 +61,7 @@ HOWS = {
 
 _TIME = "10min"
 _CALIBRATED = 1000  # texts on which int8 ranges are measured
-_WORDS = ("by the student", "by the same vectors untaught", "what you had")
+_WORDS = ("by the student", "before it was taught", "what you had")
 
 Teacher = Encoder | Scorer | str | os.PathLike[str] | Floats
 StrPath = str | os.PathLike[str]
@@ -136,14 +136,15 @@ def distill(
     began = time.monotonic()
     one_of("how", how, ("auto", *HOWS))
     target = check_target(output)
+    taught_by = _name(teacher)
     texts, source = check_texts(texts), open_teacher(teacher)
-    corpus = None
+    corpus, kind = None, "texts"
     if queries is not None:
-        corpus, texts = texts, check_texts(queries, name="queries")
+        corpus, texts, kind = texts, check_texts(queries, name="queries"), "queries"
     choice = _way(how, source, student, layers, dim)
     way = choice.value
     if dim is not None:
-        whole_number("dim", dim)
+        check_dim(whole_number("dim", dim), getattr(source, "dim", dim))
         if HOWS[way] == "scores":
             raise InputError(f"dim={dim}: how={way!r} keeps the student's size; leave dim= out.")
     if queries is not None and HOWS[way] != "scores":
@@ -151,20 +152,30 @@ def distill(
             f"queries= is for a cross-encoder, and how={way!r} learns vectors: put the queries "
             "among the texts."
         )
-    allowed = _budget(budget, way, "3n" if way == "map" and queries is None else "20n")
-    rows = split(texts, seed)
+    allowed, budget_choice = _budget(budget, way, is_search=queries is not None)
+    rows = split(texts, seed, kind)
+    why = ON_REQUEST
     if student is None:
-        student = source if isinstance(source, BiEncoder) else DEFAULT_MODEL
+        student, why = DEFAULT_MODEL, "the default"
+        if isinstance(source, BiEncoder):
+            student, why = source, "the teacher itself"
     encoder = _checked(as_encoder(student), way)
+    choices = [choice, Choice("student", _name(encoder), why)]
+    if way != "static":
+        choices.append(budget_choice)
+    if way == "layers":
+        half = max(2, encoder._checkpoint.layers // 2)
+        why = ON_REQUEST if layers is not None else "half of the student's"
+        layers = half if layers is None else layers
+        choices.append(Choice("layers", layers, why))
     gold = None if dev is None else load(dev)
-    examiner, vouched = (None, False) if gold is None else _teacher_on(gold, source, encoder)
-    if way == "layers" and layers is None:
-        layers = max(2, encoder._checkpoint.layers // 2)
+    examiner, vouched = (None, False) if gold is None else teacher_on(gold, source, encoder)
     facts = {
         "texts": _digest(texts), "corpus": None if corpus is None else _digest(corpus),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
         "budget": str(allowed), "layers": layers, "dim": dim, "seed": seed,
     }  # fmt: skip
+    report_choices(choices)
     work = target.with_name(f"{target.name}.distilling")
     with _working(work, facts) as job:
         task = Task(texts, rows, source, encoder, job, allowed, seed, progress, corpus)
@@ -177,24 +188,18 @@ def distill(
 
             tuned = way == "tune"
             result = tune(task, vouched=vouched) if tuned else regress(task, layers, dim)
-        choices = [choice, *result.choices]
-        first, last = (fidelity(result.exam, each) for each in (result.before, result.after))
-        further = [order(last)]
-        if gold is not None:
-            further.insert(0, last)
-            first, last = (_on(gold, each) for each in (result.before, result.after))
-            if examiner is not None:
-                further.append(replace(examiner, metric=f"the teacher's {examiner.metric}"))
-                choices.append(_praise(examiner, last, "the student after"))
-        report_choices(choices)
-        kind = "texts" if corpus is None else "queries"
-        title = f"{Path(encoder.model).name}, taught from {len(rows[0]):,} {kind}"
-        outcome = Outcome(
-            target, title, choices, result.precision, result.history, first, last, (*further,),
-            words=_WORDS, sample="held out" if gold is None else f"of {gold.name}",
-        )  # fmt: skip
+        report_choices(result.choices)
+        choices += result.choices
         with saving_explained(target, work), new_folder(target) as folder:
             result.write(folder)
+            options = encoder._arguments if way == "map" else task.opening
+            learned = BiEncoder(folder, **({} if way == "static" else {**options, "pooling": None}))
+            firsts, lasts = (figures(result.exam, gold, each) for each in (result.before, learned))
+            further = lasts[1:]
+            if examiner is not None:
+                further.append(replace(examiner, metric=f"the teacher's {examiner.metric}"))
+                choices.append(praise(examiner, lasts[0], "the student after"))
+            choices.append(speed(learned, source, task.held))
             if way in ("tune", "layers", "vectors"):
                 choices.append(_int8(folder, task.texts))
             size = sum(path.stat().st_size for path in folder.rglob("*"))
@@ -203,9 +208,24 @@ def distill(
                 Choice("size", f"{size / 1e6:.1f} MB", "on disk"),
                 Choice("time", spent, "from the start to this report"),
             ]
+            outcome = Outcome(
+                target, f"{_name(encoder)}, taught by {taught_by} from {len(rows[0]):,} {kind}",
+                choices, result.precision, result.history, firsts[0], lasts[0],
+                tuple(further), _WORDS, "held out" if gold is None else f"of {gold.name}",
+                tuple(firsts[1:]),
+            )  # fmt: skip
             write_outcome(outcome, folder, "distillation")
     shutil.rmtree(work, ignore_errors=True)
     return outcome
+
+
+def _name(model: Any) -> str:
+    """A model, a file or an object as a title calls it."""
+    if isinstance(model, list | tuple):
+        return " and ".join(map(_name, model))
+    if not isinstance(model, str | os.PathLike):
+        model = getattr(model, "model", type(model).__name__)
+    return Path(str(model)).name
 
 
 @contextmanager
@@ -223,10 +243,10 @@ def _way(how: str, teacher: Any, student: Any, layers: int | None, dim: int | No
     """How to distil, and why."""
     gives = "scores" if callable(getattr(teacher, "score", None)) else "vectors"
     if how == "auto":
-        if gives == "scores":
+        if layers is not None:
+            choice = Choice("how", "layers", ON_REQUEST)
+        elif gives == "scores":
             choice = Choice("how", "map", "the teacher gives scores")
-        elif layers is not None:
-            choice = Choice("how", "layers", f"{layers} layers are asked for")
         elif student is not None:
             choice = Choice("how", "vectors", "the teacher gives vectors, and there is a student")
         else:
@@ -234,24 +254,35 @@ def _way(how: str, teacher: Any, student: Any, layers: int | None, dim: int | No
     else:
         choice = Choice("how", how, ON_REQUEST)
     if HOWS[choice.value] != gives:
+        fitting = {"scores": "a cross-encoder", "vectors": "a bi-encoder, or vectors"}
         raise InputError(
-            f"how={how!r} does not fit this teacher: a map is taught and a student tuned by scores "
-            "(a cross-encoder), all others by vectors (a bi-encoder)."
+            f"how={choice.value!r} learns from {HOWS[choice.value]}, and this teacher gives "
+            f"{gives}: give {fitting[HOWS[choice.value]]}."
         )
     if choice.value == "vectors" and student is None and dim is None:
-        raise InputError("how='vectors' trains a student of your choice: give student= too.")
+        raise InputError("how='vectors' trains a student that you name: give student= too.")
     if layers is not None and choice.value != "layers":
         raise InputError(f"layers={layers} is for how='layers', and this is {choice.value!r}.")
     return choice
 
 
-def _budget(budget: Any, way: str, pairs: str) -> Budget:
-    if HOWS[way] == "scores":
-        return Budget.parse(pairs if budget is None else budget)
-    allowed = Budget.parse(_TIME if budget is None else budget)
-    if not allowed.seconds:
-        raise InputError(f"budget={shown(budget)}: no pairs are scored; give a time, as {_TIME!r}.")
-    return allowed
+def _budget(budget: Any, way: str, *, is_search: bool) -> tuple[Budget, Choice]:
+    """What is allowed, and as a choice."""
+    if way == "static" and budget is not None:
+        raise InputError(
+            f"budget={shown(budget)}: how='static' has no steps to limit; leave it out."
+        )
+    reads = HOWS[way] == "scores"
+    default = ("3n" if way == "map" and not is_search else "20n") if reads else _TIME
+    why = "the default" if budget is None else ON_REQUEST
+    budget = default if budget is None else budget
+    allowed = Budget.parse(budget)
+    if not reads and not allowed.seconds:
+        raise InputError(
+            f"budget={shown(budget)}: a teacher of vectors scores no pairs; give the time that "
+            f"training may take, such as {_TIME!r}."
+        )
+    return allowed, Choice("budget", budget, why)
 
 
 def _checked(student: Any, way: str) -> BiEncoder:
@@ -270,40 +301,6 @@ def _digest(texts: list[str]) -> str:
     return sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _on(gold: Examples, encode: Compute) -> Measurement:
-    return measure_bi(gold, once(encode), gold.positive_label)
-
-
-def _teacher_on(
-    gold: Examples, teacher: Any, student: BiEncoder
-) -> tuple[Measurement | None, bool]:
-    """What the teacher reaches on labels, and whether that is more than the student does."""
-    if callable(getattr(teacher, "encode", None)):
-        figure = _on(gold, teacher.encode)
-    elif callable(getattr(teacher, "score", None)) and gold.kind != "labelled texts":
-        figure = measure_cross(
-            gold, lambda pairs: np.asarray(teacher.score(pairs))[:, None], gold.positive_label
-        )
-    else:
-        return None, False
-    praise = _praise(figure, _on(gold, student.encode), "the student before")
-    if praise.value == "not better":
-        warn(
-            f"On {gold.name} the teacher is {praise.value} {praise.why}; it may do harm.",
-            SememeWarning,
-        )
-    return figure, praise.value == "better"
-
-
-def _praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
-    """Whether the teacher is better than a student, where both have the same figure."""
-    figures = f"{teacher.metric} {100 * teacher.value:.1f}"
-    if teacher.metric != student.metric or len(teacher.values) != len(student.values):
-        return Choice("teacher", "not compared", f"{figures}, which the student has no such of")
-    word = "better" if teacher.against(student).low > 0 else "not better"
-    return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
-
-
 def _int8(folder: Path, texts: list[str]) -> Choice:
     """Measure the int8 ranges of new weights; that they cannot be is no reason to lose these."""
     some = texts[:: -(-len(texts) // _CALIBRATED)]
@@ -316,16 +313,19 @@ def _int8(folder: Path, texts: list[str]) -> Choice:
 
 def _map(task: Task) -> Student:
     """The student's own checkpoint with the cascade's map behind it."""
-    pool, held, encode = pools(task)
+    pool, held = pools(task)
     budget = task.budget if task.budget.seconds else Budget(pairs=pool.count(task.budget))
     cascade = pool.taught(task, budget)
     linear_map = cascade.map
     if linear_map is None:
-        raise InputError(f"There is no student. {cascade.report.why}")
+        raise no_student(
+            cascade.report,
+            "Give a larger budget or another teacher; or labelled data (dev=, --dev), which may "
+            "vouch for it with how='tune' (--tune).",
+        )
     return Student(
-        encode,
-        lambda texts: linear_map.move(encode(texts)),
-        [Choice("trust", "yes", str(cascade.report))],
+        task.student,
+        trust_choices(cascade.report, "yes", cascade.report.pairs, cascade.report.seconds),
         lambda folder: write_map(task.checkpoint, folder, linear_map),
         held.exam(task),
     )

@@ -3,6 +3,7 @@
 That a student agrees with its teacher is *fidelity*; whether it is better, only labels say.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,40 +12,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.cascade import LinearMap
+from sememe.cascade import CascadeReport, LinearMap
+from sememe.cascade.report import UNMOVED
 from sememe.checkpoint import Checkpoint, write
 from sememe.checkpoint.modules import Dense, Normalize
-from sememe.costs import Budget
+from sememe.costs import Budget, duration
 from sememe.data import Examples, load
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import unit
-from sememe.errors import InputError
-from sememe.evaluation.measures import Compute, Measurement, measure_bi
+from sememe.errors import InputError, SememeWarning, warn
+from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
 from sememe.evaluation.outcome import Choice, History
 from sememe.jobs import Job
 from sememe.neighbors import nearest
+from sememe.protocols import Encoder
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _FEWEST = 200
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 2000
-_NEAREST = 3  # neighbours of each text held out that the teacher judges
+NEAREST = 3  # neighbours of each text held out that the teacher judges, and others at random
+_TIMED = 200  # texts that tell how fast an encoder is
 _TIE = 1e-6  # two judgements that lie no farther apart have no order
 
 
-def split(texts: list[str], seed: int) -> tuple[Rows, Rows]:
+def split(texts: list[str], seed: int, kind: str = "texts") -> tuple[Rows, Rows]:
     """The rows of different texts: of those that teach, and of those held out, a tenth.
 
     Raises:
-        InputError: fewer than 200 different texts.
+        InputError: fewer than 200 different texts, which the message calls `kind`.
     """
     first = {text: row for row, text in reversed(list(enumerate(texts))) if text.strip()}
     rows = np.array(sorted(first.values()), np.int64)
     if len(rows) < _FEWEST:
         raise InputError(
-            f"{len(rows)} different texts are too few to distil from: give at least {_FEWEST}, and "
-            "better some thousands, such as the student will read."
+            f"Distilling needs at least {_FEWEST} different {kind}, and better some thousands, "
+            f"such as the student will read; there are {len(rows)}."
         )
     rows = np.random.default_rng(seed).permutation(rows)
     held = min(_MOST_HELD_OUT, round(_HELD_OUT * len(rows)))
@@ -88,6 +92,11 @@ class Task:
         return [self.passed[row] for row in self.rows[1]]
 
     @property
+    def opening(self) -> dict[str, Any]:
+        """How the student was opened, as far as that fits others of its architecture."""
+        return {name: self.student._arguments[name] for name in ("device", "trust_remote_code")}
+
+    @property
     def checkpoint(self) -> Checkpoint:
         """The student's, with the pooling that it was opened with."""
         student = self.student
@@ -96,10 +105,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Student:
-    """A student that can be written, and what computes the vectors of it, and those before it."""
+    """A student that can be written.
 
-    before: Compute
-    after: Compute
+    Attributes:
+        before: the encoder that it was before it was taught.
+        choices: what was chosen, and why.
+        write: writes it to a new folder.
+        exam: pairs of texts held out, with the teacher's judgement.
+        history: of training.
+        precision: what training computed in.
+    """
+
+    before: Encoder
     choices: list[Choice]
     write: Callable[[Path], None]
     exam: Examples
@@ -123,19 +140,38 @@ def exam(
     """
     others = vectors[queries:]
     neighbors = nearest(
-        others, min(_NEAREST, len(others) - 1), queries=vectors[:queries] if queries else None
+        others, min(NEAREST, len(others) - 1), queries=vectors[:queries] if queries else None
     ).indices.astype(np.int64)
     first = np.repeat(np.arange(len(neighbors)), neighbors.shape[1])
     steps = np.random.default_rng(0).integers(1, len(others), len(first))
     second = np.concatenate([neighbors.ravel(), (first + steps) % len(others)])
-    first, second = np.tile(first, 2), second + queries
+    pairs = np.stack([np.tile(first, 2), second + queries])
+    if not queries:
+        pairs.sort(axis=0)
+    first, second = np.unique(pairs, axis=1)  # a pair that counts twice would look like evidence
     judgement = np.asarray(judge(first, second), np.float64)
     low, spread = judgement.min(), np.ptp(judgement)
     if spread < _TIE:
-        raise InputError("the teacher judges all pairs alike: there is nothing to learn from it.")
+        raise InputError(
+            "the teacher gives all pairs of the texts held out one score: it has nothing to teach."
+        )
     one, other = ([texts[row] for row in rows.tolist()] for rows in (first, second))
     scores = ((judgement - low) / spread).tolist()
     return load({"sentence1": one, "sentence2": other, "score": scores})
+
+
+def trust_choices(report: CascadeReport, value: str, pairs: int, seconds: float) -> list[Choice]:
+    """Why a cross-encoder teaches, and what that cost."""
+    return [
+        Choice("trust", value, report.why.partition(": ")[2].rstrip(".")),
+        Choice("pairs", f"{pairs:,}", f"read by the teacher, in {duration(seconds)}"),
+    ]
+
+
+def no_student(report: CascadeReport, remedy: str) -> InputError:
+    """That a cross-encoder teaches nobody, why, and what to do."""
+    reason = report.why.removesuffix(UNMOVED).strip()
+    return InputError(f"There is no student. {reason} {remedy}")
 
 
 def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
@@ -143,9 +179,13 @@ def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
     return lambda first, second: (vectors[first] * vectors[second]).sum(1)
 
 
-def fidelity(examples: Examples, encode: Compute) -> Measurement:
+def fidelity(examples: Examples, student: Encoder) -> Measurement:
     """Spearman's correlation of a student's cosines with its teacher's judgement."""
-    return replace(measure_bi(examples, once(encode)), metric="Spearman with the teacher")
+    measured = measure_bi(examples, once(student.encode))
+    assert measured.details is not None
+    meaning = f"{measured.details.meaning}; right is what the teacher says"
+    details = replace(measured.details, meaning=meaning)
+    return replace(measured, metric="Spearman with the teacher", details=details)
 
 
 def order(measured: Measurement) -> Measurement:
@@ -157,7 +197,66 @@ def order(measured: Measurement) -> Measurement:
     return Measurement("pairs in the teacher's order", np.mean, agrees[np.abs(gaps) > _TIE] * 1.0)
 
 
-def once(encode: Compute) -> Compute:
+def figures(exam: Examples, gold: Examples | None, student: Any) -> list[Measurement]:
+    """A student's figures on labels, if there are some, and how well it agrees with its teacher."""
+    agreement = fidelity(exam, student)
+    labelled = [] if gold is None else [_on(gold, student)]
+    return [*labelled, agreement, order(agreement)]
+
+
+def _on(gold: Examples, encoder: Any) -> Measurement:
+    """An encoder's figure, with its prompts where the columns tell queries from documents."""
+    query = document = encoder.encode
+    if gold.columns[0] in ("anchor", "query"):
+        query = getattr(encoder, "encode_query", query)
+        document = getattr(encoder, "encode_document", document)
+    return measure_bi(gold, once(query), gold.positive_label, once(document))
+
+
+def speed(student: BiEncoder, teacher: Any, texts: list[str]) -> Choice:
+    """How many texts a second a student encodes; it has encoded some, so that it is warm."""
+
+    def measured(encoder: Any) -> str:
+        began = time.perf_counter()
+        encoder.encode(texts[:_TIMED])
+        return f"{len(texts[:_TIMED]) / (time.perf_counter() - began):,.0f} texts a second"
+
+    why = "of those held out, on this machine"
+    if callable(getattr(teacher, "encode", None)):
+        why += f"; by the teacher {measured(teacher)}"
+    return Choice("speed", measured(student), why)
+
+
+def teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> tuple[Measurement | None, bool]:
+    """What the teacher reaches on labels, and whether that is more than the student does."""
+    if callable(getattr(teacher, "encode", None)):
+        figure = _on(gold, teacher)
+    elif callable(getattr(teacher, "score", None)) and gold.kind != "labelled texts":
+        figure = measure_cross(
+            gold, lambda pairs: np.asarray(teacher.score(pairs))[:, None], gold.positive_label
+        )
+    else:
+        return None, False
+    judgement = praise(figure, _on(gold, student), "the student before")
+    if judgement.value == "not better":
+        warn(
+            f"On {gold.name} the teacher is {judgement.value} {judgement.why}; it may do harm.",
+            SememeWarning,
+        )
+    return figure, judgement.value == "better"
+
+
+def praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
+    """Whether the teacher is better than a student, where both have the same figure."""
+    figures = f"{teacher.metric} {100 * teacher.value:.1f}"
+    if teacher.metric != student.metric or len(teacher.values) != len(student.values):
+        other = f"{student.metric} {100 * student.value:.1f}"
+        return Choice("teacher", "not compared", f"it has {figures}, and {name} has {other}")
+    word = "better" if teacher.against(student).low > 0 else "not better"
+    return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
+
+
+def once(encode: Callable[[list[str]], Any]) -> Compute:
     """The same vectors, of unit length, every text encoded once."""
 
     def vectors(texts: Sequence[str]) -> Any:

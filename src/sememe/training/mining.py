@@ -3,7 +3,6 @@
 from __future__ import annotations  # so that help() shows short types
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from sememe.encoders.opening import as_encoder, as_scorer, encoded
 from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.jobs import Job
 from sememe.neighbors import nearest, normalized
-from sememe.progress import progress_bar
+from sememe.progress import counted, progress_bar
 from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import read_texts
 from sememe.tables.table import Names
@@ -80,9 +79,9 @@ def mine_negatives(
             margin-mse and kl to learn from.
         columns: which column of the pairs is what, such as {"anchor": "question"}.
         column: the column of the corpus file; None for the one that is named like texts.
-        work: a folder that keeps the vectors of an interrupted call, which the same call resumes
-            with, and that is gone when it ends; None to keep none. A cross-encoder's scores are
-            kept in any case.
+        work: a folder that keeps the vectors, with which the same call resumes after an
+            interruption; delete it once the negatives are saved. None to keep none. A
+            cross-encoder's scores are kept in any case.
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -131,10 +130,7 @@ def mine_negatives(
         mined[row] = (candidates, similarity)
     if judge is not None:
         mined, answers = judge.choose(rows, texts, [each[0] for each in mined], count, margin)
-    table = _table(rows, texts, mined, answers, count, with_scores)
-    if work is not None:
-        shutil.rmtree(work, ignore_errors=True)
-    return table
+    return _table(rows, texts, mined, answers, count, with_scores)
 
 
 def _window(ranks: Any, count: int) -> tuple[int, int]:
@@ -288,7 +284,8 @@ def _table(
     complete = [row for row, places in enumerate(mined) if len(places[0]) == count]
     if not complete:
         raise InputError(
-            f"No pair has {count} negatives: give a larger corpus, a smaller margin or wider ranks."
+            f"No pair has {counted(count, 'negative')}: give a larger corpus, a smaller margin or "
+            "wider ranks."
         )
     if len(complete) < len(rows):
         missing = len(rows) - len(complete)

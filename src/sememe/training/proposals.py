@@ -23,11 +23,10 @@ from sememe.data import Examples
 from sememe.encoders import BiEncoder
 from sememe.encoders.bi import DOCUMENT_PROMPTS, QUERY_PROMPTS
 from sememe.encoders.opening import encoded
-from sememe.errors import CostWarning, InputError
-from sememe.evaluation.measures import Compute
+from sememe.errors import CostWarning, InputError, warn
 from sememe.neighbors import nearest, self_join
 from sememe.neighbors.communities import neighborhood_size
-from sememe.training.lessons import Floats, Rows, Task, exam, once
+from sememe.training.lessons import NEAREST, Floats, Rows, Task, exam, once
 
 _FAR = 4  # how many times as many neighbours are looked at as a graph has
 _FEWEST_DOCUMENTS = 20
@@ -112,26 +111,31 @@ class Pool:
                 task.teacher, texts, Budget(), len(first), task.progress, queries=queries
             )
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", CostWarning)  # of a tenth of what was said already
+                warnings.simplefilter("ignore", CostWarning)  # said before the work began
                 return reader.read(first, second)
 
         return exam(prompted, self.vectors[rows], judge, queries=queries)
 
 
-def pools(task: Task) -> tuple[Pool, Pool, Compute]:
-    """The texts that teach and those held out, and what computes the student's vectors before.
+def pools(task: Task) -> tuple[Pool, Pool]:
+    """The texts that teach and those held out.
 
     Raises:
         InputError: too few documents, or a student whose prompts cannot be learned with.
     """
     encode = once(partial(encoded, task.student, progress=task.progress))
+    warn(
+        f"Beside its budget, the cross-encoder reads {2 * NEAREST * len(task.rows[1]):,} pairs at "
+        "most, by which the student is judged.",
+        CostWarning,
+    )
     if task.corpus is None:
         nothing = np.empty(0, np.int64)
         taught, held = (
             Pool(texts, texts, encode(texts), 0, Edges(nothing, nothing, len(texts)))
             for texts in (task.texts, task.held)
         )
-        return taught, held, encode
+        return taught, held
     question, document = _prompts(task.student)
     documents = list(dict.fromkeys(text for text in task.corpus if text.strip()))
     if len(documents) < _FEWEST_DOCUMENTS:
@@ -159,7 +163,7 @@ def pools(task: Task) -> tuple[Pool, Pool, Compute]:
             Edges.of(rows, len(queries) + places[: len(others)], len(queries) + len(kept)),
         )
 
-    return pool(task.texts), pool(task.held), encode
+    return pool(task.texts), pool(task.held)
 
 
 def by_words(queries: list[str], documents: list[str], size: int) -> tuple[Rows, Rows]:

@@ -6,6 +6,7 @@ map of all token vectors at once, which tokens that no text has follow, and a ch
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,22 @@ def fit_static(task: Task, dim: int | None) -> Student:
     if dim is not None:
         table = table @ principal_axes(student_vectors(shares, table), dim)
     return Student(
-        lambda texts: student_vectors(vocabulary.shares(texts), start),
-        lambda texts: student_vectors(vocabulary.shares(texts), table),
+        _Table(vocabulary, start),
         [Choice("dim", table.shape[1], "the teacher's" if dim is None else ON_REQUEST)],
         lambda folder: _write(folder, vocabulary, table, task.student.model),
         exam(task.held, held, cosines_of(held)),
     )
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Token vectors as an encoder of texts."""
+
+    vocabulary: Vocabulary
+    vectors: Floats
+
+    def encode(self, texts: list[str]) -> Floats:
+        return student_vectors(self.vocabulary.shares(texts), self.vectors)
 
 
 def frequency_weights(size: int) -> Floats:

@@ -16,6 +16,7 @@ from sememe.checkpoint import read
 from sememe.costs import warn_of_duration
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import encoded
+from sememe.encoders.stored import vector_column
 from sememe.errors import InputError
 from sememe.jobs import Job
 from sememe.neighbors import as_vectors, normalized
@@ -60,24 +61,48 @@ def open_teacher(teacher: Any) -> Any:
     Raises:
         InputError: a list of both kinds, or a file that cannot be read.
     """
-    if isinstance(teacher, list | tuple):
+    models = teacher if isinstance(teacher, list | tuple) else []
+    if models and not isinstance(models[0], list | tuple):
         several = [open_teacher(each) for each in teacher]
         if all(isinstance(each, CrossEncoder) for each in several):
             return _CrossEncoders(several)
         if all(callable(getattr(each, "encode", None)) for each in several):
             return _Encoders(several)
-        raise InputError("several teachers must all be cross-encoders, or all be encoders.")
+        raise InputError(
+            "several teachers must all be cross-encoders, or all bi-encoders; vectors made "
+            "elsewhere are one teacher, so join them into one array."
+        )
     if not isinstance(teacher, str | os.PathLike):
-        return teacher
+        if isinstance(teacher, type) or not (is_model(teacher) or np.ndim(teacher)):
+            raise InputError(
+                f"teacher={shown(teacher)} gives neither scores nor vectors: give a model or its "
+                "name, vectors, or a file of vectors (x.npy, x.parquet)."
+            )
+        return teacher if is_model(teacher) else as_vectors(teacher, name="teacher's vectors")
     path = Path(teacher)
-    if path.suffix.lower() not in (".npy", ".parquet"):
+    if path.suffix.lower() == ".parquet":
+        column = read_table(path).column("vector")
+        rows, vectors = vector_column(path, column)
+        if len(rows) < len(column):
+            missing = next(row for row in range(len(column)) if row not in {*rows})
+            raise InputError(f"{path} has no vector in row {missing}: every text needs one.")
+        return vectors
+    if path.suffix.lower() != ".npy":
         return (CrossEncoder if read(teacher).scoring else BiEncoder)(teacher)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path)
-        return np.array(list(read_table(path).column("vector")), np.float32)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"teacher={shown(path)} cannot be read as vectors: {error}.") from None
+        vectors = np.load(path)
+    except (OSError, ValueError):
+        raise InputError(
+            f"{path} cannot be read: give an array of numbers, as numpy.save writes it."
+        ) from None
+    return as_vectors(vectors, name=f"vectors of {path}")
+
+
+def is_model(teacher: Any) -> bool:
+    """Whether it scores pairs or encodes texts."""
+    return any(callable(getattr(teacher, name, None)) for name in ("score", "encode"))
 
 
 def identity(teacher: Any) -> str:
@@ -100,19 +125,23 @@ def teacher_vectors(task: Task, dim: int | None) -> tuple[Floats, Floats]:
         encode = partial(encoded, teacher, progress=task.progress)
         vectors = kept_vectors(encode, task.texts + task.held, task.job)
     else:
-        vectors = as_vectors(teacher, name="teacher's vectors")
-        if len(vectors) != len(task.passed):
+        if len(teacher) != len(task.passed):
             raise InputError(
-                f"teacher holds {len(vectors):,} vectors for {len(task.passed):,} texts: give a "
-                "row a text."
+                f"the teacher has {len(teacher):,} vectors, and there are {len(task.passed):,} "
+                "texts: give one vector a text, in their order."
             )
-        vectors = vectors[np.concatenate(task.rows)]
+        vectors = teacher[np.concatenate(task.rows)]
     if np.ptp(vectors, axis=0).max() < 1e-6:
         raise InputError("the teacher gives every text the same vector: there is nothing to learn.")
-    if dim is not None and dim > vectors.shape[1]:
-        raise InputError(f"dim={dim}: the teacher's vectors have {vectors.shape[1]} components.")
+    check_dim(dim, vectors.shape[1])
     first, second = np.split(normalized(vectors), [len(task.rows[0])])
     return first, second
+
+
+def check_dim(dim: int | None, size: int) -> None:
+    """Raise InputError for a student's size that is more than its teacher's."""
+    if dim is not None and dim > size:
+        raise InputError(f"dim={dim}: the teacher's vectors have {size} components.")
 
 
 def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job) -> Floats:
@@ -123,6 +152,11 @@ def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job)
         if job.has(number, part):
             continue
         vectors = as_vectors(encode(part), name="encoder's vectors")
+        if len(vectors) != len(part):
+            raise InputError(
+                f"the encoder gave vectors of the shape {vectors.shape} for {len(part):,} texts: "
+                "it must give one row a text."
+            )
         job.write(number, part, ".npy", partial(np.save, arr=vectors))
         if number == 0:
             seconds = (time.monotonic() - began) * (len(texts) / len(part) - 1)

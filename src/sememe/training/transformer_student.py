@@ -20,6 +20,7 @@ from sememe.checkpoint import Checkpoint, read, write
 from sememe.checkpoint.read import LAYERS
 from sememe.costs import duration
 from sememe.data.examples import Example
+from sememe.encoders import BiEncoder
 from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.neighbors import normalized
@@ -88,9 +89,10 @@ def regress(task: Task, layers: int | None, dim: int | None) -> Student:
     texts, folder = task.texts, task.job.folder
     if dim is not None:
         targets = normalized(targets @ principal_axes(targets, dim))
-    plain = task.checkpoint
+    plain, before = task.checkpoint, task.student
     if layers is not None:
         plain = _cut(plain, layers, new_folder(folder / "cut"))
+        before = BiEncoder(folder / "cut", **task.opening)
     torch.manual_seed(task.seed)
     untaught = StudentTower(plain)
     if dim is not None or untaught.dim != targets.shape[1]:
@@ -113,17 +115,13 @@ def regress(task: Task, layers: int | None, dim: int | None) -> Student:
     )  # fmt: skip
     trainer = Trainer(
         tower, [Objective(_TaughtTexts(texts, targets), VectorLoss())], settings,
-        measure=lambda t: fidelity(chooses, t.encode).value, folder=folder,
+        measure=lambda t: fidelity(chooses, t).value, folder=folder,
     )  # fmt: skip
     history = trainer.run(task.progress)
     sizes = [Choice("dim", tower.dim, "the teacher's" if dim is None else ON_REQUEST)]
-    if layers is not None:
-        sizes.insert(0, Choice("layers", layers, ON_REQUEST))
     why = f"about {_TEXTS_SEEN:,} texts seen, of {len(texts):,}, or {duration(seconds)}"
     choices = [*sizes, Choice("epochs", epochs, why)]
-    return Student(
-        untaught.encode, tower.encode, choices, tower.save, judges, history, trainer.precision
-    )
+    return Student(before, choices, tower.save, judges, history, trainer.precision)
 
 
 def new_folder(folder: Path) -> Path:

@@ -17,10 +17,17 @@ from sememe.cascade.scores import Reader
 from sememe.checkpoint import read
 from sememe.costs import Budget
 from sememe.data.examples import Example
-from sememe.errors import InputError
 from sememe.evaluation.outcome import Choice, History
 from sememe.neighbors import normalized
-from sememe.training.lessons import Floats, Student, Task, fidelity, write_map
+from sememe.training.lessons import (
+    Floats,
+    Student,
+    Task,
+    fidelity,
+    no_student,
+    trust_choices,
+    write_map,
+)
 from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
 from sememe.training.proposals import Pool, pools
 from sememe.training.settings import TrainingSettings
@@ -98,7 +105,7 @@ def tune(task: Task, *, vouched: bool) -> Student:
         InputError: a teacher that is neither vouched for nor trusted.
         JobError: a full disk; what is done is kept.
     """
-    pool, held, encode = pools(task)
+    pool, held = pools(task)
     first, rest = _shared(task.budget, pool)
     cascade = pool.taught(task, first)
     begin, lesson = task.checkpoint, cascade.lesson
@@ -107,9 +114,10 @@ def tune(task: Task, *, vouched: bool) -> Student:
         write_map(begin, start, cascade.map)
         begin = replace(read(start), name=begin.name)
     elif not vouched:
-        raise InputError(
-            f"There is no student. {cascade.report.why} Labelled data (dev=) on which the teacher "
-            "is better than the student would vouch for it."
+        raise no_student(
+            cascade.report,
+            "Labelled data (dev=, --dev) on which the teacher is better than the student would "
+            "vouch for it.",
         )
     torch.manual_seed(task.seed)
     tower = StudentTower(begin)
@@ -134,17 +142,18 @@ def tune(task: Task, *, vouched: bool) -> Student:
         folder.mkdir(exist_ok=True)
         trainer = Trainer(
             tower, [Objective(groups, NeighborhoodLoss(targets, cascade.vectors))], settings,
-            measure=lambda t: fidelity(chooses, t.encode).value, folder=folder,
+            measure=lambda t: fidelity(chooses, t).value, folder=folder,
         )  # fmt: skip
         history = _joined(history, trainer.run(task.progress))
         if not trainer.history.best:
             break  # it agrees with its teacher no better than before
         moved = normalized(tower.encode(pool.prompted)) if number < _ROUNDS else moved
+    trust, seconds = cascade.report, cascade.report.seconds + reader.seconds
     choices = [
-        Choice("trust", "by labels" if cascade.map is None else "yes", cascade.report.why),
-        Choice("rounds", number, "until the texts held out agreed no better with the teacher"),
+        *trust_choices(trust, "yes" if cascade.map else "by labels", len(edges), seconds),
+        Choice("rounds", number, f"{_ROUNDS} at most; none follows one that does not help"),
     ]
-    return Student(encode, tower.encode, choices, tower.save, judges, history, trainer.precision)
+    return Student(task.student, choices, tower.save, judges, history, trainer.precision)
 
 
 def _shared(budget: Budget, pool: Pool) -> tuple[Budget, Budget]:
