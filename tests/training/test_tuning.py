@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from test_distilling import OPINIONS, Scores, Words, made_texts
 from sememe import BiEncoder, distill
 from sememe.cascade.edges import Edges
 from sememe.costs import Budget
+from sememe.data import load
 from sememe.errors import InputError
 from sememe.neighbors import normalized
 from sememe.tables import read_table
+from sememe.training.lessons import teacher_on
 from sememe.training.losses.loss import Outputs
 from sememe.training.proposals import Pool, by_words
 from sememe.training.tuning import NeighborhoodLoss, _target_cosines
@@ -201,6 +204,20 @@ def test_a_teacher_of_queries_and_documents_tunes_a_student(
     )
     with pytest.raises(InputError, match="has a default prompt"):
         distill(corpus, tmp_path / "p", student=tmp_path / "prompted", **options)
+
+
+def test_a_teacher_that_is_ahead_on_few_labels_vouches_with_a_warning(encoder: BiEncoder) -> None:
+    words, texts = Words(), made_texts(12)
+    first, second = texts[::2], texts[1::2]
+
+    def score(pairs: Any) -> Any:
+        return np.array([float(np.prod(words.encode(list(pair)), axis=0).sum()) for pair in pairs])
+
+    scores = ((score(zip(first, second, strict=True)) + 1) / 2).tolist()
+    gold = load({"sentence1": first, "sentence2": second, "score": scores})
+    teacher = SimpleNamespace(score=score)
+    with pytest.warns(UserWarning, match="perhaps better than the student before: Spearman 100.0"):
+        assert teacher_on(gold, teacher, encoder)[1]
 
 
 @pytest.mark.slow

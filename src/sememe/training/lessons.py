@@ -228,7 +228,10 @@ def speed(student: BiEncoder, teacher: Any, texts: list[str]) -> Choice:
 
 
 def teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> tuple[Measurement | None, bool]:
-    """What the teacher reaches on labels, and whether that is more than the student does."""
+    """What the teacher reaches on labels, and whether that is more than the student does.
+
+    It need not be surely more: whether the student got better is tested in the end.
+    """
     if callable(getattr(teacher, "encode", None)):
         figure = _on(gold, teacher)
     elif callable(getattr(teacher, "score", None)) and gold.kind != "labelled texts":
@@ -238,12 +241,19 @@ def teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> tuple[Measur
     else:
         return None, False
     judgement = praise(figure, _on(gold, student), "the student before")
-    if judgement.value == "not better":
+    if judgement.value in _DOUBTS:
+        doubt = _DOUBTS[judgement.value]
         warn(
-            f"On {gold.name} the teacher is {judgement.value} {judgement.why}; it may do harm.",
+            f"On {gold.name} the teacher is {judgement.value} {judgement.why}; {doubt}.",
             SememeWarning,
         )
-    return figure, judgement.value == "better"
+    return figure, judgement.value in ("better", "perhaps better")
+
+
+_DOUBTS = {
+    "not better": "it may do harm",
+    "perhaps better": "so few labels do not tell them apart",
+}
 
 
 def praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
@@ -252,7 +262,9 @@ def praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     if teacher.metric != student.metric or len(teacher.values) != len(student.values):
         other = f"{student.metric} {100 * student.value:.1f}"
         return Choice("teacher", "not compared", f"it has {figures}, and {name} has {other}")
-    word = "better" if teacher.against(student).low > 0 else "not better"
+    comparison = teacher.against(student)
+    word = "not better" if comparison.difference <= 0 else "perhaps better"
+    word = "better" if comparison.low > 0 else word
     return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
 
 
