@@ -34,7 +34,7 @@ from ir_measures import nDCG
 from sememe import BiEncoder, CrossEncoder, Index
 from sememe.neighbors import nearest
 from sememe.search.index import MODES
-from sememe.search.reranking import RerankDepth
+from sememe.search.ranking import RerankDepth
 from sememe.tables import read_table
 
 _COLUMNS = ("published", *MODES)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ import pytest
 from commands import sememe
 from postgres_server import PASSWORD
 from sememe import BiEncoder, CrossEncoder, Index
-from sememe.cli import indexing
-from sememe.errors import StoreError
 from sememe.tables import write_table
 from tiny_models import Tiny, make_checkpoint, make_cross_encoder
 
@@ -166,16 +163,6 @@ def test_a_second_writer_is_told_to_try_again(index: Path, table: Path) -> None:
     assert done.returncode == 1
     assert "is writing to" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.slow
-def test_an_index_that_another_process_made_meanwhile_is_told_of(
-    index: Path, encoder: BiEncoder
-) -> None:
-    options = Namespace(output=str(index), language=None, long=None)
-    with pytest.raises(StoreError, match="made by another process meanwhile") as error:
-        indexing._created(options, encoder)
-    assert error.value.unavailable
 
 
 def test_a_blank_query_is_refused_and_standard_input_is_left_alone(index: Path) -> None:

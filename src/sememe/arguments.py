@@ -26,10 +26,7 @@ def is_missing(value: object) -> bool:
 
 
 def whole_number(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
-    """A whole number, numpy's too, as an int; True and False are none.
-
-    Raises:
-        InputError: it is no whole number, or out of its range.
+    """A whole number, numpy's too, as an int; InputError for any other value, such as True.
 
     >>> whole_number("top_k", 3)
     3
@@ -56,13 +53,10 @@ def real_number(
     most: float | None = None,
     example: object = None,
 ) -> float:
-    """A finite number, numpy's too, as a float; True and False are none.
+    """A finite number, numpy's too, as a float; InputError for any other value, such as True.
 
     `least` and `most` are allowed themselves, `above` and `below` are not; the message offers the
     `example`.
-
-    Raises:
-        InputError: it is no finite number, or out of its range.
 
     >>> real_number("threshold", 1, above=-1, most=1)
     1.0
@@ -96,10 +90,7 @@ def real_number(
 
 
 def one_of(name: str, value: Choice, choices: Iterable[Choice]) -> Choice:
-    """The value, which is one of the choices.
-
-    Raises:
-        InputError: it is not; the message names them all.
+    """The value, which is one of the choices; else an InputError that names them all.
 
     >>> one_of("mode", "dense", ("dense", "bm25"))
     'dense'
@@ -112,10 +103,7 @@ def one_of(name: str, value: Choice, choices: Iterable[Choice]) -> Choice:
 
 
 def flag(name: str, value: object) -> bool:
-    """True or False, numpy's too.
-
-    Raises:
-        InputError: it is neither.
+    """True or False, numpy's too; else InputError.
 
     >>> flag("normalize", True)
     True

@@ -78,9 +78,6 @@ class Budget:
     def parse(cls, budget: "Budget | str | int") -> "Budget":
         """A budget as users write it: "3n", a number of pairs, a time such as "2min", or "all".
 
-        Raises:
-            InputError: it is none of these.
-
         >>> Budget.parse("3n").count(1000)
         3000
         """
@@ -131,15 +128,11 @@ def clustering_comparisons(texts: int, partitions: float) -> float:
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a model, used in some way, is on this machine; all measured.
+    """How fast a model, used in some way, is on this machine: seconds, all measured.
 
-    Attributes:
-        text: seconds a text, among many.
-        pair: seconds a pair that a cross-encoder reads, among many.
-        comparison: seconds to compare two vectors.
-        call, slow_call: seconds of a call for one text, the median and the 99th percentile.
-        bytes: what the weights take.
-        dim: components of a vector; 0 where none is stored.
+    Of a text and a pair, among many; of a comparison of two vectors; of a call for one text, the
+    median and the 99th percentile. With them, the bytes of its weights, and the components of a
+    vector, 0 where none is stored.
     """
 
     text: float = 0.0

@@ -141,13 +141,9 @@ def warn(message: str, category: type[SememeWarning], *, once: bool = False) -> 
         token = object()
         if _warned.setdefault(message, token) is not token:
             return
-    warnings.warn(message, category, stacklevel=_frames_inside() + 1)
-
-
-def _frames_inside() -> int:
-    """How many frames from the caller up lie in sememe, so that a warning names the user's line."""
-    frame: FrameType | None = sys._getframe(1)
+    # From the user's own line: so many frames lie in sememe.
+    frame: FrameType | None = sys._getframe()
     inside = 0
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, inside = frame.f_back, inside + 1
-    return inside
+    warnings.warn(message, category, stacklevel=inside + 1)

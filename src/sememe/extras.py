@@ -1,7 +1,6 @@
 """Optional packages: which feature needs which; errors for a missing one and for a broken one.
 
-sememe may be installed from a checkout, a wheel or a registry, so the commands that messages give
-name the packages themselves: that works with all of them.
+Messages name the packages, not sememe's extras: that works for a checkout and a wheel, too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -43,13 +42,9 @@ _REQUIREMENTS = {
 def importing(*modules: str, purpose: str) -> Iterator[None]:
     """Around the import of optional modules, and nothing else.
 
-    Args:
-        modules: all that the imports need, by the names they are imported by.
-        purpose: the feature that needs them, as messages call it.
-
-    Raises:
-        MissingExtra: one of them is not installed; the message is the command that installs it.
-        BrokenInstall: they are installed, but cannot be imported; the cause is kept.
+    MissingExtra where one of `modules` is not installed, with the command that installs it;
+    BrokenInstall where they cannot be imported, with the cause. `purpose` is the feature that needs
+    them.
 
     Example:
         >>> with importing("pyarrow", purpose="parquet files"):
@@ -100,7 +95,6 @@ def install_line(modules: Iterable[str], options: str = "") -> str:
 
 
 def _named(modules: Iterable[str]) -> str:
-    """The packages' names, and the verb that goes with them."""
     names = [requirement(module).partition(">")[0] for module in modules]
     text = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     return f"{text} {'are' if len(names) > 1 else 'is'}"

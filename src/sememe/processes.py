@@ -144,7 +144,5 @@ def _in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_in_parent,
-        after_in_parent=lambda: _gate.open(),
-        after_in_child=_in_child,
+        before=_in_parent, after_in_parent=lambda: _gate.open(), after_in_child=_in_child
     )

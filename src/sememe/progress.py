@@ -2,28 +2,19 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
 _SHOWN_FROM = 1000
 _SIZE = (80, 24)
 
 
-class Bar(Protocol):
-    """What a progress bar is used for."""
+class Bar:
+    """What a progress bar is used for; this one shows nothing."""
 
     def update(self, n: int) -> object:
         """Say that n more are done."""
-        ...
 
     def set_postfix_str(self, s: str) -> object:
         """Show something behind the bar."""
-        ...
-
-
-class _Silent:
-    def update(self, n: int) -> None: ...
-
-    def set_postfix_str(self, s: str) -> None: ...
 
 
 def is_terminal(stream: object) -> bool:
@@ -45,7 +36,7 @@ def progress_bar(
     if is_shown is None:
         is_shown = is_terminal(sys.stderr) and (total is None or total >= _SHOWN_FROM)
     if not is_shown or sys.stderr is None:  # pythonw and services have no console
-        return nullcontext(_Silent())
+        return nullcontext(Bar())
     from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector
 
     bar = tqdm(total=total, unit=f" {unit}", leave=False)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from page_data import data_of, unpacked_json
 from sememe import costs
 from sememe.clustering import Clusters
-from sememe.clustering.grouping import group_points
-from sememe.clustering.options import Options
+from sememe.clustering.grouping import Options, group_points
 from sememe.errors import CostWarning
 from sememe.neighbors import normalized
 

@@ -13,6 +13,7 @@ from sememe.encoders import pipeline as pipelines
 from sememe.encoders.pipeline import Pipeline, Work, tokenized
 from sememe.engines import Engine, open_engine
 from sememe.errors import CostWarning
+from sememe.progress import Bar
 from sememe.text import Tokenizer
 from tiny_models import WORDS, Tiny
 
@@ -39,7 +40,7 @@ def many(count: int) -> list[str]:
     return [" ".join(random.choice(words, size=3 + i % 21)) for i in range(count)]
 
 
-class Counter:
+class Counter(Bar):
     """A progress bar that adds up."""
 
     def __init__(self) -> None:

@@ -104,25 +104,6 @@ def test_names_no_address_but_its_own_parts(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
 
 
-@pytest.mark.parametrize(
-    ("points", "labels", "texts", "message"),
-    [
-        ([[0, 0]], [-1], ["a", "b"], "1 points, 1 labels and 2 texts"),
-        ([[0, 0]], [-1, -1], ["a"], "2 labels"),
-        ([0, 0], [-1, -1], ["a", "b"], r"shape \(2,\)"),
-        ([[0, 0, 0]], [-1], ["a"], r"shape \(1, 3\)"),
-        ([[0, 0], [np.nan, 0]], [-1, -1], ["a", "b"], "point 1 is not finite"),
-        ([[0, 0]], [4], ["a"], "label 4 has no cluster"),
-    ],
-)
-def test_input_that_does_not_fit_is_refused(
-    tmp_path: Path, points: Any, labels: list[int], texts: list[str], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        write_map(tmp_path / "map.html", points, labels, texts, [])
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no folder"):
         write_map(tmp_path / "none" / "map.html", [[0, 0]], [-1], ["a"], [])

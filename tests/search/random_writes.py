@@ -19,9 +19,9 @@ import numpy as np
 
 from sememe.search.index import Index
 from sememe.search.rows import Row
-from sememe.search.sqlite import graph
+from sememe.search.sqlite import vectors as vectors_module
 from sememe.search.sqlite.connection import FILE
-from sememe.search.store import IndexInfo, create_store
+from sememe.search.store import IndexInfo, open_store
 
 DIM, SEED = 8, 1
 State = dict[int, tuple[str, dict[str, Any]]]
@@ -29,13 +29,13 @@ State = dict[int, tuple[str, dict[str, Any]]]
 
 def small_graphs() -> None:
     """Let a graph of neighbours begin at 40 texts, so that a few hundred meet all of it."""
-    graph.FLAT = 40
+    vectors_module.FLAT = 40
 
 
 def create(folder: Path) -> Index:
     """An index of vectors that come with the texts."""
     return Index(
-        create_store(folder, IndexInfo("none", "f32", "0" * 16, DIM, language="simple")), None
+        open_store(folder, IndexInfo("none", "f32", "0" * 16, DIM, language="simple")), None
     )
 
 

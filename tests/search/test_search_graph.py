@@ -14,16 +14,16 @@ from random_writes import DIM, create, of_texts, vectors
 
 from sememe.errors import ChoiceWarning, StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import graph
-from sememe.search.sqlite.graph import Graph, new_graph, open_graph
+from sememe.search.sqlite import vectors as vectors_module
 from sememe.search.sqlite.store import SQLiteStore
+from sememe.search.sqlite.vectors import Graph, new_graph, open_graph
 
 QUERIES = np.random.default_rng(2).standard_normal((20, DIM)).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
 def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "FLAT", 40)
+    monkeypatch.setattr(vectors_module, "FLAT", 40)
 
 
 def store_of(index: Index) -> SQLiteStore:
@@ -104,16 +104,16 @@ def test_a_long_life_holds_no_dead_vectors(tmp_path: Path) -> None:
 def test_a_graph_that_cannot_be_written_takes_nothing_back(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(90)]
     with create(tmp_path / "index") as index:
-        (tmp_path / "index" / graph.FOLDER).write_text("in the way")
+        (tmp_path / "index" / vectors_module.FOLDER).write_text("in the way")
         with pytest.warns(ChoiceWarning, match=r"All is written.*compact\(\)"):
             index.add(texts, range(90), vectors=vectors(texts))
         assert len(index) == 90
         assert index.search(vectors(["text 7"])[0])[0].id == "7"
         with pytest.raises(StoreError, match="index"):
             index.compact()
-        (tmp_path / "index" / graph.FOLDER).unlink()
+        (tmp_path / "index" / vectors_module.FOLDER).unlink()
         index.compact()
-        assert len(list((tmp_path / "index" / graph.FOLDER).iterdir())) == 1
+        assert len(list((tmp_path / "index" / vectors_module.FOLDER).iterdir())) == 1
 
 
 def test_vectors_of_another_encoder_are_not_compared(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_closing_lets_go_of_the_graph(tmp_path: Path) -> None:
     with create(tmp_path / "index") as index:
         index.add(texts, range(90), vectors=vectors(texts))
         index.search(QUERIES[0])
-        (file,) = (tmp_path / "index" / graph.FOLDER).iterdir()
+        (file,) = (tmp_path / "index" / vectors_module.FOLDER).iterdir()
         assert file.name in Path("/proc/self/maps").read_text()
         index.close()
         assert file.name not in Path("/proc/self/maps").read_text()
@@ -155,7 +155,7 @@ def test_closing_lets_go_of_the_graph(tmp_path: Path) -> None:
 def test_a_failed_graph_is_not_tried_again_by_each_write(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(99)]
     with create(tmp_path / "index") as index:
-        (tmp_path / "index" / graph.FOLDER).write_text("in the way")
+        (tmp_path / "index" / vectors_module.FOLDER).write_text("in the way")
         with pytest.warns(ChoiceWarning, match=r"compact\(\)"):
             index.add(texts[:90], range(90), vectors=vectors(texts[:90]))
         with warnings.catch_warnings():
@@ -167,10 +167,10 @@ def test_what_a_killed_writer_left_late_is_made_up_for(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(90)]
     with create(tmp_path / "index") as index:
         index.add(texts, range(90), vectors=vectors(texts))
-        shutil.rmtree(tmp_path / "index" / graph.FOLDER)
+        shutil.rmtree(tmp_path / "index" / vectors_module.FOLDER)
     with Index.open(tmp_path / "index") as index:
         index.add(texts, range(90), vectors=vectors(texts))  # nothing is new
-    assert list((tmp_path / "index" / graph.FOLDER).iterdir())
+    assert list((tmp_path / "index" / vectors_module.FOLDER).iterdir())
 
 
 def test_more_hits_than_texts_with_copies_among_them(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from random_writes import DIM, create, vectors
 from sememe import BiEncoder
 from sememe.errors import StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import graph
 from sememe.search.sqlite import vectors as vectors_module
 from sememe.search.sqlite.connection import FILE
 from sememe.search.sqlite.store import SQLiteStore
@@ -197,7 +196,7 @@ def test_children_of_a_process_that_searched_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("faiss", reason="its threads do not survive a fork")
-    monkeypatch.setattr(graph, "FLAT", 40)
+    monkeypatch.setattr(vectors_module, "FLAT", 40)
     texts = [f"text {n}" for n in range(300)]
     with create(tmp_path / "index") as index:
         index.add(texts, range(300), vectors=vectors(texts))

@@ -11,7 +11,7 @@ from postgres_server import Server
 from sememe import BiEncoder
 from sememe.errors import InputError, StoreError
 from sememe.search.index import Index
-from sememe.search.store import IndexInfo, create_store
+from sememe.search.store import IndexInfo, open_store
 from tiny_models import make_checkpoint
 
 TEXTS = ["the power of a book", "a book of the sea", "the sea is deep and blue", "no power at all"]
@@ -54,7 +54,7 @@ def test_after_any_writes_a_server_holds_what_a_dict_would(
 ) -> None:
     info = IndexInfo("none", "f32", "0" * 16, DIM, language="simple")
     state: State = {}
-    with Index(create_store(postgres_place, info), None) as index:
+    with Index(open_store(postgres_place, info), None) as index:
         for number in range(80):
             write(index, state, 7, number)
             if number % 20 == 0:
@@ -82,8 +82,8 @@ IDS: list[int | str] = [*range(15), *map(str, range(15)), 2**63 - 1, -(2**63), "
 
 def test_a_server_and_a_folder_find_the_same(postgres_place: str, tmp_path: Path) -> None:
     info = IndexInfo("none", "f32", "0" * 16, DIM, language="simple")
-    server = Index(create_store(postgres_place, info), None)
-    folder = Index(create_store(tmp_path / "index", info), None)
+    server = Index(open_store(postgres_place, info), None)
+    folder = Index(open_store(tmp_path / "index", info), None)
     with server, folder:
         for seed in range(60):
             assert written_and_found(server, seed) == written_and_found(folder, seed), seed
@@ -92,7 +92,7 @@ def test_a_server_and_a_folder_find_the_same(postgres_place: str, tmp_path: Path
 def test_what_an_index_remembers_beside_its_encoder(postgres_place: str, tmp_path: Path) -> None:
     info = IndexInfo("none", "f32", "0" * 16, DIM)
     for place in (postgres_place, tmp_path / "index"):
-        with Index(create_store(place, info), None) as index:
+        with Index(open_store(place, info), None) as index:
             assert index.id_column is None
             index.add(["a", "b", "a"], [1, "x", 2], vectors=vectors(["a", "b", "a"]))
             index.id_column = "doc_id"
@@ -128,7 +128,7 @@ def test_what_a_server_cannot_keep_is_told_of_before_anything_is_written(
     info = IndexInfo("none", "f32", "0" * 16, DIM)
     texts = [f"text {n}" for n in range(2500)]
     texts[2400] = "nul \0 inside"
-    with Index(create_store(postgres_place, info), None) as index:
+    with Index(open_store(postgres_place, info), None) as index:
         with pytest.raises(InputError, match="the id '2400' cannot be kept: a NUL"):
             index.add(texts, range(2500), vectors=vectors(texts))
         assert len(index) == 0
@@ -142,7 +142,7 @@ def test_the_fields_of_an_index(postgres_place: str, tmp_path: Path) -> None:
         {"n": None, "b": True},
     ]
     for place in (postgres_place, tmp_path / "index"):
-        with Index(create_store(place, info), None) as index:
+        with Index(open_store(place, info), None) as index:
             assert index.fields() == {"id": {"string"}, "text": {"string"}}
             index.add(["a", "b", "c"], [1, 2, 3], metadata, vectors=vectors(["a", "b", "c"]))
             assert index.fields() == {

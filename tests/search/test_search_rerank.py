@@ -13,7 +13,7 @@ from ir_measures import nDCG
 
 from sememe import CrossEncoder, Index
 from sememe.errors import InputError
-from sememe.search.reranking import reading_order
+from sememe.search.ranking import reading_order
 from sememe.search.rows import Match, Row
 from tiny_models import WORDS, Tiny, make_cross_encoder
 

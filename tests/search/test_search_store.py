@@ -22,7 +22,7 @@ from random_writes import DIM, State, create, of_texts, rows, vectors, write
 
 from sememe.errors import ChoiceWarning, InputError, StoreError
 from sememe.search.index import Index
-from sememe.search.sqlite import graph
+from sememe.search.sqlite import vectors as vectors_module
 from sememe.search.sqlite.connection import FILE
 
 QUERIES = np.random.default_rng(1).standard_normal((20, DIM)).astype(np.float32)
@@ -30,7 +30,7 @@ QUERIES = np.random.default_rng(1).standard_normal((20, DIM)).astype(np.float32)
 
 @pytest.fixture(autouse=True)
 def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "FLAT", 40)
+    monkeypatch.setattr(vectors_module, "FLAT", 40)
 
 
 def assert_exact(
@@ -80,7 +80,7 @@ def filled(tmp_path: Path) -> tuple[Path, State]:
 
 
 def graph_file(folder: Path) -> Path:
-    (file,) = (folder / graph.FOLDER).iterdir()
+    (file,) = (folder / vectors_module.FOLDER).iterdir()
     return file
 
 
@@ -100,7 +100,7 @@ def test_the_graph_has_every_text_and_grows(filled: tuple[Path, State]) -> None:
         index.delete(range(0, 2200))
         assert index.search(QUERIES[0]) == []
         index.compact()
-        assert not list((folder / graph.FOLDER).iterdir()), "so few need none"
+        assert not list((folder / vectors_module.FOLDER).iterdir()), "so few need none"
 
 
 def test_many_dead_neighbours_do_not_hide_the_living(filled: tuple[Path, State]) -> None:
@@ -132,7 +132,7 @@ def test_the_graph_is_a_cache(filled: tuple[Path, State]) -> None:
         whole.write_bytes(damage)
         with Index.open(folder) as index:
             assert_exact(index, state, QUERIES[0], 5)
-    shutil.rmtree(folder / graph.FOLDER)
+    shutil.rmtree(folder / vectors_module.FOLDER)
     with Index.open(folder) as index:
         assert_exact(index, state, QUERIES[0], 5)
         index.add(["one"], [999], vectors=vectors(["one"]))

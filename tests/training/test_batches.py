@@ -180,22 +180,3 @@ def test_only_labelled_texts_are_drawn_by_label() -> None:
     mixed = Batches([of_length(9), labelled([9, 9])], 4, per_label=2)
     drawn = [rows.tolist() for part, rows in every(mixed) if part == 0]
     assert sorted(row for rows in drawn for row in rows) == list(range(9))
-
-
-@pytest.mark.parametrize("weights", [[1], [1, 0], [1, -1], [1, float("nan")], [1, 2, 3]])
-def test_weights_that_are_none(weights: list[float]) -> None:
-    with pytest.raises(
-        InputError, match=r"weights=\[1.*\]: give a number above 0 for each of the 2"
-    ):
-        Batches([of_length(5), of_length(5)], 2, weights=weights)
-
-
-@pytest.mark.parametrize(("n", "size", "epochs"), [(0, 2, 1), (5, 0, 1), (5, 2, 0), (5, 2, -1)])
-def test_nothing_to_do(n: int, size: int, epochs: float) -> None:
-    with pytest.raises(InputError, match="must be above 0"):
-        Batches([of_length(n)], size, epochs=epochs)
-
-
-def test_no_data_at_all() -> None:
-    with pytest.raises(InputError, match="must be above 0"):
-        Batches([], 2)

@@ -16,13 +16,7 @@ _BLOCK = 16_384  # edges whose vectors are gathered at once
 
 @dataclass(frozen=True)
 class Edges:
-    """Undirected edges between texts, each once.
-
-    Attributes:
-        first: int64 (edges,), the lower row.
-        second: int64 (edges,), the higher row.
-        texts: how many texts there are.
-    """
+    """Undirected edges between `texts` texts, each once: int64 (edges,), `first` the lower row."""
 
     first: Rows
     second: Rows
@@ -69,8 +63,8 @@ class Edges:
     def centered(self, values: Values) -> Values:
         """Values less half of what their two ends have more than the mean.
 
-        Some texts get high scores from everybody (short ones, for instance); that says nothing
-        about which of their neighbours they belong to.
+        Some texts, such as short ones, get high scores from everybody, which tells no neighbours
+        apart.
         """
         ends = np.concatenate([self.first, self.second])
         count = np.bincount(ends, minlength=self.texts)
@@ -80,10 +74,7 @@ class Edges:
         return np.asarray(values - (both - values.mean()) / 2)
 
     def best(self, values: Values, size: int) -> tuple[Rows, Values]:
-        """The `size` neighbours of each text with the highest values, and these, best first.
-
-        Every text needs at least so many edges.
-        """
+        """The `size` best neighbours of each text, which needs so many edges, and their values."""
         ends = np.concatenate([self.first, self.second])
         others = np.concatenate([self.second, self.first])
         order = np.lexsort((others, -np.tile(values, 2), ends))
@@ -93,10 +84,7 @@ class Edges:
 
 
 def joined(vectors: Floats, size: int, queries: int = 0, progress: bool | None = None) -> Neighbors:
-    """The nearest neighbours of every text; of queries, the first rows, among the others and back.
-
-    There must be `size` texts of either kind, if there are queries.
-    """
+    """The nearest neighbours of every text; of queries, the first rows, among the others."""
     if not queries:
         return self_join(vectors, size, progress)
     questions, documents = vectors[:queries], vectors[queries:]

@@ -68,11 +68,8 @@ def teach(
     """Let a cross-encoder teach vectors what it knows about their neighbours.
 
     Args:
-        texts: n different texts.
-        vectors: float32 (n, dim), of unit length.
-        neighbors: the nearest neighbours of each.
-        scorer: anything with `.score(pairs)`.
-        budget: how many pairs it may read: "3n", a number, a time such as "2min", or "all".
+        texts, vectors, neighbors: n different texts, unit vectors float32 (n, dim), their nearest.
+        scorer, budget: anything with `.score(pairs)`, and how many pairs it may read.
         progress: a progress bar: True, False, or None for one on a terminal.
         evidence: labels, which decide where their interval is clear of 0, and the gain wanted.
         queries: how many texts, from the first, are queries: neighbours are then between these and
@@ -121,7 +118,9 @@ def teach(
     rounds = 1
     if trust.tau >= _SECOND_ROUND_FROM and reader.remaining and target is None:
         moved = student.map().move(vectors)
-        lesson = lesson.joined_by(Edges.between(joined(moved, size, queries, progress)))
+        edges = Edges.between(joined(moved, size, queries, progress)) - lesson.edges
+        unread = lesson.edges[len(lesson.logits) :]
+        lesson = Lesson(lesson.scored + _shuffled(edges) + unread, lesson.logits)
         lesson = lesson.read(len(lesson.edges), reader)
         student = replace(Student.of(lesson, space), rho=student.rho)
         rounds = 2
@@ -147,18 +146,12 @@ def _looks(texts: int, reader: Reader, target: float | None) -> Iterator[int]:
 
 
 def _step(texts: int) -> int:
-    """How many pairs are read between two looks at the gain."""
     return max(FEWEST, round(_STEP * texts))
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Edges in random order, of which the cross-encoder has read the first.
-
-    Attributes:
-        edges: all of them.
-        logits: float64, of those that were read.
-    """
+    """Edges in random order, of which the cross-encoder has read the first: their `logits`."""
 
     edges: Edges
     logits: Values
@@ -179,11 +172,6 @@ class Lesson:
         new = self.edges[start : min(goal, start + reader.remaining)]
         return Lesson(self.edges, np.append(self.logits, reader.read(new.first, new.second)))
 
-    def joined_by(self, edges: Edges) -> "Lesson":
-        """The lesson with more edges, those that are new, which are read next."""
-        new = _shuffled(edges - self.edges)
-        return Lesson(self.scored + new + self.edges[len(self.logits) :], self.logits)
-
     def judged(self, space: Space, witnesses: Partitions) -> Trust:
         """The trust in what was read so far."""
         cosine = self.edges.centered(space.cosines(self.edges))[: len(self.logits)]
@@ -195,11 +183,8 @@ class Student:
     """A map that was fitted to a lesson, and how much it counts.
 
     Attributes:
-        space: the vectors.
-        lesson: what was read of their edges.
         form: float32 (dim, dim), the bilinear form of the map.
-        rho: how much it counts beside the cosine, both in standard deviations; 0 where it should
-            not be listened to.
+        rho: its weight beside the cosine, both in standard deviations; 0 where it should not count.
         gain: what labels say, where there are some.
     """
 
@@ -232,13 +217,7 @@ class Student:
         return self.space.moving(self.form, weight)
 
     def best(self, moved: Floats, size: int, recall: float) -> tuple[Neighbors, Floats]:
-        """The best neighbours of each text, and how probable it is that they belong with it.
-
-        Args:
-            moved: float32 (n, dim), the vectors as the map moves them, whose cosine is theirs.
-            size: how many neighbours.
-            recall: of the neighbours that the edges came from.
-        """
+        """The best neighbours of each text, and how probable it is that they belong with it."""
         cosine, change = self._centered_signals
         share = expit(self.lesson.logits).mean()
         certainty = expit(_SHARPNESS * standardized(cosine + self.rho * change) + logit(share))
@@ -246,9 +225,7 @@ class Student:
         rows = np.repeat(np.arange(len(moved)), size)
         similarity = Edges(rows, others.ravel(), len(moved)).products(moved, moved)
         neighbors = Neighbors(
-            others.astype(np.int32),
-            similarity.reshape(others.shape).astype(np.float32),
-            recall,
+            others.astype(np.int32), similarity.reshape(others.shape).astype(np.float32), recall
         )
         return neighbors, weights.astype(np.float32)
 

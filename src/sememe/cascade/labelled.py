@@ -1,8 +1,7 @@
 """The cascade for duplicates: a few labelled pairs say how much each signal counts.
 
-Duplicates have no groups, so nothing but labels tells how far a cross-encoder can be trusted with
-them. Three signals are weighed: the cosine, the map, and the cross-encoder's own score, which the
-closest pairs get as far as the budget reaches.
+Duplicates have no groups, so nothing but labels tells how far a cross-encoder can be trusted. The
+cosine, the map and the cross-encoder's own score, as far as the budget reaches, are weighed.
 """
 
 from dataclasses import dataclass
@@ -32,14 +31,8 @@ _FOR_MAP = 0.5  # of the budget; the rest is for the closest pairs
 class Rescorer:
     """Brings the cross-encoder's own score into that of the closest pairs.
 
-    A score stays a cosine where nothing was read, and in units of one where something was: to it
-    comes what the logit has more than pairs of that cosine usually have.
-
-    Attributes:
-        reader: reads as many pairs as the budget still allows.
-        slope: logits a unit of cosine, among labelled pairs.
-        intercept: logits at cosine 0.
-        share: how much a logit more is worth, in units of cosine.
+    A score stays a cosine where nothing was read. Where something was, `share` of what the logit
+    has more than pairs of that cosine usually have, `intercept` + `slope` · cosine, comes to it.
     """
 
     reader: Reader
@@ -71,16 +64,9 @@ def teach_by_labels(
 ) -> tuple[Cascade, Rescorer | None]:
     """Let a cross-encoder teach vectors what duplicates are, as far as labelled pairs bear it out.
 
-    Args:
-        vectors, neighbors, scorer, budget, progress: see `teach`.
-        labels: pairs of the texts, and whether each is a pair of duplicates.
-
-    Returns:
-        the vectors, and what brings the cross-encoder's own score into that of close pairs; None
-        where the labels don't bear it out, and the vectors are as they were.
-
-    Raises:
-        InputError: as `teach`.
+    Arguments and errors are `teach`'s; `labels` are pairs of the texts. With the vectors comes what
+    brings the cross-encoder's own score into that of close pairs; None where the labels don't bear
+    it out, and the vectors are as they were.
     """
     labelled, same = labels.pairs, labels.same
     lesson = Lesson.planned(Edges.between(neighbors) - labelled)
@@ -122,12 +108,8 @@ def teach_by_labels(
 def signal_weights(signals: Values, same: NDArray[np.bool_]) -> Values:
     """How much cosine, map and cross-encoder count, none less than nothing.
 
-    A logistic regression, drawn towards cosine and some cross-encoder, so that few labels do not
-    lead it astray.
-
-    Args:
-        signals: float64 (pairs, 3), standardised.
-        same: bool (pairs,).
+    A logistic regression of `same` on standardised signals (pairs, 3), drawn towards cosine and
+    some cross-encoder, so that few labels do not lead it astray.
     """
     design = np.column_stack([np.ones(len(signals)), signals])
     columns = np.flatnonzero(design.any(axis=0))  # a signal that never varies counts nothing
@@ -140,7 +122,6 @@ def signal_weights(signals: Values, same: NDArray[np.bool_]) -> Values:
 
 
 def _held_out(signals: Values, same: NDArray[np.bool_]) -> Values:
-    """The weighed signals of each pair, by labels of other pairs."""
     fold = np.random.default_rng(0).permutation(len(same)) % _FOLDS
     combined = np.empty(len(same))
     for each in range(_FOLDS):

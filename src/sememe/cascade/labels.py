@@ -25,12 +25,9 @@ _DRAWS = 500
 class Gain:
     """How much better labelled texts are told apart than by the bi-encoder alone.
 
-    Attributes:
-        labels: how many there are.
-        cosine, map, cross: how much each signal counts, in standard deviations.
-        gain: average precision of "belong together" more than the bi-encoder's.
-        low, high: its 95 % interval.
-        unit: "pairs", or "texts" with their groups.
+    Of so many labels, `unit` "pairs" or "texts" with their groups: how much more average precision
+    of "belong together" than the bi-encoder's, and its 95 % interval. `cosine`, `map` and `cross`
+    are how much each signal counts, in standard deviations.
     """
 
     labels: int
@@ -61,14 +58,9 @@ class Gain:
 
 @dataclass(frozen=True)
 class Labels:
-    """Pairs of texts, and whether the two of each belong together.
+    """Pairs of texts, and whether the two of each belong together, `same`, bool (pairs,).
 
-    Attributes:
-        texts: the different texts.
-        pairs: edges between them.
-        same: bool (pairs,).
-        unit: "pairs" if pairs were labelled; "texts" if these are all pairs of texts whose groups
-            were.
+    The `unit` is "pairs", or "texts" if these are all pairs of texts whose groups were labelled.
     """
 
     texts: list[str]
@@ -78,16 +70,13 @@ class Labels:
 
     @classmethod
     def read(cls, data: Data, *, groups: bool) -> "Labels":
-        """Labels from a file or from memory, as `sememe.data` reads them.
+        """Labels from a file or from memory: two texts and a label, 1 where they belong together.
 
-        Args:
-            data: two texts and a label, 1 where they belong together and 0 where not; or, with
-                `groups`, a text and the name of its group.
-            groups: whether texts with their groups are welcome.
+        With `groups`, a text and the name of its group are welcome too.
 
         Raises:
-            InputError: other data, labels of which it isn't plain what they mean, fewer than 50,
-                or only one kind.
+            InputError: other data, labels of which it isn't plain what they mean, fewer than 50, or
+                only one kind.
             TableError: a file that cannot be read.
         """
         examples = load(data, fewest=1)
@@ -127,16 +116,7 @@ class Labels:
     def vectors(
         self, texts: Sequence[str], points: Floats, encode: Callable[[list[str]], Any] | None
     ) -> Floats:
-        """The unit vectors of the labelled texts.
-
-        Args:
-            texts: texts whose unit vectors are there.
-            points: float32 (n, dim), these.
-            encode: gives the vectors of others.
-
-        Raises:
-            InputError: there are others, and no encoder.
-        """
+        """Unit vectors of the labelled texts: `points`, of `texts`, or what `encode` gives."""
         row_of = {text: row for row, text in reversed([*enumerate(texts)])}
         others = [text for text in self.texts if text not in row_of]
         if others and encode is None:
@@ -183,13 +163,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Labels, the unit vectors of their texts, and the gain that is wanted.
+    """Labels, unit vectors (texts of the labels, dim), and the gain after which no more is read.
 
-    Attributes:
-        labels: what people say.
-        vectors: float32 (texts of the labels, dim).
-        target: the gain after which no more pairs are read; None to spend the budget.
-        looks: how often the gain is looked at, at the most.
+    `looks` is how often the gain is looked at, at the most; a `target` of None spends the budget.
     """
 
     labels: Labels

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, cg
 
 from sememe.cascade.edges import Edges, Floats, Values
 from sememe.neighbors import normalized
@@ -18,9 +19,8 @@ _LEAST_SLOPE = 1e-3
 class LinearMap:
     """Moves vectors so that their cosine agrees better with a cross-encoder.
 
-    Attributes:
-        mean: float32 (dim,), what is subtracted from a unit vector first.
-        root: float32 (dim, dim), the symmetric matrix that it is then multiplied by.
+    `mean`, float32 (dim,), is subtracted from a unit vector, and `root`, float32 (dim, dim),
+    symmetric, multiplies what is left.
     """
 
     mean: Floats
@@ -32,13 +32,9 @@ class LinearMap:
 
 
 class Space:
-    """Unit vectors, centred, and the same made white: in all directions they vary alike.
+    """Unit vectors less their `mean`, again of unit length: `points`, float32 (n, dim).
 
-    Attributes:
-        mean: float32 (dim,), of the vectors.
-        points: float32 (n, dim), the vectors less their mean, of unit length.
-        white: float32 (n, dim), the points times `whitener`.
-        whitener: float32 (dim, dim), symmetric.
+    `white` are the points times `whitener`: in all directions they vary alike.
     """
 
     def __init__(self, vectors: Floats) -> None:
@@ -71,19 +67,11 @@ class Space:
 
 
 def fit(space: Space, edges: Edges, logits: Values, penalty: float = _PENALTY) -> Floats:
-    """The bilinear form that explains what the cosine leaves unexplained of the logits.
+    """The bilinear form, float32 (dim, dim), that explains what the cosine leaves of the logits.
 
-    Least squares with a penalty on the squared entries: as the vectors are white, that is the mean
-    square of the form between two texts taken at random. So far pairs keep their cosine.
-
-    Args:
-        space: the vectors.
-        edges: the scored edges.
-        logits: float64 (edges,).
-        penalty: its weight.
-
-    Returns:
-        float32 (dim, dim), symmetric.
+    Least squares over the scored edges with a penalty on the squared entries: as the vectors are
+    white, that is the mean square of the form between two texts taken at random. So far pairs keep
+    their cosine. By conjugate gradients (Hestenes and Stiefel, 1952).
     """
     order = np.argsort(edges.first, kind="stable")  # as rows of a sparse matrix
     edges, logits = edges[order], logits[order]
@@ -100,15 +88,11 @@ def fit(space: Space, edges: Edges, logits: Values, penalty: float = _PENALTY) -
     def normal_equations(matrix: Floats) -> Floats:
         return collected(space.form(matrix, edges)) + np.float32(penalty) * matrix
 
-    rest = _unexplained(edges.centered(logits), space.cosines(edges))
-    return conjugate_gradients(normal_equations, collected(rest))
-
-
-def _unexplained(target: Values, cosine: Values) -> Values:
-    """What a line over the cosine leaves of the target."""
+    target, cosine = edges.centered(logits), space.cosines(edges)
     deviation = cosine - cosine.mean()
     slope = (deviation @ target) / max(deviation @ deviation, 1e-12)
-    return np.asarray(target - target.mean() - max(slope, _LEAST_SLOPE) * deviation)
+    rest = target - target.mean() - max(slope, _LEAST_SLOPE) * deviation
+    return conjugate_gradients(normal_equations, collected(rest))
 
 
 def conjugate_gradients(apply: Callable[[Floats], Floats], goal: Floats) -> Floats:
@@ -116,16 +100,10 @@ def conjugate_gradients(apply: Callable[[Floats], Floats], goal: Floats) -> Floa
 
     Hestenes and Stiefel (1952); at most 25 steps, or until the residual is a thousandth of `goal`.
     """
-    solution = np.zeros_like(goal)
-    residual = direction = goal
-    square = first = np.vdot(goal, goal)
-    for _ in range(_STEPS):
-        if square <= _RESIDUAL**2 * first:
-            break
-        image = apply(direction)
-        step = square / np.vdot(direction, image)
-        solution = solution + step * direction
-        residual = residual - step * image
-        before, square = square, np.vdot(residual, residual)
-        direction = residual + square / before * direction
-    return solution
+    operator = LinearOperator(
+        (goal.size, goal.size),
+        lambda entries: apply(entries.reshape(goal.shape)).ravel(),
+        dtype=goal.dtype,
+    )
+    solution, _ = cg(operator, goal.ravel(), rtol=_RESIDUAL, maxiter=_STEPS)
+    return np.asarray(solution.reshape(goal.shape))

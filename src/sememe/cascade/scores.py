@@ -42,14 +42,8 @@ def as_teacher(
 ) -> tuple[Scorer, Budget] | None:
     """The cross-encoder, opened if it is a name, and its budget; None without a cross-encoder.
 
-    Args:
-        cross: the cross-encoder, its name or its folder.
-        budget: see `Budget.parse`; None for three pairs a text.
-
-    Raises:
-        InputError: neither a cross-encoder nor a name, a budget that is none, or one for nobody.
-        ModelNotFound: there is no model of that name.
-        CheckpointError: the model cannot be read, or is no cross-encoder.
+    A budget of None is three pairs a text. InputError for neither a cross-encoder nor a name, a
+    budget that is none, or one for nobody.
     """
     if cross is None:
         if budget is not None:
@@ -68,11 +62,6 @@ class ScoreCache:
     """Raw scores on disk, by cross-encoder and pair; shared by processes, and safe when killed.
 
     What cannot be read or written is as if it were not cached, and one warning says so.
-
-    Args:
-        fingerprint: of the cross-encoder.
-        path: the file, or None for the one in sememe's cache.
-        most: how many scores it holds at most.
     """
 
     def __init__(
@@ -152,19 +141,13 @@ class Reader:
         texts: the n texts.
         budget: pairs, or a time, which begins now.
         most: how many pairs there are to read.
-        progress: a progress bar: True, False, or None for one on a terminal.
-        queries: how many texts, from the first, are queries, which are read before the text that
-            they are paired with. 0 for none: every pair is then read in the order of its texts, so
-            that it is the same one in every run.
+        queries: how many texts, from the first, are read before the text that they are paired with.
+            0 for none: a pair is then read in the order of its texts, the same one in every run.
 
     Attributes:
         budget: how many pairs may be read; None where it is a time.
-        spent: how many were read.
-        cached: how many of these had been paid for before.
+        spent, cached: how many were read, and how many of these had been paid for before.
         seconds: how long that took.
-
-    Raises:
-        InputError: no scorer, or one with several scores a pair.
     """
 
     def __init__(
@@ -205,15 +188,7 @@ class Reader:
         return int(min(pairs, seconds * speed)) if speed else pairs
 
     def read(self, first: Rows, second: Rows) -> Values:
-        """The logits of pairs of texts, clipped; fewer, from the start, where the time is over.
-
-        Args:
-            first: int64 (pairs,), rows of the texts.
-            second: int64 (pairs,).
-
-        Raises:
-            InputError: a score that is not a finite number, or not one for each pair.
-        """
+        """The logits of pairs of rows, clipped; fewer, from the start, where the time is over."""
         started = time.perf_counter()
         ends = zip(first.tolist(), second.tolist(), strict=True)
         pairs = [(self.texts[one], self.texts[other]) for one, other in ends]
@@ -223,7 +198,9 @@ class Reader:
         cached = len(scores)
         missing = [pair for pair in pairs if pair not in scores]
         with progress_bar(len(missing), "pairs", self._progress) as bar:
-            while missing and (size := self._chunk_size()):
+            while missing and (
+                size := min(_CHUNK if rate(self._work) else _FIRST_CHUNK, self.remaining)
+            ):
                 chunk, missing = missing[:size], missing[size:]
                 values = self._scored(chunk)
                 scores.update(zip(chunk, values, strict=True))
@@ -237,12 +214,6 @@ class Reader:
         self.cached += min(cached, complete)
         self.seconds += time.perf_counter() - started
         return self._logits(np.array([scores[pair] for pair in pairs[:complete]], np.float64))
-
-    def _chunk_size(self) -> int:
-        """How many pairs are read next; 0 when the time is over."""
-        if not rate(self._work):
-            return min(self.remaining, _FIRST_CHUNK)
-        return min(_CHUNK, self.remaining)
 
     def _scored(self, pairs: list[Pair]) -> list[float]:
         started = time.perf_counter()

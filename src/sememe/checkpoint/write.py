@@ -1,7 +1,6 @@
-"""Write a checkpoint in the layout that the most versions of sentence-transformers read.
+"""Write a checkpoint in the layout that the most versions of sentence-transformers read, 2.x's.
 
-Modules have the names and the configs of 2.x. A cross-encoder is a plain Hugging Face classifier,
-with modules only where it has something that a classifier's own files cannot say.
+A cross-encoder is a plain Hugging Face classifier, with modules only where it needs them.
 """
 
 import json
@@ -55,13 +54,11 @@ def write(
     Args:
         checkpoint: what to write; with another config, pooling or scoring, `dataclasses.replace`d.
             A cross-encoder's `config["architectures"]` must name a ForSequenceClassification.
-        directory: where to.
+        directory: where to; InputError if it is there and not empty.
         tensors: new weights, by the folder whose weights they replace: the checkpoint's
             `transformer`, or a Dense's `folder`. Other folders' files are copied, to the byte.
 
-    Raises:
-        InputError: the directory is there and not empty.
-        CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
+    CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
     """
     with new_folder(check_target(directory)) as folder:
         _fill(folder, checkpoint, tensors or {})
@@ -69,11 +66,7 @@ def write(
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Yield a path for a folder, which takes the name `target` when the block ends well.
-
-    Raises:
-        CheckpointError: it cannot be written, as on a full disk; nothing is left behind.
-    """
+    """Yield a path for a folder, which takes the name `target` when the block ends well."""
     from safetensors import SafetensorError
 
     try:
@@ -96,11 +89,7 @@ def take_name(folder: Path, target: Path) -> None:
 
 
 def check_target(directory: str | os.PathLike[str]) -> Path:
-    """The folder that a model is to be written to.
-
-    Raises:
-        InputError: it is neither new nor empty, or may not be written to.
-    """
+    """The new or empty folder that a model is to be written to; InputError if it is none."""
     target = Path(directory).resolve()
     if target == Path.cwd():
         raise InputError(f"{target} is the folder this process is in; give one beside or below it.")

@@ -173,14 +173,7 @@ def save(encoder: BiEncoder, head: "Head", target: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Head:
-    """A linear layer over vectors.
-
-    Attributes:
-        labels: their names.
-        how: probe, few-shot or fine-tune.
-        weight: float32 (labels, dim).
-        bias: float32 (labels,).
-    """
+    """A linear layer over vectors: float32, weight (labels, dim) and bias (labels,)."""
 
     labels: tuple[str, ...]
     how: str

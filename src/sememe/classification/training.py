@@ -171,8 +171,6 @@ class _Learned:
 
 @dataclass(frozen=True)
 class _Run:
-    """What all ways of training share."""
-
     checkpoint: Checkpoint
     examples: Examples
     held: Examples | None
@@ -198,7 +196,6 @@ class _Run:
         return how, f"about {each:.0f} examples a label; kept if it is better than the probe"
 
     def probe(self, checkpoint: Checkpoint) -> _Learned:
-        """A logistic regression on a checkpoint's vectors."""
         encoder, labels = self.opened(checkpoint), self.examples.labels
         vectors, targets = encoder.encode(_texts(self.examples)), np.asarray(self.examples.targets)
         if missing := set(range(len(labels))) - {*targets.tolist()}:
@@ -274,10 +271,7 @@ def fit_probe(
 
     Vectors (n, dim) and places among the labels give weight (labels, dim), bias (labels,) and C,
     the inverse of the penalty on large weights: the one whose probabilities of the true labels are
-    best in cross-validation. Every label has an example.
-
-    Raises:
-        MissingExtra: scikit-learn is not installed.
+    best in cross-validation. Every label has an example. MissingExtra without scikit-learn.
     """
     with importing("sklearn", purpose="training a classifier"):
         from sklearn.linear_model import LogisticRegression

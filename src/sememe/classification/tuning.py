@@ -62,12 +62,7 @@ def tuned(
     SetFit: Tunstall et al., 2022, but all other labels of a batch are negatives at once).
     "fine-tune" starts from the probe, the encoder no longer frozen (Kumar et al., 2022). A killed
     run resumes from the state beside `target`, which stays until the block has ended well: by then
-    the result is to be saved.
-
-    Raises:
-        InputError: a setting that leads nowhere.
-        JobError: a run that was begun otherwise, or a disk that is full.
-        MissingExtra: without torch or accelerate.
+    the result is to be saved. Errors as `train_bi`'s.
     """
     from sememe.training import BiTower, Objective, Trainer
     from sememe.training.batches import LabelPairs
@@ -75,7 +70,11 @@ def tuned(
     from sememe.training.losses.pairs import RankingLoss
     from sememe.training.settings import TrainingSettings
 
-    choices, seed = _choices(how, len(examples), options), options["seed"]
+    seen, seed = _SEEN[how], options["seed"]
+    epochs = round(min(_MOST_EPOCHS, seen / len(examples)), 2)
+    why = f"about {seen:,} seen, of {len(examples):,}"
+    suited = (*_DEFAULTS[how], ("epochs", epochs, why))
+    choices = with_requests((Choice(*each) for each in suited), options)
     values = {choice.name: choice.value for choice in choices if choice.name != "loss"}
     settings = TrainingSettings(**values, seed=seed, device=options["device"])
     if how == "few-shot":
@@ -112,9 +111,3 @@ def tuned(
 def work_folder(target: Path) -> Path:
     """Where the state of a training is kept, beside its result."""
     return target.with_name(f"{target.name}.training")
-
-
-def _choices(how: str, count: int, options: Mapping[str, Any]) -> list[Choice]:
-    epochs = round(min(_MOST_EPOCHS, _SEEN[how] / count), 2)
-    suited = (*_DEFAULTS[how], ("epochs", epochs, f"about {_SEEN[how]:,} seen, of {count:,}"))
-    return with_requests((Choice(*each) for each in suited), options)

@@ -4,7 +4,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -91,26 +91,20 @@ def _run(options: argparse.Namespace) -> int:
     changing = ("rename", "merge", "split", "subset", "tree", "over", "by")
     check_command(options.name_with)
     if options.assign is not None:
-        _refuse(options, (*making, *changing, "color", "names", "name_with"),
-                "does not go with --assign")  # fmt: skip
+        more = ("color", "names", "name_with")
+        cli.refuse(options, "does not go with --assign", *making, *changing, *more)
         return _assign(options)
     if Path(options.file).is_dir():
-        _refuse(options, (*making, "outliers", "column"), "is for a file of sentences, and "
-                f"{options.file} is a folder: its clusters are made already")  # fmt: skip
+        why = f"is for a file of sentences, and {options.file} is a folder: its clusters are made"
+        cli.refuse(options, f"{why} already", *making, "outliers", "column")
         if options.by and not options.over:
             raise InputError("--by is the period of --over COLUMN: give that too.")
         if options.name_with and options.output is None:
             raise InputError("--name-with needs -o DIR, so that its names are not lost.")
         return _change(options)
-    _refuse(options, changing,
-            f"takes a folder that `sememe cluster -o` wrote, not {options.file}")  # fmt: skip
+    why = f"takes a folder that `sememe cluster -o` wrote, not {options.file}"
+    cli.refuse(options, why, *changing)
     return _cluster(options)
-
-
-def _refuse(options: argparse.Namespace, names: Iterable[str], why: str) -> None:
-    for name in names:
-        if getattr(options, name):
-            raise InputError(f"--{name.replace('_', '-')} {why}.")
 
 
 def _cluster(options: argparse.Namespace) -> int:
@@ -152,7 +146,6 @@ def _cluster(options: argparse.Namespace) -> int:
 
 
 def _change(options: argparse.Namespace) -> int:
-    """Open a clustering, change it, show it, and save it where -o says."""
     new_names = read_names(options.names)
     opened = groups = sememe.Clusters.open(options.file, options.model)
     for labels in options.merge:
@@ -186,7 +179,6 @@ def _named(groups: "Clusters", names: Mapping[int, str], options: argparse.Names
 
 
 def _assign(options: argparse.Namespace) -> int:
-    """File a table's sentences under the clusters of a folder."""
     from sememe.clustering.folder import with_assignments
     from sememe.tables import output_format, write_table
 
@@ -225,7 +217,6 @@ def _print_rows(columns: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _show(groups: "Clusters", options: argparse.Namespace) -> None:
-    """Print the clusters, their tree, or their counts over a column."""
     if options.over:
         counts = groups.over(options.over, options.by)
         cli.show(options, counts.rows, counts)

@@ -45,7 +45,6 @@ def run(arguments: Sequence[str] | None) -> int:
 
 
 def _show_note(shown: set[str], message: Warning | str, *_: object, **__: object) -> None:
-    """Show a warning as a note, each text once."""
     text = str(message)
     if text not in shown:
         shown.add(text)
@@ -54,7 +53,12 @@ def _show_note(shown: set[str], message: Warning | str, *_: object, **__: object
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command, with what runs it as `run`; SystemExit where they are wrong."""
-    parser = _parser()
+    parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
+    parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
+    parser.set_defaults(run=lambda _: show_help(parser))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name in _MODULES:
+        import_module(f"sememe.cli.{name}").add_commands(commands)
     options, rest = parser.parse_known_args(arguments)
     # A QUERY of several words; Python 3.11's argparse leaves one behind options over, too.
     if hasattr(options, "query") and not any(word.startswith("-") for word in rest):
@@ -63,13 +67,3 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
-    parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    parser.set_defaults(run=lambda _: show_help(parser))
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name in _MODULES:
-        import_module(f"sememe.cli.{name}").add_commands(commands)
-    return parser

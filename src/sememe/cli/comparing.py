@@ -5,7 +5,6 @@ from typing import Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.cli.searching import one_line
 from sememe.errors import InputError
 
 _WIDEST = 32
@@ -68,7 +67,7 @@ def _row(model: str, first: str, others: list[str], engine: dict[str, Any]) -> d
 
 
 def _lines(others: list[str], rows: list[dict[str, Any]]) -> list[str]:
-    from sememe.reports import text_table
+    from sememe.reports import one_line, text_table
 
     table = [["model", "kind", "dim", "measure", *(one_line(text, _WIDEST) for text in others)]]
     for row in rows:

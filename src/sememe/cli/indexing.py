@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.cli.searching import labelled, one_line
-from sememe.errors import InputError, SememeError, StoreError, StoreMissing
+from sememe.cli.searching import WIDEST, labelled
+from sememe.errors import InputError, StoreMissing
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ sememe index --export tickets.csv --where "lang = 'en'" -o tickets.sememe
 sememe index --reindex --model BAAI/bge-small-en-v1.5 -o faq.sememe
 sememe index notes.txt -o postgresql://me@server/work/notes"""
 _OF_NEW_TEXTS = ("column", "model", "precision", "device", "language", "long", "vectors")
+_NOTHING = "does nothing with {}: leave it out"
 _RESUMES = "the same command resumes there"
 
 
@@ -91,7 +92,7 @@ def _add(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
 
     if options.file is None:
         raise InputError("FILE is missing: give a file of texts (or --reindex, --list, --export).")
-    _refuse(options, "a new text", "where")
+    cli.refuse(options, _NOTHING.format("a new text"), "where")
     index = _existing(options)
     rows, stored, table, column = file_rows(
         options.file, index, options.column, options.id, replace=options.replace
@@ -103,7 +104,10 @@ def _add(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
         model = options.model or cli.DEFAULT_MODEL
         encoder = sememe.BiEncoder(model, **cli.engine_options(options))
         vectors = cli.read_vectors(options, table, texts, encoder, "encode_document")
-        index = _created(options, encoder)
+        index = sememe.Index.create(
+            options.output, encoder,
+            language=options.language or "english", long=options.long or "truncate",
+        )  # fmt: skip
     else:
         opened = index.encoder if options.vectors else None
         vectors = cli.read_vectors(options, table, texts, opened, "encode_document")
@@ -165,33 +169,14 @@ def _existing(options: argparse.Namespace) -> "Index | None":
     return sememe.Index(store, encoder)
 
 
-def _created(options: argparse.Namespace, encoder: "sememe.BiEncoder") -> "Index":
-    from sememe.search.store import open_store
-
-    try:
-        return sememe.Index.create(
-            options.output, encoder,
-            language=options.language or "english", long=options.long or "truncate",
-        )  # fmt: skip
-    except InputError as error:
-        try:
-            open_store(options.output).close()
-        except SememeError:
-            raise error from None
-    raise StoreError(
-        f"{options.output} was made by another process meanwhile: the same command adds to it.",
-        unavailable=True,
-    )
-
-
 def _remove(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
     from sememe.cli.index_rows import file_ids
     from sememe.tables import read_table
 
-    _refuse(options, "--remove", *_OF_NEW_TEXTS)
+    cli.refuse(options, _NOTHING.format("--remove"), *_OF_NEW_TEXTS)
     missing = ""
     if options.where is not None:
-        _refuse(options, "--remove --where", "file", "id")
+        cli.refuse(options, _NOTHING.format("--remove --where"), "file", "id")
         index = sememe.Index.open(options.output)
         removed = index.delete(where=options.where)
     elif options.file is None:
@@ -213,7 +198,8 @@ def _remove(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
 def _reindex(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]:
     from sememe.search.store import open_store
 
-    _refuse(options, "--reindex", "file", "column", "id", "language", "long", "where", "vectors")
+    other = ("file", "column", "id", "language", "long", "where", "vectors")
+    cli.refuse(options, _NOTHING.format("--reindex"), *other)
     store = open_store(options.output)
     info = store.info()
     encoder = sememe.BiEncoder(
@@ -234,10 +220,11 @@ def _reindex(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]
 
 
 def _show(options: argparse.Namespace) -> int:
-    """Print the texts of the index, or write them into a table."""
+    from sememe.reports import one_line
     from sememe.tables import output_format, write_table
 
-    _refuse(options, "--list" if options.list else "--export", *_OF_NEW_TEXTS, "file", "id")
+    switch = "--list" if options.list else "--export"
+    cli.refuse(options, _NOTHING.format(switch), *_OF_NEW_TEXTS, "file", "id")
     file_format = output_format(options.export) if options.export else ""
     with sememe.Index.open(options.output) as index:
         if options.list:
@@ -245,7 +232,8 @@ def _show(options: argparse.Namespace) -> int:
                 if options.json:
                     cli.print_json({"id": row.id, "text": row.text, "metadata": row.metadata})
                 else:
-                    print(one_line(" · ".join([row.id, row.text, *labelled(row.metadata)])))
+                    line = " · ".join([row.id, row.text, *labelled(row.metadata)])
+                    print(one_line(line, WIDEST))
             return 0
         rows = list(index.rows(options.where))
     columns: dict[str, list[Any]] = {"id": [row.id for row in rows]}
@@ -258,11 +246,3 @@ def _show(options: argparse.Namespace) -> int:
     write_table(Path(options.export), columns)
     message = f"{counted(len(rows), 'text')} written to {options.export}"
     return cli.report(options, {"texts": len(rows), "output": options.export}, message)
-
-
-def _refuse(options: argparse.Namespace, switch: str, *names: str) -> None:
-    """InputError for an option that does nothing with this switch."""
-    for name in names:
-        if getattr(options, name) is not None:
-            option = "FILE" if name == "file" else f"--{name}"
-            raise InputError(f"{option} does nothing with {switch}: leave it out.")

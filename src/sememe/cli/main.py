@@ -61,13 +61,11 @@ class _Messages:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
         with suppress(OSError, ValueError):  # the latter where the stream was closed meanwhile
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Write what waits, if it can be written."""
         with suppress(OSError, ValueError):
             self._stream.flush()
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.errors import InputError
 
 if TYPE_CHECKING:
     from sememe.checkpoint.pull import Installed
@@ -75,8 +74,8 @@ def _models(options: argparse.Namespace) -> int:
 def _quantize(options: argparse.Namespace) -> int:
     from sememe.tables import read_texts
 
-    if options.column and not options.texts:
-        raise InputError("--column does nothing without --texts: leave it out.")
+    if not options.texts:
+        cli.refuse(options, "does nothing without --texts: leave it out", "column")
     texts = read_texts(options.texts, options.column) if options.texts else None
     ranges, path = sememe.quantize(options.model, texts=texts, source=options.texts or "")
     fidelity = ranges.fidelity

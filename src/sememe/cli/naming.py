@@ -49,11 +49,7 @@ def check_command(command: list[str] | None) -> None:
 
 
 def read_names(file: str | None) -> dict[int, str]:
-    """The names in a table, by the number of the cluster; a blank one is none.
-
-    Raises:
-        TableError: a column is missing, a number is none, or a cluster comes twice.
-    """
+    """The names in a table, by the number of the cluster; a blank one is none."""
     from sememe.tables import cell_text, read_table
 
     if file is None:

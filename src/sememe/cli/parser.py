@@ -165,6 +165,15 @@ def check_input(options: argparse.Namespace) -> None:
             )
 
 
+def refuse(options: argparse.Namespace, why: str, *names: str) -> None:
+    """InputError for the first of these options that was passed, and why it is wrong."""
+    for name in names:
+        value = getattr(options, name)
+        if not (value is None or value is False or value in ("", "auto", [])):
+            option = "FILE" if name == "file" else f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} {why}.")
+
+
 def engine_options(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_engine`'s switches say, as an encoder takes it."""
     return {"precision": options.precision or "auto", "device": options.device}
@@ -184,10 +193,7 @@ def open_cross(options: argparse.Namespace) -> "sememe.CrossEncoder | None":
 def read_rows(
     file: str, column: list[str] | None, consequence: str
 ) -> tuple["Table", list[str], list[int]]:
-    """A file's rows, their texts, and which rows are blank, of which a note says what follows.
-
-    Raises TableError as `read_table` does, and where all are blank.
-    """
+    """A file's rows, their texts, and which rows are blank, of which a note says what follows."""
     from sememe.tables import BlankCells, read_table
 
     table = read_table(file)

@@ -1,23 +1,18 @@
 """`sememe search`: find texts in an index, once, or query after query."""
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sememe
 from sememe.cli import parser as cli
 from sememe.errors import InputError, SememeWarning, TableError, warn
 
-if TYPE_CHECKING:
-    from sememe.search import Hit
-
-_WIDEST = 160
+WIDEST = 160  # columns
 _PROMPT = "search> "
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # moves a terminal's cursor
 _EXAMPLES = """\
 sememe search faq.sememe "I cannot log in"
 sememe search tickets.sememe "refund" --mode hybrid --where "year >= 2024 AND lang = 'en'"
@@ -50,18 +45,20 @@ def add_commands(commands: cli.Commands) -> None:
     add("--candidates N", "how many of them it reads, and hybrid fuses", type=cli.whole_number,
         default=100)
     add("--per-document N", "how many passages of a text at the most, or all, in an index that was "
-        "made with --long split", type=_number_or_all, default=1)
+        "made with --long split", default=1,
+        type=lambda value: value if value == "all" else cli.whole_number(value))
     cli.add_engine(parser, " with --rerank (the index's own encoder is opened as it was stored)")
     cli.add_json(parser, "the hits, a line a query,")
 # fmt: on
 
 
 def _run(options: argparse.Namespace) -> int:
+    from sememe.reports import one_line
     from sememe.search.query import parse
 
-    for name in ("precision", "device", "budget", "tune"):
-        if not options.rerank and getattr(options, name) not in (None, "auto"):
-            raise InputError(f"--{name} does nothing without --rerank: leave it out.")
+    if not options.rerank:
+        why = "does nothing without --rerank: leave it out"
+        cli.refuse(options, why, "precision", "device", "budget", "tune")
     if options.tune and options.query:
         raise InputError(
             "QUERY does nothing with --tune, whose FILE has the queries: leave it out."
@@ -88,14 +85,20 @@ def _run(options: argparse.Namespace) -> int:
         # By words no encoder is opened, so the text stands for its sentence.
         rows = [(hit, hit.text if options.mode == "bm25" else hit.sentence) for hit in hits]
         if options.json:
-            cli.print_json({"query": query, "hits": [_plain(*row) for row in rows]})
+            values = [
+                {
+                    "id": hit.id, "score": hit.score, "text": hit.text, "sentence": sentence,
+                    "metadata": hit.metadata, "passage": hit.passage,
+                } for hit, sentence in rows
+            ]  # fmt: skip
+            cli.print_json({"query": query, "hits": values})
             continue
         for rank, (hit, sentence) in enumerate(rows, start=1):
-            print(f"{rank:>3}  {hit.score:.4f}  {one_line(sentence)}")
+            print(f"{rank:>3}  {hit.score:.4f}  {one_line(sentence, WIDEST)}")
             details = [f"id {hit.id}", *labelled(hit.metadata)]
             if hit.passage is not None:
                 details.insert(1, "characters {:,} to {:,}".format(*hit.passage))
-            print(f"{'':13}{one_line(' · '.join(details))}")
+            print(f"{'':13}{one_line(' · '.join(details), WIDEST)}")
         if not hits:
             print(_no_hits(index, options.where))
     return 0
@@ -104,7 +107,6 @@ def _run(options: argparse.Namespace) -> int:
 def _tune(
     options: argparse.Namespace, index: "sememe.Index", rerank: "sememe.CrossEncoder | None"
 ) -> int:
-    """Show how deep a cross-encoder should read, by a table of judged texts."""
     from sememe.tables import numbers_of, read_table
 
     assert rerank is not None
@@ -132,10 +134,6 @@ def _tune(
     return 0
 
 
-def _number_or_all(value: str) -> int | str:
-    return value if value == "all" else cli.whole_number(value)
-
-
 def _queries() -> Iterator[str]:
     """Lines that are not blank, with a prompt on a terminal; a blank line there ends it."""
     if sys.stdin is None or not sys.stdin.isatty():
@@ -158,19 +156,6 @@ def _no_hits(index: "sememe.Index", where: str | None) -> str:
     return f"Nothing was found that fits --where {where}\nThe fields are {', '.join(fields)}."
 
 
-def _plain(hit: "Hit", sentence: str) -> dict[str, Any]:
-    return {
-        "id": hit.id, "score": hit.score, "text": hit.text, "sentence": sentence,
-        "metadata": hit.metadata, "passage": hit.passage,
-    }  # fmt: skip
-
-
 def labelled(metadata: Mapping[str, Any]) -> list[str]:
     """Each key with its value."""
     return [f"{key}: {value}" for key, value in metadata.items()]
-
-
-def one_line(text: str, longest: int = _WIDEST) -> str:
-    """The beginning of a text, on one line of a terminal, which nothing in it moves."""
-    line = _CONTROL.sub("\ufffd", " ".join(text.split()))
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"

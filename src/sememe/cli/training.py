@@ -88,7 +88,6 @@ def _add_encoder(kinds: cli.Commands, kind: str, what: str, examples: str) -> No
 
 
 def _add_shared(parser: cli.Parser, data: str, noun: str) -> None:
-    """Options that all kinds of training share."""
     add = partial(cli.option, parser)
     add(data, "csv, tsv, jsonl, parquet or xlsx, or a data set of the Hub (org/name:config@split)",
         dest="data")

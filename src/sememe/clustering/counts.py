@@ -32,8 +32,7 @@ class Counts:
     Attributes:
         column: what the columns are values of.
         values: the periods or categories, in order; rows without a value are counted nowhere.
-        labels: the cluster of each row, -1 for the outliers.
-        names: the clusters' names.
+        labels, names: of each row, -1 for the outliers.
         counts: int64 (rows, columns), numbers of texts.
     """
 
@@ -71,7 +70,6 @@ class Counts:
         return to_frame({name: [row[name] for row in rows] for name in names})
 
     def __str__(self) -> str:
-        """The counts; of many columns the last ones."""
         lines = [["cluster", *self.values[-_SHOWN:]]]
         for label, name, counts in zip(self.labels, self.names, self.counts.tolist(), strict=True):
             head = f"{label} {name}"[:40] if label >= 0 else name
@@ -81,7 +79,6 @@ class Counts:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """The table that a notebook shows."""
         rows = zip(self.labels, self.names, self.counts.tolist(), strict=True)
         cells = [(label, name, *counts) for label, name, counts in rows]
         return html_table(("cluster", "name", *self.values), cells, self.column)

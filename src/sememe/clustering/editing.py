@@ -1,10 +1,10 @@
 """What a user changes about a clustering: names, unions, splits, parts of it.
 
-A number always means the same cluster: a union keeps the first one's, the largest part of a split
-keeps the old one, and new parts get numbers that nobody had.
+A number always means the same cluster: a union keeps the first one's, and so does the largest part
+of a split; the others get new ones.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,13 +47,21 @@ def made_names(groups: "Clusters", make: NameMaker) -> Iterator[tuple[int, str]]
         yield one.label, name
 
 
-def renamed(groups: "Clusters", names: Mapping[int, str] | NameMaker) -> "Clusters":
-    """The clusters, some under other names."""
+def rename(self: "Clusters", names: Mapping[int, str] | NameMaker) -> "Clusters":
+    """The same clusters, some under other names, which they keep until you give others.
+
+    Args:
+        names: names by number, or a function of a cluster's central texts and its terms, such as a
+            call of a language model, which names those that you have not named yet.
+
+    Raises:
+        InputError: there is no cluster of a number, a name is no text, or two have one name.
+    """
     if callable(names):
-        names = dict(made_names(groups, names))
+        names = dict(made_names(self, names))
     if not isinstance(names, Mapping):
         raise InputError(f'names={shown(names)}: give names by number, such as {{6: "refunds"}}.')
-    numbers = {groups.cluster(label).label: name for label, name in names.items()}
+    numbers = {self.cluster(label).label: name for label, name in names.items()}
     for label, name in numbers.items():
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"the name of cluster {label} is {shown(name)}: give a text.")
@@ -61,7 +69,7 @@ def renamed(groups: "Clusters", names: Mapping[int, str] | NameMaker) -> "Cluste
         replace(one, name=" ".join(numbers[one.label].split()), renamed=True)
         if one.label in numbers
         else one
-        for one in groups.clusters
+        for one in self.clusters
     ]
     seen: dict[str, int] = {}
     for one in result:
@@ -71,25 +79,28 @@ def renamed(groups: "Clusters", names: Mapping[int, str] | NameMaker) -> "Cluste
                 f"clusters {other} and {one.label} would both be called {shown(one.name)}: give "
                 "each its own name, or merge them."
             )
-    return replace(groups, clusters=result)
+    return replace(self, clusters=result)
 
 
-def merged(groups: "Clusters", numbers: Iterable[int]) -> "Clusters":
-    """Several clusters as one, under the first one's number."""
-    labels = [groups.cluster(number).label for number in numbers]
+def merge(self: "Clusters", *numbers: int) -> "Clusters":
+    """Unite clusters under the first one's number; the other numbers stay as they are."""
+    labels = [self.cluster(number).label for number in numbers]
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise InputError(f"cluster {twice} cannot be merged with itself: give different numbers.")
     if len(labels) < 2:
         raise InputError("merge() takes two clusters or more, such as merge(3, 17).")
-    united = np.where(np.isin(groups.labels, labels), labels[0], groups.labels)
-    return _relabelled(groups, united, labels[:1])
+    united = np.where(np.isin(self.labels, labels), labels[0], self.labels)
+    return _relabelled(self, united, labels[:1])
 
 
-def split(groups: "Clusters", number: int, into: int | None) -> "Clusters":
-    """A cluster as several, of which the largest keeps the number."""
-    label = groups.cluster(number).label
-    of_node = groups.space.of_nodes(groups.labels)
+def split(self: "Clusters", label: int, into: int | None = None) -> "Clusters":
+    """Split a cluster, in `into` parts or as many as its texts form.
+
+    The largest part keeps the number; the others get new ones.
+    """
+    label = self.cluster(label).label
+    of_node = self.space.of_nodes(self.labels)
     nodes = np.flatnonzero(of_node == label)
     into = None if into is None else whole_number("into", into, least=2)
     if len(nodes) < (into or 2):
@@ -97,7 +108,7 @@ def split(groups: "Clusters", number: int, into: int | None) -> "Clusters":
             f"cluster {label} has {counted(len(nodes), 'different text')}: it cannot be split in "
             f"{into or 'two'}."
         )
-    vectors = groups.space.vectors[nodes]
+    vectors = self.space.vectors[nodes]
     neighbors = self_join(vectors, neighborhood_size(len(nodes)))
     graph = neighbor_graph(neighbors)
     smooth = smoothed(vectors, graph)
@@ -113,28 +124,28 @@ def split(groups: "Clusters", number: int, into: int | None) -> "Clusters":
     else:
         parts = by.exactly(into, graph, smooth)
     order = np.argsort(-np.bincount(parts), kind="stable")
-    fresh = int(groups.labels.max()) + 1
+    fresh = int(self.labels.max()) + 1
     numbers = [label, *range(fresh, fresh + len(order) - 1)]
     of_part = np.empty(len(order), dtype=np.int64)
     of_part[order] = numbers
     of_node[nodes] = of_part[parts]
-    labels = np.where(groups.labels == label, of_node[groups.space.node], groups.labels)
-    return _relabelled(groups, labels, numbers)
+    labels = np.where(self.labels == label, of_node[self.space.node], self.labels)
+    return _relabelled(self, labels, numbers)
 
 
-def subset(groups: "Clusters", numbers: Iterable[int]) -> "Clusters":
-    """The texts of some clusters alone."""
-    clusters = [groups.cluster(number) for number in dict.fromkeys(numbers)]
-    rows = np.flatnonzero(np.isin(groups.labels, [one.label for one in clusters]))
-    columns = groups.columns.items()
+def subset(self: "Clusters", *numbers: int) -> "Clusters":
+    """The texts of some clusters alone, with their numbers, names and places on the map."""
+    clusters = [self.cluster(number) for number in dict.fromkeys(numbers)]
+    rows = np.flatnonzero(np.isin(self.labels, [one.label for one in clusters]))
+    columns = self.columns.items()
     return replace(
-        groups,
-        labels=groups.labels[rows],
-        texts=[groups.texts[row] for row in rows],
+        self,
+        labels=self.labels[rows],
+        texts=[self.texts[row] for row in rows],
         clusters=sorted(clusters, key=lambda one: -one.size),
-        space=groups.space.take(rows),
+        space=self.space.take(rows),
         columns={name: [values[row] for row in rows.tolist()] for name, values in columns},
-        index=None if groups.index is None else groups.index[rows],
+        index=None if self.index is None else self.index[rows],
     )
 
 

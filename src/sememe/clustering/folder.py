@@ -37,44 +37,61 @@ _ASSIGNMENTS, _MAP, _ROWS, _ARRAYS, _CLUSTERS = FILES
 
 
 def save(
-    groups: "Clusters", directory: str | os.PathLike[str], title: str, color: str | None
+    self: "Clusters",
+    directory: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    color: str | None = None,
 ) -> None:
-    """Write the folder; see `Clusters.save`."""
+    """Save the clustering as a folder; `Clusters.open` gives it back.
+
+    It holds assignments.csv, map.html, clusters.json and what opens it again, and appears whole or
+    not at all. In a folder that exists, files of those names are replaced.
+
+    Args:
+        directory: the folder.
+        title: shown above the map; None for `self.title`.
+        color: the column that the map opens coloured by; None for `self.color`.
+
+    Raises:
+        TableError: it cannot be written, as on a full disk.
+    """
     from safetensors.numpy import save_file
 
-    text = text_column(groups) or new_column("text", groups.columns)
+    title, color = title or self.title, color or self.color
+    text = text_column(self) or new_column("text", self.columns)
     with _folder(Path(directory)) as folder:
-        columns = dict(groups.columns)
+        columns = dict(self.columns)
         if text not in columns:
-            columns = {text: groups.texts, **columns}
-        assignment = Assignment(groups.labels, groups.strength)
-        columns = with_assignments(columns, groups, assignment, groups.blanks.tolist())
+            columns = {text: self.texts, **columns}
+        assignment = Assignment(self.labels, self.strength)
+        columns = with_assignments(columns, self, assignment, self.blanks.tolist())
         write_table(folder / _ASSIGNMENTS, columns)
-        if len(groups.blanks) < len(groups.texts):
-            groups.save_map(folder / _MAP, title=title, color=color)
-        rows = {name: v for name, v in groups.columns.items() if name != text}
-        write_table(folder / _ROWS, {text: groups.texts, **rows})
-        space = groups.space
-        arrays = {"vectors": space.vectors, "node": space.node, "labels": groups.labels}
+        if len(self.blanks) < len(self.texts):
+            self.save_map(folder / _MAP, title=title, color=color)
+        rows = {name: v for name, v in self.columns.items() if name != text}
+        write_table(folder / _ROWS, {text: self.texts, **rows})
+        space = self.space
+        arrays = {"vectors": space.vectors, "node": space.node, "labels": self.labels}
         if space.points is not None:
             arrays["points"] = space.points
         if space.threshold is None and len(space.vectors):
             arrays["indices"] = space.neighbors.indices
             arrays["similarity"] = space.neighbors.similarity
-        if groups.map is not None:
-            arrays |= {"map_mean": groups.map.mean, "map_root": groups.map.root}
+        if self.map is not None:
+            arrays |= {"map_mean": self.map.mean, "map_root": self.map.root}
         arrays = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
         save_file(arrays, folder / _ARRAYS)
         (folder / _ARRAYS).chmod((folder / _ROWS).stat().st_mode)  # safetensors' own is 0600
         description = {
             "format": FORMAT,
-            **groups.to_dict(),
+            **self.to_dict(),
             "text_column": text,
-            "columns": list(groups.columns),
+            "columns": list(self.columns),
             "title": title,
             "color": color,
             "threshold": space.threshold,
-            "encoder": describe_encoder(groups.encoder),
+            "encoder": describe_encoder(self.encoder),
         }
         content = json.dumps(description, ensure_ascii=False, indent=1)
         (folder / _CLUSTERS).write_text(content + "\n", encoding="utf-8", errors="replace")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal
@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sememe.arguments import one_of, real_number, whole_number
 from sememe.cascade import Cascade, LinearMap, as_teacher, teach
 from sememe.cascade.labels import Evidence, Labels
 from sememe.clustering.folder import describe_encoder
 from sememe.clustering.membership import Space, assign, without_far
-from sememe.clustering.options import SAMPLED_FROM, Granularity, Options, checked_columns
 from sememe.clustering.resolution import RUNS, best_grain
 from sememe.clustering.result import NO_CLUSTER, Clusters
 from sememe.clustering.terms import Encode, NameMaker, Naming, described
@@ -23,15 +23,20 @@ from sememe.data import Data
 from sememe.errors import InputError
 from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors import communities as by
+from sememe.neighbors.approximate import APPROXIMATE_FROM
 from sememe.neighbors.communities import neighbor_graph, neighborhood_size, smoothed
-from sememe.neighbors.exact import comparison_seconds
+from sememe.neighbors.exact import Floats, comparison_seconds
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
 from sememe.tables import series_index
-from sememe.text import check_texts, rows_with_text
+from sememe.text import as_list, check_texts, rows_with_text
 
 _SAMPLED_PARTITIONS = 2  # what it costs to partition the sample about 8 times, and all texts once
 _LINKAGE = 10  # comparisons that a pair of texts costs, by threshold
+
+SAMPLED_FROM = 100_000
+
+Granularity = Literal["coarse", "fine"] | float
 
 
 def cluster(
@@ -128,7 +133,7 @@ def cluster(
     if target is not None and labels is None:
         raise InputError("target= is a gain that labels show: give labels= too.")
     judges = None if labels is None else Labels.read(labels, groups=True)
-    data = checked_columns(columns, len(texts))
+    data = _checked_columns(columns, len(texts))
     rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
     options.check_count(len(set(filled)), len(rows))
@@ -143,8 +148,82 @@ def cluster(
     return replace(groups, columns=data, encoder=opened, index=index)
 
 
+@dataclass
+class Options:
+    """The options of `cluster`, checked, and from how many texts on the ways of many are taken.
+
+    Attributes:
+        approximate_from: neighbours are approximate.
+        sampled_from: the grain is chosen on a sample of `sample` texts, and nothing is smoothed.
+        warn_from: below, it is less than a minute.
+        evidence: the labels and the vectors of their texts, once these are there.
+    """
+
+    clusters: int | None = None
+    threshold: float | None = None
+    granularity: Granularity | None = None
+    outliers: Literal["nearest"] | None = None
+    naming: Naming = field(default_factory=Naming)
+    teacher: tuple[Scorer, Budget] | None = None
+    target: float | None = None
+    progress: bool | None = None
+    approximate_from: int = APPROXIMATE_FROM
+    sampled_from: int = SAMPLED_FROM
+    sample: int = 20_000
+    warn_from: int = 20_000
+    evidence: Evidence | None = None
+
+    def __post_init__(self) -> None:
+        names = ("clusters", "threshold", "granularity")
+        passed = [f"{name}=" for name in names if getattr(self, name) is not None]
+        if len(passed) > 1:
+            raise InputError(f"{' and '.join(passed)} cannot be given together: give one of them.")
+        if self.clusters is not None:
+            self.clusters = whole_number("clusters", self.clusters)
+        if self.threshold is not None:
+            self.threshold = real_number(
+                "threshold", self.threshold, above=-1, below=1, example=0.7
+            )
+        if self.granularity not in (None, "coarse", "fine"):
+            self.granularity = real_number(
+                "granularity", self.granularity, above=0, example='2.5, or "coarse" or "fine"'
+            )
+        if self.outliers is not None:
+            one_of("outliers", self.outliers, ("nearest",))
+        if self.target is not None:
+            self.target = real_number("target", self.target, above=0, below=1, example=0.02)
+        if self.teacher and self.threshold is not None:
+            raise InputError(
+                "threshold= is a cosine of the bi-encoder, and cross= changes the cosines: give "
+                "clusters= or granularity= beside it."
+            )
+
+    def check_count(self, different: int, texts: int) -> None:
+        """InputError if there are fewer different texts than clusters that are asked for."""
+        if self.clusters is not None and self.clusters > different:
+            raise InputError(
+                f"clusters={self.clusters}, but only {different} of the {counted(texts, 'text')} "
+                "differ from one another: ask for fewer clusters."
+            )
+
+
+def _checked_columns(
+    columns: Mapping[str, Sequence[Any]] | None, texts: int
+) -> dict[str, Sequence[Any]]:
+    result: dict[str, Sequence[Any]] = {}
+    for name in () if columns is None else columns:
+        values = as_list(columns[name], f"columns[{name!r}]")  # type: ignore[index]
+        if len(values) != texts:
+            raise InputError(
+                f'the column "{name}" has {counted(len(values), "value")}, and there are '
+                f"{counted(texts, 'text')}: give one value a text."
+            )
+        result[str(name)] = values
+    return result
+
+
 def group_points(
-    points: NDArray[np.float32],
+    points: Floats,
     rows: list[int],
     texts: list[str],
     options: Options,
@@ -184,7 +263,7 @@ def group_points(
     )
 
 
-def _moved(linear_map: LinearMap, encode: Encode, texts: list[str]) -> NDArray[np.float32]:
+def _moved(linear_map: LinearMap, encode: Encode, texts: list[str]) -> Floats:
     """The vectors of more texts, moved as those of the clustered ones were."""
     return linear_map.move(normalized(encode(texts)))
 
@@ -201,10 +280,7 @@ class _Partition:
 
 
 def _partition(
-    vectors: NDArray[np.float32],
-    options: Options,
-    copies: NDArray[np.int64],
-    texts: Sequence[str],
+    vectors: Floats, options: Options, copies: NDArray[np.int64], texts: Sequence[str]
 ) -> _Partition:
     if len(vectors) == 0:
         return _Partition(np.empty(0, dtype=np.int64))
@@ -264,7 +340,7 @@ def default_partitions(texts: int, sampled_from: int = SAMPLED_FROM) -> int:
     return _SAMPLED_PARTITIONS if texts > sampled_from else RUNS
 
 
-def _warn_of_duration(vectors: NDArray[np.float32], options: Options) -> None:
+def _warn_of_duration(vectors: Floats, options: Options) -> None:
     n, dim = vectors.shape
     if n < options.warn_from:
         return
@@ -298,7 +374,7 @@ def _largest_first(labels: by.Labels) -> by.Labels:
 
 
 def _different(
-    texts: Sequence[str], vectors: NDArray[np.float32]
+    texts: Sequence[str], vectors: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows where a new text with a new vector begins, and which of these each row repeats."""
     by_text: dict[str, int] = {}

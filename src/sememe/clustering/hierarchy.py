@@ -19,11 +19,8 @@ _FEWER = 4  # times as few nodes, from one level to the next
 class Tree:
     """A node of the hierarchy; `print` shows all below it, indented.
 
-    Attributes:
-        name: the cluster's name, or, of a branch, the terms that tell it from its siblings.
-        size: how many texts are below it.
-        label: the cluster of a leaf; None of a branch.
-        children: the nodes below a branch, largest first.
+    A leaf has the cluster's name and `label`. A branch has none, the terms that tell it from its
+    siblings, and children, largest first. `size` is how many texts are below it.
     """
 
     name: str
@@ -54,33 +51,32 @@ class Tree:
         return {**result, "children": [child.to_dict() for child in self.children]}
 
 
-def hierarchy(groups: "Clusters") -> Tree:
-    """The tree of the clusters: each level has about a quarter as many nodes as the one below."""
-    labels = np.array([one.label for one in groups.clusters], dtype=np.int64)
-    of_node = groups.space.of_nodes(groups.labels)
+def tree(self: "Clusters") -> Tree:
+    """The clusters of clusters, by Ward's method: `print` shows them, indented.
+
+    Each level has about a quarter as many nodes as the one below.
+    """
+    labels = np.array([one.label for one in self.clusters], dtype=np.int64)
+    of_node = self.space.of_nodes(self.labels)
     inside = np.flatnonzero(of_node >= 0)
     order = np.argsort(labels)
     places = order[np.searchsorted(labels, of_node[inside], sorter=order)]
-    leaves = (Tree(one.name, one.size, one.label) for one in groups.clusters)
+    leaves = (Tree(one.name, one.size, one.label) for one in self.clusters)
     level = {place: [leaf] for place, leaf in enumerate(leaves)}
     goal = len(level) // _FEWER
-    for one, other in unions(sums(groups.space.vectors[inside], places)):
+    for one, other in unions(sums(self.space.vectors[inside], places)):
         level[one] += level.pop(other)
         if len(level) == goal and goal > 2:
-            branches = _branches(groups, list(level.values()))
+            branches = _branches(self, list(level.values()))
             level = {place: [branch] for place, branch in zip(level, branches, strict=True)}
             goal //= _FEWER
     top = [node for nodes in level.values() for node in nodes]
     return _branch("all", top)
 
 
-def _size(node: Tree) -> int:
-    return node.size
-
-
 def _branch(name: str, children: list[Tree]) -> Tree:
-    order = sorted(children, key=_size, reverse=True)
-    return Tree(name, sum(map(_size, children)), None, tuple(order))
+    order = sorted(children, key=lambda node: -node.size)
+    return Tree(name, sum(node.size for node in children), None, tuple(order))
 
 
 def _branches(groups: "Clusters", united: list[list[Tree]]) -> list[Tree]:

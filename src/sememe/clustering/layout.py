@@ -1,10 +1,8 @@
-"""A two-dimensional layout of texts, in the manner of UMAP, in a fraction of its time.
+"""A two-dimensional layout of texts, in the manner of UMAP (McInnes, Healy and Melville 2018).
 
-Neighbours attract each other and everybody repels everybody, as in UMAP (McInnes, Healy and
-Melville 2018, https://arxiv.org/abs/1802.03426). What differs is how it is computed. All edges
-pull at once instead of one after another. Repulsion is estimated from rotations of the points in
-a random order, which are contiguous in memory and serve both ends of each sampled pair. A smooth
-start makes a hundred steps enough. Points are complex numbers, so that a force is one array.
+All edges pull at once. Repulsion is estimated from rotations of the points in a random order, which
+are contiguous in memory and serve both ends of each sampled pair. A smooth start makes a hundred
+steps enough. Points are complex numbers, so that a force is one array.
 """
 
 from typing import Any
@@ -15,6 +13,7 @@ from scipy import sparse
 
 from sememe.neighbors import Neighbors
 from sememe.neighbors.communities import neighbor_graph
+from sememe.neighbors.exact import Floats
 
 _EPOCHS = 100
 _ROTATIONS = 15  # sampled repulsive pairs of a point and epoch
@@ -31,30 +30,15 @@ _COMPONENTS = 8
 
 
 def layout_2d(
-    vectors: NDArray[np.float32],
-    neighbors: Neighbors,
-    *,
-    labels: NDArray[np.integer[Any]] | None = None,
-) -> NDArray[np.float32]:
-    """Place each vector on a plane so that near vectors lie near each other.
+    vectors: Floats, neighbors: Neighbors, *, labels: NDArray[np.integer[Any]] | None = None
+) -> Floats:
+    """Place unit vectors (n, dim) on a plane so that near ones lie near each other: float32 (n, 2).
 
-    Deterministic: the same input gives the same layout. Horizontal is the direction in which the
-    layout is widest. Distances between far groups say little, as in every such picture.
+    The same input gives the same layout: finite, centred, its wider side from -1 to 1, horizontal.
+    Distances between far groups say little, as in every such picture.
 
-    Args:
-        vectors: float32 (n, dim) of unit length.
-        neighbors: the nearest neighbours of each vector, as `sememe.neighbors.nearest` finds them.
-        labels: int (n,), the cluster of each vector, -1 for none. Edges that are not within
-            one cluster then pull half as much, so that clusters stand apart more clearly.
-
-    Returns:
-        float32 (n, 2), finite, centred (the middle of the range is 0), the wider side from -1 to 1.
-
-    Example:
-        >>> from sememe.neighbors import nearest
-        >>> vectors = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 2, 2]]
-        >>> layout_2d(vectors, nearest(vectors, k=2)).shape
-        (6, 2)
+    With `labels`, the cluster of each vector or -1, edges that are not within one cluster pull half
+    as much, so that clusters stand apart more clearly.
     """
     n = len(vectors)
     if n < 2:
@@ -74,10 +58,13 @@ def layout_2d(
         graph.data *= np.where(inside, np.float32(1), np.float32(_ACROSS))
     places = np.empty(n, dtype=np.complex64)
     places[order] = _settle(points.astype(np.complex64), graph, random)
-    return _framed(np.stack([places.real, places.imag], axis=1))
+    turned = _principal(np.stack([places.real, places.imag], axis=1), 2)
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-12)
+    return np.asarray(np.clip((turned - (low + high) / 2) / half, -1, 1), dtype=np.float32)
 
 
-def _start(vectors: NDArray[np.float32], graph: Any) -> NDArray[np.complex64]:
+def _start(vectors: Floats, graph: Any) -> NDArray[np.complex64]:
     """Principal components averaged over the graph: nearly the slowest modes, as UMAP's start."""
     coordinates = _principal(vectors, _COMPONENTS)
     degree = np.asarray(graph.sum(axis=1))
@@ -90,7 +77,7 @@ def _start(vectors: NDArray[np.float32], graph: Any) -> NDArray[np.complex64]:
     return np.asarray(plane @ [1, 1j], dtype=np.complex64)
 
 
-def _principal(vectors: NDArray[np.float32], components: int) -> NDArray[np.float32]:
+def _principal(vectors: Floats, components: int) -> Floats:
     centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
     coordinates = np.zeros((len(vectors), components), dtype=np.float32)
@@ -128,12 +115,5 @@ def _repulsion(points: NDArray[np.complex64], random: np.random.Generator) -> ND
     return force
 
 
-def _squared(differences: NDArray[np.complex64]) -> NDArray[np.float32]:
+def _squared(differences: NDArray[np.complex64]) -> Floats:
     return differences.real**2 + differences.imag**2
-
-
-def _framed(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    turned = _principal(points, 2)
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    half = max(float((high - low).max()) / 2, 1e-12)
-    return np.asarray(np.clip((turned - (low + high) / 2) / half, -1, 1), dtype=np.float32)

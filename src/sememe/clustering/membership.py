@@ -1,9 +1,7 @@
 """Where texts belong: how strongly each to its cluster, and new texts to the clusters there are.
 
-A cluster's claim on a text is the share of the text's nearest neighbours that are in it (each
-weighs the fourth power of its cosine), plus the cosine to the cluster's centre. The first follows
-the clusters wherever they bend, as the smoothed vectors did that they were made of; the second
-holds where neighbours disagree.
+A cluster's claim on a text is the share of its nearest neighbours that are in it (each weighs the
+fourth power of its cosine), plus the cosine to its centre.
 """
 
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from sememe.costs import warn_of_duration
 from sememe.neighbors import Neighbors, normalized, self_join
 from sememe.neighbors.approximate import Lists, search_lists
 from sememe.neighbors.communities import Labels, neighborhood_size, sums
+from sememe.neighbors.exact import Floats
 from sememe.progress import counted
 
 _FAR = 2.0  # times as far from its neighbours as they are from theirs
@@ -36,7 +35,7 @@ class Assignment(NamedTuple):
     """Where texts were filed: labels int64 (n,), -1 for none; strength float32 (n,), 0 to 1."""
 
     labels: NDArray[np.int64]
-    strength: NDArray[np.float32]
+    strength: Floats
 
 
 @dataclass(eq=False)
@@ -47,15 +46,14 @@ class Space:
         vectors: float32 (m, dim), of unit length.
         node: int64 (n,), which of them each text is; -1 for a blank one.
         threshold: the mean cosine that holds a cluster together, where the user gave one.
-        stored: the neighbours, if they were computed before.
-        points: float32 (m, 2), places on the map, once they are there.
+        stored, points: the neighbours, and places on the map (m, 2), if they are there already.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: Floats
     node: NDArray[np.int64]
     threshold: float | None = None
     stored: Neighbors | None = None
-    points: NDArray[np.float32] | None = None
+    points: Floats | None = None
 
     @cached_property
     def neighbors(self) -> Neighbors:
@@ -75,7 +73,7 @@ class Space:
         points = None if self.points is None else self.points[nodes]
         return Space(self.vectors[nodes], node.reshape(-1), self.threshold, points=points)
 
-    def layout(self, labels: Labels) -> NDArray[np.float32]:
+    def layout(self, labels: Labels) -> Floats:
         """Places (n, 2) of all texts, computed at the first call; NaN for a blank one."""
         if self.points is None:
             count = len(self.vectors)
@@ -93,7 +91,7 @@ class Space:
         return places
 
 
-def strengths(space: Space, labels: Labels) -> NDArray[np.float32]:
+def strengths(space: Space, labels: Labels) -> Floats:
     """How strongly each text (n,) belongs to its cluster, from 0 to 1; 0 in none."""
     lists = _Lists(space, labels)
     result = np.zeros(len(space.vectors), dtype=np.float32)
@@ -105,20 +103,12 @@ def strengths(space: Space, labels: Labels) -> NDArray[np.float32]:
     return np.append(result, np.float32(0))[space.node]  # of a blank text, -1, the last
 
 
-def assign(
-    space: Space, labels: Labels, queries: NDArray[np.float32], *, every: bool = False
-) -> Assignment:
-    """File vectors under clusters.
+def assign(space: Space, labels: Labels, queries: Floats, *, every: bool = False) -> Assignment:
+    """File unit vectors (q, dim) under the clusters, `labels` (n,), of a space.
 
     A vector that was clustered goes where it is. One that is in the neighbourhood of none of its
     neighbours, and farther from them than 99 % of the clustered texts are from theirs, fits none;
-    by `threshold`, one whose mean cosine to every cluster is below it.
-
-    Args:
-        space: what was clustered.
-        labels: int64 (n,), the cluster of each of its texts.
-        queries: float32 (q, dim), of unit length.
-        every: file those that fit none, too.
+    by `threshold`, one whose mean cosine to every cluster is below it. With `every`, all are filed.
     """
     result = np.full(len(queries), -1, np.int64)
     strength = np.zeros(len(queries), np.float32)
@@ -178,7 +168,7 @@ def without_far(labels: Labels, neighbors: Neighbors, copies: NDArray[np.int64])
     return np.where(far & (remaining[labels] > 0), -1, labels)
 
 
-def _distances(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
+def _distances(similarity: Floats) -> Floats:
     """The mean chord length from each text to its neighbours."""
     return np.asarray(np.sqrt(np.maximum(2 - 2 * similarity, 0)).mean(axis=1))
 
@@ -186,11 +176,8 @@ def _distances(similarity: NDArray[np.float32]) -> NDArray[np.float32]:
 class _Lists:
     """The different texts of each cluster; those of none are the last list.
 
-    Attributes:
-        numbers: int64 (count + 1,), the label of each list; the last is -1.
-        home: int64 (m,), the list of each different text.
-        members: the lists, to be searched.
-        centers: float32 (count, dim): unit vectors, or, by a threshold, mean vectors.
+    `numbers` are the lists' labels, the last -1; `home` is the list of each different text;
+    `centers`, float32 (count, dim), are unit vectors, or, by a threshold, mean vectors.
     """
 
     def __init__(self, space: Space, labels: Labels) -> None:
@@ -206,8 +193,8 @@ class _Lists:
 
 
 def _nearest(
-    space: Space, lists: _Lists, queries: NDArray[np.float32], closeness: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    space: Space, lists: _Lists, queries: Floats, closeness: Floats
+) -> tuple[NDArray[np.int32], Floats]:
     """Each query's neighbours in the clusters that are nearest, and among the outliers."""
     size = neighborhood_size(len(space.vectors))
     probes = _CANDIDATES * size * lists.count // len(space.vectors) + _CLUSTERS
@@ -218,9 +205,7 @@ def _nearest(
     return search_lists(lists.members, queries, probed, size)
 
 
-def _shares(
-    lists: _Lists, indices: NDArray[np.int32], similarity: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _shares(lists: _Lists, indices: NDArray[np.int32], similarity: Floats) -> NDArray[np.float64]:
     """Which share of its neighbours each of q texts has in each list: float64 (q, lists)."""
     weights = np.maximum(similarity, 0).astype(float) ** _POWER
     width = lists.count + 1
@@ -230,7 +215,7 @@ def _shares(
 
 
 def _strength(
-    closeness: NDArray[np.float32], shares: NDArray[np.float64], best: NDArray[np.int64]
+    closeness: Floats, shares: NDArray[np.float64], best: NDArray[np.int64]
 ) -> NDArray[np.floating[Any]]:
     """How strong the claim of the list `best` (q,) is: the mean of two parts from 0 to 1.
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from sememe.neighbors import Neighbors, normalized
 from sememe.neighbors.communities import Labels, communities, refined, smoothed, sums
+from sememe.neighbors.exact import Floats
 
 RUNS = 8  # about
 _RESOLUTIONS = np.geomspace(0.05, 33.0, 22)
@@ -32,20 +32,16 @@ class Grain:
 
 
 def best_grain(
-    vectors: NDArray[np.float32],
+    vectors: Floats,
     neighbors: Neighbors,
     graph: sparse.csr_matrix,
     granularity: str | None = None,
-    smooth: NDArray[np.float32] | None = None,
+    smooth: Floats | None = None,
 ) -> tuple[Grain, str]:
     """The partition whose clusters hold best, refined, and in words why.
 
-    Args:
-        vectors: unit vectors of different texts, float32 (n, dim).
-        neighbors: the nearest neighbours of each.
-        graph: of these.
-        granularity: None, "coarse" or "fine"; see `cluster`.
-        smooth: the vectors smoothed over the graph, if they are there already.
+    Of unit vectors (n, dim) of different texts, their neighbours and the graph of these; `smooth`
+    are the vectors smoothed over it, if they are there already.
     """
     smooth = smoothed(vectors, graph) if smooth is None else smooth
 
@@ -56,18 +52,14 @@ def best_grain(
 
 
 def grains(
-    vectors: NDArray[np.float32],
+    vectors: Floats,
     neighbors: Neighbors,
     partition: Callable[[float], Labels],
     granularity: str | None = None,
 ) -> list[Grain]:
     """Climb to the resolution whose partition scores best: those tried, coarsest first.
 
-    Args:
-        vectors: unit vectors of different texts, float32 (n, dim).
-        neighbors: the nearest neighbours of each.
-        partition: gives the labels (n,) at a resolution.
-        granularity: "coarse" or "fine" tries more on that side.
+    `partition` gives the labels (n,) at a resolution. "coarse" and "fine" try more on that side.
     """
     centred = normalized(vectors - vectors.mean(axis=0))
     tried: dict[int, Grain] = {}
@@ -93,9 +85,8 @@ def climb(value: Callable[[int], float], count: int) -> int:
     From the middle on in long strides, as long as that leads up; then in shorter ones to either
     side.
 
-    Example:
-        >>> climb(lambda place: -abs(place - 17), 22)
-        17
+    >>> climb(lambda place: -abs(place - 17), 22)
+    17
     """
     seen: dict[int, float] = {}
 
@@ -143,7 +134,7 @@ def _choice(tried: Sequence[Grain], granularity: str | None) -> tuple[Grain, str
     return choice, f"{runs}, {choice.resolution:.2g} gave the best of those with {bound}"
 
 
-def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) -> float:
+def score(centred: Floats, neighbors: Neighbors, labels: Labels) -> float:
     """How well the clusters hold: silhouette times the square of the neighbours' agreement.
 
     The silhouette alone grows as clusters shrink, and so does the agreement of neighbours as they
@@ -158,7 +149,7 @@ def score(centred: NDArray[np.float32], neighbors: Neighbors, labels: Labels) ->
     return float(np.median(silhouette(centred, labels))) * max(0.0, float(agreement)) ** 2
 
 
-def silhouette(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
+def silhouette(vectors: Floats, labels: Labels) -> Floats:
     """The simplified silhouette of each unit vector, left out of its own centre: float32 (n,).
 
     Vectors are compared with the centres of the clusters (Hruschka, de Castro and Campello 2004).

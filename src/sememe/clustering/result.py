@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from sememe.arguments import did_you_mean, one_of, shown
 from sememe.cascade import CascadeReport, LinearMap
-from sememe.clustering import editing, folder
+from sememe.clustering import editing, folder, hierarchy
 from sememe.clustering.counts import Counts, counts_over
-from sememe.clustering.hierarchy import Tree, hierarchy
 from sememe.clustering.membership import Assignment, Space, assign, strengths
-from sememe.clustering.terms import Cluster, NameMaker, Naming
+from sememe.clustering.terms import Cluster, Naming
 from sememe.errors import InputError
 from sememe.neighbors import normalized, unit_rows
 from sememe.progress import counted
@@ -196,36 +195,12 @@ class Clusters:
             )
         return points if self.map is None or not len(points) else self.map.move(points)
 
-    def rename(self, names: Mapping[int, str] | NameMaker) -> "Clusters":
-        """The same clusters, some under other names, which they keep until you give others.
-
-        Args:
-            names: names by number, or a function of a cluster's central texts and its terms, such
-                as a call of a language model, which names those that you have not named yet.
-
-        Raises:
-            InputError: there is no cluster of a number, a name is no text, or two have one name.
-        """
-        return editing.renamed(self, names)
-
-    def merge(self, *labels: int) -> "Clusters":
-        """Unite clusters under the first one's number; the other numbers stay as they are."""
-        return editing.merged(self, labels)
-
-    def split(self, label: int, into: int | None = None) -> "Clusters":
-        """Split a cluster, in `into` parts or as many as its texts form.
-
-        The largest part keeps the number; the others get new ones.
-        """
-        return editing.split(self, label, into)
-
-    def subset(self, *labels: int) -> "Clusters":
-        """The texts of some clusters alone, with their numbers, names and places on the map."""
-        return editing.subset(self, labels)
-
-    def tree(self) -> Tree:
-        """The clusters of clusters, by Ward's method: `print` shows them, indented."""
-        return hierarchy(self)
+    rename = editing.rename
+    merge = editing.merge
+    split = editing.split
+    subset = editing.subset
+    tree = hierarchy.tree
+    save = folder.save
 
     def over(
         self, column: str | Sequence[Any], by: Literal["day", "month", "year"] | None = None
@@ -255,28 +230,6 @@ class Clusters:
             )
         return counts_over(self, column, list(self.columns[column]), by)
 
-    def save(
-        self,
-        directory: str | os.PathLike[str],
-        *,
-        title: str | None = None,
-        color: str | None = None,
-    ) -> None:
-        """Save the clustering as a folder; `Clusters.open` gives it back.
-
-        It holds assignments.csv, map.html, clusters.json and what opens it again, and appears
-        whole or not at all. In a folder that exists, files of those names are replaced.
-
-        Args:
-            directory: the folder.
-            title: shown above the map; None for `self.title`.
-            color: the column that the map opens coloured by; None for `self.color`.
-
-        Raises:
-            TableError: it cannot be written, as on a full disk.
-        """
-        folder.save(self, directory, title or self.title, color or self.color)
-
     @classmethod
     def open(
         cls,
@@ -299,10 +252,7 @@ class Clusters:
     def to_frame(self) -> "pandas.DataFrame":
         """One row a text: text, cluster (-1 for an outlier or a blank), name, strength, terms.
 
-        Its index is that of the Series that the texts came in.
-
-        Raises:
-            MissingExtra: pandas is not installed.
+        Its index is that of the Series that the texts came in. MissingExtra without pandas.
         """
         terms = {one.label: ", ".join(one.terms) for one in self.clusters}
         names = {one.label: one.name for one in self.clusters}
@@ -385,7 +335,6 @@ class Clusters:
         return f"<Clusters: {self._counts()}>"
 
     def _repr_html_(self) -> str:
-        """The table that a notebook shows."""
         rows = [
             (one.label, one.name, f"{one.size:,}", ", ".join(one.terms), " · ".join(one.examples))
             for one in self.clusters
@@ -393,7 +342,6 @@ class Clusters:
         return html_table(("cluster", "name", "texts", "terms", "examples"), rows, self._counts())
 
     def __str__(self) -> str:
-        """A table as wide as the terminal: number, name, size and two examples of each cluster."""
         width = max(40, shutil.get_terminal_size().columns)
         lines = [self._counts()]
         digits = len(str(max((one.size for one in self.clusters), default=0)))

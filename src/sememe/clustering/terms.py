@@ -17,6 +17,7 @@ from sememe.arguments import shown
 from sememe.errors import InputError, SememeError
 from sememe.neighbors import normalized
 from sememe.neighbors.communities import Labels, sums
+from sememe.neighbors.exact import Floats
 from sememe.text import check_texts
 
 _TERMS, _EXAMPLES, _CENTRAL = 6, 3, 10
@@ -94,7 +95,7 @@ class Naming:
 
 def described(
     texts: Sequence[str],
-    vectors: NDArray[np.float32],
+    vectors: Floats,
     labels: Labels,
     naming: Naming,
     others: Iterable[str] = (),
@@ -107,11 +108,9 @@ def described(
     cluster's centre, far from the other centres, and different from the terms before.
 
     Args:
-        texts: n texts.
-        vectors: their unit vectors, float32 (n, dim).
-        labels: int64 (n,), -1 for outliers, which count for nothing here.
-        naming: how names are made.
-        others: names that are taken.
+        texts, vectors, labels: n texts, their unit vectors, and clusters; -1 counts for nothing
+            here.
+        naming, others: how names are made, and names that are taken.
         encode: gives the vectors of phrases; without it, a phrase has the mean of its texts'.
         only: the labels to describe; the others are there to be told from.
     """
@@ -139,7 +138,10 @@ def described(
     for label, forms in candidates.items():
         rows, keys = members[label], list(forms)
         at = [place[key] for key in keys]
-        picks = _diverse(keys, _relevance(closeness[at], label), places[at] @ places[at].T)
+        relevance = closeness[at, label]
+        if closeness.shape[1] > 1:  # near the centre, and far from the others'
+            relevance -= _OTHERS * np.delete(closeness[at], label, axis=1).max(axis=1)
+        picks = _diverse(keys, relevance, places[at] @ places[at].T)
         terms = tuple(forms[keys[pick]] for pick in picks)
         central = central_texts(texts, vectors, rows)
         if naming.make is None:
@@ -251,9 +253,9 @@ def _means(
     phrases: list[str],
     groups: Sequence[Sequence[str]],
     rows: Sequence[NDArray[np.int64]],
-    vectors: NDArray[np.float32],
+    vectors: Floats,
     stop: frozenset[str],
-) -> NDArray[np.float32]:
+) -> Floats:
     """The mean vector of the texts that each phrase is in."""
     place = {phrase: row for row, phrase in enumerate(phrases)}
     pairs = [
@@ -269,17 +271,7 @@ def _means(
     return normalized(sums(vectors[members], positions))
 
 
-def _relevance(closeness: NDArray[np.float32], label: int) -> NDArray[np.float32]:
-    """How near phrases are to a cluster's centre, and far from the others', which are columns."""
-    relevance = closeness[:, label].copy()
-    if closeness.shape[1] > 1:
-        relevance -= _OTHERS * np.delete(closeness, label, axis=1).max(axis=1)
-    return relevance
-
-
-def _diverse(
-    phrases: list[str], relevance: NDArray[np.float32], similarity: NDArray[np.float32]
-) -> Iterator[int]:
+def _diverse(phrases: list[str], relevance: Floats, similarity: Floats) -> Iterator[int]:
     """Up to 6 phrases by maximal marginal relevance; no two have the same words."""
     stems = [_stems(phrase) for phrase in phrases]
     repeated = np.zeros(len(phrases), dtype=np.float32)
@@ -318,9 +310,7 @@ def unused_name(tries: list[str], central: list[str], names: Collection[str]) ->
     return next((each for each in tries if each and each.casefold() not in names), None)
 
 
-def central_texts(
-    texts: Sequence[str], vectors: NDArray[np.float32], rows: NDArray[np.int64]
-) -> list[str]:
+def central_texts(texts: Sequence[str], vectors: Floats, rows: NDArray[np.int64]) -> list[str]:
     """Up to 10 of the texts in `rows`, nearest to their centre, that do not repeat one another."""
     center = normalized(vectors[rows].sum(axis=0, keepdims=True))[0]
     order = rows[np.argsort(-(vectors[rows] @ center), kind="stable")]

@@ -22,10 +22,7 @@ _NO_AND_YES = {
 
 
 def read_texts(table: Table, columns: Collection[list[str]]) -> list[tuple[str, ...]]:
-    """The texts of each row, one for each of `columns`, of which several are joined.
-
-    Raises TableError for a text that is missing, empty, or a false negative.
-    """
+    """The texts of each row; TableError for one that is missing, empty, or a false negative."""
     names = [" + ".join(each) for each in columns]
     rows = list(zip(*(_texts(table, each) for each in columns), strict=True))
     for i, texts in enumerate(rows):
@@ -101,10 +98,7 @@ def scale_scores(
     file: str,
     where: Callable[[int], str],
 ) -> npt.NDArray[np.float32]:
-    """Scores (n,) as targets from 0 to 1; unchanged where they look like cosines.
-
-    Raises InputError for a score outside the span, or, without a span, a scale that is not clear.
-    """
+    """Scores (n,) as targets from 0 to 1; unchanged where they look like cosines."""
     lowest, highest = scores.min(), scores.max()
     guesses = ((0, 1), (-1, 1), (0, 5)) if span is None else (span,)
     for low, high in guesses:
@@ -131,11 +125,13 @@ def scale_scores(
 def number_labels(
     codes: npt.NDArray[np.float64], names: Sequence[str], file: str, fewest: int = 2
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
-    """Sort `names`, and turn codes (n,), places among the unsorted, into int32 places (n,).
-
-    Raises InputError if there is only one label, or a label with fewer than `fewest` examples.
-    """
-    labels = tuple(sorted(names, key=_numbers_first))
+    """Sort `names`, and turn codes (n,), places among the unsorted, into int32 places (n,)."""
+    labels = tuple(
+        sorted(
+            names,
+            key=lambda label: (int(label) if re.fullmatch(r"-?[0-9]+", label) else math.inf, label),
+        )
+    )
     if len(labels) == 1:
         raise InputError(f'{file}: every label is "{labels[0]}"; at least two are needed')
     places = {label: place for place, label in enumerate(labels)}
@@ -148,10 +144,6 @@ def number_labels(
             f"{', …' * (len(singles) > 3)}; add examples, or remove those rows"
         )
     return labels, targets
-
-
-def _numbers_first(label: str) -> tuple[float, str]:
-    return (int(label) if re.fullmatch(r"-?[0-9]+", label) else math.inf, label)
 
 
 def positive_label(labels: Sequence[str]) -> int | None:

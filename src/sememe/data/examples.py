@@ -22,10 +22,7 @@ _FEWEST_TO_TRAIN, _FEWEST_TO_MEASURE = 4, 2
 
 
 class Example(NamedTuple):
-    """Texts (or what else a tower reads), one a column, and what a loss compares with, if any.
-
-    The target is their score, their label's place, or a teacher's scores.
-    """
+    """The texts of a row (or what else a tower reads), and its score, label or teacher's scores."""
 
     texts: tuple[Any, ...]
     target: float | int | tuple[float, ...] | None = None

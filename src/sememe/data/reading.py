@@ -149,8 +149,8 @@ def layout_of(names: Iterable[str], file: str, roles: Roles = None) -> Layout:
     """The one layout that uses every meaningful name, whatever its case and outer spaces.
 
     Other names are left alone; negative_1 means negative. Columns that `roles` names have their
-    role whatever they are called; those that make a kind by themselves need no others. Raises
-    TableError where the meaningful names make no kind, or more than one.
+    role whatever they are called; those that make a kind by themselves need no others. TableError
+    where the meaningful names make no kind, or more than one.
     """
     names = list(names)
     requested = {

@@ -37,10 +37,9 @@ def split(examples: Examples, size: float, seed: int = 0) -> tuple[Examples, Exa
 
     Rows that share a text, directly or by way of others, stay together; labels keep their
     proportions. Where too many rows hang together for that, negatives may be shared, and if that
-    does not help any text: a ChoiceWarning says so.
-
-    `size` is how many to hold out, or a fraction below 1; it may be a few fewer, where groups of
-    rows do not add up to it. Raises InputError for a size that leaves one part empty.
+    does not help any text: a ChoiceWarning says so. `size` is how many to hold out, or a fraction
+    below 1; it may be a few fewer, where groups of rows do not add up to it, and InputError if it
+    leaves one part empty.
     """
     n = len(examples)
     count = max(1, round(size * n)) if 0 < size < 1 else int(size)

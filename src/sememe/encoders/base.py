@@ -1,7 +1,4 @@
-"""What bi- and cross-encoders share: pickling, fingerprints, and answers to older habits.
-
-Users of sentence-transformers know some things by other names; the error says ours.
-"""
+"""What bi- and cross-encoders share: pickling, fingerprints, answers to other libraries' names."""
 
 import hashlib
 import json

@@ -15,22 +15,11 @@ from sememe.checkpoint import DEFAULT_MODEL, write
 from sememe.encoders.base import OpenedModel, explained, fingerprint, head_identity
 from sememe.encoders.pipeline import Pipeline, Work
 from sememe.encoders.texts import Texts
-from sememe.encoders.vectors import (
-    LONG,
-    OptionChecks,
-    Vectors,
-    choose_pooling,
-    similarity,
-)
+from sememe.encoders.vectors import LONG, OptionChecks, Vectors, choose_pooling, similarity
 from sememe.engines import open_engine
 from sememe.errors import CheckpointError, InputError
 from sememe.processes import PerProcess
-from sememe.text import (
-    HalfPairs,
-    StaticTokenizer,
-    Tokenizer,
-    check_texts,
-)
+from sememe.text import HalfPairs, StaticTokenizer, Tokenizer, check_texts
 
 if TYPE_CHECKING:
     from sememe.encoders.disk import OnDisk

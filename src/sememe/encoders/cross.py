@@ -31,13 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RankedDocument:
-    """A document that was ranked.
-
-    Attributes:
-        index: its place among the documents.
-        score: of one label; the higher, the better.
-        text: the document.
-    """
+    """A document that was ranked: its place among the documents, its score, its text."""
 
     index: int
     score: float

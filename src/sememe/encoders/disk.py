@@ -46,11 +46,10 @@ class Task(Generic[Item]):
     Attributes:
         kind: the job's kind, as its manifest says it.
         settings: JSON values, all that the results depend on beside the items.
-        items: what the items are called: texts or pairs.
+        items, result: what messages call the items, texts or pairs, and what each gets, "a vector".
         check: the items of a part as a list, or InputError; it is given the first one's number.
         compute: items, and what a message calls item i, to an array of one row an item.
         results: an array as columns by name.
-        result: what an item without text has not, such as "a vector".
         forms: which of the suffixes the results can be written as.
         blank: whether a blank text that is no file's has a result.
         split: texts to the spans of the passages of each, where a passage is what has a result.
@@ -70,14 +69,10 @@ class Task(Generic[Item]):
 
 @dataclass(frozen=True)
 class OnDisk:
-    """What is on disk now.
+    """What is on disk now: a file or a folder of so many rows, texts or pairs.
 
-    Attributes:
-        path: the file or the folder.
-        rows: how many texts or pairs.
-        dim: how many numbers each (bytes, where vectors are binary).
-        found: how many of them were found finished, and not computed again.
-        blank: how many of them have no text, and so no result.
+    `dim` is how many numbers each has (bytes, where vectors are binary), `found` how many were
+    found finished, and not computed again, and `blank` how many have no text, and so no result.
     """
 
     path: Path
@@ -94,10 +89,8 @@ def check_output(
 ) -> str:
     """The one of the `forms` that a path asks for; `source` is the file that is read.
 
-    Raises:
-        InputError: another suffix, or the source would be overwritten.
-        TableError: nothing can be written there.
-        MissingExtra: parquet without pyarrow.
+    InputError for another suffix, or where the source would be overwritten; TableError where
+    nothing can be written; MissingExtra for parquet without pyarrow.
     """
     target = Path(path)
     suffix = "" if target.is_dir() else target.suffix.lower()
@@ -204,7 +197,6 @@ class _Items(Generic[Item]):
         self.blanks = tables.BlankCells("text")
 
     def empty(self) -> Part[Item]:
-        """A part without rows."""
         return Part([], self._columns([]), [], str, [])
 
     def parts(self, most: int, characters: int) -> Iterator[Part[Item]]:
@@ -276,7 +268,6 @@ class _Output(Generic[Item]):
         self.blank_results = form == ".npy" and task.kind == "encode"
 
     def compute(self, part: Part[Item]) -> Vectors:
-        """The results of a part's items that have a text."""
         rows = self._rows(part)
         items = [part.items[row] for row in rows]
         return self.task.compute(items, lambda i: part.where(rows[i]))
@@ -296,7 +287,6 @@ class _Output(Generic[Item]):
         self._changed = tables.write_table(path, columns, metadata, note=False) or self._changed
 
     def warn(self) -> None:
-        """Tell once of characters that could not be written."""
         if self._changed:
             tables.warn_of_replaced(self.suffix[1:])
 
@@ -322,7 +312,6 @@ def _spread(values: Any, rows: list[int], count: int) -> Any:
 def _join(
     target: Path, folder: Path, shards: Sequence[Path], write_none: Callable[[Path], None]
 ) -> None:
-    """Write all shards as one file, without holding more than one of them."""
     try:
         with tables.replacing(target, folder) as temporary:
             write_none(temporary)  # a header, in csv and tsv, as each of the shards has it

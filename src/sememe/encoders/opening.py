@@ -19,12 +19,7 @@ Kind = TypeVar("Kind", bound=Encoder)
 
 
 def as_encoder(encoder: Kind | str | os.PathLike[str]) -> Kind | BiEncoder:
-    """The encoder itself, or the bi-encoder that a name or a folder opens.
-
-    Raises:
-        InputError: it is neither.
-        ModelNotFound: there is no model of that name.
-        CheckpointError: the model cannot be read, or is a cross-encoder.
+    """The encoder itself, or the bi-encoder that a name or a folder opens; errors as `BiEncoder`'s.
 
     Example:
         >>> as_encoder(BiEncoder("all-MiniLM-L6-v2", precision="f32")).dim
@@ -45,10 +40,7 @@ def as_encoder(encoder: Kind | str | os.PathLike[str]) -> Kind | BiEncoder:
 
 
 def as_scorer(scorer: CrossEncoder | str | os.PathLike[str], name: str = "cross") -> CrossEncoder:
-    """The cross-encoder itself, or the one that a name or a folder opens; errors as `as_encoder`'s.
-
-    Messages call the argument `name`.
-    """
+    """The cross-encoder itself, or the one that a name opens; messages call the argument `name`."""
     if isinstance(scorer, str | os.PathLike):
         return CrossEncoder(scorer)
     if isinstance(scorer, CrossEncoder):

@@ -1,7 +1,4 @@
-"""Items through tokenizer and engine: tokenising ahead, packing under the engine's token budget.
-
-An item is a text, for a bi-encoder, or a pair of texts, for a cross-encoder.
-"""
+"""Texts or pairs through tokenizer and engine: tokenised ahead, packed under a token budget."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,14 +29,9 @@ Item = TypeVar("Item", str, tuple[str, str])
 class Work(Generic[Item]):
     """One call's work, in however many parts: its progress bar, what was cut, what it will cost.
 
-    As a context manager, it warns once at the end of all that was cut.
-
-    Args:
-        total: how many items there are, or None: then the cost is not known either.
-        max_length: how many tokens of an item the model reads.
-        progress: True, False, or None for a bar on a terminal.
-        noun: what an item is called: text or pair.
-        refuses_long: whether an item over `max_length` is an error.
+    As a context manager, it warns once at the end of all that was cut. Without a `total` of items
+    the cost is not known. `max_length` is how many tokens of an item the model reads, `noun` what
+    an item is called, and `refuses_long` whether one over `max_length` is an error.
     """
 
     def __init__(
@@ -110,10 +102,8 @@ class Work(Generic[Item]):
 class Pipeline:
     """An engine that is fed; safe to be used from any number of threads at once.
 
-    Args:
-        engine: what computes.
-        model: by what name the rate is kept for the process.
-        sentence: the beginning of the warning of a long job.
+    Its rate is kept for the process by the model's name; `sentence` begins the warning of a long
+    job.
     """
 
     def __init__(
@@ -132,10 +122,7 @@ class Pipeline:
         skip: int = 0,
         done: Rows | None = None,
     ) -> Iterator[tuple[Batch, Array]]:
-        """Yield computed batches of items, counting what is cut and what is done.
-
-        `done` is how many items of the call each of these completes; None for one each.
-        """
+        """Yield computed batches; `done` is how many items of the call each completes, else one."""
         for first, tokens in tokenized(items, tokenize):
             work.add(tokens, items[first : first + len(tokens.lengths)])
             remaining = work.remaining(len(items) - first)
@@ -144,13 +131,7 @@ class Pipeline:
                 work.bar.update(len(batch.rows) if done is None else int(done[batch.rows].sum()))
 
     def run(
-        self,
-        first: int,
-        tokens: Tokens,
-        work: Work[Any],
-        *,
-        skip: int = 0,
-        remaining: int = 0,
+        self, first: int, tokens: Tokens, work: Work[Any], *, skip: int = 0, remaining: int = 0
     ) -> Iterator[tuple[Batch, Array]]:
         """Compute one window, batch by batch; rows are counted from `first`."""
         if first == 0:

@@ -37,8 +37,7 @@ def read_vectors(
 
     Args:
         path: `x.parquet`, `x.jsonl`, `x.npy`, or a folder of parquet shards.
-        texts: the n texts.
-        encoder: the one that the vectors have to be of.
+        texts, encoder: the n texts, and the encoder that the vectors have to be of.
         columns: the file's columns of which each text consists.
         encode: how texts are encoded; `encoder.encode` if None.
 
@@ -78,7 +77,6 @@ def read_vectors(
 def _read(
     path: Path, texts: list[str], rows: list[int], fingerprint: str, columns: Sequence[str]
 ) -> Vectors:
-    """The vectors of the texts at `rows`."""
     if path.suffix.lower() == ".npy":
         try:
             values = np.load(path, mmap_mode="r")

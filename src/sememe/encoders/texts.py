@@ -1,6 +1,7 @@
 """Texts behind a prompt, through tokenizer and engine: each once, long ones by their passages."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -16,21 +17,13 @@ from sememe.text import Batch, Rows, StaticTokenizer, Tokenizer, split_passages
 _PASSAGE = 512  # tokens: longer ones say too much for one vector
 
 
+@dataclass(frozen=True)
 class Texts:
-    """What a bi-encoder does with texts, whatever the engine computes of them.
+    """What a bi-encoder does with texts, whatever the engine of the pipeline computes of them."""
 
-    Args:
-        tokenizer: what reads them.
-        pooling: which may leave the tokens of a prompt out.
-        pipeline: gives a vector for each text.
-    """
-
-    def __init__(
-        self, tokenizer: Tokenizer | StaticTokenizer, pooling: Pooling, pipeline: Pipeline
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._pooling = pooling
-        self._pipeline = pipeline
+    _tokenizer: Tokenizer | StaticTokenizer
+    _pooling: Pooling
+    _pipeline: Pipeline
 
     def vectors(
         self,
@@ -67,11 +60,7 @@ class Texts:
         return [states[rows[text]].copy() for text in texts]
 
     def split(
-        self,
-        prompt: str,
-        texts: list[str],
-        tokens: int | None = None,
-        overlap: int | None = None,
+        self, prompt: str, texts: list[str], tokens: int | None = None, overlap: int | None = None
     ) -> list[list[tuple[int, int]]]:
         """The passages of each text behind a prompt; see `BiEncoder.passages`."""
         room = self._room(prompt)

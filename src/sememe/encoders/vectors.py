@@ -42,11 +42,7 @@ class VectorOptions:
 
 
 class OptionChecks:
-    """The options that a checkpoint's vectors of `size` components can have.
-
-    Raises:
-        CheckpointError: it says itself to keep more components than there are.
-    """
+    """The options that a checkpoint's vectors of `size` components can have."""
 
     def __init__(self, checkpoint: Checkpoint, pooling: Pooling, size: int) -> None:
         self._checkpoint = checkpoint
@@ -116,11 +112,7 @@ class OptionChecks:
 
 
 def choose_pooling(checkpoint: Checkpoint, pooling: str | None) -> Pooling:
-    """The user's pooling, the checkpoint's, or the mean; one warning where it is a guess.
-
-    Raises:
-        InputError: a pooling that is not known.
-    """
+    """The user's pooling, the checkpoint's, or the mean; one warning where it is a guess."""
     if pooling is not None:
         default = checkpoint.pooling or Pooling()
         try:

@@ -11,13 +11,7 @@ from sememe.text import Tokenizer, batches
 
 
 class Vocabulary:
-    """The tokens of a bi-encoder.
-
-    Attributes:
-        size: how many ids they have.
-        has_gaps: whether some of these are no token's.
-        unknown: the id of the token for what is none of them; None without one.
-    """
+    """The tokens of a bi-encoder: so many ids, some of which may be no token's (`has_gaps`)."""
 
     def __init__(self, encoder: BiEncoder) -> None:
         self._encoder = encoder

@@ -34,8 +34,7 @@ class Engine(Protocol):
 
     A new engine is a class whose arguments are (checkpoint, output, *, precision, device,
     trust_remote_code), which has these attributes and `decisions`, a dict of what it chose among
-    its arguments, with which a forked process opens the same engine again; and a line in
-    `ENGINES`.
+    its arguments, with which a forked process opens the same engine again; and a line in `ENGINES`.
 
     Attributes:
         name: openvino, torch or static.
@@ -87,11 +86,10 @@ def _import(module: str) -> None:
 
 
 class ReopeningEngine:
-    """An engine that a forked process opens again: none survives a fork.
+    """An engine that a forked process opens again, by `make`: none survives a fork.
 
-    Args:
-        make: opens the engine. Its `decisions`, such as the precision that `auto` took in the
-            first process, are options for those after it.
+    Its `decisions`, such as the precision that `auto` took in the first process, are options for
+    those after it.
     """
 
     def __init__(self, make: Callable[..., Any]) -> None:
@@ -128,12 +126,7 @@ def open_engine(
     """Load a checkpoint into an engine that gives pooled vectors, token vectors or scores.
 
     `auto` takes openvino, but torch for a device that is not the cpu, and, with a warning, for an
-    architecture that openvino does not know.
-
-    Raises:
-        InputError: an engine, precision or device that is not known or not there.
-        CheckpointError: an architecture that is not read, or weights that contradict the config.
-        MissingExtra: the torch engine without torch or transformers.
+    architecture that openvino does not know. Errors as `BiEncoder`'s.
     """
     one_of("engine", engine, ("auto", *ENGINES))
     on_cpu = device in (None, "cpu")

@@ -109,11 +109,7 @@ def _why_no_int8(ranges: Ranges | None, output: str) -> str:
 
 
 def choose_precision(precision: str, core: Any, ranges: Ranges | None, output: str) -> str:
-    """f32, bf16 or int8 for the openvino engine; `auto` says once a machine what it took.
-
-    Raises:
-        InputError: an unknown precision, or one that this processor or checkpoint does not allow.
-    """
+    """f32, bf16 or int8 for the openvino engine, else InputError; `auto` says once what it took."""
     if precision == "f16":
         raise InputError('precision="f16" is for GPUs, with engine="torch".')
     one_of("precision", precision, PRECISIONS)

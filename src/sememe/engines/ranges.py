@@ -1,7 +1,6 @@
-"""The ranges that int8 needs: measured once a checkpoint, kept beside its hash, never guessed.
+"""The ranges that int8 needs: measured once a checkpoint, kept by the hash of its weights.
 
-A file of ranges belongs to weights by their SHA-256. Those of the default model are shipped; those
-that `sememe quantize` makes are in the cache, and go before the shipped ones.
+Those of the default model are shipped; those of `sememe quantize` are in the cache, and go first.
 """
 
 import hashlib
@@ -24,11 +23,9 @@ _SHIPPED = Path(__file__).parent / "shipped"
 
 @dataclass(frozen=True)
 class InputRange:
-    """The range of what goes into a matrix product, each channel divided by its smoothing.
+    """What goes into a matrix product: each channel's smoothing, and what 0 and 255 stand for.
 
-    Attributes:
-        smoothing: float32 (inside,), what each channel is divided by before it is rounded.
-        low, high: what 0 and 255 stand for.
+    `smoothing`, float32 (inside,), is what each channel is divided by before it is rounded.
     """
 
     smoothing: npt.NDArray[np.float32]
@@ -40,12 +37,8 @@ class InputRange:
 class Fidelity:
     """How near int8 is to float32, on calibration texts that were held back.
 
-    Attributes:
-        mean, least: cosines of vectors. Of a cross-encoder's logits, their correlation, and 1 less
-            the largest difference in standard deviations.
-        texts: how many texts or pairs were held back.
-        source: where the texts came from.
-        measure: cosine, or correlation, of a cross-encoder.
+    `mean` and `least` are cosines of vectors (`measure`). Of a cross-encoder's logits they are
+    their correlation, and 1 less the largest difference in standard deviations.
     """
 
     mean: float
@@ -63,14 +56,10 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Ranges:
-    """All ranges of one checkpoint.
+    """All ranges of one checkpoint, by the name of the first weight that each input meets.
 
-    Attributes:
-        inputs: by the name of the first weight that the input is multiplied with.
-        unit: the largest component of a vector of length 1.
-        pooled: the largest component of a vector as the pooling gives it.
-        fidelity: what int8 costs with these ranges.
-        output: what `unit`, `pooled` and the fidelity were measured on (`output_name`).
+    `unit` and `pooled` are the largest component of a vector of length 1, and as the pooling gives
+    it. They and the fidelity were measured on `output` (see `output_name`).
     """
 
     inputs: dict[str, InputRange]
@@ -91,11 +80,7 @@ class Ranges:
 
 
 def find_ranges(weights_sha256: str) -> Ranges | None:
-    """The ranges for these weights, from the cache or shipped; None if they were never measured.
-
-    Raises:
-        CheckpointError: a file of ranges that is damaged, or of another version of sememe.
-    """
+    """The ranges for these weights, from the cache or shipped; None if they were never measured."""
     for path in (_cached(weights_sha256), _SHIPPED / f"{weights_sha256}.safetensors"):
         if path.is_file():
             return _read(path)

@@ -14,12 +14,7 @@ from sememe.text import UNKNOWN, Batch
 
 
 class StaticEngine:
-    """A table of token vectors; see `sememe.engines.Engine` for the contract.
-
-    Raises:
-        InputError: the checkpoint is of another kind, or is to be computed in another way.
-        CheckpointError: a table that cannot be read.
-    """
+    """A table of token vectors; see `sememe.engines.Engine` for the contract."""
 
     name = "static"
     precision = "f32"

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.clustering import cluster
-from sememe.clustering.options import Granularity
+from sememe.clustering.grouping import Granularity
 from sememe.encoders import BiEncoder
 from sememe.encoders.vectors import Vectors
 from sememe.extras import importing

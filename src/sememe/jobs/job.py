@@ -125,10 +125,7 @@ class Job:
         return True
 
     def write(self, number: int, texts: Sequence[Item], suffix: str, write: Write) -> None:
-        """Write a shard: `write` is given the path, and makes the file whole or not at all.
-
-        Raises JobError if it cannot be written, as on a full disk; what is finished stays so.
-        """
+        """Write a shard by `write(path)`, whole or not at all; JobError if that fails."""
         path = self.folder / f"{_PART}{number:05d}{suffix}"
         try:
             write(path)
@@ -143,10 +140,7 @@ class Job:
             ) from error
 
     def finish(self, shards: int) -> list[Path]:
-        """Note that the input has ended after so many shards; returns their files in order.
-
-        Raises JobError if there were more of them before.
-        """
+        """Note that the input has ended after so many shards; returns their files in order."""
         if shards < len(self._shards):
             raise self._changed(f"ends after text {self._rows(shards):,}, and continued before")
         if not self._is_finished:

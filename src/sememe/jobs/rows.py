@@ -23,14 +23,10 @@ _EXACT = 2**53  # whole numbers up to here are floats without loss
 
 @dataclass(frozen=True)
 class Part(Generic[Item]):
-    """Rows that are computed together.
+    """Rows that are computed together: `items`, a text or a pair each, and `columns` beside them.
 
-    Attributes:
-        items: a text or a pair a row.
-        columns: what is written before the results, by name.
-        blank: the rows, from 0, that have no text, and so no result.
-        where: what a message calls row i.
-        identity: a text, or a tuple of texts, a row: all that the output depends on.
+    The rows that are `blank` (from 0) have no text, and so no result. `where` is what a message
+    calls row i, and `identity` a text, or a tuple of texts, a row: all that the output depends on.
     """
 
     items: list[Item]
@@ -43,8 +39,8 @@ class Part(Generic[Item]):
 class FileRows:
     """The rows of a file, each a text or a pair, with all columns that the file has.
 
-    The first rows are read at once, so that a file that cannot be read is told of before a model
-    is loaded. Only what cannot be read twice (standard input, pipes) is held in memory as a whole.
+    The first rows are read at once, so that a file that cannot be read is told of before a model is
+    loaded. Only what cannot be read twice (standard input, pipes) is held in memory as a whole.
 
     Args:
         path: the file; `-` for lines on standard input.
@@ -52,9 +48,6 @@ class FileRows:
             those of the first and those of the second texts; several make one text, see
             `Table.text_column`.
         form: the suffix of what is written, "" for a folder of parquet files.
-
-    Raises:
-        TableError: as `read_table`.
     """
 
     def __init__(self, path: StrPath, choose: Choose, form: str) -> None:

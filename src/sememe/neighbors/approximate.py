@@ -1,9 +1,7 @@
 """Nearest neighbours among many vectors: lists of near ones, and only the nearest lists searched.
 
-The vectors are shared out to lists by k-means (an inverted file: Jégou, Douze and Schmid 2011), and
-every vector is compared with the members of the lists nearest to it. How many lists that takes is
-not a setting: for a sample of the vectors the neighbours are computed exactly, and as many lists
-are searched as the sample needs. Nothing is random but the sample, whose seed is fixed.
+The lists are made by k-means (an inverted file: Jégou, Douze and Schmid 2011), and as many are
+searched as an exact search for a sample needs, which has a fixed seed.
 """
 
 from collections.abc import Iterator
@@ -44,11 +42,8 @@ def self_join(
         rows: float32 (n, dim), of unit length.
         k: how many neighbours.
         progress: a bar from 30,000 on: True, False, or None for one on a terminal.
-        approximate_from: another number than 30,000.
-        block_rows: how many rows are joined at a time.
-
-    Returns:
-        Neighbors whose `recall` says which share of the sample's true neighbours is among them.
+        approximate_from, block_rows: another number than 30,000; how many rows are joined at a
+            time.
 
     Example:
         >>> self_join(np.eye(3, dtype=np.float32), 1).recall
@@ -120,14 +115,11 @@ class Lists:
 def search_lists(
     lists: Lists, queries: Floats, probed: Ints | Rows, k: int, rows: Rows | None = None
 ) -> tuple[Ints, Floats]:
-    """The k nearest to each query among the members of the lists probed for it, best first.
+    """The k nearest of each query (q, dim) in the lists probed for it, best first.
 
-    Args:
-        lists: the rows that are searched.
-        queries: float32 (q, dim).
-        probed: int (q, probes), the lists, the nearest first.
-        k: how many; where there are fewer, the index -1 at similarity -inf.
-        rows: int (q,), which of the rows the queries are, if they are: none is its own neighbour.
+    `probed` are these lists, int (q, probes), the nearest first. Where there are fewer than k, the
+    index is -1 and the similarity -inf. If the queries are rows of the lists themselves, `rows`
+    says which: none is its own neighbour.
     """
     best = _Best(len(queries), k)
     # A row's own list first: what it gives is the bar that the members of the others must pass.

@@ -1,9 +1,8 @@
 """All pairs of vectors that are closer than a threshold, or the closest ones: exact, and quick.
 
-No pair is missed. The vectors are turned so that their first components carry the most (principal
-components), and of the others only the length is kept, as one component more: by the inequality of
-Cauchy and Schwarz the inner product of these short vectors is never below the true one. Only pairs
-that pass it are computed in full. How many components are kept follows from a sample.
+The vectors are turned so that their first components carry the most, and of the others only the
+length is kept: by Cauchy and Schwarz the inner product of these short vectors is never below the
+true one. Only pairs that pass it are computed in full.
 """
 
 import time
@@ -58,10 +57,7 @@ def closer_than(
 ) -> ClosePairs:
     """All pairs of unit rows, float32 (n, dim), whose inner product is at least `threshold`.
 
-    `progress`: a bar: True, False, or None for one on a terminal.
-
-    Raises:
-        InputError: rows that are no such array, or more than 20 million such pairs.
+    InputError for rows that are no such array, or more than 20 million such pairs.
 
     Example:
         >>> pairs = closer_than([[1, 0], [0.6, 0.8], [0, 1]], 0.7)
@@ -76,12 +72,9 @@ def closer_than(
 def closest(
     rows: ArrayLike, count: int, progress: bool | None = None, sizes: Sizes = SIZES
 ) -> ClosePairs:
-    """The `count` pairs of unit rows, float32 (n, dim), with the greatest inner products.
+    """The `count` pairs of unit rows, float32 (n, dim), with the greatest inner products, or all.
 
-    Where there are fewer pairs, all of them. `progress` is `closer_than`'s.
-
-    Raises:
-        InputError: rows that are no such array, or a count above 20 million.
+    InputError for rows that are no such array, or a count above 20 million.
 
     Example:
         >>> closest([[1, 0], [0.6, 0.8], [0, 1]], 1).similarity.round(3).tolist()
@@ -228,7 +221,6 @@ class _Pairs:
                 self.threshold = float(self._parts[0].similarity[-1])
 
     def best(self) -> ClosePairs:
-        """All, or the best `count`, in order."""
         first, second, similarity = map(np.concatenate, zip(*self._parts, strict=True))
         order = np.lexsort((second, first, -similarity))[: self._count]
         return ClosePairs(first[order], second[order], similarity[order])

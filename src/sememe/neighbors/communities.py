@@ -42,9 +42,7 @@ def neighborhood_size(texts: int) -> int:
 def neighbor_graph(neighbors: Neighbors, weights: Floats | None = None) -> sparse.csr_matrix:
     """The symmetric graph of neighbours, float32 (n, n): an edge weighs 1, a mutual one 2.
 
-    Args:
-        neighbors: the neighbours of each of n texts.
-        weights: float32 (n, k), what an edge to each weighs instead; a mutual one weighs the sum.
+    `weights`, float32 (n, k), are what an edge to each weighs instead; a mutual one weighs the sum.
     """
     texts, size = neighbors.indices.shape
     weights = np.ones((texts, size), dtype=np.float32) if weights is None else weights
@@ -54,14 +52,11 @@ def neighbor_graph(neighbors: Neighbors, weights: Floats | None = None) -> spars
     return (directed + directed.T).tocsr()
 
 
-def smoothed(vectors: NDArray[np.float32], graph: sparse.csr_matrix) -> NDArray[np.float32]:
-    """Average every unit vector with its neighbours' mean, a few times over.
+def smoothed(vectors: Floats, graph: sparse.csr_matrix) -> Floats:
+    """Average every unit vector with its neighbours' mean, a few times over: unit vectors (n, dim).
 
     What neighbours share stays and what is each text's own fades (the filter of simplified graph
     convolutions: Wu et al. 2019), so that k-means follows the graph's communities.
-
-    Returns:
-        float32 (n, dim), rows of unit length.
     """
     degree = np.asarray(graph.sum(axis=1), dtype=np.float32)
     mean_of_neighbors = sparse.diags(1 / np.maximum(degree.ravel(), 1)) @ graph
@@ -132,14 +127,14 @@ def numbered(labels: NDArray[np.integer]) -> Labels:
     return np.asarray(np.unique(labels, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 
-def sums(vectors: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
+def sums(vectors: Floats, labels: Labels) -> Floats:
     """The sum of the vectors of each cluster, float32 (clusters, dim)."""
     ones = np.ones(len(labels), dtype=np.float32)
     shape = (int(labels.max(initial=-1)) + 1, len(labels))
     return np.asarray(sparse.csr_matrix((ones, (labels, np.arange(len(labels)))), shape) @ vectors)
 
 
-def refined(vectors: NDArray[np.float32], labels: Labels) -> Labels:
+def refined(vectors: Floats, labels: Labels) -> Labels:
     """Rounds of spherical k-means (Dhillon and Modha 2001) from `labels`; clusters may empty."""
     centers = normalized(sums(vectors, labels))
     for _ in range(_ROUNDS):
@@ -154,7 +149,7 @@ def refined(vectors: NDArray[np.float32], labels: Labels) -> Labels:
     return numbered(labels)
 
 
-def _nearest_center(vectors: NDArray[np.float32], centers: NDArray[np.float32]) -> Labels:
+def _nearest_center(vectors: Floats, centers: Floats) -> Labels:
     """What `nearest` finds for k = 1, without its checks, in a third of the time."""
     closest = np.empty(len(vectors), dtype=np.int64)
     rows = max(1, BLOCK_BYTES // (4 * len(centers)))
@@ -164,7 +159,7 @@ def _nearest_center(vectors: NDArray[np.float32], centers: NDArray[np.float32]) 
     return closest
 
 
-def exactly(count: int, graph: sparse.csr_matrix, vectors: NDArray[np.float32]) -> Labels:
+def exactly(count: int, graph: sparse.csr_matrix, vectors: Floats) -> Labels:
     """Partition into `count` clusters, where there are at least as many different vectors.
 
     Leiden is asked for three times as many communities; the pairs whose union costs least are
@@ -193,7 +188,7 @@ def _about(count: int, graph: sparse.csr_matrix) -> Labels:
     return best
 
 
-def with_count(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labels:
+def with_count(vectors: Floats, labels: Labels, count: int) -> Labels:
     """Unite or split clusters until there are `count`."""
     total = sums(vectors, labels)
     names = np.arange(len(total))
@@ -205,16 +200,12 @@ def with_count(vectors: NDArray[np.float32], labels: Labels, count: int) -> Labe
     return labels
 
 
-def unions(total: NDArray[np.float32]) -> list[tuple[int, int]]:
+def unions(total: Floats) -> list[tuple[int, int]]:
     """Which clusters to unite, and in which order: those whose union loses least (Ward 1963).
 
-    What a union loses is similarity to the centres: the lengths of two sums less that of their sum.
-
-    Args:
-        total: the sum of the unit vectors of each cluster, (clusters, dim).
-
-    Returns:
-        all clusters - 1 unions; the second of a pair becomes part of the first.
+    What a union loses is similarity to the centres: the lengths of two sums (clusters, dim) of unit
+    vectors less that of their sum. Of each of the clusters - 1 pairs, the second becomes part of
+    the first.
 
     Example:
         >>> unions(np.array([[2, 0], [0, 2], [1.9, 0.1]], dtype=np.float32))
@@ -245,7 +236,7 @@ def unions(total: NDArray[np.float32]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> Labels:
+def _split_loosest(vectors: Floats, labels: Labels, new: int) -> Labels:
     """Split in two, by k-means, the cluster that lies farthest from its centre in total."""
     total, size = sums(vectors, labels), np.bincount(labels)
     looseness = np.where(size > 1, size - np.linalg.norm(total, axis=1), -np.inf)
@@ -261,7 +252,7 @@ def _split_loosest(vectors: NDArray[np.float32], labels: Labels, new: int) -> La
     return labels
 
 
-def linked(vectors: NDArray[np.float32], threshold: float) -> Labels:
+def linked(vectors: Floats, threshold: float) -> Labels:
     """Average-linkage clusters: those nearest are united while their similarity allows.
 
     The similarity of two clusters is the mean cosine over all pairs of a text of the one and a text

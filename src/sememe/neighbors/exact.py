@@ -29,10 +29,8 @@ Rows = NDArray[np.int64]
 class Neighbors:
     """The nearest neighbours of each row, the best first; of equals, the lower index first.
 
-    Attributes:
-        indices: int32 (n, k), rows of the vectors that were searched.
-        similarity: float32 (n, k), the inner products.
-        recall: which share of the true neighbours is among them, 1 where all were compared.
+    `indices`, int32 (n, k), are rows of the vectors that were searched, `similarity`, float32 (n,
+    k), the inner products. `recall` is which share of the true neighbours is among them.
     """
 
     indices: Ints
@@ -41,11 +39,7 @@ class Neighbors:
 
 
 def as_vectors(vectors: ArrayLike, *, name: str = "vectors") -> Floats:
-    """A contiguous float32 (n, dim) array of finite numbers; the array itself if it is one.
-
-    Raises:
-        InputError: it is not two-dimensional, or has a NaN or an infinity.
-    """
+    """A contiguous float32 (n, dim) array of finite numbers, or InputError."""
     try:
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
@@ -67,9 +61,6 @@ def as_vectors(vectors: ArrayLike, *, name: str = "vectors") -> Floats:
 def normalized(vectors: ArrayLike) -> Floats:
     """Vectors scaled to unit length, a new array; a row of zeros, without direction, stays.
 
-    Raises:
-        InputError: as in `nearest`.
-
     Example:
         >>> normalized([[3.0, 4.0], [0.0, 0.0]]).round(1).tolist()
         [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
@@ -87,11 +78,7 @@ def normalized(vectors: ArrayLike) -> Floats:
 
 
 def unit_rows(vectors: ArrayLike, texts: int) -> Floats:
-    """One vector of unit length a text: the array itself if it is that, as a copy may be large.
-
-    Raises:
-        InputError: there are not as many vectors as texts, or as in `nearest`.
-    """
+    """One vector of unit length a text: the array itself if it is that, as a copy may be large."""
     rows = as_vectors(vectors)
     if len(rows) != texts:
         raise InputError(
@@ -163,10 +150,7 @@ def scan(
     block_columns: int = BLOCK_COLUMNS,
     block_bytes: int = BLOCK_BYTES,
 ) -> tuple[Ints, Floats]:
-    """What `nearest` finds, of float32 arrays that are known to be finite and of one width.
-
-    With `skip_self`, the queries are the base, and no row is its own neighbour.
-    """
+    """What `nearest` finds, of finite arrays of one width; `skip_self` if they are one array."""
     k = max(0, min(k, len(base) - skip_self))
     indices = np.empty((len(queries), k), dtype=np.int32)
     similarity = np.empty((len(queries), k), dtype=np.float32)

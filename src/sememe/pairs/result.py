@@ -21,11 +21,7 @@ _SHOWN = 20  # pairs, in a notebook
 
 @dataclass(frozen=True)
 class Group:
-    """Texts that are joined by pairs.
-
-    Attributes:
-        rows: their rows, the most central one first, the others in order.
-    """
+    """Texts that are joined by pairs: their rows, the most central first, the others in order."""
 
     rows: tuple[int, ...]
 
@@ -40,10 +36,8 @@ class Dropped:
     """A text that another one stands for.
 
     Attributes:
-        row: its row.
-        kept: the row of its group's representative.
-        partner: the row that it is a pair with on the shortest way to `kept`: `kept` itself,
-            where the two are a pair.
+        row, kept: its row, and that of its group's representative.
+        partner: the row that it is a pair with on the shortest way to `kept`, which may be `kept`.
         score: its score with `partner`.
     """
 
@@ -94,7 +88,6 @@ class Pairs:
         return f"<Pairs: {self._counts()}>"
 
     def _repr_html_(self) -> str:
-        """The table that a notebook shows, of the closest 20 pairs."""
         rows = [
             (f"{score:.3f}", self.texts[first], self.texts[second])
             for first, second, score in zip(

@@ -3,21 +3,24 @@
 from __future__ import annotations  # so that help() shows short types
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sememe.arguments import flag, real_number, whole_number
-from sememe.cascade import as_teacher
+from sememe.cascade import Cascade, as_teacher, teach
+from sememe.cascade.edges import Edges
+from sememe.cascade.labelled import Rescorer, teach_by_labels
 from sememe.cascade.labels import Labels
 from sememe.costs import Budget
 from sememe.data import Data
 from sememe.errors import InputError
-from sememe.neighbors import ClosePairs, closer_than, closest, normalized
+from sememe.neighbors import ClosePairs, closer_than, closest, normalized, self_join
+from sememe.neighbors.communities import neighborhood_size
 from sememe.pairs.result import Pairs
-from sememe.pairs.teaching import taught
 from sememe.progress import counted
 from sememe.protocols import EncoderLike, Scorer
 from sememe.tables import series_index
@@ -31,6 +34,10 @@ _FEWEST = 20  # below, they tell nothing
 _FEWEST_CENTRED = 100
 _CANDIDATES = 2  # times as many as are wanted, where they are scored again
 _WAY = 0.7  # from unrelated to equal
+_CAUTION = (
+    " It was judged by groups of texts, and nothing vouches for it among duplicates: give labels= "
+    "(from 50 labelled pairs), and its gain is measured."
+)
 
 
 def find_pairs(
@@ -121,10 +128,15 @@ def find_pairs(
         of_labels = judges.vectors(some, points, encode)
     mean = why = cascade = rescorer = None
     if centre:
-        mean = _mean(points)
+        if len(points) < _FEWEST_CENTRED:
+            raise InputError(
+                f"centre=True with {counted(len(points), 'different text')}: their mean says "
+                f"little. Give at least {_FEWEST_CENTRED}, or leave it out."
+            )
+        mean = np.asarray(points.mean(axis=0))
         points = normalized(points - mean)
     if teacher is not None and some:
-        cascade, rescorer = taught(some, points, teacher, judges, of_labels, progress)
+        cascade, rescorer = _taught(some, points, teacher, judges, of_labels, progress)
         points = cascade.vectors
     if top is not None:
         close = closest(points, top * (1 if rescorer is None else _CANDIDATES), progress)
@@ -148,15 +160,6 @@ def _different(texts: list[str], filled: list[int]) -> tuple[NDArray[np.int64], 
     original = np.full(len(texts), -1, np.int64)
     original[filled] = [first_rows.setdefault(texts[row], row) for row in filled]
     return np.flatnonzero(original == np.arange(len(texts))), original
-
-
-def _mean(points: Floats) -> Floats:
-    if len(points) < _FEWEST_CENTRED:
-        raise InputError(
-            f"centre=True with {counted(len(points), 'different text')}: their mean says "
-            f"little. Give at least {_FEWEST_CENTRED}, or leave it out."
-        )
-    return np.asarray(points.mean(axis=0))
 
 
 def _with_copies(
@@ -188,3 +191,32 @@ def suggest_threshold(rows: Floats) -> tuple[float, str]:
         f"two of these texts taken at random usually have a cosine of {unrelated:.2f}; "
         f"{threshold:.3f} is {_WAY:.0%} of the way from there to 1"
     )
+
+
+def _taught(
+    texts: Sequence[str],
+    points: Floats,
+    teacher: tuple[Scorer, Budget],
+    labels: Labels | None,
+    of_labels: Floats,
+    progress: bool | None,
+) -> tuple[Cascade, Rescorer | None]:
+    """What a cross-encoder makes of the vectors of texts, and, with labels, of close pairs."""
+    size = neighborhood_size(len(texts))
+    if labels is None:
+        cascade = teach(texts, points, self_join(points, size), *teacher, progress)
+        why = cascade.report.why + _CAUTION
+        return replace(cascade, report=replace(cascade.report, why=why)), None
+    present = set(texts)
+    more = [row for row, text in enumerate(labels.texts) if text not in present]
+    every = [*texts, *(labels.texts[row] for row in more)]
+    row_of = {text: row for row, text in enumerate(every)}
+    rows = np.array([row_of[text] for text in labels.texts])
+    ends = np.sort([rows[labels.pairs.first], rows[labels.pairs.second]], axis=0)
+    labels = replace(labels, texts=every, pairs=Edges(ends[0], ends[1], len(every)))
+    vectors = np.concatenate([points, of_labels[more]])
+    neighbors = self_join(vectors, size)
+    cascade, rescorer = teach_by_labels(vectors, neighbors, *teacher, labels, progress)
+    if cascade.map is None:
+        return replace(cascade, vectors=points), None
+    return replace(cascade, vectors=cascade.vectors[: len(texts)]), rescorer

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from sememe.tables import replacing
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # moves a terminal's cursor
+
 
 def write_page(
     path: str | os.PathLike[str], name: str, scripts: tuple[str, ...], title: str, data: object
@@ -69,15 +71,11 @@ def one_line(text: str, width: int) -> str:
     >>> one_line("a new\\nbank card", 11)
     'a new bank…'
     """
-    text = "".join(map(_harmless, " ".join(text.split())))
+    text = _CONTROL.sub("\ufffd", " ".join(text.split()))
     columns = list(accumulate(map(_columns, text)))
     if not columns or columns[-1] <= width:
         return text
     return text[: bisect_right(columns, width - 1)].rstrip() + "…"
-
-
-def _harmless(character: str) -> str:
-    return "\ufffd" if unicodedata.category(character) == "Cc" else character
 
 
 def _columns(character: str) -> int:

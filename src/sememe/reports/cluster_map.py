@@ -56,35 +56,22 @@ def write_map(
     Columns of lists are left out, and all after the thirtieth; a warning says so.
 
     Args:
-        path: the HTML file. It appears whole or not at all.
-        points: float (n, 2), where each text lies, on any scale; with `rows`, each of these.
-        labels: int (n,), the cluster of each text, -1 for an outlier.
-        texts: n strings.
+        points: float (n, 2), finite, on any scale; with `rows`, of each of these.
+        labels, texts: the cluster of each text, int (n,), -1 for an outlier; and n strings.
         clusters: one for each label: its label, size, terms, examples, and name, if it has one.
-        columns: the user's own data: n values by column name, as in a dict or a DataFrame.
-        color: the column that the map opens coloured by; None for the clusters.
-        rows: int, the rows (from 0) of the texts that are drawn; None draws them all.
-        tree: the hierarchy of the clusters, from the top, by which the list of them is folded: of
-            a leaf the label, of a branch the name ("" for that of its largest clusters) and the
-            children.
-        title: shown above the map.
+        columns, color, title: see `Clusters.save_map`.
+        rows: the rows of the texts that are drawn; None draws them all.
+        tree: the hierarchy of the clusters, by which the list of them is folded: of a leaf the
+            label, of a branch the name and the children.
 
-    Raises:
-        InputError: points, labels, texts and columns are not of one number, a point is not finite,
-            a label has no cluster, or `color` is not a column to colour by.
-        TableError: the file cannot be written.
-
-    Example:
-        >>> tea = {"label": 0, "size": 2, "terms": ["tea"], "examples": ["Green tea"]}
-        >>> write_map("map.html", [[0, 0], [0, 1]], [0, 0], ["Tea", "Green tea"], [tea],
-        ...           columns={"price": [2.5, 3]}, color="price")   # doctest: +SKIP
+    InputError for a column that has not n values, or a `color` that is no column to colour by;
+    TableError where the file cannot be written.
     """
     points, labels = np.asarray(points, dtype=np.float64), np.asarray(labels)
     rows = np.arange(len(texts)) if rows is None else np.asarray(rows)
-    _check(points, labels, texts, rows)
     ranked = sorted(clusters, key=lambda cluster: -cluster["size"])
     position = {cluster["label"]: place for place, cluster in enumerate(ranked)}
-    members = _positions(labels[rows], position)
+    members = np.array([position.get(label, -1) for label in labels[rows].tolist()], np.int64)
     columns = {} if columns is None else columns
     check_color(color, columns)
     page_columns = _columns(columns, color, len(texts), rows)
@@ -120,10 +107,7 @@ def neighbor_colors(points: NDArray[Any], members: NDArray[Any], count: int) -> 
     if len(present) < 2:
         return [0] * count
     middles = np.array([np.median(points[members == i], axis=0) for i in present])
-    pairs = [
-        _neighbors(points[placed], members[placed], 8),
-        _neighbors(middles, present, 6),
-    ]
+    pairs = [_neighbors(points[placed], members[placed], 8), _neighbors(middles, present, 6)]
     first, second = np.concatenate(pairs, axis=1)
     contact = sparse.coo_array((np.ones(len(first)), (first, second)), (count, count)).tocsr()
     contact = (contact + contact.T).tocsr()
@@ -141,21 +125,6 @@ def _neighbors(points: NDArray[Any], members: NDArray[Any], k: int) -> NDArray[A
     _, indices = KDTree(points).query(points, k=min(k + 1, len(points)))
     others = indices[:, 1:]
     return np.stack([np.repeat(members, others.shape[1]), members[others].ravel()])
-
-
-def _check(
-    points: NDArray[Any], labels: NDArray[Any], texts: Sequence[str], rows: NDArray[Any]
-) -> None:
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise InputError(f"points have shape {points.shape}: give one row a text, (n, 2).")
-    if labels.shape != (len(texts),) or len(points) != len(rows):
-        raise InputError(
-            f"{len(points)} points, {labels.size} labels and {len(texts)} texts: "
-            "give one label and one text for each point."
-        )
-    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
-    if len(bad):
-        raise InputError(f"point {bad[0]} is not finite: it has no place on the map.")
 
 
 def _columns(
@@ -244,16 +213,6 @@ def _quantised(points: NDArray[Any]) -> NDArray[Any]:
     half = max(float((high - low).max()) / 2, 1e-12)
     scaled: NDArray[Any] = np.rint((points - (low + high) / 2) / half * 32_767)
     return scaled
-
-
-def _positions(labels: NDArray[Any], position: Mapping[int, int]) -> NDArray[np.int64]:
-    """Labels as positions in the list of clusters, -1 for outliers."""
-    present, inverse = np.unique(labels, return_inverse=True)
-    missing = [int(label) for label in present if label != -1 and int(label) not in position]
-    if missing:
-        raise InputError(f"label {missing[0]} has no cluster: give a cluster for each label.")
-    places = np.array([position.get(int(label), -1) for label in present], dtype=np.int64)
-    return places[inverse]
 
 
 def _described(cluster: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,10 +18,7 @@ Figure = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A headline of a few words, a sentence, the metric before and after, and how they are called.
-
-    Figures are a value and its 95 % interval, (value, low, high); what is not known is NaN.
-    """
+    """What is said of a run; figures are (value, low, high) of a 95 % interval, or NaN."""
 
     headline: str
     sentence: str
@@ -46,16 +43,13 @@ class Run:
     """What happened in training, as plain data.
 
     Attributes:
-        title: shown above all.
         facts: a name, a value and the reason for each choice, in order.
-        losses: float (n,), the training loss at each step, from step 1 on.
-        learning_rates: float (n,).
+        losses, learning_rates: float (n,), at each step, from step 1 on.
         metric: the name of what was evaluated.
         evaluations: a step and the metric's value then, in the order of steps; () if none.
         best: the place of the evaluation whose weights were kept.
         verdict: None where nothing was held out to judge by.
-        examples: those whose answers changed most.
-        changes: what to know of them.
+        examples, changes: those whose answers changed most, and what to know of them.
     """
 
     title: str
@@ -75,11 +69,7 @@ def write_training(path: str | os.PathLike[str], run: Run) -> None:
 
     Of a long run each point of a curve is the mean of its steps, with their lowest and highest; a
     loss that is not finite is a gap. Texts are data in the page, never markup; of each the first
-    500 characters are kept. Raises TableError where the file cannot be written.
-
-    Example:
-        >>> run = Run("mine", [("loss", "cosent", "scored pairs")], [0.7, 0.4], [2e-5, 0])
-        >>> write_training("training.html", run)   # doctest: +SKIP
+    500 characters are kept. TableError where the file cannot be written.
     """
     evaluated = np.array([tuple(pair) for pair in run.evaluations]).reshape(-1, 2)
     losses = np.asarray(run.losses, dtype=np.float64)

@@ -151,10 +151,7 @@ def encoded(
 def steps(
     source: BiEncoder | Vectors, rows: list[Row], info: IndexInfo, progress: bool | None
 ) -> Iterator[tuple[list[Row], Vectors]]:
-    """Rows with their vectors, a few at a time: the user's vectors, or those that an encoder makes.
-
-    All passages of a text are in one step.
-    """
+    """Rows with their vectors, the user's or an encoder's; all passages of a text in one step."""
     if not isinstance(source, BiEncoder):
         places = range(0, len(rows), PART)
         return ((rows[at : at + PART], source[at : at + PART]) for at in places)

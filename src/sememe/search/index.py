@@ -28,10 +28,20 @@ from sememe.search.encoding import (
     write,
 )
 from sememe.search.query import Condition, parse
-from sememe.search.ranking import Hits, best_of_texts, by_document, fused, make_hits
-from sememe.search.reranking import RerankDepth, check_qrels, check_reranker, reranked, tuned
+from sememe.search.ranking import (
+    Hits,
+    RerankDepth,
+    best_of_texts,
+    by_document,
+    check_qrels,
+    check_reranker,
+    fused,
+    make_hits,
+    reranked,
+    tuned,
+)
 from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows
-from sememe.search.store import Place, Store, create_store, open_store
+from sememe.search.store import Place, Store, open_store
 from sememe.text import check_texts
 
 MODES = ("dense", "bm25", "hybrid")
@@ -89,7 +99,7 @@ class Index:
         """
         encoder = as_encoder(encoder)
         info = new_info(encoder, language, long, passage_tokens, passage_overlap)
-        return cls(create_store(place, info), encoder)
+        return cls(open_store(place, info), encoder)
 
     @classmethod
     def open(cls, place: Place, encoder: BiEncoder | Model | None = None) -> "Index":

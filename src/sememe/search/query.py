@@ -185,7 +185,6 @@ def _has(field: str, value: object) -> Condition:
 
 
 def _usable(value: object) -> bool:
-    """Whether every database can hold it."""
     if isinstance(value, str):
         return not re.search("[\0\ud800-\udfff]", value)
     if isinstance(value, int):

@@ -49,13 +49,10 @@ def new_rows(
     ids: Iterable[Id] | None = None,
     metadata: Iterable[Mapping[str, Any] | None] | None = None,
 ) -> list[Row]:
-    """Rows of different ids.
+    """Rows of different ids; InputError for what cannot be kept (which row), or unequal numbers.
 
     Without ids, one is made of each text's hash, and of how many equal texts stood before it: the
     same texts have the same ids, whenever they come.
-
-    Raises:
-        InputError: texts, ids or metadata that cannot be kept (which row), or of unequal number.
     """
     texts = check_texts(texts)
     row_ids = _hashes(texts) if ids is None else check_ids(_one_per_text("ids", ids, len(texts)))
@@ -128,7 +125,6 @@ def _booleans(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """numpy's numbers as JSON's."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a {type(value).__name__}")

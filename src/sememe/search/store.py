@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 from sememe.errors import StoreError
@@ -35,21 +36,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class IndexInfo:
-    """What an index remembers of itself.
+    """What an index remembers of itself, its encoder, and how texts are compared and split.
 
     Attributes:
-        model: the encoder's name, or its directory.
-        precision: what the encoder computed in.
-        fingerprint: the encoder's; vectors may be compared only under one.
-        dim: the size of a vector.
+        model, precision, fingerprint, dim, engine, pooling: the encoder's.
         measure: `cosine` or `dot`: whether vectors were made of length 1 before.
         language: how words are compared: `english` by their stems, `simple` as they are.
-        pooling: the pooling that the encoder was opened with; None for the checkpoint's own.
-        engine: what the encoder computed with.
-        id_column: the column of files that ids come from; "" where they are made of the texts,
-            None where it is not known.
-        passage_tokens: how many tokens a passage of a text has at most; 0 where texts are whole.
-        passage_overlap: how many tokens of a passage may stand in the one before too.
+        id_column: the column of files that ids come from; "" where they are made of the texts, None
+            where it is not known.
+        passage_tokens, passage_overlap: how many tokens a passage has at most, 0 where texts are
+            whole; and how many may stand in the one before too.
     """
 
     model: str
@@ -97,15 +93,13 @@ class Store(ABC):
     """Rows and their vectors, durable; safe to use from several threads.
 
     The tables are `rows` (key, id, start, text, metadata), of which a key is never used again,
-    `vectors` (key, vector) and `state` (name, value as JSON).
-
-    Vectors are float32 (n, dim) and compared by their inner product. Every method may raise
-    StoreError: the store is damaged, full, gone, or another process writes (one line says which).
+    `vectors` (key, vector) and `state` (name, value as JSON). Vectors are float32 (n, dim) and
+    compared by their inner product. Every method may raise StoreError: the store is damaged, full,
+    gone, or another process writes (one line says which).
 
     Attributes:
         place: how messages call it; never a password.
-        language: how words are compared.
-        has_passages: whether a row is a passage of a text.
+        language, has_passages: how words are compared; whether a row is a passage of a text.
     """
 
     place: str
@@ -165,7 +159,6 @@ class Store(ABC):
             raise StoreError(f"{self.place} was given another encoder meanwhile: {remedy}.")
 
     def __len__(self) -> int:
-        """How many texts there are."""
         [[count]] = self._query("SELECT count(*) FROM rows WHERE start = 0")
         return int(count)
 
@@ -217,18 +210,14 @@ class Store(ABC):
         """InputError for a row that this store cannot keep."""
 
     def writing(self, progress: bool | None = None) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Held around all steps of a write; where only one may write, a second one gets an error.
-
-        `progress` is for the work at the end: see `BiEncoder.encode`.
-        """
+        """Held around all steps of a write; where only one may write, others get an error."""
         return nullcontext()
 
     def put(
         self, rows: Sequence[Row], vectors: Vectors, fingerprint: str, *, replace: bool
     ) -> None:
-        """Write rows of different ids, or passages: all or none, durable when it returns.
+        """Write rows of different ids, or all passages of texts: all or none, and durable.
 
-        The passages of a text come one after the other, and all together.
         `fingerprint` is the vectors' and must be the index's still. With `replace` a row takes the
         place of the one with its id, under a new key; without, the same row may exist, another is
         an InputError.
@@ -267,10 +256,7 @@ class Store(ABC):
     def nearest(
         self, vectors: Vectors, count: int, where: Condition | None, fingerprint: str
     ) -> list[list[Match]]:
-        """For each vector the `count` rows with the greatest inner products, best first.
-
-        `fingerprint` is the vectors' and must be the index's still.
-        """
+        """For each vector, of this fingerprint, the `count` rows with the greatest products."""
 
     @abstractmethod
     def matching(self, query: str, count: int, where: Condition | None) -> list[Match]:
@@ -359,21 +345,13 @@ class Store(ABC):
         """Let go of files and connections."""
 
 
-def create_store(place: Place, info: IndexInfo) -> Store:
-    """A new store in a folder or at a PostgreSQL address; InputError if one exists."""
-    store: Store = _kind(place).create(place, info)
+def open_store(place: Place, info: IndexInfo | None = None) -> Store:
+    """The store in a folder or at a PostgreSQL address; with `info` a new one.
+
+    StoreError if there is none, or it is damaged; InputError if a new one exists.
+    """
+    is_shared = isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
+    name, folder = ("PostgresStore", "postgres") if is_shared else ("SQLiteStore", "sqlite")
+    kind: Any = getattr(import_module(f"sememe.search.{folder}.store"), name)
+    store: Store = kind(place) if info is None else kind.create(place, info)
     return store
-
-
-def open_store(place: Place) -> Store:
-    """An existing store; StoreError if there is none, or it is damaged."""
-    store: Store = _kind(place)(place)
-    return store
-
-
-def _kind(place: Place) -> Any:
-    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
-        from sememe.search.postgres.store import PostgresStore as Kind
-    else:
-        from sememe.search.sqlite.store import SQLiteStore as Kind  # type: ignore[assignment]
-    return Kind

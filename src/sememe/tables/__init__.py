@@ -1,7 +1,6 @@
 """One loader and one writer for txt, csv, tsv, jsonl, parquet and xlsx, used by every command.
 
-The format follows the file's suffix. Whatever is wrong with a file becomes one `TableError` that
-names the file, the line (or the row, in parquet) and what to do.
+Whatever is wrong with a file becomes one `TableError` that names the place and what to do.
 """
 
 from sememe.tables.files import check_destination as check_destination

@@ -157,14 +157,11 @@ def open_text(path: StrPath) -> Iterator[IO[str]]:
             offset = stream.tell() - len(error.object) + error.start
             stream.seek(0)
             line = stream.read(offset).decode(lines.encoding).count("\n") + 1
+            suffix, quoted = Path(path).suffix, shlex.quote(os.fspath(path))
+            advice = "" if encoding else _CONVERSION.format(quoted, suffix)
             raise TableError(
                 f"{file_name(path)}, line {line}: byte 0x{stream.read(1).hex()} at offset {offset} "
-                f"is not {encoding.upper() or 'UTF-8'}; save the file as UTF-8"
-                + (
-                    ""
-                    if encoding
-                    else _CONVERSION.format(shlex.quote(os.fspath(path)), Path(path).suffix)
-                )
+                f"is not {encoding.upper() or 'UTF-8'}; save the file as UTF-8{advice}"
             ) from None
 
 
@@ -181,13 +178,10 @@ def looks_like(head: bytes) -> str:
 def replacing(path: StrPath, folder: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which takes that name when the block ends well.
 
-    If the block raises, or the process dies, whatever stood at `path` is still there unchanged.
-    The temporary name keeps the suffix, and a link is followed to the file that it names. With
-    `folder`, on the same disk, it is there: somebody sweeps that folder after a death.
-    Raises TableError where nothing can be written.
-
-    >>> with replacing("notes.txt") as temporary:   # doctest: +SKIP
-    ...     temporary.write_text("whole or not at all")
+    If the block raises, or the process dies, whatever stood at `path` is still there unchanged. The
+    temporary name keeps the suffix, and a link is followed to the file that it names. With
+    `folder`, on the same disk, it is there: somebody sweeps that folder after a death. TableError
+    where nothing can be written.
     """
     check_destination(path)
     target = Path(path).resolve()

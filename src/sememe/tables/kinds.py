@@ -64,8 +64,8 @@ def dates_of(name: str, values: Sequence[Any]) -> list[datetime | None] | None:
 
     Dates and times of Python, numpy and pandas, and texts: 2026-11-29 with or without a time,
     2026/11/29, 29.11.2026, 29/11/2026, 11/29/2026. One order is read in the whole column; where
-    both fit, the day goes first, and a warning says so. Four cells of five must be dates; one
-    warning names those that are not. Times with a zone are given in UTC; no result has a zone.
+    both fit, the day goes first, and a warning says so. Else as `numbers_of`. Times with a zone are
+    given in UTC; no result has a zone.
 
     >>> dates_of("day", ["2026-11-29", None])
     [datetime.datetime(2026, 11, 29, 0, 0), None]

@@ -72,7 +72,6 @@ class ArrowColumn(Sequence[Any]):
 
 
 def _take(arrow: Any, rows: Sequence[int]) -> list[Any]:
-    """The chunks of these rows."""
     numbers = np.asarray(rows, np.int64)
     try:
         parts = [arrow.take(numbers)]

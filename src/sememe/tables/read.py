@@ -97,7 +97,6 @@ def _read_json_lines(lines: IO[str], file: str, pick: Pick, size: float) -> Iter
 
 
 def _records(lines: IO[str], file: str) -> Iterator[tuple[int, dict[str, object]]]:
-    """Each line's number and object."""
     has_warned = False
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -163,7 +162,6 @@ def _read_delimited(
 
 
 def _next_line(lines: IO[str], before: int) -> tuple[int, str]:
-    """The next line that is not empty, and its number."""
     for number, line in enumerate(lines, before + 1):
         if line.rstrip("\r\n"):
             return number, line
@@ -197,7 +195,6 @@ def _tab_separated(lines: Iterable[str], start: int, _delimiter: str, _file: str
 
 
 def _quoted(lines: Iterable[str], start: int, delimiter: str, file: str) -> _Rows:
-    """Each row that is not blank."""
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     before = start - 1

@@ -50,11 +50,7 @@ def output_format(path: StrPath) -> str:
 
 
 def write_table(
-    path: StrPath,
-    columns: Columns,
-    metadata: Mapping[str, str] | None = None,
-    *,
-    note: bool = True,
+    path: StrPath, columns: Columns, metadata: Mapping[str, str] | None = None, *, note: bool = True
 ) -> bool:
     """Write columns of equal length, whole or not at all; `read_table` gives the same back.
 
@@ -124,14 +120,12 @@ def replace_unwritable(columns: Columns, file_format: str) -> tuple[Columns, boo
         return writable
 
     writable = {
-        cell(name): values if _is_numeric(values) else list(map(cell, values))
+        cell(name): values
+        if isinstance(values, np.ndarray) and values.dtype.kind in "biuf"
+        else list(map(cell, values))
         for name, values in columns.items()
     }
     return writable, changed
-
-
-def _is_numeric(values: object) -> bool:
-    return isinstance(values, np.ndarray) and values.dtype.kind in "biuf"
 
 
 def warn_of_replaced(file_format: str) -> None:

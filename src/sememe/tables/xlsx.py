@@ -1,7 +1,6 @@
 """Excel workbooks, by way of openpyxl, which is optional and imported only when a file asks for it.
 
-The first visible sheet is read, or the one that `book.xlsx#Sheet` names. Its first row that is not
-empty names the columns.
+The first visible sheet is read, or that of `book.xlsx#Sheet`; its first row names the columns.
 """
 
 import re

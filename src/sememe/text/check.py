@@ -47,10 +47,10 @@ def check_texts(
 ) -> list[str]:
     """Return the texts as a list; InputError names the first one that is not a str.
 
-    `first` is the number of the first text, where these are only some of many; `name` is how
-    messages call the argument. The two halves of a surrogate pair (an emoji in UTF-16) are joined.
-    Half of a pair is no character and cannot be encoded: it is replaced by U+FFFD, and one warning
-    says in how many texts. A job in parts passes `halves`, and warns at its end.
+    `first` is the number of the first text, where these are only some of many. The two halves of a
+    surrogate pair (an emoji in UTF-16) are joined. Half of a pair is no character and cannot be
+    encoded: it is replaced by U+FFFD, and one warning says in how many texts. A job in parts passes
+    `halves`, and warns at its end.
     """
     items = as_list(texts, name)
     for index, text in enumerate(items):
@@ -59,16 +59,13 @@ def check_texts(
     return _without_halves(items, lambda i: f"{name}[{first + i}]", halves)
 
 
-def rows_with_text(texts: Sequence[str], consequence: str, name: str = "texts") -> list[int]:
-    """The rows of the texts that are not blank; one BlankWarning says where the others are.
-
-    `consequence` ends the sentence: "and in no cluster".
-    """
+def rows_with_text(texts: Sequence[str], consequence: str) -> list[int]:
+    """The rows of the texts that are not blank; one warning names the others, and what follows."""
     rows = [row for row, text in enumerate(texts) if text.strip()]
     if blank := len(texts) - len(rows):
-        places = [f"{name}[{row}]" for row, text in enumerate(texts) if not text.strip()]
+        places = [f"texts[{row}]" for row, text in enumerate(texts) if not text.strip()]
         warn(
-            f"{blank:,} of {len(texts):,} {name} {'is' if blank == 1 else 'are'} blank "
+            f"{blank:,} of {len(texts):,} texts {'is' if blank == 1 else 'are'} blank "
             f"({', '.join(places[:_NAMED])}{', …' * (blank > _NAMED)}) {consequence}.",
             BlankWarning,
         )

@@ -1,7 +1,6 @@
 """Pairs of texts to token ids; each text is tokenised once, however many pairs it is in.
 
-What stands before, between and behind the two texts, and of which type it is, differs from model to
-model (`[CLS] a [SEP] b [SEP]`, `<s> a </s></s> b </s>`): it is read off the checkpoint's tokenizer.
+What stands before, between and behind the two texts is read off the checkpoint's tokenizer.
 """
 
 import hashlib
@@ -21,11 +20,7 @@ TRUNCATE = ("longest", "document")
 
 
 class PairTokenizer:
-    """The tokenizer of a checkpoint, for pairs; its default prompt goes before the first text.
-
-    Raises:
-        CheckpointError: there is no tokenizer, or none that takes pairs.
-    """
+    """The tokenizer of a checkpoint, for pairs; its default prompt goes before the first text."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._tokenizer = Tokenizer(checkpoint, special=False)
@@ -64,10 +59,7 @@ class PairTokenizer:
         """Tokenise pairs, cutting each to the maximum length and counting what was cut.
 
         Of two texts that are too long together, `longest` cuts the longer one first, `document` the
-        second one alone.
-
-        Raises:
-            InputError: a first text that leaves no room for the second one (`document` only).
+        second one alone: InputError where the first one leaves it no room.
         """
         if self._prompt:
             pairs = [(self._prompt + first, second) for first, second in pairs]
@@ -93,7 +85,6 @@ class PairTokenizer:
     def _cut_lengths(
         self, first: Ints, second: Ints, pairs: Sequence[Pair], truncate: Truncate
     ) -> tuple[Ints, Ints]:
-        """How many tokens of each text stay."""
         room = self._room
         if truncate == "document":
             full = np.flatnonzero(first >= room)

@@ -34,20 +34,14 @@ class _Unit(NamedTuple):
 def sentences(text: str) -> list[str]:
     """The sentences of a text, without the space around them.
 
-    Example:
-        >>> sentences("One two. Three (J. Smith) four!")
-        ['One two.', 'Three (J. Smith) four!']
+    >>> sentences("One two. Three (J. Smith) four!")
+    ['One two.', 'Three (J. Smith) four!']
     """
     return [text[start:end] for start, end in sentence_spans(text)]
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Where the sentences of a text begin and end, without the space around them.
-
-    Example:
-        >>> sentence_spans("One two. Three!")
-        [(0, 8), (9, 15)]
-    """
+    """Where the sentences of a text begin and end, without the space around them."""
     return stripped_spans(
         text, [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
     )
@@ -80,10 +74,7 @@ def split_passages(
 
     Returns:
         The character spans [start, end) of the passages in order, without the space around them;
-        none of a blank text. All that is not blank is in at least one.
-
-    Raises:
-        InputError: tokens below 1, or an overlap below 0 or not below `tokens`.
+        all that is not blank is in at least one.
 
     Example:
         >>> words = lambda texts: [len(text.split()) for text in texts]
@@ -103,7 +94,6 @@ def split_passages(
 
 
 def _units(text: str, count_tokens: Counter, tokens: int) -> list[_Unit]:
-    """Sentences, or parts of those that are too long."""
     sentences = sentence_spans(text)
     # With the space before it, as a sentence stands in a passage.
     befores = [0, *(end for _, end in sentences)]
@@ -148,7 +138,6 @@ def _pack(
     overlap: int,
     fits: Callable[[int, int], bool] = lambda *_: True,
 ) -> list[Span]:
-    """The passages, of whole units."""
     spans: list[Span] = []
     start = stop = 0
     while stop < len(units):

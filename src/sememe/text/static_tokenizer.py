@@ -1,7 +1,6 @@
 """Texts to token ids word by word, each different word once.
 
-Behind a static encoder, tokenising is nearly all the work, and texts repeat their words. Where the
-checkpoint's tokenizer treats words apart from each other, a text's ids are those of its words.
+Behind a static encoder, tokenising is nearly all the work, and texts repeat their words.
 """
 
 import json
@@ -39,11 +38,7 @@ _LLAMA = {
 
 
 class StaticTokenizer(Tokenizer):
-    """The tokenizer of a static encoder: no special tokens; safe to be used from many threads.
-
-    Raises:
-        CheckpointError: there is none, or it cannot be read.
-    """
+    """The tokenizer of a static encoder: no special tokens; safe to be used from many threads."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint, special=False)

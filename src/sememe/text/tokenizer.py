@@ -1,7 +1,6 @@
 """Texts to token ids, by the checkpoint's own tokenizer (Rust, off the GIL), and to batches.
 
-The checkpoint's maximum length counts, not the truncation that tokenizer.json may carry: the
-default model's file says 128 where the model reads 256.
+The checkpoint's maximum length counts, not the truncation that tokenizer.json may carry.
 """
 
 import hashlib
@@ -53,12 +52,9 @@ if hasattr(os, "register_at_fork"):
 class Tokens:
     """The ids of n texts, end to end: text i has `ids[starts[i] : starts[i] + lengths[i]]`.
 
-    Attributes:
-        ids: int32 (total,).
-        lengths: int32 (n,), with special tokens, after truncation.
-        starts: int64 (n,).
-        cut: int64 (n,), how many tokens truncation took from each text.
-        second: of pairs, where tokens of the second type begin, int32 (n,).
+    `ids`, int32 (total,), `lengths`, int32 (n,), and `starts`, int64 (n,), count special tokens,
+    after truncation, which took `cut`, int64 (n,). Of pairs, `second`, int32 (n,), is where tokens
+    of the second type begin.
     """
 
     ids: Ints
@@ -80,14 +76,10 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts that are computed together.
+    """Texts that are computed together: `ids`, int32 (b, longest), padded with 0, and `lengths`.
 
-    Attributes:
-        rows: where each text stands among all, intp (b,).
-        ids: token ids, padded with 0, int32 (b, longest).
-        lengths: tokens of each text, int32 (b,).
-        skip: how many first tokens (a prompt's) the pooling leaves out.
-        second: of pairs, where tokens of the second type begin, int32 (b,); None for single texts.
+    `rows`, intp (b,), is where each stands among all, `skip` how many first tokens (a prompt's) the
+    pooling leaves out, and `second`, int32 (b,), of pairs, where tokens of the second type begin.
     """
 
     rows: Rows
@@ -103,9 +95,8 @@ def pack(lengths: Ints, budget: int) -> Iterator[Rows]:
     A batch's cost, `rows × longest`, is at most `budget`, unless a single text is longer: so
     batches take about equal time whatever the texts are, with hardly any padding.
 
-    Example:
-        >>> [rows.tolist() for rows in pack(np.array([3, 9, 3, 2], np.int32), budget=9)]
-        [[1], [0, 2, 3]]
+    >>> [rows.tolist() for rows in pack(np.array([3, 9, 3, 2], np.int32), budget=9)]
+    [[1], [0, 2, 3]]
     """
     order = np.argsort(-lengths, kind="stable")
     start = 0
@@ -124,13 +115,10 @@ def batches(tokens: Tokens, rows: Rows, budget: int) -> Iterator[Batch]:
 
 
 class Tokenizer:
-    """The tokenizer of a checkpoint.
+    """The tokenizer of a checkpoint; CheckpointError if there is none, or it cannot be read.
 
     With `special`, special tokens are put around each text, and it is cut to the model's maximum
     length; without, tokens are the text's own.
-
-    Raises:
-        CheckpointError: there is none, or it cannot be read.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, special: bool = True) -> None:
@@ -209,10 +197,7 @@ class Tokenizer:
         return ids, lengths
 
     def example_pair(self) -> tuple[list[int], list[int | None], list[int]]:
-        """The ids of a pair of texts "a", which text each is of, and the types meant for the model.
-
-        A special token is of no text.
-        """
+        """The ids of a pair of texts "a", which text each is of, and the types for the model."""
         encoding = self._tokenizer.encode("a", "a")
         names = tokenizer_settings(self.path).get("model_input_names")
         has_types = not isinstance(names, list) or "token_type_ids" in names
@@ -238,11 +223,7 @@ class Tokenizer:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> tuple[Path, Any]:
-    """The file that a checkpoint's tokenizer was read from, and the library's tokenizer.
-
-    Raises:
-        CheckpointError: there is none, or it cannot be read.
-    """
+    """The file that a checkpoint's tokenizer was read from, and the library's tokenizer."""
     from tokenizers import Tokenizer
 
     place = checkpoint.tokenizer
@@ -281,7 +262,6 @@ def tokenizer_settings(tokenizer: Path) -> dict[str, Any]:
 
 
 def _word_pieces(vocabulary: Path, **special: str) -> Any:
-    """BERT's own tokenizer from its vocabulary."""
     from tokenizers import BertWordPieceTokenizer
 
     config = tokenizer_settings(vocabulary)

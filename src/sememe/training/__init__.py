@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sememe.extras import importing
 
 if TYPE_CHECKING:
-    from sememe.evaluation.outcome import Outcome as Outcome
     from sememe.training.runs import train_bi as train_bi
     from sememe.training.runs import train_cross as train_cross
     from sememe.training.settings import TrainingSettings as TrainingSettings
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _HOMES = {
     "BiTower": "sememe.training.towers",
     "Objective": "sememe.training.trainer",
-    "Outcome": "sememe.evaluation.outcome",
     "Tower": "sememe.training.towers",
     "Trainer": "sememe.training.trainer",
     "TrainingSettings": "sememe.training.settings",

@@ -17,35 +17,24 @@ Ints = npt.NDArray[np.int64]
 class Rows(Protocol):
     """Examples of anything, by number."""
 
-    def __len__(self) -> int:
-        """How many."""
-        ...
+    def __len__(self) -> int: ...
 
-    def __getitem__(self, i: int) -> Example:
-        """One of them."""
-        ...
+    def __getitem__(self, i: int) -> Example: ...
 
 
 class Batches:
     """Batches of one or more data sets in turn: the data set's place, and its rows, int64 (size,).
 
-    `batches[step]` needs no step before it.
-    Without `weights` every row comes once an epoch. A part's last batch may be short; a row that
-    would be alone in it joins the batch before. With `weights` an epoch has about as many batches,
-    and a part that has ended begins again in another order.
+    `batches[step]` needs no step before it; `per_epoch` is the number of steps in an epoch. Without
+    `weights` every row comes once an epoch. A part's last batch may be short; a row that would be
+    alone in it joins the batch before. With `weights`, how often each part is drawn, an epoch has
+    about as many batches, and a part that has ended begins again in another order. `epochs` may be
+    a fraction.
 
-    Args:
-        parts: the data sets.
-        batch_size: rows of a batch.
-        weights: how often each part is drawn, relative to the others.
-        seed: decides every order.
-        epochs: how often to go through; may be a fraction.
-        per_label: a batch holds so many rows of each of batch_size / per_label labels, as
-            batch-hard triplets need (Hermans, Beyer and Leibe, 2017). Labels come equally often,
-            large or small, so in an epoch some rows may be missing and others come again.
-
-    `per_epoch` is the number of steps in an epoch. Raises InputError for sizes, weights or labels
-    that do not fit together.
+    With `per_label` a batch holds so many rows of each of batch_size / per_label labels, as
+    batch-hard triplets need (Hermans, Beyer and Leibe, 2017). Labels come equally often, large or
+    small, so in an epoch some rows may be missing and others come again. InputError for sizes or
+    labels that do not fit together.
     """
 
     def __init__(
@@ -58,8 +47,6 @@ class Batches:
         epochs: float = 1,
         per_label: int = 0,
     ) -> None:
-        if batch_size < 1 or not epochs > 0 or not min(map(len, parts), default=0):
-            raise InputError("batch_size, epochs and the length of every data set must be above 0")
         self._parts = parts
         self._size = batch_size
         self._seed = seed
@@ -86,7 +73,6 @@ class Batches:
         return part, self._rows(part, cycle)[nth * self._size : end]
 
     def _count(self, part: Rows) -> int:
-        """How many batches a part makes."""
         if not (self._per_label and _labelled(part)):
             return max(1, math.ceil((len(part) - (self._size > 1)) / self._size))
         labels, fit = len(set(np.asarray(part.targets).tolist())), self._size / self._per_label
@@ -106,7 +92,6 @@ class Batches:
         return parts, turns
 
     def _draw_rows(self, part: int, cycle: int) -> Ints:
-        """The rows of a part in the order of one cycle through it."""
         rng, examples = np.random.default_rng([self._seed, cycle, part]), self._parts[part]
         order = rng.permutation(len(examples))
         if not (self._per_label and _labelled(examples)):
@@ -130,27 +115,16 @@ def _labelled(part: Rows) -> TypeGuard[Examples]:
 
 def _shares(weights: Sequence[float], batches: Ints) -> Ints:
     relative = np.asarray(weights, float)
-    if relative.shape != batches.shape or not (np.isfinite(relative) & (relative > 0)).all():
-        raise InputError(
-            f"weights={weights}: give a number above 0 for each of the {len(batches)} data sets."
-        )
-    shares: Ints = np.maximum(1, np.rint(relative / relative.sum() * batches.sum())).astype(
-        np.int64
-    )
-    return shares
+    shares = np.maximum(1, np.rint(relative / relative.sum() * batches.sum()))
+    return np.asarray(shares, np.int64)
 
 
 class LabelPairs:
     """Labelled texts as pairs: each text in turn, beside another of its label drawn at random.
 
     The target of a pair is its label, by which a ranking loss knows that texts of the same label
-    are no negatives; those of other labels come with the batch. A pair follows from its number and
-    the seed alone.
-
-    Args:
-        examples: labelled texts.
-        rounds: how many pairs each of them begins.
-        seed: decides which.
+    are no negatives; those of other labels come with the batch. Each text begins `rounds` pairs;
+    which ones, the seed and a pair's number decide.
     """
 
     def __init__(self, examples: Examples, rounds: int, seed: int = 0) -> None:

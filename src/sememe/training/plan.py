@@ -49,16 +49,12 @@ class Plan:
     """All that is decided before the first step.
 
     Attributes:
-        datasets: the examples of each.
         choices: for each data set; all but the loss are the first one's.
-        settings: of the trainer.
-        dev: examples by which the best weights are chosen, if any.
-        test: examples by which the model is judged, if any.
+        dev, test: examples that choose the best weights, and that judge the model, if any.
         positives: of each data set, the place of the label that means that two texts are alike.
         weights: how often each data set is drawn.
         sources: digests of the data and of the examples to measure on.
         lora: the rank of LoRA's matrices, if any.
-        progress: whether to show bars.
     """
 
     datasets: list[Examples]
@@ -107,7 +103,9 @@ def make_plan(
 ) -> Plan:
     """Load and check everything, and choose the rest; raises before any work is done."""
     reading = {"score_range": options.get("score_range"), "columns": options.get("columns")}
-    loaded = [load(source, **reading) for source in _sources(data)]
+    are_several = isinstance(data, list | tuple) and data and not any(map(_is_row, data))
+    sources: Any = data if are_several else [data]
+    loaded = [load(source, **reading) for source in sources]
     positives = _positives(loaded, options.get("positive"))
     requested = {name: options[name] for name in _SETTINGS if options.get(name) is not None}
     checked = TrainingSettings(**requested)
@@ -116,7 +114,7 @@ def make_plan(
         options["lora"] = whole_number("lora", options["lora"])
     if dev is not None and not (isinstance(dev, str) and dev == "none"):
         dev = load(dev, **reading, like=loaded[0])
-    sources = {
+    digests = {
         "data": [examples.digest() for examples in loaded],
         "dev": dev.digest() if isinstance(dev, Examples) else dev,
     }
@@ -145,7 +143,7 @@ def make_plan(
         test_half,
         positives,
         weights,
-        sources,
+        digests,
         options.get("lora"),
         options.get("progress"),
     )
@@ -157,9 +155,8 @@ def choose(
     """The loss, batch size, learning rate and epochs: the user's options, else what suits the data.
 
     Choices have `per_label` and `loss_options` only where the user or the data need them.
-
-    Raises:
-        InputError: a loss that does not exist, or is not for this kind of data; a bad option of it.
+    InputError for a loss that does not exist, or is not for this kind of data; or a bad option of
+    it.
     """
     losses, defaults = (CROSS, _CROSS_LOSS) if cross else (BI, _BI_LOSS)
     loss, reason = defaults.get(examples.kind) or _for_labels(examples, cross, positive)
@@ -215,11 +212,9 @@ def _learning_rate(examples: Examples, cross: bool, with_lora: bool) -> tuple[fl
     rate, reason = (5e-5, "usual for cross-encoders") if cross else (2e-5, "usual for bi-encoders")
     if examples.kind == "labelled texts":
         rate, reason = 5e-5, "labels are learned better than with 2e-5"
-    return (
-        (10 * rate, "ten times the usual, as LoRA trains few weights")
-        if with_lora
-        else (rate, reason)
-    )
+    if with_lora:
+        rate, reason = 10 * rate, "ten times the usual, as LoRA trains few weights"
+    return rate, reason
 
 
 def _scale(examples: Examples) -> float | None:
@@ -243,12 +238,6 @@ def _for_labels(examples: Examples, cross: bool, positive: int | None) -> tuple[
     if cross:
         return "cross-entropy", f"{len(examples.labels)} labels: a score each"
     return "softmax", f"{len(examples.labels)} labels: told from both vectors, as in SBERT"
-
-
-def _sources(data: Data | Sequence[Data]) -> list[Any]:
-    if isinstance(data, list | tuple) and data and not any(map(_is_row, data)):
-        return list(data)
-    return [data]
 
 
 def _is_row(item: Any) -> bool:

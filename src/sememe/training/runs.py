@@ -18,12 +18,7 @@ from sememe.data.reading import Roles
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
-from sememe.evaluation.outcome import (
-    Outcome,
-    report_choices,
-    saving_explained,
-    write_outcome,
-)
+from sememe.evaluation.outcome import Outcome, report_choices, saving_explained, write_outcome
 from sememe.jobs import Job
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss, Matryoshka
@@ -210,7 +205,6 @@ def train_cross(
 
 
 def _open(output: StrPath, model: StrPath) -> tuple[Path, Checkpoint]:
-    """Where to save to, and what to start from; raises before any work is done."""
     target, checkpoint = check_target(output), read(model)
     if checkpoint.static is not None:
         raise InputError(f"{model} is a static encoder: it has no transformer that could learn.")

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from sememe.arguments import whole_number
 from sememe.checkpoint import Checkpoint, Scoring, write
 from sememe.checkpoint.modules import Dense, Pooling
 from sememe.engines.torch.speed import keep_gradients, quicken_dropout, unpadded
@@ -102,15 +101,9 @@ class Tower(nn.Module):  # type: ignore[misc]
 class TextTower(Tower):
     """A checkpoint's encoder, its weights in float32: what bi- and cross-encoders share.
 
-    Args:
-        checkpoint: the model.
-        output: a pooling, or scores.
-        new_labels: of a new classification head.
-        lora: the rank of LoRA's matrices (Hu et al., 2021), which are trained instead of the
-            transformer's own weights; None trains those.
-
-    Raises:
-        MissingExtra: LoRA without peft.
+    `new_labels` is the number of labels of a new classification head. `lora`, the rank of LoRA's
+    matrices (Hu et al., 2021), trains these instead of the transformer's own weights: MissingExtra
+    without peft.
     """
 
     def __init__(
@@ -198,12 +191,9 @@ class BiTower(TextTower):
 class CrossTower(TextTower):
     """A cross-encoder in training: pairs of texts to logits.
 
-    Args:
-        checkpoint: a cross-encoder, or an encoder that is given a new head.
-        scoring: the labels; with others than the checkpoint's, the head is a new one.
-        negatives: how many other examples' second texts each query is scored against too, where an
-            example is a query and its candidates; 0 where it is one pair.
-        lora: as `TextTower`'s.
+    With other labels in `scoring` than the checkpoint's, the head is a new one. Where an example is
+    a query and its candidates, each query is scored against `negatives` of the others' second texts
+    too; 0 where it is one pair.
     """
 
     def __init__(
@@ -256,7 +246,6 @@ def _adapt(transformer: Any, rank: int) -> None:
     """Freeze a transformer but its head, and put LoRA's matrices beside each linear layer."""
     with importing("peft", purpose="lora="):
         from peft import LoraConfig, inject_adapter_in_model
-    rank = whole_number("lora", rank)
     base = transformer.base_model  # peft freezes all of it, and the head is outside
     linear = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)

@@ -1,12 +1,9 @@
 """The loop: batches, gradients, evaluations, the best weights, and a state on disk.
 
 All that is random in a step is drawn from the seed and the step's number, so an interrupted run
-resumes exactly where it stopped.
-
-Where a batch does not fit into memory its outputs are computed part by part without gradients, the
-loss is taken of all of them, and each part is computed once more to carry its share of the
-gradient back (gradient caching: Gao et al., 2021). A batch's size is then a matter of time alone,
-and there is no need to accumulate gradients of smaller ones, which see fewer negatives.
+resumes exactly where it stopped. A batch that does not fit into memory is computed part by part
+without gradients, the loss is taken of all of it, and each part is computed once more to carry its
+share of the gradient back (gradient caching: Gao et al., 2021).
 """
 
 import math
@@ -123,9 +120,8 @@ class Trainer:
     def run(self, progress: bool | None = None) -> History:
         """Train to the end, or resume what was begun in the folder.
 
-        Raises:
-            InputError: the loss became NaN before anything better was measured.
-            JobError: the state cannot be saved.
+        InputError where the loss became NaN before anything better was measured; JobError where the
+        state cannot be saved.
         """
         self._load()
         last_save = time.monotonic()
@@ -307,10 +303,7 @@ class Stepper:
     def __call__(
         self, loss: Loss, columns: Sequence[Sequence[Any]], targets: Tensor | None
     ) -> float:
-        """Add the gradients of a batch of n examples to the parameters; returns its loss.
-
-        Columns are the examples' items; targets are as the loss takes them.
-        """
+        """Add the gradients of a batch of n examples to the parameters; returns its loss."""
         device, world = self.tower.device, self.accelerator.num_processes
         count = len(columns[0])
         # Where examples are fewer than processes, one that has none computes another's for nothing.
@@ -371,7 +364,6 @@ class Stepper:
 
 
 def _in_order(parts: list[Part], values: list[Tensor]) -> Tensor:
-    """The outputs of all parts in the order of their rows."""
     rows = np.concatenate([part.rows for part in parts])
     return torch.cat(values)[torch.as_tensor(np.argsort(rows), device=values[0].device)]
 

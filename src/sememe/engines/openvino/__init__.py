@@ -1,9 +1,7 @@
 """The engine for CPUs: graphs written straight from config.json and model.safetensors.
 
-`import openvino` sends an event to Google Analytics through the package `openvino_telemetry`, which
-it installs as a dependency. Where that package cannot be imported, openvino takes a stub of its own
-that sends nothing: so it is hidden while openvino is imported, here, before any other module of
-this folder can import it.
+`import openvino` sends an event to Google Analytics through the package `openvino_telemetry`. Where
+that cannot be imported, openvino takes a stub of its own: so it is hidden meanwhile.
 """
 
 import sys

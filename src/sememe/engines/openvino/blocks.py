@@ -73,12 +73,7 @@ def at(x: Node, token: Node | None, axis: int = 1) -> Node:
 
 
 class Inputs:
-    """What goes into a graph: token ids [b, t], lengths [b], and what else the output needs.
-
-    Args:
-        skip: whether the pooling leaves a prompt's tokens out.
-        pairs: whether the tokens are of two types.
-    """
+    """What goes into a graph: token ids [b, t], lengths [b], and what else the output needs."""
 
     def __init__(self, *, skip: bool = False, pairs: bool = False) -> None:
         self.ids = ops.parameter([-1, -1], np.int32, name="ids")
@@ -180,14 +175,12 @@ class Layers:
         return ops.add(scaled, constant(self.tensor(f"{name}.{shift}", size))) if bias else scaled
 
 
-def split_heads(x: Node, heads: int, size: int) -> Node:
-    """[b, t, heads * size] to [b, heads, t, size]."""
-    return ops.transpose(ops.reshape(x, ints(0, 0, heads, size), True), ints(0, 2, 1, 3))
-
-
 def attention(query: Node, key: Node, value: Node, bias: Node, heads: int, size: int) -> Node:
     """Scaled dot-product attention (Vaswani et al., 2017): [b, q, h] and two [b, t, h] to one."""
-    parts = (split_heads(x, heads, size) for x in (query, key, value))
+    parts = (
+        ops.transpose(ops.reshape(x, ints(0, 0, heads, size), True), ints(0, 2, 1, 3))
+        for x in (query, key, value)
+    )
     mixed = ops.scaled_dot_product_attention(*parts, bias)
     return ops.reshape(ops.transpose(mixed, ints(0, 2, 1, 3)), ints(0, 0, heads * size), True)
 

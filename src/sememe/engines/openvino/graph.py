@@ -1,7 +1,6 @@
 """From a checkpoint to a graph: its architecture, then the pooling and the modules behind it.
 
-The formulas of the poolings are sentence-transformers' (Reimers and Gurevych, 2019), so that its
-checkpoints give the same vectors.
+Poolings are sentence-transformers' (Reimers and Gurevych, 2019): the vectors are the same.
 """
 
 from typing import Protocol
@@ -27,12 +26,7 @@ class Architecture(Protocol):
     """What builds one architecture's graph."""
 
     def hidden_states(
-        self,
-        checkpoint: Checkpoint,
-        inputs: Inputs,
-        product: Product,
-        token: Node | None,
-        /,
+        self, checkpoint: Checkpoint, inputs: Inputs, product: Product, token: Node | None, /
     ) -> tuple[Node, int]:
         """The last hidden states [b, t, h], and h; with a token's index [b, 1], only its [b, 1, h].
 
@@ -65,13 +59,8 @@ def build(
 ) -> tuple[Inputs, openvino.Model, int]:
     """The graph's inputs, the graph, and the size of its vectors or the number of its scores.
 
-    Args:
-        checkpoint: the model.
-        output: what comes out: vectors by a pooling, token vectors, or a cross-encoder's logits.
-        product: how the transformer multiplies with its weights.
-
-    Raises:
-        CheckpointError: an architecture that is not read, or weights that contradict the config.
+    `product` is how the transformer multiplies with its weights. CheckpointError for an
+    architecture that is not read, or weights that contradict the config.
     """
     kind = checkpoint.config.get("model_type")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:

@@ -1,11 +1,9 @@
 """int8: matrix products written into the graph, and the ranges they need, measured once.
 
-Activations become 8-bit numbers through FakeQuantize, whose range was measured once on calibration
-texts. Each channel is divided by a number of its own before, and the weights multiplied by it,
-which takes the outliers out of the activations (SmoothQuant: Xiao et al., 2023). Weights are
-symmetric, with a scale for each output. OpenVINO's plugin turns such a pair into one int8 product.
-The smoothing and the clipping of an input are those, of a grid, whose int8 product is nearest to
-the float32 one.
+Activations become 8-bit numbers through FakeQuantize. Each channel is divided by a number of its
+own before, and the weights multiplied by it, which takes out the outliers (SmoothQuant: Xiao et
+al., 2023). Weights are symmetric, with a scale for each output. Smoothing and clipping are those,
+of a grid, whose int8 product is nearest to the float32 one.
 """
 
 from collections.abc import Mapping
@@ -76,22 +74,15 @@ _BUDGET = 2048
 def calibrate(
     checkpoint: Checkpoint, output: Output, tokens: Tokens, held_back: Tokens, source: str
 ) -> Ranges:
-    """Measure the ranges of a checkpoint on tokens, and what they cost on those held back.
-
-    Args:
-        checkpoint: the model.
-        output: a pooling, or `scores` of a cross-encoder.
-        tokens: what the ranges are measured on.
-        held_back: what the fidelity is measured on.
-        source: where the texts came from, for the fidelity.
-    """
+    """Measure the ranges of a checkpoint on tokens, and what they cost on those held back."""
     from sememe.engines.openvino.runtime import OpenVinoEngine  # which imports this module
+    from sememe.neighbors import normalized  # and scipy, which computing does not need
 
     exact = OpenVinoEngine(checkpoint, output, precision="f32")
     vectors = _values(exact, tokens)
     unfinished = Ranges(
         _input_ranges(checkpoint, tokens),
-        unit=float(np.abs(_unit(vectors)).max()),
+        unit=float(np.abs(normalized(vectors)).max()),
         pooled=float(np.abs(vectors).max()),
         fidelity=Fidelity(0, 0, 0, source),
         output=output_name(output),
@@ -103,7 +94,7 @@ def calibrate(
         least = 1 - np.abs(expected - values).max() / max(float(expected.std()), 1e-9)
         measure = "correlation"
     else:
-        cosines = (_unit(expected) * _unit(values)).sum(axis=1)
+        cosines = (normalized(expected) * normalized(values)).sum(axis=1)
         mean, least, measure = cosines.mean(), cosines.min(), "cosine"
     texts = len(held_back.lengths)
     return replace(unfinished, fidelity=Fidelity(float(mean), float(least), texts, source, measure))
@@ -114,10 +105,6 @@ def _values(engine: Engine, tokens: Tokens) -> Array:
     for batch, computed in engine.run(batches(tokens, np.arange(len(values)), _BUDGET)):
         values[batch.rows] = computed
     return values
-
-
-def _unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 class _Product:
@@ -136,7 +123,6 @@ class _Product:
         self.rows.append(values[sample])
 
     def best_range(self) -> InputRange:
-        """The smoothing and clipping whose int8 product is nearest to the float one."""
         weight, rows = np.concatenate(self.weights), np.concatenate(self.rows)
         exact = rows @ weight.T
         channel = np.maximum(np.maximum(self.largest, -self.least), 1e-5)

@@ -1,7 +1,6 @@
 """ModernBERT (Warner et al., 2024): norms first, rotary positions, local and global attention.
 
-transformers 5 writes `layer_types` and `rope_parameters` into config.json, transformers 4 wrote
-`global_attn_every_n_layers`, `global_rope_theta` and `local_rope_theta`; both are read.
+Both transformers 5's and transformers 4's config.json are read.
 """
 
 from collections.abc import Callable, Iterable
@@ -104,12 +103,7 @@ def _rotation(checkpoint: Checkpoint, config: Config, inputs: Inputs, kind: str)
 
 
 def _attention(
-    layers: Layers,
-    config: Config,
-    x: Node,
-    bias: Node,
-    rotate: Rotation,
-    token: Node | None,
+    layers: Layers, config: Config, x: Node, bias: Node, rotate: Rotation, token: Node | None
 ) -> Node:
     hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
     biased = config.flag("attention_bias")

@@ -1,9 +1,8 @@
 """The encoder that normalises behind each sublayer (Vaswani et al., 2017), under any names.
 
-BERT (Devlin et al., 2019: MiniLM, BGE, E5 and GTE too), RoBERTa (Liu et al., 2019), XLM-R (Conneau
-et al., 2020), CamemBERT (Martin et al., 2020), ELECTRA (Clark et al., 2020), DistilBERT (Sanh et
-al., 2019) and MPNet (Song et al., 2020) are this one encoder. They call its tensors and sizes
-differently, and differ in what is added to the embeddings and to the attention.
+BERT (MiniLM, BGE, E5 and GTE too), RoBERTa, XLM-R, CamemBERT, ELECTRA, DistilBERT and MPNet are
+this one encoder. They call its tensors and sizes differently, and differ in what is added to the
+embeddings and to the attention.
 """
 
 from dataclasses import dataclass
@@ -24,11 +23,9 @@ _BUCKETS, _FARTHEST = 32, 128
 class PostNorm:
     """One architecture: what it calls a layer's tensors and the sizes in config.json; first BERT's.
 
-    Attributes:
-        head: the classification head's first layer, its activation, and its last layer.
-        types: whether a vector for a token's type is added to its embedding.
-        projected: whether embeddings may be smaller than the layers (ELECTRA).
-        relative: whether attention knows how far away a token is (MPNet).
+    `head` is the classification head's first layer, activation and last layer. `types` adds a
+    vector for a token's type, `projected` embeddings may be smaller than the layers (ELECTRA), and
+    with `relative` attention knows how far away a token is (MPNet).
     """
 
     head: tuple[str, str, str] = ("pooler.dense", "tanh", "classifier")

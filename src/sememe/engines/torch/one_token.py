@@ -1,7 +1,5 @@
 """The last layer for the one token that the output reads, where that gives the same on a probe.
 
-A cross-encoder's head reads the first token, as do the poolings cls and pooler; lasttoken reads the
-last. In the last layer all tokens are needed as keys and values, and nothing else of the others is.
 The layers are transformers' own: hooks take that token's row out of what goes into a module, and
 put the result back in its place, among zeros that nobody reads.
 """
@@ -33,15 +31,11 @@ _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}
 
 
 class OneToken:
-    """Hooks on a transformer with its head; they are removed with `remove`.
+    """Hooks on a transformer with its head, which computes one batch at a time, without gradients.
 
-    Args:
-        module: what computes a batch, one at a time, and without gradients.
-        mode: the pooling that reads one token: cls, lasttoken, or pooler, as classifiers do.
-
-    Raises:
-        AttributeError: a layer whose modules have other names.
-        KeyError: an architecture that is not known.
+    `mode` is the pooling that reads one token: cls, lasttoken, or pooler, as classifiers do.
+    AttributeError or KeyError for an architecture that is not known, or has other names for its
+    modules.
     """
 
     def __init__(self, module: TransformerWithHead, mode: str) -> None:

@@ -15,12 +15,7 @@ from sememe.engines.engine import Array, Output
 from sememe.engines.processor import announce, features
 from sememe.engines.torch.one_token import read_one_token
 from sememe.engines.torch.speed import unpadded
-from sememe.engines.torch.transformer import (
-    Tensor,
-    TransformerWithHead,
-    load_transformer,
-    probe,
-)
+from sememe.engines.torch.transformer import Tensor, TransformerWithHead, load_transformer, probe
 from sememe.errors import CheckpointError, InputError
 from sememe.processes import native_code
 from sememe.text import Batch
@@ -35,11 +30,7 @@ _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def choose_device(device: str | None) -> torch.device:
-    """A device by its name; for None cuda where there is one, else mps, else the cpu.
-
-    Raises:
-        InputError: it is not there; the message says which are.
-    """
+    """A device by its name, else InputError; None is cuda or mps if there is one, else the cpu."""
     devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     devices += ["mps", "cpu"] if torch.backends.mps.is_available() else ["cpu"]
     name = devices[0] if device is None else "cuda:0" if device == "cuda" else device
@@ -54,11 +45,7 @@ def choose_device(device: str | None) -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> tuple[str, torch.dtype]:
-    """f32, bf16 or f16, and its type; `auto` says once a machine what it took.
-
-    Raises:
-        InputError: a precision that is not known, or not on this device.
-    """
+    """f32, bf16 or f16, and its type, else InputError; `auto` says once what it took."""
     if precision == "int8":
         raise InputError(
             'precision="int8" is for engine="openvino"; the torch engine computes in '

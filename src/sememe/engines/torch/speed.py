@@ -1,8 +1,4 @@
-"""What makes training faster, measured on a CPU (docs/decisions/training.md), and GPUs too.
-
-Batches without padding, dropout that draws one byte a value, and a word table whose gradient costs
-what the batch's words do.
-"""
+"""What makes training faster on a CPU, and on GPUs too (docs/decisions/training.md)."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,8 +1,6 @@
 """A transformer, loaded by transformers, and what stands behind it, as one torch module.
 
-It is for the engine and for training. A checkpoint's own code runs only where that is allowed. The
-formulas of pooling, Dense and Normalize are those of the OpenVINO engine's graph; here gradients
-flow through them.
+The formulas of the head are those of the OpenVINO engine's graph; here gradients flow through.
 """
 
 from collections.abc import Iterator
@@ -36,10 +34,8 @@ def load_transformer(
     """The transformer in eval mode, with its classification head where scores are the output.
 
     With `new_labels` the head is a new one, of so many labels, drawn from torch's generator.
-
-    Raises:
-        CheckpointError: an architecture that is not known, code that was not allowed to run, or
-            weights that transformers cannot load completely.
+    CheckpointError for an architecture that is not known, code that was not allowed to run, or
+    weights that transformers cannot load completely.
     """
     runs_code = _runs_own_code(checkpoint, trust_remote_code)
     _check_layers(checkpoint)
@@ -155,11 +151,7 @@ Tensor = Any  # torch's types are not read
 class TransformerWithHead(nn.Module):  # type: ignore[misc]
     """Token ids in; pooled vectors, token vectors or logits out, with gradients where needed.
 
-    Args:
-        checkpoint: the model.
-        output: what comes out.
-        transformer: what `load_transformer` gave.
-        size: of a token vector, or the number of logits.
+    `size` is that of a token vector, or the number of logits.
     """
 
     def __init__(self, checkpoint: Checkpoint, output: Output, transformer: Any, size: int) -> None:
@@ -206,9 +198,6 @@ class SentenceHead(nn.Module):  # type: ignore[misc]
     """Pool token vectors and apply the checkpoint's Dense and Normalize modules, in float32.
 
     A Normalize at the very end is left to the caller, who may need the vector as it is.
-
-    Raises:
-        CheckpointError: a Dense of another size.
     """
 
     def __init__(self, checkpoint: Checkpoint, pooling: Pooling, size: int) -> None:

@@ -67,12 +67,7 @@ class PostgresStore(Store):
 
     @classmethod
     def create(cls, place: str, info: IndexInfo) -> Self:
-        """Make an index, and pgvector's extension if the database has none.
-
-        Raises:
-            InputError: it is there already, or this is no URL of an index.
-            StoreError: the server cannot be reached, or it has no pgvector.
-        """
+        """Make an index, and pgvector's extension if the database has none."""
         address = parse_address(place)
         link = Connection(address, lambda _: None)
         try:
@@ -130,6 +125,8 @@ class PostgresStore(Store):
     ) -> list[list[Match]]:
         """The rows with the greatest inner products: by HNSW, and by all where it finds too few."""
         condition, values = self._condition(where)
+        column, kind = _indexed(vectors.shape[1])
+        distance = f"({column}) <#> v::{kind}"  # what the index of neighbours sorts by
 
         def best(run: Run, rows: Vectors, order: str) -> list[list[Match]]:
             rankings: list[list[Match]] = [[] for _ in rows]
@@ -143,7 +140,7 @@ class PostgresStore(Store):
         def search(run: Run) -> list[list[Match]]:
             run("LOCK TABLE vectors IN ACCESS SHARE MODE")  # a reindex ends by dropping it
             self._check_encoder(self._infos(run)["info"], fingerprint, "search again")
-            rankings = best(run, vectors, _distance(vectors.shape[1]))
+            rankings = best(run, vectors, distance)
             few = [query for query, matches in enumerate(rankings) if len(matches) < count]
             exact = best(run, vectors[few], "score DESC, key")
             for query, matches in zip(few, exact, strict=True):
@@ -169,13 +166,11 @@ class PostgresStore(Store):
 
 
 def _names(run: Run) -> list[str]:
-    """The indexes of this database."""
     schemas = run("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, ?)", [_PREFIX])
     return sorted(name.removeprefix(_PREFIX) for (name,) in schemas)
 
 
 def _create(run: Run, place: Address, info: IndexInfo) -> None:
-    """Make an index with nothing in it, and pgvector's extension."""
     run("SELECT pg_advisory_xact_lock(hashtext('sememe'), 0)")  # one at a time: no name has two
     run("CREATE EXTENSION IF NOT EXISTS vector")
     if place.name in _names(run):
@@ -225,7 +220,6 @@ def _enter(run: Run, place: Address) -> None:
 
 
 def _create_vectors(run: Run, table: str, info: IndexInfo) -> None:
-    """Make a table of vectors with its index of neighbours."""
     run(f"CREATE TABLE {table} (key bigint PRIMARY KEY, vector vector({info.dim}) NOT NULL)")
     if info.dim <= _HALVES:
         column, kind = _indexed(info.dim)
@@ -237,12 +231,6 @@ def _create_vectors(run: Run, table: str, info: IndexInfo) -> None:
             ChoiceWarning,
             once=True,
         )
-
-
-def _distance(dim: int) -> str:
-    """What the index of neighbours sorts by, for a query `v`."""
-    column, kind = _indexed(dim)
-    return f"({column}) <#> v::{kind}"
 
 
 def _indexed(dim: int) -> tuple[str, str]:
@@ -286,7 +274,9 @@ def _row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, ...]]:
             if "\0" in row.id + row.text or _NUL.search(metadata):
                 raise ValueError("a NUL character in it")
             if "e+" in metadata:
-                metadata = _POWER.sub(_float, metadata)
+                metadata = _POWER.sub(
+                    lambda match: match["text"] or format(Decimal(match[0]), ".1f"), metadata
+                )
             yield row_id, row.text.encode(), b"\1" + metadata.encode(), pack("!i", row.start)
         except ValueError as error:
             reason = "half a surrogate pair in it" if isinstance(error, UnicodeError) else error
@@ -295,11 +285,6 @@ def _row_fields(rows: Sequence[Row]) -> Iterator[tuple[bytes, ...]]:
             ) from None
 
 
-def _float(match: re.Match[str]) -> str:
-    return match["text"] or format(Decimal(match[0]), ".1f")
-
-
 def _vector_fields(vectors: Vectors) -> Iterator[bytes]:
-    """Each vector as pgvector receives it."""
     head = pack("!hh", vectors.shape[1], 0)
     return (head + vector.tobytes() for vector in vectors.astype(">f4"))

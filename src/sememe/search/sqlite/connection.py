@@ -94,17 +94,9 @@ class Connection:
     """A connection to the file, which nobody but SQLite may open in this process.
 
     To close any other descriptor of it would drop all locks that the process holds on it (POSIX),
-    and another process could then remove the log of a writer. For the same reason no connection
-    may be open while the process forks.
-
-    Attributes:
-        mutex: held by whoever uses the connection.
-        connection: what runs statements; another one, after `read`, if the process was forked, or
-            if somebody wrote whom this one could not see.
-
-    Raises:
-        StoreMissing: there is none, and one could be made there.
-        StoreError: it is cut short or no index, or another version of sememe made it.
+    and another process could then remove the log of a writer. For the same reason no connection may
+    be open while the process forks. The `mutex` is held by whoever uses the `connection`, which
+    `read` may replace. StoreMissing if there is no index, and one could be made there.
     """
 
     connection: sqlite3.Connection

@@ -59,12 +59,7 @@ class SQLiteStore(Store):
 
     @classmethod
     def create(cls, place: Place, info: IndexInfo) -> Self:
-        """Make the folder, complete or not at all.
-
-        Raises:
-            InputError: it is there already.
-            StoreError: it cannot be written.
-        """
+        """Make the folder, complete or not at all; InputError if it is there already."""
         folder = Path(place).absolute()
         with readable_errors(folder):
             _refuse_existing(folder)

@@ -39,7 +39,6 @@ class BatchTripletLoss(TripletLoss):
         self.mining = one_of("mining", mining, ("hard", "semi-hard"))
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of labelled vectors."""
         distances = self._distances(outputs.columns[0])
         positive, negative = sides(outputs)
         if self.mining == "hard":
@@ -53,7 +52,6 @@ class BatchTripletLoss(TripletLoss):
         return losses.sum() / max(len(losses), 1)
 
     def _distances(self, vectors: Tensor) -> Tensor:
-        """Distances between all vectors (n, dim): (n, n)."""
         if self.distance == "cosine":
             return 1 - cosines(vectors, vectors)
         # Not by products, which lose the small distances.
@@ -100,7 +98,6 @@ class BatchRankingLoss(Loss):
         self.scale = real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of labelled vectors."""
         scores = self.scale * cosines(outputs.columns[0], outputs.columns[0])
         positive, negative = sides(outputs)
         to_beat = scores.masked_fill(~negative, -torch.inf).logsumexp(1, keepdim=True)
@@ -131,7 +128,6 @@ class LabelLoss(Loss):
         self.normalize = normalize
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of labelled texts."""
         vectors = outputs.columns[0][:, : self.weight.shape[1]]
         vectors = unit(vectors) if self.normalize else vectors
         logits = functional.linear(vectors, self.weight, self.bias)

@@ -18,7 +18,6 @@ class ScoreBCELoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of scored pairs."""
         logits, scores = outputs.columns[0][:, 0], outputs.targets
         return functional.binary_cross_entropy_with_logits(logits, scores)
 
@@ -35,7 +34,6 @@ class ScoreMSELoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of scored pairs."""
         return functional.mse_loss(torch.sigmoid(outputs.columns[0][:, 0]), outputs.targets)
 
 
@@ -49,7 +47,6 @@ class LabelCrossEntropyLoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of labelled pairs."""
         return functional.cross_entropy(outputs.columns[0], outputs.targets)
 
 
@@ -67,7 +64,6 @@ class CandidateRankingLoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of triplets."""
         logits, keys = torch.cat(outputs.columns, dim=1), outputs.keys
         same = torch.cat([torch.zeros_like(keys[:, :1]), keys[:, 1:] == keys[:, :1]], dim=1)
         logits = logits.masked_fill(same.bool(), -torch.inf)
@@ -88,5 +84,4 @@ class CandidateMarginMSELoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of taught triplets."""
         return margin_mse(torch.cat(outputs.columns, dim=1), outputs.targets)

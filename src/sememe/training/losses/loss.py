@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sememe.arguments import whole_number
 from sememe.errors import InputError
 
 Tensor = Any  # torch's types are not read
@@ -81,14 +80,12 @@ class Matryoshka(Loss):
 
     def __init__(self, loss: Loss, dims: Sequence[int]):
         super().__init__()
-        dims = [whole_number("dims", dim) for dim in dims]
         if not dims or any(a <= b for a, b in pairwise(dims)):
             raise InputError(f"dims must decrease, such as 256 128, not {dims}")
         self.loss = loss
-        self.dims = dims
+        self.dims = [*dims]
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of whatever the loss within takes."""
         full = outputs.columns[0].shape[1]
         if self.dims[0] > full:
             raise InputError(f"The vectors have {full} dimensions: there is no dim {self.dims[0]}")

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sememe.arguments import flag, one_of, real_number, whole_number
+from sememe.arguments import flag, one_of, real_number
 from sememe.errors import InputError
 from sememe.training.losses.loss import Loss, Outputs, Tensor, paired_cosines, unit
 
@@ -39,7 +39,6 @@ class RankingLoss(Loss):
         self.symmetric = flag("symmetric", symmetric)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of pairs, or of triplets."""
         loss = self._one_way(outputs)
         if not self.symmetric:
             return loss
@@ -104,7 +103,6 @@ class TripletLoss(Loss):
         )
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of triplets."""
         anchors, *others = (column[:, None] for column in outputs.columns)
         distances = self.distances(anchors, torch.cat(others, 1))
         return torch.relu(distances[:, :1] - distances[:, 1:] + self.margin).mean()
@@ -135,7 +133,6 @@ class ContrastiveLoss(Loss):
         self.margin = real_number("margin", margin, least=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of pairs."""
         labels = outputs.targets
         if not ((labels == 0) | (labels == 1)).all():
             raise InputError(
@@ -167,7 +164,6 @@ class CoSENTLoss(Loss):
         self.scale = real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of scored pairs."""
         logits, scores = self.scale * paired_cosines(*outputs.columns), outputs.targets
         wrong = (logits - logits[:, None]).masked_fill(scores[:, None] <= scores, -torch.inf)
         return torch.cat([logits.new_zeros(1), wrong.flatten()]).logsumexp(0)
@@ -186,7 +182,6 @@ class CosineMSELoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of scored pairs."""
         return functional.mse_loss(paired_cosines(*outputs.columns), outputs.targets)
 
 
@@ -204,11 +199,9 @@ class SoftmaxLoss(Loss):
 
     def __init__(self, dim: int, labels: int):
         super().__init__()
-        dim, labels = whole_number("dim", dim), whole_number("labels", labels, least=2)
         self.classifier = nn.Linear(3 * dim, labels)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of labelled pairs."""
         u, v = outputs.columns
         logits = self.classifier(torch.cat([u, v, (u - v).abs()], dim=1))
         return functional.cross_entropy(logits, outputs.targets)

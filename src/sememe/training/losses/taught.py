@@ -47,7 +47,6 @@ class MarginMSELoss(Loss):
         self.scale = None if scale is None else real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of taught triplets."""
         vectors, taught = torch.stack(outputs.columns, dim=1), outputs.targets
         if self.similarity == "cosine":
             vectors = unit(vectors)
@@ -88,7 +87,6 @@ class KLLoss(Loss):
         self.scale = real_number("scale", scale, above=0)
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of taught triplets."""
         anchors, *candidates = outputs.columns
         cosines = paired_cosines(anchors[:, None], torch.stack(candidates, dim=1))
         student = functional.log_softmax(self.scale * cosines, dim=1)
@@ -108,5 +106,4 @@ class VectorLoss(Loss):
     """
 
     def forward(self, outputs: Outputs) -> Tensor:
-        """The loss of taught texts."""
         return 1 - paired_cosines(outputs.columns[0], outputs.targets).mean()
