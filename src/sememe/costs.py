@@ -42,7 +42,8 @@ def duration(seconds: float) -> str:
         if seconds < most:
             return f"{seconds / length:.{int(unit == 'h')}f} {unit}"
     days = seconds / 86_400
-    return f"{days:.0f} days" if days < 730 else f"{days / 365.25:,.1f} years"
+    years = days / 365.25
+    return f"{days:.0f} days" if days < 730 else f"{years:,.{int(years < 10)}f} years"
 
 
 def byte_size(count: float) -> str:

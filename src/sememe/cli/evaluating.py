@@ -1,6 +1,7 @@
 """`sememe evaluate`: how good models are on your own labelled data."""
 
 import argparse
+import sys
 from functools import partial
 
 import sememe
@@ -49,5 +50,6 @@ def _run(options: argparse.Namespace) -> int:
     done = sememe.evaluate(**cli.arguments(options, sememe.evaluate))
     if folder is not None:
         done.save(folder)
+        print(f"{folder / _FILES[0]}: the report", file=sys.stderr)
     cli.show(options, done.summary(), done)
     return 0
