@@ -183,7 +183,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
 
 
 def test_texts_without_labels_need_a_task() -> None:
-    with pytest.raises(InputError, match="no labels.*--task search, cluster, pairs or classify"):
+    with pytest.raises(InputError, match=r"no labels.*--task search, cluster, pairs or classify"):
         select({"text": texts(20)[0]})
 
 

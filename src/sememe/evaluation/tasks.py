@@ -267,8 +267,8 @@ def _texts(rows: _Rows, kind: Kind, protocol: Literal["mteb"] | None) -> Task:
     elif kind == "classes":
         if protocol is not None:
             raise InputError(
-                f"{rows.name}: MTEB's protocol learns from the rows whose split is train, and there "
-                "are none: add them, or leave protocol (--protocol) out."
+                f"{rows.name}: MTEB's protocol learns from the rows whose split is train, and "
+                "there are none: add them, or leave protocol (--protocol) out."
             )
         counts = Counter(label for _, label in {*zip(items, labels, strict=True)})
         several = {label for label, count in counts.items() if count > 1}

@@ -77,7 +77,7 @@ function draw() {
   const chosen = points.find((point) => point.chosen);
   for (const point of new Set([...(chosen ? [chosen] : []), ...front])) { // a name wherever there is room for it
     const name = shape(svg, "text", { class: point.chosen ? "name strong" : "name" }, point.name);
-    const isPlaced = [[14, -10], [-14, -10], [14, 18], [-14, 18], [14, -26], [-14, -26], [14, 34], [-14, 34]].some(([aside, below]) => {
+    const isPlaced = [[14, -10], [-14, -10], [14, 18], [-14, 18], [14, -26], [-14, -26], [14, 34], [-14, 34], [14, -42], [14, 50]].some(([aside, below]) => {
       const at = { x: x(point.seconds) + aside, y: y(point.value) + below, "text-anchor": aside < 0 ? "end" : "start" };
       Object.entries(at).forEach(([key, value]) => name.setAttribute(key, value));
       const box = name.getBBox();

@@ -280,7 +280,7 @@ class Selection:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """All candidates, best first; those that were dropped behind those measured on all items."""
+        """All candidates, best first; those that were dropped come behind the others."""
         rows = [self._row(each) for each in self.candidates]
         scores = {row.name: row.quality.value if row.quality else row.prior for row in rows}
 
