@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
 from sememe.errors import CostWarning, InputError, SememeWarning, TableError
+from sememe.selection.verdict import code, command
 from sememe.tables import read_table, write_table
 
 GOOD, POOR = Topics(0.1), Topics(8.0)
@@ -55,6 +57,9 @@ def test_search_with_words_beside_and_a_cross_encoder_behind() -> None:
     assert kinds == {"bi-encoder", "words", "hybrid", "cascade"}
     assert result.metric == "nDCG@10"
     assert "of computing a day" in result.verdict
+    reranked = next(each for each in result.candidates if each.kind == "cascade")
+    assert "budget=20" in code(reranked, "search")
+    assert "--budget 20" in command(replace(reranked, model="m", cross="c"), "search")
     assert result.rows[-1].quality is not None
 
 
@@ -350,3 +355,11 @@ def test_the_command_prints_a_table_and_writes_the_report(
     assert main(["select", str(data), "--ask", "5"]) == 2
     assert "go together" in capsys.readouterr().err
     del default_model
+
+
+def test_groups_that_no_candidate_finds_are_said_to_be_none() -> None:
+    data = groups(220)
+    data["label"] = ["even" if len(text) % 2 == 0 else "odd" for text in data["text"]]
+    result = select(data, task="cluster")
+    assert "no candidate finds these groups" in result.verdict
+    assert "--task classify" in result.verdict

@@ -10,6 +10,7 @@ choose:     the cheapest of those that nothing tells from the best
 
 import os
 import platform
+import warnings
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -21,7 +22,7 @@ import numpy as np
 
 from sememe.costs import Speed
 from sememe.data.reading import Data, Roles
-from sememe.errors import InputError, SememeWarning, reason, warn
+from sememe.errors import InputError, SememeWarning, TruncationWarning, reason, warn
 from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
 from sememe.progress import progress_bar
@@ -136,9 +137,11 @@ def _speeds(
         try:
             key = (each.fingerprint, "speed", sample.work, *machine)
             kept = record.get(*key) if each.fingerprint else None
-            speeds[each.name] = (
-                Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", TruncationWarning)  # measuring them will say it
+                speeds[each.name] = (
+                    Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
+                )
             if each.fingerprint:
                 record.put(asdict(speeds[each.name]), *key)
         except Exception as error:  # a candidate of any library may fail in any way

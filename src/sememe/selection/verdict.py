@@ -12,6 +12,7 @@ from sememe.selection.candidates import Candidate
 from sememe.selection.measuring import POINT, SURE, compared
 from sememe.selection.prior import Work
 from sememe.selection.result import Selection
+from sememe.selection.systems import RERANKED
 
 _VERBS = {
     "search": "searching",
@@ -19,7 +20,7 @@ _VERBS = {
     "pairs": "finding pairs among",
     "classify": "classifying",
 }
-_NO_GROUPS = 0.05  # of V-measure: next to chance
+_NO_GROUPS = 0.1  # a V-measure that is surely below this is next to chance
 _OTHERS = 3  # candidates that the verdict compares the choice with
 
 
@@ -46,15 +47,17 @@ def _sentences(selection: Selection) -> Iterator[str]:
         is_part = measured.items < selection.labels
         of = f" (on {measured.items:,} of {selection.labels:,} items)" if is_part else ""
         figure = f"{selection.metric} {measured.interval().with_margin()}{of}, "
+    if measured is not None and work == "cluster" and measured.interval().high < _NO_GROUPS:
+        yield (
+            f"{title}, no candidate finds these groups: the texts are not about what the labels "
+            "say. Classify instead (--task classify), or train an encoder on the labels. "
+            f"The choice would be {name}: {figure}{', '.join(parts)}."
+        )
+        return
     yield f"{title}, take {name}: {figure}{', '.join(parts)}."
     if measured is None:
         yield from _by_jury(selection)
         return
-    if work == "cluster" and measured.interval().low <= _NO_GROUPS:
-        yield (
-            "None of them finds these groups: the texts are not about what these labels say. "
-            "Classify instead (task classify), or train an encoder by the labels."
-        )
     if len(selection.state.measured) == 1:
         yield "It is the only candidate."
         return
@@ -80,10 +83,11 @@ def _by_jury(selection: Selection) -> Iterator[str]:
     """What is known without a label."""
     prior = selection.prior
     assert prior is not None
-    yield f"Nothing is labelled: this order is the agreement with {_jury(selection)}."
+    yield f"Nothing is labelled, so a jury judges: {_jury(selection)}."
     if not prior.is_order:
-        yield "The jury is too small for more than that."
-    yield "The default model's own first place is by construction, and a better model may look worse."  # noqa: E501
+        yield "A jury that small says no more than which candidates agree with it."
+    best = "the default model" + " and a hybrid" * (selection.sample.work == "search")
+    yield f"By construction, {best} would come first, and a better model may look worse."
     families = {each.name: each.family for each in selection.candidates}
     ranked = sorted(selection.scores, key=lambda name: -selection.scores[name])
     rival = next((n for n in ranked if families[n] != families[selection.choice]), None)
@@ -207,7 +211,7 @@ def code(candidate: Candidate, work: Work) -> str:
     if candidate.size:
         return f"{encoder}\n{vectors.removeprefix(', ')}".replace("vectors=", "vectors = ")
     mode = {"words": ', mode="bm25"', "hybrid": ', mode="hybrid"'}.get(candidate.kind, "")
-    rerank = f", rerank={cross}" if candidate.cross else ""
+    rerank = f", rerank={cross}, budget={RERANKED}" if candidate.cross else ""
     return (
         f'{encoder}\nindex = sememe.Index.create("my-index", encoder)\n'
         f'index.add(texts); hits = index.search("a question"{mode}{rerank})'
@@ -238,7 +242,7 @@ def command(candidate: Candidate, work: Work) -> str:
         how = candidate.how or "probe"
         return f"sememe train classifier labelled.csv --how {how}{model} -o my-classifier"
     mode = {"words": " --mode bm25", "hybrid": " --mode hybrid"}.get(candidate.kind, "")
-    rerank = f" --rerank {cross}" if candidate.cross else ""
+    rerank = f" --rerank {cross} --budget {RERANKED}" if candidate.cross else ""
     return f"sememe index texts.csv{model} -o my-index && sememe search my-index{mode}{rerank}"
 
 
