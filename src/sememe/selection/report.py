@@ -63,8 +63,8 @@ def disagreements(selection: "Selection") -> tuple[list[str], str, list[dict[str
     Each item has its texts, the right answer ("" where there is none to show), and an answer of
     each candidate, marked by whether none is closer to the right one.
     """
-    names = _compared(selection)
     task = selection.sample.task
+    names = [] if task is None else _compared(selection)
     if task is None or len(names) < 2:
         return [], "", []
     answers = [selection.state.measured[name].values for name in names]

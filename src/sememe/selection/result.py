@@ -119,7 +119,8 @@ def projected(candidate: Candidate, work: str, speed: Speed, scale: Scale) -> Pr
 def broken_limit(cost: Projection, scale: Scale) -> str:
     """Which of the user's limits such a cost does not keep, "" if none."""
     if scale.latency is not None and cost.latency > scale.latency:
-        takes, allowed = (f"{1000 * each:.3g} ms" for each in (cost.latency, scale.latency))
+        times = (float(f"{1000 * each:.3g}") for each in (cost.latency, scale.latency))
+        takes, allowed = (f"{each:,g} ms" for each in times)
         return f"a call takes {takes}, where {allowed} are allowed"
     if scale.memory is not None and cost.memory > scale.memory:
         takes, allowed = byte_size(cost.memory), byte_size(scale.memory)

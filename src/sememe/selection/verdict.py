@@ -86,8 +86,8 @@ def _by_jury(selection: Selection) -> Iterator[str]:
     yield f"Nothing is labelled, so a jury judges: {_jury(selection)}."
     if not prior.is_order:
         yield "A jury that small says no more than which candidates agree with it."
-    best = "the default model" + " and a hybrid" * (selection.sample.work == "search")
-    yield f"By construction, {best} would come first, and a better model may look worse."
+    best = "The default model" + " and a hybrid" * (selection.sample.work == "search")
+    yield f"{best} would come first by construction, and a better model may look worse."
     families = {each.name: each.family for each in selection.candidates}
     ranked = sorted(selection.scores, key=lambda name: -selection.scores[name])
     rival = next((n for n in ranked if families[n] != families[selection.choice]), None)
