@@ -54,11 +54,12 @@ def test_a_model_that_is_nowhere_is_a_note_and_a_value(folder: Path, tiny: Tiny)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--data", "labelled.csv"], "measured as groups or classes: say which with --task groups"),
+        (["--data", "labelled.csv"], "say which, with --task groups or --task classes"),
         (["--data", "scored.csv", "--task", "triplets"], "do not make triplets"),
         (["--data", "scored.csv", "--split", "test"], 'no column "split"'),
         (["--data", "absent.csv"], "absent.csv"),
         (["--data", "labelled.csv", "--task", "trees"], "invalid choice: 'trees'"),
+        (["--data", "scored.csv", "--kind", "x"], "--kind x (sememe evaluate --help shows how)"),
     ],
 )
 def test_bad_input_is_one_line(folder: Path, tiny: Tiny, options: list[str], message: str) -> None:
@@ -73,4 +74,4 @@ def test_bad_input_is_one_line(folder: Path, tiny: Tiny, options: list[str], mes
 def test_no_model_at_all_is_an_error(folder: Path) -> None:
     done = sememe("evaluate", "no-such-model", "--data", folder / "scored.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "sememe: No model can be compared on " in done.stderr
+    assert "sememe: No model can be measured on " in done.stderr

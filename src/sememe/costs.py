@@ -34,15 +34,16 @@ def rate(work: str) -> float:
 def duration(seconds: float) -> str:
     """About how long, for people; a second at least.
 
-    >>> duration(0.2), duration(170), duration(9000), duration(3e8)
-    ('1 s', '3 min', '2.5 h', '9.5 years')
+    >>> duration(0.2), duration(170), duration(9000), duration(3e8), duration(3e10)
+    ('1 s', '3 min', '2.5 h', '9.5 years', '951 years')
     """
     seconds = max(seconds, 1.0)
     for unit, length, most in (("s", 1, 60), ("min", 60, 5400), ("h", 3600, 72 * 3600)):
         if seconds < most:
             return f"{seconds / length:.{int(unit == 'h')}f} {unit}"
     days = seconds / 86_400
-    return f"{days:.0f} days" if days < 730 else f"{days / 365.25:,.1f} years"
+    years = days / 365.25
+    return f"{days:.0f} days" if days < 730 else f"{years:,.{int(years < 10)}f} years"
 
 
 def byte_size(count: float) -> str:

@@ -137,8 +137,9 @@ def test_its_gradients_in_bf16_are_those_in_float32() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         projections = values.to(dtype, copy=True).requires_grad_()
         result, _ = _attention(
-            torch.nn.Module(), *projections, None, dropout=0.0, scaling=0.3, is_causal=False,
-            cu_seq_lens_q=torch.tensor([0, *LENGTHS]).cumsum(0).int(), max_length_q=max(LENGTHS),
+            torch.nn.Module(), projections[0], projections[1], projections[2],
+            dropout=0.0, scaling=0.3, is_causal=False, max_length_q=max(LENGTHS),
+            cu_seq_lens_q=torch.tensor([0, *LENGTHS]).cumsum(0).int(),
         )  # fmt: skip
         result.float().square().sum().backward()
         gradients.append(projections.grad.float())

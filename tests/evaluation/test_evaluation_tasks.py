@@ -81,7 +81,7 @@ def test_three_tables_are_retrieval_from_a_dict_or_a_folder(tmp_path: Path) -> N
 
 def test_texts_with_labels_are_two_kinds_and_the_user_says_which() -> None:
     columns = {"text": A, "label": LABELS}
-    with pytest.raises(TableError, match="measured as groups or classes: say which with --task"):
+    with pytest.raises(TableError, match="say which, with --task groups or --task classes"):
         load_task(columns)
     task = load_task(columns, task="groups")
     assert isinstance(task, TextTask)
@@ -158,10 +158,17 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "tables for another kind": (TABLES, {"task": "groups"}, "are retrieval, not groups"),
     "an option for other kinds": (
         {"sentence1": A, "sentence2": B, "score": SCORES}, {"protocol": "mteb"},
-        "protocol='mteb' is for classes; leave it out",
+        r"protocol \(--protocol\) is for classes, and the data is similarity: leave it out",
     ),
     "columns of tables": (
-        TABLES, {"columns": {"text": "title"}}, "is for tables with other columns; leave it out"
+        TABLES, {"columns": {"text": "title"}}, "is for a single table: leave it out"
+    ),
+    "each text its own label": (
+        {"text": A, "label": A}, {"task": "classes"}, "no label can be learned: no second text has"
+    ),
+    "MTEB's protocol without a split": (
+        {"text": A, "label": LABELS}, {"task": "classes", "protocol": "mteb"},
+        "learns from the rows whose split is train, and there are none",
     ),
     "one item": ({"anchor": ["a"], "positive": ["b"], "negative": ["c"]}, {}, "at least 2"),
     "no split": (
@@ -186,7 +193,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(name: str) -> None:
 
 def test_queries_without_a_relevant_document_are_left_out_and_counted() -> None:
     qrels = {**QRELS, "score": [0, *QRELS["score"][1:]]}
-    with pytest.warns(SememeWarning, match="1 of 24 queries have no relevant document"):
+    with pytest.warns(SememeWarning, match="without a relevant document are left out, 1 of 24"):
         task = load_task({**TABLES, "qrels": qrels})
     assert len(task) == N - 1
 
@@ -208,6 +215,8 @@ def test_labels_that_cannot_be_learned_are_counted() -> None:
     split, labels = ["train"] * 4 + ["test"] * 20, ["x", "y"] * 2 + ["x", "z"] * 10
     with pytest.warns(SememeWarning, match='1 label to measure on, such as "z", cannot be learned'):
         load_task({"text": A, "label": labels, "split": split}, task="classes", split="test")
+    with pytest.warns(SememeWarning, match='"w", cannot be learned: no second text has it'):
+        load_task({"text": A, "label": ["w", *LABELS[1:]]}, task="classes")
 
 
 def test_five_rows_are_measured_with_a_word() -> None:

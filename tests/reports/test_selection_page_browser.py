@@ -85,10 +85,22 @@ def test_a_point_says_what_it_is_to_the_pointer_and_to_the_keyboard(shown: Shown
     assert shown.page.locator(".reading").inner_text().startswith("cheap: ")
 
 
+def test_names_in_the_plot_cover_neither_each_other_nor_a_point(shown: Shown) -> None:
+    boxes = shown.page.locator(".plot text.name, .plot .dot").evaluate_all(
+        "all => all.map(each => each.getBBox()).map(b => [b.x, b.y, b.x + b.width, b.y + b.height])"
+    )
+    names = shown.page.locator(".plot text.name").all_text_contents()
+    assert {"dear", "cheap"} == {*names}
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        for x, y, end, low in boxes[:i]:
+            assert end <= left or right <= x or low <= top or bottom <= y
+
+
 def test_a_dozen_disagreements_are_shown_as_text(shown: Shown) -> None:
     rows = shown.page.locator("#examples tbody tr")
     assert rows.count() == 12
     assert EVIL in rows.first.inner_text()
+    assert "place of each pair" in shown.page.locator("#examples .note").inner_text()
     assert shown.page.locator("img").count() == 0
     assert shown.page.locator("#examples td.best").count() >= 12
 

@@ -70,6 +70,14 @@ def test_of_precisions_the_cheapest_goes_on() -> None:
     assert "as good" in state.alive
 
 
+def test_what_keeps_the_limits_is_dropped_for_nothing_else() -> None:
+    families = {name: name for name in SHARES}
+    names = ["best", "worse"]
+    assert "worse" in eliminate(names, measure, 4000, COSTS, families).dropped
+    state = eliminate(names, measure, 4000, COSTS, families, within={"worse"})
+    assert "worse" in state.alive
+
+
 def test_what_learns_from_the_items_is_measured_on_all_of_them_alone() -> None:
     sizes: list[int] = []
 

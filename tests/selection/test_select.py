@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
 from sememe.errors import CostWarning, InputError, SememeWarning, TableError
+from sememe.selection.verdict import code, command
 from sememe.tables import read_table, write_table
 
 GOOD, POOR = Topics(0.1), Topics(8.0)
@@ -43,6 +45,9 @@ def test_pairs_with_a_cross_encoder() -> None:
     assert {row.kind for row in result.rows} == {"bi-encoder", "cross-encoder"}
     assert "reads all" in result.verdict
     assert result.rows[-1].name == POOR.name
+    alone = select(pairs(240), GOOD)
+    assert alone.verdict.endswith("It is the only candidate.")
+    assert "on 64 of 240 items" in alone.verdict
 
 
 @pytest.mark.slow
@@ -52,6 +57,9 @@ def test_search_with_words_beside_and_a_cross_encoder_behind() -> None:
     assert kinds == {"bi-encoder", "words", "hybrid", "cascade"}
     assert result.metric == "nDCG@10"
     assert "of computing a day" in result.verdict
+    reranked = next(each for each in result.candidates if each.kind == "cascade")
+    assert "budget=20" in code(reranked, "search")
+    assert "--budget 20" in command(replace(reranked, model="m", cross="c"), "search")
     assert result.rows[-1].quality is not None
 
 
@@ -108,7 +116,7 @@ def test_it_is_all_in_json_and_in_a_frame() -> None:
 
 def test_limits_that_nobody_keeps_are_said() -> None:
     result = select(groups(220), task="classify", latency="0.000001ms")
-    with pytest.raises(InputError, match=r"no candidate keeps the limits \(.*a call takes"):
+    with pytest.raises(InputError, match=r"keeps the limits \(.* ms, where 1e-06 ms are allowed"):
         _ = result.choice
     assert "no candidate keeps the limits" in result.verdict
     assert result.to_dict()["choice"] is None
@@ -125,6 +133,18 @@ def test_limits_that_nobody_keeps_are_said() -> None:
 def test_a_scale_that_is_none_is_refused(options: Any, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         select(groups(220), task="classify", **options)
+
+
+def test_what_keeps_the_limits_is_not_dropped_for_what_does_not() -> None:
+    class Wide(Topics):
+        def encode(self, texts: list[str]) -> Any:
+            return super().encode(texts).repeat(10, axis=1)
+
+    wide = Wide(0.1, "wide")
+    result = select(pairs(240), POOR, wide, texts=1_000_000, memory="100MB")
+    assert result.choice == POOR.name
+    assert "points better" in result.verdict
+    assert ", but it takes 320 MB of memory, where 100 MB are allowed" in result.verdict
 
 
 # ---- Bad input: one clear line each. ----
@@ -155,7 +175,7 @@ def test_contradicting_labels_are_counted() -> None:
 
 
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
-    with pytest.warns(SememeWarning, match="is not measured: "):
+    with pytest.warns(SememeWarning, match="Not measured: .*broken: the weights are gone"):
         result = select(groups(220), GOOD, Broken(), "no-such/model-here", task="classify")
     notes = {row.name: row.note for row in result.rows}
     assert notes["broken"] == "the weights are gone"
@@ -168,7 +188,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
 
 
 def test_texts_without_labels_need_a_task() -> None:
-    with pytest.raises(InputError, match=r"no labels.*task= search, cluster, pairs or classify"):
+    with pytest.raises(InputError, match=r"no labels.*--task search, cluster, pairs or classify"):
         select({"text": texts(20)[0]})
 
 
@@ -181,7 +201,7 @@ def test_labels_of_another_work_are_refused() -> None:
     ("options", "problem"),
     [
         ({"columns": {"text": "foo"}, "task": "cluster"}, 'no column "foo"'),
-        ({}, "text and label, which are for groups or for classes.*cluster or classify"),
+        ({}, "text and label.*say which, with --task cluster or --task classify"),
         ({"task": "pairs"}, "text and label, which are for groups or for classes"),
         ({"task": "cluster", "train": True}, "tunes encoders on pairs, triplets and classes"),
     ],
@@ -271,13 +291,17 @@ def test_a_kill_loses_no_measurement(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
-def test_without_labels_a_jury_orders_the_candidates(task: Any, default_model: str) -> None:
+def test_without_labels_a_jury_orders_the_candidates(
+    task: Any, default_model: str, tmp_path: Path
+) -> None:
     del default_model
     result = select({"text": texts(150)[0]}, task=task)
     assert result.labels == 0
     assert result.prior.jury[0] == "default"
     assert result.prior.values[GOOD.name] > result.prior.values[POOR.name]
     assert "by construction" in result.verdict
+    result.save(tmp_path / "report.html")
+    assert result.choice in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -301,7 +325,7 @@ def test_answers_to_questions_count(task: Any, tmp_path: Path, default_model: st
     assert result.sample.work == task
     if task in ("search", "pairs"):
         assert result.sample.weights is not None
-    assert len(result.sample.texts) >= 20
+    assert len(result.sample.texts) == 150
 
 
 def test_an_empty_answer_is_refused(tmp_path: Path) -> None:
@@ -335,3 +359,11 @@ def test_the_command_prints_a_table_and_writes_the_report(
     assert main(["select", str(data), "--ask", "5"]) == 2
     assert "go together" in capsys.readouterr().err
     del default_model
+
+
+def test_groups_that_no_candidate_finds_are_said_to_be_none() -> None:
+    data = groups(220)
+    data["label"] = ["even" if len(text) % 2 == 0 else "odd" for text in data["text"]]
+    result = select(data, task="cluster")
+    assert "no candidate finds these groups" in result.verdict
+    assert "--task classify" in result.verdict

@@ -1,5 +1,6 @@
 """Ways of using models: words as an index has them, fusion, reranking, teaching, tuning."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_a_cross_encoder_reorders_the_first_twenty() -> None:
     assert set(places[0, :20].tolist()) == set(before[0, :20].tolist())
     is_tea = [topics[place] == "tea" for place in places[0, :20]]
     assert is_tea == sorted(is_tea, reverse=True)
+
+
+def test_the_pairs_of_all_queries_are_read_in_one_call() -> None:
+    calls: list[int] = []
+
+    class Counting(Overlap):
+        def score(self, pairs: Sequence[tuple[str, str]]) -> Any:
+            calls.append(len(pairs))
+            return super().score(pairs)
+
+    found, _ = texts(60)
+    system = Reranked("reranked", EncoderSystem(Topics(2.0)), ScorerSystem(Counting()))
+    system.rank(["tea cup", "train track", "sun snow"], found, 40)
+    assert calls == [60]
 
 
 def test_components_are_cut_and_scaled() -> None:

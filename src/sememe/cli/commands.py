@@ -55,7 +55,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command, with what runs it as `run`; SystemExit where they are wrong."""
     parser = Parser(prog="sememe", description="Sentence encoders on the machine you have.")
     parser.add_argument("--version", action="version", version=f"sememe {sememe.__version__}")
-    parser.set_defaults(run=lambda _: show_help(parser))
+    parser.set_defaults(run=lambda _: show_help(parser), parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in _MODULES:
         import_module(f"sememe.cli.{name}").add_commands(commands)
@@ -65,5 +65,5 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         words = [*([] if options.query is None else [options.query]), *rest]
         options.query, rest = " ".join(words) if words else None, []
     if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options

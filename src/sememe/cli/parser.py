@@ -43,7 +43,7 @@ def add_command(
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.split("\n")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 

@@ -21,15 +21,15 @@ def add_commands(commands: cli.Commands) -> None:
     parser = cli.add_command(
         commands, "select", _run,
         summary="find the right encoder for your data and machine, by measuring",
-        description="Measure every encoder that is here on a labelled sample (50 rows are enough "
-        "to start), and say which is the right tool at your scale, with its reasons. Without "
-        "labels a fixed jury orders them. Interrupted, the same command resumes: measurements "
-        "are kept.",
+        description="Measure every encoder on this machine on a labelled sample (50 rows are "
+        "enough to start), and say which is the right tool at your scale, and why. Without "
+        "labels, a fixed jury orders them. Measurements are kept: interrupted, the same command "
+        "resumes where it stopped.",
         examples=_EXAMPLES,
     )
     add = partial(cli.option, parser)
     add("DATA", "labelled pairs, scored pairs, triplets or texts; a folder with the tables corpus, "
-        "queries, qrels; or texts without labels, with --task")
+        "queries and qrels; or, with --task, texts without labels")
     add("--task", "what it is for, where the columns do not say it",
         choices=("search", "cluster", "pairs", "classify"))
     cli.add_roles(parser)
@@ -37,17 +37,17 @@ def add_commands(commands: cli.Commands) -> None:
         action="extend", default=[])
     add("--only", "no candidates but those of --model", dest="installed", action="store_false")
     add("--train", "for pairs, triplets and classes, tune encoders too: minutes each")
-    add("--queries FILE", "for search without labels, real queries")
+    add("--queries FILE", "real queries, for search without labels")
     add("--texts N", "how many texts there will be (default: as many as in DATA)",
         type=cli.whole_number)
     add("--queries-per-day N", "how many queries a day an index will answer", type=cli.whole_number)
-    add("--latency T", "the longest that a call may take, as 50ms")
-    add("--memory S", "the most memory, as 2GB")
-    add("--ask N", "write to -o what is most worth labelling: so many queries, texts or pairs",
+    add("--latency T", "the longest that a call may take, such as 50ms")
+    add("--memory S", "the most memory it may take, such as 2GB")
+    add("--ask N", "write the N queries, texts or pairs that are most worth labelling to -o",
         type=cli.whole_number)
     add("-o --output FILE", "the table that --ask writes")
     add("--labels FILE", "what --ask wrote, filled in")
-    add("--report HTML", "write the report, one HTML file")
+    add("--report HTML", "write a report, one HTML file that opens offline")
     cli.add_json(parser, "everything that was measured")
 # fmt: on
 

@@ -86,7 +86,7 @@ def evaluate(
             failures[name] = f"{kind}{error}"
     problems = [f"{name} is not measured: {why}" for name, why in failures.items()]
     if not answers:
-        raise InputError(f"No model can be compared on {measured.name}: {' '.join(problems)}")
+        raise InputError(f"No model can be measured on {measured.name}: {'; '.join(problems)}")
     for problem in problems:
         warn(problem, SememeWarning)
     return _compared(measured, answers, seconds, failures)

@@ -37,14 +37,16 @@ class Interval:
 
         >>> Interval(0.812, 0.803, 0.821).with_range()
         '81.2 (80.3 to 82.1)'
+        >>> Interval(-1e-9, -1e-4, 0.01).with_range()
+        '0.0 (0.0 to 1.0)'
         """
-        span = f" ({100 * self.low:.1f} to {100 * self.high:.1f})" if self.low == self.low else ""
-        return f"{100 * self.value:.1f}{span}"
+        span = f" ({100 * self.low:z.1f} to {100 * self.high:z.1f})" if self.low == self.low else ""
+        return f"{100 * self.value:z.1f}{span}"
 
     def with_margin(self) -> str:
         """In points with half the interval, "81.2 ± 0.9", or "81.2" where there is none."""
         margin = f" ± {50 * (self.high - self.low):.1f}" if self.low == self.low else ""
-        return f"{100 * self.value:.1f}{margin}"
+        return f"{100 * self.value:z.1f}{margin}"
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,8 @@ def check_answered(answered: int, total: int, file: str) -> None:
         raise InputError(f"{file}: none of {total:,} queries has a relevant document.")
     if answered < total:
         warn(
-            f"{file}: {total - answered:,} of {total:,} queries have no relevant document, and are "
-            "left out.",
+            f"{file}: queries without a relevant document are left out, {total - answered:,} of "
+            f"{total:,}.",
             SememeWarning,
         )
 

@@ -96,9 +96,10 @@ class Evaluation:
     def verdict(self) -> str:
         """Which model is best, and which cannot be told from it, in words."""
         best, *equals = self.leaders
-        main, alone = self.rows[0].main, len(self.rows) == 1
+        main = self.rows[0].main
+        is_highest = len(self.rows) > 1 and main.value > self.rows[1].main.value
         sentences = [
-            f"{best}: {self.metric} {main.with_range()}{'' if alone else ', the highest'}."
+            f"{best}: {self.metric} {main.with_range()}{', the highest' if is_highest else ''}."
         ]
         if equals:
             items = counted(self.items, "item")

@@ -1,6 +1,7 @@
 """Labelled data from anywhere as a task, by the names of its columns or of its three tables."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -86,6 +87,11 @@ def load_task(
     if tables := find_tables(data, split):
         if task not in (None, "retrieval"):
             raise InputError(f"The tables corpus, queries and qrels are retrieval, not {task}.")
+        if columns is not None:
+            raise InputError(
+                "columns (--columns) is for a single table: leave it out, and name the columns of "
+                "corpus, queries and qrels as BEIR does."
+            )
         loaded = read_judgements(tables, split)
     else:
         kind, rows = _read(data, task, columns, split)
@@ -94,12 +100,14 @@ def load_task(
         else:
             loaded = _several_texts(rows, kind, positive)
     for name, value, kinds in (
-        ("columns", columns if tables else None, "tables with other columns"),
-        ("positive", positive if loaded.kind not in ("pairs", "reranking") else None, "pairs"),
-        ("protocol", protocol if loaded.kind != "classes" else None, "classes"),
+        ("positive", positive, ("pairs", "reranking")),
+        ("protocol", protocol, ("classes",)),
     ):
-        if value is not None:
-            raise InputError(f"{name}={shown(value)} is for {kinds}; leave it out for these data.")
+        if value is not None and loaded.kind not in kinds:
+            raise InputError(
+                f"{name} (--{name}) is for {' and '.join(kinds)}, and {loaded.name} is "
+                f"{loaded.kind}: leave it out."
+            )
     if len(loaded) < 2:
         raise InputError(f"{loaded.name}: {len(loaded)} items to measure on; give at least 2.")
     if len(loaded) < _FEW:
@@ -247,22 +255,39 @@ def _gold(
 
 def _texts(rows: _Rows, kind: Kind, protocol: Literal["mteb"] | None) -> Task:
     """Texts with labels, and those to learn from, if there are some."""
-    texts = rows.texts("text")
-    labels, names = rows.labels(texts)
+    items = [text for (text,) in rows.texts("text")]
+    labels, names = rows.labels([(text,) for text in items])
     learning = None
     if kind == "classes" and len(rows.train):
         train_texts = [text for (text,) in checks.read_texts(rows.train, [rows.roles["text"]])]
         learned = list(checks.read_labels(rows.train, rows.roles["label"][0]))
-        if missing := sorted({*labels} - {*learned}):
-            warn(
-                f"{rows.name}: {counted(len(missing), 'label')} to measure on, such as "
-                f'"{missing[0]}", cannot be learned: no row of the split train has it.',
-                SememeWarning,
-            )
+        _check_learnable(labels, {*learned}, rows.name, "no row of the split train")
         names = tuple(sorted({*names, *learned}))
         learning = train_texts, _numbers(learned, names)
-    items = [text for (text,) in texts]
+    elif kind == "classes":
+        if protocol is not None:
+            raise InputError(
+                f"{rows.name}: MTEB's protocol learns from the rows whose split is train, and "
+                "there are none: add them, or leave protocol (--protocol) out."
+            )
+        counts = Counter(label for _, label in {*zip(items, labels, strict=True)})
+        several = {label for label, count in counts.items() if count > 1}
+        _check_learnable(labels, several, rows.name, "no second text")
     return TextTask(kind, rows.name, items, _numbers(labels, names), names, learning, protocol)
+
+
+def _check_learnable(labels: Sequence[str], known: set[str], name: str, lack: str) -> None:
+    """Warn of labels that cannot be learned; InputError where that is all of them."""
+    missing = sorted({*labels} - known)
+    if not missing:
+        return
+    if not known & {*labels}:
+        raise InputError(f"{name}: no label can be learned: {lack} has it; give more of each.")
+    warn(
+        f"{name}: {counted(len(missing), 'label')} to measure on, such as "
+        f'"{missing[0]}", cannot be learned: {lack} has it.',
+        SememeWarning,
+    )
 
 
 def _numbers(labels: Sequence[str], names: Sequence[str]) -> Array:
@@ -317,6 +342,6 @@ def _kind(words: set[str], names: Sequence[str], file: str, task: Kind | None) -
     if len(kinds) > 1:
         raise TableError(
             f"{file} has the columns {columns}, which can be measured as {' or '.join(kinds)}: say "
-            f'which with --task {kinds[0]} (in Python, task="{kinds[0]}").'
+            f'which, with --task {" or --task ".join(kinds)} (in Python, task="{kinds[0]}").'
         )
     return kinds[0]

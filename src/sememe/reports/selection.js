@@ -10,11 +10,14 @@ function shape(parent, tag, attributes, text = "") {
   return made;
 }
 
-const UNITS = [["years", 31557600], ["days", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+const UNITS = [["year", 31557600], ["day", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 function duration(seconds) {
   const [unit, length] = UNITS.find(([, least]) => seconds >= least) ?? ["ms", 1e-3];
-  return `${Number((seconds / length).toPrecision(2)).toLocaleString("en")} ${unit}`;
+  const count = Number((seconds / length).toPrecision(2));
+  return `${count.toLocaleString("en")} ${unit}${["year", "day"].includes(unit) && count !== 1 ? "s" : ""}`;
 }
+// Round times, about ten times as long as the one before.
+const TICKS = [1e-3, 0.01, 0.1, 1, 10, 60, 600, 3600, 36000, 86400, 864000, 8640000, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((power) => 31557600 * 10 ** power)];
 
 $("headline").textContent = data.headline;
 $("summary").textContent = data.summary;
@@ -35,7 +38,9 @@ function draw() {
   const svg = shape(plot, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${data.metric} against time` });
   const logs = points.map(({ seconds }) => Math.log10(seconds));
   const ends = points.flatMap(({ value, low, high }) => [low ?? value, high ?? value]);
-  const [left, right] = [Math.floor(Math.min(...logs) - 0.1), Math.ceil(Math.max(...logs) + 0.1)];
+  const [least, most] = [Math.min(...logs), Math.max(...logs)];
+  const room = Math.max(0.3, (most - least) / 15);
+  const [left, right] = [least - room, most + room];
   const [bottom, top] = [Math.max(Math.min(...ends) - 1, Math.min(...points.map(({ value }) => value)) - 20), Math.min(Math.max(...ends) + 1, 101)];
   const across = width - margin.left - margin.right;
   const down = height - margin.top - margin.bottom;
@@ -46,10 +51,12 @@ function draw() {
     shape(svg, "path", { class: "grid", d: `M${margin.left} ${y(value)}h${across}` });
     shape(svg, "text", { x: margin.left - 8, y: y(value) + 4, "text-anchor": "end" }, value);
   }
-  const every = Math.ceil((right - left) / Math.max(1, across / 70));
-  for (let power = left; power <= right; power += every) {
-    shape(svg, "path", { class: "grid", d: `M${x(10 ** power)} ${margin.top}v${down}` });
-    shape(svg, "text", { x: x(10 ** power), y: height - 6, "text-anchor": "middle" }, duration(10 ** power));
+  let last = -Infinity;
+  for (const seconds of TICKS.filter((each) => x(each) >= margin.left && x(each) <= width - margin.right)) {
+    if (x(seconds) < last + 75) continue;
+    last = x(seconds);
+    shape(svg, "path", { class: "grid", d: `M${last} ${margin.top}v${down}` });
+    shape(svg, "text", { x: Math.min(last, width - 34), y: height - 6, "text-anchor": "middle" }, duration(seconds));
   }
   const front = points.filter((point) => point.front).sort((a, b) => a.seconds - b.seconds);
   if (front.length > 1) {
@@ -60,16 +67,25 @@ function draw() {
     if (point.low !== null) shape(svg, "path", { class: "interval", d: `M${cx} ${y(point.low)}V${y(point.high)}` });
     if (point.chosen) shape(svg, "circle", { class: "ring", r: 10, cx, cy });
     const dot = shape(svg, "circle", { class: `dot${point.front ? " on" : ""}`, r: 5, cx, cy, tabindex: 0, role: "img", "aria-label": tell(point) });
+    shape(dot, "title", {}, tell(point));
     for (const event of ["pointerenter", "pointerdown", "focus"]) {
       dot.addEventListener(event, () => { reading.textContent = tell(point); });
     }
   }
+  const taken = points.map((point) => ({ x: x(point.seconds) - 8, y: y(point.value) - 8, width: 16, height: 16 }));
+  const isFree = (box) => box.x >= margin.left && box.x + box.width <= width && taken.every((other) => box.x > other.x + other.width || other.x > box.x + box.width || box.y > other.y + other.height || other.y > box.y + box.height);
   const chosen = points.find((point) => point.chosen);
-  if (chosen) {
-    const end = x(chosen.seconds) > width / 2;
-    shape(svg, "text", { class: "strong", x: x(chosen.seconds) + (end ? -14 : 14), y: y(chosen.value) - 10, "text-anchor": end ? "end" : "start" }, chosen.name);
-    if (!reading.textContent) reading.textContent = tell(chosen);
+  for (const point of new Set([...(chosen ? [chosen] : []), ...front])) { // a name wherever there is room for it
+    const name = shape(svg, "text", { class: point.chosen ? "name strong" : "name" }, point.name);
+    const isPlaced = [[14, -10], [-14, -10], [14, 18], [-14, 18], [14, -26], [-14, -26], [14, 34], [-14, 34], [14, -42], [14, 50]].some(([aside, below]) => {
+      const at = { x: x(point.seconds) + aside, y: y(point.value) + below, "text-anchor": aside < 0 ? "end" : "start" };
+      Object.entries(at).forEach(([key, value]) => name.setAttribute(key, value));
+      const box = name.getBBox();
+      return isFree(box) && taken.push(box);
+    });
+    if (!isPlaced) name.remove();
   }
+  if (chosen && !reading.textContent) reading.textContent = tell(chosen);
 }
 if (points.length) {
   draw();
@@ -94,5 +110,6 @@ const [head, ...lines] = data.table;
 fill("candidates", head, lines).forEach((row, i) => row.classList.toggle("chosen", lines[i].at(-1).startsWith("chosen")));
 const { examples } = data;
 $("examples").hidden = !examples.length;
+$("examples").querySelector(".note").textContent = data.meaning;
 fill("examples", ["", "right", ...data.compared], examples.map(({ texts, right, answers }) => [texts, right, ...answers]))
   .forEach((row, i) => examples[i].best.forEach((best, at) => row.cells[at + 2].classList.toggle("best", best)));

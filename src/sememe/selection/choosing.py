@@ -10,7 +10,8 @@ choose:     the cheapest of those that nothing tells from the best
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
 from hashlib import blake2b
@@ -21,15 +22,15 @@ import numpy as np
 
 from sememe.costs import Speed
 from sememe.data.reading import Data, Roles
-from sememe.errors import InputError, SememeWarning, reason, warn
+from sememe.errors import InputError, SememeWarning, TruncationWarning, reason, warn
 from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
 from sememe.progress import progress_bar
 from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
 from sememe.selection.jury import ask_jury
-from sememe.selection.measuring import Record, Round, eliminate
+from sememe.selection.measuring import Record, Round, by_reason, eliminate
 from sememe.selection.prior import NO_WEIGHT, Prior, Work
-from sememe.selection.result import Scale, Selection, projected
+from sememe.selection.result import Scale, Selection, broken_limit, projected
 from sememe.selection.sample import Sample, read_sample
 from sememe.selection.systems import Words
 from sememe.selection.tuning import check_trainable, warn_of_trainings
@@ -101,8 +102,8 @@ def select(
     if train:
         warn_of_trainings(sample.task, candidates)
     if not candidates:
-        why = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
-        raise InputError(f"there is no candidate ({why or 'no model is installed'}): name one.")
+        why = by_reason(failures) or "no model is named" + " or installed" * installed
+        raise InputError(f"there is no candidate ({why}): name one with --model (models=[...]).")
     prior = None
     if sample.task is None or len(sample.task) < NO_WEIGHT:
         prior = ask_jury(sample, candidates, pool, failures)
@@ -115,10 +116,11 @@ def select(
             if each.name in speeds
         }
         costs = {name: each.seconds for name, each in projections.items()}
-        state = _measured(sample, candidates, prior, costs, record, progress)
+        within = {name for name, each in projections.items() if not broken_limit(each, scale)}
+        state = _measured(sample, candidates, prior, costs, within, record, progress)
         failures |= state.failures
-    for name, problem in failures.items():
-        warn(f"{name} is not measured: {problem}", SememeWarning)
+    if failures:
+        warn(f"Not measured: {by_reason(failures)}", SememeWarning)
     return Selection(sample, scale, candidates, state, prior, speeds, failures)
 
 
@@ -135,16 +137,17 @@ def _speeds(
         try:
             key = (each.fingerprint, "speed", sample.work, *machine)
             kept = record.get(*key) if each.fingerprint else None
-            speeds[each.name] = (
-                Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", TruncationWarning)  # measuring them will say it
+                speeds[each.name] = (
+                    Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
+                )
             if each.fingerprint:
                 record.put(asdict(speeds[each.name]), *key)
         except Exception as error:  # a candidate of any library may fail in any way
             failures[each.name] = reason(error)
     if not speeds:
-        why = "; ".join(f"{name}: {problem}" for name, problem in failures.items())
-        raise InputError(f"no candidate could be measured ({why}).")
+        raise InputError(f"no candidate could be measured ({by_reason(failures)}).")
     return speeds
 
 
@@ -156,6 +159,7 @@ def _measured(
     candidates: Sequence[Candidate],
     prior: Prior | None,
     costs: Mapping[str, float],
+    within: Container[str],
     record: Record,
     progress: bool | None,
 ) -> Round:
@@ -187,6 +191,7 @@ def _measured(
             {name: each.family for name, each in by_name.items()},
             may_stop=not isinstance(task, RetrievalTask),  # its first rounds have fewer documents
             late={name for name, each in by_name.items() if each.how},
+            within=within,
         )
 
 

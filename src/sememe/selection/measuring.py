@@ -83,6 +83,7 @@ def eliminate(
     families: Mapping[str, str],
     may_stop: bool = True,
     late: Container[str] = (),
+    within: Container[str] = (),
 ) -> Round:
     """Measure candidates on more and more items, and drop those that more would not save.
 
@@ -94,6 +95,8 @@ def eliminate(
         families: candidates of one family differ in precision alone.
         may_stop: whether to stop before all items where more would not change the choice.
         late: candidates that are measured once, on all items: those that learn from them.
+        within: candidates that keep the user's limits, which are dropped for no other than these;
+            empty where there are no limits, or none keeps them.
 
     Raises:
         InputError: no candidate could be measured.
@@ -114,13 +117,24 @@ def eliminate(
                 state.measured.pop(name, None)
                 state.failures[name] = reason(error)
         if not state.alive and len(state.failures) == len(names):
-            problems = "; ".join(f"{name}: {why}" for name, why in state.failures.items())
-            raise InputError(f"no candidate could be measured ({problems}).")
+            raise InputError(f"no candidate could be measured ({by_reason(state.failures)}).")
         # Once all items are measured, a precision that was measured too is shown as good.
-        _drop(state, costs, families if size < items else {}, confidence)
-        if may_stop and _is_decided(state, families, confidence):
+        _drop(state, costs, families if size < items else {}, confidence, within)
+        if may_stop and _is_decided(state, families, confidence, within):
             break
     return state
+
+
+def by_reason(failures: Mapping[str, str]) -> str:
+    """Why candidates failed, each reason once behind the names of those that have it.
+
+    >>> by_reason({"a": "no file", "b": "no memory", "c": "no file"})
+    'a and c: no file; b: no memory'
+    """
+    names: dict[str, list[str]] = {}
+    for name, why in failures.items():
+        names.setdefault(why, []).append(name)
+    return "; ".join(f"{' and '.join(each)}: {why}" for why, each in names.items())
 
 
 def worth(cost: float, other: float) -> float:
@@ -138,16 +152,19 @@ def compared(first: Measurement, second: Measurement, confidence: float) -> Comp
 
 
 def _drop(
-    state: Round, costs: Mapping[str, float], families: Mapping[str, str], confidence: float
+    state: Round,
+    costs: Mapping[str, float],
+    families: Mapping[str, str],
+    confidence: float,
+    within: Container[str],
 ) -> None:
-    alive = state.alive
-    best = max(alive, key=lambda name: state.measured[name].value)
-
     def is_dearer_precision(name: str, other: str) -> bool:
         return costs[other] < costs[name] and families.get(name, name) == families.get(other)
 
-    for name in sorted(alive, key=lambda name: -costs[name]):
+    for name in sorted(state.alive, key=lambda name: -costs[name]):
         this = state.measured[name]
+        rivals = [each for each in state.alive if each in within or name not in within]
+        best = max(rivals, key=lambda name: state.measured[name].value)
 
         def is_beaten_by(other: str, name: str = name, this: Measurement = this) -> bool:
             if other == name or costs[other] > costs[name]:
@@ -159,7 +176,7 @@ def _drop(
 
         if compared(this, state.measured[best], confidence).high < -HOPELESS:
             why = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
-        elif (other := next(filter(is_beaten_by, state.alive), None)) is not None:
+        elif (other := next(filter(is_beaten_by, rivals), None)) is not None:
             much = "no" if is_dearer_precision(name, other) else "surely not enough"
             price = "less" if costs[other] < costs[name] else "no more"
             why = f"{much} better than {other}, which costs {price}"
@@ -169,9 +186,11 @@ def _drop(
         state.losses[name] = compared(this, state.measured[best], 0.95)
 
 
-def _is_decided(state: Round, families: Mapping[str, str], confidence: float) -> bool:
+def _is_decided(
+    state: Round, families: Mapping[str, str], confidence: float, within: Container[str]
+) -> bool:
     """Whether each candidate left is within a point of the best, surely, or of its family."""
-    alive = state.alive
+    alive = [name for name in state.alive if name in within] or state.alive
     best = max(alive, key=lambda name: state.measured[name].value)
     return all(
         families[name] == families[best]

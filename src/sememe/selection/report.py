@@ -21,7 +21,7 @@ _LONGEST = 300
 
 def write_report(selection: "Selection", path: str | os.PathLike[str]) -> None:
     """Write one HTML file that opens offline; TableError where it cannot be written."""
-    names, examples = disagreements(selection)
+    names, meaning, examples = disagreements(selection)
     has_choice = bool(selection.equals)
     choice = next(
         (row for row in selection.rows if has_choice and row.name == selection.choice), None
@@ -50,29 +50,35 @@ def write_report(selection: "Selection", path: str | os.PathLike[str]) -> None:
         ],
         "table": table(selection),
         "compared": names,
+        "meaning": meaning,
         "examples": examples,
     }
     title = f"Which encoder for {selection.sample.name}"
     write_page(path, "selection", ("selection.js",), title, page)
 
 
-def disagreements(selection: "Selection") -> tuple[list[str], list[dict[str, Any]]]:
-    """The names of the best candidates of some families, and the items they differ on most.
+def disagreements(selection: "Selection") -> tuple[list[str], str, list[dict[str, Any]]]:
+    """The best candidates of some families, what their answers mean, and what they differ on most.
 
     Each item has its texts, the right answer ("" where there is none to show), and an answer of
-    each candidate, marked by whether it is right (None where that is a matter of degree).
+    each candidate, marked by whether none is closer to the right one.
     """
-    names = _compared(selection)
     task = selection.sample.task
+    names = [] if task is None else _compared(selection)
     if task is None or len(names) < 2:
-        return [], []
+        return [], "", []
     answers = [selection.state.measured[name].values for name in names]
     shown: tuple[Callable[[int], Sequence[str]], Callable[[int], str], list[list[str]], Any]
     if isinstance(task, TextTask):
+        meaning = "The label that each candidate gives."
+        if task.kind == "groups":
+            meaning = "The label that most texts of its group have."
         shown = _labels(task, answers)
     elif isinstance(task, PairTask):
+        meaning = "The place of each pair among all, the most similar first; right: its label."
         shown = _places(task, answers)
     else:
+        meaning = f"{selection.metric} of each item, times 100."
         queries = task.queries if isinstance(task, RetrievalTask) else task.texts()
         values = [[f"{100 * value:.0f}" for value in each] for each in answers]
         shown = (lambda i: [queries[i]]), (lambda _: ""), values, np.array(answers)
@@ -88,16 +94,19 @@ def disagreements(selection: "Selection") -> tuple[list[str], list[dict[str, Any
         }
         for i in order
     ]
-    return names, examples
+    return names, f"{meaning} ▲: the best answer.", examples
 
 
 def _compared(selection: "Selection") -> list[str]:
     families = {each.name: each.family for each in selection.candidates}
     best: dict[str, str] = {}
-    alive = sorted(selection.state.alive, key=lambda name: -selection.state.measured[name].value)
+    measured = selection.state.measured
+    alive = sorted(selection.state.alive, key=lambda name: -measured[name].value)
     choice = [selection.choice] * bool(selection.equals)
     for name in [*choice, *alive]:
-        best.setdefault(families[name], name)
+        values = measured[name].values
+        if not any(np.array_equal(values, measured[other].values) for other in best.values()):
+            best.setdefault(families[name], name)
     return list(best.values())[:_COMPARED]
 
 

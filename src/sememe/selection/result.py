@@ -116,6 +116,18 @@ def projected(candidate: Candidate, work: str, speed: Speed, scale: Scale) -> Pr
     return Projection(seconds, latency, daily, speed.bytes + _COPIES[work] * n * speed.dim * 4)
 
 
+def broken_limit(cost: Projection, scale: Scale) -> str:
+    """Which of the user's limits such a cost does not keep, "" if none."""
+    if scale.latency is not None and cost.latency > scale.latency:
+        times = (float(f"{1000 * each:.3g}") for each in (cost.latency, scale.latency))
+        takes, allowed = (f"{each:,g} ms" for each in times)
+        return f"a call takes {takes}, where {allowed} are allowed"
+    if scale.memory is not None and cost.memory > scale.memory:
+        takes, allowed = byte_size(cost.memory), byte_size(scale.memory)
+        return f"it takes {takes} of memory, where {allowed} are allowed"
+    return ""
+
+
 @dataclass(frozen=True)
 class Row:
     """A candidate as the table shows it; what is not known is None.
@@ -198,12 +210,7 @@ class Selection:
 
     def problem(self, name: str) -> str:
         """Which of the user's limits a candidate does not keep, "" if none."""
-        cost, scale = self.projections[name], self.scale
-        if scale.latency is not None and cost.latency > scale.latency:
-            return f"a call takes {1000 * cost.latency:.0f} ms, and {1000 * scale.latency:.0f} are allowed"  # noqa: E501
-        if scale.memory is not None and cost.memory > scale.memory:
-            return f"it takes {byte_size(cost.memory)}, and {byte_size(scale.memory)} are allowed"
-        return ""
+        return broken_limit(self.projections[name], self.scale)
 
     @cached_property
     def equals(self) -> list[str]:
@@ -274,10 +281,16 @@ class Selection:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """All candidates, best first."""
+        """All candidates, best first; those that were dropped come behind the others."""
         rows = [self._row(each) for each in self.candidates]
         scores = {row.name: row.quality.value if row.quality else row.prior for row in rows}
-        return sorted(rows, key=lambda row: (row.quality is None, -(scores[row.name] or -np.inf)))
+
+        def order(row: Row) -> tuple[bool, bool, float]:
+            score = scores[row.name]
+            is_dropped = row.name in self.state.dropped
+            return row.quality is None, is_dropped, np.inf if score is None else -score
+
+        return sorted(rows, key=order)
 
     def _row(self, candidate: Candidate) -> Row:
         name = candidate.name

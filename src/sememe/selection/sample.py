@@ -97,13 +97,14 @@ def read_sample(
         return _judged(base, answers)
     if labelled is None and answers is None:
         return _unlabelled(table, work, roles, queries)
+    further = [] if labelled is not None else _texts(table, roles)
     if answers is not None:
         labelled, roles = _joined(labelled, answers, roles), {}
     assert labelled is not None
     _check_columns(labelled, roles, work)
     task = load_task(labelled, task=_OF_TEXTS.get(work or ""), columns=roles or None)
     _check_work(task, work)
-    texts = task.texts()
+    texts = list(dict.fromkeys([*task.texts(), *further]))
     if isinstance(task, RerankingTask):
         texts = list(dict.fromkeys(chain.from_iterable(task.candidates)))
     elif isinstance(task, TextTask):
@@ -123,20 +124,20 @@ def _check_columns(table: Table, roles: Mapping[str, Any], work: Work | None) ->
     words = {*roles, *(name.strip().casefold() for name in table.columns)}
     if words >= {"text", "label"} and work not in _OF_TEXTS:
         raise InputError(
-            f"{file} has the columns text and label, which are for groups or for classes: give "
-            "task= cluster or classify (--task on the command line)."
+            f"{file} has the columns text and label, which are for groups or for classes: say "
+            'which, with --task cluster or --task classify (in Python, task="cluster").'
         )
     if words >= {"score", "label"}:
         raise InputError(
-            f"{file} has both a score and a label for each row: leave one of these columns out."
+            f"{file} has both a score and a label for each row: remove one of these columns."
         )
 
 
 def _check_work(task: Task, work: Work | None) -> None:
     if work not in (None, WORK[task.kind]):
         raise InputError(
-            f"{task.name} is labelled for {WORK[task.kind]} ({task.kind}): leave task={work!r} out "
-            "(--task on the command line), or give other data."
+            f"{task.name} is labelled for {WORK[task.kind]} ({task.kind}), not for {work}: leave "
+            "--task (task=) out, or give other data."
         )
 
 
@@ -196,8 +197,8 @@ def _unlabelled(
 ) -> Sample:
     if work is None:
         raise InputError(
-            f"{table.source.file} has no labels, so it does not say what it is for: give "
-            "task= search, cluster, pairs or classify (--task on the command line)."
+            f"{table.source.file} has no labels, so it does not say what it is for: say it, with "
+            '--task search, cluster, pairs or classify (in Python, task="search").'
         )
     texts = list(dict.fromkeys(_texts(table, roles)))
     if work != "search":

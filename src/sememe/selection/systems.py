@@ -111,8 +111,11 @@ class Reranked:
     ) -> tuple[Ints, Floats]:
         """The twenty that were read by their scores, then all others."""
         first, _ = self._system.rank(queries, documents, min(DEPTH, depth))
+        rows = list(zip(queries, first.tolist(), strict=True))
+        pairs = [(query, documents[place]) for query, row in rows for place in row[:RERANKED]]
+        self._scorer.score(pairs, search=True)  # all at once; below, they are read again
         rankings = []
-        for query, row in zip(queries, first.tolist(), strict=True):
+        for query, row in rows:
             read_, rest = row[:RERANKED], row[RERANKED:]
             scores = self._scorer.score([(query, documents[place]) for place in read_], search=True)
             order = np.argsort(-scores, kind="stable")

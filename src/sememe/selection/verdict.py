@@ -1,5 +1,6 @@
 """The choice in plain words: what it is, what it costs, why not another, and how to use it."""
 
+import json
 import os
 import shlex
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from sememe.selection.candidates import Candidate
 from sememe.selection.measuring import POINT, SURE, compared
 from sememe.selection.prior import Work
 from sememe.selection.result import Selection
+from sememe.selection.systems import RERANKED
 
 _VERBS = {
     "search": "searching",
@@ -18,7 +20,7 @@ _VERBS = {
     "pairs": "finding pairs among",
     "classify": "classifying",
 }
-_NO_GROUPS = 0.05  # of V-measure: next to chance
+_NO_GROUPS = 0.1  # a V-measure that is surely below this is next to chance
 _OTHERS = 3  # candidates that the verdict compares the choice with
 
 
@@ -40,24 +42,33 @@ def _sentences(selection: Selection) -> Iterator[str]:
     if scale.queries_per_day:
         parts.append(f"{duration(cost.daily)} of computing a day")
     measured = selection.state.measured.get(name)
-    figure = f"{selection.metric} {measured.interval().with_margin()}, " if measured else ""
-    yield f"{title}: {name}: {figure}{', '.join(parts)}."
+    figure = ""
+    if measured is not None:
+        is_part = measured.items < selection.labels
+        of = f" (on {measured.items:,} of {selection.labels:,} items)" if is_part else ""
+        figure = f"{selection.metric} {measured.interval().with_margin()}{of}, "
+    if measured is not None and work == "cluster" and measured.interval().high < _NO_GROUPS:
+        yield (
+            f"{title}, no candidate finds these groups: the texts are not about what the labels "
+            "say. Classify instead (--task classify), or train an encoder on the labels. "
+            f"The choice would be {name}: {figure}{', '.join(parts)}."
+        )
+        return
+    yield f"{title}, take {name}: {figure}{', '.join(parts)}."
     if measured is None:
         yield from _by_jury(selection)
         return
-    if work == "cluster" and measured.interval().low <= _NO_GROUPS:
-        yield (
-            "None of them finds these groups: the texts are not about what these labels say. "
-            "Classify instead (task classify), or train an encoder by the labels."
-        )
+    if len(selection.state.measured) == 1:
+        yield "It is the only candidate."
+        return
     yield from _equals(selection)
     yield from _others(selection)
-    if selection.sample.work in ("cluster", "pairs"):
+    if work in ("cluster", "pairs"):
         yield from _every_pair(selection)
     if selection.prior is not None and selection.prior.is_order:
         yield (
-            f"With {selection.labels} labels, the order that the jury of {_jury(selection)} gives "
-            "without them counts too, up to half as much."
+            f"With only {counted(selection.labels, 'label')}, the order that a jury of "
+            f"{_jury(selection)} gives without them counts too, up to half as much."
         )
 
 
@@ -72,13 +83,18 @@ def _by_jury(selection: Selection) -> Iterator[str]:
     """What is known without a label."""
     prior = selection.prior
     assert prior is not None
-    yield f"Nothing is labelled: this order is the agreement with {_jury(selection)}."
+    yield f"Nothing is labelled, so a jury judges: {_jury(selection)}."
     if not prior.is_order:
-        yield "The jury is too small for more than that."
-    yield "The default model's own first place is by construction, and a better model may look worse."  # noqa: E501
+        yield "A jury that small says no more than which candidates agree with it."
+    best = "The default model" + " and a hybrid" * (selection.sample.work == "search")
+    yield f"{best} would come first by construction, and a better model may look worse."
     families = {each.name: each.family for each in selection.candidates}
     ranked = sorted(selection.scores, key=lambda name: -selection.scores[name])
     rival = next((n for n in ranked if families[n] != families[selection.choice]), None)
+    others = [n for n in selection.equals if families[n] != families[selection.choice]]
+    if others:
+        yield f"The jury does not tell it from {_listed(others)}."
+        yield f"The cheapest of all these is {selection.equals[0]}."
     if rival is not None:
         share = prior.share_right(selection.choice, rival)
         yield (
@@ -94,11 +110,11 @@ def _equals(selection: Selection) -> Iterator[str]:
     others = [name for name in equal if name != selection.choice]
     if not others:
         return
-    shown = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
-    cheapest = "" if equal[0] == selection.choice else f"; the cheapest of them is {equal[0]}"
-    yield f"Nothing in {selection.labels:,} items tells it from {shown}{cheapest}."
     families = {each.name: each.family for each in selection.candidates}
     this = selection.state.measured[selection.choice]
+    yield f"Nothing in {this.items:,} items tells it from {_listed(others)}."
+    if equal[0] != selection.choice:
+        yield f"The cheapest of all these is {equal[0]}."
     needed = []
     for name in others:
         other = compared(selection.state.measured[name], this, SURE)
@@ -108,9 +124,14 @@ def _equals(selection: Selection) -> Iterator[str]:
     if needed:
         items, name = min(needed)
         yield (
-            f"About {items:,} labelled items would tell it from {name}; --ask writes which are "
-            "most worth labelling."
+            f"About {float(f'{items:.2g}'):,.0f} labelled items would tell it from {name}; --ask "
+            "writes which are most worth labelling."
         )
+
+
+def _listed(names: list[str]) -> str:
+    """Names, which have commas in them, in a sentence; the first four of many."""
+    return "; ".join(names[:4]) + (f"; and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _others(selection: Selection) -> Iterator[str]:
@@ -127,16 +148,16 @@ def _others(selection: Selection) -> Iterator[str]:
         other = state.measured[name]
         loss = state.losses.get(name) or compared(other, this, SURE)
         span = f"{100 * loss.low:+.1f} to {100 * loss.high:+.1f}"
-        on = f", on {other.items:,} items" if name in state.losses else ""
+        on = f", on {other.items:,} items" if other.items < this.items else ""
+        points = f"{abs(100 * loss.difference):.1f}"
         word = "better" if loss.difference > 0 else "worse"
-        amount = f"{abs(100 * loss.difference):.1f} points {word} ({span}{on})"
-        seconds = projections[name].seconds
-        price = _price(seconds, cost.seconds)
-        why = (
-            ": it was never trained for similarity" if kinds[name] == "regular transformer" else ""
-        )
+        amount = "as good" if points == "0.0" else f"{points} points {word}"
+        price = _price(projections[name].seconds, cost.seconds)
         limit = selection.problem(name)
-        yield f"{name} is {amount} and {limit or price}{why}."
+        limit = limit and f"{', but' if word == 'better' else ', and'} {limit}"
+        is_untrained = kinds[name] == "regular transformer" and word == "worse"
+        why = ": it was never trained for similarity" * is_untrained
+        yield f"{name} is {amount} ({span}{on}) and {price}{limit}{why}."
         named_families.add(families[name])
         if len(named_families) > _OTHERS:
             return
@@ -163,35 +184,34 @@ def _every_pair(selection: Selection) -> Iterator[str]:
 
 def code(candidate: Candidate, work: Work) -> str:
     """The choice in a few lines of Python."""
-    cross = label_or_path(candidate.cross)
+    cross, model = (json.dumps(label_or_path(each)) for each in (candidate.cross, candidate.model))
     if candidate.kind == "cross-encoder":
-        return f"cross = sememe.CrossEncoder({cross!r})\nscores = cross.score(pairs)"
-    model = repr(label_or_path(candidate.model))
+        return f"cross = sememe.CrossEncoder({cross})\nscores = cross.score(pairs)"
     if candidate.how and work == "pairs":
         return (
             f'sememe.train_bi("labelled.csv", "my-encoder", model={model})\n'
             'pairs = sememe.find_pairs(texts, "my-encoder")'
         )
     if work == "classify" and not candidate.size:
-        options = f"how={candidate.how or 'probe'!r}, model={model}"
+        options = f'how="{candidate.how or "probe"}", model={model}'
         return (
             f'sememe.train_classifier("labelled.csv", "my-classifier", {options})\n'
             'labels = sememe.Classifier("my-classifier").predict(texts)'
         )
     arguments = [model] * bool(candidate.model)
-    arguments += [f"{name}={value!r}" for name, value in candidate.options.items()]
+    arguments += [f'{name}="{value}"' for name, value in candidate.options.items()]
     encoder = f"encoder = sememe.BiEncoder({', '.join(arguments)})"
     vectors = f", vectors=encoder.encode(texts, truncate_dim={candidate.size})"
     vectors = vectors if candidate.size else ""
     if work == "cluster":
-        taught = f", cross={cross!r}, budget={candidate.budget!r}" if candidate.budget else ""
+        taught = f', cross={cross}, budget="{candidate.budget}"' if candidate.budget else ""
         return f"{encoder}\ngroups = sememe.cluster(texts, encoder{taught}{vectors})"
     if work == "pairs":
         return f"{encoder}\npairs = sememe.find_pairs(texts, encoder{vectors})"
     if candidate.size:
         return f"{encoder}\n{vectors.removeprefix(', ')}".replace("vectors=", "vectors = ")
     mode = {"words": ', mode="bm25"', "hybrid": ', mode="hybrid"'}.get(candidate.kind, "")
-    rerank = f", rerank={cross!r}" if cross else ""
+    rerank = f", rerank={cross}, budget={RERANKED}" if candidate.cross else ""
     return (
         f'{encoder}\nindex = sememe.Index.create("my-index", encoder)\n'
         f'index.add(texts); hits = index.search("a question"{mode}{rerank})'
@@ -222,7 +242,7 @@ def command(candidate: Candidate, work: Work) -> str:
         how = candidate.how or "probe"
         return f"sememe train classifier labelled.csv --how {how}{model} -o my-classifier"
     mode = {"words": " --mode bm25", "hybrid": " --mode hybrid"}.get(candidate.kind, "")
-    rerank = f" --rerank {cross}" if candidate.cross else ""
+    rerank = f" --rerank {cross} --budget {RERANKED}" if candidate.cross else ""
     return f"sememe index texts.csv{model} -o my-index && sememe search my-index{mode}{rerank}"
 
 
@@ -233,7 +253,7 @@ def label_or_path(model: Any) -> str:
 
 def table(selection: Selection) -> list[list[str]]:
     """The candidates, best first, a line of cells each, below a line of names."""
-    columns = ("items", "texts/s", "pairs/s", "p99", "at scale", "memory", "")
+    columns = ("items", "texts/s", "pairs/s", "p50", "p99", "at scale", "memory", "")
     lines = [["candidate", selection.metric, *columns]]
     for row in selection.rows:
         figure = "-" if row.prior is None else f"({row.prior:.2f})"
@@ -246,6 +266,7 @@ def table(selection: Selection) -> list[list[str]]:
             f"{row.items:,}" if row.items else "-",
             f"{1 / speed.text:,.0f}" if speed and speed.text else "-",
             f"{1 / speed.pair:,.0f}" if speed and speed.pair else "-",
+            f"{1000 * speed.call:.1f} ms" if speed else "-",
             f"{1000 * speed.slow_call:.1f} ms" if speed else "-",
             duration(cost.seconds) if cost else "-",
             byte_size(cost.memory) if cost else "-",
