@@ -93,7 +93,7 @@ def test_a_fork_while_other_threads_compute() -> None:
         while not stop.is_set():
             in_child(0)
 
-    threads = [threading.Thread(target=busy) for _ in range(3)]
+    threads = [threading.Thread(target=busy) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:

@@ -210,11 +210,13 @@ def test_a_folder_without_its_tables_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_encoder_that_is_tuned_is_a_candidate_and_its_trainings_are_said_first(
-    tiny: Any, default_model: str
+    tiny: Any, default_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del default_model
+    for module in ("evaluation.kinds", "selection.tuning"):
+        monkeypatch.setattr(f"sememe.{module}.FOLDS", 2)
     data = {name: [str(each)[:12] for each in column] for name, column in pairs(60).items()}
-    with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 5 times each"):
+    with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 2 times each"):
         result = select(data, tiny.directory, train=True)
     tuned = next(row for row in result.rows if row.name.endswith(", tuned"))
     assert tuned.items == 60
@@ -271,24 +273,20 @@ def test_a_kill_loses_no_measurement(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
-def test_without_labels_a_jury_orders_the_candidates(task: Any, default_model: str) -> None:
-    del default_model
-    result = select({"text": texts(150)[0]}, task=task)
-    assert result.labels == 0
-    assert result.prior.jury[0] == "default"
-    assert result.prior.values[GOOD.name] > result.prior.values[POOR.name]
-    assert "by construction" in result.verdict
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
-def test_answers_to_questions_count(task: Any, tmp_path: Path, default_model: str) -> None:
+def test_a_jury_orders_the_candidates_until_answers_to_questions_count(
+    task: Any, tmp_path: Path, default_model: str
+) -> None:
     del default_model
     found, topics = texts(150)
     topic_of = dict(zip(found, topics, strict=True))
     data = {"text": found}
     path = tmp_path / "questions.csv"
-    assert select(data, task=task).ask(20, path) >= 20
+    result = select(data, task=task)
+    assert result.labels == 0
+    assert result.prior.jury[0] == "default"
+    assert result.prior.values[GOOD.name] > result.prior.values[POOR.name]
+    assert "by construction" in result.verdict
+    assert result.ask(20, path) >= 20
     table: dict[str, Any] = dict(read_table(path).columns)
     ends = {"search": ("query", "document"), "pairs": ("sentence1", "sentence2")}.get(task)
     label: list[Any] = [topic_of[text] for text in table.get("text", ())]
