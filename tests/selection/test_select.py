@@ -27,6 +27,7 @@ def select(data: Any, *models: Any, **options: Any) -> Any:
     return sememe.select(data, models=models or (GOOD, POOR), installed=False, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["cluster", "classify"])
 def test_labelled_texts(task: Any) -> None:
     result = select(groups(240), task=task, texts=10_000)
@@ -37,6 +38,7 @@ def test_labelled_texts(task: Any) -> None:
     assert f"{POOR.name} is" in result.verdict
 
 
+@pytest.mark.slow
 def test_pairs_with_a_cross_encoder() -> None:
     result = select(pairs(240), GOOD, POOR, Overlap())
     assert result.metric == "average precision"
@@ -89,6 +91,7 @@ def test_triplets_and_candidates_of_a_query() -> None:
     assert result.rows[-1].name == POOR.name
 
 
+@pytest.mark.slow
 def test_texts_without_their_group_are_grouped_with_the_others() -> None:
     data = groups(260)
     data["label"][230:] = [""] * 30
@@ -97,6 +100,7 @@ def test_texts_without_their_group_are_grouped_with_the_others() -> None:
     assert len(result.sample.texts) == 260
 
 
+@pytest.mark.slow
 def test_it_is_all_in_json_and_in_a_frame() -> None:
     result = select(groups(220), task="classify", memory="2GB")
     values = json.loads(json.dumps(result.to_dict()))
@@ -106,6 +110,7 @@ def test_it_is_all_in_json_and_in_a_frame() -> None:
     assert list(result.to_frame()["name"]) == [row.name for row in result.rows]
 
 
+@pytest.mark.slow
 def test_limits_that_nobody_keeps_are_said() -> None:
     result = select(groups(220), task="classify", latency="0.000001ms")
     with pytest.raises(InputError, match=r"no candidate keeps the limits \(.*a call takes"):
@@ -146,6 +151,7 @@ def test_labels_of_one_class_are_refused() -> None:
         select(data, task="classify")
 
 
+@pytest.mark.slow
 def test_contradicting_labels_are_counted() -> None:
     data = groups(220)
     data["text"].append(data["text"][0])
@@ -154,6 +160,7 @@ def test_contradicting_labels_are_counted() -> None:
         select(data, task="classify")
 
 
+@pytest.mark.slow
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
     with pytest.warns(SememeWarning, match="is not measured: "):
         result = select(groups(220), GOOD, Broken(), "no-such/model-here", task="classify")
@@ -309,11 +316,13 @@ def test_an_empty_answer_is_refused(tmp_path: Path) -> None:
         select({"text": texts(20)[0]}, task="cluster", labels=str(path))
 
 
+@pytest.mark.slow
 def test_questions_need_something_without_a_label(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing left without a label"):
         select(groups(220), task="classify").ask(5, tmp_path / "questions.csv")
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], default_model: str
 ) -> None:

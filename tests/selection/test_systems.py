@@ -76,6 +76,7 @@ def test_a_tuned_classifier_answers_with_the_labels_that_it_learned(tiny: Any) -
     assert set(answers.tolist()) <= {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_poolings_of_one_pass_are_those_of_their_own(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "regular", layout="plain").directory
     candidates, _ = candidates_for("pairs", [folder], Models(), installed=False)
