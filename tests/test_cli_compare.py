@@ -28,6 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> list[Path]:
     return [tiny.directory, plain, folder / "cross", folder / "nli"]
 
 
+@pytest.mark.slow
 def test_the_default_model_knows_that_a_dog_is_a_canine(default_model: str) -> None:
     done = compare(*DOG, "--json")
     assert done.returncode == 0, done.stderr

@@ -95,6 +95,7 @@ def test_rows_are_found_again_in_pandas_and_by_the_users_ids(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ids_of_several_types_fit_in_every_format(model: tuple[str, ...], tmp_path: Path) -> None:
     lines = [{"n": 7, "text": "a car"}, {"n": "x", "text": "a car"}, {"text": "a car"}]
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
@@ -192,6 +193,7 @@ def test_one_pair_is_no_pairs_and_blank_texts_are_in_none(
     assert [one["id"] for one in records(tmp_path / "out" / "kept.csv")] == ["1", "2", "4", "5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
 def test_what_a_format_cannot_hold_is_replaced_with_one_note(
     model: tuple[str, ...], tmp_path: Path, suffix: str
@@ -293,6 +295,7 @@ def test_help_has_examples() -> None:
     assert "examples:\n  sememe pairs " in shown.stdout
 
 
+@pytest.mark.slow
 def test_centred_pairs_are_those_of_python_and_few_texts_are_refused(
     model: tuple[str, ...], encoder: BiEncoder, tmp_path: Path
 ) -> None:

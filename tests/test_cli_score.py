@@ -28,6 +28,7 @@ def pairs(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_file_of_pairs_becomes_a_file_of_scores(model: Path, pairs: Path) -> None:
     out = pairs.with_name("scores.csv")
     done = sememe("score", pairs, "-o", out, "--model", model, "--precision", "f32", "--json")
@@ -67,6 +68,7 @@ def test_which_text_is_cut(model: Path, tmp_path: Path) -> None:
     assert "nothing of a document would be read" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_finished_folder_is_found_again(model: Path, pairs: Path) -> None:
     command = ("score", pairs, "--model", model, "--precision", "f32", "-o", pairs.parent / "out")
     assert sememe(*command).returncode == 0

@@ -51,6 +51,7 @@ def test_all_columns_are_kept_and_numbers_are_numbers(index: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_leading_zeros_stay(tmp_path: Path, tiny: Tiny) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("text,zip,price\na,01234,1.50\nb,99999,2\n")
@@ -199,6 +200,7 @@ def test_queries_come_from_a_pipe(index: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_nothing_found_says_what_it_had_to_fit(index: Path) -> None:
     assert "Nothing was found.\n" in sememe("search", index, "日本", "--mode", "bm25").stdout
     done = sememe("search", index, "a car", "--where", "yaer = 2023")
@@ -266,6 +268,7 @@ def test_the_depth_of_reranking_is_tuned_by_a_table(index: Path, tmp_path: Path)
     assert "QUERY does nothing with --tune" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_same_command_adds_nothing_and_replace_replaces(index: Path, table: Path) -> None:
     done = sememe("index", table, "-o", index)
     assert done.returncode == 0, done.stderr
@@ -478,6 +481,7 @@ def test_stopped_it_says_what_is_in_and_goes_on(tmp_path: Path, tiny: Tiny) -> N
     assert f"sememe: stopped; {there}, the same command resumes there\n" in said
 
 
+@pytest.mark.slow
 def test_texts_are_removed_by_a_file_of_ids(index: Path, tmp_path: Path, tiny: Tiny) -> None:
     done = sememe("index", "-", "--remove", "-o", index, "--json", stdin="2\n9\n0\n")
     assert json.loads(done.stdout) == {"index": str(index), "texts": 1, "removed": 2}
@@ -530,6 +534,7 @@ def test_an_index_on_a_server(table: Path, tiny: Tiny, postgres_place: str) -> N
     assert "There is no index" in missing.stderr
 
 
+@pytest.mark.slow
 def test_a_file_of_new_rows_alone_keeps_the_types_of_the_index(tmp_path: Path, tiny: Tiny) -> None:
     file, place = tmp_path / "rows.csv", tmp_path / "x"
     file.write_text("id,text,zip,score\n1,a,01234,1e-05\n2,b,99999,0.5\n")
@@ -557,6 +562,7 @@ def test_ids_are_as_the_index_has_them(tmp_path: Path, tiny: Tiny) -> None:
         assert [row.id for row in index.get([80, "81"])] == ["80", "81"]
 
 
+@pytest.mark.slow
 def test_replace_without_ids_is_refused_for_copies(tmp_path: Path, tiny: Tiny) -> None:
     file, place = tmp_path / "rows.csv", tmp_path / "x"
     file.write_text("text,label\nhello,a\nhello,b\nother,c\n")
@@ -571,6 +577,7 @@ def test_replace_without_ids_is_refused_for_copies(tmp_path: Path, tiny: Tiny) -
     assert "1 text, 0 new, 1 replaced" in done.stderr
 
 
+@pytest.mark.slow
 def test_nothing_in_a_text_moves_the_terminal(tmp_path: Path, tiny: Tiny) -> None:
     file, place = tmp_path / "rows.jsonl", tmp_path / "x"
     file.write_text(
@@ -613,6 +620,7 @@ def test_what_is_no_utf8_is_told_by_its_line(index: Path) -> None:
     assert b"a new car" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_index_is_encoded_again_with_the_pooling_that_it_had(tmp_path: Path, tiny: Tiny) -> None:
     largest = BiEncoder(tiny.directory, precision="f32", pooling="max")
     with Index.create(tmp_path / "x", largest) as index:

@@ -48,6 +48,7 @@ def test_what_is_no_budget_is_refused(budget: object) -> None:
         Budget.parse(budget)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2000), st.floats(0.1, 50))
 def test_there_are_never_more_pairs_than_there_are(texts: int, each: float) -> None:
     assert 0 <= Budget(per_text=each).count(texts) <= texts * (texts - 1) // 2

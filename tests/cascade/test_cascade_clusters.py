@@ -79,6 +79,7 @@ def test_blank_and_repeated_texts_teach_nothing_and_stay_where_they_are(world: W
     np.testing.assert_array_equal(groups.vectors[-1], groups.vectors[4])
 
 
+@pytest.mark.slow
 def test_new_texts_are_moved_before_they_are_filed_from_a_folder_too(
     world: World, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_the_command_reads_with_a_cross_encoder_once(tmp_path: Path, tiny: Tiny)
     assert paid["why"] in first.stderr
 
 
+@pytest.mark.slow
 def test_the_command_names_what_is_wrong_in_a_line(tmp_path: Path, tiny: Tiny) -> None:
     make_cross_encoder(tmp_path / "labels", labels=("no", "maybe", "yes"))
     (tmp_path / "texts.txt").write_text("a\nb\nc\n", encoding="utf-8")

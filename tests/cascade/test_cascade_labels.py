@@ -45,6 +45,7 @@ def clustered(world: World, rule: Rule, **options: Any) -> sememe.Clusters:
     return sememe.cluster(world.texts, Lookup(world), cross=Scores(rule), **options)
 
 
+@pytest.mark.slow
 def test_labels_say_what_a_good_teacher_gains(world: World) -> None:
     cascade = clustered(world, truth, labels=groups_of(world)).cascade
     assert cascade is not None

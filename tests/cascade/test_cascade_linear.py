@@ -37,6 +37,7 @@ def dense_solution(space: Space, edges: Edges, logits: np.ndarray, penalty: floa
     return solution.reshape(white.shape[1], -1)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     texts=st.integers(8, 60),
@@ -62,6 +63,7 @@ def test_white_vectors_vary_alike_but_for_the_ridge(seed: int) -> None:
     np.testing.assert_allclose(product, np.eye(5), atol=1e-4)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), weight=st.floats(0.0, 0.2))
 def test_inner_products_of_moved_points_are_cosine_and_form(seed: int, weight: float) -> None:
     space, edges, logits = problem(seed, 40, 6)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ def pairs_of(sizes: list[int], rounds: int, seed: int) -> LabelPairs:
     return LabelPairs(examples, rounds, seed)
 
 
+@pytest.mark.slow
 @given(
     sizes=st.lists(st.integers(2, 6), min_size=2, max_size=6),
     rounds=st.integers(1, 4),

@@ -144,6 +144,7 @@ def texts_of(examples: Any) -> list[str]:
     return [example.texts[0] for example in examples]
 
 
+@pytest.mark.slow
 def test_auto_of_few_examples_held_out_is_a_probe(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.warns(sememe.errors.ChoiceWarning, match="7 examples are held out, too few to sh"):
         train(tiny, tmp_path / "c", "auto", data=labelled_texts(12))
@@ -170,6 +171,7 @@ def test_a_dataframe_is_columns(tiny: Tiny, tmp_path: Path) -> None:
     assert len(done.last.values) == 6
 
 
+@pytest.mark.slow
 def test_without_examples_to_measure_on_auto_is_a_probe_of_all(tiny: Tiny, tmp_path: Path) -> None:
     done = train(tiny, tmp_path / "c", "auto", dev="none")
     assert done.better is None

@@ -39,6 +39,7 @@ def test_finds_separate_groups_and_their_number_with_nothing_given(sizes: list[i
     assert "resolutions tried" in groups.why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 20, 60, 119, 120])
 def test_gives_exactly_the_clusters_asked_for(count: int) -> None:
     vectors, _ = blobs([40] * 3)
@@ -58,6 +59,7 @@ def test_equal_arguments_give_equal_labels() -> None:
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_no_other_use_of_random_numbers_changes_a_label() -> None:
     vectors, _ = blobs([30] * 5)
     library = ctypes.CDLL(None)

@@ -86,6 +86,7 @@ def test_what_takes_long_says_so_first(
     assert len(notes) == 1
 
 
+@pytest.mark.slow
 def test_progress_bars_are_shown_where_they_are_asked_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

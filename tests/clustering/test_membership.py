@@ -130,6 +130,7 @@ def test_blank_texts_are_filed_nowhere() -> None:
     assert labels[1] == groups.assign(vectors=queries[1:2]).labels[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -150,6 +150,7 @@ def test_keys_are_equal_for_equal_texts_only() -> None:
     assert keys[0, 0] == 3405396810240292928  # whatever the process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_files_of_several_blocks(tmp_path: Path, suffix: str) -> None:
     n = 10_000

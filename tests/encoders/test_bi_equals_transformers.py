@@ -101,12 +101,14 @@ def test_the_modes_of_pooling_are_far_apart(folder: Path) -> None:
 # --- tokens ---
 
 
+@pytest.mark.slow
 def test_token_states_equal_transformers(folder: Path) -> None:
     tiny = make_checkpoint(folder)
     found = BiEncoder(folder, precision="f32").encode_tokens(TEXTS)
     assert difference(found, token_states(tiny, TEXTS)) < 1e-4
 
 
+@pytest.mark.slow
 def test_token_states_of_repeated_texts_and_of_one_str(folder: Path) -> None:
     tiny = make_checkpoint(folder)
     encoder = BiEncoder(folder, precision="f32")
@@ -198,6 +200,7 @@ def test_normalize_in_the_middle_and_at_the_end(
     np.testing.assert_allclose(lengths, 1, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["0.x", "2.x", "6.x"])
 def test_every_layout_gives_the_same_vectors(folder: Path, layout: Layout) -> None:
     tiny = make_checkpoint(folder, layout=layout, head=[Linear(20), "normalize"])
@@ -301,6 +304,7 @@ def test_every_tokenizer(folder: Path, tokenizer: Literal["json", "vocab"], casi
     assert difference(found, sentence_vectors(tiny, texts)) < 1e-4
 
 
+@pytest.mark.slow
 def test_do_lower_case_lowers(folder: Path) -> None:
     make_checkpoint(folder, casing="lowered")
     make_checkpoint(folder.with_name("cased"), casing="cased")

@@ -15,6 +15,7 @@ def fingerprint(directory: Path, precision: str = "f32", pooling: str | None = N
     return BiEncoder(directory, precision=precision, pooling=pooling).fingerprint
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_same_fingerprint(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "a", head=[Linear(8), "normalize"])
     shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -62,6 +63,7 @@ def test_it_follows_the_settings_of_a_bare_vocabulary(tmp_path: Path) -> None:
     assert fingerprint(tmp_path) != before
 
 
+@pytest.mark.slow
 def test_it_follows_the_user_s_own_pooling(tmp_path: Path) -> None:
     make_checkpoint(tmp_path)
     assert fingerprint(tmp_path, pooling="mean") == fingerprint(tmp_path)

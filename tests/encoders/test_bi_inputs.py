@@ -115,6 +115,7 @@ def test_the_checkpoint_s_own_truncate_dim(tmp_path: Path) -> None:
     assert encoder.encode(["a", "b"], truncate_dim=HIDDEN).shape == (2, HIDDEN)
 
 
+@pytest.mark.slow
 def test_normalize_follows_the_checkpoint_or_the_user(tmp_path: Path) -> None:
     pooled = make_checkpoint(tmp_path / "pooled")
     make_checkpoint(tmp_path / "unit", head=["normalize"])
@@ -163,6 +164,7 @@ def test_queries_and_documents_take_the_user_s_prompt_first(encoder: BiEncoder) 
     np.testing.assert_array_equal(encoder.encode_document(TEXTS, prompt=""), encoder.encode(TEXTS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", ["document", "passage", "corpus"])
 def test_a_document_prompt_goes_by_three_names(tmp_path: Path, named: str) -> None:
     make_checkpoint(tmp_path, prompts={named: "the book: "})
@@ -173,6 +175,7 @@ def test_a_document_prompt_goes_by_three_names(tmp_path: Path, named: str) -> No
     np.testing.assert_array_equal(encoder.encode_query(["a"]), encoder.encode(["a"]))
 
 
+@pytest.mark.slow
 def test_a_default_prompt_is_taken_unless_the_user_wants_none(tmp_path: Path) -> None:
     tiny = make_checkpoint(
         tmp_path, layout="6.x", prompts={"q": "the wind "}, default_prompt="q", head=["normalize"]

@@ -35,6 +35,7 @@ def test_a_text_has_one_vector_in_any_company(
     assert cosine_distance(alone, among).max() <= 1e-6
 
 
+@pytest.mark.slow
 def test_a_text_has_one_vector_in_bf16_too(tiny: Tiny) -> None:
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor has no bfloat16 products")
@@ -60,6 +61,7 @@ def test_a_text_has_one_vector_from_eight_threads_at_once(encoder: BiEncoder) ->
             assert cosine_distance(found, expected[order]).max() <= 1e-6
 
 
+@pytest.mark.slow
 def test_tokens_from_eight_threads_at_once(tiny: Tiny) -> None:
     encoder = BiEncoder(tiny.directory, precision="f32")  # its token engine is not open yet
     with ThreadPoolExecutor(8) as threads:

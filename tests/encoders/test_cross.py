@@ -64,6 +64,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 # --- the scores ---
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 def test_scores_are_those_of_transformers(one: Reference) -> None:
     expected = one.logits(PAIRS)[:, 0]
@@ -84,6 +85,7 @@ def test_the_second_text_is_of_the_second_type(one: Reference) -> None:
     assert one.cross.score(PAIRS[1], raw=True) == pytest.approx(right, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 def test_several_labels_come_in_columns_as_they_are(three: Reference) -> None:
     assert three.cross.labels == NAMES
@@ -92,6 +94,7 @@ def test_several_labels_come_in_columns_as_they_are(three: Reference) -> None:
     np.testing.assert_allclose(found, three.logits(PAIRS), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 @pytest.mark.parametrize("key", ["sentence_transformers", "sbert_ce_default_activation_function"])
 def test_the_checkpoints_own_activation_is_applied(tmp_path: Path, key: str) -> None:

@@ -119,6 +119,7 @@ def test_a_large_job_and_small_ones_give_the_same_vectors(
     assert cosine_distance(run_all(pipeline, tokenizer, texts), small).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_a_long_job_says_so_while_it_has_hardly_begun(
     pipeline: Pipeline, tokenizer: Tokenizer
 ) -> None:

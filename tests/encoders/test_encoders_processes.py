@@ -64,6 +64,12 @@ def in_child(_: int) -> Any:
     return values(Work.encoder, Work.kind)
 
 
+def each_engine(function: Any) -> Any:
+    """Token vectors and classifiers come from the engine that `bi` has already."""
+    kinds = ["bi", "torch", "static", "cross"]
+    return pytest.mark.parametrize("work", kinds, indirect=True)(function)
+
+
 def forked(count: int = 2) -> Any:
     with multiprocessing.get_context("fork").Pool(count) as pool:
         return pool.map_async(in_child, range(count)).get(timeout=60)
@@ -85,6 +91,7 @@ def test_a_forked_process_computes_the_same() -> None:
 
 
 @pytest.mark.slow
+@each_engine
 @pytest.mark.usefixtures("work")
 def test_a_fork_while_other_threads_compute() -> None:
     expected, stop = in_child(0), threading.Event()
@@ -93,7 +100,7 @@ def test_a_fork_while_other_threads_compute() -> None:
         while not stop.is_set():
             in_child(0)
 
-    threads = [threading.Thread(target=busy) for _ in range(3)]
+    threads = [threading.Thread(target=busy) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
@@ -107,6 +114,7 @@ def test_a_fork_while_other_threads_compute() -> None:
 
 
 @pytest.mark.slow
+@each_engine
 @pytest.mark.usefixtures("work")
 def test_a_child_of_a_child() -> None:
     expected = in_child(0)
@@ -191,6 +199,7 @@ def test_pickled_it_is_opened_again(work: type[Work]) -> None:
     np.testing.assert_allclose(values(again, work.kind), in_child(0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_pickle_keeps_the_options_and_the_precision_that_auto_took(tmp_path: Path) -> None:
     make_checkpoint(tmp_path)
     encoder = BiEncoder(tmp_path, pooling="cls")
@@ -304,6 +313,7 @@ def test_without_a_console(tmp_path: Path, stream: str) -> None:
 # --- costs ---
 
 
+@pytest.mark.slow
 def test_a_job_in_parts_says_its_cost_once(tmp_path: Path) -> None:
     encoder = make("bi", tmp_path)
     parts = [[f"wind {i} {part}" for i in range(2000)] for part in "abc"]

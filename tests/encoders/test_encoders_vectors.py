@@ -20,6 +20,7 @@ def vectors(size: int) -> st.SearchStrategy[Floats]:
     return arrays.arrays(np.float32, st.tuples(st.integers(1, 6), st.just(size)), elements=numbers)
 
 
+@pytest.mark.slow
 @given(vectors(3), vectors(3))
 def test_similarities_equal_their_formulas(a: Floats, b: Floats) -> None:
     exact, other = a.astype(np.float64), b.astype(np.float64)

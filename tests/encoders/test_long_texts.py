@@ -59,6 +59,7 @@ def test_a_long_text_is_the_mean_of_its_passages(pooled: tuple[Any, BiEncoder]) 
     np.testing.assert_allclose(unit, start / np.linalg.norm(start), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include_prompt", [True, False])
 def test_each_passage_is_read_behind_the_prompt(tmp_path: Path, include_prompt: bool) -> None:
     tiny = make_checkpoint(tmp_path, include_prompt=include_prompt)

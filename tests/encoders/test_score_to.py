@@ -75,6 +75,7 @@ def test_what_is_on_disk_is_what_score_gives(
         assert list(zip(found["first"], found["second"], strict=True)) == pairs
 
 
+@pytest.mark.slow
 def test_several_labels_are_a_column_each(tmp_path: Path) -> None:
     make_cross_encoder(tmp_path / "nli", labels=["no", "yes", "perhaps"], max_length=48)
     cross = CrossEncoder(tmp_path / "nli", precision="f32")

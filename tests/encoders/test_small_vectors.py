@@ -71,6 +71,7 @@ def test_int8_codes_are_bounded_and_in_order(vectors: np.ndarray, limit: float) 
     assert (np.abs(codes * (limit / 127) - vectors)[inside] <= limit / 127 * 0.501).all()
 
 
+@pytest.mark.slow
 def test_ranges_of_another_pooling_are_not_taken(default_model: str) -> None:
     encoder = BiEncoder(default_model, precision="f32", pooling="max")
     with pytest.raises(InputError, match="were measured for mean, and this encoder pools by max"):

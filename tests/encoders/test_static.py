@@ -151,6 +151,7 @@ def wordllama() -> Any:
     return WordLlama.load(cache_dir=package, disable_download=True)
 
 
+@pytest.mark.slow
 def test_vectors_equal_wordllama_s(wordllama: Any) -> None:
     encoder = StaticEncoder("wordllama")
     np.testing.assert_allclose(encoder.encode(GIVEN), wordllama.embed(GIVEN), atol=1e-5)
@@ -161,6 +162,7 @@ def test_vectors_equal_wordllama_s(wordllama: Any) -> None:
     assert not encoder.encode("", normalize=True).any()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("wordllama")
 def test_wordllama_is_found_without_being_imported_and_without_openvino() -> None:
     ran = run_python(
@@ -341,6 +343,7 @@ def test_a_static_encoder_is_saved_in_its_own_layout(tmp_path: Path, layout: str
     np.testing.assert_allclose(loaded.encode(TEXTS), encoder.encode(TEXTS), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_wordllama_s_table_is_saved(tmp_path: Path) -> None:
     encoder = StaticEncoder("wordllama")
     encoder.save(tmp_path / "copy")

@@ -9,6 +9,7 @@ from sememe.engines.processor import usable_cores
 from tiny_models import Tiny
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux has affinities")
 def test_a_process_bound_to_one_processor_uses_one(tiny: Tiny) -> None:
     ran = run_python(

@@ -35,6 +35,7 @@ def test_all_or_nothing_is_dropout(rate: float, expected: float) -> None:
     assert torch.equal(dropout(torch.ones(9), rate), torch.full((9,), expected))
 
 
+@pytest.mark.slow
 @given(
     shape=st.lists(st.integers(0, 7), min_size=1, max_size=4),
     dtype=st.sampled_from([torch.float32, torch.bfloat16]),
@@ -151,6 +152,7 @@ def test_dropout_changes_attention() -> None:
     assert (result - expected).abs().max() > 0.05
 
 
+@pytest.mark.slow
 def test_an_unpadded_model_drops_out_in_training_alone() -> None:
     torch.manual_seed(0)
     config = BertConfig(hidden_size=16, num_attention_heads=2, intermediate_size=16,

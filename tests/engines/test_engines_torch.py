@@ -97,6 +97,7 @@ def engine(tiny: Tiny) -> TorchEngine:
 # --- the same as OpenVINO ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include_prompt", [True, False])
 def test_vectors_are_openvino_s(tmp_path: Path, include_prompt: bool) -> None:
     make_checkpoint(
@@ -128,6 +129,7 @@ def test_each_pooling_is_openvino_s(tiny: Tiny, mode: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_token_vectors_are_openvino_s(tiny: Tiny) -> None:
     result, expected = (
         BiEncoder(tiny.directory, precision="f32", engine=engine, device="cpu")
@@ -137,6 +139,7 @@ def test_token_vectors_are_openvino_s(tiny: Tiny) -> None:
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [1, 3])
 def test_scores_are_openvino_s(tmp_path: Path, labels: int) -> None:
     save(tmp_path, "bert", labels=labels)
@@ -170,6 +173,7 @@ def test_vectors_are_transformers_of_any_architecture(tmp_path: Path, kind: str)
     np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["albert", "deberta-v2", "distilbert", "roberta"])
 def test_scores_are_transformers_of_any_architecture(tmp_path: Path, kind: str) -> None:
     model = save(tmp_path, kind, labels=2)
@@ -329,6 +333,7 @@ needs_5 = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_5
 @pytest.mark.parametrize("kind", ["bert", "distilbert", "modernbert", "qwen2", "roberta"])
 def test_an_unpadded_batch_gives_the_padded_one_s_states(tmp_path: Path, kind: str) -> None:
@@ -399,25 +404,27 @@ def test_auto_takes_a_precision_and_says_so(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("missing", ["torch", "transformers"])
-def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path, missing: str) -> None:
+def test_without_the_extra_one_line_says_how_to_get_it(tmp_path: Path) -> None:
     save(tmp_path, "albert")
     ran = run_python(
         f"""
         import sys
-        sys.modules[{missing!r}] = None
         import sememe
-        for options in ({{}}, {{"engine": "torch"}}, {{"device": "cuda"}}):
-            try:
-                sememe.BiEncoder({str(tmp_path)!r}, pooling="mean", **options)
-            except sememe.errors.MissingExtra as error:
-                print(error)
+        for missing in ("torch", "transformers"):
+            sys.modules[missing] = None
+            for options in ({{}}, {{"engine": "torch"}}, {{"device": "cuda"}}):
+                try:
+                    sememe.BiEncoder({str(tmp_path)!r}, pooling="mean", **options)
+                except sememe.errors.MissingExtra as error:
+                    print(error)
+            del sys.modules[missing]
         """
     )
     assert ran.stderr == ""
     purposes = ("the architecture 'albert'", "engine='torch'", "device='cuda'")
-    for line, purpose in zip(ran.stdout.splitlines(), purposes, strict=True):
-        message = f'{missing} is not installed; needed for {purpose}: pip install "{missing}>='
+    expected = [(name, purpose) for name in ("torch", "transformers") for purpose in purposes]
+    for line, (name, purpose) in zip(ran.stdout.splitlines(), expected, strict=True):
+        message = f'{name} is not installed; needed for {purpose}: pip install "{name}>='
         assert line.startswith(message)
 
 
@@ -497,6 +504,7 @@ class OwnModel(BertModel):
 """
 
 
+@pytest.mark.slow
 def test_a_checkpoint_s_own_code_runs_only_where_it_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Tiny
 ) -> None:

@@ -70,6 +70,7 @@ def test_every_architecture_that_is_tested_here_is_known() -> None:
     assert set(_PARTS) == set(KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_those_of_all_tokens(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -83,6 +84,7 @@ def test_scores_are_those_of_all_tokens(
         np.testing.assert_allclose(values, others, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bert", "roberta", "modernbert"])
 @pytest.mark.parametrize("mode", MODES)
 def test_vectors_are_those_of_all_tokens(

@@ -113,6 +113,7 @@ def test_equal_systems_seldom_seem_different() -> None:
     assert 0.4 < np.mean(p) < 0.6
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), shift=st.floats(0, 0.5), resamples=st.integers(50, 300))
 def test_p_and_interval_agree(seed: int, shift: float, resamples: int) -> None:

@@ -77,6 +77,7 @@ def encoder_or_score(items: Sequence[Any]) -> Any:
     return np.ones((len(items), 1), np.float32)
 
 
+@pytest.mark.slow
 @given(seed=seeds, coarse=st.booleans())
 @settings(max_examples=20)
 def test_pairs_are_measured_by_the_rank_of_the_positive_among_all(seed: int, coarse: bool) -> None:
@@ -189,6 +190,7 @@ def test_a_logit_a_label_is_measured_by_accuracy() -> None:
     assert 0.2 < found.value < 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pairs", "triplets", "taught triplets"])
 @pytest.mark.parametrize("coarse", [False, True])
 def test_rankings_are_among_twenty_candidates(kind: str, coarse: bool) -> None:

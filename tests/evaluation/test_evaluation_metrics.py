@@ -54,6 +54,15 @@ def test_similarity_equals_scipys_correlations(seed: int, n: int, coarse: bool) 
     )
 
 
+@pytest.mark.parametrize("ties", ["average", "min", "max"])
+@given(seed=seeds, n=sizes, coarse=coarse)
+def test_ranks_equal_scipys(ties: Any, seed: int, n: int, coarse: bool) -> None:
+    from scipy.stats import rankdata
+
+    scores = drawn(np.random.default_rng(seed), n, coarse)
+    assert metrics.rank_scores(scores, ties).tolist() == rankdata(scores, ties).tolist()
+
+
 @pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=seeds, n=st.integers(2, 16), coarse=coarse)

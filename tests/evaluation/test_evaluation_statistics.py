@@ -22,6 +22,7 @@ def columns(items: list[tuple[Any, Any]]) -> tuple[Any, Any]:
     return first, second
 
 
+@pytest.mark.slow
 @given(pairs=numbers)
 def test_spearman_equals_scipys(pairs: list[tuple[int, int]]) -> None:
     x, y = columns(pairs)
@@ -38,6 +39,7 @@ def test_scores_without_an_order_are_worth_nothing_and_a_gold_without_one_is_und
     assert np.isnan(spearman(np.arange(3), np.ones(3)))
 
 
+@pytest.mark.slow
 @given(items=tied | real)
 def test_average_precision_equals_scikit_learns(items: list[tuple[float, bool]]) -> None:
     scores, relevant = columns(items)
@@ -51,6 +53,7 @@ def test_average_precision_needs_relevant_items_and_others() -> None:
         assert np.isnan(average_precision(np.arange(3), relevant))
 
 
+@pytest.mark.slow
 @given(pairs=numbers)
 def test_macro_f1_equals_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     predicted, gold = columns(pairs)

@@ -319,6 +319,7 @@ def test_relevance_of_inner_products_is_refused(tmp_path: Path) -> None:
         store.similarity_search_with_relevance_scores("power")
 
 
+@pytest.mark.slow
 def test_a_reranker_keeps_the_best_and_leaves_what_it_was_given(tmp_path: Path) -> None:
     make_cross_encoder(tmp_path)
     cross = CrossEncoder(tmp_path, precision="f32")

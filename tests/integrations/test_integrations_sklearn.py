@@ -143,6 +143,7 @@ def test_a_search_with_memory_encodes_what_it_trains_on_once_a_fold(
     assert encoded == [4, 4]
 
 
+@pytest.mark.slow
 def test_another_model_in_the_same_folder_is_opened_anew(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     vectorizer = SentenceVectorizer(str(make_checkpoint(folder).directory), precision="f32")

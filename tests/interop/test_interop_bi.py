@@ -101,6 +101,7 @@ def test_poolings_stay_in_their_order(tmp_path: Path, modes: Sequence[Any]) -> N
     assert_same(encoder, open_bi(tmp_path / "ours"))
 
 
+@pytest.mark.slow
 def test_truncated_vectors_are_the_same_where_they_are_not_normalised(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "before", truncate_dim=6)
     model = open_bi(tmp_path / "before")
@@ -121,6 +122,7 @@ def test_truncated_vectors_are_normalised_after_here_and_before_there(tmp_path: 
     np.testing.assert_allclose(ours, model.encode(TEXTS, normalize_embeddings=True), **SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.TruncationWarning")
 @pytest.mark.parametrize("casing", ["uncased", "lowered"])
 def test_long_texts_are_cut_at_the_same_token(tmp_path: Path, casing: Casing) -> None:

@@ -100,6 +100,7 @@ def test_a_tokenizer_that_says_no_limit_is_given_the_model_s(tmp_path: Path) -> 
     assert cross.max_length == open_cross(tmp_path / "ours").max_seq_length == 48
 
 
+@pytest.mark.slow
 def test_modules_put_together_by_hand(tmp_path: Path) -> None:
     made = make_classifier(tmp_path / "before", NAMES)
     transformer = Transformer(str(made), transformer_task="sequence-classification")
@@ -132,6 +133,7 @@ def test_a_default_prompt_stands_in_front_of_the_first_text(tmp_path: Path) -> N
     assert_same(reopened, again)
 
 
+@pytest.mark.slow
 def test_lower_casing_is_written_where_sentence_transformers_finds_it(tmp_path: Path) -> None:
     made = make_classifier(tmp_path / "before")
     edit_json(made / "tokenizer_config.json", do_lower_case=False)
@@ -168,6 +170,7 @@ def test_a_cross_encoder_is_no_bi_encoder(tmp_path: Path) -> None:
             BiEncoder(directory, precision="f32")
 
 
+@pytest.mark.slow
 def test_its_transformer_is_one_with_a_pooling(tmp_path: Path) -> None:
     made = make_classifier(tmp_path / "before")
     encoder = BiEncoder(made, precision="f32", pooling="mean")

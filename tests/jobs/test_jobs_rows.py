@@ -82,6 +82,7 @@ def pairs_of(texts: list[str]) -> dict[str, list[Any]]:
 # --- an output is never an input ---
 
 
+@pytest.mark.slow
 def test_an_output_over_its_input_is_refused(run: Run, command: str, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     write_table(file, pairs_of(["a", "b"]))
@@ -211,6 +212,7 @@ def test_types_of_parquet_stay(run: Run, command: str, tmp_path: Path) -> None:
         assert found[RESULT[command]].null_count == 1
 
 
+@pytest.mark.slow
 def test_columns_of_parquet_in_text_formats(run: Run, tmp_path: Path) -> None:
     table = pa.table({
         "text": ["a"],
@@ -291,6 +293,7 @@ def test_a_job_that_stopped_goes_on_with_all_columns(run: Run, tmp_path: Path, t
     assert out.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_file_by_another_column_is_another_job(run: Run, tmp_path: Path) -> None:
     write_table(tmp_path / "a.csv", {"text": ["a"], "other": ["b"]})
     assert run("encode", tmp_path / "a.csv", tmp_path / "out")[0] == 0
@@ -339,6 +342,7 @@ def test_a_blank_cell_has_no_result(
     assert len(found["text"]) == 8
 
 
+@pytest.mark.slow
 def test_results_beside_blank_cells_are_those_of_their_texts(
     run: Run, models: dict[str, str], encoder: BiEncoder, tmp_path: Path
 ) -> None:
@@ -381,6 +385,7 @@ def test_either_side_of_a_pair_may_be_blank(run: Run, tmp_path: Path) -> None:
     assert [score is None for score in scores] == [False, True, True, False]
 
 
+@pytest.mark.slow
 def test_a_file_of_blank_cells_alone(run: Run, command: str, tmp_path: Path) -> None:
     write_table(tmp_path / "a.csv", {"id": ["1", "2"], **pairs_of(["", " "])})
     assert run(command, tmp_path / "a.csv", tmp_path / "x.parquet")[0] == 0
@@ -390,6 +395,7 @@ def test_a_file_of_blank_cells_alone(run: Run, command: str, tmp_path: Path) -> 
 # --- what a format cannot hold ---
 
 
+@pytest.mark.slow
 def test_a_nul_is_replaced_with_one_note(run: Run, tmp_path: Path) -> None:
     texts = ["a\0b", "c", "d", "e\0", "f"]
     write_table(tmp_path / "a.jsonl", {**pairs_of(texts), "n\0": [1, 2, 3, 4, 5]})

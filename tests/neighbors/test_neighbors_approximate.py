@@ -62,6 +62,7 @@ def test_the_same_vectors_give_the_same_neighbours() -> None:
     np.testing.assert_array_equal(first.similarity, second.similarity)
 
 
+@pytest.mark.slow
 def test_many_copies_of_one_vector() -> None:
     rows = np.concatenate([np.repeat(clustered(1), 900, axis=0), clustered(1500, 1)])
     found = approximate_join(rows, 5)

@@ -49,6 +49,7 @@ def listed(found: Pairs) -> Found:
 TEXTS = st.lists(st.text("abcd ", max_size=4), max_size=30)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.BlankWarning")
 # No cosine of such counts is so near to these that rounding could decide.
 @given(texts=TEXTS, threshold=st.sampled_from([-0.5, 0.31, 0.61, 0.83, 0.97, 0.999]))
@@ -213,6 +214,7 @@ def test_blank_texts_are_not_encoded_and_in_no_pair() -> None:
     assert listed(again) == listed(found)
 
 
+@pytest.mark.slow
 def test_a_table_of_vectors_is_an_array() -> None:
     pandas = pytest.importorskip("pandas")
     vectors = pandas.DataFrame({"x": [1.0, 1.0, 0.0], "y": [0.0, 0.1, 1.0]})

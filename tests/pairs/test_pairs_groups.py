@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def reached(edges: dict[tuple[int, int], float], start: int) -> dict[int, int]:
     return away
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_groups_are_what_can_be_reached_and_their_first_is_the_most_central(
     graph: tuple[dict[tuple[int, int], float], list[str]],
@@ -50,6 +52,7 @@ def test_groups_are_what_can_be_reached_and_their_first_is_the_most_central(
         assert list(group.rows[1:]) == sorted(set(group.rows) - {best})
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_one_of_each_group_is_kept_and_the_others_are_told_by_the_shortest_way(
     graph: tuple[dict[tuple[int, int], float], list[str]],

@@ -66,6 +66,7 @@ def test_long_texts_are_cut_with_an_ellipsis(tmp_path: Path) -> None:
     assert (tmp_path / "map.html").stat().st_size < 100_000
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.text(max_size=30) | st.sampled_from(["</script>", "<!--", "{{data}}", "\u2028"]))
@@ -146,6 +147,7 @@ def test_long_or_unique_values_are_texts_to_read(tmp_path: Path) -> None:
     assert len(columns["answer"]["values"][0]) == 300
 
 
+@pytest.mark.slow
 def test_a_data_frame_is_a_mapping_of_columns(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"n": [1, 2], "day": pandas.to_datetime(["1970-01-01", None])})

@@ -66,6 +66,7 @@ def test_a_run_without_evaluations_or_without_steps_has_a_page(tmp_path: Path) -
     assert held["loss"]["smooth"] == []
 
 
+@pytest.mark.slow
 @given(losses)
 def test_the_points_of_a_curve_stand_for_all_of_its_steps(
     tmp_path_factory: pytest.TempPathFactory, losses: list[float]
@@ -85,6 +86,7 @@ def test_the_points_of_a_curve_stand_for_all_of_its_steps(
             assert mean is None
 
 
+@pytest.mark.slow
 @given(losses)
 def test_the_smoothed_curve_has_the_same_gaps_and_leaves_no_range(
     tmp_path_factory: pytest.TempPathFactory, losses: list[float]

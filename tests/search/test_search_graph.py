@@ -36,6 +36,7 @@ def best(rows: np.ndarray, query: np.ndarray, count: int) -> list[float]:
     return sorted((rows @ query / lengths).tolist(), reverse=True)[:count]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0, 1e-7])
 def test_copies_hide_nothing(tmp_path: Path, noise: float) -> None:
     chance = np.random.default_rng(0)
@@ -52,6 +53,7 @@ def test_copies_hide_nothing(tmp_path: Path, noise: float) -> None:
                 assert len({hit.id for hit in hits}) == count
 
 
+@pytest.mark.slow
 @given(
     dim=st.integers(1, 5),
     numbers=st.lists(st.integers(0, 7), max_size=120),
@@ -88,6 +90,7 @@ def test_a_filter_whose_texts_are_far_from_the_query_is_exact(tmp_path: Path) ->
             assert scores == pytest.approx(best(rows[1::2], query, 7), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_long_life_holds_no_dead_vectors(tmp_path: Path) -> None:
     texts = [f"text {n}" for n in range(30)]
     with create(tmp_path / "index") as index:

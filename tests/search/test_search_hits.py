@@ -38,6 +38,7 @@ def found(encoder: BiEncoder, query: Any, *texts: str) -> list[Hit]:
     return make_hits(matches, query, lambda: encoder)
 
 
+@pytest.mark.slow
 def test_sentences_of_short_texts_are_looked_for_together(recording: Recording) -> None:
     texts = [text_of(5, f"good {n}") for n in range(10)]
     listed = found(recording, "a good book", *texts, "one sentence only")

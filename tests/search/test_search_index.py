@@ -192,6 +192,7 @@ def test_a_name_is_an_encoder_wherever_one_is_taken(tmp_path: Path) -> None:
         Index.open(tmp_path / "index", str(first))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sememe.errors.ChoiceWarning")
 def test_without_an_encoder_it_is_the_default_model(tmp_path: Path, default_model: str) -> None:
     with Index.create(tmp_path / "index") as index:
@@ -523,6 +524,7 @@ def test_no_index_takes_the_place_of_the_folder_one_is_in(
         Index.open(".")
 
 
+@pytest.mark.slow
 def test_an_encoder_that_changed_is_refused_each_time(tmp_path: Path) -> None:
     made = make_checkpoint(tmp_path / "tiny", head=["normalize"])
     with Index.create(tmp_path / "index", BiEncoder(made.directory, precision="f32")) as index:

@@ -131,6 +131,7 @@ def add_in_turn(index: Index, first: int) -> None:
     index.close()
 
 
+@pytest.mark.slow
 def test_processes_that_are_forked_go_on_and_lose_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     index = create(folder)

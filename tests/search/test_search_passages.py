@@ -59,6 +59,7 @@ def test_texts_are_whole_whatever_they_are_split_into(index: Index) -> None:
     assert index.ids_of(TEXTS[2:4]) == {TEXTS[2]: [IDS[2]], TEXTS[3]: [IDS[3]]}
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.lists(st.text(alphabet="ab .!\n\t\u2029é中", min_size=1, max_size=300), max_size=4))
 def test_any_texts_come_back(
@@ -265,6 +266,7 @@ def test_the_command_splits_lists_exports_and_removes(tmp_path: Path, tiny: Tiny
         assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_takes_vectors_that_are_there_already(tmp_path: Path, tiny: Tiny) -> None:
     table, vectors = tmp_path / "rows.csv", tmp_path / "v.parquet"
     table.write_text("id,text\n1,a bus\n2,\n3,a car\n")

@@ -63,6 +63,7 @@ def ids(hits: Any) -> list[str]:
     return [hit.id for hit in hits]
 
 
+@pytest.mark.slow
 def test_a_budget_reads_the_best_and_leaves_the_others_where_they_were(
     index: Index, judge: Judge
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_budget_reads_the_best_and_leaves_the_others_where_they_were(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("budget", "pairs"), [("3n", 90), (100, 100), ("1h", 1200), ("all", 1200)])
 def test_queries_share_a_budget(index: Index, judge: Judge, budget: Any, pairs: int) -> None:
     judge.rule = knowing
@@ -109,6 +111,7 @@ def test_the_first_of_every_query_are_read_and_then_the_closest(
         assert ranks == sorted(ranks)
 
 
+@pytest.mark.slow
 def test_a_cross_encoder_that_knows_the_answers_is_read_as_deep_as_they_lie(
     index: Index, judge: Judge
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_cross_encoder_that_knows_the_answers_is_read_as_deep_as_they_lie(
     assert depth.figures[5] == pytest.approx(found), "it measures what a search does"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule", [lambda q, t: -knowing(q, t), lambda *_: 0.0], ids=["wrong", "constant"]
 )
@@ -145,6 +149,7 @@ def test_a_cross_encoder_that_does_not_help_is_left_out(
     assert all(change.difference <= 0 for change in depth.changes.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("queries", "qrels", "message"),
     [

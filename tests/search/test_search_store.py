@@ -84,6 +84,7 @@ def graph_file(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_the_graph_has_every_text_and_grows(filled: tuple[Path, State]) -> None:
     folder, state = filled
     assert faiss.read_index(str(graph_file(folder))).ntotal == len(state)
@@ -103,6 +104,7 @@ def test_the_graph_has_every_text_and_grows(filled: tuple[Path, State]) -> None:
         assert not list((folder / vectors_module.FOLDER).iterdir()), "so few need none"
 
 
+@pytest.mark.slow
 def test_many_dead_neighbours_do_not_hide_the_living(filled: tuple[Path, State]) -> None:
     folder, state = filled
     query = QUERIES[3]
@@ -124,6 +126,7 @@ def test_filters_are_exact(filled: tuple[Path, State], most: int) -> None:
             assert_exact(index, kept, query, 10, f"id >= {most}")
 
 
+@pytest.mark.slow
 def test_the_graph_is_a_cache(filled: tuple[Path, State]) -> None:
     folder, state = filled
     whole = graph_file(folder)
@@ -251,6 +254,7 @@ def test_others_that_open_and_close_take_nothing_from_a_writer(tmp_path: Path) -
         assert [row.id for row in index.get(range(200))] == [str(own) for own in range(200)]
 
 
+@pytest.mark.slow
 def test_a_reader_whose_graph_goes_away_keeps_all_rows(filled: tuple[Path, State]) -> None:
     folder, state = filled
     with Index.open(folder) as reader, Index.open(folder) as writer:
@@ -265,6 +269,7 @@ def test_a_reader_whose_graph_goes_away_keeps_all_rows(filled: tuple[Path, State
         assert_exact(reader, state, QUERIES[0], 10)
 
 
+@pytest.mark.slow
 def test_threads_share_an_index(filled: tuple[Path, State]) -> None:
     folder, state = filled
     faults: list[BaseException] = []
@@ -380,6 +385,7 @@ def test_an_interrupted_reindex_changes_nothing_and_goes_on(
         assert len(index.search(np.ones(4, np.float32), top_k=400)) == len(state)
 
 
+@pytest.mark.slow
 def test_a_reader_sees_vectors_of_another_size(filled: tuple[Path, State]) -> None:
     folder, state = filled
     with Index.open(folder) as reader, Index.open(folder) as index:

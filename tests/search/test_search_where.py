@@ -372,6 +372,7 @@ def test_what_cannot_be_a_filter(where: Any, message: str) -> None:
     assert message in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where",
     [
@@ -390,6 +391,7 @@ def test_the_largest_filters_still_run(where: Any) -> None:
     assert in_sqlite([("a", "", {"a": 2})], condition) in ([], [0])
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from('ab\'" "()=<>!,.1e-NOTINAND\n%‘')) | st.text())
 def test_any_text_is_a_condition_or_a_clear_error(where: str) -> None:
     try:

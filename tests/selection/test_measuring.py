@@ -43,12 +43,14 @@ def test_the_hopeless_are_dropped_early_and_the_good_are_not() -> None:
     assert {"best", "as good"} <= set(state.alive)
 
 
+@pytest.mark.slow
 def test_a_cheap_candidate_is_not_dropped_for_a_dear_one() -> None:
     costs = {"best": 2.0, "worse": 1.0}
     state = eliminate(["best", "worse"], measure, 4000, costs, {"best": "a", "worse": "b"})
     assert not state.dropped
 
 
+@pytest.mark.slow
 def test_ten_times_the_cost_must_buy_half_a_point() -> None:
     assert worth(1000.0, 100.0) == pytest.approx(0.005)
     costs = {"best": 1e9, "as good": 1.0}
@@ -57,6 +59,7 @@ def test_ten_times_the_cost_must_buy_half_a_point() -> None:
     assert state.dropped == {"best": "surely not enough better than as good, which costs less"}
 
 
+@pytest.mark.slow
 def test_of_precisions_the_cheapest_goes_on() -> None:
     costs = {"f32": 2.0, "as good": 1.0, "best": 1.0}
     families = {"f32": "one", "as good": "one", "best": "another"}
@@ -111,6 +114,7 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
         eliminate(["worse"], failing, 100, COSTS, {"worse": "b"})
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = []
     for seed in range(300):

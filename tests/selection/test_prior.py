@@ -78,6 +78,7 @@ def test_a_jury_of_two_has_no_say() -> None:
     assert combined({"a": 0.4, "b": 0.5}, prior, 50, families) == standardized({"a": 0.4, "b": 0.5})
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1), st.floats(-1e3, 1e3), min_size=1))
 def test_standardized_values_have_no_mean(values: dict[str, float]) -> None:
     assert np.mean(list(standardized(values).values())) == pytest.approx(0, abs=1e-4)

@@ -29,6 +29,7 @@ def select(data: Any, *models: Any, **options: Any) -> Any:
     return sememe.select(data, models=models or (GOOD, POOR), installed=False, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["cluster", "classify"])
 def test_labelled_texts(task: Any) -> None:
     result = select(groups(240), task=task, texts=10_000)
@@ -39,6 +40,7 @@ def test_labelled_texts(task: Any) -> None:
     assert f"{POOR.name} is" in result.verdict
 
 
+@pytest.mark.slow
 def test_pairs_with_a_cross_encoder() -> None:
     result = select(pairs(240), GOOD, POOR, Overlap())
     assert result.metric == "average precision"
@@ -97,6 +99,7 @@ def test_triplets_and_candidates_of_a_query() -> None:
     assert result.rows[-1].name == POOR.name
 
 
+@pytest.mark.slow
 def test_texts_without_their_group_are_grouped_with_the_others() -> None:
     data = groups(260)
     data["label"][230:] = [""] * 30
@@ -105,6 +108,7 @@ def test_texts_without_their_group_are_grouped_with_the_others() -> None:
     assert len(result.sample.texts) == 260
 
 
+@pytest.mark.slow
 def test_it_is_all_in_json_and_in_a_frame() -> None:
     result = select(groups(220), task="classify", memory="2GB")
     values = json.loads(json.dumps(result.to_dict()))
@@ -114,6 +118,7 @@ def test_it_is_all_in_json_and_in_a_frame() -> None:
     assert list(result.to_frame()["name"]) == [row.name for row in result.rows]
 
 
+@pytest.mark.slow
 def test_limits_that_nobody_keeps_are_said() -> None:
     result = select(groups(220), task="classify", latency="0.000001ms")
     with pytest.raises(InputError, match=r"keeps the limits \(.* ms, where 1e-06 ms are allowed"):
@@ -166,6 +171,7 @@ def test_labels_of_one_class_are_refused() -> None:
         select(data, task="classify")
 
 
+@pytest.mark.slow
 def test_contradicting_labels_are_counted() -> None:
     data = groups(220)
     data["text"].append(data["text"][0])
@@ -174,6 +180,7 @@ def test_contradicting_labels_are_counted() -> None:
         select(data, task="classify")
 
 
+@pytest.mark.slow
 def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
     with pytest.warns(SememeWarning, match="Not measured: .*broken: the weights are gone"):
         result = select(groups(220), GOOD, Broken(), "no-such/model-here", task="classify")
@@ -230,11 +237,13 @@ def test_a_folder_without_its_tables_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_encoder_that_is_tuned_is_a_candidate_and_its_trainings_are_said_first(
-    tiny: Any, default_model: str
+    tiny: Any, default_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del default_model
+    for module in ("evaluation.kinds", "selection.tuning"):
+        monkeypatch.setattr(f"sememe.{module}.FOLDS", 2)
     data = {name: [str(each)[:12] for each in column] for name, column in pairs(60).items()}
-    with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 5 times each"):
+    with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 2 times each"):
         result = select(data, tiny.directory, train=True)
     tuned = next(row for row in result.rows if row.name.endswith(", tuned"))
     assert tuned.items == 60
@@ -291,28 +300,22 @@ def test_a_kill_loses_no_measurement(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
-def test_without_labels_a_jury_orders_the_candidates(
-    task: Any, default_model: str, tmp_path: Path
+def test_a_jury_orders_the_candidates_until_answers_to_questions_count(
+    task: Any, tmp_path: Path, default_model: str
 ) -> None:
     del default_model
-    result = select({"text": texts(150)[0]}, task=task)
+    found, topics = texts(150)
+    topic_of = dict(zip(found, topics, strict=True))
+    data = {"text": found}
+    path = tmp_path / "questions.csv"
+    result = select(data, task=task)
     assert result.labels == 0
     assert result.prior.jury[0] == "default"
     assert result.prior.values[GOOD.name] > result.prior.values[POOR.name]
     assert "by construction" in result.verdict
     result.save(tmp_path / "report.html")
     assert result.choice in (tmp_path / "report.html").read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("task", ["search", "cluster", "pairs", "classify"])
-def test_answers_to_questions_count(task: Any, tmp_path: Path, default_model: str) -> None:
-    del default_model
-    found, topics = texts(150)
-    topic_of = dict(zip(found, topics, strict=True))
-    data = {"text": found}
-    path = tmp_path / "questions.csv"
-    assert select(data, task=task).ask(20, path) >= 20
+    assert result.ask(20, path) >= 20
     table: dict[str, Any] = dict(read_table(path).columns)
     ends = {"search": ("query", "document"), "pairs": ("sentence1", "sentence2")}.get(task)
     label: list[Any] = [topic_of[text] for text in table.get("text", ())]
@@ -335,11 +338,13 @@ def test_an_empty_answer_is_refused(tmp_path: Path) -> None:
         select({"text": texts(20)[0]}, task="cluster", labels=str(path))
 
 
+@pytest.mark.slow
 def test_questions_need_something_without_a_label(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing left without a label"):
         select(groups(220), task="classify").ask(5, tmp_path / "questions.csv")
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], default_model: str
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_tuned_classifier_answers_with_the_labels_that_it_learned(tiny: Any) -
     assert set(answers.tolist()) <= {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_poolings_of_one_pass_are_those_of_their_own(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "regular", layout="plain").directory
     candidates, _ = candidates_for("pairs", [folder], Models(), installed=False)
@@ -105,7 +106,10 @@ def test_poolings_of_one_pass_are_those_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["similarity", "pairs", "triplets"])
-def test_pairs_are_scored_by_what_did_not_learn_from_them(tiny: Any, kind: Any) -> None:
+def test_pairs_are_scored_by_what_did_not_learn_from_them(
+    tiny: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sememe.evaluation.kinds.FOLDS", 2)
     found, topics = texts(60)
     found = [" ".join(text.split()[3:]) for text in found]
     first, second = found[:30], found[30:]

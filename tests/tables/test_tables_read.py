@@ -691,6 +691,7 @@ def test_a_descriptor_is_read_as_lines_like_standard_input() -> None:
     assert read.source.where(1) == f"/dev/fd/{end}, line 2"
 
 
+@pytest.mark.slow
 @needs_pipes
 def test_dev_stdin_is_read_as_lines_from_a_pipe_and_from_a_file(tmp_path: Path) -> None:
     code = "from sememe.tables import read_texts; print(read_texts('/dev/stdin'))"

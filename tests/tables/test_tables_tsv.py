@@ -66,6 +66,7 @@ pieces = st.sampled_from(['"', '""', " ", ",", ";", "a", "é", "\u2028", "\x0b"]
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(cell=st.lists(pieces).map("".join).filter(bool))
 def test_any_cell_is_itself_unless_its_quotes_close_with_it(cell: str) -> None:

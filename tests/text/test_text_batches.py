@@ -1,6 +1,7 @@
 """Packing and padding, held against the same written out in plain Python."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def test_padding_equals_a_plain_loop(texts: list[list[int]]) -> None:
     assert found.tolist() == [texts[row] + [0] * (longest - len(texts[row])) for row in rows]
 
 
+@pytest.mark.slow
 @given(ragged, budgets, st.data())
 def test_batches_hold_their_rows_own_tokens(
     texts: list[list[int]], budget: int, data: st.DataObject

@@ -75,6 +75,7 @@ def test_margins_that_no_cosines_have_are_refused_and_dot_products_learn_them() 
     assert MarginMSELoss("dot")(outputs).item() == pytest.approx((12.5**2 + 1) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", [c for c in BI_CASES if c.name != "softmax"], ids=lambda case: case.id
 )

@@ -75,6 +75,7 @@ def test_a_loss_of_float32_is_float32_and_the_same(case: Case) -> None:
     assert loss.item() == pytest.approx(case.loss(exact).item(), rel=1e-4)
 
 
+@pytest.mark.slow
 @each
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=5)

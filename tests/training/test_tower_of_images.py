@@ -138,6 +138,7 @@ class Stopping(Triplets):
         return super().__getitem__(i)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part_size", [256, 20])
 def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, part_size: int
@@ -185,6 +186,7 @@ def test_what_dropped_out_of_a_part_drops_out_again_where_gradients_are_taken() 
     assert_alike(found, gradients(tower))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [np.array, list, tuple])
 @pytest.mark.parametrize("size", [1, 7, 30])
 def test_images_are_encoded_in_their_order_however_they_are_held(size: int, held: Any) -> None:

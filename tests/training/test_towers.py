@@ -153,6 +153,7 @@ def test_the_default_prompt_is_trained_with(tmp_path: Path, include_prompt: bool
     np.testing.assert_allclose(theirs.encode(given), tower.encode(given), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_dense_layers_are_trained_and_saved(tmp_path: Path) -> None:
     head: Any = [Linear(24), "normalize", Linear(8, "GELU", bias=False), "normalize"]
     make_checkpoint(tmp_path / "base", pooling=("cls", "max"), head=head)

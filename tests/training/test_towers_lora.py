@@ -71,6 +71,7 @@ def test_matrices_alone_move_and_are_merged_when_saved(tmp_path: Path, kind: str
     assert not all(torch.equal(*pair) for pair in trained(tower, TEXTS, steps=1).values())
 
 
+@pytest.mark.slow
 def test_a_new_head_is_trained_beside_the_matrices(tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "base")
     tower = CrossTower(read(tmp_path / "base"), SCORE, lora=2)

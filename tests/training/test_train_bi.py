@@ -111,6 +111,7 @@ def test_a_run_that_improved_nothing_saves_what_it_began_with(tmp_path: Path, mo
     np.testing.assert_allclose(opened(tmp_path / "made"), opened(model), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_anything_held_out_nothing_is_claimed(tmp_path: Path, model: Path) -> None:
     done = sememe.train_bi(table("pairs", 60), tmp_path / "made", model=model, dev="none", **QUICK)
     assert (done.better, done.before, done.after) == (None, None, None)
@@ -121,6 +122,7 @@ def test_without_anything_held_out_nothing_is_claimed(tmp_path: Path, model: Pat
     assert (tmp_path / "made" / "training.html").is_file()
 
 
+@pytest.mark.slow
 def test_examples_to_measure_on_may_be_a_file(tmp_path: Path, model: Path) -> None:
     data, dev = (
         write_csv(tmp_path / f"{name}.csv", table("triplets", rows, seed))
@@ -194,6 +196,7 @@ def test_a_regular_transformer_can_be_trained(tmp_path: Path) -> None:
     assert encoder.encode(TEXTS).shape == (len(TEXTS), 32)
 
 
+@pytest.mark.slow
 def test_logs_are_written_where_they_are_asked_for(tmp_path: Path, model: Path) -> None:
     sememe.train_bi(
         table("pairs", 40), tmp_path / "made", model=model, log="tensorboard",

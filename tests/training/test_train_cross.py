@@ -69,6 +69,7 @@ def test_every_kind_of_pairs_makes_a_cross_encoder(tmp_path: Path, model: Path, 
     np.testing.assert_allclose(scores(tmp_path / "made"), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "loss", "activation"),
     [
@@ -147,6 +148,7 @@ def test_worse_than_cosines_is_called_worse(tmp_path: Path, model: Path) -> None
     assert done.verdict.endswith("Keep the model that you had.")
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_head(tmp_path: Path, model: Path) -> None:
     options = {**QUICK, "epochs": 1, "dev": "none"}
     for name, seed, drawn in (("a", 1, 5), ("b", 1, 6), ("c", 2, 5)):

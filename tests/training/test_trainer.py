@@ -44,6 +44,7 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 def test_a_tower_learns_from_two_data_sets_and_ends_with_its_best_weights() -> None:
     tower = Points()
     history, _ = run(tower=tower)
@@ -238,6 +239,7 @@ def test_a_rate_far_too_high_is_said() -> None:
 # --- precision, logs, data ---
 
 
+@pytest.mark.slow
 def test_bf16_learns_and_keeps_weights_in_f32() -> None:
     tower = Points()
     history, weights = run(tower=tower, precision="bf16")
@@ -261,6 +263,7 @@ def events(folder: Path) -> Iterator[tuple[str, int, float]]:
             yield from ((tag, each.step, each.value) for each in found.Scalars(tag))
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_losses(tmp_path: Path) -> None:
     history, _ = run(log="tensorboard", log_directory=str(tmp_path / "logs"))
     found = {(tag, step): value for tag, step, value in events(tmp_path / "logs")}
@@ -313,6 +316,7 @@ def test_a_device_that_is_not_there_is_said() -> None:
         Trainer(Points(), objectives(), TrainingSettings(device="cuda:99"))
 
 
+@pytest.mark.slow
 def test_a_time_ends_the_schedule_as_its_steps_would() -> None:
     history = trained(
         Points(), CosineMSELoss(), quality, epochs=1_000_000, evaluations=1, minutes=0.02

@@ -62,6 +62,7 @@ def stop_after(steps: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_the_last_state_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +118,7 @@ def write_on_a_full_disk(folder: Path, output: Path, room: int) -> None:
         output.write_text(str(error))
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_state_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_two_topics_are_new_and_all_others_are_measured_too(seed: int) -> None:
     assert trained == unseen == set(TOPICS) - new
 
 
+@pytest.mark.slow
 @seeds
 def test_topics_and_sentiments_keep_their_balance(seed: int) -> None:
     for part in use_case.split(TOPICS, SENTIMENTS, seed):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit  # what scipy.stats.t calls; its import takes long
 
 from sememe.errors import InputError
 
@@ -121,12 +122,10 @@ class Drawn:
         p is at least 2 ** (1 - n), as that of n coins which all fall on one side: draws of a few
         items that agree cannot differ.
         """
-        from scipy.stats import t
-
         difference, degrees = self.value - other.value, max(self.items - 1, 1)
         deviation = max(self._deviation(self.draws - other.draws), least)
         reach = _quantile(confidence, self.items) * deviation
-        p = 2 * float(t.sf(abs(difference) / deviation, degrees)) if deviation else 0.0
+        p = 2 * float(stdtr(degrees, -abs(difference) / deviation)) if deviation else 0.0
         p = max(p, 2.0 ** (1 - self.items)) if difference else 1.0
         return Comparison(difference, difference - reach, difference + reach, min(1.0, p))
 
@@ -211,11 +210,9 @@ def paired_test(
 
 
 def _quantile(confidence: float, items: int) -> float:
-    from scipy.stats import t
-
     if not 0 < confidence < 1:
         raise InputError(f"confidence={confidence}: give one between 0 and 1, such as 0.95.")
-    return float(t.ppf((1 + confidence) / 2, max(items - 1, 1)))
+    return float(stdtrit(max(items - 1, 1), (1 + confidence) / 2))
 
 
 def _check(arrays: Sequence[NDArray[Any]], resamples: int) -> None:

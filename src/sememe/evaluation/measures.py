@@ -12,7 +12,7 @@ from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.intervals import Comparison, Drawn, Interval, draw
-from sememe.evaluation.metrics import average_precision, spearman
+from sememe.evaluation.metrics import average_precision, rank_scores, spearman
 
 Floats = npt.NDArray[Any]
 Compute = Callable[[Sequence[Any]], Floats]
@@ -194,8 +194,6 @@ def check_measurable(
 
 
 def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Measurement:
-    from scipy.stats import rankdata
-
     is_scored, gold = examples.kind == "scored pairs", np.asarray(examples.targets)
     names = [] if is_scored else [examples.labels[place] for place in gold]
     if not is_scored:
@@ -203,8 +201,8 @@ def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Me
             raise unclear_positive_label(examples)
         gold = gold == positive_label
     places, first, last = (
-        rankdata(-1.0 * values, method)
-        for values, method in ((scores, "min"), (gold, "min"), (gold, "max"))
+        rank_scores(-1.0 * values, ties)
+        for values, ties in ((scores, "min"), (gold, "min"), (gold, "max"))
     )
     details = Details(
         f"place among {len(gold)} pairs, the most similar first",

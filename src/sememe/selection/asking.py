@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.errors import InputError
+from sememe.evaluation.metrics import rank_scores
 from sememe.evaluation.systems import EncoderSystem
 from sememe.selection.jury import Material
 from sememe.tables import write_table
@@ -108,8 +109,6 @@ def _pairs(
     count: int,
     random: np.random.Generator,
 ) -> dict[str, Any]:
-    from scipy.stats import rankdata
-
     material = Material(selection.sample)
     base = next((each.system for each in judges if isinstance(each.system, EncoderSystem)), None)
     labelled = set(material.pairs)
@@ -119,7 +118,7 @@ def _pairs(
     pairs = [pair for pair in dict.fromkeys(material.pairs) if pair not in labelled]
     if not pairs:
         return {"sentence1": [], "sentence2": [], "label": []}
-    ranks = [rankdata(each.system.score(pairs)) / len(pairs) for each in judges]
+    ranks = [rank_scores(each.system.score(pairs)) / len(pairs) for each in judges]
     rows, weights = _chosen(np.std(ranks, axis=0), count, random)
     return {
         "sentence1": [pairs[i][0] for i in rows],

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from sememe.evaluation.metrics import spearman, v_measure
+from sememe.evaluation.metrics import rank_scores, spearman, v_measure
 from sememe.neighbors import normalized
 
 Work = Literal["search", "cluster", "pairs", "classify"]
@@ -157,9 +157,7 @@ def _same_clusters(jury: Sequence[Evidence], votes: Sequence[float]) -> Callable
 
 def _same_order(jury: Sequence[Evidence], votes: Sequence[float]) -> Callable[[Evidence], float]:
     """Spearman's correlation with the jury's mean rank."""
-    from scipy.stats import rankdata
-
-    mean = np.average([rankdata(scores) for scores in jury], axis=0, weights=votes)
+    mean = np.average([rank_scores(scores) for scores in jury], axis=0, weights=votes)
     return lambda scores: spearman(scores, mean)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.evaluation.kinds import PairTask, RetrievalTask, TextTask
+from sememe.evaluation.metrics import rank_scores
 from sememe.reports import shortened, write_page
 from sememe.selection.verdict import table
 
@@ -130,10 +131,8 @@ def _labels(task: TextTask, answers: list[NDArray[Any]]) -> Any:
 
 def _places(task: PairTask, answers: list[NDArray[Any]]) -> Any:
     """The place of each pair among all, the most similar first, against the right one."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(-1.0 * each, "min") for each in answers]
-    truth = rankdata(-1.0 * task.gold)
+    ranks = [rank_scores(-1.0 * each, "min") for each in answers]
+    truth = rank_scores(-1.0 * task.gold)
     merits = -np.array([np.abs(each - truth) for each in ranks])
     cells = [[f"{rank:.0f} of {len(truth)}" for rank in each] for each in ranks]
     return (lambda i: list(task.pairs[i])), (lambda i: f"{task.gold[i]:g}"), cells, merits
