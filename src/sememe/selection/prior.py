@@ -43,7 +43,7 @@ _RIGHT = {
 }
 _RANK = 60  # of Cormack et al.: how little the first ranks differ
 _RELEVANT = 10
-_PENALTY = 1e-2  # of ridge regression, in units of the vectors' mean variance
+_PENALTY = 10.0  # of ridge regression, in units of the vectors' mean variance
 
 
 @dataclass(frozen=True)
