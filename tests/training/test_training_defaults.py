@@ -338,7 +338,7 @@ def test_bad_options_are_said(option: dict[str, Any], message: str) -> None:
 def test_the_command_line_takes_every_option(train: Any) -> None:
     kind = train.__name__.removeprefix("train_")
     options = vars(parse(["train", kind, "pairs.csv", "-o", "model"]))
-    of_commands = {"run", "json", "text", "label"}
+    of_commands = {"run", "parser", "json", "text", "label"}
     assert options.keys() - of_commands == inspect.signature(train).parameters.keys() - {"progress"}
 
 
