@@ -111,17 +111,18 @@ class Reranked:
     ) -> tuple[Ints, Floats]:
         """The twenty that were read by their scores, then all others."""
         first, _ = self._system.rank(queries, documents, min(DEPTH, depth))
-        rows = list(zip(queries, first.tolist(), strict=True))
-        pairs = [(query, documents[place]) for query, row in rows for place in row[:RERANKED]]
-        self._scorer.score(pairs, search=True)  # all at once; below, they are read again
+        read, rest = first[:, :RERANKED], first[:, RERANKED:]
+        rows = zip(queries, read.tolist(), strict=True)
+        pairs = [(query, documents[place]) for query, row in rows for place in row]
+        scores = self._scorer.score(pairs, search=True).reshape(read.shape)
         rankings = []
-        for query, row in rows:
-            read_, rest = row[:RERANKED], row[RERANKED:]
-            scores = self._scorer.score([(query, documents[place]) for place in read_], search=True)
-            order = np.argsort(-scores, kind="stable")
-            low = float(scores.min())
-            ranking = [(read_[at], float(scores[at])) for at in order]
-            rankings.append(ranking + [(place, low - rank) for rank, place in enumerate(rest, 1)])
+        for places, values, others in zip(read, scores, rest, strict=True):
+            order = np.argsort(-values, kind="stable")
+            low = float(values.min())
+            ranking = [(int(places[at]), float(values[at])) for at in order]
+            rankings.append(
+                ranking + [(int(place), low - rank) for rank, place in enumerate(others, 1)]
+            )
         return _filled(rankings, len(documents), depth)
 
 
