@@ -7,6 +7,8 @@ need neither run.
 import importlib.util
 import os
 import sys
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 # Several threads wait for each other longer than they work on tables as small as these.
@@ -86,3 +88,18 @@ def default_model() -> str:
 def default_encoder(default_model: str) -> BiEncoder:
     """The default model, in float32."""
     return BiEncoder(default_model, precision="f32")
+
+
+@pytest.fixture(autouse=True)
+def graphs_stay_compiled(kept_graphs: deque[object]) -> Iterator[None]:
+    """Keep the graphs of the last models open, for the next test with one of them."""
+    yield
+    if runtime := sys.modules.get("sememe.engines.openvino.runtime"):
+        for graph in runtime.compiled_graphs().values():
+            if graph not in kept_graphs:
+                kept_graphs.append(graph)
+
+
+@pytest.fixture(scope="session")
+def kept_graphs() -> deque[object]:
+    return deque(maxlen=32)

@@ -73,7 +73,12 @@ class Server:
         from pg8000 import native
 
         with native.Connection(
-            "admin", password=PASSWORD, host="127.0.0.1", port=self.port, database=database
+            "admin",
+            password=PASSWORD,
+            host="127.0.0.1",
+            port=self.port,
+            database=database,
+            ssl_context=False,
         ) as connection:
             return [tuple(row) for row in connection.run(sql) or []]
 
@@ -104,7 +109,10 @@ def postgres() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="sememe-postgres-"))  # not below a folder of root's own
     running = Server(folder)
     running.start()
+    # A connection that asks for TLS first loads all certificates of the machine, each time.
+    os.environ["PGSSLMODE"] = "disable"
     yield running
+    del os.environ["PGSSLMODE"]
     running.stop("immediate")
     shutil.rmtree(folder)
 

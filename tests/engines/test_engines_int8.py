@@ -57,7 +57,7 @@ def kept(tiny: Tiny, folder: Path) -> Path:
 def rounded_to_int8(encoder: BiEncoder) -> list[bool]:
     """Of each product with weights: whether it is computed in int8."""
     engine = encoder._pipeline.engine
-    nodes = engine._engine()._compiled.get_runtime_model().get_ops()  # type: ignore[attr-defined]
+    nodes = engine._engine()._graph.model.get_runtime_model().get_ops()  # type: ignore[attr-defined]
     return [
         node.get_rt_info()["runtimePrecision"].astype(str).lower() in ("u8", "i8")
         for node in nodes

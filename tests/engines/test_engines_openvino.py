@@ -14,6 +14,7 @@ from processes import run_python
 from sememe.checkpoint import read
 from sememe.checkpoint.modules import Pooling
 from sememe.engines import Engine, open_engine
+from sememe.engines.openvino.runtime import compiled_graphs
 from sememe.engines.processor import choose_precision
 from sememe.errors import InputError
 from sememe.text import Batch
@@ -110,6 +111,23 @@ def test_an_engine_that_is_let_go_leaves_no_threads(tmp_path: Path) -> None:
     for thread in workers[-1:]:
         thread.join(timeout=10)
         assert not thread.is_alive()
+
+
+def test_engines_of_one_model_share_a_graph_until_its_file_changes(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path)
+    graphs = compiled_graphs()
+    first = open_engine(read(tmp_path), Pooling(), precision="f32")
+    count = len(graphs)
+    second = open_engine(read(tmp_path), Pooling(), precision="f32")
+    assert len(graphs) == count
+    [(_, before)] = first.run([batch(0, [2, 9, 3])])
+    [(_, same)] = second.run([batch(0, [2, 9, 3])])
+    np.testing.assert_array_equal(same, before)
+    open_engine(read(tmp_path), Pooling(("max",)), precision="f32")
+    make_checkpoint(tmp_path, seed=1)
+    third = open_engine(read(tmp_path), Pooling(), precision="f32")
+    [(_, after)] = third.run([batch(0, [2, 9, 3])])
+    assert np.abs(after - before).max() > 0.1
 
 
 # --- precision ---

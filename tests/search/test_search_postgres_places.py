@@ -64,6 +64,9 @@ def test_a_server_that_cannot_be_used_is_said(postgres: Server) -> None:
         postgres.url("a", password="s3cret"), StoreError
     )
     assert 'database "no" does not exist' in said(postgres.url("a", "no"), StoreError)
+    assert "authentication failed" in said(
+        postgres.url("a", password="s3cret") + "?sslmode=prefer", StoreError
+    )
     assert "efused" in said("postgresql://u:s3cret@127.0.0.1:1/base/a", StoreError)
     assert "No such file" in said("postgresql:///base/a?host=/nowhere", StoreError)
     assert "cannot be opened" in said("postgresql://u:s3cret@no.invalid/base/a", StoreError)

@@ -4,13 +4,17 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import openvino
 
-from sememe.checkpoint import Checkpoint
+from sememe.checkpoint import Checkpoint, Weights
+from sememe.checkpoint.modules import Dense
 from sememe.engines.engine import Array, Output, output_name
-from sememe.engines.openvino.blocks import Product, float_product
+from sememe.engines.openvino.blocks import Inputs, Product, float_product
 from sememe.engines.openvino.graph import GRAPH_VERSION, build
 from sememe.engines.openvino.int8 import Int8Products
 from sememe.engines.processor import choose_precision, multiplies_bf16, usable_cores
@@ -25,6 +29,19 @@ _BUDGET = 1024
 
 core = PerProcess(openvino.Core)
 """The one OpenVINO core of this process."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledGraph:
+    """A graph that computes, its inputs, and the size of its vectors or the number of scores."""
+
+    model: Any
+    inputs: Inputs
+    dim: int
+
+
+compiled_graphs = PerProcess(WeakValueDictionary[str, CompiledGraph])
+"""Those in use, by all that they depend on: encoders of one model share its weights and streams."""
 
 
 @before_fork
@@ -70,20 +87,30 @@ class OpenVinoEngine:
             # What is not a product with weights (attention, norms) stays in floats.
             hint = "bf16" if multiplies_bf16(core()) else "f32"
             self.identity += [hint, ranges.digest]
-        inputs, model, self.dim = build(checkpoint, output, product)
         self.budget = _BUDGET
         self.streams = usable_cores()
-        self._feeds = inputs.feeds
-        options = {
-            "INFERENCE_PRECISION_HINT": hint,
-            "NUM_STREAMS": self.streams,
-            "INFERENCE_NUM_THREADS": self.streams,
-            # Pinning would ignore the affinity of the process.
-            "ENABLE_CPU_PINNING": False,
-        }
-        self._compiled = core().compile_model(model, "CPU", options)
+        self._graph = self._compiled_graph(checkpoint, output, product, hint)
+        self.dim = self._graph.dim
         self._local = threading.local()
         self._workers = ThreadPoolExecutor(self.streams, thread_name_prefix="sememe")
+
+    def _compiled_graph(
+        self, checkpoint: Checkpoint, output: Output, product: Product, hint: str
+    ) -> CompiledGraph:
+        key = repr((checkpoint, _file_states(checkpoint), output, self.identity, self.streams))
+        graph = compiled_graphs().get(key)
+        if graph is None:
+            inputs, model, dim = build(checkpoint, output, product)
+            options = {
+                "INFERENCE_PRECISION_HINT": hint,
+                "NUM_STREAMS": self.streams,
+                "INFERENCE_NUM_THREADS": self.streams,
+                # Pinning would ignore the affinity of the process.
+                "ENABLE_CPU_PINNING": False,
+            }
+            graph = CompiledGraph(core().compile_model(model, "CPU", options), inputs, dim)
+            compiled_graphs()[key] = graph
+        return graph
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Array]]:
         """Compute batches in their order, a few ahead of the one that is yielded."""
@@ -104,10 +131,18 @@ class OpenVinoEngine:
     def _infer(self, batch: Batch) -> Array:
         with native_code():
             if not hasattr(self._local, "request"):
-                self._local.request = self._compiled.create_infer_request()
+                self._local.request = self._graph.model.create_infer_request()
             request = self._local.request
             # Started and awaited, not inferred: only an asynchronous start uses the streams.
-            request.start_async(self._feeds(batch), share_inputs=True)
+            request.start_async(self._graph.inputs.feeds(batch), share_inputs=True)
             request.wait()
             values: Array = request.get_output_tensor(0).data.astype(np.float32, copy=True)
             return values
+
+
+def _file_states(checkpoint: Checkpoint) -> list[tuple[str, int, int]]:
+    """Of each file of weights its path, its size in bytes and when it was changed, in ns."""
+    dense = [Weights(module.folder) for module in checkpoint.head if isinstance(module, Dense)]
+    files = [file for weights in (checkpoint.weights, *dense) for file in weights.files]
+    states = [(file, file.stat()) for file in files]
+    return [(str(file), state.st_size, state.st_mtime_ns) for file, state in states]

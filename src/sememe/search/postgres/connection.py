@@ -62,9 +62,10 @@ def parse_address(url: str) -> Address:
         raise InputError(f"{name!r} cannot name an index; take up to 40 of a to z, 0 to 9 and _.")
     options = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or unquote(parts.hostname or "localhost")
-    tls = options.pop("sslmode", "prefer")
+    tls = options.pop("sslmode", os.environ.get("PGSSLMODE", "prefer"))
     if options or tls not in _TLS:
-        raise InputError(f"?{parts.query}: only host= and sslmode={' or '.join(_TLS)} are known.")
+        place = f"?{parts.query}" if parts.query else f"PGSSLMODE={tls}"
+        raise InputError(f"{place}: only host= and sslmode={' or '.join(_TLS)} are known.")
     local = host.startswith("/")
     context = ssl.create_default_context() if tls == "verify-full" else _TLS[tls]
     return Address(
