@@ -9,6 +9,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Several threads wait for each other longer than they work on tables as small as these.
@@ -36,10 +37,6 @@ settings.register_profile(
 )
 settings.load_profile("sememe")
 
-# What is said once on a machine would fail the test that happens to be the first to hear it.
-for precision in ("int8", "bf16", "torch-bf16"):
-    first_time(f"precision-{precision}")
-
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """What pyproject.toml sets for pytest-asyncio, which the extra `test` does not bring."""
@@ -56,6 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(name)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache for each file of tests, or int8's ranges of one would choose another's precision."""
+    directory = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEMEME_CACHE", str(directory))
+        # What is said once on a machine would fail the test that is the first to hear it.
+        for precision in ("int8", "bf16", "torch-bf16"):
+            first_time(f"precision-{precision}")
+        yield directory
 
 
 @pytest.fixture(scope="session")

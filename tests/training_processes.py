@@ -27,9 +27,17 @@ def start(work: Callable[..., None], *given: Any) -> Any:
     """Begin `work(*given)`, a function of a module's top, in a process of its own."""
     with pytest.MonkeyPatch.context() as patch:  # the server finds modules by the environment alone
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        process = _CONTEXT.Process(target=work, args=given, daemon=True)
+        process = _CONTEXT.Process(
+            target=_with_cache, args=(os.environ["SEMEME_CACHE"], work, given), daemon=True
+        )
         process.start()
     return process
+
+
+def _with_cache(cache: str, work: Callable[..., None], given: Any) -> None:
+    """Of this test, not of the one during which the server was started."""
+    os.environ["SEMEME_CACHE"] = cache
+    work(*given)
 
 
 def finish(*processes: Any) -> list[int]:

@@ -182,7 +182,9 @@ def test_killed_or_on_a_full_disk_it_resumes_with_the_teachers_vectors(
     assert "\n" not in message.read_text()
     with pytest.raises(JobError, match="begun with seed 1, and now it is 2"):
         taught(teacher, output, layers=2, budget="1h", seed=2)
+    message.unlink()
     _distil(teacher, output, None, message)
+    assert not message.exists(), message.read_text()
     assert BiEncoder(output).dim == 32
     assert not work.exists()
 
