@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.arguments import flag, real_number, whole_number
-from sememe.cascade.scores import ScoreCache
+from sememe.cascade.scores import ScoreCache, as_teacher
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.data import Data, load
 from sememe.data.reading import Roles
-from sememe.encoders.opening import as_encoder, as_scorer, encoded
+from sememe.encoders.opening import as_encoder, encoded
 from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.jobs import Job
 from sememe.neighbors import nearest, normalized
@@ -115,10 +115,8 @@ def mine_negatives(
     texts = list(dict.fromkeys(texts[i] for i in rows_with_text(texts, "and no negative")))
     if not texts:
         raise InputError("The corpus has no text: give some that may be negatives.")
-    judge = None
-    if cross is not None:
-        is_scorer = callable(getattr(cross, "score", None)) and not isinstance(cross, type)
-        judge = _Judge.of(cross if is_scorer else as_scorer(cross))  # type: ignore[arg-type]
+    teacher = as_teacher(cross, None)
+    judge = None if teacher is None else _Judge(teacher[0])
     search = _Search.opened(as_encoder(encoder), rows, texts, work, progress)
     mined: list[Mined] = [((), ())] * len(rows)
     answers = np.empty(len(rows))
@@ -203,19 +201,15 @@ class _Search:
                 bar.update(len(block))
 
 
-@dataclass(frozen=True)
 class _Judge:
     """A cross-encoder, and what it has scored: no pair twice, nor after an interruption."""
 
-    scorer: Scorer
-    scores: dict[tuple[str, str], float]
-    disk: ScoreCache | None
-
-    @classmethod
-    def of(cls, scorer: Scorer) -> _Judge:
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.scores: dict[tuple[str, str], float] = {}
         fingerprint = getattr(scorer, "fingerprint", None)
         # The cascade's scores are raw.
-        return cls(scorer, {}, ScoreCache(f"{fingerprint} scored") if fingerprint else None)
+        self.disk = ScoreCache(f"{fingerprint} scored") if fingerprint else None
 
     def choose(
         self,
