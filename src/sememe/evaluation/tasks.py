@@ -34,8 +34,6 @@ from sememe.progress import counted
 from sememe.tables import Table
 from sememe.tables.table import PAIR_NAMES, choose_columns
 
-__all__ = ["KINDS", "Kind", "Task", "load_task"]
-
 _FEW = 20
 """Fewer items than these tell next to nothing."""
 _NEGATIVE = re.compile(r"negative(_\d+)?")
