@@ -136,14 +136,13 @@ def _speeds(
             continue
         try:
             key = (each.fingerprint, "speed", sample.work, *machine)
-            kept = record.get(*key) if each.fingerprint else None
+            kept = record.get(*key)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", TruncationWarning)  # measuring them will say it
                 speeds[each.name] = (
                     Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
                 )
-            if each.fingerprint:
-                record.put(asdict(speeds[each.name]), *key)
+            record.put(asdict(speeds[each.name]), *key)
         except Exception as error:  # a candidate of any library may fail in any way
             failures[each.name] = reason(error)
     if not speeds:
@@ -213,12 +212,10 @@ def _kept(candidate: Candidate, task: Task, digest: str, record: Record) -> Meas
     """The main figure of a candidate, from the record or measured now."""
     key = (candidate.fingerprint, digest, task.kind)
     empty = next(iter(task.measure(NOTHING).values()))
-    stored = record.get(*key) if candidate.fingerprint else None
-    if stored is not None:
+    if (stored := record.get(*key)) is not None:
         return replace(empty, values=np.array(stored["values"]), details=None)
     measurement = next(iter(candidate.measure(task).values()))
-    if candidate.fingerprint:
-        record.put({"values": np.asarray(measurement.values).tolist()}, *key)
+    record.put({"values": np.asarray(measurement.values).tolist()}, *key)
     return measurement
 
 

@@ -190,6 +190,11 @@ class Selection:
         return 0 if self.sample.task is None else len(self.sample.task)
 
     @cached_property
+    def families(self) -> dict[str, str]:
+        """The family of each candidate."""
+        return {each.name: each.family for each in self.candidates}
+
+    @cached_property
     def projections(self) -> dict[str, Projection]:
         """What each candidate costs at the user's scale."""
         work, by_name = self.sample.work, {each.name: each for each in self.candidates}
@@ -201,12 +206,11 @@ class Selection:
     @cached_property
     def scores(self) -> dict[str, float]:
         """By labels, prior, or both: the higher the better, on no scale."""
-        families = {each.name: each.family for each in self.candidates}
         if not self.labels:
             values = {} if self.prior is None else self.prior.values
             return {name: value for name, value in values.items() if name in self.speeds}
         values = {name: self.state.measured[name].value for name in self.state.alive}
-        return combined(values, self.prior, self.labels, families)
+        return combined(values, self.prior, self.labels, self.families)
 
     def problem(self, name: str) -> str:
         """Which of the user's limits a candidate does not keep, "" if none."""
@@ -244,10 +248,10 @@ class Selection:
         """
         if not self.equals:
             raise InputError(self.nothing_fits)
-        families = {each.name: each.family for each in self.candidates}
         best = max(self.equals, key=lambda name: self.scores[name])
+        family = [name for name in self.equals if self.families[name] == self.families[best]]
         if not self.labels:
-            return next(name for name in self.equals if families[name] == families[best])
+            return family[0]
         measured, cost = self.state.measured, self.projections[best].seconds
 
         def is_worth_less(name: str) -> bool:
@@ -255,9 +259,7 @@ class Selection:
             loss = compared(measured[name], measured[best], EQUAL)
             return loss.difference >= -allowance and loss.low >= -allowance - POINT
 
-        return next(
-            name for name in self.equals if families[name] == families[best] or is_worth_less(name)
-        )
+        return next(name for name in self.equals if name in family or is_worth_less(name))
 
     @property
     def nothing_fits(self) -> str:
