@@ -245,8 +245,7 @@ def teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> tuple[Measur
     else:
         return None, False
     judgement = praise(figure, _on(gold, student), "the student before")
-    if judgement.value in _DOUBTS:
-        doubt = _DOUBTS[judgement.value]
+    if doubt := _DOUBTS.get(judgement.value):
         warn(
             f"On {gold.name} the teacher is {judgement.value} {judgement.why}; {doubt}.",
             SememeWarning,
