@@ -27,7 +27,7 @@ from sememe.errors import InputError, reason
 from sememe.evaluation.kinds import Measurements, Task
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, name_of
 from sememe.neighbors.exact import comparison_seconds
-from sememe.selection.prior import Work
+from sememe.selection.sample import Work
 from sememe.selection.systems import (
     DEPTH,
     RERANKED,

@@ -27,11 +27,10 @@ from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
 from sememe.progress import progress_bar
 from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
-from sememe.selection.jury import ask_jury
+from sememe.selection.jury import NO_WEIGHT, Prior, ask_jury
 from sememe.selection.measuring import Record, Round, by_reason, eliminate
-from sememe.selection.prior import NO_WEIGHT, Prior, Work
 from sememe.selection.result import Scale, Selection, broken_limit, projected
-from sememe.selection.sample import Sample, read_sample
+from sememe.selection.sample import Sample, Work, read_sample
 from sememe.selection.systems import Words
 from sememe.selection.tuning import check_trainable, warn_of_trainings
 

@@ -15,8 +15,8 @@ from sememe.costs import Speed, byte_size
 from sememe.errors import InputError
 from sememe.evaluation.intervals import Interval
 from sememe.selection.candidates import Candidate
+from sememe.selection.jury import Prior, combined
 from sememe.selection.measuring import EQUAL, POINT, Round, compared, worth
-from sememe.selection.prior import Prior, combined
 from sememe.selection.sample import Sample
 from sememe.tables import to_frame
 

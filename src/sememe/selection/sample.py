@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,11 @@ from sememe.data.reading import Data, Roles, read_all
 from sememe.errors import InputError
 from sememe.evaluation.kinds import Kind, RerankingTask, RetrievalTask, Task, TextTask
 from sememe.evaluation.tasks import load_task
-from sememe.selection.prior import Work
 from sememe.tables import Source, Table, read_texts
 from sememe.tables.table import choose_columns
 from sememe.text import sentences
+
+Work = Literal["search", "cluster", "pairs", "classify"]
 
 WORK: dict[str, Work] = {
     "retrieval": "search",

@@ -10,8 +10,8 @@ from sememe.costs import byte_size, duration
 from sememe.progress import counted
 from sememe.selection.candidates import Candidate
 from sememe.selection.measuring import POINT, SURE, compared
-from sememe.selection.prior import Work
 from sememe.selection.result import Selection
+from sememe.selection.sample import Work
 from sememe.selection.systems import RERANKED
 
 _VERBS = {
