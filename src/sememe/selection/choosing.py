@@ -29,7 +29,7 @@ from sememe.progress import progress_bar
 from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
 from sememe.selection.jury import NO_WEIGHT, Prior, ask_jury
 from sememe.selection.measuring import Record, Round, by_reason, eliminate
-from sememe.selection.result import Scale, Selection, broken_limit, projected
+from sememe.selection.result import Scale, Selection
 from sememe.selection.sample import Sample, Work, read_sample
 from sememe.selection.systems import Words
 from sememe.selection.tuning import check_trainable, warn_of_trainings
@@ -106,21 +106,18 @@ def select(
     prior = None
     if sample.task is None or len(sample.task) < NO_WEIGHT:
         prior = ask_jury(sample, candidates, pool, failures)
-    record, state = Record(), Round()
+    record = Record()
     speeds = _speeds(sample, candidates, record, failures)
+    selection = Selection(sample, scale, candidates, Round(), prior, speeds, failures)
     if sample.task is not None:
-        projections = {
-            each.name: projected(each, sample.work, speeds[each.name], scale)
-            for each in candidates
-            if each.name in speeds
-        }
-        costs = {name: each.seconds for name, each in projections.items()}
-        within = {name for name, each in projections.items() if not broken_limit(each, scale)}
+        costs = {name: each.seconds for name, each in selection.projections.items()}
+        within = {name for name in costs if not selection.problem(name)}
         state = _measured(sample, candidates, prior, costs, within, record, progress)
         failures |= state.failures
+        selection = replace(selection, state=state)
     if failures:
         warn(f"Not measured: {by_reason(failures)}", SememeWarning)
-    return Selection(sample, scale, candidates, state, prior, speeds, failures)
+    return selection
 
 
 def _speeds(

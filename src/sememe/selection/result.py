@@ -116,18 +116,6 @@ def projected(candidate: Candidate, work: str, speed: Speed, scale: Scale) -> Pr
     return Projection(seconds, latency, daily, speed.bytes + _COPIES[work] * n * speed.dim * 4)
 
 
-def broken_limit(cost: Projection, scale: Scale) -> str:
-    """Which of the user's limits such a cost does not keep, "" if none."""
-    if scale.latency is not None and cost.latency > scale.latency:
-        times = (float(f"{1000 * each:.3g}") for each in (cost.latency, scale.latency))
-        takes, allowed = (f"{each:,g} ms" for each in times)
-        return f"a call takes {takes}, where {allowed} are allowed"
-    if scale.memory is not None and cost.memory > scale.memory:
-        takes, allowed = byte_size(cost.memory), byte_size(scale.memory)
-        return f"it takes {takes} of memory, where {allowed} are allowed"
-    return ""
-
-
 @dataclass(frozen=True)
 class Row:
     """A candidate as the table shows it; what is not known is None.
@@ -214,7 +202,15 @@ class Selection:
 
     def problem(self, name: str) -> str:
         """Which of the user's limits a candidate does not keep, "" if none."""
-        return broken_limit(self.projections[name], self.scale)
+        cost, scale = self.projections[name], self.scale
+        if scale.latency is not None and cost.latency > scale.latency:
+            times = (float(f"{1000 * each:.3g}") for each in (cost.latency, scale.latency))
+            takes, allowed = (f"{each:,g} ms" for each in times)
+            return f"a call takes {takes}, where {allowed} are allowed"
+        if scale.memory is not None and cost.memory > scale.memory:
+            takes, allowed = byte_size(cost.memory), byte_size(scale.memory)
+            return f"it takes {takes} of memory, where {allowed} are allowed"
+        return ""
 
     @cached_property
     def equals(self) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations  # so that help() shows short types
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,7 +116,7 @@ def mine_negatives(
         raise InputError("The corpus has no text: give some that may be negatives.")
     teacher = as_teacher(cross, None)
     judge = None if teacher is None else _Judge(teacher[0])
-    search = _Search.opened(as_encoder(encoder), rows, texts, work, progress)
+    search = _Search(as_encoder(encoder), rows, texts, work, progress)
     mined: list[Mined] = [((), ())] * len(rows)
     answers = np.empty(len(rows))
     for row, candidates, similarity, to_answer in search.candidates(first, last, limit, progress):
@@ -138,32 +137,25 @@ def _window(ranks: Any, count: int) -> tuple[int, int]:
     return first, whole_number("ranks", ranks[1], least=first + count - 1)
 
 
-@dataclass(frozen=True)
 class _Search:
     """Queries and texts with their vectors; answers that are not in the corpus come behind it."""
 
-    rows: Sequence[tuple[str, str]]
-    places: dict[str, int]
-    size: int
-    vectors: NDArray[np.float32]
-    queries: dict[str, list[int]]
-    query_vectors: NDArray[np.float32]
-
-    @classmethod
-    def opened(
-        cls,
+    def __init__(
+        self,
         encoder: Any,
         rows: Sequence[tuple[str, str]],
         texts: list[str],
         work: StrPath | None,
         progress: bool | None,
-    ) -> _Search:
-        places = {text: place for place, text in enumerate(texts)}
+    ) -> None:
+        self.rows = rows
+        self.size = len(texts)
+        self.places = {text: place for place, text in enumerate(texts)}
         for _, answer in rows:
-            places.setdefault(answer, len(places))
-        queries: dict[str, list[int]] = {}
+            self.places.setdefault(answer, len(self.places))
+        self.queries: dict[str, list[int]] = {}
         for row, (query, _) in enumerate(rows):
-            queries.setdefault(query, []).append(row)
+            self.queries.setdefault(query, []).append(row)
 
         def vectors(kind: str, items: list[str]) -> NDArray[np.float32]:
             encode = getattr(encoder, f"encode_{kind}", None)  # with its prompt
@@ -174,8 +166,8 @@ class _Search:
             with Job.opened(Path(work) / kind, "mine", facts) as job:
                 return normalized(kept_vectors(encode, items, job))
 
-        documents, query_vectors = vectors("document", [*places]), vectors("query", [*queries])
-        return cls(rows, places, len(texts), documents, queries, query_vectors)
+        self.vectors = vectors("document", [*self.places])
+        self.query_vectors = vectors("query", [*self.queries])
 
     def candidates(
         self, first: int, last: int, same: float, progress: bool | None
