@@ -36,9 +36,8 @@ from sememe.evaluation.systems import EncoderSystem, ScorerSystem
 from sememe.selection.candidates import Candidate
 from sememe.selection.candidates import speed_of as measured_speed
 from sememe.selection.choosing import NOTHING, part_of
-from sememe.selection.jury import LatentWords, Material
+from sememe.selection.jury import AGREEMENT, LatentWords, Material, Prior, combined, judge
 from sememe.selection.measuring import Round, eliminate
-from sememe.selection.prior import AGREEMENT, Prior, combined, judge
 from sememe.selection.result import Scale, Selection, projected
 from sememe.selection.sample import Sample
 from sememe.selection.systems import RERANKED, Words

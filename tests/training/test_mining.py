@@ -162,7 +162,7 @@ def test_pairs_without_enough_negatives_are_left_out_and_counted() -> None:
         ({"margin": 9}, "No pair has 1 negative: give a larger corpus"),
         ({"corpus": [""]}, "The corpus has no text"),
         ({"encoder": 5}, "encoder=5 is no encoder"),
-        ({"cross": 5}, "cross is 5; give a CrossEncoder"),
+        ({"cross": 5}, "cross=5 scores no pairs"),
         ({"pairs": {"text": [*"abcd"], "label": [*"xxyy"]}}, "the data holds labelled texts; neg"),
     ],
 )

@@ -138,8 +138,8 @@ def _fill(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors])
         settings = read_json(folder / "tokenizer_config.json", optional=True)
         if settings.get("model_max_length") != checkpoint.max_length:
             settings["model_max_length"] = checkpoint.max_length
-            _write_json(folder / "tokenizer_config.json", settings)
-    _write_json(folder / "config.json", config)
+            write_json(folder / "tokenizer_config.json", settings)
+    write_json(folder / "config.json", config)
     if scoring is None or checkpoint.prompts or checkpoint.lowercase:
         _write_modules(folder, checkpoint, tensors)
         _write_face(folder, checkpoint)
@@ -163,23 +163,28 @@ def _write_weights(folder: Path, source: Path, tensors: Mapping[Path, Tensors]) 
 
 def _write_modules(folder: Path, checkpoint: Checkpoint, tensors: Mapping[Path, Tensors]) -> None:
     """modules.json, and a folder for each module behind the transformer."""
-    places = {"": "Transformer"}
+    kinds = {"": "Transformer"}
     behind = (checkpoint.pooling, *checkpoint.head) if checkpoint.pooling else ()
     for index, module in enumerate(behind, start=1):
         kind = type(module).__name__
         place = folder / f"{index}_{kind}"
-        places[place.name] = kind
+        kinds[place.name] = kind
         place.mkdir()
         if isinstance(module, Pooling):
-            _write_json(place / "config.json", pooling_config(module, checkpoint.hidden_size))
+            write_json(place / "config.json", pooling_config(module, checkpoint.hidden_size))
         elif isinstance(module, Dense):
-            _write_json(place / "config.json", dense_config(module))
+            write_json(place / "config.json", dense_config(module))
             _write_weights(place, module.folder, tensors)
+    write_module_list(folder, kinds)
+
+
+def write_module_list(folder: Path, kinds: Mapping[str, str]) -> None:
+    """Write modules.json, of the kind of each module by the name of its folder."""
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(places.items())
+        for i, (path, kind) in enumerate(kinds.items())
     ]
-    _write_json(folder / "modules.json", modules)
+    write_json(folder / "modules.json", modules)
 
 
 def _write_face(folder: Path, checkpoint: Checkpoint) -> None:
@@ -201,9 +206,10 @@ def _write_face(folder: Path, checkpoint: Checkpoint) -> None:
     else:
         face["similarity_fn_name"] = checkpoint.similarity
         face["truncate_dim"] = checkpoint.truncate_dim
-    _write_json(folder / "sentence_bert_config.json", limits)
-    _write_json(folder / "config_sentence_transformers.json", face)
+    write_json(folder / "sentence_bert_config.json", limits)
+    write_json(folder / "config_sentence_transformers.json", face)
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write a file as a checkpoint's other files are written."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

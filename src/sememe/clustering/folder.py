@@ -230,10 +230,10 @@ def describe_encoder(encoder: object) -> dict[str, Any] | None:
     return values if values["model"] and values["fingerprint"] else None
 
 
-def check_encoder(saved: SavedEncoder | None, encoder: object) -> None:
+def check_encoder(saved: SavedEncoder, encoder: object) -> None:
     """InputError unless the encoder's vectors can be compared with those that were clustered."""
     fingerprint = getattr(encoder, "fingerprint", None)
-    if saved is not None and fingerprint != saved.fingerprint:
+    if fingerprint != saved.fingerprint:
         name = getattr(encoder, "model", type(encoder).__name__)
         raise InputError(
             f"these texts were clustered with {saved.model} in {saved.precision} "

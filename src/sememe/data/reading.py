@@ -1,5 +1,6 @@
 """Tables from anywhere, and which kind of labelled data the names of their columns make."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,6 +67,12 @@ def read_blocks(data: Data, pick: Picking, size: float = _BLOCK_ROWS) -> Iterato
     table = data if isinstance(data, Table) else _table_in_memory(data)
     names = pick(list(table.columns), table.source.file)
     return iter([Table({name: table.columns[name] for name in names}, table.source)])
+
+
+def read_all(data: Data) -> Table:
+    """All columns and rows as one table."""
+    (table,) = read_blocks(data, lambda names, _: names, math.inf)
+    return table
 
 
 def _is_data_set(path: Path) -> bool:

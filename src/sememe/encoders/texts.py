@@ -76,9 +76,8 @@ class Texts:
         (size,) = self._tokenizer.count([prompt])
         if size >= self._tokenizer.room:
             raise InputError(
-                f"The prompt has {size:,} tokens and the model reads "
-                f"{self._tokenizer.max_length:,}, so there is no room for a text; take a shorter "
-                "one."
+                f"The prompt has {size:,} tokens and the model reads {self._tokenizer.max_length:,}"
+                ", so there is no room for a text; take a shorter one."
             )
         return self._tokenizer.room - size
 

@@ -32,8 +32,7 @@ class StaticEngine:
         del trust_remote_code  # there is none
         if checkpoint.static is None:
             raise InputError(
-                f"{checkpoint.directory} is a {checkpoint.kind}, not a static encoder: it has no "
-                "table of token vectors."
+                f"{checkpoint.directory} is a {checkpoint.kind}, not a static encoder."
             )
         for argument, value, choices in (
             ("precision", precision, ("auto", "f32")),

@@ -75,7 +75,8 @@ def evaluate(
         name = given_name or str(model)
         try:
             system = as_system(model, given_name)
-            name = _unused(system.name, answers)
+            numbered = (f"{system.name} ({number})" for number in count(2))
+            name = next(each for each in chain([system.name], numbered) if each not in answers)
             start = time.perf_counter()
             answers[name] = measured.measure(system)
             seconds[name] = time.perf_counter() - start
@@ -142,9 +143,3 @@ def _named(models: Any) -> Iterable[tuple[str | None, Any]]:
     if not models:
         raise InputError("There is no model to measure: give a name, or a list of them.")
     return [(None, model) for model in models]
-
-
-def _unused(name: str, names: Iterable[str]) -> str:
-    taken = {*names}
-    numbered = chain([name], (f"{name} ({number})" for number in count(2)))
-    return next(each for each in numbered if each not in taken)

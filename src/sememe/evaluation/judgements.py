@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from math import inf
 from pathlib import Path
 from typing import Any
 
 from sememe.data import checks
-from sememe.data.reading import read_blocks
+from sememe.data.reading import read_all
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError, warn
 from sememe.evaluation.kinds import RetrievalTask
 from sememe.progress import counted
@@ -43,8 +42,7 @@ def find_tables(data: Any, split: str | None) -> dict[str, Any] | None:
     if len(tables) < len(_TABLES) and (tables or not has_files):
         missing = ", ".join(name for name in _TABLES if name not in tables)
         raise TableError(
-            f"{data} is a folder without {missing}: give a file, or a folder with the tables "
-            "corpus, queries and qrels."
+            f"{data} is a folder without {missing}: corpus, queries and qrels are needed."
         )
     return tables or None
 
@@ -56,9 +54,9 @@ def read_judgements(tables: Mapping[str, Any], split: str | None) -> RetrievalTa
         TableError: a column that is missing, an id that comes twice.
         InputError: a judgement of what is not there, or none that a document is relevant.
     """
-    corpus = _by_id(_table(tables["corpus"]), _DOCUMENT_IDS)
-    queries = _by_id(_table(tables["queries"]), _QUERY_IDS)
-    qrels = _table(tables["qrels"])
+    corpus = _by_id(read_all(tables["corpus"]), _DOCUMENT_IDS)
+    queries = _by_id(read_all(tables["queries"]), _QUERY_IDS)
+    qrels = read_all(tables["qrels"])
     file = qrels.source.file
     query_ids, document_ids = (_strings(qrels, words) for words in (_QUERY_IDS, _DOCUMENT_IDS))
     by_grade = _column(qrels, _GRADES, required=False)
@@ -122,10 +120,6 @@ def check_answered(answered: int, total: int, file: str) -> None:
             f"{total:,}.",
             SememeWarning,
         )
-
-
-def _table(data: Any) -> Table:
-    return next(iter(read_blocks(data, lambda names, _: names, inf)))
 
 
 def _by_id(table: Table, words: Sequence[str]) -> dict[str, str]:

@@ -188,8 +188,7 @@ class ScorerSystem:
         if count > _MOST_PAIRS:
             raise InputError(
                 f"{self.name} reads pairs, here {count:,} ({len(queries):,} queries × "
-                f"{len(documents):,} documents). Measure it by reranking: give each query its few "
-                "candidates."
+                f"{len(documents):,} documents). Give each query a few candidates: reranking."
             )
         pairs = [(query, document) for query in queries for document in documents]
         scores = self.score(pairs, search=True).reshape(len(queries), len(documents))

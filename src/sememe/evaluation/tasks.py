@@ -34,8 +34,6 @@ from sememe.progress import counted
 from sememe.tables import Table
 from sememe.tables.table import PAIR_NAMES, choose_columns
 
-__all__ = ["KINDS", "Kind", "Task", "load_task"]
-
 _FEW = 20
 """Fewer items than these tell next to nothing."""
 _NEGATIVE = re.compile(r"negative(_\d+)?")
@@ -112,8 +110,7 @@ def load_task(
         raise InputError(f"{loaded.name}: {len(loaded)} items to measure on; give at least 2.")
     if len(loaded) < _FEW:
         warn(
-            f"{loaded.name}: {len(loaded)} items to measure on tell next to nothing; label at "
-            "least 50.",
+            f"{loaded.name}: {len(loaded)} items to measure on tell next to nothing; label 50.",
             SememeWarning,
         )
     return loaded
@@ -158,8 +155,7 @@ class _Rows:
         if shared := sum(1 for row in rows if not other_texts.isdisjoint(row)):
             warn(
                 f"{shared:,} of {counted(len(rows), 'row')} of {self.name} to measure on have a "
-                "text that is in another split too: what was trained on it looks better than it "
-                "is.",
+                "text that is in another split too: what was trained on it looks too good.",
                 SememeWarning,
             )
         return rows

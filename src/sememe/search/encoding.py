@@ -179,8 +179,7 @@ def _checked(vectors: npt.ArrayLike, count: int, info: IndexInfo) -> Vectors:
     array = as_vectors(vectors)
     if array.shape != (count, info.dim):
         raise InputError(
-            f"vectors have the shape {array.shape}; for these texts and this index it has to be "
-            f"({count}, {info.dim})."
+            f"vectors have the shape {array.shape}; these texts need ({count}, {info.dim}) here."
         )
     return _scaled(array, info)
 

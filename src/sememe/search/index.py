@@ -17,29 +17,10 @@ from sememe.encoders.opening import as_encoder, as_scorer
 from sememe.errors import InputError, SememeError
 from sememe.processes import PerProcess
 from sememe.progress import counted
-from sememe.search.encoding import (
-    Model,
-    check_queries,
-    is_vector,
-    new_info,
-    open_encoder,
-    query_vectors,
-    reencode,
-    write,
-)
+from sememe.search import encoding, ranking
+from sememe.search.encoding import Model
 from sememe.search.query import Condition, parse
-from sememe.search.ranking import (
-    Hits,
-    RerankDepth,
-    best_of_texts,
-    by_document,
-    check_qrels,
-    check_reranker,
-    fused,
-    make_hits,
-    reranked,
-    tuned,
-)
+from sememe.search.ranking import Hits, RerankDepth
 from sememe.search.rows import Id, Match, Row, Vectors, check_ids, new_rows
 from sememe.search.store import Place, Store, open_store
 from sememe.text import check_texts
@@ -98,7 +79,7 @@ class Index:
             StoreError: it cannot be written.
         """
         encoder = as_encoder(encoder)
-        info = new_info(encoder, language, long, passage_tokens, passage_overlap)
+        info = encoding.new_info(encoder, language, long, passage_tokens, passage_overlap)
         return cls(open_store(place, info), encoder)
 
     @classmethod
@@ -116,7 +97,7 @@ class Index:
         store = open_store(place)
         if encoder is not None:
             try:
-                encoder = open_encoder(store.place, store.info(), encoder)
+                encoder = encoding.open_encoder(store.place, store.info(), encoder)
             except SememeError:
                 store.close()
                 raise
@@ -133,7 +114,7 @@ class Index:
         with self._opening():
             if self._encoder is None:
                 info = self._store.info()
-                self._encoder = open_encoder(self.place, info, info.model)
+                self._encoder = encoding.open_encoder(self.place, info, info.model)
             return self._encoder
 
     @property
@@ -197,7 +178,7 @@ class Index:
             StoreError: another process writes, or the disk is full; what was written stays.
         """
         rows = new_rows(texts, ids, metadata)
-        write(self._store, lambda: self.encoder, rows, vectors, progress, replace=False)
+        encoding.write(self._store, lambda: self.encoder, rows, vectors, progress, replace=False)
         return [row.id for row in rows]
 
     def upsert(
@@ -211,7 +192,7 @@ class Index:
     ) -> list[str]:
         """Add texts, or put them in the place of those with the same ids; arguments as `add`'s."""
         rows = new_rows(texts, ids, metadata)
-        write(self._store, lambda: self.encoder, rows, vectors, progress, replace=True)
+        encoding.write(self._store, lambda: self.encoder, rows, vectors, progress, replace=True)
         return [row.id for row in rows]
 
     def delete(self, ids: Iterable[Id] | None = None, *, where: Where = None) -> int:
@@ -278,7 +259,7 @@ class Index:
             InputError: a blank query, a filter with an error (in which column), a wrong argument.
             StoreError: the index is damaged or gone, or its encoder is another one.
         """
-        if not (isinstance(query, str) or is_vector(query)):
+        if not (isinstance(query, str) or encoding.is_vector(query)):
             raise InputError(f"query is {shown(query)}; give a text, or a vector (dim,).")
         return self.search_many(
             [query] if isinstance(query, str) else np.asarray(query)[None],
@@ -313,7 +294,7 @@ class Index:
         if per_document is not None:
             whole_number("per_document", per_document)
         one_of("mode", mode, MODES)
-        questions, condition = check_queries(queries), parse(where)
+        questions, condition = encoding.check_queries(queries), parse(where)
         if not len(questions):
             return []
         if not isinstance(questions, list) and (mode != "dense" or rerank is not None):
@@ -323,10 +304,10 @@ class Index:
         rankings = self._rankings(questions, count, mode, condition, per_document, progress)
         if cross is not None:
             texts = cast(list[str], questions)
-            rankings = reranked(cross, texts, rankings, allowed, top_k, progress)
-        options = {"are_passages": self._store.has_passages}
+            rankings = ranking.reranked(cross, texts, rankings, allowed, top_k, progress)
+        split = self._store.has_passages
         return [
-            make_hits(matches[:top_k], query, lambda: self.encoder, **options)
+            ranking.make_hits(matches[:top_k], query, lambda: self.encoder, are_passages=split)
             for query, matches in zip(questions, rankings, strict=True)
         ]
 
@@ -360,11 +341,11 @@ class Index:
         """
         top_k = min(whole_number("top_k", top_k), _MOST)
         count = max(top_k, min(whole_number("candidates", candidates), _MOST))
-        texts, condition = check_queries(list(queries.values())), parse(where)
-        grades = check_qrels(queries, qrels, self._store)
+        texts, condition = encoding.check_queries(list(queries.values())), parse(where)
+        grades = ranking.check_qrels(queries, qrels, self._store)
         cross = self._reranker(rerank)
         rankings = self._rankings(texts, count, one_of("mode", mode, MODES), condition, 1, progress)
-        return tuned(cross, cast(list[str], texts), rankings, grades, top_k, progress)
+        return ranking.tuned(cross, cast(list[str], texts), rankings, grades, top_k, progress)
 
     def _rankings(
         self,
@@ -380,20 +361,19 @@ class Index:
         searches: list[Callable[[int], list[list[Match]]]] = []
         if mode != "bm25":
             info = store.info()
-            rows = query_vectors(self.place, info, lambda: self.encoder, queries, progress)
+            rows = encoding.query_vectors(self.place, info, lambda: self.encoder, queries, progress)
             searches.append(lambda number: store.nearest(rows, number, where, info.fingerprint))
         if mode != "dense":
             searches.append(lambda number: [store.matching(q, number, where) for q in queries])
-        rankings = [
-            by_document(search, count, per_document) if store.has_passages else search(count)
-            for search in searches
-        ]
+        if store.has_passages:
+            rankings = [ranking.by_document(search, count, per_document) for search in searches]
+        else:
+            rankings = [search(count) for search in searches]
         if mode != "hybrid":
             return rankings[0]
-        return [
-            best_of_texts(fused(both, by_text=per_document == 1), per_document)[:count]
-            for both in zip(*rankings, strict=True)
-        ]
+        both = zip(*rankings, strict=True)
+        fused = [ranking.fused(matches, by_text=per_document == 1) for matches in both]
+        return [ranking.best_of_texts(matches, per_document)[:count] for matches in fused]
 
     def _reranker(self, rerank: CrossEncoder | Model) -> CrossEncoder:
         if isinstance(rerank, str | os.PathLike):
@@ -402,7 +382,13 @@ class Index:
                 if name not in self._rerankers:
                     self._rerankers[name] = as_scorer(name, "rerank")
                 rerank = self._rerankers[name]
-        return check_reranker(as_scorer(rerank, "rerank"))
+        cross = as_scorer(rerank, "rerank")
+        if len(cross.labels) > 1:
+            raise InputError(
+                f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
+                "give a cross-encoder with one label."
+            )
+        return cross
 
     def reindex(self, encoder: BiEncoder | Model, *, progress: bool | None = None) -> None:
         """Encode all texts again with another encoder; only when all are done does it count.
@@ -411,7 +397,7 @@ class Index:
         call resumes where it stopped.
         """
         encoder = as_encoder(encoder)
-        reencode(self._store, encoder, progress)
+        encoding.reencode(self._store, encoder, progress)
         self._encoder = encoder
 
     def compact(self) -> None:

@@ -202,16 +202,6 @@ def _words(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
 
 
-def check_reranker(cross: CrossEncoder) -> CrossEncoder:
-    """The cross-encoder; InputError for one without one score to rank by."""
-    if len(cross.labels) > 1:
-        raise InputError(
-            f"rerank has the labels {', '.join(cross.labels)}, so no one score to rank by; "
-            "give a cross-encoder with one label."
-        )
-    return cross
-
-
 def reranked(
     cross: CrossEncoder,
     queries: Sequence[str],

@@ -29,15 +29,13 @@ _SHOWN = 5  # documents of each ranking that are shown
 _LEAST = 0.1  # of the mean chance: what nobody disagrees on can be chosen, too
 
 
-def write_questions(
-    selection: "Selection", count: int, path: str | os.PathLike[str], seed: int = 0
-) -> int:
+def write_questions(selection: "Selection", count: int, path: str | os.PathLike[str]) -> int:
     """Write the questions; see `Selection.ask`.
 
     Raises:
         InputError: nothing without a label is left.
     """
-    work, random = selection.sample.work, np.random.default_rng(seed)
+    work, random = selection.sample.work, np.random.default_rng(0)
     judges = _judges(selection)
     if work == "search":
         columns = _queries(selection, judges, count, random)

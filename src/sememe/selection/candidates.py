@@ -27,7 +27,7 @@ from sememe.errors import InputError, reason
 from sememe.evaluation.kinds import Measurements, Task
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, name_of
 from sememe.neighbors.exact import comparison_seconds
-from sememe.selection.prior import Work
+from sememe.selection.sample import Work
 from sememe.selection.systems import (
     DEPTH,
     RERANKED,
@@ -51,40 +51,29 @@ _FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 128, 4096, 1.0
 
 
 class Models:
-    """Encoders and cross-encoders, each opened once, as systems that keep what they computed.
-
-    Attributes:
-        encoder: of a name or folder with options of `BiEncoder`, or of what has `encode(texts)`.
-        scorer: of a name or folder, or of what has `score(pairs)`.
-    """
+    """Encoders and cross-encoders, each opened once, as systems that keep what they computed."""
 
     def __init__(self) -> None:
-        self.encoder: Callable[..., EncoderSystem] = _once(_encoder_system)
-        self.scorer: Callable[..., ScorerSystem] = _once(_scorer_system)
+        self._systems: dict[tuple[Any, ...], Any] = {}
 
+    def encoder(self, model: Model, **options: Any) -> EncoderSystem:
+        """Of a name or folder, with options of `BiEncoder`, or of what has `encode(texts)`."""
+        system: EncoderSystem = self._opened(EncoderSystem, BiEncoder, model, options)
+        return system
 
-def _once(make: Callable[..., Any]) -> Callable[..., Any]:
-    """What makes a system of a model once: by its name, or by itself, which may not be hashable."""
-    systems: dict[tuple[Any, ...], Any] = {}
+    def scorer(self, model: Model) -> ScorerSystem:
+        """Of a name or folder, or of what has `score(pairs)`."""
+        system: ScorerSystem = self._opened(ScorerSystem, CrossEncoder, model, {})
+        return system
 
-    def system(model: Model, **options: Any) -> Any:
+    def _opened(self, system: Any, opener: Any, model: Model, options: dict[str, Any]) -> Any:
         is_name = isinstance(model, str | os.PathLike)
-        key = os.fspath(model) if is_name else id(model), *sorted(options.items())
-        if key not in systems:
-            systems[key] = make(model, **options)
-        return systems[key]
-
-    return system
-
-
-def _encoder_system(model: Model, **options: Any) -> EncoderSystem:
-    is_name = isinstance(model, str | os.PathLike)
-    return EncoderSystem(BiEncoder(model, **options) if is_name else model, name_of(model))
-
-
-def _scorer_system(model: Model) -> ScorerSystem:
-    is_name = isinstance(model, str | os.PathLike)
-    return ScorerSystem(CrossEncoder(model) if is_name else model, name_of(model))
+        # By its name, or by itself, which may not be hashable.
+        key = system, os.fspath(model) if is_name else id(model), *sorted(options.items())
+        if key not in self._systems:
+            opened = opener(model, **options) if is_name else model
+            self._systems[key] = system(opened, name_of(model))
+        return self._systems[key]
 
 
 @dataclass(frozen=True, eq=False)

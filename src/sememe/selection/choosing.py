@@ -27,11 +27,10 @@ from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
 from sememe.progress import progress_bar
 from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
-from sememe.selection.jury import ask_jury
+from sememe.selection.jury import NO_WEIGHT, Prior, ask_jury
 from sememe.selection.measuring import Record, Round, by_reason, eliminate
-from sememe.selection.prior import NO_WEIGHT, Prior, Work
-from sememe.selection.result import Scale, Selection, broken_limit, projected
-from sememe.selection.sample import Sample, read_sample
+from sememe.selection.result import Scale, Selection
+from sememe.selection.sample import Sample, Work, read_sample
 from sememe.selection.systems import Words
 from sememe.selection.tuning import check_trainable, warn_of_trainings
 
@@ -107,21 +106,18 @@ def select(
     prior = None
     if sample.task is None or len(sample.task) < NO_WEIGHT:
         prior = ask_jury(sample, candidates, pool, failures)
-    record, state = Record(), Round()
+    record = Record()
     speeds = _speeds(sample, candidates, record, failures)
+    selection = Selection(sample, scale, candidates, Round(), prior, speeds, failures)
     if sample.task is not None:
-        projections = {
-            each.name: projected(each, sample.work, speeds[each.name], scale)
-            for each in candidates
-            if each.name in speeds
-        }
-        costs = {name: each.seconds for name, each in projections.items()}
-        within = {name for name, each in projections.items() if not broken_limit(each, scale)}
+        costs = {name: each.seconds for name, each in selection.projections.items()}
+        within = {name for name in costs if not selection.problem(name)}
         state = _measured(sample, candidates, prior, costs, within, record, progress)
         failures |= state.failures
+        selection = replace(selection, state=state)
     if failures:
         warn(f"Not measured: {by_reason(failures)}", SememeWarning)
-    return Selection(sample, scale, candidates, state, prior, speeds, failures)
+    return selection
 
 
 def _speeds(
@@ -136,14 +132,13 @@ def _speeds(
             continue
         try:
             key = (each.fingerprint, "speed", sample.work, *machine)
-            kept = record.get(*key) if each.fingerprint else None
+            kept = record.get(*key)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", TruncationWarning)  # measuring them will say it
                 speeds[each.name] = (
                     Speed(**kept) if kept else speed_of(each, sample.work, sample.texts, rates)
                 )
-            if each.fingerprint:
-                record.put(asdict(speeds[each.name]), *key)
+            record.put(asdict(speeds[each.name]), *key)
         except Exception as error:  # a candidate of any library may fail in any way
             failures[each.name] = reason(error)
     if not speeds:
@@ -213,12 +208,10 @@ def _kept(candidate: Candidate, task: Task, digest: str, record: Record) -> Meas
     """The main figure of a candidate, from the record or measured now."""
     key = (candidate.fingerprint, digest, task.kind)
     empty = next(iter(task.measure(NOTHING).values()))
-    stored = record.get(*key) if candidate.fingerprint else None
-    if stored is not None:
+    if (stored := record.get(*key)) is not None:
         return replace(empty, values=np.array(stored["values"]), details=None)
     measurement = next(iter(candidate.measure(task).values()))
-    if candidate.fingerprint:
-        record.put({"values": np.asarray(measurement.values).tolist()}, *key)
+    record.put({"values": np.asarray(measurement.values).tolist()}, *key)
     return measurement
 
 

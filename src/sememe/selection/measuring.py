@@ -219,25 +219,25 @@ class Record:
             warn(f"Measurements are not kept ({error}); an interrupted run begins again.",
                  SememeWarning)  # fmt: skip
 
-    def get(self, *parts: str) -> dict[str, Any] | None:
-        """What was put under these parts, if anything."""
-        if self._connection is None:
+    def get(self, fingerprint: str, *parts: str) -> dict[str, Any] | None:
+        """What was put under these, if anything; nothing is kept without a fingerprint."""
+        if self._connection is None or not fingerprint:
             return None
+        key = _key(fingerprint, *parts)
         try:
-            row = self._connection.execute("SELECT value FROM kept WHERE key = ?", (_key(parts),))
+            row = self._connection.execute("SELECT value FROM kept WHERE key = ?", (key,))
             line = row.fetchone()
         except sqlite3.Error:
             return None
         return None if line is None else json.loads(line[0])
 
-    def put(self, value: Mapping[str, Any], *parts: str) -> None:
-        """Keep JSON values under these parts; what cannot be written is not kept."""
-        if self._connection is not None:
+    def put(self, value: Mapping[str, Any], fingerprint: str, *parts: str) -> None:
+        """Keep JSON values under these; what cannot be written is not kept."""
+        if self._connection is not None and fingerprint:
+            row = _key(fingerprint, *parts), json.dumps(value)
             with suppress(sqlite3.Error), self._connection:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO kept VALUES (?, ?)", (_key(parts), json.dumps(value))
-                )
+                self._connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", row)
 
 
-def _key(parts: Sequence[str]) -> bytes:
+def _key(*parts: str) -> bytes:
     return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()

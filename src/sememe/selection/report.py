@@ -99,7 +99,6 @@ def disagreements(selection: "Selection") -> tuple[list[str], str, list[dict[str
 
 
 def _compared(selection: "Selection") -> list[str]:
-    families = {each.name: each.family for each in selection.candidates}
     best: dict[str, str] = {}
     measured = selection.state.measured
     alive = sorted(selection.state.alive, key=lambda name: -measured[name].value)
@@ -107,7 +106,7 @@ def _compared(selection: "Selection") -> list[str]:
     for name in [*choice, *alive]:
         values = measured[name].values
         if not any(np.array_equal(values, measured[other].values) for other in best.values()):
-            best.setdefault(families[name], name)
+            best.setdefault(selection.families[name], name)
     return list(best.values())[:_COMPARED]
 
 

@@ -15,8 +15,8 @@ from sememe.costs import Speed, byte_size
 from sememe.errors import InputError
 from sememe.evaluation.intervals import Interval
 from sememe.selection.candidates import Candidate
+from sememe.selection.jury import Prior, combined
 from sememe.selection.measuring import EQUAL, POINT, Round, compared, worth
-from sememe.selection.prior import Prior, combined
 from sememe.selection.sample import Sample
 from sememe.tables import to_frame
 
@@ -116,18 +116,6 @@ def projected(candidate: Candidate, work: str, speed: Speed, scale: Scale) -> Pr
     return Projection(seconds, latency, daily, speed.bytes + _COPIES[work] * n * speed.dim * 4)
 
 
-def broken_limit(cost: Projection, scale: Scale) -> str:
-    """Which of the user's limits such a cost does not keep, "" if none."""
-    if scale.latency is not None and cost.latency > scale.latency:
-        times = (float(f"{1000 * each:.3g}") for each in (cost.latency, scale.latency))
-        takes, allowed = (f"{each:,g} ms" for each in times)
-        return f"a call takes {takes}, where {allowed} are allowed"
-    if scale.memory is not None and cost.memory > scale.memory:
-        takes, allowed = byte_size(cost.memory), byte_size(scale.memory)
-        return f"it takes {takes} of memory, where {allowed} are allowed"
-    return ""
-
-
 @dataclass(frozen=True)
 class Row:
     """A candidate as the table shows it; what is not known is None.
@@ -190,6 +178,11 @@ class Selection:
         return 0 if self.sample.task is None else len(self.sample.task)
 
     @cached_property
+    def families(self) -> dict[str, str]:
+        """The family of each candidate."""
+        return {each.name: each.family for each in self.candidates}
+
+    @cached_property
     def projections(self) -> dict[str, Projection]:
         """What each candidate costs at the user's scale."""
         work, by_name = self.sample.work, {each.name: each for each in self.candidates}
@@ -201,16 +194,23 @@ class Selection:
     @cached_property
     def scores(self) -> dict[str, float]:
         """By labels, prior, or both: the higher the better, on no scale."""
-        families = {each.name: each.family for each in self.candidates}
         if not self.labels:
             values = {} if self.prior is None else self.prior.values
             return {name: value for name, value in values.items() if name in self.speeds}
         values = {name: self.state.measured[name].value for name in self.state.alive}
-        return combined(values, self.prior, self.labels, families)
+        return combined(values, self.prior, self.labels, self.families)
 
     def problem(self, name: str) -> str:
         """Which of the user's limits a candidate does not keep, "" if none."""
-        return broken_limit(self.projections[name], self.scale)
+        cost, scale = self.projections[name], self.scale
+        if scale.latency is not None and cost.latency > scale.latency:
+            times = (float(f"{1000 * each:.3g}") for each in (cost.latency, scale.latency))
+            takes, allowed = (f"{each:,g} ms" for each in times)
+            return f"a call takes {takes}, where {allowed} are allowed"
+        if scale.memory is not None and cost.memory > scale.memory:
+            takes, allowed = byte_size(cost.memory), byte_size(scale.memory)
+            return f"it takes {takes} of memory, where {allowed} are allowed"
+        return ""
 
     @cached_property
     def equals(self) -> list[str]:
@@ -244,10 +244,10 @@ class Selection:
         """
         if not self.equals:
             raise InputError(self.nothing_fits)
-        families = {each.name: each.family for each in self.candidates}
         best = max(self.equals, key=lambda name: self.scores[name])
+        family = [name for name in self.equals if self.families[name] == self.families[best]]
         if not self.labels:
-            return next(name for name in self.equals if families[name] == families[best])
+            return family[0]
         measured, cost = self.state.measured, self.projections[best].seconds
 
         def is_worth_less(name: str) -> bool:
@@ -255,9 +255,7 @@ class Selection:
             loss = compared(measured[name], measured[best], EQUAL)
             return loss.difference >= -allowance and loss.low >= -allowance - POINT
 
-        return next(
-            name for name in self.equals if families[name] == families[best] or is_worth_less(name)
-        )
+        return next(name for name in self.equals if name in family or is_worth_less(name))
 
     @property
     def nothing_fits(self) -> str:

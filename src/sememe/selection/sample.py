@@ -4,22 +4,22 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import is_missing
-from sememe.data.reading import Data, Roles, read_blocks
+from sememe.data.reading import Data, Roles, read_all
 from sememe.errors import InputError
-from sememe.evaluation.kinds import RerankingTask, RetrievalTask, TextTask
-from sememe.evaluation.tasks import Kind, Task, load_task
-from sememe.selection.prior import Work
+from sememe.evaluation.kinds import Kind, RerankingTask, RetrievalTask, Task, TextTask
+from sememe.evaluation.tasks import load_task
 from sememe.tables import Source, Table, read_texts
 from sememe.tables.table import choose_columns
 from sememe.text import sentences
+
+Work = Literal["search", "cluster", "pairs", "classify"]
 
 WORK: dict[str, Work] = {
     "retrieval": "search",
@@ -83,12 +83,13 @@ def read_sample(
         TableError, InputError: data that cannot be used, as `load_task`'s; texts without labels
             and without `work`.
     """
-    if (isinstance(data, Mapping) and "corpus" in data) or _is_folder(data):
+    is_folder = isinstance(data, str | os.PathLike) and Path(data).is_dir()
+    if is_folder or (isinstance(data, Mapping) and "corpus" in data):
         judged = load_task(data, task="retrieval")
         assert isinstance(judged, RetrievalTask)
         _check_work(judged, work)
         return Sample("search", judged.name, judged, judged.documents, judged.queries)
-    (table,) = read_blocks(data, lambda names, _: names, inf)
+    table = read_all(data)
     roles = {} if columns is None else dict(columns)
     labelled = _labelled(table, roles)
     answers = None if labels is None else _answers(labels)
@@ -141,10 +142,6 @@ def _check_work(task: Task, work: Work | None) -> None:
         )
 
 
-def _is_folder(data: Any) -> bool:
-    return isinstance(data, str | os.PathLike) and Path(data).is_dir()
-
-
 def _filled(table: Table, label: str) -> Table | None:
     """The rows whose label is not empty; None if there are none."""
     values = table.columns[label]
@@ -162,7 +159,7 @@ def _labelled(table: Table, roles: Mapping[str, Any]) -> Table | None:
 
 def _answers(labels: Data) -> Table:
     """The rows of an answered file that have a label."""
-    (table,) = read_blocks(labels, lambda names, _: names, inf)
+    table = read_all(labels)
     filled = _filled(table, "label") if "label" in table.columns else None
     if filled is None:
         raise InputError(

@@ -10,8 +10,8 @@ from sememe.costs import byte_size, duration
 from sememe.progress import counted
 from sememe.selection.candidates import Candidate
 from sememe.selection.measuring import POINT, SURE, compared
-from sememe.selection.prior import Work
 from sememe.selection.result import Selection
+from sememe.selection.sample import Work
 from sememe.selection.systems import RERANKED
 
 _VERBS = {
@@ -88,7 +88,7 @@ def _by_jury(selection: Selection) -> Iterator[str]:
         yield "A jury that small says no more than which candidates agree with it."
     best = "The default model" + " and a hybrid" * (selection.sample.work == "search")
     yield f"{best} would come first by construction, and a better model may look worse."
-    families = {each.name: each.family for each in selection.candidates}
+    families = selection.families
     ranked = sorted(selection.scores, key=lambda name: -selection.scores[name])
     rival = next((n for n in ranked if families[n] != families[selection.choice]), None)
     others = [n for n in selection.equals if families[n] != families[selection.choice]]
@@ -110,8 +110,7 @@ def _equals(selection: Selection) -> Iterator[str]:
     others = [name for name in equal if name != selection.choice]
     if not others:
         return
-    families = {each.name: each.family for each in selection.candidates}
-    this = selection.state.measured[selection.choice]
+    families, this = selection.families, selection.state.measured[selection.choice]
     yield f"Nothing in {this.items:,} items tells it from {_listed(others)}."
     if equal[0] != selection.choice:
         yield f"The cheapest of all these is {equal[0]}."
@@ -138,7 +137,7 @@ def _others(selection: Selection) -> Iterator[str]:
     """Why not another: better but dearer, or cheaper but worse."""
     state, projections = selection.state, selection.projections
     this, cost = state.measured[selection.choice], projections[selection.choice]
-    families = {each.name: each.family for each in selection.candidates}
+    families = selection.families
     kinds = {each.name: each.kind for each in selection.candidates}
     named_families = {families[selection.choice]}
     ranked = sorted(state.measured, key=lambda name: -state.measured[name].value)

@@ -36,19 +36,8 @@ from sememe.evaluation.outcome import (
 from sememe.jobs import Job
 from sememe.protocols import Encoder, Scorer
 from sememe.text import check_texts
-from sememe.training.lessons import (
-    Floats,
-    Student,
-    Task,
-    figures,
-    no_student,
-    praise,
-    speed,
-    split,
-    teacher_on,
-    trust_choices,
-    write_map,
-)
+from sememe.training import lessons
+from sememe.training.lessons import Floats, Student, Task
 from sememe.training.proposals import pools
 from sememe.training.static_student import fit_static
 from sememe.training.teachers import check_dim, identity, open_teacher
@@ -153,7 +142,7 @@ def distill(
             "among the texts."
         )
     allowed, budget_choice = _budget(budget, way, is_search=queries is not None)
-    rows = split(texts, seed, kind)
+    rows = lessons.split(texts, seed, kind)
     why = ON_REQUEST
     if student is None:
         student, why = DEFAULT_MODEL, "the default"
@@ -169,7 +158,7 @@ def distill(
         layers = half if layers is None else layers
         choices.append(Choice("layers", layers, why))
     gold = None if dev is None else load(dev)
-    examiner, vouched = (None, False) if gold is None else teacher_on(gold, source, encoder)
+    examiner, vouched = (None, False) if gold is None else lessons.teacher_on(gold, source, encoder)
     facts = {
         "texts": _digest(texts), "corpus": None if corpus is None else _digest(corpus),
         "how": way, "teacher": identity(source), "student": encoder.fingerprint,
@@ -194,12 +183,14 @@ def distill(
             result.write(folder)
             options = encoder._arguments if way == "map" else task.opening
             learned = BiEncoder(folder, **({} if way == "static" else {**options, "pooling": None}))
-            firsts, lasts = (figures(result.exam, gold, each) for each in (result.before, learned))
+            firsts, lasts = (
+                lessons.figures(result.exam, gold, each) for each in (result.before, learned)
+            )
             further = lasts[1:]
             if examiner is not None:
                 further.append(replace(examiner, metric=f"the teacher's {examiner.metric}"))
-                choices.append(praise(examiner, lasts[0], "the student after"))
-            choices.append(speed(learned, source, task.held))
+                choices.append(lessons.praise(examiner, lasts[0], "the student after"))
+            choices.append(lessons.speed(learned, source, task.held))
             if way in ("tune", "layers", "vectors"):
                 choices.append(_int8(folder, task.texts))
             size = sum(path.stat().st_size for path in folder.rglob("*"))
@@ -318,14 +309,14 @@ def _map(task: Task) -> Student:
     cascade = pool.taught(task, budget)
     linear_map = cascade.map
     if linear_map is None:
-        raise no_student(
+        raise lessons.no_student(
             cascade.report,
             "Give a larger budget or another teacher; or labelled data (dev=, --dev), which may "
             "vouch for it with how='tune' (--tune).",
         )
     return Student(
         task.student,
-        trust_choices(cascade.report, "yes", cascade.report.pairs, cascade.report.seconds),
-        lambda folder: write_map(task.checkpoint, folder, linear_map),
+        lessons.trust_choices(cascade.report, "yes", cascade.report.pairs, cascade.report.seconds),
+        lambda folder: lessons.write_map(task.checkpoint, folder, linear_map),
         held.exam(task),
     )

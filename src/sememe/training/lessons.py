@@ -70,8 +70,6 @@ class Task:
         student: the bi-encoder that learns, or whose tokens are taken.
         job: where the teacher's vectors and the state of training are kept.
         budget: how many pairs a cross-encoder may read, or how long training may take.
-        seed: of the order of texts.
-        progress: as everywhere.
         corpus: of a search, what the queries are asked of; else None.
     """
 
@@ -113,10 +111,8 @@ class Student:
 
     Attributes:
         before: the encoder that it was before it was taught.
-        choices: what was chosen, and why.
         write: writes it to a new folder.
         exam: pairs of texts held out, with the teacher's judgement.
-        history: of training.
         precision: what training computed in.
     """
 
@@ -245,8 +241,7 @@ def teacher_on(gold: Examples, teacher: Any, student: BiEncoder) -> tuple[Measur
     else:
         return None, False
     judgement = praise(figure, _on(gold, student), "the student before")
-    if judgement.value in _DOUBTS:
-        doubt = _DOUBTS[judgement.value]
+    if doubt := _DOUBTS.get(judgement.value):
         warn(
             f"On {gold.name} the teacher is {judgement.value} {judgement.why}; {doubt}.",
             SememeWarning,

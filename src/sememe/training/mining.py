@@ -4,7 +4,6 @@ from __future__ import annotations  # so that help() shows short types
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sememe.arguments import flag, real_number, whole_number
-from sememe.cascade.scores import ScoreCache
+from sememe.cascade.scores import ScoreCache, as_teacher
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.data import Data, load
 from sememe.data.reading import Roles
-from sememe.encoders.opening import as_encoder, as_scorer, encoded
+from sememe.encoders.opening import as_encoder, encoded
 from sememe.errors import CostWarning, InputError, SememeWarning, warn
 from sememe.jobs import Job
 from sememe.neighbors import nearest, normalized
@@ -115,11 +114,9 @@ def mine_negatives(
     texts = list(dict.fromkeys(texts[i] for i in rows_with_text(texts, "and no negative")))
     if not texts:
         raise InputError("The corpus has no text: give some that may be negatives.")
-    judge = None
-    if cross is not None:
-        is_scorer = callable(getattr(cross, "score", None)) and not isinstance(cross, type)
-        judge = _Judge.of(cross if is_scorer else as_scorer(cross))  # type: ignore[arg-type]
-    search = _Search.opened(as_encoder(encoder), rows, texts, work, progress)
+    teacher = as_teacher(cross, None)
+    judge = None if teacher is None else _Judge(teacher[0])
+    search = _Search(as_encoder(encoder), rows, texts, work, progress)
     mined: list[Mined] = [((), ())] * len(rows)
     answers = np.empty(len(rows))
     for row, candidates, similarity, to_answer in search.candidates(first, last, limit, progress):
@@ -140,32 +137,25 @@ def _window(ranks: Any, count: int) -> tuple[int, int]:
     return first, whole_number("ranks", ranks[1], least=first + count - 1)
 
 
-@dataclass(frozen=True)
 class _Search:
     """Queries and texts with their vectors; answers that are not in the corpus come behind it."""
 
-    rows: Sequence[tuple[str, str]]
-    places: dict[str, int]
-    size: int
-    vectors: NDArray[np.float32]
-    queries: dict[str, list[int]]
-    query_vectors: NDArray[np.float32]
-
-    @classmethod
-    def opened(
-        cls,
+    def __init__(
+        self,
         encoder: Any,
         rows: Sequence[tuple[str, str]],
         texts: list[str],
         work: StrPath | None,
         progress: bool | None,
-    ) -> _Search:
-        places = {text: place for place, text in enumerate(texts)}
+    ) -> None:
+        self.rows = rows
+        self.size = len(texts)
+        self.places = {text: place for place, text in enumerate(texts)}
         for _, answer in rows:
-            places.setdefault(answer, len(places))
-        queries: dict[str, list[int]] = {}
+            self.places.setdefault(answer, len(self.places))
+        self.queries: dict[str, list[int]] = {}
         for row, (query, _) in enumerate(rows):
-            queries.setdefault(query, []).append(row)
+            self.queries.setdefault(query, []).append(row)
 
         def vectors(kind: str, items: list[str]) -> NDArray[np.float32]:
             encode = getattr(encoder, f"encode_{kind}", None)  # with its prompt
@@ -176,8 +166,8 @@ class _Search:
             with Job.opened(Path(work) / kind, "mine", facts) as job:
                 return normalized(kept_vectors(encode, items, job))
 
-        documents, query_vectors = vectors("document", [*places]), vectors("query", [*queries])
-        return cls(rows, places, len(texts), documents, queries, query_vectors)
+        self.vectors = vectors("document", [*self.places])
+        self.query_vectors = vectors("query", [*self.queries])
 
     def candidates(
         self, first: int, last: int, same: float, progress: bool | None
@@ -203,19 +193,15 @@ class _Search:
                 bar.update(len(block))
 
 
-@dataclass(frozen=True)
 class _Judge:
     """A cross-encoder, and what it has scored: no pair twice, nor after an interruption."""
 
-    scorer: Scorer
-    scores: dict[tuple[str, str], float]
-    disk: ScoreCache | None
-
-    @classmethod
-    def of(cls, scorer: Scorer) -> _Judge:
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.scores: dict[tuple[str, str], float] = {}
         fingerprint = getattr(scorer, "fingerprint", None)
         # The cascade's scores are raw.
-        return cls(scorer, {}, ScoreCache(f"{fingerprint} scored") if fingerprint else None)
+        self.disk = ScoreCache(f"{fingerprint} scored") if fingerprint else None
 
     def choose(
         self,

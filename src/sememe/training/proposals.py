@@ -140,8 +140,7 @@ def pools(task: Task) -> tuple[Pool, Pool]:
     documents = list(dict.fromkeys(text for text in task.corpus if text.strip()))
     if len(documents) < _FEWEST_DOCUMENTS:
         raise InputError(
-            f"{len(documents)} different documents are too few: give at least {_FEWEST_DOCUMENTS} "
-            "beside queries=."
+            f"{len(documents)} different documents are too few: queries= needs {_FEWEST_DOCUMENTS}."
         )
     vectors = encode([document + text for text in documents])
 

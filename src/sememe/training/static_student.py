@@ -5,7 +5,6 @@ Dongen, 2024), are a start. Then two least-squares fits to the teacher's vectors
 map of all token vectors at once, which tokens that no text has follow, and a change of each token.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from sememe.cascade.linear import conjugate_gradients
+from sememe.checkpoint.write import write_json, write_module_list
 from sememe.encoders.vocabulary import Vocabulary
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.neighbors import normalized
@@ -137,11 +137,6 @@ def _write(folder: Path, vocabulary: Vocabulary, table: Floats, student: str) ->
         "hidden_dim": table.shape[1], "seq_length": _TOKENS_READ, "max_length": _TOKENS_READ,
         "normalize": True,
     }  # fmt: skip
-    kinds = {".": "StaticEmbedding", "1_Normalize": "Normalize"}
-    modules = [
-        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(kinds.items())
-    ]
-    for name, content in (("config.json", config), ("modules.json", modules)):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "config.json", config)
+    write_module_list(folder, {".": "StaticEmbedding", "1_Normalize": "Normalize"})
     (folder / "1_Normalize").mkdir()

@@ -153,10 +153,7 @@ def kept_vectors(encode: Callable[[list[str]], Any], texts: list[str], job: Job)
             continue
         vectors = as_vectors(encode(part), name="encoder's vectors")
         if len(vectors) != len(part):
-            raise InputError(
-                f"the encoder gave vectors of the shape {vectors.shape} for {len(part):,} texts: "
-                "it must give one row a text."
-            )
+            raise InputError(f"the encoder gave {len(vectors):,} vectors for {len(part):,} texts.")
         job.write(number, part, ".npy", partial(np.save, arr=vectors))
         if number == 0:
             seconds = (time.monotonic() - began) * (len(texts) / len(part) - 1)

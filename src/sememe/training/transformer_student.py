@@ -24,15 +24,8 @@ from sememe.encoders import BiEncoder
 from sememe.errors import InputError
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.neighbors import normalized
-from sememe.training.lessons import (
-    Floats,
-    Student,
-    Task,
-    cosines_of,
-    exam,
-    fidelity,
-    write_with_dense,
-)
+from sememe.training import lessons
+from sememe.training.lessons import Floats, Student, Task
 from sememe.training.losses.taught import VectorLoss
 from sememe.training.settings import TrainingSettings
 from sememe.training.static_student import linear_map, principal_axes
@@ -99,12 +92,12 @@ def regress(task: Task, layers: int | None, dim: int | None) -> Student:
         begin = normalized(untaught.encode(texts[:_FITTED]))
         matrix = linear_map(begin, targets[:_FITTED]).T
         start = new_folder(folder / "start")
-        write_with_dense(plain, start, matrix)
+        lessons.write_with_dense(plain, start, matrix)
         plain = replace(read(start), name=plain.name)
     tower = StudentTower(plain)
     half = len(held) // 2
     chooses, judges = (
-        exam(task.held[part], held[part], cosines_of(held[part]))
+        lessons.exam(task.held[part], held[part], lessons.cosines_of(held[part]))
         for part in (slice(half), slice(half, None))
     )
     seconds = task.budget.seconds or np.inf
@@ -115,7 +108,7 @@ def regress(task: Task, layers: int | None, dim: int | None) -> Student:
     )  # fmt: skip
     trainer = Trainer(
         tower, [Objective(_TaughtTexts(texts, targets), VectorLoss())], settings,
-        measure=lambda t: fidelity(chooses, t).value, folder=folder,
+        measure=lambda t: lessons.fidelity(chooses, t).value, folder=folder,
     )  # fmt: skip
     history = trainer.run(task.progress)
     sizes = [Choice("dim", tower.dim, "the teacher's" if dim is None else ON_REQUEST)]

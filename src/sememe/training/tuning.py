@@ -19,15 +19,8 @@ from sememe.costs import Budget
 from sememe.data.examples import Example
 from sememe.evaluation.outcome import Choice, History
 from sememe.neighbors import normalized
-from sememe.training.lessons import (
-    Floats,
-    Student,
-    Task,
-    fidelity,
-    no_student,
-    trust_choices,
-    write_map,
-)
+from sememe.training import lessons
+from sememe.training.lessons import Floats, Student, Task
 from sememe.training.losses.loss import Loss, Outputs, Tensor, unit
 from sememe.training.proposals import Pool, pools
 from sememe.training.settings import TrainingSettings
@@ -111,10 +104,10 @@ def tune(task: Task, *, vouched: bool) -> Student:
     begin, lesson = task.checkpoint, cascade.lesson
     if cascade.map is not None:
         start = new_folder(task.job.folder / "start")
-        write_map(begin, start, cascade.map)
+        lessons.write_map(begin, start, cascade.map)
         begin = replace(read(start), name=begin.name)
     elif not vouched:
-        raise no_student(
+        raise lessons.no_student(
             cascade.report,
             "Labelled data (dev=, --dev) on which the teacher is better than the student would "
             "vouch for it.",
@@ -142,7 +135,7 @@ def tune(task: Task, *, vouched: bool) -> Student:
         folder.mkdir(exist_ok=True)
         trainer = Trainer(
             tower, [Objective(groups, NeighborhoodLoss(targets, cascade.vectors))], settings,
-            measure=lambda t: fidelity(chooses, t).value, folder=folder,
+            measure=lambda t: lessons.fidelity(chooses, t).value, folder=folder,
         )  # fmt: skip
         history = _joined(history, trainer.run(task.progress))
         if not trainer.history.best:
@@ -150,7 +143,7 @@ def tune(task: Task, *, vouched: bool) -> Student:
         moved = normalized(tower.encode(pool.prompted)) if number < _ROUNDS else moved
     trust, seconds = cascade.report, cascade.report.seconds + reader.seconds
     choices = [
-        *trust_choices(trust, "yes" if cascade.map else "by labels", len(edges), seconds),
+        *lessons.trust_choices(trust, "yes" if cascade.map else "by labels", len(edges), seconds),
         Choice("rounds", number, f"{_ROUNDS} at most; none follows one that does not help"),
     ]
     return Student(task.student, choices, tower.save, judges, history, trainer.precision)

@@ -34,9 +34,9 @@ _ACTIVATIONS = {
 }
 
 
-def constant(value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Node:
+def constant(value: npt.ArrayLike) -> Node:
     """A constant node; a large array is shared with the graph, not copied."""
-    array = np.asarray(value, dtype=dtype)
+    array = np.asarray(value)
     return ops.constant(array, shared_memory=array.ndim > 0 and array.flags.c_contiguous)
 
 
@@ -54,8 +54,7 @@ def activation(name: str, x: Node, source: str) -> Node:
     """Apply an activation that a file names; CheckpointError lists those that are known."""
     if name not in _ACTIVATIONS:
         raise CheckpointError(
-            f"{source}: the activation {name!r} is not known; there are "
-            f"{', '.join(sorted(_ACTIVATIONS))}."
+            f"{source}: the activation {name!r} is not known; there are {', '.join(_ACTIVATIONS)}."
         )
     return _ACTIVATIONS[name](x)
 

@@ -51,8 +51,7 @@ class Int8Products:
             measured = self._ranges.get(name)
             if measured is None or measured.smoothing.shape != (weight.shape[1],):
                 raise CheckpointError(
-                    f"The int8 ranges do not fit the product with {name!r}. Make them again: "
-                    "sememe quantize MODEL"
+                    f"The int8 ranges do not fit {name!r}: make them again, sememe quantize MODEL."
                 )
             size, zero = steps(measured.low, measured.high)
             low, high = scalar(-zero * size), scalar((LEVELS - 1 - zero) * size)

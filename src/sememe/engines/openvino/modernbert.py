@@ -60,8 +60,7 @@ def _kinds(checkpoint: Checkpoint, config: Config, count: int) -> Iterable[str]:
         return (_LOCAL if index % every else _GLOBAL for index in range(count))
     if not isinstance(kinds, list) or len(kinds) != count or not {*map(str, kinds)} <= {*_THETAS}:
         raise CheckpointError(
-            f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for each of the "
-            f"{count} layers."
+            f"{config.file}: layer_types must name {_GLOBAL} or {_LOCAL} for {count} layers."
         )
     return kinds
 

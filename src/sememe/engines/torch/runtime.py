@@ -48,8 +48,7 @@ def choose_precision(precision: str, device: torch.device) -> tuple[str, torch.d
     """f32, bf16 or f16, and its type, else InputError; `auto` says once what it took."""
     if precision == "int8":
         raise InputError(
-            'precision="int8" is for engine="openvino"; the torch engine computes in '
-            f"{', '.join(_DTYPES)}."
+            f'precision="int8" is for engine="openvino"; torch computes in {", ".join(_DTYPES)}.'
         )
     one_of("precision", precision, ("auto", *_DTYPES))
     if precision == "f16" and device.type == "cpu":

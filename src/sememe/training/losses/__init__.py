@@ -8,24 +8,8 @@ from typing import Any
 
 from sememe.arguments import did_you_mean
 from sememe.errors import InputError
-from sememe.training.losses.batches import BatchRankingLoss, BatchTripletLoss
-from sememe.training.losses.cross import (
-    CandidateMarginMSELoss,
-    CandidateRankingLoss,
-    LabelCrossEntropyLoss,
-    ScoreBCELoss,
-    ScoreMSELoss,
-)
+from sememe.training.losses import batches, cross, pairs, taught
 from sememe.training.losses.loss import Loss
-from sememe.training.losses.pairs import (
-    ContrastiveLoss,
-    CoSENTLoss,
-    CosineMSELoss,
-    RankingLoss,
-    SoftmaxLoss,
-    TripletLoss,
-)
-from sememe.training.losses.taught import KLLoss, MarginMSELoss
 
 
 @dataclass(frozen=True)
@@ -52,27 +36,27 @@ def check_options(name: str, entry: Entry, options: Mapping[str, Any]) -> None:
                 f"{', '.join(names) or 'none'}."
             )
     if options:
-        sizes = {"dim": 1, "labels": 2} if entry.loss is SoftmaxLoss else {}
+        sizes = {"dim": 1, "labels": 2} if entry.loss is pairs.SoftmaxLoss else {}
         entry.loss(**sizes, **options)
 
 
 BI = {
-    "triplet": Entry(TripletLoss, ("triplets",)),
-    "contrastive": Entry(ContrastiveLoss, ("labelled pairs",)),
-    "ranking": Entry(RankingLoss, ("pairs", "triplets")),
-    "cosent": Entry(CoSENTLoss, ("scored pairs",)),
-    "cosine-mse": Entry(CosineMSELoss, ("scored pairs",)),
-    "softmax": Entry(SoftmaxLoss, ("labelled pairs",)),
-    "margin-mse": Entry(MarginMSELoss, ("taught triplets",)),
-    "kl": Entry(KLLoss, ("taught triplets",)),
-    "batch-ranking": Entry(BatchRankingLoss, ("labelled texts",)),
-    "batch-hard": Entry(partial(BatchTripletLoss, "hard"), ("labelled texts",)),
-    "batch-semi-hard": Entry(partial(BatchTripletLoss, "semi-hard"), ("labelled texts",)),
+    "triplet": Entry(pairs.TripletLoss, ("triplets",)),
+    "contrastive": Entry(pairs.ContrastiveLoss, ("labelled pairs",)),
+    "ranking": Entry(pairs.RankingLoss, ("pairs", "triplets")),
+    "cosent": Entry(pairs.CoSENTLoss, ("scored pairs",)),
+    "cosine-mse": Entry(pairs.CosineMSELoss, ("scored pairs",)),
+    "softmax": Entry(pairs.SoftmaxLoss, ("labelled pairs",)),
+    "margin-mse": Entry(taught.MarginMSELoss, ("taught triplets",)),
+    "kl": Entry(taught.KLLoss, ("taught triplets",)),
+    "batch-ranking": Entry(batches.BatchRankingLoss, ("labelled texts",)),
+    "batch-hard": Entry(partial(batches.BatchTripletLoss, "hard"), ("labelled texts",)),
+    "batch-semi-hard": Entry(partial(batches.BatchTripletLoss, "semi-hard"), ("labelled texts",)),
 }
 CROSS = {
-    "bce": Entry(ScoreBCELoss, ("scored pairs", "labelled pairs")),
-    "mse": Entry(ScoreMSELoss, ("scored pairs",)),
-    "cross-entropy": Entry(LabelCrossEntropyLoss, ("labelled pairs",)),
-    "ranking": Entry(CandidateRankingLoss, ("pairs", "triplets")),
-    "margin-mse": Entry(CandidateMarginMSELoss, ("taught triplets",)),
+    "bce": Entry(cross.ScoreBCELoss, ("scored pairs", "labelled pairs")),
+    "mse": Entry(cross.ScoreMSELoss, ("scored pairs",)),
+    "cross-entropy": Entry(cross.LabelCrossEntropyLoss, ("labelled pairs",)),
+    "ranking": Entry(cross.CandidateRankingLoss, ("pairs", "triplets")),
+    "margin-mse": Entry(cross.CandidateMarginMSELoss, ("taught triplets",)),
 }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sememe.selection.prior import Prior, combined, judge, standardized
+from sememe.selection.jury import Prior, combined, judge, standardized
 
 
 def noisy(truth: Any, noise: float, seed: int) -> Any:
