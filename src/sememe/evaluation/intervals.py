@@ -23,6 +23,7 @@ from sememe.errors import InputError
 
 Statistic = Callable[..., Any]
 RESAMPLES = 1000
+_DRAWN_AT_ONCE = 1_000_000  # rows, for means
 
 
 @dataclass(frozen=True)
@@ -160,14 +161,21 @@ def draw(
     _check(columns, resamples)
     random, n = np.random.default_rng(seed), len(columns[0])
     half, chances = n // 2, None if weights is None else np.asarray(weights, float)
+    if chances is not None:
+        chances = chances / chances.sum()
     draws = np.full(resamples, np.nan)
-    for i in range(resamples):
-        if chances is None:
-            rows = random.permutation(n)[:half]
-        else:
-            rows = random.choice(n, n, p=chances / chances.sum())
+    at_once = max(1, _DRAWN_AT_ONCE // n) if statistic is np.mean else 1
+    for i in range(0, resamples, at_once):
+        some = draws[i : i + at_once]
+        rows = np.array([
+            random.permutation(n)[:half] if chances is None else random.choice(n, n, p=chances)
+            for _ in some
+        ])  # fmt: skip
+        if statistic is np.mean:
+            some[:] = columns[0][rows].reshape(len(rows), -1).mean(1)
+            continue
         with suppress(InputError):
-            draws[i] = statistic(*(column[rows] for column in columns))
+            some[0] = statistic(*(column[rows[0]] for column in columns))
     scale = half / (n - half) if chances is None else n / (n - 1)
     return Drawn(float(statistic(*columns)), draws, n, scale**0.5)
 
