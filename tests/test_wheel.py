@@ -30,7 +30,7 @@ def link(package: Distribution, site: Path) -> None:
     """Put what a package consists of into an environment, which takes no time and no network."""
     names = {file.parts[0] for file in package.files or [] if file.parts[0] != ".."}
     for name in names - {"__pycache__"}:
-        (site / name).symlink_to(package.locate_file(name))
+        (site / name).symlink_to(str(package.locate_file(name)))
 
 
 @pytest.mark.slow
