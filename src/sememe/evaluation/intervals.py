@@ -23,6 +23,7 @@ from sememe.errors import InputError
 
 Statistic = Callable[..., Any]
 RESAMPLES = 1000
+_DRAWN_AT_ONCE = 1_000_000  # rows, for means
 
 
 @dataclass(frozen=True)
@@ -159,15 +160,20 @@ def draw(
     columns = [np.asarray(column) for column in arrays]
     _check(columns, resamples)
     random, n = np.random.default_rng(seed), len(columns[0])
-    half, chances = n // 2, None if weights is None else np.asarray(weights, float)
+    half, chances = n // 2, None if weights is None else np.divide(weights, np.sum(weights))
     draws = np.full(resamples, np.nan)
-    for i in range(resamples):
+    at_once = max(1, _DRAWN_AT_ONCE // n) if statistic is np.mean else 1
+    for i in range(0, resamples, at_once):
+        some = draws[i : i + at_once]
         if chances is None:
-            rows = random.permutation(n)[:half]
+            rows = np.array([random.permutation(n)[:half] for _ in some])
         else:
-            rows = random.choice(n, n, p=chances / chances.sum())
+            rows = np.array([random.choice(n, n, p=chances) for _ in some])
         with suppress(InputError):
-            draws[i] = statistic(*(column[rows] for column in columns))
+            if statistic is np.mean:
+                some[:] = columns[0][rows].reshape(len(rows), -1).mean(1)
+            else:
+                some[0] = statistic(*(column[rows[0]] for column in columns))
     scale = half / (n - half) if chances is None else n / (n - 1)
     return Drawn(float(statistic(*columns)), draws, n, scale**0.5)
 

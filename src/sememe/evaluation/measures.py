@@ -12,7 +12,7 @@ from sememe.data import Examples
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.intervals import Comparison, Drawn, Interval, draw
-from sememe.evaluation.metrics import average_precision, rank_scores, spearman
+from sememe.evaluation.metrics import average_precision, places, rank_scores, spearman
 
 Floats = npt.NDArray[Any]
 Compute = Callable[[Sequence[Any]], Floats]
@@ -200,7 +200,7 @@ def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Me
         if positive_label is None:
             raise unclear_positive_label(examples)
         gold = gold == positive_label
-    places, first, last = (
+    ranks, first, last = (
         rank_scores(-1.0 * values, ties)
         for values, ties in ((scores, "min"), (gold, "min"), (gold, "max"))
     )
@@ -209,12 +209,12 @@ def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Me
         [example.texts for example in examples],
         names
         or [f"{place:.0f} (score {score:.2f})" for place, score in zip(first, gold, strict=True)],
-        [f"{place:.0f}" for place in places],
-        -np.maximum(0, np.maximum(first - places, places - last)),
+        [f"{rank:.0f}" for rank in ranks],
+        -np.maximum(0, np.maximum(first - ranks, ranks - last)),
     )
     if is_scored:
-        return Measurement("Spearman", spearman, scores, (gold,), details)
-    return Measurement("average precision", average_precision, scores, (gold,), details)
+        return Measurement("Spearman", spearman, places(scores), (places(gold),), details)
+    return Measurement("average precision", average_precision, places(scores), (gold,), details)
 
 
 def label_details(examples: Examples, gold: Floats, places: Floats) -> Details:

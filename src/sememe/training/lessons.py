@@ -188,12 +188,12 @@ def fidelity(examples: Examples, student: Encoder) -> Measurement:
     return replace(measured, metric="Spearman with the teacher", details=details)
 
 
-def order(measured: Measurement) -> Measurement:
+def _order(measured: Measurement, judgement: Floats) -> Measurement:
     """How often a student puts two pairs, drawn at random, into its teacher's order."""
-    cosines, judgement = measured.values, measured.gold[0]
-    other = np.random.default_rng(0).permutation(len(cosines))
+    places = measured.values
+    other = np.random.default_rng(0).permutation(len(places))
     gaps = judgement - judgement[other]
-    agrees = (cosines - cosines[other]) * gaps > 0
+    agrees = (places - places[other]) * gaps > 0
     return Measurement("pairs in the teacher's order", np.mean, agrees[np.abs(gaps) > _TIE] * 1.0)
 
 
@@ -201,7 +201,7 @@ def figures(exam: Examples, gold: Examples | None, student: Any) -> list[Measure
     """A student's figures on labels, if there are some, and how well it agrees with its teacher."""
     agreement = fidelity(exam, student)
     labelled = [] if gold is None else [_on(gold, student)]
-    return [*labelled, agreement, order(agreement)]
+    return [*labelled, agreement, _order(agreement, np.asarray(exam.targets))]
 
 
 def _on(gold: Examples, encoder: Any) -> Measurement:
