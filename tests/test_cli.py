@@ -299,11 +299,19 @@ def test_what_makes_no_sense_is_said_before_anything_is_read(
     assert message in capsys.readouterr().err
 
 
-def test_an_unknown_command_or_option_is_one_line() -> None:
-    for word in ("--nonsense", "nonsense"):
-        done = sememe(word)
+def test_an_unknown_command_or_option_is_one_line_that_guesses() -> None:
+    for words, guess in (
+        (["--nonsense"], ""),
+        (["nonsense"], ""),
+        (["clustr", "a.txt"], ' (did you mean "cluster"?)'),
+        (["pairs", "a.txt", "-o", "b.csv", "--treshold", 1], ' (did you mean "--threshold"?)'),
+        (["search", "a", "--mode", "BM25"], ' (did you mean "bm25"?)'),
+    ):
+        done = sememe(*words)
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
+        assert ("did you mean" in done.stderr) == bool(guess)
+        assert guess in done.stderr
 
 
 @pytest.fixture
@@ -418,20 +426,28 @@ def test_a_note_is_shown_once() -> None:
     assert ran.stderr == "note: first\nnote: second\n"
 
 
-def test_ctrl_c_while_the_commands_are_imported_is_no_traceback() -> None:
+@pytest.mark.parametrize(
+    ("module", "line", "then"),
+    [
+        ("sememe.cli.encoding", ["models"], ""),
+        ("sememe.encoders.disk", ["encode", "a.txt", "-o", "a.npy"], "; the same command resumes"),
+        ("sememe.checkpoint.pull", ["models"], ""),
+    ],
+)
+def test_ctrl_c_is_one_line_that_says_what_resumes(module: str, line: list[str], then: str) -> None:
     ran = run_python(
-        """
+        f"""
         import sys
         class Stop:
             def find_spec(self, name, *_):
-                if name == "sememe.cli.encoding":
+                if name == "{module}":
                     raise KeyboardInterrupt
         sys.meta_path.insert(0, Stop())
         from sememe.cli import main
-        print(main(["models"]))
+        print(main({line}))
         """
     )
-    assert (ran.stdout, ran.stderr) == ("130\n", "sememe: stopped\n")
+    assert (ran.stdout, ran.stderr) == ("130\n", f"sememe: stopped{then}\n")
 
 
 def test_what_is_shown_first_is_shown_soon() -> None:

@@ -34,7 +34,7 @@ def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
         "cluster", "--assign", folder / "g", tmp_path / "new.csv", "-o", tmp_path / "o.csv"
     )
     assert done.returncode == 0, done.stderr
-    assert "fit none of the 2 clusters" in done.stderr
+    assert f"2 texts, 2 clusters, 0 outliers: {tmp_path / 'o.csv'}" in done.stderr
     with (tmp_path / "o.csv").open(newline="") as file:
         filed = list(csv.DictReader(file))
     with (folder / "g" / "assignments.csv").open(newline="") as file:
@@ -78,6 +78,10 @@ def test_changes_are_saved_where_they_shall_be(folder: Path, tmp_path: Path) -> 
     done = sememe("cluster", tmp_path / "h", "--merge", "0", "1", "--json")
     assert len(json.loads(done.stdout)["clusters"]) == 1
     assert "-o DIR names the folder" in done.stderr
+    done = sememe("cluster", folder / "g", "-o", tmp_path / "g.parquet")
+    assert done.returncode == 2
+    assert "a folder is written: leave .parquet out" in done.stderr
+    assert not (tmp_path / "g.parquet").exists()
 
 
 def test_the_tree_and_the_counts_are_shown(folder: Path) -> None:

@@ -108,6 +108,18 @@ def test_ids_of_several_types_fit_in_every_format(model: tuple[str, ...], tmp_pa
         assert list(columns["second_id"]) == ["x", None]
 
 
+def test_a_column_of_numbers_is_doubted_and_no_pair_is_no_dead_end(
+    model: tuple[str, ...], tmp_path: Path
+) -> None:
+    write_table(tmp_path / "t.csv", {"no": ["1.5", "20", ""], "text": ["a car", "4711", ""]})
+    line = (tmp_path / "t.csv", "-o", tmp_path / "p.csv", *model, "--threshold", 1)
+    doubt = 'no cell of "no" has a letter: is it the column with the text?'
+    done = sememe(*line, "--column", "no")
+    assert done.stderr.count(doubt) == 1, done.stderr
+    assert "a lower --threshold finds more" in done.stderr
+    assert "has a letter" not in sememe(*line, "--column", "text").stderr
+
+
 def test_a_suggested_threshold_is_explained(model: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     write_table(file, {"text": [f"{a} {b} {c}" for a in "abcd" for b in "efg" for c in "hi"]})
@@ -116,7 +128,7 @@ def test_a_suggested_threshold_is_explained(model: tuple[str, ...], tmp_path: Pa
     said = json.loads(done.stdout)
     assert said["texts"] == 24
     assert 0.7 <= said["threshold"] < 1
-    assert f"{said['threshold']:.3f} is 70% of the way from there to 1" in said["why"]
+    assert f"{said['threshold']:.3f} is 70 % of the way from there to 1" in said["why"]
     assert said["why"] in done.stderr
     assert "word that matters" not in done.stderr, "nothing was dropped"
     found = read_table(tmp_path / "p.jsonl").columns if said["pairs"] else {"score": []}

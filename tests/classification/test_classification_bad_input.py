@@ -107,6 +107,11 @@ def test_an_encoder_is_no_classifier(tiny: Tiny) -> None:
         sememe.Classifier(tiny.directory)
 
 
+def test_evaluating_measures_a_classifiers_encoder_and_says_so(saved: Path) -> None:
+    with pytest.warns(SememeWarning, match="is a classifier; here its encoder is measured"):
+        sememe.evaluate(saved, labelled_texts(20), task="classes")
+
+
 @pytest.mark.slow
 def test_a_later_format_is_not_guessed_at(saved: Path) -> None:
     edit_json(saved / "classifier.json", format=2)

@@ -111,17 +111,19 @@ def test_what_makes_no_one_kind_is_listed_with_what_would(names: str) -> None:
     assert "\n" not in said
 
 
+OTHER_NAMES = ", or say which is which: --columns text=NAME,label=NAME (in Python, columns={...})"
+
+
 @pytest.mark.parametrize(
     ("names", "advice"),
     [
         ("id text split score", 'To train on labelled texts, add "label" and rename or remove '
-         '"score".'),
-        ("sentence1 sentence2", 'To train on scored pairs, add "score".'),
+         f'"score"{OTHER_NAMES}.'),
+        ("sentence1 sentence2", f'To train on scored pairs, add "score"{OTHER_NAMES}.'),
         ("anchor positive score", 'To train on pairs, rename or remove "score".'),
         ("anchor positive text label", "They fit pairs (anchor, positive) and labelled texts "
          "(text, label); keep the columns of one, and rename or remove the others."),
-        ("id body", "None of these names says what they hold; rename those that training is to "
-         "read."),
+        ("id body", f"None of these names says what they hold; rename them{OTHER_NAMES}."),
     ],
 )  # fmt: skip
 def test_the_nearest_kind_is_named_with_what_it_lacks(names: str, advice: str) -> None:

@@ -251,7 +251,7 @@ def test_the_suggested_threshold_follows_what_unrelated_texts_have(background: f
     assert found.threshold == pytest.approx(background + 0.7 * (1 - background), abs=0.02)
     assert found.why is not None
     assert f"usually have a cosine of {background:.2f}"[:-1] in found.why.replace("-0.0", "0.0")
-    assert f"{found.threshold:.3f} is 70%" in found.why
+    assert f"{found.threshold:.3f} is 70 %" in found.why
     assert [pair[:2] for pair in sorted(listed(found))] == [(0, 400), (1, 401)]
 
 

@@ -449,6 +449,7 @@ def test_an_id_that_is_there_with_another_text_is_refused(index: Index) -> None:
         ({"query": "a", "top_k": True}, "top_k=True"),
         ({"query": "a", "candidates": 1.5}, "candidates=1.5"),
         ({"query": 5}, "query is 5; give a text, or a vector"),
+        ({"query": ["a bus", "wind"]}, "query is a list of texts: search_many takes several"),
         ({"query": np.ones((2, 32))}, "query is array"),
         ({"query": "a", "rerank": 5}, "rerank is 5; give a CrossEncoder, or the name of one"),
         ({"query": "a", "mode": "fuzzy"}, "mode='fuzzy'"),

@@ -153,7 +153,11 @@ def test_a_cross_encoder_that_does_not_help_is_left_out(
 @pytest.mark.parametrize(
     ("queries", "qrels", "message"),
     [
-        (dict(list(QUERIES.items())[:9]), QRELS, "9 queries say too little: label at least 10"),
+        (
+            dict(list(QUERIES.items())[:9]),
+            QRELS,
+            "9 labelled queries are too few: label at least 10",
+        ),
         (QUERIES, {}, "query 'q0' has no relevant document in qrels"),
         (QUERIES, QRELS | {"q3": {1: 0}}, "query 'q3' has no relevant document"),
         (QUERIES, QRELS | {"q3": {1: -1}}, r"qrels\['q3'\]\[1\]=-1: give a number of at least 0"),

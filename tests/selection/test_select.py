@@ -197,6 +197,8 @@ def test_a_candidate_that_fails_is_reported_and_the_others_go_on() -> None:
 def test_texts_without_labels_need_a_task() -> None:
     with pytest.raises(InputError, match=r"no labels.*--task search, cluster, pairs or classify"):
         select({"text": texts(20)[0]})
+    with pytest.raises(TableError, match="say which to read with --columns text=NAME"):
+        select({"id": ["1", "2"], "body": ["a", "b"]}, task="cluster")
 
 
 def test_labels_of_another_work_are_refused() -> None:

@@ -512,6 +512,7 @@ def test_an_unknown_suffix_is_told_what_is_read(tmp_path: Path, name: str) -> No
     content = gzip.compress(b"hello\n", mtime=0) if name.endswith("gz") else b"hello\n"
     message = refusal(write(tmp_path / name, content))
     assert message.startswith(f"{name} has a suffix that is not known")
+    assert ("write one object a line, as .jsonl" in message) == (name == "a.json")
     assert ".txt, .text, .csv, .tsv, .jsonl, .ndjson, .parquet" in message
 
 

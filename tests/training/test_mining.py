@@ -144,7 +144,7 @@ def test_a_cross_encoder_tells_answers_from_negatives_and_scores_no_pair_twice()
 def test_pairs_without_enough_negatives_are_left_out_and_counted() -> None:
     rows = by_hand(4, 1, 5, 0.4, 0.95)
     assert 0 < len(rows) < 16
-    with pytest.warns(SememeWarning, match=f"{16 - len(rows)} of 16 pairs have fewer than 4 neg"):
+    with pytest.warns(SememeWarning, match=f"too few negatives: {16 - len(rows)} of 16 pairs"):
         table = sememe.mine_negatives(PAIRS, CORPUS, ENCODER, negatives=4, ranks=(1, 5), margin=0.4)
     assert rows_of(table, 6) == rows
 
@@ -153,8 +153,11 @@ def test_pairs_without_enough_negatives_are_left_out_and_counted() -> None:
     ("options", "message"),
     [
         ({"negatives": 0}, "negatives=0: give a whole number of at least 1"),
-        ({"ranks": (3, 2)}, "ranks=2: give a whole number of at least 3"),
-        ({"ranks": (1, 2), "negatives": 3}, "ranks=2: give a whole number of at least 3"),
+        ({"ranks": (3, 2)}, r"ranks=\(3, 2\): give as many ranks as negatives, . here"),
+        (
+            {"ranks": (1, 2), "negatives": 3},
+            r"ranks=\(1, 2\): give as many ranks as negatives, . here",
+        ),
         ({"ranks": 5}, "ranks=5: give the first and the last, such as"),
         ({"margin": -1}, "margin=-1: give a number of at least 0"),
         ({"same": 2}, "same=2: give a number"),

@@ -12,7 +12,7 @@ from learners import QUICK, judged, make_learner
 
 import sememe
 from sememe.checkpoint import read
-from sememe.errors import InputError
+from sememe.errors import GuessWarning, InputError
 from sememe.evaluation.measures import measure_bi, measure_cross
 from sememe.training.plan import make_plan
 from tiny_models import make_cross_encoder
@@ -121,6 +121,9 @@ def test_a_cross_encoder_goes_on_from_its_own_head(tmp_path: Path) -> None:
     own = sememe.CrossEncoder(tmp_path / "base", precision="f32")
     before = measure_cross(held, lambda pairs: own.score(pairs, raw=True)[:, None])
     assert done.first.value == pytest.approx(before.value, abs=1e-3), "not its cosines"
+    with pytest.warns(GuessWarning, match="base is a cross-encoder: .* its head left out"):
+        sememe.train_bi(judged("scored pairs", 20), tmp_path / "bi", model=tmp_path / "base",
+                        dev="none", **options)  # fmt: skip
 
 
 @pytest.mark.slow

@@ -209,7 +209,8 @@ def on_hub(
         f"The model {repository!r} is not here"
         f"{did_you_mean(name, (n for n in names if n != name), cutoff=0.75)}: no such directory, "
         f"no installed package ships it, it is not in the Hub's cache ({HF_HUB_CACHE}), and the "
-        f"Hub gave nothing ({cause}).{f' Without the Hub: sememe pull {name}' if shipped else ''}",
+        f"Hub gave nothing ({cause}). sememe models lists what is."
+        f"{f' Without the Hub: sememe pull {name}' if shipped else ''}",
         unavailable=not answered,
     )
 

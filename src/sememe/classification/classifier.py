@@ -167,6 +167,8 @@ def save(encoder: BiEncoder, head: "Head", target: Path) -> Iterator[Path]:
     """Write an encoder and the layer, and what the block adds, whole or not at all."""
     with new_folder(target) as folder:
         encoder.save(folder)
+        with (folder / "README.md").open("a", encoding="utf-8") as card:
+            card.write('\nLabels: `sememe.Classifier("path/to/this/folder").predict(["a text"])`\n')
         head.write(folder)
         yield folder
 

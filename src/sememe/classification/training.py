@@ -211,7 +211,7 @@ class _Run:
     def opened(self, checkpoint: Checkpoint) -> BiEncoder:
         """A checkpoint's encoder, a regular transformer's with its mean."""
         pooling = "mean" if checkpoint.kind == "regular transformer" else None
-        return BiEncoder(checkpoint.directory, device=self.options["device"], pooling=pooling)
+        return BiEncoder(checkpoint.name, device=self.options["device"], pooling=pooling)
 
     def learned(self, how: str, result: Tuned) -> _Learned:
         """An encoder that was tuned with its layer; of few-shot, with a probe on its vectors."""

@@ -84,6 +84,8 @@ def add_commands(commands: cli.Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from sememe.clustering.folder import FILES
+
     making = (
         "precision", "device", "vectors", "clusters", "threshold", "granularity", "stop_words",
         "cross", "budget", "labels", "target",
@@ -94,6 +96,8 @@ def _run(options: argparse.Namespace) -> int:
         more = ("color", "names", "name_with")
         cli.refuse(options, "does not go with --assign", *making, *changing, *more)
         return _assign(options)
+    if options.output is not None:
+        cli.output_directory(options.output, FILES)
     if Path(options.file).is_dir():
         why = f"is for a file of sentences, and {options.file} is a folder: its clusters are made"
         cli.refuse(options, f"{why} already", *making, "outliers", "column")
@@ -115,7 +119,7 @@ def _cluster(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     if options.output is None:
         raise InputError("-o DIR is needed: the folder that the results go to.")
-    directory = cli.output_directory(options.output, FILES)
+    directory = Path(options.output)
     for name in FILES:
         cli.check_outputs([options.file], {"-o": directory / name})
     new_names = read_names(options.names)
@@ -194,9 +198,9 @@ def _assign(options: argparse.Namespace) -> int:
     else:
         write_table(Path(options.output), columns)
     print(
-        f"{counted(len(texts) - len(blank), 'text')}, "
-        f"{int((assignment.labels < 0).sum()) - len(blank):,} fit none of the "
-        f"{counted(len(groups), 'cluster')}.",
+        f"{counted(len(texts) - len(blank), 'text')}, {counted(len(groups), 'cluster')}, "
+        f"{counted(int((assignment.labels < 0).sum()) - len(blank), 'outlier')}"
+        f"{f': {options.output}' if options.output else ''}",
         file=sys.stderr,
     )
     return 0

@@ -31,6 +31,10 @@ def run(arguments: Sequence[str] | None) -> int:
             check_input(options)
             code: int = options.run(options)
             return code
+        except KeyboardInterrupt as stop:  # where the help promises it
+            if not stop.args and "resumes" in (options.parser.description or ""):
+                raise KeyboardInterrupt("the same command resumes") from None
+            raise
         except SememeError as error:
             print(f"sememe: {error}", file=sys.stderr)
             return 1 if error.unavailable else 2

@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
     index, message, details = work(options)
     with index:
         summary = {"index": index.place, "texts": len(index), **details}
-        name = repr(index)
+        name = f"{index.place} has {counted(len(index), 'text')}"
     seconds = time.perf_counter() - started
     first, *more = message.split("\n")
     message = "\n".join([f"{first}, in {seconds:.1f} s: {name}", *more])
@@ -208,12 +208,9 @@ def _reindex(options: argparse.Namespace) -> tuple["Index", str, dict[str, Any]]
         **cli.engine_options(options),
     )
     index, is_new = sememe.Index(store, None), encoder.fingerprint != info.fingerprint
-    try:
-        index.reindex(encoder)
-        if is_new:
-            index.compact()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_RESUMES) from None
+    index.reindex(encoder)
+    if is_new:
+        index.compact()
     verb = "encoded" if is_new else "are encoded so already"
     message = f"{counted(len(index), 'text')} {verb}, with {encoder.model} in {encoder.precision}"
     return index, message, {"model": encoder.model, "precision": encoder.precision}

@@ -22,14 +22,10 @@ _LONGEST = 1_000  # characters of a sentence that a command gets
 def add_names(parser: Parser) -> None:
     """The options that name clusters."""
     option(parser, "--names FILE", "a table with the columns cluster and name")
-    option(
-        parser,
-        "--name-with COMMAND",
-        "a command that names the clusters, such as a language model's: run once for each that "
-        "you have not named, it reads the keywords and up to 10 central sentences, and the first "
-        "line that it prints is the name",
-        type=_command,
-    )
+    what = "a command that names the clusters, such as a language model's: run once for each that "
+    what += "you have not named, it reads the keywords and up to 10 central sentences, and the "
+    what += "first line that it prints is the name"
+    option(parser, "--name-with COMMAND", what, type=_command)
 
 
 def _command(value: str) -> list[str]:
@@ -99,13 +95,12 @@ def _answer(command: list[str], sentences: list[str], terms: list[str]) -> str:
     """The first line that a command prints about a cluster."""
     lines = [" ".join(text.split())[:_LONGEST] for text in sentences]
     question = "\n".join([f"Keywords: {', '.join(terms)}", "Sentences:", *lines, ""])
+    given = question.encode("utf-8", "replace")
     try:
-        done = subprocess.run(command, input=question.encode("utf-8", "replace"),
-                              capture_output=True, check=False)  # fmt: skip
+        done = subprocess.run(command, input=given, capture_output=True, check=False)
     except OSError as error:
-        raise SememeError(
-            f"{command[0]} cannot be run: {error.strerror}", unavailable=True
-        ) from None
+        why = f"{command[0]} cannot be run: {error.strerror}"
+        raise SememeError(why, unavailable=True) from None
     output, complaint = (
         stream.decode("utf-8", "replace").strip().splitlines()
         for stream in (done.stdout, done.stderr)

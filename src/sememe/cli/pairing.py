@@ -84,6 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     message = (
         f"{counted(read, 'text')}, {counted(len(pairs), 'pair')} of {pairs.threshold:.3f} and "
         f"above in {time.perf_counter() - started:.1f} s: {options.output}"
+        f"{'' if len(pairs) else '; a lower --threshold finds more, --top 20 the closest ones'}"
     )
     lines = [message, pairs.why or "", str(pairs.cascade or "")]
     if options.deduplicate:

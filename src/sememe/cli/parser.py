@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from sememe.arguments import did_you_mean
 from sememe.errors import BlankWarning, InputError, TableError
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and how to see the help, and leave with code 2."""
+        wrong, _, names = message.partition(" (choose from ")
+        if word := re.search(r"invalid choice: '(.+)'$|unrecognized arguments: (-[^\s=]+)", wrong):
+            choices = re.findall(r"[\w-]+", names) or self._option_string_actions
+            message += did_you_mean(word[1] or word[2], choices)
         self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows how)\n")
 
 
@@ -241,10 +247,7 @@ def report(options: argparse.Namespace, values: Any, message: str) -> int:
 
 def print_json(value: Any) -> None:
     """Print a line of JSON in pure ASCII, whatever standard output can encode; NaN becomes null."""
-    try:
-        print(json.dumps(value, allow_nan=False))
-    except ValueError:
-        print(json.dumps(_finite(value), allow_nan=False))
+    print(json.dumps(_finite(value), allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
@@ -274,8 +277,11 @@ def stdin_lines() -> Iterator[str]:
 def output_directory(name: str, files: tuple[str, ...], option: str = "-o") -> Path:
     """Refuse an output folder that cannot be written, before the work and not after it."""
     from sememe.tables import check_destination
+    from sememe.tables.files import FORMATS
 
     directory = Path(name).absolute()
+    if directory.suffix.lower() in FORMATS and not directory.is_dir():
+        raise InputError(f"{option} {name}: a folder is written: leave {directory.suffix} out.")
     try:
         existing = next(path for path in (directory, *directory.parents) if path.exists())
         for file in files if existing == directory and files else ["new"]:

@@ -42,7 +42,7 @@ def add_commands(commands: cli.Commands) -> None:
         "as 2s (default: all)")
     add("--tune FILE", "measure how many it should read, none included: a table with the columns "
         "query, id (of a text in the index) and label (how well it answers, 0 for not at all)")
-    add("--candidates N", "how many of them it reads, and hybrid fuses", type=cli.whole_number,
+    add("--candidates N", "how many --rerank may read, and hybrid fuses", type=cli.whole_number,
         default=100)
     add("--per-document N", "how many passages of a text at the most, or all, in an index that was "
         "made with --long split", default=1,
@@ -57,12 +57,10 @@ def _run(options: argparse.Namespace) -> int:
     from sememe.search.query import parse
 
     if not options.rerank:
-        why = "does nothing without --rerank: leave it out"
+        why = "is for --rerank M: give that too, or leave it out"
         cli.refuse(options, why, "precision", "device", "budget", "tune")
     if options.tune and options.query:
-        raise InputError(
-            "QUERY does nothing with --tune, whose FILE has the queries: leave it out."
-        )
+        raise InputError("QUERY does nothing with --tune, whose FILE has queries: leave it out.")
     for name, text in (("QUERY", options.query), ("--where", options.where)):
         if text is not None and not text.strip():
             raise InputError(f"{name} is blank: write something, or leave it out.")
@@ -120,12 +118,9 @@ def _tune(
     for query, row_id, grade in zip(texts, ids, grades, strict=True):
         qrels.setdefault(query, {})[row_id] = grade or 0
     answered = {query: judged for query, judged in qrels.items() if any(judged.values())}
-    if len(answered) < len(qrels):
-        left_out = len(qrels) - len(answered)
-        warn(
-            f"{options.tune}: queries that nothing answers are left out, {left_out:,} of them",
-            SememeWarning,
-        )
+    if left_out := len(qrels) - len(answered):
+        what = f"queries that nothing answers are left out, {left_out:,} of them"
+        warn(f"{options.tune}: {what}", SememeWarning)
     depth = index.tune_rerank(
         {query: query for query in answered}, answered, rerank, top_k=options.top_k,
         mode=options.mode, where=options.where, candidates=options.candidates,

@@ -129,7 +129,7 @@ def cluster(
         progress,
     )
     if labels is not None and options.teacher is None:
-        raise InputError("labels= are for a cross-encoder: give cross= too.")
+        raise InputError("labels judge a cross-encoder: give that too (--cross, cross=).")
     if target is not None and labels is None:
         raise InputError("target= is a gain that labels show: give labels= too.")
     judges = None if labels is None else Labels.read(labels, groups=True)
@@ -202,7 +202,7 @@ class Options:
         """InputError if there are fewer different texts than clusters that are asked for."""
         if self.clusters is not None and self.clusters > different:
             raise InputError(
-                f"clusters={self.clusters}, but only {different} of the {counted(texts, 'text')} "
+                f"clusters={self.clusters}, but only {different:,} of the {counted(texts, 'text')} "
                 "differ from one another: ask for fewer clusters."
             )
 

@@ -350,7 +350,8 @@ class Clusters:
             filled = max(1, round(_BAR * one.size / self.clusters[0].size))
             head = f"{one.size:>{digits}} {'█' * filled}{'·' * (_BAR - filled)} "
             terms = ", ".join(one.terms)
-            name = terms if terms.startswith(one.name) else f"{one.name} ({terms})"
+            name = f"{one.name} ({terms})".removesuffix(" ()")
+            name = terms if terms.startswith(one.name) else name
             lines.append(head + one_line(f"{one.label}: {name}", width - len(head)))
             lines += [
                 indent + one_line(f"“{example}”", width - len(indent))

@@ -46,6 +46,7 @@ _WORD = re.compile(
     "|document|text|score|label"
 )
 _PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("query", "document"))
+_NAME_THEM = ", or say which is which: --columns text=NAME,label=NAME (in Python, columns={...})"
 _KINDS_OF_COLUMNS = (
     "Training reads these: anchor and positive, perhaps with negative, negative_2, …, and then "
     "perhaps a teacher's positive_score, negative_score, negative_2_score, …; query and document; "
@@ -233,7 +234,7 @@ def _layouts(negatives: int) -> list[tuple[Kind, tuple[str, ...], tuple[str, ...
 def _problem(name_of: dict[str, list[str]], kinds: dict[tuple[str, ...], Kind]) -> str:
     """Why the names make no kind, and which columns to add or to leave out."""
     if not name_of:
-        return "None of these names says what they hold; rename those that training is to read."
+        return f"None of these names says what they hold; rename them{_NAME_THEM}."
     complete = [words for words in kinds if name_of.keys() >= {*words}]
     complete = [words for words in complete if not any({*words} < {*other} for other in complete)]
     if len(complete) > 1:
@@ -247,7 +248,7 @@ def _problem(name_of: dict[str, list[str]], kinds: dict[tuple[str, ...], Kind]) 
         for verb, columns in (("add", missing), ("rename or remove", extra))
         if columns
     )
-    return f"To train on {kinds[nearest]}, {advice}."
+    return f"To train on {kinds[nearest]}, {advice}{_NAME_THEM * bool(missing)}."
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -97,8 +97,9 @@ class CrossEncoder(OpenedModel):
         if self._checkpoint.scoring is None:
             kind = self._checkpoint.kind
             why = "it has no classification head, so it cannot score pairs before it is trained to"
-            mend = why if kind == "regular transformer" else "open it with BiEncoder"
-            raise CheckpointError(f"{self._checkpoint.directory} is a {kind}: {mend}.")
+            if kind != "regular transformer":
+                why = "open it with BiEncoder, or name a cross-encoder, which scores pairs"
+            raise CheckpointError(f"{self._checkpoint.directory} is a {kind}: {why}.")
         self._scoring: Scoring = self._checkpoint.scoring
         self._tokenizer = PairTokenizer(self._checkpoint)
         options: dict[str, Any] = {"device": device, "trust_remote_code": trust_remote_code}

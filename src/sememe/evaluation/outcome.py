@@ -10,14 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sememe.errors import (
-    CheckpointError,
-    ChoiceWarning,
-    JobError,
-    TableError,
-    is_unavailable,
-    warn,
-)
+from sememe.errors import CheckpointError, ChoiceWarning, JobError, TableError, is_unavailable, warn
 from sememe.evaluation.intervals import Comparison, Interval
 from sememe.evaluation.measures import Measurement
 from sememe.reports import training as page

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sememe.arguments import shown
 from sememe.checkpoint import read
 from sememe.encoders import BiEncoder, CrossEncoder
-from sememe.errors import InputError
+from sememe.errors import InputError, SememeWarning, warn
 from sememe.extras import importing
 from sememe.neighbors.approximate import self_join
 from sememe.neighbors.communities import exactly, neighbor_graph, neighborhood_size, smoothed
@@ -135,6 +135,11 @@ class EncoderSystem:
         with importing("sklearn", purpose="measuring classes"):
             from sklearn.linear_model import LogisticRegression
             from threadpoolctl import threadpool_limits
+        if (Path(getattr(self.encoder, "model", "")) / "classifier.json").is_file():
+            what = (
+                "is a classifier; here its encoder is measured (docs/classify.md: its own labels)"
+            )
+            warn(f"{self.name} {what}.", SememeWarning, once=True)
         # MTEB takes scikit-learn's default C, which holds vectors of length 1 back too much.
         c, iterations = (1.0, 100) if protocol == "mteb" else (10.0, 1000)
         model = LogisticRegression(C=c, max_iter=iterations)

@@ -13,12 +13,7 @@ from sememe.arguments import one_of, shown
 from sememe.data import checks
 from sememe.data.reading import Data, Roles, read_blocks
 from sememe.errors import InputError, SememeWarning, TableError, warn
-from sememe.evaluation.judgements import (
-    check_answered,
-    chosen_split,
-    find_tables,
-    read_judgements,
-)
+from sememe.evaluation.judgements import check_answered, chosen_split, find_tables, read_judgements
 from sememe.evaluation.kinds import (
     KINDS,
     Array,

@@ -110,7 +110,7 @@ def find_pairs(
     top = None if top is None else whole_number("top", top)
     teacher = as_teacher(cross, budget)
     if teacher is None and labels is not None:
-        raise InputError("labels= are for a cross-encoder: give cross= too.")
+        raise InputError("labels judge a cross-encoder: give that too (--cross, cross=).")
     if flag("centre", centre) and teacher is not None:
         raise InputError(
             "centre= beside cross=: what moves the vectors centres them. Leave it out."
@@ -189,7 +189,7 @@ def suggest_threshold(rows: Floats) -> tuple[float, str]:
     threshold = round(unrelated + _WAY * (1 - unrelated), 3)
     return threshold, (
         f"two of these texts taken at random usually have a cosine of {unrelated:.2f}; "
-        f"{threshold:.3f} is {_WAY:.0%} of the way from there to 1"
+        f"{threshold:.3f} is {_WAY * 100:.0f} % of the way from there to 1"
     )
 
 

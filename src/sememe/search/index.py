@@ -261,6 +261,8 @@ class Index:
         """
         if not (isinstance(query, str) or encoding.is_vector(query)):
             raise InputError(f"query is {shown(query)}; give a text, or a vector (dim,).")
+        if isinstance(query, list) and any(isinstance(each, str) for each in query):
+            raise InputError("query is a list of texts: search_many takes several.")
         return self.search_many(
             [query] if isinstance(query, str) else np.asarray(query)[None],
             top_k=top_k, mode=mode, where=where, rerank=rerank, budget=budget,

@@ -360,7 +360,7 @@ def check_qrels(
 ) -> list[dict[str, float]]:
     """For each query the grades of documents by their ids; InputError names what is wrong."""
     if len(queries) < _FEWEST:
-        raise InputError(f"{len(queries)} queries say too little: label at least {_FEWEST}.")
+        raise InputError(f"{len(queries)} labelled queries are too few: label at least {_FEWEST}.")
     grades = []
     for name in queries:
         judged = qrels.get(name, {})

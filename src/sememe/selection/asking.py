@@ -75,10 +75,7 @@ def _texts(selection: "Selection", count: int, random: np.random.Generator) -> d
 
 
 def _queries(
-    selection: "Selection",
-    judges: Sequence["Candidate"],
-    count: int,
-    random: np.random.Generator,
+    selection: "Selection", judges: Sequence["Candidate"], count: int, random: np.random.Generator
 ) -> dict[str, Any]:
     sample, task = selection.sample, selection.sample.task
     labelled = set(getattr(task, "queries", ()))
@@ -102,10 +99,7 @@ def _queries(
 
 
 def _pairs(
-    selection: "Selection",
-    judges: Sequence["Candidate"],
-    count: int,
-    random: np.random.Generator,
+    selection: "Selection", judges: Sequence["Candidate"], count: int, random: np.random.Generator
 ) -> dict[str, Any]:
     material = Material(selection.sample)
     base = next((each.system for each in judges if isinstance(each.system, EncoderSystem)), None)

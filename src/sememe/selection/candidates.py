@@ -28,15 +28,7 @@ from sememe.evaluation.kinds import Measurements, Task
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, name_of
 from sememe.neighbors.exact import comparison_seconds
 from sememe.selection.sample import Work
-from sememe.selection.systems import (
-    DEPTH,
-    RERANKED,
-    Hybrid,
-    Part,
-    Reranked,
-    Taught,
-    Words,
-)
+from sememe.selection.systems import DEPTH, RERANKED, Hybrid, Part, Reranked, Taught, Words
 from sememe.selection.tuning import TUNED, TunedClassifier, TunedEncoder
 
 Model = Any

@@ -16,7 +16,7 @@ from sememe.errors import InputError
 from sememe.evaluation.kinds import Kind, RerankingTask, RetrievalTask, Task, TextTask
 from sememe.evaluation.tasks import load_task
 from sememe.tables import Source, Table, read_texts
-from sememe.tables.table import choose_columns
+from sememe.tables.table import choose_column, choose_columns
 from sememe.text import sentences
 
 Work = Literal["search", "cluster", "pairs", "classify"]
@@ -182,7 +182,8 @@ def _joined(labelled: Table | None, answers: Table, roles: Mapping[str, Any]) ->
 
 
 def _texts(table: Table, roles: Mapping[str, Any]) -> list[str]:
-    names = choose_columns(list(table.columns), roles.get("text"), table.source.file)
+    columns, how = list(table.columns), '--columns text=NAME (in Python, columns={"text": NAME})'
+    names = roles.get("text") or choose_column(columns, None, table.source.file, how)
     return [text for text in table.text_column(names) if text.strip()]
 
 

@@ -81,6 +81,8 @@ def input_format(path: StrPath) -> str:
             return "txt"
     with open_bytes(path) as stream:
         kind = looks_like(stream.read(_HEAD))
+    if suffix == ".json":
+        kind = "JSON: write one object a line, as .jsonl"
     raise TableError(
         f"{path} has a suffix that is not known{kind and f' (it is {kind})'}; what can be read is "
         f"{', '.join(FORMATS)}, the text formats also with .gz, and - for lines on standard input"

@@ -1,5 +1,6 @@
 """Columns of values, and which of them holds the texts."""
 
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from sememe.arguments import did_you_mean, is_missing
-from sememe.errors import BlankWarning, TableError, warn
+from sememe.errors import BlankWarning, GuessWarning, TableError, warn
 from sememe.extras import importing
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ PAIR_NAMES = (
     ("first", "second"),
 )  # fmt: skip
 _PLACES = 3  # that a note names
+_HOW = "--column NAME (in Python, column=...)"
+_LETTER = re.compile(r"[^\W\d_]")
 _TEXT_NAMES = ("text", "sentence", "content", "document", "question", "query", "title")
 
 
@@ -176,7 +179,7 @@ def tables_of(
 
 
 class BlankCells:
-    """Counts cells of a column that hold no text, and warns of them once.
+    """Counts cells of a column that hold no text, and warns of them once, or if none has a letter.
 
     >>> blanks = BlankCells("text")
     >>> blanks.add(["hello", " "], Source("faq.csv", "line", [2, 3]))
@@ -190,6 +193,7 @@ class BlankCells:
         self._file = ""
         self._places: list[str] = []
         self._seen = 0
+        self._has_letters = False
         self.count = 0
         """How many cells are blank."""
 
@@ -199,6 +203,7 @@ class BlankCells:
         self._file = source.file
         self._seen += len(texts)
         self.count += len(blank)
+        self._has_letters = self._has_letters or any(map(_LETTER.search, texts))
         room = _PLACES - len(self._places)
         self._places += [f"{source.unit} {source.number(row)}" for row in blank[:room]]
         return blank
@@ -212,12 +217,16 @@ class BlankCells:
                 f"{'is' if self.count == 1 else 'are'} blank ({places}) {consequence}",
                 BlankWarning,
             )
+        if self._seen > self.count and not self._has_letters:
+            what = f'no cell of "{self._column}" has a letter: is it the column with the text?'
+            warn(f"{self._file}: {what}", GuessWarning)
 
 
-def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
+def choose_column(names: Sequence[str], column: str | None, file: str, how: str = _HOW) -> str:
     """The name among `names` that `column` means; None asks for the one that holds texts.
 
-    An exact match goes first, then one that differs in case or outer spaces only.
+    An exact match goes first, then one that differs in case or outer spaces only. `how` is how
+    users name one.
     """
     if column is None and len(names) == 1:
         return names[0]
@@ -233,7 +242,7 @@ def choose_column(names: Sequence[str], column: str | None, file: str) -> str:
         raise TableError(f'{file} has no column "{column}"{guess}; its columns are {columns}')
     raise TableError(
         f"{file} has the columns {columns}, and none is called {', '.join(_TEXT_NAMES[:-1])} or "
-        f"{_TEXT_NAMES[-1]}: say which to read with --column NAME (in Python, column=...)"
+        f"{_TEXT_NAMES[-1]}: say which to read with {how}"
     )
 
 

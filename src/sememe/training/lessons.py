@@ -35,10 +35,7 @@ _HELD_OUT, _MOST_HELD_OUT = 0.1, 2000
 NEAREST = 3  # neighbours of each text held out that the teacher judges, and others at random
 _TIMED = 200  # texts that tell how fast an encoder is
 _TIE = 1e-6  # two judgements that lie no farther apart have no order
-_DOUBTS = {
-    "not better": "it may do harm",
-    "perhaps better": "these labels do not tell them apart",
-}
+_DOUBTS = {"not better": "it may do harm", "perhaps better": "these labels do not tell them apart"}
 
 
 def split(texts: list[str], seed: int, kind: str = "texts") -> tuple[Rows, Rows]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sememe.arguments import flag, real_number, whole_number
+from sememe.arguments import flag, real_number, shown, whole_number
 from sememe.cascade.scores import ScoreCache, as_teacher
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.data import Data, load
@@ -134,7 +134,10 @@ def _window(ranks: Any, count: int) -> tuple[int, int]:
     if not isinstance(ranks, Sequence) or len(ranks) != 2:
         raise InputError(f"ranks={ranks!r}: give the first and the last, such as (1, 100).")
     first = whole_number("ranks", ranks[0])
-    return first, whole_number("ranks", ranks[1], least=first + count - 1)
+    last = whole_number("ranks", ranks[1])
+    if last - first + 1 < count:
+        raise InputError(f"ranks={shown(ranks)}: give as many ranks as negatives, {count} here.")
+    return first, last
 
 
 class _Search:
@@ -275,8 +278,8 @@ def _table(
         )
     if len(complete) < len(rows):
         missing = len(rows) - len(complete)
-        few = f"{missing:,} of {len(rows):,} pairs have fewer than {count} negatives"
-        warn(f"{few}, and are left out: a smaller margin or wider ranks keep more.", SememeWarning)
+        few = f"Left out for too few negatives: {missing:,} of {counted(len(rows), 'pair')}"
+        warn(f"{few}. A smaller margin or wider ranks keep more.", SememeWarning)
     table: dict[str, list[Any]] = {
         "anchor": [rows[row][0] for row in complete],
         "positive": [rows[row][1] for row in complete],

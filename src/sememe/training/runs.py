@@ -16,7 +16,7 @@ from sememe.checkpoint.write import check_target, take_name
 from sememe.data import Data, Examples
 from sememe.data.reading import Roles
 from sememe.encoders.vectors import unit
-from sememe.errors import InputError
+from sememe.errors import GuessWarning, InputError, warn
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
 from sememe.evaluation.outcome import Outcome, report_choices, saving_explained, write_outcome
 from sememe.jobs import Job
@@ -120,6 +120,9 @@ def train_bi(
     target, checkpoint = _open(output, model)
     dims = [whole_number("matryoshka", dim) for dim in (() if matryoshka is None else matryoshka)]
     plan = make_plan(data, dev, options, cross=False)
+    if checkpoint.scoring is not None:
+        what = "is a cross-encoder: its transformer is trained, its head left out"
+        warn(f"{model} {what}.", GuessWarning)
     torch.manual_seed(plan.settings.seed)  # of LoRA's matrices and a loss's own weights
     tower = BiTower(checkpoint, lora=plan.lora)
 

@@ -6,6 +6,7 @@ al., 2023). Weights are symmetric, with a scale for each output. Smoothing and c
 of a grid, whose int8 product is nearest to the float32 one.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from sememe.engines.openvino.blocks import Node, at, constant, float_product, sc
 from sememe.engines.openvino.graph import build
 from sememe.engines.ranges import Fidelity, InputRange, Ranges
 from sememe.errors import CheckpointError
+from sememe.progress import Bar, is_terminal, progress_bar
 from sememe.text import Tokens, batches
 
 LEVELS = 256
@@ -122,7 +124,7 @@ class _Product:
         self.largest = np.maximum(self.largest, values.max(axis=0))
         self.rows.append(values[sample])
 
-    def best_range(self) -> InputRange:
+    def best_range(self, bar: Bar) -> InputRange:
         weight, rows = np.concatenate(self.weights), np.concatenate(self.rows)
         exact = rows @ weight.T
         channel = np.maximum(np.maximum(self.largest, -self.least), 1e-5)
@@ -145,6 +147,7 @@ class _Product:
                         break  # the other rows, without an error, would not make up for these
                 if error < least_error:
                     best, least_error = InputRange(smoothing, low * clip, high * clip), error
+        bar.update(1)
         assert best is not None, "an error that is not a number: the weights were checked for that"
         return best
 
@@ -173,4 +176,5 @@ def _input_ranges(checkpoint: Checkpoint, tokens: Tokens) -> dict[str, InputRang
         sample = random.random(int(is_token.sum())) < share
         for index, product in enumerate(products.values()):
             product.add(values[index][is_token], sample)
-    return {name: product.best_range() for name, product in products.items()}
+    with progress_bar(len(products), "products", is_terminal(sys.stderr)) as bar:
+        return {name: product.best_range(bar) for name, product in products.items()}

@@ -108,7 +108,7 @@ class Connection:
         with readable_errors(folder):
             if not self._path.is_file():
                 if in_the_way := obstacle(folder):
-                    raise StoreError(f"{folder} is {in_the_way}, and no index.")
+                    raise StoreError(f"{folder} is {in_the_way}, not an index: name another.")
                 raise StoreMissing(
                     f"There is no index at {folder}: make one with sememe index, or Index.create."
                 )
