@@ -103,7 +103,7 @@ def test_few_or_equal_texts_give_clusters_and_a_reason(world: World, texts: list
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": "3n"}, "give cross= too"),
+        ({"budget": "3n"}, "give that too"),
         ({"cross": Scores(truth), "budget": 0}, "budget=0"),
         ({"cross": Scores(truth), "threshold": 0.7}, "threshold="),
         ({"cross": 3}, "cross=3 scores no pairs"),

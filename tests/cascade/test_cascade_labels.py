@@ -165,7 +165,7 @@ def test_centring_is_no_gain_of_the_cross_encoder(world: World) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": [{"text": "a", "label": "x"}] * 60}, "give cross= too"),
+        ({"labels": [{"text": "a", "label": "x"}] * 60}, "give that too"),
         ({"cross": Scores(truth), "target": 0.1}, "give labels= too"),
         ({"cross": Scores(truth), "target": 2, "labels": []}, "target=2"),
         (
@@ -211,4 +211,4 @@ def test_the_command_takes_labels_and_a_target(tmp_path: Path, tiny: Tiny) -> No
     assert cascade["why"] in ran.stderr
     alone = run(*line)
     assert alone.returncode == 2
-    assert "give cross= too" in alone.stderr
+    assert "give that too" in alone.stderr

@@ -146,9 +146,9 @@ def test_no_signal_counts_less_than_nothing() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": [{"sentence1": "a", "sentence2": "b", "label": 1}]}, "give cross= too"),
+        ({"labels": [{"sentence1": "a", "sentence2": "b", "label": 1}]}, "give that too"),
         ({"cross": Scores(truth), "centre": True}, "centre="),
-        ({"budget": "2n"}, "give cross= too"),
+        ({"budget": "2n"}, "give that too"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
@@ -184,4 +184,4 @@ def test_the_command_reports_what_the_cross_encoder_was_worth(tmp_path: Path, ti
     assert "on 60 labelled pairs" in judged.stderr
     without = run(*line[:6], "--labels", tmp_path / "labels.csv", "-o", tmp_path / "pairs.csv")
     assert without.returncode == 2
-    assert "cross= too" in without.stderr
+    assert "give that too" in without.stderr
