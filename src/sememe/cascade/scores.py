@@ -47,7 +47,7 @@ def as_teacher(
     """
     if cross is None:
         if budget is not None:
-            raise InputError("budget= is for a cross-encoder: give cross= too.")
+            raise InputError("budget is for a cross-encoder: give that too (--cross, cross=).")
         return None
     allowed = Budget.parse("3n" if budget is None else budget)
     if isinstance(cross, str | os.PathLike):
