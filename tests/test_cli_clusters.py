@@ -20,16 +20,16 @@ TEXTS = ["a car", "the car", "a bus", "the bus", "one car", "one bus"]
 def folder(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     place = tmp_path_factory.mktemp("clusters")
     rows = [f"2026-0{1 + row % 2}-01,{text}" for row, text in enumerate(TEXTS)]
-    (place / "t.csv").write_text("day,text\n" + "\n".join(rows) + "\n")
+    (place / "t.csv").write_text("day,opinion\n" + "\n".join(rows) + "\n")
     options = ["--model", tiny.directory, "--precision", "f32", "--clusters", "2"]
-    done = sememe("cluster", place / "t.csv", "--column", "text", *options, "-o", place / "g")
+    done = sememe("cluster", place / "t.csv", "--column", "opinion", *options, "-o", place / "g")
     assert done.returncode == 0, done.stderr
     return place
 
 
 @pytest.mark.slow
 def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "new.csv").write_text("id,text\n7,the car\n8,\n9,one bus\n")
+    (tmp_path / "new.csv").write_text("id,opinion\n7,the car\n8,\n9,one bus\n")
     done = sememe(
         "cluster", "--assign", folder / "g", tmp_path / "new.csv", "-o", tmp_path / "o.csv"
     )
@@ -38,11 +38,11 @@ def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
     with (tmp_path / "o.csv").open(newline="") as file:
         filed = list(csv.DictReader(file))
     with (folder / "g" / "assignments.csv").open(newline="") as file:
-        known = {row["text"]: row for row in csv.DictReader(file)}
+        known = {row["opinion"]: row for row in csv.DictReader(file)}
     assert [row["id"] for row in filed] == ["7", "8", "9"]
     for row in (filed[0], filed[2]):
-        assert row["cluster"] == known[row["text"]]["cluster"]
-        assert row["cluster_name"] == known[row["text"]]["cluster_name"]
+        assert row["cluster"] == known[row["opinion"]]["cluster"]
+        assert row["cluster_name"] == known[row["opinion"]]["cluster_name"]
     assert [filed[1][name] for name in ("cluster", "cluster_name", "strength")] == ["", "", ""]
     printed = sememe("cluster", "--assign", folder / "g", tmp_path / "new.csv")
     assert list(csv.DictReader(io.StringIO(printed.stdout))) == filed
@@ -54,7 +54,7 @@ def test_new_texts_are_filed(folder: Path, tmp_path: Path) -> None:
 def test_vectors_that_are_there_are_not_computed_again(
     folder: Path, tmp_path: Path, tiny: Tiny
 ) -> None:
-    model = ["--model", tiny.directory, "--precision", "f32", "--column", "text"]
+    model = ["--model", tiny.directory, "--precision", "f32", "--column", "opinion"]
     done = sememe("encode", folder / "t.csv", *model, "-o", tmp_path / "v.npy")
     assert done.returncode == 0, done.stderr
     line = ["cluster", folder / "t.csv", *model, "--clusters", 2, "--vectors", tmp_path / "v.npy"]
@@ -166,7 +166,7 @@ def test_a_command_that_fails_loses_nothing(
         "cluster",
         folder / "t.csv",
         "--column",
-        "text",
+        "opinion",
         "--model",
         tiny.directory,
         "--precision",

@@ -103,6 +103,7 @@ def test_ids_of_several_types_fit_in_every_format(model: tuple[str, ...], tmp_pa
         out = tmp_path / f"p.{suffix}"
         done = sememe(tmp_path / "t.jsonl", "-o", out, *model, "--top", 9, "--id", "n")
         assert done.returncode == 0, done.stderr
+        assert done.stderr.count('some rows have no "n", or that of another row') == 1
         columns = read_table(out).columns
         assert list(columns["first_id"]) == ["7", "7"]
         assert list(columns["second_id"]) == ["x", None]

@@ -183,14 +183,15 @@ def _named(groups: "Clusters", names: Mapping[int, str], options: argparse.Names
 
 
 def _assign(options: argparse.Namespace) -> int:
-    from sememe.clustering.folder import with_assignments
+    from sememe.clustering.folder import text_column, with_assignments
     from sememe.tables import output_format, write_table
 
     groups = sememe.Clusters.open(options.assign, options.model)
     if options.output is not None:
         cli.check_outputs([options.file], {"-o": options.output})
         output_format(options.output)
-    table, texts, blank = cli.read_rows(options.file, options.column, "and in no cluster")
+    usual = text_column(groups)
+    table, texts, blank = cli.read_rows(options.file, options.column, "and in no cluster", usual)
     assignment = groups.assign(texts, outliers=options.outliers)
     columns = with_assignments(table.columns, groups, assignment, blank)
     if options.output is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sememe
 from sememe.cli import parser as cli
-from sememe.errors import InputError
+from sememe.errors import InputError, SememeWarning, warn
 from sememe.progress import counted
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
     outputs = {"-o": Path(options.output), **_deduplicated(options)}
     cli.check_outputs([options.file], outputs)
     table, texts, blank = cli.read_rows(options.file, options.column, "and in no pair")
-    ids = None if options.id is None else _ids(table.column(options.id))
+    ids = None if options.id is None else _ids(table.column(options.id), options.id)
     cross = cli.open_cross(options)
     encoder = sememe.BiEncoder(options.model, **cli.engine_options(options))
     vectors = cli.read_vectors(options, table, texts, encoder)
@@ -112,10 +112,14 @@ def _deduplicated(options: argparse.Namespace) -> dict[str, Path]:
     return {f"--deduplicate ({file})": directory / file for file in files}
 
 
-def _ids(values: "Sequence[object]") -> "Ids":
+def _ids(values: "Sequence[object]", column: str) -> "Ids":
     """Ids of one type, so that every format holds them: whole numbers, or texts."""
     numbers = all(type(value) is int and abs(value) < 2**63 for value in values)
-    return [value if numbers or value is None else str(value) for value in values]
+    ids = [value if numbers or value is None else str(value) for value in values]
+    if len({*ids} - {None, ""}) < len(ids):
+        what = f'some rows have no "{column}", or that of another row'
+        warn(f"{what}: the record numbers in first and second tell them apart.", SememeWarning)
+    return ids
 
 
 def _places(
