@@ -206,7 +206,7 @@ def read_rows(
     from sememe.tables import BlankCells, read_table
 
     table = read_table(file)
-    if column is None and usual in table.columns:
+    if column is None and usual is not None and usual in table.columns:
         column = [usual]
     name, texts = table.text_name(column), table.text_column(column)
     blanks = BlankCells(name)
