@@ -95,9 +95,9 @@ def _answer(command: list[str], sentences: list[str], terms: list[str]) -> str:
     """The first line that a command prints about a cluster."""
     lines = [" ".join(text.split())[:_LONGEST] for text in sentences]
     question = "\n".join([f"Keywords: {', '.join(terms)}", "Sentences:", *lines, ""])
-    given = question.encode("utf-8", "replace")
+    text = question.encode("utf-8", "replace")
     try:
-        done = subprocess.run(command, input=given, capture_output=True, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, check=False)
     except OSError as error:
         why = f"{command[0]} cannot be run: {error.strerror}"
         raise SememeError(why, unavailable=True) from None

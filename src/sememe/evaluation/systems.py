@@ -137,7 +137,7 @@ class EncoderSystem:
             from threadpoolctl import threadpool_limits
         if (Path(getattr(self.encoder, "model", "")) / "classifier.json").is_file():
             what = (
-                "is a classifier; here its encoder is measured (docs/classify.md: its own labels)"
+                "is a classifier; here its encoder is measured, not its labels (docs/classify.md)"
             )
             warn(f"{self.name} {what}.", SememeWarning, once=True)
         # MTEB takes scikit-learn's default C, which holds vectors of length 1 back too much.

@@ -69,7 +69,7 @@ class Int8Products:
 _STRENGTHS = (0.7, 0.8, 0.9, 1.0)
 _CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 _SAMPLED_ROWS = 1500
-_LOOK = 8  # a look at a range is at every so manyth row
+_LOOK = 8  # the first look at a range is at every eighth row
 _BUDGET = 2048
 
 
