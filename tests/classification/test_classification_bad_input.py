@@ -112,6 +112,18 @@ def test_evaluating_measures_a_classifiers_encoder_and_says_so(saved: Path) -> N
         sememe.evaluate(saved, labelled_texts(20), task="classes")
 
 
+@pytest.mark.filterwarnings("error::sememe.errors.SememeWarning")
+def test_an_encoder_without_a_name_is_not_the_classifier_of_the_working_folder(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lengths:
+        def encode(self, texts: list[str]) -> Any:
+            return np.array([[len(text), text.count(" "), 1.0] for text in texts])
+
+    monkeypatch.chdir(saved)
+    sememe.evaluate(Lengths(), labelled_texts(20), task="classes")
+
+
 @pytest.mark.slow
 def test_a_later_format_is_not_guessed_at(saved: Path) -> None:
     edit_json(saved / "classifier.json", format=2)

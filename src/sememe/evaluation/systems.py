@@ -135,11 +135,14 @@ class EncoderSystem:
         with importing("sklearn", purpose="measuring classes"):
             from sklearn.linear_model import LogisticRegression
             from threadpoolctl import threadpool_limits
-        if (Path(getattr(self.encoder, "model", "")) / "classifier.json").is_file():
-            what = (
-                "is a classifier; here its encoder is measured, not its labels (docs/classify.md)"
+        model = getattr(self.encoder, "model", None)
+        if model and (Path(model) / "classifier.json").is_file():
+            warn(
+                f"{self.name} is a classifier; here its encoder is measured, not its labels "
+                "(docs/classify.md).",
+                SememeWarning,
+                once=True,
             )
-            warn(f"{self.name} {what}.", SememeWarning, once=True)
         # MTEB takes scikit-learn's default C, which holds vectors of length 1 back too much.
         c, iterations = (1.0, 100) if protocol == "mteb" else (10.0, 1000)
         model = LogisticRegression(C=c, max_iter=iterations)
@@ -193,7 +196,8 @@ class ScorerSystem:
         if count > _MOST_PAIRS:
             raise InputError(
                 f"{self.name} reads pairs, here {count:,} ({len(queries):,} queries × "
-                f"{len(documents):,} documents). Give each query a few candidates: reranking."
+                f"{len(documents):,} documents). Measure it by reranking: give each query its few "
+                "candidates."
             )
         pairs = [(query, document) for query in queries for document in documents]
         scores = self.score(pairs, search=True).reshape(len(queries), len(documents))
