@@ -190,8 +190,8 @@ def _assign(options: argparse.Namespace) -> int:
     if options.output is not None:
         cli.check_outputs([options.file], {"-o": options.output})
         output_format(options.output)
-    usual = text_column(groups)
-    table, texts, blank = cli.read_rows(options.file, options.column, "and in no cluster", usual)
+    default = text_column(groups)
+    table, texts, blank = cli.read_rows(options.file, options.column, "and in no cluster", default)
     assignment = groups.assign(texts, outliers=options.outliers)
     columns = with_assignments(table.columns, groups, assignment, blank)
     if options.output is None:

@@ -131,9 +131,11 @@ def _typed(table: Table, name: str, types: set[str]) -> list[object]:
     for cell, number in numbers.items():
         if first.setdefault(number, cell) != cell:
             if "number" in types:
-                what = f'"{name}" has {first[number]} and {cell}, which are one number; its cells '
-                what += "are kept as texts here, beside the index's numbers"
-                warn(f"{table.source.file}: {what}", SememeWarning)
+                warn(
+                    f'{table.source.file}: "{name}" has {first[number]} and {cell}, which are one '
+                    "number; its cells are kept as texts here, beside the index's numbers",
+                    SememeWarning,
+                )
             return [cell or None for cell in cells]
     return [numbers.get(cell, cell or None) for cell in cells]
 

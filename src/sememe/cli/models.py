@@ -93,9 +93,13 @@ def describe(model: "Installed") -> dict[str, Any]:
     """A model as values for JSON."""
     from sememe.engines import find_ranges
 
-    facts = ("name", "place", "bytes", "problem")
-    values: dict[str, Any] = {fact: getattr(model, fact) for fact in facts}
-    values["path"] = str(model.directory)
+    values: dict[str, Any] = {
+        "name": model.name,
+        "place": model.place,
+        "path": str(model.directory),
+        "bytes": model.bytes,
+        "problem": model.problem,
+    }
     if model.checkpoint is not None:
         is_static = model.checkpoint.static is not None
         ranges = find_ranges(model.checkpoint.weights.sha256)

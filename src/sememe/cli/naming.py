@@ -22,10 +22,14 @@ _LONGEST = 1_000  # characters of a sentence that a command gets
 def add_names(parser: Parser) -> None:
     """The options that name clusters."""
     option(parser, "--names FILE", "a table with the columns cluster and name")
-    what = "a command that names the clusters, such as a language model's: run once for each that "
-    what += "you have not named, it reads the keywords and up to 10 central sentences, and the "
-    what += "first line that it prints is the name"
-    option(parser, "--name-with COMMAND", what, type=_command)
+    option(
+        parser,
+        "--name-with COMMAND",
+        "a command that names the clusters, such as a language model's: run once for each that "
+        "you have not named, it reads the keywords and up to 10 central sentences, and the first "
+        "line that it prints is the name",
+        type=_command,
+    )
 
 
 def _command(value: str) -> list[str]:

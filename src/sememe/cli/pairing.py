@@ -117,8 +117,11 @@ def _ids(values: "Sequence[object]", column: str) -> "Ids":
     numbers = all(type(value) is int and abs(value) < 2**63 for value in values)
     ids = [value if numbers or value is None else str(value) for value in values]
     if len({*ids} - {None, ""}) < len(ids):
-        what = f'some rows have no "{column}", or that of another row'
-        warn(f"{what}: the record numbers in first and second tell them apart.", SememeWarning)
+        warn(
+            f'some rows have no "{column}", or that of another row: the record numbers in first '
+            "and second tell them apart.",
+            SememeWarning,
+        )
     return ids
 
 

@@ -197,17 +197,17 @@ def open_cross(options: argparse.Namespace) -> "sememe.CrossEncoder | None":
 
 
 def read_rows(
-    file: str, column: list[str] | None, consequence: str, usual: str | None = None
+    file: str, column: list[str] | None, consequence: str, default: str | None = None
 ) -> tuple["Table", list[str], list[int]]:
     """A file's rows, their texts, and which rows are blank, of which a note says what follows.
 
-    Without a `column`, the `usual` one is read, if the file has it.
+    Without a `column`, the `default` one is read, if the file has it.
     """
     from sememe.tables import BlankCells, read_table
 
     table = read_table(file)
-    if column is None and usual is not None and usual in table.columns:
-        column = [usual]
+    if column is None and default is not None and default in table.columns:
+        column = [default]
     name, texts = table.text_name(column), table.text_column(column)
     blanks = BlankCells(name)
     blank = blanks.add(texts, table.source)

@@ -119,8 +119,10 @@ def _tune(
         qrels.setdefault(query, {})[row_id] = grade or 0
     answered = {query: judged for query, judged in qrels.items() if any(judged.values())}
     if left_out := len(qrels) - len(answered):
-        what = f"queries that nothing answers are left out, {left_out:,} of them"
-        warn(f"{options.tune}: {what}", SememeWarning)
+        warn(
+            f"{options.tune}: queries that nothing answers are left out, {left_out:,} of them",
+            SememeWarning,
+        )
     depth = index.tune_rerank(
         {query: query for query in answered}, answered, rerank, top_k=options.top_k,
         mode=options.mode, where=options.where, candidates=options.candidates,

@@ -350,7 +350,7 @@ class Clusters:
             filled = max(1, round(_BAR * one.size / self.clusters[0].size))
             head = f"{one.size:>{digits}} {'█' * filled}{'·' * (_BAR - filled)} "
             terms = ", ".join(one.terms)
-            name = f"{one.name} ({terms})".removesuffix(" ()")
+            name = f"{one.name} ({terms})" if terms else one.name
             name = terms if terms.startswith(one.name) else name
             lines.append(head + one_line(f"{one.label}: {name}", width - len(head)))
             lines += [

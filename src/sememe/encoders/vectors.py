@@ -175,7 +175,8 @@ def similarity(a: npt.ArrayLike, b: npt.ArrayLike, measure: str) -> npt.NDArray[
     first, second = (np.atleast_2d(np.asarray(x, np.float32)) for x in (a, b))
     if first.shape[1] != second.shape[1]:
         raise InputError(
-            f"a has vectors of {first.shape[1]} and b of {second.shape[1]}: give one model's."
+            f"a has vectors of {first.shape[1]} and b of {second.shape[1]}; they must be of one "
+            "model."
         )
     if measure == "cosine":
         return np.asarray(unit(first) @ unit(second).T)

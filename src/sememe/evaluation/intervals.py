@@ -161,19 +161,20 @@ def draw(
     _check(columns, resamples)
     random, n = np.random.default_rng(seed), len(columns[0])
     half, chances = n // 2, None if weights is None else np.divide(weights, np.sum(weights))
+
+    def sample() -> NDArray[np.int64]:
+        return random.permutation(n)[:half] if chances is None else random.choice(n, n, p=chances)
+
     draws = np.full(resamples, np.nan)
     at_once = max(1, _DRAWN_AT_ONCE // n) if statistic is np.mean else 1
     for i in range(0, resamples, at_once):
-        some = draws[i : i + at_once]
-        if chances is None:
-            rows = np.array([random.permutation(n)[:half] for _ in some])
-        else:
-            rows = np.array([random.choice(n, n, p=chances) for _ in some])
+        block = draws[i : i + at_once]
+        rows = np.array([sample() for _ in block])
         with suppress(InputError):
             if statistic is np.mean:
-                some[:] = columns[0][rows].reshape(len(rows), -1).mean(1)
+                block[:] = columns[0][rows].reshape(len(rows), -1).mean(1)
             else:
-                some[0] = statistic(*(column[rows[0]] for column in columns))
+                block[0] = statistic(*(column[rows[0]] for column in columns))
     scale = half / (n - half) if chances is None else n / (n - 1)
     return Drawn(float(statistic(*columns)), draws, n, scale**0.5)
 

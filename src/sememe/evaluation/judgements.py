@@ -42,7 +42,8 @@ def find_tables(data: Any, split: str | None) -> dict[str, Any] | None:
     if len(tables) < len(_TABLES) and (tables or not has_files):
         missing = ", ".join(name for name in _TABLES if name not in tables)
         raise TableError(
-            f"{data} is a folder without {missing}: corpus, queries and qrels are needed."
+            f"{data} is a folder without {missing}: give a file, or a folder with the tables "
+            "corpus, queries and qrels."
         )
     return tables or None
 

@@ -105,7 +105,8 @@ def load_task(
         raise InputError(f"{loaded.name}: {len(loaded)} items to measure on; give at least 2.")
     if len(loaded) < _FEW:
         warn(
-            f"{loaded.name}: {len(loaded)} items to measure on tell next to nothing; label 50.",
+            f"{loaded.name}: {len(loaded)} items to measure on tell next to nothing; label at "
+            "least 50.",
             SememeWarning,
         )
     return loaded

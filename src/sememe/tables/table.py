@@ -218,8 +218,11 @@ class BlankCells:
                 BlankWarning,
             )
         if self._seen > self.count and not self._has_letters:
-            what = f'no cell of "{self._column}" has a letter: is it the column with the text?'
-            warn(f"{self._file}: {what}", GuessWarning)
+            warn(
+                f'{self._file}: no cell of "{self._column}" has a letter: is it the column with '
+                "the text?",
+                GuessWarning,
+            )
 
 
 def choose_column(names: Sequence[str], column: str | None, file: str, how: str = _HOW) -> str:

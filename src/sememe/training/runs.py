@@ -121,8 +121,10 @@ def train_bi(
     dims = [whole_number("matryoshka", dim) for dim in (() if matryoshka is None else matryoshka)]
     plan = make_plan(data, dev, options, cross=False)
     if checkpoint.scoring is not None:
-        what = "is a cross-encoder: its transformer is trained, its head left out"
-        warn(f"{model} {what}.", GuessWarning)
+        warn(
+            f"{model} is a cross-encoder: its transformer is trained, its head left out.",
+            GuessWarning,
+        )
     torch.manual_seed(plan.settings.seed)  # of LoRA's matrices and a loss's own weights
     tower = BiTower(checkpoint, lora=plan.lora)
 

@@ -20,7 +20,7 @@ from sememe.engines.openvino.blocks import Node, at, constant, float_product, sc
 from sememe.engines.openvino.graph import build
 from sememe.engines.ranges import Fidelity, InputRange, Ranges
 from sememe.errors import CheckpointError
-from sememe.progress import Bar, is_terminal, progress_bar
+from sememe.progress import is_terminal, progress_bar
 from sememe.text import Tokens, batches
 
 LEVELS = 256
@@ -53,7 +53,8 @@ class Int8Products:
             measured = self._ranges.get(name)
             if measured is None or measured.smoothing.shape != (weight.shape[1],):
                 raise CheckpointError(
-                    f"The int8 ranges do not fit {name!r}: make them again, sememe quantize MODEL."
+                    f"The int8 ranges do not fit the product with {name!r}. Make them again: "
+                    "sememe quantize MODEL"
                 )
             size, zero = steps(measured.low, measured.high)
             low, high = scalar(-zero * size), scalar((LEVELS - 1 - zero) * size)
@@ -124,7 +125,7 @@ class _Product:
         self.largest = np.maximum(self.largest, values.max(axis=0))
         self.rows.append(values[sample])
 
-    def best_range(self, bar: Bar) -> InputRange:
+    def best_range(self) -> InputRange:
         weight, rows = np.concatenate(self.weights), np.concatenate(self.rows)
         exact = rows @ weight.T
         channel = np.maximum(np.maximum(self.largest, -self.least), 1e-5)
@@ -147,7 +148,6 @@ class _Product:
                         break  # the other rows, without an error, would not make up for these
                 if error < least_error:
                     best, least_error = InputRange(smoothing, low * clip, high * clip), error
-        bar.update(1)
         assert best is not None, "an error that is not a number: the weights were checked for that"
         return best
 
@@ -176,5 +176,9 @@ def _input_ranges(checkpoint: Checkpoint, tokens: Tokens) -> dict[str, InputRang
         sample = random.random(int(is_token.sum())) < share
         for index, product in enumerate(products.values()):
             product.add(values[index][is_token], sample)
+    ranges = {}
     with progress_bar(len(products), "products", is_terminal(sys.stderr)) as bar:
-        return {name: product.best_range(bar) for name, product in products.items()}
+        for name, product in products.items():
+            ranges[name] = product.best_range()
+            bar.update(1)
+    return ranges

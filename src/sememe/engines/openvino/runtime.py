@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 import openvino
 
-from sememe.checkpoint import Checkpoint, Weights
+from sememe.checkpoint import Checkpoint
+from sememe.checkpoint.files import weight_files
 from sememe.checkpoint.modules import Dense
 from sememe.engines.engine import Array, Output, output_name
 from sememe.engines.openvino.blocks import Inputs, Product, float_product
@@ -142,7 +143,8 @@ class OpenVinoEngine:
 
 def _file_states(checkpoint: Checkpoint) -> list[tuple[str, int, int]]:
     """Of each file of weights its path, its size in bytes and when it was changed, in ns."""
-    dense = [Weights(module.folder) for module in checkpoint.head if isinstance(module, Dense)]
-    files = [file for weights in (checkpoint.weights, *dense) for file in weights.files]
+    files = list(checkpoint.weights.files)
+    for module in checkpoint.head:
+        files += weight_files(module.folder) if isinstance(module, Dense) else []
     states = [(file, file.stat()) for file in files]
     return [(str(file), state.st_size, state.st_mtime_ns) for file, state in states]
