@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.data import Examples
+from sememe.data.checks import unclear_positive
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.intervals import Comparison, Drawn, Interval, draw
@@ -198,7 +199,7 @@ def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Me
     names = [] if is_scored else [examples.labels[place] for place in gold]
     if not is_scored:
         if positive_label is None:
-            raise unclear_positive_label(examples)
+            raise unclear_positive(examples.labels, examples.name)
         gold = gold == positive_label
     ranks, first, last = (
         rank_scores(-1.0 * values, ties)
@@ -228,15 +229,6 @@ def _rank_details(examples: Examples, ranks: Sequence[float] | Floats) -> Detail
     texts, answers = [example.texts[:2] for example in examples], [f"{rank:.0f}" for rank in ranks]
     merits = 1 / np.asarray(ranks)
     return Details("rank of the right text", texts, ["1"] * len(texts), answers, merits)
-
-
-def unclear_positive_label(examples: Examples) -> InputError:
-    """That it must be said which label means that two texts are alike."""
-    return InputError(
-        f"{examples.name} has the labels {', '.join(examples.labels)}: say which of them means "
-        "that two texts are alike with --positive LABEL (in Python, positive=...), so that it can "
-        "be learned and measured."
-    )
 
 
 def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:
