@@ -144,10 +144,8 @@ def measure_cross(
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
             gold, places = np.asarray(examples.targets), logits.argmax(1)
-            true = np.arange(len(logits)), gold
-            true_logits = logits[true]
-            logits[true] = -np.inf
-            right = true_logits > logits.max(1)
+            is_highest = logits == logits.max(1, keepdims=True)
+            right = is_highest[np.arange(len(logits)), gold] & (is_highest.sum(1) == 1)
             details = label_details(examples, gold, places)
             return Measurement("accuracy", np.mean, right, details=details)
         return _pairs(examples, logits[:, 0], positive_label)
