@@ -287,5 +287,6 @@ def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:
 
 def _cosines(checkpoint: Checkpoint) -> Compute:
     """The scores that there were before there was a cross-encoder: an encoder's own cosines."""
-    system = EncoderSystem(BiTower(checkpoint))
-    return lambda pairs: system.score(pairs)[:, None]
+    tower = BiTower(checkpoint)
+    # A new system each time: one keeps the vectors of all that it has read.
+    return lambda pairs: EncoderSystem(tower).score(pairs)[:, None]
