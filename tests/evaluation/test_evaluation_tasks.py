@@ -174,6 +174,18 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no split": (
         {"text": A, "label": LABELS}, {"task": "groups", "split": "test"}, 'no column "split"'
     ),
+    "two columns of one meaning": (
+        {"Text": A, "text": B, "label": LABELS}, {"task": "groups"},
+        'the columns "Text" and "text" both mean text; rename one',
+    ),
+    "one column for two": (
+        {"q": A, "label": LABELS}, {"columns": {"query": "q", "document": "q"}},
+        "one column cannot be two; name it once",
+    ),
+    "labels of two columns": (
+        {"text": A, "a": LABELS, "b": LABELS}, {"columns": {"label": ["a", "b"]}},
+        "give label one column; only texts can have several",
+    ),
     "an empty text": (
         {"sentence1": ["", *A[1:]], "sentence2": B, "score": SCORES}, {}, '"sentence1" is empty'
     ),

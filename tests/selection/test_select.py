@@ -1,6 +1,7 @@
 """From data to a verdict: every kind of work, bad input, a kill, questions and their answers."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
-from sememe.errors import CostWarning, InputError, SememeWarning, TableError
+from sememe.errors import CostWarning, InputError, SememeError, SememeWarning, TableError
 from sememe.selection.verdict import code, command
 from sememe.tables import read_table, write_table
 
@@ -338,6 +339,27 @@ def test_an_empty_answer_is_refused(tmp_path: Path) -> None:
     write_table(path, {"text": ["a"], "label": [""]})
     with pytest.raises(InputError, match="nothing in the column label"):
         select({"text": texts(20)[0]}, task="cluster", labels=str(path))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("label", "yes", "line 3: \"label\" is 'yes', not a number"),
+        ("weight", "x", "line 3: \"weight\" is 'x', not a number"),
+        ("document", "new", "line 3: this document is not in the data; leave it out"),
+    ],
+)
+def test_an_answer_to_a_query_is_refused_by_its_line(
+    tmp_path: Path, column: str, value: str, message: str
+) -> None:
+    path = tmp_path / "questions.csv"
+    found = texts(20)[0]
+    answers: dict[str, list[Any]] = {
+        "query": ["a", "b"], "document": found[:2], "label": [1, 1], "weight": [1, 2]
+    }  # fmt: skip
+    write_table(path, {**answers, column: [answers[column][0], value]})
+    with pytest.raises(SememeError, match=f"^{re.escape(f'{path}, {message}')}"):
+        select({"text": found}, task="search", labels=str(path))
 
 
 @pytest.mark.slow

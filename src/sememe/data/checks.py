@@ -146,6 +146,14 @@ def number_labels(
     return labels, targets
 
 
+def unclear_positive(labels: Sequence[str], file: str) -> InputError:
+    """That it must be said which label means that two texts belong together."""
+    return InputError(
+        f"{file} has the labels {', '.join(labels)}: say which of them means that two texts belong "
+        "together with --positive LABEL (in Python, positive=...)."
+    )
+
+
 def positive_label(labels: Sequence[str]) -> int | None:
     """Which of two labels means that the texts of a pair are alike; None if that is not plain."""
     words = [re.sub("[_-](?!1$)", " ", label.casefold()) for label in labels]

@@ -161,9 +161,33 @@ def layout_of(names: Iterable[str], file: str, roles: Roles = None) -> Layout:
     where the meaningful names make no kind, or more than one.
     """
     names = list(names)
+    name_of, requested = columns_by_word(names, file, roles, _WORD, _KINDS_OF_COLUMNS)
+    layouts = _layouts(sum(1 for word in name_of if _NEGATIVE.fullmatch(word)))
+    for candidates in (name_of, requested):
+        for kind, texts, targets in layouts:
+            if candidates.keys() == {*texts, *targets}:
+                return Layout(
+                    kind,
+                    {word: candidates[word] for word in texts},
+                    {word: candidates[word][0] for word in targets},
+                )
+    kinds = {(*texts, *targets): kind for kind, texts, targets in layouts}
+    raise TableError(
+        f"{file} has the columns {quoted(names)}. {_problem(name_of, kinds)} {_KINDS_OF_COLUMNS}"
+    )
+
+
+def columns_by_word(
+    names: Sequence[str], file: str, roles: Roles, words: re.Pattern[str], kinds: str
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The columns that mean something, by the word for it: all, and those that `roles` names.
+
+    `words` are those that can be meant, and `kinds` says of which columns the data may consist.
+    TableError for two columns of one meaning, or one that is not there; InputError for bad roles.
+    """
     requested = {
         role: choose_columns(names, columns, file)
-        for role, columns in _checked_roles(roles).items()
+        for role, columns in _checked_roles(roles, words, kinds).items()
     }
     taken = list(chain(*requested.values()))
     if len({*taken}) < len(taken):
@@ -176,28 +200,18 @@ def layout_of(names: Iterable[str], file: str, roles: Roles = None) -> Layout:
         if word in name_of:
             both = f'"{name_of[word][0]}" and "{name}"'
             raise TableError(f"{file}: the columns {both} both mean {word}; rename one")
-        if _WORD.fullmatch(word):
+        if words.fullmatch(word):
             name_of[word] = [name]
-    layouts = _layouts(sum(1 for word in name_of if _NEGATIVE.fullmatch(word)))
-    for candidates in (name_of, requested):
-        for kind, texts, targets in layouts:
-            if candidates.keys() == {*texts, *targets}:
-                return Layout(
-                    kind,
-                    {word: candidates[word] for word in texts},
-                    {word: candidates[word][0] for word in targets},
-                )
-    kinds = {(*texts, *targets): kind for kind, texts, targets in layouts}
-    raise TableError(
-        f"{file} has the columns {_quoted(names)}. {_problem(name_of, kinds)} {_KINDS_OF_COLUMNS}"
-    )
+    return name_of, requested
 
 
 def _folded(name: str) -> str:
     return re.sub(r"^negative_1(?=_score$|$)", "negative", name.strip().casefold())
 
 
-def _checked_roles(roles: Roles) -> dict[str, str | Sequence[str]]:
+def _checked_roles(
+    roles: Roles, words: re.Pattern[str], kinds: str
+) -> dict[str, str | Sequence[str]]:
     if roles is None:
         return {}
     problem = f"columns={shown(roles)}"
@@ -208,9 +222,9 @@ def _checked_roles(roles: Roles) -> dict[str, str | Sequence[str]]:
     ):
         raise InputError(f'{problem}: give each its column, such as {{"anchor": "question"}}.')
     for role, columns in roles.items():
-        if not _WORD.fullmatch(_folded(role)):
-            raise InputError(f'{problem}: there is no "{role}". {_KINDS_OF_COLUMNS}')
-        is_text = not _folded(role).endswith(("score", "label"))
+        if not words.fullmatch(_folded(role)):
+            raise InputError(f'{problem}: there is no "{role}". {kinds}')
+        is_text = not _folded(role).endswith(("score", "label", "split"))
         if not columns or not (is_text or isinstance(columns, str)):
             raise InputError(f"{problem}: give {role} one column; only texts can have several.")
     return {_folded(role): name for role, name in roles.items()}
@@ -244,12 +258,13 @@ def _problem(name_of: dict[str, list[str]], kinds: dict[tuple[str, ...], Kind]) 
     missing = [word for word in nearest if word not in name_of]
     extra = [name for word in name_of if word not in nearest for name in name_of[word]]
     advice = " and ".join(
-        f"{verb} {_quoted(columns)}"
+        f"{verb} {quoted(columns)}"
         for verb, columns in (("add", missing), ("rename or remove", extra))
         if columns
     )
     return f"To train on {kinds[nearest]}, {advice}{_NAME_THEM * bool(missing)}."
 
 
-def _quoted(names: Iterable[str]) -> str:
+def quoted(names: Iterable[str]) -> str:
+    """Names as messages have them."""
     return ", ".join(f'"{name}"' for name in names)

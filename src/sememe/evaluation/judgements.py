@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sememe.data import checks
-from sememe.data.reading import read_all
+from sememe.data.reading import quoted, read_all
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, TableError, warn
 from sememe.evaluation.kinds import RetrievalTask
 from sememe.progress import counted
@@ -145,8 +145,8 @@ def _column(table: Table, words: Sequence[str], *, required: bool = True) -> str
     folded = {name.strip().casefold().replace("-", "_"): name for name in table.columns}
     name = next((folded[word] for word in words if word in folded), "")
     if required and not name:
-        columns = ", ".join(f'"{each}"' for each in table.columns)
         raise TableError(
-            f"{table.source.file} has the columns {columns}, and none of {', '.join(words)}."
+            f"{table.source.file} has the columns {quoted(table.columns)}, and none of "
+            f"{', '.join(words)}."
         )
     return name

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.data import Examples
+from sememe.data.checks import unclear_positive
 from sememe.encoders.vectors import unit
 from sememe.errors import InputError
 from sememe.evaluation.intervals import Comparison, Drawn, Interval, draw
@@ -143,10 +144,8 @@ def measure_cross(
         logits = score([example.texts for example in examples])
         if logits.shape[1] > 1:
             gold, places = np.asarray(examples.targets), logits.argmax(1)
-            true = np.arange(len(logits)), gold
-            true_logits = logits[true]
-            logits[true] = -np.inf
-            right = true_logits > logits.max(1)
+            is_highest = logits == logits.max(1, keepdims=True)
+            right = is_highest[np.arange(len(logits)), gold] & (is_highest.sum(1) == 1)
             details = label_details(examples, gold, places)
             return Measurement("accuracy", np.mean, right, details=details)
         return _pairs(examples, logits[:, 0], positive_label)
@@ -198,7 +197,7 @@ def _pairs(examples: Examples, scores: Floats, positive_label: int | None) -> Me
     names = [] if is_scored else [examples.labels[place] for place in gold]
     if not is_scored:
         if positive_label is None:
-            raise unclear_positive_label(examples)
+            raise unclear_positive(examples.labels, examples.name)
         gold = gold == positive_label
     ranks, first, last = (
         rank_scores(-1.0 * values, ties)
@@ -228,15 +227,6 @@ def _rank_details(examples: Examples, ranks: Sequence[float] | Floats) -> Detail
     texts, answers = [example.texts[:2] for example in examples], [f"{rank:.0f}" for rank in ranks]
     merits = 1 / np.asarray(ranks)
     return Details("rank of the right text", texts, ["1"] * len(texts), answers, merits)
-
-
-def unclear_positive_label(examples: Examples) -> InputError:
-    """That it must be said which label means that two texts are alike."""
-    return InputError(
-        f"{examples.name} has the labels {', '.join(examples.labels)}: say which of them means "
-        "that two texts are alike with --positive LABEL (in Python, positive=...), so that it can "
-        "be learned and measured."
-    )
 
 
 def _label_triplets(examples: Examples) -> list[tuple[str, ...]]:

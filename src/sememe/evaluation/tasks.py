@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import inf
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from sememe.arguments import one_of, shown
 from sememe.data import checks
-from sememe.data.reading import Data, Roles, read_blocks
+from sememe.data.reading import Data, Roles, columns_by_word, quoted, read_blocks
 from sememe.errors import InputError, SememeWarning, TableError, warn
 from sememe.evaluation.judgements import check_answered, chosen_split, find_tables, read_judgements
 from sememe.evaluation.kinds import (
@@ -27,13 +28,13 @@ from sememe.evaluation.kinds import (
 )
 from sememe.progress import counted
 from sememe.tables import Table
-from sememe.tables.table import PAIR_NAMES, choose_columns
+from sememe.tables.table import PAIR_NAMES
 
 _FEW = 20
 """Fewer items than these tell next to nothing."""
 _NEGATIVE = re.compile(r"negative(_\d+)?")
 _ANSWERS = [pair for pair in PAIR_NAMES if pair[0] in ("query", "question", "anchor")]
-_WORDS = {*(word for pair in PAIR_NAMES for word in pair), "text", "label", "score", "split"}
+_WORD = re.compile("|".join([*chain(*PAIR_NAMES), _NEGATIVE.pattern, "text|label|score|split"]))
 _KINDS_OF_COLUMNS = (
     "These do: sentence1, sentence2 and score (similarity) or label (pairs); "
     "anchor, positive and negative (triplets); query, document and label (reranking); query and "
@@ -184,7 +185,7 @@ def _read(data: Any, task: Kind | None, columns: Roles, split: str | None) -> tu
     kinds: list[Kind] = []
 
     def pick(names: Sequence[str], file: str) -> list[str]:
-        roles.update(_roles(names, file, columns))
+        roles.update(columns_by_word(names, file, columns, _WORD, _KINDS_OF_COLUMNS)[0])
         kinds.append(_kind({*roles}, names, file, task))
         return list(dict.fromkeys(name for named in roles.values() for name in named))
 
@@ -233,10 +234,7 @@ def _gold(
     if positive is None:
         place = checks.positive_label(names)
         if place is None:
-            raise InputError(
-                f"{name} has the labels {', '.join(names)}: say which of them means that two texts "
-                "belong together with --positive LABEL (in Python, positive=...)."
-            )
+            raise checks.unclear_positive(names, name)
         positive = names[place]
     elif str(positive) not in names:
         raise InputError(
@@ -248,14 +246,12 @@ def _gold(
 def _texts(rows: _Rows, kind: Kind, protocol: Literal["mteb"] | None) -> Task:
     """Texts with labels, and those to learn from, if there are some."""
     items = [text for (text,) in rows.texts("text")]
-    labels, names = rows.labels([(text,) for text in items])
-    learning = None
+    labels, _ = rows.labels([(text,) for text in items])
+    train_texts, learned = list[str](), list[str]()
     if kind == "classes" and len(rows.train):
         train_texts = [text for (text,) in checks.read_texts(rows.train, [rows.roles["text"]])]
         learned = list(checks.read_labels(rows.train, rows.roles["label"][0]))
         _check_learnable(labels, {*learned}, rows.name, "no row of the split train")
-        names = tuple(sorted({*names, *learned}))
-        learning = train_texts, _numbers(learned, names)
     elif kind == "classes":
         if protocol is not None:
             raise InputError(
@@ -265,7 +261,10 @@ def _texts(rows: _Rows, kind: Kind, protocol: Literal["mteb"] | None) -> Task:
         counts = Counter(label for _, label in {*zip(items, labels, strict=True)})
         several = {label for label, count in counts.items() if count > 1}
         _check_learnable(labels, several, rows.name, "no second text")
-    return TextTask(kind, rows.name, items, _numbers(labels, names), names, learning, protocol)
+    every, places = np.unique(np.array([*labels, *learned], object), return_inverse=True)
+    gold, learned_gold = np.split(places, [len(labels)])
+    learning = (train_texts, learned_gold) if learned else None
+    return TextTask(kind, rows.name, items, gold, tuple(every.tolist()), learning, protocol)
 
 
 def _check_learnable(labels: Sequence[str], known: set[str], name: str, lack: str) -> None:
@@ -280,28 +279,6 @@ def _check_learnable(labels: Sequence[str], known: set[str], name: str, lack: st
         f'"{missing[0]}", cannot be learned: {lack} has it.',
         SememeWarning,
     )
-
-
-def _numbers(labels: Sequence[str], names: Sequence[str]) -> Array:
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place[label] for label in labels])
-
-
-def _roles(names: Sequence[str], file: str, columns: Roles) -> dict[str, list[str]]:
-    """The file's columns by the word of the field that each is called, or that `columns` says."""
-    roles = {
-        word.strip().casefold(): choose_columns(names, named, file)
-        for word, named in (columns or {}).items()
-    }
-    taken = {name for named in roles.values() for name in named}
-    for word in roles:
-        if word not in _WORDS and not _NEGATIVE.fullmatch(word):
-            raise InputError(f'columns={shown(columns)}: there is no "{word}". {_KINDS_OF_COLUMNS}')
-    for name in names:
-        word = name.strip().casefold()
-        if name not in taken and (word in _WORDS or _NEGATIVE.fullmatch(word)):
-            roles.setdefault(word, [name])
-    return roles
 
 
 def _kind(words: set[str], names: Sequence[str], file: str, task: Kind | None) -> Kind:
@@ -323,17 +300,17 @@ def _kind(words: set[str], names: Sequence[str], file: str, task: Kind | None) -
     kinds = [kind for kind, fits in makes.items() if fits]
     if task in kinds:
         return task
-    columns = ", ".join(f'"{name}"' for name in names)
     if task is not None or not kinds:
         aim = f"{task}, but {' or '.join(kinds)}" if kinds else task or "data to measure on"
         raise TableError(
-            f"{file} has the columns {columns}, which do not make {aim}. {_KINDS_OF_COLUMNS}"
+            f"{file} has the columns {quoted(names)}, which do not make {aim}. {_KINDS_OF_COLUMNS}"
         )
     if "reranking" in kinds:
         kinds.remove("pairs")  # answers with labels are pairs as well
     if len(kinds) > 1:
         raise TableError(
-            f"{file} has the columns {columns}, which can be measured as {' or '.join(kinds)}: say "
-            f'which, with --task {" or --task ".join(kinds)} (in Python, task="{kinds[0]}").'
+            f"{file} has the columns {quoted(names)}, which can be measured as "
+            f"{' or '.join(kinds)}: say which, with --task {' or --task '.join(kinds)} (in Python, "
+            f'task="{kinds[0]}").'
         )
     return kinds[0]

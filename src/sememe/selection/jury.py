@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sememe.checkpoint import DEFAULT_MODEL, read
 from sememe.errors import SememeError, reason
 from sememe.evaluation.kinds import RerankingTask, RetrievalTask, TextTask, TripletTask
-from sememe.evaluation.metrics import rank_scores, spearman, v_measure
+from sememe.evaluation.metrics import rank_scores, ranking, spearman, v_measure
 from sememe.evaluation.systems import EncoderSystem
 from sememe.extras import importing
 from sememe.neighbors import nearest, normalized
@@ -250,23 +250,20 @@ def standardized(
 
 def _fused_ranking(jury: Sequence[Evidence], votes: Sequence[float]) -> Callable[[Evidence], float]:
     """nDCG@10 with the jury's fused ranking as the truth (Cormack et al. 2009): its first ten."""
-    relevant: list[set[int]] = []
+    relevant: list[list[int]] = []
     for rankings in zip(*jury, strict=True):
         sums: dict[int, float] = {}
-        for ranking, vote in zip(rankings, votes, strict=True):
-            for rank, place in enumerate(ranking.tolist(), start=1):
+        for places, vote in zip(rankings, votes, strict=True):
+            for rank, place in enumerate(places.tolist(), start=1):
                 if place >= 0:
                     sums[place] = sums.get(place, 0.0) + vote / (_RANK + rank)
-        relevant.append(set(sorted(sums, key=lambda place: -sums[place])[:_RELEVANT]))
-    gains = 1 / np.log2(np.arange(2, _RELEVANT + 2))
+        relevant.append(sorted(sums, key=lambda place: -sums[place])[:_RELEVANT])
+    grades = [np.ones(max(len(answers), 1)) for answers in relevant]
 
-    def agreement(ranking: Evidence) -> float:
-        values = [
-            sum(gain for gain, place in zip(gains, row[:_RELEVANT].tolist(), strict=False)
-                if place in answers) / gains[: max(len(answers), 1)].sum()
-            for row, answers in zip(ranking, relevant, strict=True)
-        ]  # fmt: skip
-        return float(np.mean(values))
+    def agreement(places: Evidence) -> float:
+        gains = [np.isin(*each) for each in zip(places, relevant, strict=True)]
+        values = ranking(np.array(gains, float), grades, [_RELEVANT])
+        return float(values[f"nDCG@{_RELEVANT}"].mean())
 
     return agreement
 

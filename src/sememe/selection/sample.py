@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sememe.arguments import is_missing
+from sememe.data.checks import read_scores
 from sememe.data.reading import Data, Roles, read_all
 from sememe.errors import InputError
 from sememe.evaluation.kinds import Kind, RerankingTask, RetrievalTask, Task, TextTask
@@ -216,16 +217,12 @@ def _judged(base: Sample, answers: Table) -> Sample:
     """The sample with the queries that answers were found for, and their documents."""
     name, place = answers.source.file, {text: row for row, text in enumerate(base.texts)}
     grades: dict[str, dict[int, float]] = {}
-    columns = (answers.text_column("query"), answers.text_column("document"))
-    for row, (query, document) in enumerate(zip(*columns, strict=True)):
+    asked, documents = answers.text_column("query"), answers.text_column("document")
+    judgements = zip(asked, documents, read_scores(answers, "label"), strict=True)
+    for row, (query, document, grade) in enumerate(judgements):
         if document not in place:
             where = answers.source.where(row)
-            raise InputError(f"{name}, {where}: this document is not in {base.name}; leave it out.")
-        try:
-            grade = float(str(answers.columns["label"][row]))
-        except ValueError:
-            where = answers.source.where(row)
-            raise InputError(f"{name}, {where}: give 1 for an answer, and 0 for none.") from None
+            raise InputError(f"{where}: this document is not in {base.name}; leave it out.")
         if grade > 0:
             grades.setdefault(query, {})[place[document]] = grade
     if not grades:
@@ -233,12 +230,12 @@ def _judged(base: Sample, answers: Table) -> Sample:
     task = RetrievalTask(name, list(grades), base.texts, list(grades.values()))
     weights = None
     if "weight" in answers.columns:
-        weight_of = dict(zip(columns[0], map(str, answers.columns["weight"]), strict=True))
-        weights = np.array([float(weight_of[query]) for query in grades])
+        weight_of = dict(zip(asked, read_scores(answers, "weight"), strict=True))
+        weights = np.array([weight_of[query] for query in grades])
     return replace(base, task=task, weights=weights)
 
 
 def _weights(table: Table, task: Task) -> npt.NDArray[np.float64] | None:
     if "weight" not in table.columns or len(table) != len(task):
         return None
-    return np.array([float(str(value)) for value in table.columns["weight"]])
+    return np.array(list(read_scores(table, "weight")))

@@ -6,6 +6,7 @@ That a student agrees with its teacher is *fidelity*; whether it is better, only
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from sememe.checkpoint.modules import Dense, Normalize
 from sememe.costs import Budget, duration
 from sememe.data import Examples, load
 from sememe.encoders import BiEncoder
-from sememe.encoders.vectors import unit
 from sememe.errors import InputError, SememeWarning, warn
-from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
+from sememe.evaluation.measures import Measurement, measure_bi, measure_cross
 from sememe.evaluation.outcome import Choice, History
+from sememe.evaluation.systems import EncoderSystem
 from sememe.jobs import Job
 from sememe.neighbors import nearest
 from sememe.protocols import Encoder
@@ -178,7 +179,7 @@ def cosines_of(vectors: Floats) -> Callable[[Rows, Rows], Any]:
 
 def fidelity(examples: Examples, student: Encoder) -> Measurement:
     """Spearman's correlation of a student's cosines with its teacher's judgement."""
-    measured = measure_bi(examples, once(student.encode))
+    measured = measure_bi(examples, EncoderSystem(student).vectors)
     assert measured.details is not None
     meaning = f"{measured.details.meaning}; right is what the teacher says"
     details = replace(measured.details, meaning=meaning)
@@ -203,11 +204,10 @@ def figures(exam: Examples, gold: Examples | None, student: Any) -> list[Measure
 
 def _on(gold: Examples, encoder: Any) -> Measurement:
     """An encoder's figure, with its prompts where the columns tell queries from documents."""
-    query = document = encoder.encode
+    query = document = EncoderSystem(encoder).vectors
     if gold.columns[0] in ("anchor", "query"):
-        query = getattr(encoder, "encode_query", query)
-        document = getattr(encoder, "encode_document", document)
-    return measure_bi(gold, once(query), gold.positive_label, once(document))
+        query, document = partial(query, role="query"), partial(document, role="document")
+    return measure_bi(gold, query, gold.positive_label, document)
 
 
 def speed(student: BiEncoder, teacher: Any, texts: list[str]) -> Choice:
@@ -256,17 +256,6 @@ def praise(teacher: Measurement, student: Measurement, name: str) -> Choice:
     word = "not better" if comparison.difference <= 0 else "perhaps better"
     word = "better" if comparison.low > 0 else word
     return Choice("teacher", word, f"than {name}: {figures} against {100 * student.value:.1f}")
-
-
-def once(encode: Callable[[list[str]], Any]) -> Compute:
-    """The same vectors, of unit length, every text encoded once."""
-
-    def vectors(texts: Sequence[str]) -> Any:
-        rows: dict[str, int] = {}
-        places = [rows.setdefault(text, len(rows)) for text in texts]
-        return unit(np.asarray(encode(list(rows)), np.float32))[places]
-
-    return vectors
 
 
 def write_with_dense(

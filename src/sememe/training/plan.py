@@ -9,8 +9,9 @@ import numpy as np
 
 from sememe.arguments import real_number, whole_number
 from sememe.data import Data, Examples, hold_out, load, split
+from sememe.data.checks import unclear_positive
 from sememe.errors import ChoiceWarning, InputError, SememeWarning, warn
-from sememe.evaluation.measures import check_measurable, unclear_positive_label
+from sememe.evaluation.measures import check_measurable
 from sememe.evaluation.outcome import Choice, with_requests
 from sememe.training.losses import BI, CROSS, check_options
 from sememe.training.losses.taught import REACH
@@ -169,7 +170,7 @@ def choose(
             f"are {', '.join(fitting)}."
         )
     if positive is None and examples.kind == "labelled pairs" and loss in _OF_SIMILAR_PAIRS:
-        raise unclear_positive_label(examples)
+        raise unclear_positive(examples.labels, examples.name)
     count = len(examples)
     epochs = min(10, max(1, round(_EXAMPLES_SEEN / count)))
     suited = [

@@ -8,7 +8,6 @@ import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -24,9 +23,9 @@ from sememe.encoders import BiEncoder
 from sememe.encoders.bi import DOCUMENT_PROMPTS, QUERY_PROMPTS
 from sememe.encoders.opening import encoded
 from sememe.errors import CostWarning, InputError, warn
-from sememe.neighbors import nearest, self_join
+from sememe.neighbors import nearest, normalized, self_join
 from sememe.neighbors.communities import neighborhood_size
-from sememe.training.lessons import NEAREST, Floats, Rows, Task, exam, once
+from sememe.training.lessons import NEAREST, Floats, Rows, Task, exam
 
 _FAR = 4  # how many times as many neighbours are looked at as a graph has
 _FEWEST_DOCUMENTS = 20
@@ -123,7 +122,10 @@ def pools(task: Task) -> tuple[Pool, Pool]:
     Raises:
         InputError: too few documents, or a student whose prompts cannot be learned with.
     """
-    encode = once(partial(encoded, task.student, progress=task.progress))
+
+    def encode(texts: list[str]) -> Floats:
+        return normalized(encoded(task.student, texts, task.progress))
+
     warn(
         f"Beside its budget, the cross-encoder reads {2 * NEAREST * len(task.rows[1]):,} pairs at "
         "most, by which the student is judged.",

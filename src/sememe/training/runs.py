@@ -15,10 +15,10 @@ from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
 from sememe.data import Data, Examples
 from sememe.data.reading import Roles
-from sememe.encoders.vectors import unit
 from sememe.errors import GuessWarning, InputError, warn
 from sememe.evaluation.measures import Compute, Measurement, measure_bi, measure_cross
 from sememe.evaluation.outcome import Outcome, report_choices, saving_explained, write_outcome
+from sememe.evaluation.systems import EncoderSystem
 from sememe.jobs import Job
 from sememe.training.losses import BI, CROSS
 from sememe.training.losses.loss import Loss, Matryoshka
@@ -288,9 +288,5 @@ def _scoring(checkpoint: Checkpoint, examples: Examples, loss: str) -> Scoring:
 def _cosines(checkpoint: Checkpoint) -> Compute:
     """The scores that there were before there was a cross-encoder: an encoder's own cosines."""
     tower = BiTower(checkpoint)
-
-    def score(pairs: Sequence[Any]) -> Any:
-        a, b = (unit(tower.encode(column)) for column in zip(*pairs, strict=True))
-        return (a * b).sum(axis=1, keepdims=True)
-
-    return score
+    # A new system each time: one keeps the vectors of all that it has read.
+    return lambda pairs: EncoderSystem(tower).score(pairs)[:, None]
