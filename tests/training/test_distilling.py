@@ -136,7 +136,7 @@ def test_queries_need_a_cross_encoder(tmp_path: Path) -> None:
         tmp_path / "vectors.npy", "-o", tmp_path / "student",
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert "queries= is for a cross-encoder" in done.stderr
+    assert "--queries is for a cross-encoder, and --static learns vectors" in done.stderr
     assert not (tmp_path / "student").exists()
 
 

@@ -26,6 +26,7 @@ def add_commands(commands: cli.Commands) -> None:
         "or some of its layers. A tenth of the texts is held out, to say how well the student "
         "agrees with its teacher.",
         examples=_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, parser)
     cli.add_input(parser)

@@ -24,10 +24,22 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _NARGS = {".": "+", "]": "?"}
+_FOR_PYTHON = re.compile(r" \((?:in Python, (?:[^()]|\([^()]*\))*|\w+=)\)")
+# name='value', but not in what --columns takes, nor in a path or a quotation.
+_ARGUMENT = re.compile(
+    r"""(?<![\w./,"'(-])(?<!in Python )(?<!--columns )(\w+)="""
+    r"""('[^']*'|"[^"]*"|\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^\s:;,]*)"""
+)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line, like every other error of sememe's."""
+    """argparse, but an error is one line, like every other error of sememe's.
+
+    Attributes:
+        resumes: whether the command, interrupted, resumes where it stopped.
+    """
+
+    resumes = False
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and how to see the help, and leave with code 2."""
@@ -39,9 +51,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Commands, name: str, run: Run, *, summary: str, description: str, examples: str
+    commands: Commands,
+    name: str,
+    run: Run,
+    *,
+    summary: str,
+    description: str,
+    examples: str,
+    resumes: bool = False,
 ) -> Parser:
-    """Add a command whose help ends with examples, one a line."""
+    """Add a command whose help ends with examples, one a line.
+
+    Help and Ctrl-C say of a command that `resumes` that it does.
+    """
+    if resumes:
+        description += " Interrupted, the same command resumes where it stopped."
     parser = commands.add_parser(
         name,
         help=summary,
@@ -50,6 +74,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, parser=parser)
+    parser.resumes = resumes
     return parser
 
 
@@ -80,6 +105,32 @@ def arguments(options: argparse.Namespace, function: Callable[..., Any]) -> dict
     """The options that are called as the function's parameters are."""
     names = signature(function).parameters
     return {name: value for name, value in vars(options).items() if name in names}
+
+
+def in_options(message: object, options: argparse.Namespace) -> str:
+    """A message about Python's arguments in the words of the command.
+
+    threshold=2 is --threshold 2, and centre=True is --centre; what the user wrote stays.
+    """
+    flags: dict[tuple[str, str], str] = {
+        (action.dest, str(action.const)): action.option_strings[-1]
+        for action in options.parser._actions
+        if action.option_strings
+    }
+    names = {name for name, _ in flags}
+    written = [str(value) for value in vars(options).values()]
+
+    def worded(argument: re.Match[str]) -> str:
+        name, literal = argument.groups()
+        if name not in names or any(argument[0] in text for text in written):
+            return argument[0]
+        value = "" if literal.startswith("{") else re.sub("[][()'\",]", "", literal)
+        if flag := flags.get((name, "None")):
+            return f"{flag} {value}".rstrip()
+        return flags.get((name, value)) or flags.get((value, "None"), value)
+
+    text = _ARGUMENT.sub(worded, _FOR_PYTHON.sub("", str(message)))
+    return text.replace("the same call", "the same command")
 
 
 def show_help(parser: Parser) -> int:

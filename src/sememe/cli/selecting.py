@@ -23,9 +23,9 @@ def add_commands(commands: cli.Commands) -> None:
         summary="find the right encoder for your data and machine, by measuring",
         description="Measure every encoder on this machine on a labelled sample (50 rows are "
         "enough to start), and say which is the right tool at your scale, and why. Without "
-        "labels, a fixed jury orders them. Measurements are kept: interrupted, the same command "
-        "resumes where it stopped.",
+        "labels, a fixed jury orders them.",
         examples=_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, parser)
     add("DATA", "labelled pairs, scored pairs, triplets or texts; a folder with the tables corpus, "
