@@ -338,6 +338,18 @@ def test_a_jury_orders_the_candidates_until_answers_to_questions_count(
     assert len(result.sample.texts) == 150
 
 
+def test_the_start_shows_itself_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    select(groups(60), task="cluster")
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("sememe.progress.is_terminal", lambda _: True)
+    select(groups(60), task="cluster")
+    shown = capfd.readouterr().err
+    assert "0 candidates" in shown
+    assert f"timing {GOOD.name}" in shown
+
+
 def test_an_empty_answer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "questions.csv"
     write_table(path, {"text": ["a"], "label": [""]})

@@ -95,6 +95,22 @@ def test_a_static_student_is_the_same_in_three_libraries(static: Path) -> None:
     assert np.allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize(("is_terminal", "units"), [(True, [" tokens", " rounds"]), (False, [])])
+def test_a_static_student_shows_what_takes_long_on_a_terminal(
+    is_terminal: bool,
+    units: list[str],
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sememe.progress.is_terminal", lambda _: is_terminal)
+    monkeypatch.setattr("sememe.progress._SHOWN_FROM", 1)
+    distill(made_texts(), tmp_path / "s", teacher=Words(), student=tiny.directory, how="static")
+    shown = capfd.readouterr().err
+    assert [unit for unit in (" tokens", " rounds") if unit in shown] == units
+
+
 def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
     static: Path,
 ) -> None:
