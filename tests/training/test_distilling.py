@@ -141,6 +141,32 @@ def test_vectors_made_elsewhere_teach_and_the_size_can_be_cut(tiny: Tiny, tmp_pa
     assert BiEncoder(output).dim == 8
 
 
+def test_the_queries_column_is_guessed_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[Any] = []
+
+    def stop(_: object, queries: list[str], **__: object) -> None:
+        passed.append(queries)
+        raise InputError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sememe.distill", stop)
+    Path("texts.txt").write_text("a\n", encoding="utf-8")
+    write_table("q.csv", {"document": ["x", "y"], "question": ["who?", " "], "Words": ["p", "q"]})
+    write_table("other.csv", {"day": ["1", "2"], "words": ["p", "q"]})
+    line = ("distill", "texts.txt", "-o", "out", "--queries")
+    done = sememe(*line, "q.csv")
+    assert 'q.csv: 1 of 2 cells of "question" is blank (line 3) and left out' in done.stderr
+    sememe(*line, "q.csv", "--query-column", "words")
+    assert passed == [["who?"], ["p", "q"]]
+    message = sememe(*line, "other.csv").stderr
+    assert 'has the columns "day", "words", and none' in message
+    assert message.endswith("say which to read with --query-column NAME\n")
+    alone = sememe(*line[:-1], "--query-column", "words")
+    assert "--query-column is for --queries FILE" in alone.stderr
+
+
 @pytest.mark.slow
 def test_queries_need_a_cross_encoder(tmp_path: Path) -> None:
     texts = made_texts()

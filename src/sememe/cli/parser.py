@@ -153,6 +153,13 @@ def add_column(parser: Parser) -> None:
            "abstract, are joined by a blank line", action="append")
 
 
+def add_queries(parser: Parser, text: str) -> None:
+    """The file of queries and the column in it."""
+    option(parser, "--queries FILE", text)
+    option(parser, "--query-column NAME", "the column of --queries (default: query or question, "
+           "else the one that is called like a text)")
+
+
 def add_model(parser: Parser) -> None:
     """The bi-encoder and its precision."""
     option(parser, "--model M", "a bi-encoder: a directory, a name or a Hub id",
@@ -267,6 +274,23 @@ def read_rows(
     blanks.warn(consequence)
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     return table, texts, blank
+
+
+def read_queries(options: argparse.Namespace) -> list[str] | None:
+    """The texts of `add_queries`'s file, but blank ones, of which a note says so."""
+    from sememe.tables import BlankCells, choose_column, read_table
+
+    if options.queries is None:
+        refuse(options, "is for --queries FILE: give that too", "query_column")
+        return None
+    table = read_table(options.queries)
+    default = next((name for name in ("query", "question") if name in table.columns), None)
+    column, file = options.query_column or default, table.source.file
+    name = choose_column(list(table.columns), column, file, "--query-column NAME")
+    texts, blanks = table.text_column(name), BlankCells(name)
+    blanks.add(texts, table.source)
+    blanks.warn("and left out")
+    return [text for text in texts if text.strip()]
 
 
 def read_vectors(
