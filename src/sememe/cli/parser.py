@@ -33,13 +33,9 @@ _ARGUMENT = re.compile(
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line, like every other error of sememe's.
+    """argparse, but an error is one line, like every other error of sememe's."""
 
-    Attributes:
-        resumes: whether the command, interrupted, resumes where it stopped.
-    """
-
-    resumes = False
+    resumes = False  # whether the command, interrupted, goes on where it stopped
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and how to see the help, and leave with code 2."""
@@ -60,10 +56,7 @@ def add_command(
     examples: str,
     resumes: bool = False,
 ) -> Parser:
-    """Add a command whose help ends with examples, one a line.
-
-    Help and Ctrl-C say of a command that `resumes` that it does.
-    """
+    """Add a command whose help ends with examples, one a line, and says if it `resumes`."""
     if resumes:
         description += " Interrupted, the same command resumes where it stopped."
     parser = commands.add_parser(
@@ -112,12 +105,9 @@ def in_options(message: object, options: argparse.Namespace) -> str:
 
     threshold=2 is --threshold 2, and centre=True is --centre; what the user wrote stays.
     """
-    flags: dict[tuple[str, str], str] = {
-        (action.dest, str(action.const)): action.option_strings[-1]
-        for action in options.parser._actions
-        if action.option_strings
-    }
-    names = {name for name, _ in flags}
+    actions = [action for action in options.parser._actions if action.option_strings]
+    flags: dict[Any, str] = {(a.dest, str(a.const)): a.option_strings[-1] for a in actions}
+    names = {action.dest for action in actions}
     written = [str(value) for value in vars(options).values()]
 
     def worded(argument: re.Match[str]) -> str:

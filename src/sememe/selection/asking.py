@@ -81,7 +81,7 @@ def _queries(
     labelled = set(getattr(task, "queries", ()))
     queries = [query for query in dict.fromkeys(sample.queries) if query not in labelled]
     columns: dict[str, list[Any]] = {"query": [], "document": [], "label": [], "weight": []}
-    source_of = sample.source_of
+    source_of = dict(zip(sample.queries, sample.sources or (), strict=False))
     depth = min(_FIRST, len(sample.texts) - bool(source_of))
     if not queries or not depth:
         return columns

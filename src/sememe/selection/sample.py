@@ -61,11 +61,6 @@ class Sample:
     sources: list[int] | None = None
     weights: npt.NDArray[np.float64] | None = None
 
-    @property
-    def source_of(self) -> dict[str, int]:
-        """`sources` by their queries."""
-        return dict(zip(self.queries, self.sources, strict=True)) if self.sources else {}
-
 
 def read_sample(
     data: Data | Mapping[str, Data],
@@ -235,8 +230,8 @@ def _judged(base: Sample, answers: Table) -> Sample:
             grades.setdefault(query, {})[place[document]] = grade
     if not grades:
         raise InputError(f"{name}: no document answers any query; give 1 to those that do.")
-    for query in grades.keys() & base.source_of:
-        grades[query].setdefault(base.source_of[query], -1.0)
+    for query, source in zip(base.queries, base.sources or (), strict=False):
+        grades.get(query, {}).setdefault(source, -1.0)
     task = RetrievalTask(name, list(grades), base.texts, list(grades.values()))
     weights = None
     if "weight" in answers.columns:
