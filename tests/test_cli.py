@@ -15,6 +15,7 @@ from commands import sememe
 from page_data import data_of
 from processes import run_python
 from sememe.cli import commands
+from sememe.cli.parser import in_options
 from sememe.jobs import Job
 from tiny_models import Tiny
 
@@ -131,7 +132,7 @@ def test_every_format_gives_the_same_clusters(tmp_path: Path) -> None:
         ("a.pdf", b"%PDF", [], ".csv"),
         ("ok.txt", b"a\nb\nc\n", ["--model", "./nowhere"], "nowhere"),
         ("ok.txt", b"a\nb\nc\n", ["--clusters", "0"], "clusters"),
-        ("ok.txt", b"a\nb\nc\n", ["--clusters", "9"], "clusters=9"),
+        ("ok.txt", b"a\nb\nc\n", ["--clusters", "9"], "sememe: --clusters 9, but"),
         ("ok.txt", b"a\nb\nc\n", ["--clusters", "two"], "--clusters"),
         ("ok.txt", b"a\nb\nc\n", ["--threshold", "2"], "threshold"),
         ("ok.txt", b"a\nb\nc\n", ["--granularity", "medium"], "granularity"),
@@ -448,6 +449,60 @@ def test_ctrl_c_is_one_line_that_says_what_resumes(module: str, line: list[str],
         """
     )
     assert (ran.stdout, ran.stderr) == ("130\n", f"sememe: stopped{then}\n")
+
+
+@pytest.mark.parametrize(
+    ("function", "line", "then"),
+    [
+        ("distill", ["distill", "a.txt", "-o", "out"], "; the same command resumes"),
+        ("mine_negatives", ["mine", "a.csv", "--corpus", "a.txt", "-o", "b.csv"],
+         "; the same command resumes"),
+        ("evaluate", ["evaluate", "model", "--data", "a.csv"], ""),
+    ],
+)  # fmt: skip
+def test_ctrl_c_says_so_of_every_command_that_resumes(
+    function: str, line: list[str], then: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("a\nb\n", encoding="utf-8")
+    monkeypatch.setattr("sememe.BiEncoder", lambda *_, **__: None)
+    monkeypatch.setattr(f"sememe.{function}", stop)
+    done = sememe(*line)
+    assert (done.returncode, done.stderr) == (130, f"sememe: stopped{then}\n")
+    assert ("the same command resumes" in " ".join(sememe(line[0], "-h").stdout.split())) == bool(
+        then
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "shown"),
+    [
+        ("pairs a -o b", "centre=True, threshold=1.5.", "--centre, --threshold 1.5."),
+        ("pairs a.txt -o b.csv", "cross='a model': no", "--cross a model: no"),
+        ("mine a --corpus b -o c", "ranks=(9, 1): the last", "--ranks 9 1: the last"),
+        (
+            "distill a.txt -o b --dim 64 --tune",
+            "dim=64: how='tune' keeps the size; leave dim= out.",
+            "--dim 64: --tune keeps the size; leave --dim out.",
+        ),
+        ("distill a.txt -o b", "how='layers' or how='map'", "--layers or map"),
+        (
+            "train bi a.csv -o b --label team",
+            "columns={'label': 'team'}: say --columns text=NAME,label=NAME (in Python, f(x={}))",
+            "--columns: say --columns text=NAME,label=NAME",
+        ),
+        ("select a.csv --task search", "leave --task (task=) out", "leave --task out"),
+        ("search a.index --where mode='x'", "where: mode='x' ends", "where: mode='x' ends"),
+        ("train bi label=1/a.csv -o b", "label=1/a.csv: no", "label=1/a.csv: no"),
+        ("encode a.txt -o b.npy", "the same call resumes", "the same command resumes"),
+        ("models", "engine='x' is no option here", "engine='x' is no option here"),
+    ],
+)  # fmt: skip
+def test_messages_are_in_the_words_of_the_command(line: str, message: str, shown: str) -> None:
+    assert in_options(message, commands.parse(line.split())) == shown
 
 
 def test_what_is_shown_first_is_shown_soon() -> None:

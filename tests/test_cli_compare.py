@@ -103,5 +103,5 @@ def test_what_cannot_be_compared_is_one_line_and_exit_code_2(
 def test_a_device_that_is_not_there_is_named_with_those_that_are(models: list[Path]) -> None:
     done = compare(*DOG, "--model", models[0], "--device", "cuda:9")
     assert done.returncode == 2
-    assert "device='cuda:9' is not there; there are: " in done.stderr
+    assert "--device cuda:9 is not there; there are: " in done.stderr
     assert len(done.stderr.splitlines()) == 1

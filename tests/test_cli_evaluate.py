@@ -46,9 +46,11 @@ def test_models_are_rows_of_a_table_and_of_json(folder: Path, tiny: Tiny) -> Non
 def test_a_model_that_is_nowhere_is_a_note_and_a_value(folder: Path, tiny: Tiny) -> None:
     line = ("evaluate", tiny.directory, "no-such-model", "--data", folder / "scored.csv", "--json")
     done = sememe(*line)
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert "note: no-such-model is not measured: " in done.stderr
-    assert list(json.loads(done.stdout)["failures"]) == ["no-such-model"]
+    values = json.loads(done.stdout)
+    assert list(values["failures"]) == ["no-such-model"]
+    assert [row["model"] for row in values["rows"]] == [str(tiny.directory)]
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ def test_no_pairs_are_a_file_without_rows(model: tuple[str, ...], tmp_path: Path
         (["t.csv", "-o", "dropped.csv", "--deduplicate", "."], "overwrite what -o writes"),
         (["t.csv", "-o", "./kept.csv", "--deduplicate", "."], "overwrite what -o writes"),
         (["t.csv", "-o", "p.csv", "--id", "key"], 't.csv has no column "key"'),
-        (["t.csv", "-o", "p.csv", "--threshold", "1.5"], "threshold=1.5: give a number above -1"),
+        (["t.csv", "-o", "p.csv", "--threshold", "1.5"], "--threshold 1.5: give a number above"),
         (["t.csv", "-o", "p.csv", "--top", "0"], "--top: 0 is not a whole number"),
         (["t.csv", "-o", "p.csv", "--top", "3", "--threshold", "0.5"], "not allowed with"),
     ],
@@ -317,7 +317,7 @@ def test_centred_pairs_are_those_of_python_and_few_texts_are_refused(
     command = (tmp_path / "t.txt", *model, "--centre", "--json", "-o", tmp_path / "p.csv")
     done = sememe(*command)
     assert done.returncode == 2
-    assert "centre=True with 80 different texts: their mean says little" in done.stderr
+    assert "sememe: --centre with 80 different texts: their mean says little" in done.stderr
     texts += [f"{text} again" for text in WORDS.split()[:20]]
     (tmp_path / "t.txt").write_text("\n".join(texts))
     done = sememe(*command)

@@ -28,8 +28,6 @@ def changed(**columns: Any) -> dict[str, Any]:
         (changed(label=["energy"] * 12), 'every label is "energy"'),
         (changed(label=["energy"] * 11 + ["school"]), 'have one example only.*"school"'),
         ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "3 rows"),
-        (changed(text=["a", " ", *"cdefghijkl"]), "is empty"),
-        (changed(text=["a", None, *"cdefghijkl"]), "is missing"),
         (changed(label=[[0, 1]] * 12), "of type list, .*several labels for one text are not supp"),
         ({"anchor": [*"abcd"], "positive": [*"efgh"]}, "holds pairs.*text, label"),
         ({"text": [*"aabb"], "label": [*"xxyy"]}, "all examples of .* would be held out"),

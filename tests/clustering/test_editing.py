@@ -1,5 +1,6 @@
 """Names, unions, splits and parts of a clustering; its tree; its counts over a column."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from blobs import blobs, cluster_vectors
 
 from sememe.clustering import Clusters
-from sememe.errors import InputError, SememeWarning
+from sememe.errors import InputError, SememeWarning, TableError
 
 WORDS = ["red apple", "blue whale", "green tea", "black coffee", "white snow"]
 
@@ -97,7 +98,6 @@ def test_a_part_keeps_numbers_names_columns_and_places(groups: Clusters) -> None
         ("split", [4, 11], "10 different texts: it cannot be split in 11"),
         ("split", [4, 1], "into=1: give a whole number of at least 2"),
         ("subset", ["a"], "there is no cluster 'a'"),
-        ("over", ["date"], r'there is no column "date"; there are "day", "shop"'),
         ("over", ["shop", "month"], '"shop" holds no dates'),
         ("over", ["day", "week"], "by='week' is not known; there are day, month, year"),
         ("over", [["a"]], "1 value for 150 texts"),
@@ -109,6 +109,14 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     with pytest.raises(InputError, match=message):
         getattr(groups, method)(*arguments)
+
+
+def test_a_column_is_found_in_any_case_and_others_are_named(groups: Clusters) -> None:
+    assert groups.over(" Shop").column == "shop"
+    with pytest.raises(TableError, match='no column "date"; its columns are "day", "shop"'):
+        groups.over("date")
+    with pytest.raises(InputError, match=r"no columns: cluster\(\.\.\., columns=\) takes them"):
+        replace(groups, columns={}).over("date")
 
 
 def test_the_tree_joins_what_is_alike() -> None:

@@ -9,7 +9,14 @@ import pytest
 
 from sememe.data import load
 from sememe.data.checks import positive_label
-from sememe.errors import ChoiceWarning, InputError, SememeError, SememeWarning, TableError
+from sememe.errors import (
+    BlankWarning,
+    ChoiceWarning,
+    InputError,
+    SememeError,
+    SememeWarning,
+    TableError,
+)
 from sememe.tables import write_table
 
 NAN = float("nan")
@@ -35,11 +42,33 @@ def changed(data: dict[str, list[Any]], column: str, row: int, value: object) ->
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_the_line_is_named_in_every_format(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"pairs.{suffix}"
-    write_table(path, changed(SCORED, "sentence2", 2, "  "))
+    write_table(path, changed(SCORED, "score", 2, None))
     place = {"csv": "line 4", "jsonl": "line 3", "parquet": "row 3"}[suffix]
     assert refusal(path, TableError) == (
-        f'{path}, {place}: "sentence2" is empty; give it a text, or remove the row'
+        f'{path}, {place}: "score" is missing; give it a number, or remove the row'
     )
+
+
+@pytest.mark.parametrize("blank", ["  ", None, NAN, pd.NA])
+def test_a_row_with_a_blank_text_is_left_out_with_one_note(blank: object) -> None:
+    whole = {name: values * 2 for name, values in SCORED.items()}
+    data = changed(changed(whole, "sentence2", 2, blank), "sentence1", 4, blank)
+    with pytest.warns(BlankWarning) as notes:
+        examples = load(data)
+    assert [str(note.message) for note in notes] == [
+        'the data: 2 of 8 cells of "sentence1 or sentence2" are blank (index 2, index 4) and left '
+        "out"
+    ]
+    kept = [0, 1, 3, 5, 6, 7]
+    assert [each.texts[0] for each in examples] == [whole["sentence1"][i] for i in kept]
+    assert examples.targets == pytest.approx([whole["score"][i] for i in kept])
+    assert examples.where(2) == "the data, index 3"
+
+
+def test_texts_that_are_all_blank_are_refused() -> None:
+    blank = {**SCORED, "sentence1": [" "] * len(SCORED["score"])}
+    with pytest.warns(BlankWarning):
+        assert "0 rows; training needs at least 4" in refusal(blank, InputError)
 
 
 def test_a_bad_row_far_down_a_file(tmp_path: Path) -> None:
@@ -53,17 +82,13 @@ def test_a_bad_row_far_down_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "column", "value", "found"),
     [
-        (SCORED, "sentence1", None, "is missing; give it a text, or remove the row"),
-        (SCORED, "sentence1", NAN, "is missing"),
-        (SCORED, "sentence1", pd.NA, "is missing"),
-        (SCORED, "sentence1", 7, "is 7, not a text"),
+        (SCORED, "sentence1", 7, "is 7, not a text; give it a text, or remove the row"),
         (SCORED, "sentence1", "half \ud83d", "has half of a surrogate pair; give it a whole text"),
         (SCORED, "score", None, "is missing; give it a number"),
         (SCORED, "score", "", "is missing; give it a number"),
         (SCORED, "score", NAN, "is missing; give it a number"),
         (SCORED, "score", float("inf"), "is inf, not a number"),
         (SCORED, "score", "0,5", "is '0,5', not a number"),
-        (LABELLED, "text", "", "is empty; give it a text"),
         (LABELLED, "label", None, "is missing; give it a label"),
         (LABELLED, "label", NAN, "is missing; give it a label"),
         (LABELLED, "label", pd.NA, "is missing; give it a label"),

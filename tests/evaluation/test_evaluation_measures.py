@@ -12,7 +12,8 @@ from sklearn.metrics import accuracy_score, average_precision_score
 
 from sememe.data import Examples, load
 from sememe.errors import InputError
-from sememe.evaluation.measures import measure_bi, measure_cross
+from sememe.evaluation.measures import Measurement, measure_bi, measure_cross
+from sememe.evaluation.metrics import spearman
 from training_tables import KINDS, table
 
 TABLES = {kind: load(table(kind, 30, seed=5)) for kind in KINDS}
@@ -260,6 +261,23 @@ def test_a_model_that_gives_every_pair_one_score_has_no_order() -> None:
 
 
 # --- how sure ---
+
+
+def test_no_difference_is_larger_than_figures_allow() -> None:
+    good, bad = (
+        Measurement("accuracy", np.mean, np.array(right))
+        for right in ([1.0, 1, 1, 1, 0], [0.0] * 5)
+    )
+    assert good.drawn.against(bad.drawn).high > 1
+    assert good.against(bad).high == 1
+    assert bad.against(good).low == -1
+    # A correlation of -1 may become one of 1.
+    gold = np.arange(6.0)
+    right, wrong = (
+        Measurement("Spearman", spearman, scores, (gold,))
+        for scores in (gold[[1, 0, 2, 3, 5, 4]], -gold)
+    )
+    assert 1 < right.against(wrong).difference < right.against(wrong).high <= 2
 
 
 @pytest.mark.slow

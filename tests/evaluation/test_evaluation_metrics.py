@@ -12,7 +12,7 @@ from ir_measures import AP, RR, P, R, nDCG
 from sklearn import metrics as sklearn_metrics
 
 from sememe.evaluation import metrics
-from sememe.evaluation.kinds import PairTask, RerankingTask, TextTask, TripletTask
+from sememe.evaluation.kinds import PairTask, RerankingTask, RetrievalTask, TextTask, TripletTask
 from sememe.evaluation.tasks import load_task
 
 seeds = st.integers(0, 2**32 - 1)
@@ -137,6 +137,17 @@ def test_retrieval_equals_trec_evals(seed: int, coarse: bool, queries: int, docu
     for name, measure in MEASURES.items():
         expected = [per_query[query, str(measure)] for query in asked]
         np.testing.assert_allclose(found[name].values, expected, atol=EXACT)
+
+
+def test_a_document_with_a_grade_below_0_is_left_out_of_the_ranking() -> None:
+    documents = [f"document {i}" for i in range(5)]
+    system = Known({("q", text): -float(i) for i, text in enumerate(documents)})
+    task = RetrievalTask("toys", ["q"], documents, [{0: -1.0, 1: 1.0, 4: 2.0}])
+    beside = RetrievalTask("toys", ["q"], documents[1:], [{0: 1.0, 3: 2.0}])
+    expected = {name: each.value for name, each in beside.measure(system).items()}
+    found = {name: each.value for name, each in task.measure(system).items()}
+    assert found == expected
+    assert found["MRR"] == 1
 
 
 def tables(corpus: dict[str, str], queries: dict[str, str], qrels: Any) -> dict[str, Any]:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from answers import Known
 
-from sememe.errors import ChoiceWarning, InputError, SememeError, SememeWarning, TableError
+from sememe.errors import (
+    BlankWarning,
+    ChoiceWarning,
+    InputError,
+    SememeError,
+    SememeWarning,
+    TableError,
+)
 from sememe.evaluation.kinds import (
     PairTask,
     RerankingTask,
@@ -186,9 +193,6 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"text": A, "a": LABELS, "b": LABELS}, {"columns": {"label": ["a", "b"]}},
         "give label one column; only texts can have several",
     ),
-    "an empty text": (
-        {"sentence1": ["", *A[1:]], "sentence2": B, "score": SCORES}, {}, '"sentence1" is empty'
-    ),
     "no number": (
         {"sentence1": A, "sentence2": B, "score": ["x", *SCORES[1:]]}, {}, "'x', not a number"
     ),
@@ -201,6 +205,19 @@ def test_what_cannot_be_measured_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(SememeError, match=message) as refusal:
         load_task(data, **options)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_row_with_a_blank_text_is_left_out_with_a_note() -> None:
+    data = {"sentence1": ["", *A[1:]], "sentence2": B, "score": SCORES}
+    with pytest.warns(BlankWarning, match=r'1 of \d+ cells of "sentence1 or sentence2" is blank'):
+        task = load_task(data)
+    assert isinstance(task, PairTask)
+    assert task.pairs == list(zip(A, B, strict=True))[1:]
+    np.testing.assert_array_equal(task.gold, SCORES[1:])
+    other = {"text": A, "label": LABELS, "document": [""] * len(A)}
+    assert len(load_task(other, task="groups")) == len(A), "a column that is not measured"
+    with pytest.warns(BlankWarning), pytest.raises(TableError, match="no row with all of its"):
+        load_task({**data, "sentence1": [" "] * len(A)})
 
 
 def test_queries_without_a_relevant_document_are_left_out_and_counted() -> None:

@@ -1,6 +1,8 @@
 """Where a shared index is; and if it cannot be, one line that says so and tells no password."""
 
+import ssl
 import sys
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -37,6 +39,21 @@ def test_a_url_has_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     local = parse_address("postgres:///base/name?host=/run/postgresql")
     assert local.address == "/run/postgresql/.s.PGSQL.5432"
     assert (local.login["user"], local.login["password"]) == ("someone", "secret")
+
+
+def test_tls_is_chosen_as_libpq_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def context(mode: str) -> Any:
+        monkeypatch.setenv("PGSSLMODE", mode)
+        return parse_address("postgresql://h/base/name").login["ssl_context"]
+
+    assert [context(mode) for mode in ("disable", "allow", "prefer", "require")] == [
+        False, None, None, True,
+    ]  # fmt: skip
+    for mode, checks_name in (("verify-ca", False), ("verify-full", True)):
+        assert context(mode).verify_mode == ssl.CERT_REQUIRED
+        assert context(mode).check_hostname == checks_name
+    with pytest.raises(InputError, match=r"PGSSLMODE=maybe: only .* verify-ca or verify-full"):
+        context("maybe")
 
 
 @pytest.mark.parametrize(

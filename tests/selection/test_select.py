@@ -323,15 +323,32 @@ def test_a_jury_orders_the_candidates_until_answers_to_questions_count(
     ends = {"search": ("query", "document"), "pairs": ("sentence1", "sentence2")}.get(task)
     label: list[Any] = [topic_of[text] for text in table.get("text", ())]
     if ends is not None:
-        both = zip(*(table[name] for name in ends), strict=True)
+        both = list(zip(*(table[name] for name in ends), strict=True))
+        assert all(one != other for one, other in both), "a query's own document is not asked about"
         label = [int(topic_of[one] == topic_of[other]) for one, other in both]
     write_table(path, {**table, "label": label})
     result = select(data, task=task, labels=str(path))
     assert 0 < result.labels <= 20
     assert result.sample.work == task
+    if task == "search":
+        own = [result.sample.texts.index(query) for query in result.sample.task.queries]
+        grades = result.sample.task.grades
+        assert [each[place] for place, each in zip(own, grades, strict=True)] == [-1.0] * len(own)
     if task in ("search", "pairs"):
         assert result.sample.weights is not None
     assert len(result.sample.texts) == 150
+
+
+def test_the_start_shows_itself_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    select(groups(60), task="cluster")
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("sememe.progress.is_terminal", lambda _: True)
+    select(groups(60), task="cluster")
+    shown = capfd.readouterr().err
+    assert "0 candidates" in shown
+    assert f"timing {GOOD.name}" in shown
 
 
 def test_an_empty_answer_is_refused(tmp_path: Path) -> None:

@@ -95,6 +95,22 @@ def test_a_static_student_is_the_same_in_three_libraries(static: Path) -> None:
     assert np.allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize(("is_terminal", "units"), [(True, [" tokens", " rounds"]), (False, [])])
+def test_a_static_student_shows_what_takes_long_on_a_terminal(
+    is_terminal: bool,
+    units: list[str],
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sememe.progress.is_terminal", lambda _: is_terminal)
+    monkeypatch.setattr("sememe.progress._SHOWN_FROM", 1)
+    distill(made_texts(), tmp_path / "s", teacher=Words(), student=tiny.directory, how="static")
+    shown = capfd.readouterr().err
+    assert [unit for unit in (" tokens", " rounds") if unit in shown] == units
+
+
 def test_a_static_student_agrees_with_its_teacher_on_texts_it_has_not_seen(
     static: Path,
 ) -> None:
@@ -125,6 +141,32 @@ def test_vectors_made_elsewhere_teach_and_the_size_can_be_cut(tiny: Tiny, tmp_pa
     assert BiEncoder(output).dim == 8
 
 
+def test_the_queries_column_is_guessed_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[Any] = []
+
+    def stop(_: object, queries: list[str], **__: object) -> None:
+        passed.append(queries)
+        raise InputError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sememe.distill", stop)
+    Path("texts.txt").write_text("a\n", encoding="utf-8")
+    write_table("q.csv", {"document": ["x", "y"], "question": ["who?", " "], "Words": ["p", "q"]})
+    write_table("other.csv", {"day": ["1", "2"], "words": ["p", "q"]})
+    line = ("distill", "texts.txt", "-o", "out", "--queries")
+    done = sememe(*line, "q.csv")
+    assert 'q.csv: 1 of 2 cells of "question" is blank (line 3) and left out' in done.stderr
+    sememe(*line, "q.csv", "--query-column", "words")
+    assert passed == [["who?"], ["p", "q"]]
+    message = sememe(*line, "other.csv").stderr
+    assert 'has the columns "day", "words", and none' in message
+    assert message.endswith("say which to read with --query-column NAME\n")
+    alone = sememe(*line[:-1], "--query-column", "words")
+    assert "--query-column is for --queries FILE" in alone.stderr
+
+
 @pytest.mark.slow
 def test_queries_need_a_cross_encoder(tmp_path: Path) -> None:
     texts = made_texts()
@@ -136,7 +178,7 @@ def test_queries_need_a_cross_encoder(tmp_path: Path) -> None:
         tmp_path / "vectors.npy", "-o", tmp_path / "student",
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert "queries= is for a cross-encoder" in done.stderr
+    assert "--queries is for a cross-encoder, and --static learns vectors" in done.stderr
     assert not (tmp_path / "student").exists()
 
 

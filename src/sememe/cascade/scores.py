@@ -1,4 +1,4 @@
-"""A cross-encoder's raw scores, each paid for once: a cache on disk, in chunks, within a time."""
+"""A cross-encoder's raw scores, each paid for once: a cache on disk, in chunks, within a budget."""
 
 import inspect
 import os

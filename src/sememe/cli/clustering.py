@@ -150,6 +150,8 @@ def _cluster(options: argparse.Namespace) -> int:
 
 
 def _change(options: argparse.Namespace) -> int:
+    from sememe.tables import choose_column
+
     new_names = read_names(options.names)
     opened = groups = sememe.Clusters.open(options.file, options.model)
     for labels in options.merge:
@@ -161,7 +163,8 @@ def _change(options: argparse.Namespace) -> int:
     if options.rename:
         groups = groups.rename(dict(options.rename))
     if options.color:
-        groups = replace(groups, color=options.color)
+        color = choose_column(list(groups.columns), options.color, groups.title)
+        groups = replace(groups, color=color)
     if options.output is not None:
         groups.save(options.output)
     groups = _named(groups, new_names, options)

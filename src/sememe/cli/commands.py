@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 
 import sememe
-from sememe.cli.parser import Parser, check_input, show_help
+from sememe.cli.parser import Parser, check_input, in_options, show_help
 from sememe.errors import SememeError, SememeWarning
 
 # In the order of the help.
@@ -26,17 +26,16 @@ def run(arguments: Sequence[str] | None) -> int:
         return int(exit_.code or 0)
     with warnings.catch_warnings():
         warnings.simplefilter("always", SememeWarning)
-        warnings.showwarning = partial(_show_note, set())
+        warnings.showwarning = partial(_show_note, options, set())
         try:
             check_input(options)
             code: int = options.run(options)
             return code
-        except KeyboardInterrupt as stop:  # where the help promises it
-            if not stop.args and "resumes" in (options.parser.description or ""):
-                raise KeyboardInterrupt("the same command resumes") from None
-            raise
+        except KeyboardInterrupt as stop:
+            reasons = stop.args or ["the same command resumes"] * options.parser.resumes
+            raise KeyboardInterrupt(*(in_options(each, options) for each in reasons)) from None
         except SememeError as error:
-            print(f"sememe: {error}", file=sys.stderr)
+            print(f"sememe: {in_options(error, options)}", file=sys.stderr)
             return 1 if error.unavailable else 2
         except BrokenPipeError:  # the reader of a pipe has seen enough; files are written
             return 0
@@ -48,8 +47,10 @@ def run(arguments: Sequence[str] | None) -> int:
             return 1
 
 
-def _show_note(shown: set[str], message: Warning | str, *_: object, **__: object) -> None:
-    text = str(message)
+def _show_note(
+    options: argparse.Namespace, shown: set[str], message: Warning | str, *_: object, **__: object
+) -> None:
+    text = in_options(message, options)
     if text not in shown:
         shown.add(text)
         print(f"note: {text}", file=sys.stderr)

@@ -26,6 +26,7 @@ def add_commands(commands: cli.Commands) -> None:
         "or some of its layers. A tenth of the texts is held out, to say how well the student "
         "agrees with its teacher.",
         examples=_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, parser)
     cli.add_input(parser)
@@ -33,8 +34,8 @@ def add_commands(commands: cli.Commands) -> None:
     add("--teacher T...", "a cross-encoder, a bi-encoder, or x.npy or x.parquet with a vector for "
         f"each row of FILE; several of a kind teach together (default: {cli.DEFAULT_MODEL})",
         default=[cli.DEFAULT_MODEL])
-    add("--queries QUERIES", "queries of a search; FILE is then its corpus, and the teacher a "
-        "cross-encoder that reads a query and a document")
+    cli.add_queries(parser, "queries of a search; the texts are then its corpus, and the teacher a "
+                    "cross-encoder that reads a query and a document")
     add("--student S", "the bi-encoder that learns, or whose tokens a static student has (default: "
         f"the teacher if it is a bi-encoder, else {cli.DEFAULT_MODEL})")
     way = partial(cli.option, parser.add_mutually_exclusive_group())
@@ -62,9 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     files = [options.file, *filter(None, [options.queries])]
     cli.check_outputs(files, {"-o": options.output})
     texts = read_texts(options.file, options.column)
-    how = cli.arguments(options, sememe.distill)
-    if options.queries:
-        how["queries"] = read_texts(options.queries)
+    how = {**cli.arguments(options, sememe.distill), "queries": cli.read_queries(options)}
     how["teacher"] = options.teacher if len(options.teacher) > 1 else options.teacher[0]
     outcome = sememe.distill(texts, **how)
     page = f"{options.output}: the student and distillation.html"

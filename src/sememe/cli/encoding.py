@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from sememe.jobs import FileRows
     from sememe.jobs.rows import Choose
 
-_RESUMES = (
-    "The output keeps all columns and adds the {} (.npy holds these alone). If the command is "
-    "interrupted, run it again: it resumes where it stopped, and the output is the same."
-)
+_OUTPUT = "The output keeps all columns and adds the {} (.npy holds these alone)."
 _ENCODE_EXAMPLES = """\
 sememe encode questions.txt -o vectors.npy
 sememe encode tickets.csv --column body -o vectors.parquet
@@ -39,8 +36,9 @@ def add_commands(commands: cli.Commands) -> None:
     encode = cli.add_command(
         commands, "encode", _encode,
         summary="turn a file of sentences into vectors, however many there are",
-        description=f"Encode a file of sentences to disk. {_RESUMES.format('vectors')}",
+        description=f"Encode a file of sentences to disk. {_OUTPUT.format('vectors')}",
         examples=_ENCODE_EXAMPLES,
+        resumes=True,
     )
     cli.add_input(encode)
     add = partial(cli.option, encode)
@@ -57,8 +55,9 @@ def add_commands(commands: cli.Commands) -> None:
     score = cli.add_command(
         commands, "score", _score,
         summary="score a file of pairs of texts, however many there are",
-        description=f"Score pairs of texts with a cross-encoder. {_RESUMES.format('scores')}",
+        description=f"Score pairs of texts with a cross-encoder. {_OUTPUT.format('scores')}",
         examples=_SCORE_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, score)
     add("PAIRS", "csv, tsv, jsonl, parquet or xlsx", dest="file")
@@ -75,8 +74,9 @@ def add_commands(commands: cli.Commands) -> None:
     classify = cli.add_command(
         commands, "classify", _classify,
         summary="label a file of texts by a classifier, however many there are",
-        description=f"Label a file of texts. {_RESUMES.format('labels and probabilities')}",
+        description=f"Label a file of texts. {_OUTPUT.format('labels and probabilities')}",
         examples=_CLASSIFY_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, classify)
     add("MODEL", "what sememe train classifier made")

@@ -52,4 +52,4 @@ def _run(options: argparse.Namespace) -> int:
         done.save(folder)
         print(f"{folder / _FILES[0]}: the report", file=sys.stderr)
     cli.show(options, done.summary(), done)
-    return 0
+    return 1 if done.failures else 0

@@ -38,9 +38,9 @@ def add_commands(commands: cli.Commands) -> None:
         commands, "index", _run,
         summary="put a file of texts into an index that sememe search finds things in",
         description="Put a file of texts into a new index, or into an existing one, whose model is "
-        "used then. All other columns are kept as metadata. Interrupted, the same command resumes "
-        "where it stopped.",
+        "used then. All other columns are kept as metadata.",
         examples=_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, parser)
     cli.add_input(parser, optional=True)

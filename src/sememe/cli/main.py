@@ -1,7 +1,8 @@
 """The command `sememe` from its first moment: streams, Ctrl-C and what is left to print at the end.
 
 Exit codes: 0 done; 2 the input is wrong (one line says what); 1 the input is right, but it could
-not be done now (a full disk, another process at work, no network); 130 stopped by Ctrl-C.
+not be done now (a full disk, another process at work, no network), or only in part (one of several
+models cannot be measured); 130 stopped by Ctrl-C.
 """
 
 import os

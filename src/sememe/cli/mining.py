@@ -24,6 +24,7 @@ def add_commands(commands: cli.Commands) -> None:
         "nearest to the query and do not answer it. All answers of a query are left out, and texts "
         "that may be answers too: those nearly as close as the answer, or the same as it.",
         examples=_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, parser)
     add("PAIRS", "csv, tsv, xlsx, jsonl or parquet with the columns anchor, positive or query, "

@@ -24,10 +24,18 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _NARGS = {".": "+", "]": "?"}
+_FOR_PYTHON = re.compile(r" \((?:in Python, (?:[^()]|\([^()]*\))*|\w+=)\)")
+# name='value', but not in what --columns takes, nor in a path or a quotation.
+_ARGUMENT = re.compile(
+    r"""(?<![\w./,"'(-])(?<!in Python )(?<!--columns )(\w+)="""
+    r"""('[^']*'|"[^"]*"|\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^\s:;,]*)"""
+)
 
 
 class Parser(argparse.ArgumentParser):
     """argparse, but an error is one line, like every other error of sememe's."""
+
+    resumes = False  # whether the command, interrupted, goes on where it stopped
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and how to see the help, and leave with code 2."""
@@ -39,9 +47,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Commands, name: str, run: Run, *, summary: str, description: str, examples: str
+    commands: Commands,
+    name: str,
+    run: Run,
+    *,
+    summary: str,
+    description: str,
+    examples: str,
+    resumes: bool = False,
 ) -> Parser:
-    """Add a command whose help ends with examples, one a line."""
+    """Add a command whose help ends with examples, one a line, and says if it `resumes`."""
+    if resumes:
+        description += " Interrupted, the same command resumes where it stopped."
     parser = commands.add_parser(
         name,
         help=summary,
@@ -50,6 +67,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, parser=parser)
+    parser.resumes = resumes
     return parser
 
 
@@ -82,6 +100,29 @@ def arguments(options: argparse.Namespace, function: Callable[..., Any]) -> dict
     return {name: value for name, value in vars(options).items() if name in names}
 
 
+def in_options(message: object, options: argparse.Namespace) -> str:
+    """A message about Python's arguments in the words of the command.
+
+    threshold=2 is --threshold 2, and centre=True is --centre; what the user wrote stays.
+    """
+    actions = [action for action in options.parser._actions if action.option_strings]
+    flags: dict[Any, str] = {(a.dest, str(a.const)): a.option_strings[-1] for a in actions}
+    names = {action.dest for action in actions}
+    written = [str(value) for value in vars(options).values()]
+
+    def worded(argument: re.Match[str]) -> str:
+        name, literal = argument.groups()
+        if name not in names or any(argument[0] in text for text in written):
+            return argument[0]
+        value = "" if literal.startswith("{") else re.sub("[][()'\",]", "", literal)
+        if flag := flags.get((name, "None")):
+            return f"{flag} {value}".rstrip()
+        return flags.get((name, value)) or flags.get((value, "None"), value)
+
+    text = _ARGUMENT.sub(worded, _FOR_PYTHON.sub("", str(message)))
+    return text.replace("the same call", "the same command")
+
+
 def show_help(parser: Parser) -> int:
     """What a command line does that names no command."""
     parser.print_help()
@@ -100,6 +141,13 @@ def add_column(parser: Parser) -> None:
     """The column with the text, or several of them."""
     option(parser, "--column NAME", "the column with the text; several, as --column title --column "
            "abstract, are joined by a blank line", action="append")
+
+
+def add_queries(parser: Parser, text: str) -> None:
+    """The file of queries and the column in it."""
+    option(parser, "--queries FILE", text)
+    option(parser, "--query-column NAME", "the column of --queries (default: query or question, "
+           "else the one that is called like a text)")
 
 
 def add_model(parser: Parser) -> None:
@@ -216,6 +264,23 @@ def read_rows(
     blanks.warn(consequence)
     warnings.simplefilter("ignore", BlankWarning)  # which would call the same cells by their rows
     return table, texts, blank
+
+
+def read_queries(options: argparse.Namespace) -> list[str] | None:
+    """The texts of `add_queries`'s file, but blank ones, of which a note says so."""
+    from sememe.tables import BlankCells, choose_column, read_table
+
+    if options.queries is None:
+        refuse(options, "is for --queries FILE: give that too", "query_column")
+        return None
+    table = read_table(options.queries)
+    default = next((name for name in ("query", "question") if name in table.columns), None)
+    column, file = options.query_column or default, table.source.file
+    name = choose_column(list(table.columns), column, file, "--query-column NAME")
+    texts, blanks = table.text_column(name), BlankCells(name)
+    blanks.add(texts, table.source)
+    blanks.warn("and left out")
+    return [text for text in texts if text.strip()]
 
 
 def read_vectors(

@@ -127,7 +127,7 @@ def _tune(
         {query: query for query in answered}, answered, rerank, top_k=options.top_k,
         mode=options.mode, where=options.where, candidates=options.candidates,
     )  # fmt: skip
-    cli.show(options, depth.to_dict(), depth)
+    cli.show(options, depth.to_dict(), cli.in_options(depth, options))
     return 0
 
 

@@ -23,9 +23,9 @@ def add_commands(commands: cli.Commands) -> None:
         summary="find the right encoder for your data and machine, by measuring",
         description="Measure every encoder on this machine on a labelled sample (50 rows are "
         "enough to start), and say which is the right tool at your scale, and why. Without "
-        "labels, a fixed jury orders them. Measurements are kept: interrupted, the same command "
-        "resumes where it stopped.",
+        "labels, a fixed jury orders them.",
         examples=_EXAMPLES,
+        resumes=True,
     )
     add = partial(cli.option, parser)
     add("DATA", "labelled pairs, scored pairs, triplets or texts; a folder with the tables corpus, "
@@ -37,7 +37,7 @@ def add_commands(commands: cli.Commands) -> None:
         action="extend", default=[])
     add("--only", "no candidates but those of --model", dest="installed", action="store_false")
     add("--train", "for pairs, triplets and classes, tune encoders too: minutes each")
-    add("--queries FILE", "real queries, for search without labels")
+    cli.add_queries(parser, "real queries, for search without labels")
     add("--texts N", "how many texts there will be (default: as many as in DATA)",
         type=cli.whole_number)
     add("--queries-per-day N", "how many queries a day an index will answer", type=cli.whole_number)
@@ -61,7 +61,8 @@ def _run(options: argparse.Namespace) -> int:
     outputs = {"-o": options.output, "--report": options.report}
     inputs = [options.data, *filter(None, [options.labels, options.queries])]
     cli.check_outputs(inputs, {name: file for name, file in outputs.items() if file})
-    result = sememe.select(**cli.arguments(options, sememe.select))
+    how = {**cli.arguments(options, sememe.select), "queries": cli.read_queries(options)}
+    result = sememe.select(**how)
     if options.ask:
         count = result.ask(options.ask, options.output)
         print(f"{options.output}: {count:,} rows to label; then --labels {options.output}",

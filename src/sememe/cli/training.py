@@ -41,8 +41,9 @@ def add_commands(commands: cli.Commands) -> None:
         summary="a classifier: a label for each text",
         description="Train a classifier on the columns text and label. A part of the data is held "
         "out: a probe is measured on it against the most frequent label, what costs more against "
-        "the probe. Interrupted, the same command resumes.",
+        "the probe.",
         examples=_CLASSIFIER_EXAMPLES,
+        resumes=True,
     )
     _add_shared(classifier, "DATA", "classifier")
     cli.option(classifier, "--how", "on vectors as they are, after learning by contrast, end to "
@@ -56,9 +57,9 @@ def _add_encoder(kinds: cli.Commands, kind: str, what: str, examples: str) -> No
         summary=what,
         description=f"Train {what}. {_COLUMNS} Loss, batch size, learning rate and epochs are "
         "chosen by the data, each with its reason. A part of the data is held out, and the "
-        "model is measured on it before and after. Interrupted, the same command resumes "
-        "where it stopped.",
+        "model is measured on it before and after.",
         examples=examples,
+        resumes=True,
     )
     _add_shared(parser, "DATA...", "model")
     add = partial(cli.option, parser)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sememe.arguments import did_you_mean, one_of, shown
+from sememe.arguments import one_of, shown
 from sememe.cascade import CascadeReport, LinearMap
 from sememe.clustering import editing, folder, hierarchy
 from sememe.clustering.counts import Counts, counts_over
@@ -22,7 +22,7 @@ from sememe.neighbors import normalized, unit_rows
 from sememe.progress import counted
 from sememe.protocols import Encoder
 from sememe.reports import html_table, one_line
-from sememe.tables import to_frame
+from sememe.tables import choose_column, to_frame
 from sememe.text import as_list, check_texts, rows_with_text
 
 if TYPE_CHECKING:
@@ -217,17 +217,18 @@ class Clusters:
             Counts: `print` shows it; `.rows`, `.counts`, `.shares` and `.to_frame()` give it.
 
         Raises:
-            InputError: there is no such column, it has not n values, `by` is given and it holds no
-                dates, or it has more than 200 categories.
+            TableError: there is no such column.
+            InputError: it has not n values, `by` is given and it holds no dates, or it has more
+                than 200 categories.
         """
         if not isinstance(column, str):
             return counts_over(self, "value", as_list(column, "column"), by)
-        if column not in self.columns:
-            names = ", ".join(f'"{name}"' for name in self.columns) or "none"
+        if not self.columns:
             raise InputError(
-                f'there is no column "{column}"{did_you_mean(column, self.columns)}; there are '
-                f"{names}. cluster(..., columns=) takes them, or pass the values."
+                "these clusters have no columns: cluster(..., columns=) takes them, or pass the "
+                "values."
             )
+        column = choose_column(list(self.columns), column, self.title)
         return counts_over(self, column, list(self.columns[column]), by)
 
     @classmethod

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sememe.arguments import is_missing
 from sememe.errors import ChoiceWarning, InputError, TableError, warn
-from sememe.tables import Table
+from sememe.tables import BlankCells, Table
 from sememe.text.check import SURROGATE, joined_halves
 
 _ROUNDING = 1e-6  # a cosine in float32 may come out a little above 1
@@ -21,8 +21,23 @@ _NO_AND_YES = {
 }  # fmt: skip
 
 
+def rows_with_texts(table: Table, columns: Collection[list[str]], blanks: BlankCells) -> Table:
+    """The rows of which every text is there; the others are counted."""
+    texts = [zip(*(table.columns[name] for name in each), strict=True) for each in columns]
+    rows = [
+        "" if any(all(map(_is_blank, cells)) for cells in row) else str(row)
+        for row in zip(*texts, strict=True)
+    ]
+    blank = {*blanks.add(rows, table.source)}
+    return table.take([row for row in range(len(table)) if row not in blank]) if blank else table
+
+
+def _is_blank(value: object) -> bool:
+    return not value.strip() if isinstance(value, str) else is_missing(value)
+
+
 def read_texts(table: Table, columns: Collection[list[str]]) -> list[tuple[str, ...]]:
-    """The texts of each row; TableError for one that is missing, empty, or a false negative."""
+    """The texts of each row; TableError for one that is no text, or a false negative."""
     names = [" + ".join(each) for each in columns]
     rows = list(zip(*(_texts(table, each) for each in columns), strict=True))
     for i, texts in enumerate(rows):
@@ -37,10 +52,8 @@ def _texts(table: Table, columns: list[str]) -> Iterator[str]:
     name = " + ".join(columns)
     values = table.columns[name] if len(columns) == 1 else table.text_column(columns)
     for i, value in enumerate(values):
-        if not isinstance(value, str) or not value.strip():
-            problem = "is missing" if is_missing(value) else f"is {reprlib.repr(value)}, not a text"
-            problem = "is empty" if isinstance(value, str) else problem
-            raise _refusal(table, i, name, problem, "a text")
+        if not isinstance(value, str):
+            raise _refusal(table, i, name, f"is {reprlib.repr(value)}, not a text", "a text")
         if not value.isascii() and SURROGATE.search(value):
             value = joined_halves(value)
             if SURROGATE.search(value):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import chain
 from tempfile import TemporaryFile, gettempdir
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from sememe.data import checks
 from sememe.data.reading import Data, Kind, Roles, layout_of, read_blocks
 from sememe.errors import InputError, JobError, SememeWarning, is_unavailable, warn
+from sememe.tables import BlankCells
 
 _FEWEST_TO_TRAIN, _FEWEST_TO_MEASURE = 4, 2
 
@@ -80,6 +82,8 @@ def load(
                     "needs the columns of what is trained on."
                 )
             spool = Spool(len(layout.texts), folder)
+            blanks = BlankCells(" or ".join(chain(*layout.texts.values())))
+        table = checks.rows_with_texts(table, layout.texts.values(), blanks)
         rows = checks.read_texts(table, layout.texts.values())
         spool.write(rows, table.source.rows or range(1, len(rows) + 1))
         n += len(rows)
@@ -89,6 +93,8 @@ def load(
         else:
             numbers = (checks.read_scores(table, column) for column in layout.targets.values())
             values.extend(score for scores in zip(*numbers, strict=True) for score in scores)
+    if layout is not None and blanks.count:
+        blanks.warn("and left out")
     least, use = (
         (_FEWEST_TO_TRAIN, "training") if like is None else (_FEWEST_TO_MEASURE, "measuring")
     )

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from sememe.encoders.bi import BiEncoder
+from sememe.progress import progress_bar
 from sememe.text import Tokenizer, batches
 
 
@@ -39,7 +40,7 @@ class Vocabulary:
         shares.sum_duplicates()
         return shares
 
-    def vectors(self) -> Any:
+    def vectors(self, progress: bool | None = None) -> Any:
         """What the encoder makes of each token as a text of its own, float32 (size, dim)."""
         tokenizer, engine = self._encoder._tokenizer, self._encoder._pipeline.engine
         # "a" has at least one token between those that are special.
@@ -49,6 +50,8 @@ class Vocabulary:
         tokens = tokenizer.joined([[*before, token, *after] for token in range(self.size)])
         vectors = np.empty((self.size, engine.dim), np.float32)
         rows = np.arange(self.size)
-        for batch, values in engine.run(batches(tokens, rows, engine.budget)):
-            vectors[batch.rows] = values
+        with progress_bar(self.size, "tokens", progress) as bar:
+            for batch, values in engine.run(batches(tokens, rows, engine.budget)):
+                vectors[batch.rows] = values
+                bar.update(len(batch.rows))
         return vectors

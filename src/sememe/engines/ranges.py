@@ -1,6 +1,7 @@
-"""The ranges that int8 needs: measured once a checkpoint, kept by the hash of its weights.
+"""The ranges that int8 needs, kept by the hash of a checkpoint's weights.
 
-Those of the default model are shipped; those of `sememe quantize` are in the cache, and go first.
+`openvino/int8.py` measures them, once a checkpoint. Those of the default model are shipped; those
+of `sememe quantize` are in the cache, and go first.
 """
 
 import hashlib

@@ -114,8 +114,12 @@ class Drawn:
         else:
             reach = quantile * deviation / (1 - self.value**2)
             low, high = np.tanh(np.arctanh(self.value) + np.array([-reach, reach])).tolist()
-        # What is never negative has no end below 0.
-        return Interval(self.value, max(low, min(0.0, np.nanmin(self.draws))), min(high, 1.0))
+        return Interval(self.value, max(low, self.floor), min(high, 1.0))
+
+    @property
+    def floor(self) -> float:
+        """No interval goes below it: 0 for what is never negative."""
+        return min(0.0, float(np.nanmin(self.draws)))
 
     def against(self, other: "Drawn", confidence: float = 0.95, least: float = 0.0) -> Comparison:
         """How much better it is than another system's figure of the same draws.

@@ -133,7 +133,8 @@ class RetrievalTask(Task):
     Attributes:
         documents: by falling id, so that a system that puts the first of equal documents first
             breaks ties as trec_eval does.
-        grades: of each query, the places of its relevant documents with their grades above 0.
+        grades: of each query, the places of its relevant documents with their grades above 0, and
+            below 0 of a document that its ranking leaves out.
     """
 
     name: str
@@ -153,13 +154,15 @@ class RetrievalTask(Task):
         # trec_eval compares in single precision, and puts the higher id of equals first.
         sorting = np.lexsort((order, -_finite(scores).astype(np.float32)), axis=-1)
         order = np.take_along_axis(order, sorting, 1)
-        gains, grade_of = np.empty(order.shape), np.zeros(len(self.documents))
+        gains, grade_of = np.zeros(order.shape), np.zeros(len(self.documents))
         for row, grades in enumerate(self.grades):
             places = list(grades)
             grade_of[places] = list(grades.values())
-            gains[row] = grade_of[order[row]]
+            ranked = grade_of[order[row]]
+            ranked = ranked[ranked >= 0]
+            gains[row, : len(ranked)] = ranked
             grade_of[places] = 0
-        relevant = [np.array(list(each.values())) for each in self.grades]
+        relevant = [np.array([g for g in each.values() if g > 0]) for each in self.grades]
         return _means(metrics.ranking(gains, relevant, _CUTS))
 
 

@@ -94,9 +94,14 @@ class Measurement:
             drawn = replace(drawn, value=float(np.nanmean(drawn.draws)))
         return drawn.bounded(self.least)
 
-    def against(self, before: "Measurement") -> Comparison:
-        """How much better it is than another model on the same examples."""
-        return self.drawn.against(before.drawn)
+    def against(
+        self, before: "Measurement", confidence: float = 0.95, least: float = 0.0
+    ) -> Comparison:
+        """How much better it is than another model on the same examples; see `Drawn.against`."""
+        first, second = self.drawn, before.drawn
+        found = first.against(second, confidence, least)
+        low, high = max(found.low, first.floor - 1), min(found.high, 1 - second.floor)
+        return replace(found, low=low, high=high)
 
 
 def measure_bi(

@@ -27,7 +27,7 @@ from sememe.evaluation.kinds import (
     TripletTask,
 )
 from sememe.progress import counted
-from sememe.tables import Table
+from sememe.tables import BlankCells, Table
 from sememe.tables.table import PAIR_NAMES
 
 _FEW = 20
@@ -190,6 +190,15 @@ def _read(data: Any, task: Kind | None, columns: Roles, split: str | None) -> tu
         return list(dict.fromkeys(name for named in roles.values() for name in named))
 
     table = next(iter(read_blocks(data, pick, inf)))
+    is_single = kinds[0] in ("groups", "classes")
+    words = {"text"} if is_single else {*roles} - {"text", "label", "score", "split"}
+    texts = [named for word, named in roles.items() if word in words]
+    blanks = BlankCells(" or ".join(chain(*texts)))
+    table = checks.rows_with_texts(table, texts, blanks)
+    if blanks.count:
+        blanks.warn("and left out")
+    if not len(table):
+        raise TableError(f"{table.source.file} has no row with all of its texts.")
     return kinds[0], _Rows.of(table, roles, split)
 
 

@@ -16,7 +16,8 @@ from sememe.arguments import real_number
 from sememe.costs import Budget
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.errors import InputError
-from sememe.evaluation.intervals import Comparison, interval, paired_test
+from sememe.evaluation.intervals import Comparison, interval
+from sememe.evaluation.measures import Measurement
 from sememe.evaluation.metrics import ranking
 from sememe.progress import counted
 from sememe.search.rows import Match, Row, check_ids, trimmed
@@ -340,16 +341,17 @@ def tuned(
         ]
     )
     gain = interval(np.mean, differences)
+    measured = {depth: Measurement(metric, np.mean, values[depth]) for depth in depths}
     return RerankDepth(
         depth=best(np.arange(len(queries))) if gain.low > 0 else 0,
         gain=gain.value,
-        low=gain.low,
-        high=gain.high,
+        low=max(gain.low, -1.0),
+        high=min(gain.high, 1.0),
         queries=len(queries),
         pairs=len(scores),
         metric=metric,
-        figures={depth: float(values[depth].mean()) for depth in depths},
-        changes={depth: paired_test(np.mean, values[depth], values[0]) for depth in depths[1:]},
+        figures={depth: each.value for depth, each in measured.items()},
+        changes={depth: measured[depth].against(measured[0]) for depth in depths[1:]},
     )
 
 

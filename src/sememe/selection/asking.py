@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sememe.errors import InputError
 from sememe.evaluation.metrics import rank_scores
 from sememe.evaluation.systems import EncoderSystem
-from sememe.selection.jury import Material
+from sememe.selection.jury import Material, without_sources
 from sememe.tables import write_table
 
 if TYPE_CHECKING:
@@ -81,12 +81,15 @@ def _queries(
     labelled = set(getattr(task, "queries", ()))
     queries = [query for query in dict.fromkeys(sample.queries) if query not in labelled]
     columns: dict[str, list[Any]] = {"query": [], "document": [], "label": [], "weight": []}
-    if not queries:
+    source_of = dict(zip(sample.queries, sample.sources or (), strict=False))
+    depth = min(_FIRST, len(sample.texts) - bool(source_of))
+    if not queries or not depth:
         return columns
-    depth = min(_FIRST, len(sample.texts))
-    rankings = np.stack(
-        [each.system.rank(queries, sample.texts, depth)[0][:, :depth] for each in judges], axis=1
-    )
+    found = [each.system.rank(queries, sample.texts, depth + bool(source_of))[0] for each in judges]
+    if source_of:
+        sources = [source_of[query] for query in queries]
+        found = [without_sources(each, sources) for each in found]
+    rankings = np.stack([each[:, :depth] for each in found], axis=1)
     different = np.array([len(np.unique(row)) for row in rankings]) / depth - 1
     rows, weights = _chosen(different.astype(float), count, random)
     for row, weight in zip(rows.tolist(), weights.tolist(), strict=True):

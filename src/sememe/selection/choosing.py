@@ -25,7 +25,7 @@ from sememe.data.reading import Data, Roles
 from sememe.errors import InputError, SememeWarning, TruncationWarning, reason, warn
 from sememe.evaluation.kinds import RetrievalTask, Task
 from sememe.evaluation.measures import Measurement
-from sememe.progress import progress_bar
+from sememe.progress import Bar, progress_bar
 from sememe.selection.candidates import Candidate, Model, Models, candidates_for, speed_of
 from sememe.selection.jury import NO_WEIGHT, Prior, ask_jury
 from sememe.selection.measuring import Record, Round, by_reason, eliminate
@@ -103,11 +103,12 @@ def select(
     if not candidates:
         why = by_reason(failures) or "no model is named" + " or installed" * installed
         raise InputError(f"there is no candidate ({why}): name one with --model (models=[...]).")
-    prior = None
-    if sample.task is None or len(sample.task) < NO_WEIGHT:
-        prior = ask_jury(sample, candidates, pool, failures)
-    record = Record()
-    speeds = _speeds(sample, candidates, record, failures)
+    prior, record = None, Record()
+    with progress_bar(None, "candidates", progress) as bar:
+        if sample.task is None or len(sample.task) < NO_WEIGHT:
+            bar.set_postfix_str("asking a jury")
+            prior = ask_jury(sample, candidates, pool, failures)
+        speeds = _speeds(sample, candidates, record, failures, bar)
     selection = Selection(sample, scale, candidates, Round(), prior, speeds, failures)
     if sample.task is not None:
         costs = {name: each.seconds for name, each in selection.projections.items()}
@@ -121,7 +122,11 @@ def select(
 
 
 def _speeds(
-    sample: Sample, candidates: Sequence[Candidate], record: Record, failures: dict[str, str]
+    sample: Sample,
+    candidates: Sequence[Candidate],
+    record: Record,
+    failures: dict[str, str],
+    bar: Bar,
 ) -> dict[str, Speed]:
     """How fast each candidate is, measured or from the record; why not goes into `failures`."""
     machine = (platform.node(), platform.processor())
@@ -130,6 +135,7 @@ def _speeds(
     for each in candidates:
         if each.name in failures:
             continue
+        bar.set_postfix_str(f"timing {each.name}")
         try:
             key = (each.fingerprint, "speed", sample.work, *machine)
             kept = record.get(*key)
@@ -141,6 +147,7 @@ def _speeds(
             record.put(asdict(speeds[each.name]), *key)
         except Exception as error:  # a candidate of any library may fail in any way
             failures[each.name] = reason(error)
+        bar.update(1)
     if not speeds:
         raise InputError(f"no candidate could be measured ({by_reason(failures)}).")
     return speeds

@@ -148,14 +148,13 @@ class Material:
             return system.vectors(self.texts)
         depth = min(DEPTH, len(self.documents))
         places = system.rank(self.queries, self.documents, depth)[0]
-        if self.sources is None:
-            return places
-        # A sentence's source document is no answer to it.
-        rows = [
-            row[row != source][: depth - 1]
-            for row, source in zip(places, self.sources, strict=True)
-        ]
-        return np.array(rows)
+        return places if self.sources is None else without_sources(places, self.sources)
+
+
+def without_sources(places: npt.NDArray[Any], sources: Sequence[int]) -> npt.NDArray[Any]:
+    """Rankings (queries, depth - 1) without the document that each query is a sentence of."""
+    rows = zip(places, sources, strict=True)
+    return np.array([row[row != source][: len(row) - 1] for row, source in rows])
 
 
 def jury_systems(pool: Models, material: Material) -> dict[str, Any]:

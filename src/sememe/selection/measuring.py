@@ -148,7 +148,7 @@ def worth(cost: float, other: float) -> float:
 
 def compared(first: Measurement, second: Measurement, confidence: float) -> Comparison:
     """The first less the second, as if chance could always move half an item."""
-    return first.drawn.against(second.drawn, confidence, max(first.least, second.least))
+    return first.against(second, confidence, max(first.least, second.least))
 
 
 def _drop(

@@ -239,7 +239,7 @@ def choose_column(names: Sequence[str], column: str | None, file: str, how: str 
             return name
         if _fold(name) in by_folded_name:
             return by_folded_name[_fold(name)]
-    columns = ", ".join(f'"{name}"' for name in names)
+    columns = ", ".join(f'"{name}"' for name in names) or "none"
     if column is not None:
         guess = did_you_mean(column, names)
         raise TableError(f'{file} has no column "{column}"{guess}; its columns are {columns}')

@@ -132,7 +132,7 @@ def mine_negatives(
 
 def _window(ranks: Any, count: int) -> tuple[int, int]:
     if not isinstance(ranks, Sequence) or len(ranks) != 2:
-        raise InputError(f"ranks={ranks!r}: give the first and the last, such as (1, 100).")
+        raise InputError(f"ranks={ranks!r}: give the first and the last, such as 1 and 100.")
     first = whole_number("ranks", ranks[0])
     last = whole_number("ranks", ranks[1])
     if last - first + 1 < count:

@@ -17,6 +17,7 @@ from sememe.checkpoint.write import write_json, write_module_list
 from sememe.encoders.vocabulary import Vocabulary
 from sememe.evaluation.outcome import ON_REQUEST, Choice
 from sememe.neighbors import normalized
+from sememe.progress import progress_bar
 from sememe.training.lessons import Floats, Student, Task, cosines_of, exam
 from sememe.training.teachers import teacher_vectors
 
@@ -36,11 +37,11 @@ def fit_static(task: Task, dim: int | None) -> Student:
     """
     targets, held = teacher_vectors(task, dim)
     vocabulary = Vocabulary(task.student)
-    start = vocabulary.vectors() * frequency_weights(vocabulary.size)[:, None]
+    start = vocabulary.vectors(task.progress) * frequency_weights(vocabulary.size)[:, None]
     if vocabulary.unknown is not None:
         start[vocabulary.unknown] = 0
     shares = vocabulary.shares(task.texts)
-    table = fit_tokens(shares, start, targets)
+    table = fit_tokens(shares, start, targets, task.progress)
     if dim is not None:
         table = table @ principal_axes(student_vectors(shares, table), dim)
     return Student(
@@ -73,7 +74,9 @@ def frequency_weights(size: int) -> Floats:
     return np.asarray(weights, np.float32)
 
 
-def fit_tokens(shares: csr_array[Any], start: Floats, targets: Floats) -> Floats:
+def fit_tokens(
+    shares: csr_array[Any], start: Floats, targets: Floats, progress: bool | None = None
+) -> Floats:
     """Token vectors whose mean over a text points where the teacher's vector of it does.
 
     Args:
@@ -92,15 +95,17 @@ def fit_tokens(shares: csr_array[Any], start: Floats, targets: Floats) -> Floats
     transposed = scaled.T.tocsr()
     penalty = (scale @ scale * np.float32(_PENALTY)).tocsr()
     change, lengths = np.zeros_like(table), np.ones(len(targets), np.float32)
-    for _ in range(_ROUNDS):
-        rest = lengths[:, None] * targets - shares @ table
-        change = scale @ conjugate_gradients(
-            lambda tokens: transposed @ (scaled @ tokens) + penalty @ tokens, transposed @ rest
-        )
-        # Only the direction of a mean counts: a text is free to have the length that it fits best.
-        along = np.einsum("ij,ij->i", shares @ (table + change), targets)
-        lengths = np.maximum(along, _LEAST_LENGTH)
-        lengths /= np.sqrt(np.mean(lengths**2))
+    with progress_bar(None, "rounds of fitting", progress) as bar:
+        for _ in range(_ROUNDS):
+            rest = lengths[:, None] * targets - shares @ table
+            change = scale @ conjugate_gradients(
+                lambda tokens: transposed @ (scaled @ tokens) + penalty @ tokens, transposed @ rest
+            )
+            # Only a mean's direction counts: a text is free to have the length that it fits best.
+            along = np.einsum("ij,ij->i", shares @ (table + change), targets)
+            lengths = np.maximum(along, _LEAST_LENGTH)
+            lengths /= np.sqrt(np.mean(lengths**2))
+            bar.update(1)
     return np.asarray(table + change, np.float32)
 
 

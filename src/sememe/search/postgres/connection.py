@@ -19,7 +19,12 @@ from sememe.search.store import Run, T
 
 _SHAPE = "postgresql://user:password@host:port/database/name"
 _PATIENCE = 10  # seconds to reach the server in
-_TLS = {"prefer": None, "disable": False, "require": True, "verify-full": True}  # for pg8000
+# libpq's modes for pg8000. It cannot try without TLS first, as "allow" does; what "prefer" does
+# reaches the same servers.
+_TLS = {
+    "prefer": None, "disable": False, "allow": None, "require": True, "verify-ca": True,
+    "verify-full": True,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,10 @@ def parse_address(url: str) -> Address:
         place = f"?{parts.query}" if parts.query else f"PGSSLMODE={tls}"
         raise InputError(f"{place}: only host= and sslmode={' or '.join(_TLS)} are known.")
     local = host.startswith("/")
-    context = ssl.create_default_context() if tls == "verify-full" else _TLS[tls]
+    context: Any = _TLS[tls]
+    if tls.startswith("verify"):
+        context = ssl.create_default_context()
+        context.check_hostname = tls == "verify-full"
     return Address(
         f"postgresql://{parts.netloc.rpartition('@')[2]}/{database}/{name}",
         name,
