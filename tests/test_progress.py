@@ -1,12 +1,15 @@
 """Progress: on a terminal or on demand, never in a pipe."""
 
+import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from processes import run_python
 from sememe import BiEncoder
+from sememe.progress import progress_bar
 from tiny_models import Tiny
 
 ENCODE = """
@@ -64,3 +67,16 @@ def test_it_counts_texts(encoder: BiEncoder, capfd: pytest.CaptureFixture[str]) 
     assert "/3 " in capfd.readouterr().err
     encoder.encode(["a"] * 2000, progress=False)
     assert capfd.readouterr().err == ""
+
+
+def test_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress_bar(2000, "texts") as bar:
+        bar.update(2000)
+    assert "2000" in stream.getvalue()
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    with progress_bar(2000, "texts") as bar:
+        bar.update(2000)
+    assert pipe.getvalue() == ""

@@ -1,9 +1,11 @@
 """Checks of arguments: one wording for each kind of value, one error for each that is wrong."""
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from math import isfinite
 from operator import index
+from pathlib import Path
 from typing import TypeVar
 
 from sememe.errors import InputError
@@ -111,6 +113,13 @@ def flag(name: str, value: object) -> bool:
     if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         return bool(value)
     raise InputError(f"{name}={shown(value)}: give True or False.")
+
+
+def as_path(name: str, value: object, what: str = "a path") -> Path:
+    """A str or os.PathLike as a Path; InputError for any other value, with `what` to give."""
+    if isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise InputError(f"{name}={shown(value)}: give {what}.")
 
 
 def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:

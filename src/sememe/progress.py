@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal by default, never in a pipe."""
+"""Progress bars: on a terminal or in a notebook by default, never in a pipe."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -31,10 +31,11 @@ def progress_bar(
 ) -> AbstractContextManager[Bar]:
     """A bar on standard error with rate and time left; without a total, with the rate alone.
 
-    By default only on a terminal, and from a total of 1,000.
+    By default only on a terminal or in a notebook, and from a total of 1,000.
     """
     if is_shown is None:
-        is_shown = is_terminal(sys.stderr) and (total is None or total >= _SHOWN_FROM)
+        is_watched = is_terminal(sys.stderr) or "ipykernel" in type(sys.stderr).__module__
+        is_shown = is_watched and (total is None or total >= _SHOWN_FROM)
     if not is_shown or sys.stderr is None:  # pythonw and services have no console
         return nullcontext(Bar())
     from tqdm import tqdm  # on use: its import would be a tenth of the time to the first vector

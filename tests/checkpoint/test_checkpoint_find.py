@@ -3,12 +3,13 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from processes import run_python
 from sememe.checkpoint import find
-from sememe.errors import CheckpointError, ModelNotFound
+from sememe.errors import CheckpointError, InputError, ModelNotFound
 from tiny_models import Tiny, make_cross_encoder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -178,3 +179,13 @@ def test_merges_are_a_tokenizer_too(tiny: Tiny, tmp_path: Path) -> None:
     (snapshot / "tokenizer.json").unlink()
     (snapshot / "vocab.txt").rename(snapshot / "merges.txt")
     assert found_and_asked("org/tiny", tmp_path) == (SHA, 0)
+
+
+@pytest.mark.parametrize("model", [None, 5, ["all-MiniLM-L6-v2"], object()])
+def test_what_is_no_name_is_refused(model: Any) -> None:
+    with pytest.raises(InputError, match=r"model=.*: give a model's name or folder"):
+        find(model)
+
+
+def test_a_precision_is_no_part_of_a_name() -> None:
+    assert "pass it as precision= instead" in refusal("all-MiniLM-L6-v2:int8")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from blobs import blobs, cluster_vectors
 
@@ -227,8 +228,31 @@ def test_only_what_changed_is_named_again() -> None:
 
 
 def test_columns_have_a_value_a_text() -> None:
-    with pytest.raises(InputError, match=r'the column "day" has 1 value, and there are 2 texts'):
+    with pytest.raises(InputError, match="columns= has 1 row for 2 texts"):
         cluster_vectors([[1, 0], [0, 1]], ["a", "b"], columns={"day": ["2026-01-01"]})
+
+
+def test_columns_come_in_any_table() -> None:
+    rows = [{"day": "2026-01-01"}, {"day": "2026-01-02"}]
+    frame = pd.DataFrame(rows, index=[7, 3])
+    for columns in (rows, frame, pyarrow.Table.from_pandas(frame, preserve_index=False)):
+        groups = cluster_vectors([[1, 0], [0, 1]], ["a", "b"], columns=columns)
+        assert groups.columns == {"day": ["2026-01-01", "2026-01-02"]}
+
+
+@pytest.mark.parametrize("columns", [["day"], 5, pd.Series(["2026-01-01", "2026-01-02"])])
+def test_what_is_no_table_is_no_columns(columns: Any) -> None:
+    groups = cluster_vectors([[1, 0], [0, 1]], ["a", "b"])
+    with pytest.raises(InputError, match="the data"):
+        groups.save_map("never.html", columns=columns)
+    with pytest.raises(InputError, match="the data"):
+        cluster_vectors([[1, 0], [0, 1]], ["a", "b"], columns=columns)
+
+
+def test_numbers_come_one_by_one(groups: Clusters) -> None:
+    with pytest.raises(InputError, match=r"there is no cluster \[0, 1\]"):
+        groups.subset([0, 1])  # type: ignore[arg-type]
+    assert [one.label for one in groups.subset(1, 0, 1).clusters] == [0, 1]
 
 
 def test_a_frame_keeps_the_index_of_a_series() -> None:

@@ -101,7 +101,7 @@ def test_the_map_takes_columns_and_a_colour(groups: Clusters, tmp_path: Path) ->
     assert data["color"] == "side"
     with pytest.raises(InputError, match="did you mean"):
         groups.save_map(tmp_path / "map.html", columns=columns, color="sid")
-    with pytest.raises(InputError, match="3 values for 51 texts"):
+    with pytest.raises(InputError, match="columns= has 3 rows for 51 texts"):
         groups.save_map(tmp_path / "map.html", columns={"side": [1, 2, 3]})
 
 

@@ -90,6 +90,22 @@ def test_what_would_change_nothing_cannot_be_set(models: dict[str, Any]) -> None
         models["bi"].max_seq_length = 12
 
 
+@pytest.mark.parametrize("kind", [BiEncoder, CrossEncoder])
+def test_a_text_does_not_allow_code_to_run(kind: Any) -> None:
+    with pytest.raises(InputError, match="trust_remote_code='no': give True or False"):
+        kind("x", trust_remote_code="no")
+
+
+def test_they_show_what_they_are(models: dict[str, Any]) -> None:
+    assert repr(models["bi"]) == f"<BiEncoder: {models['bi'].model} in f32>"
+
+
+@pytest.mark.parametrize("directory", [None, 5])
+def test_a_folder_has_a_name(models: dict[str, Any], directory: Any) -> None:
+    with pytest.raises(InputError, match=f"directory={directory}: give a path"):
+        models["bi"].save(directory)
+
+
 def test_help_shows_the_arguments_themselves() -> None:
     assert [*inspect.signature(CrossEncoder.rank).parameters] == [
         "self", "query", "documents", "top_k", "progress",

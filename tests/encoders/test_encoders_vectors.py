@@ -1,6 +1,7 @@
 """Truncate, normalise, compare: held against formulas written out in plain numpy."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,3 +79,17 @@ def test_a_zero_vector_stays_zero_and_says_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert unit(np.zeros((2, 3), np.float32)).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "problem"),
+    [
+        (["a text", "another"], "not an array of numbers"),
+        (np.packbits(np.ones((2, 8), bool), axis=1), "which have no cosine"),
+        (np.ones((1, 2, 3)), r"shape \(1, 2, 3\)"),
+        ([[1, np.nan]], "not a finite number"),
+    ],
+)
+def test_what_is_no_vector_has_no_similarity(vectors: Any, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        similarity(vectors, vectors, "cosine")

@@ -87,7 +87,7 @@ def test_the_same_draws_give_what_each_measurement_gives_alone(
 def test_words_table_json_and_frame_say_the_same(done: Evaluation) -> None:
     assert done.verdict.startswith("letters: Spearman 100.0 (98.3 to 100.0), the highest.")
     assert "noise is" in done.verdict
-    lines = str(done).splitlines()
+    lines = repr(done).splitlines()
     assert lines[0] == "the data: similarity, 60 items"
     assert lines[2].split()[:3] == ["model", "Spearman", "(95"]
     summary = json.loads(json.dumps(done.summary()))

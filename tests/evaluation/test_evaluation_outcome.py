@@ -124,3 +124,8 @@ def data_of(path: Path) -> dict[str, Any]:
     start = content.index('type="application/json">') + len('type="application/json">')
     data: dict[str, Any] = json.loads(content[start : content.index("</script>", start)])
     return data
+
+
+def test_the_prompt_shows_a_verdict_and_no_arrays() -> None:
+    outcome = Outcome(Path("my-encoder"), "tiny on toys", [], "f32", History(), None, None)
+    assert repr(outcome) == f"<Outcome: tiny on toys, in my-encoder. {outcome.verdict}>"

@@ -213,7 +213,6 @@ def test_up_to_twelve_clusters_share_no_colour() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"columns": {"n": [1, 2]}}, 'the column "n" has 2 values for 1 text'),
         ({"columns": {"topic": ["a"]}, "color": "topik"}, 'did you mean "topic"'),
         ({"color": "topic"}, "is no column of the map; there are none"),
         ({"columns": {"id": ["x" * 99]}, "color": "id"}, "choose a column of categories"),

@@ -18,10 +18,12 @@ from sememe.errors import (
     BlankWarning,
     CostWarning,
     InputError,
+    SememeWarning,
     StoreError,
     StoreMissing,
     TruncationWarning,
 )
+from static_models import make_model2vec, word_pieces
 from tiny_models import make_checkpoint, make_cross_encoder
 
 TEXTS = [
@@ -547,3 +549,45 @@ def test_sql_in_an_id_or_a_text_is_only_text(index: Index) -> None:
         assert index.search(text, mode="bm25")
     assert index.delete(nasty) == 3
     assert len(index) == 4
+
+
+def test_a_key_that_no_text_has_is_named_where_nothing_fits(index: Index) -> None:
+    warning = r'where: no text has a "langg" \(did you mean "lang"\?\); there are id, text, lang'
+    for mode in ("dense", "bm25"):
+        with pytest.warns(SememeWarning, match=warning):
+            assert index.search("wind", where={"langg": "de"}, mode=mode) == []
+    with pytest.warns(SememeWarning, match=warning):
+        assert index.delete(where="NOT (year > 1 OR langg = 'de') AND langg = 'x'") == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert index.search("wind", where={"lang": "fr"}) == []
+        assert len(index.search("wind", where="langg IS NULL")) == 4
+        assert index.delete(where="id = 'nobody'") == 0
+
+
+@pytest.mark.slow
+def test_an_index_names_the_encoder_that_cannot_be_opened_like_its_own(
+    index: Index, tmp_path: Path
+) -> None:
+    make_model2vec(tmp_path / "static", word_pieces())
+    with pytest.raises(StoreError, match=r"texts.sememe was made with .* by openvino in f32, and"):
+        Index.open(index.place, tmp_path / "static")
+
+
+def test_a_notebook_shows_hits_as_a_table(index: Index) -> None:
+    index.upsert(["<b>wind</b>"], ["w"])
+    shown = index.search("wind", top_k=1, where={"id": "w"})._repr_html_()
+    assert "<caption>1 hit</caption>" in shown
+    assert "<td>w</td><td>&lt;b&gt;wind&lt;/b&gt;</td>" in shown
+
+
+def test_a_place_is_a_path(encoder: BiEncoder) -> None:
+    place: Any = 5
+    with pytest.raises(InputError, match="place=5: give a path"):
+        Index.create(place, encoder)
+
+
+def test_queries_to_tune_by_have_names(index: Index) -> None:
+    queries: Any = ["a", "b"]
+    with pytest.raises(InputError, match="queries and qrels are dicts"):
+        index.tune_rerank(queries, {}, "never opened")

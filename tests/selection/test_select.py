@@ -15,6 +15,7 @@ from toys import TOPICS, Broken, Overlap, Topics, groups, pairs, search, texts
 
 import sememe
 from sememe.errors import CostWarning, InputError, SememeError, SememeWarning, TableError
+from sememe.selection.candidates import Models, candidates_for
 from sememe.selection.verdict import code, command
 from sememe.tables import read_table, write_table
 
@@ -151,6 +152,35 @@ def test_what_keeps_the_limits_is_not_dropped_for_what_does_not() -> None:
     assert result.choice == POOR.name
     assert "points better" in result.verdict
     assert ", but it takes 320 MB of memory, where 100 MB are allowed" in result.verdict
+
+
+@pytest.mark.parametrize("models", [{"mine": GOOD}, GOOD])
+def test_a_model_comes_alone_or_under_a_name(models: Any) -> None:
+    result = sememe.select(pairs(120), models=models, installed=False)
+    assert result.choice == ("mine" if isinstance(models, dict) else GOOD.name)
+    assert "encoder = my_topics\n" in result.code
+    assert repr(result) == result.verdict
+
+
+def test_two_objects_of_one_name_are_two_candidates() -> None:
+    twin = Topics(8.0, "twin")
+    twin.name = GOOD.name
+    rows = select(pairs(120), GOOD, twin).rows
+    assert [row.name for row in rows] == [GOOD.name, f"{GOOD.name} (2)"]
+    assert rows[0].quality.value > rows[1].quality.value + 0.1
+
+
+@pytest.mark.slow
+def test_the_code_opens_an_encoder_as_it_was_opened(tiny: Any) -> None:
+    encoder = sememe.BiEncoder(tiny.directory, precision="f32")
+    candidates, _ = candidates_for("pairs", encoder, Models(), installed=False)
+    shown = code(candidates[0], "pairs")
+    assert f'sememe.BiEncoder("{tiny.directory}", precision="f32")' in shown
+
+
+def test_a_single_name_is_no_list_of_letters() -> None:
+    with pytest.raises(InputError, match="no candidate \\(no-such-model: "):
+        sememe.select(pairs(60), models="no-such-model", installed=False)
 
 
 # ---- Bad input: one clear line each. ----

@@ -58,7 +58,7 @@ class CascadeReport:
         gain = values.get("gain")
         return cls(**{**values, "gain": gain and Gain(**gain)})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         allowed = "" if self.budget is None else f" of {self.budget:,} allowed"
         cached = f", {self.cached:,} of them from earlier runs" if self.cached else ""
         return (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sememe.arguments import did_you_mean
+from sememe.arguments import as_path, did_you_mean
 from sememe.cache import cache_directory
 from sememe.checkpoint.files import (
     SINGLE,
@@ -99,7 +99,7 @@ def find(model: str | os.PathLike[str], *, network: bool = True) -> Path:
     >>> find("all-MiniLM-L6-v2").is_dir()
     True
     """
-    path = Path(model)
+    path = as_path("model", model, "a model's name or folder")
     if os.fspath(model).startswith("~"):
         with suppress(RuntimeError):  # no such user
             path = path.expanduser()
@@ -117,6 +117,8 @@ def parse_name(model: str | os.PathLike[str]) -> tuple[str, str | None, Shipped 
     """The repository, revision and shipping package of a model's name; ModelNotFound for a path."""
     name = os.fspath(model)
     if not _NAME.fullmatch(name):
+        if name.endswith((":f32", ":bf16", ":int8")):  # as evaluate has it
+            raise ModelNotFound(f"{name!r} names a precision: pass it as precision= instead.")
         raise ModelNotFound(f"There is no directory {name!r}; a model is a directory or a Hub id.")
     repository, _, revision = name.partition("@")
     if "/" not in repository and repository not in SHIPPED:

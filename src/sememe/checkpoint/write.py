@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import as_path
 from sememe.checkpoint.files import Weights, read_json
 from sememe.checkpoint.modules import Dense, Pooling, dense_config, pooling_config, scoring_config
 from sememe.checkpoint.read import Checkpoint
@@ -90,7 +91,7 @@ def take_name(folder: Path, target: Path) -> None:
 
 def check_target(directory: str | os.PathLike[str]) -> Path:
     """The new or empty folder that a model is to be written to; InputError if it is none."""
-    target = Path(directory).resolve()
+    target = as_path("directory", directory).resolve()
     if target == Path.cwd():
         raise InputError(f"{target} is the folder this process is in; give one beside or below it.")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):

@@ -25,7 +25,7 @@ _MOST = 200  # categories, or days before they become months
 _SHOWN = 12  # columns, in a terminal
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Counts:
     """A table: a row a cluster (the last one the outliers), a column a period or category.
 
@@ -69,14 +69,12 @@ class Counts:
         names = ("cluster", "name", self.column, "texts", "share")
         return to_frame({name: [row[name] for row in rows] for name in names})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [["cluster", *self.values[-_SHOWN:]]]
         for label, name, counts in zip(self.labels, self.names, self.counts.tolist(), strict=True):
             head = f"{label} {name}"[:40] if label >= 0 else name
             lines.append([head, *map(str, counts[-_SHOWN:])])
         return "\n".join(text_table(lines, left=1))
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = zip(self.labels, self.names, self.counts.tolist(), strict=True)

@@ -135,7 +135,7 @@ def split(self: "Clusters", label: int, into: int | None = None) -> "Clusters":
 
 def subset(self: "Clusters", *numbers: int) -> "Clusters":
     """The texts of some clusters alone, with their numbers, names and places on the map."""
-    clusters = [self.cluster(number) for number in dict.fromkeys(numbers)]
+    clusters = list({one.label: one for one in map(self.cluster, numbers)}.values())
     rows = np.flatnonzero(np.isin(self.labels, [one.label for one in clusters]))
     columns = self.columns.items()
     return replace(

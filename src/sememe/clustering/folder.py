@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sememe.arguments import as_path
 from sememe.cascade import CascadeReport, LinearMap
 from sememe.checkpoint.write import take_name
 from sememe.clustering.membership import Assignment, Space
 from sememe.clustering.terms import Cluster
+from sememe.data.reading import Data, read_all
 from sememe.errors import InputError, TableError, is_unavailable
 from sememe.neighbors import Neighbors
+from sememe.progress import counted
 from sememe.protocols import Encoder
 from sememe.tables import new_column, read_table, write_table
 
@@ -60,7 +63,7 @@ def save(
 
     title, color = title or self.title, color or self.color
     text = text_column(self) or new_column("text", self.columns)
-    with _folder(Path(directory)) as folder:
+    with _folder(as_path("directory", directory)) as folder:
         columns = dict(self.columns)
         if text not in columns:
             columns = {text: self.texts, **columns}
@@ -97,6 +100,17 @@ def save(
         (folder / _CLUSTERS).write_text(content + "\n", encoding="utf-8", errors="replace")
 
 
+def checked_columns(columns: Data | None, texts: int) -> dict[str, Sequence[Any]]:
+    """The user's own columns by name; InputError if they have not a value for each text."""
+    if columns is None or (isinstance(columns, Mapping) and not columns):
+        return {}
+    table = read_all(columns)
+    if len(table) != texts:
+        rows = f"columns= has {counted(len(table), 'row')}"
+        raise InputError(f"{rows} for {counted(texts, 'text')}: give one a text.")
+    return dict(table.columns)
+
+
 def text_column(groups: "Clusters") -> str | None:
     """The name of the user's column that holds the texts, if one does."""
     for name, values in groups.columns.items():
@@ -131,7 +145,7 @@ def read(
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    folder = Path(directory)
+    folder = as_path("directory", directory)
     if not (folder / _CLUSTERS).is_file():
         raise InputError(
             f"{folder} holds no clustering (there is no {_CLUSTERS}): give a folder that save() or "

@@ -1,11 +1,11 @@
 """From texts to clusters: one pass over the steps that the other files of this room hold."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sememe.arguments import one_of, real_number, whole_number
 from sememe.cascade import Cascade, LinearMap, as_teacher, teach
 from sememe.cascade.labels import Evidence, Labels
-from sememe.clustering.folder import describe_encoder
+from sememe.clustering.folder import checked_columns, describe_encoder
 from sememe.clustering.membership import Space, assign, without_far
 from sememe.clustering.resolution import RUNS, best_grain
 from sememe.clustering.result import NO_CLUSTER, Clusters
@@ -29,7 +29,7 @@ from sememe.neighbors.exact import Floats, comparison_seconds
 from sememe.progress import counted
 from sememe.protocols import Encoder, Scorer
 from sememe.tables import series_index
-from sememe.text import as_list, check_texts, rows_with_text
+from sememe.text import check_texts, rows_with_text
 
 _SAMPLED_PARTITIONS = 2  # what it costs to partition the sample about 8 times, and all texts once
 _LINKAGE = 10  # comparisons that a pair of texts costs, by threshold
@@ -54,7 +54,7 @@ def cluster(
     outliers: Literal["nearest"] | None = None,
     names: NameMaker | None = None,
     stop_words: Iterable[str] = (),
-    columns: Mapping[str, Sequence[Any]] | None = None,
+    columns: Data | None = None,
     progress: bool | None = None,
 ) -> Clusters:
     """Group texts by meaning, name the groups, and say which texts belong to none.
@@ -93,8 +93,8 @@ def cluster(
         names: makes the clusters' names: a function of a cluster's central texts and its terms, two
             lists of str, such as a call of a language model. The default is made of the terms.
         stop_words: words that are in no term, beside those of the texts' language.
-        columns: your own data, n values by column name (a dict, a DataFrame): what `over`, the map
-            and `save` show beside the texts.
+        columns: your own data, n rows (a dict of columns, a DataFrame, a list of dicts): what
+            `over`, the map and `save` show beside the texts.
         progress: progress bars: True, False, or None for some on a terminal.
 
     Returns:
@@ -133,7 +133,7 @@ def cluster(
     if target is not None and labels is None:
         raise InputError("target= is a gain that labels show: give labels= too.")
     judges = None if labels is None else Labels.read(labels, groups=True)
-    data = _checked_columns(columns, len(texts))
+    data = checked_columns(columns, len(texts))
     rows = rows_with_text(texts, NO_CLUSTER)
     filled = [texts[row] for row in rows]
     options.check_count(len(set(filled)), len(rows))
@@ -205,21 +205,6 @@ class Options:
                 f"clusters={self.clusters}, but only {different:,} of the {counted(texts, 'text')} "
                 "differ from one another: ask for fewer clusters."
             )
-
-
-def _checked_columns(
-    columns: Mapping[str, Sequence[Any]] | None, texts: int
-) -> dict[str, Sequence[Any]]:
-    result: dict[str, Sequence[Any]] = {}
-    for name in () if columns is None else columns:
-        values = as_list(columns[name], f"columns[{name!r}]")  # type: ignore[index]
-        if len(values) != texts:
-            raise InputError(
-                f'the column "{name}" has {counted(len(values), "value")}, and there are '
-                f"{counted(texts, 'text')}: give one value a text."
-            )
-        result[str(name)] = values
-    return result
 
 
 def group_points(

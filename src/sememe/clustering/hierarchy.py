@@ -34,7 +34,7 @@ class Tree:
         below = [label for child in self.children for label in child.labels]
         return below if self.label is None else [self.label]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join(self._lines(""))
 
     def _lines(self, indent: str) -> Iterator[str]:

@@ -5,18 +5,18 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sememe.arguments import one_of, shown
+from sememe.arguments import as_path, one_of, shown
 from sememe.cascade import CascadeReport, LinearMap
 from sememe.clustering import editing, folder, hierarchy
 from sememe.clustering.counts import Counts, counts_over
 from sememe.clustering.membership import Assignment, Space, assign, strengths
 from sememe.clustering.terms import Cluster, Naming
+from sememe.data import Data
 from sememe.errors import InputError
 from sememe.neighbors import normalized, unit_rows
 from sememe.progress import counted
@@ -289,7 +289,7 @@ class Clusters:
         self,
         path: str | os.PathLike[str],
         *,
-        columns: Mapping[str, Sequence[object]] | None = None,
+        columns: Data | None = None,
         color: str | None = None,
         title: str | None = None,
         most: int = 100_000,
@@ -300,9 +300,8 @@ class Clusters:
 
         Args:
             path: the HTML file.
-            columns: the user's own data, n values by column name (a dict, a DataFrame): what the
-                map can be coloured and filtered by, and shows beside each text. None for
-                `self.columns`.
+            columns: the user's own data, as `cluster` takes them: what the map can be coloured and
+                filtered by, and shows beside each text. None for `self.columns`.
             color: the column that the map opens coloured by; None for the clusters.
             title: shown above the map; None for `self.title`.
             most: how many texts are drawn.
@@ -316,9 +315,10 @@ class Clusters:
             raise InputError("there are no texts to draw a map of.")
         from sememe.reports.cluster_map import write_map
 
+        data = folder.checked_columns(columns, len(self.texts))
         if columns is None:
             text = folder.text_column(self)
-            columns = {name: v for name, v in self.columns.items() if name != text}
+            data = {name: v for name, v in self.columns.items() if name != text}
         places, title = None, title or self.title
         if len(rows) > most:
             title = f"{title} ({most:,} of {len(rows):,} texts drawn)"
@@ -326,9 +326,9 @@ class Clusters:
             if self.space.points is None:  # only those that are drawn need a place
                 places = self.space.take(rows).layout(self.labels[rows])
         write_map(
-            Path(path), self.xy[rows] if places is None else places,
+            as_path("path", path), self.xy[rows] if places is None else places,
             self.labels, self.texts, [asdict(one) for one in self.clusters],
-            columns=columns, color=color, rows=rows, title=title,
+            columns=data, color=color, rows=rows, title=title,
             tree=[child.to_dict() for child in self.tree().children],
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from sememe.arguments import did_you_mean
+from sememe.arguments import did_you_mean, flag
 from sememe.checkpoint import Checkpoint, Weights, read
 from sememe.checkpoint.modules import SCORING_KEYS, Dense
 from sememe.encoders.pipeline import Pipeline
@@ -57,7 +57,7 @@ _METHODS = {
     "get_max_seq_length": "max_length",
     "get_sentence_embedding_dimension": "dim",
     "max_seq_length": "max_length, which the checkpoint says",
-    "predict": "score(pairs)",
+    "predict": "score(pairs), of cross-encoders",
     "save_pretrained": "save(directory)",
     "similarity_fn_name": "measure",
     "start_multi_process_pool": "encode(texts), which computes on all cores",
@@ -101,10 +101,11 @@ class OpenedModel:
     _arguments: dict[str, Any]
     _pipeline: Pipeline
 
-    def __init__(self, model: str | os.PathLike[str], engine: str) -> None:
+    def __init__(self, model: str | os.PathLike[str], engine: str, trust: bool = False) -> None:
+        flag("trust_remote_code", trust)  # "no" is a text, and so it is true
         load_ahead(engine)
-        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
         self._checkpoint = read(model)
+        self.model = str(Path(model).resolve()) if Path(model).is_dir() else os.fspath(model)
 
     @property
     def engine(self) -> str:
@@ -115,6 +116,9 @@ class OpenedModel:
     def precision(self) -> str:
         """What it computes in: f32, bf16, f16 or int8."""
         return self._pipeline.engine.precision
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.model} in {self.precision}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The precision that was taken, not "auto": vectors are the same in every process.

@@ -68,7 +68,7 @@ class BiEncoder(OpenedModel):
         pooling: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        super().__init__(model, engine)
+        super().__init__(model, engine, trust_remote_code)
         self.pooling = pooling
         """The `pooling=` it was opened with; None for the checkpoint's own."""
         if self._checkpoint.scoring is not None and pooling is None:
@@ -357,6 +357,7 @@ class BiEncoder(OpenedModel):
         """Compare every vector of `a` (n, dim) with every one of `b` (m, dim): float32 (n, m).
 
         By the checkpoint's own measure; distances are negative, so that more is more similar.
+        InputError for texts, packed bits, or vectors of two sizes.
         """
         return similarity(a, b, self._checkpoint.similarity)
 

@@ -93,7 +93,7 @@ class CrossEncoder(OpenedModel):
         device: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        super().__init__(model, engine)
+        super().__init__(model, engine, trust_remote_code)
         if self._checkpoint.scoring is None:
             kind = self._checkpoint.kind
             why = "it has no classification head, so it cannot score pairs before it is trained to"

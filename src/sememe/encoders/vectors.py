@@ -172,11 +172,12 @@ def unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def similarity(a: npt.ArrayLike, b: npt.ArrayLike, measure: str) -> npt.NDArray[np.float32]:
     """Compare every row of `a` with every row of `b`, by one of checkpoint.read.SIMILARITIES."""
-    first, second = (np.atleast_2d(np.asarray(x, np.float32)) for x in (a, b))
+    from sememe.neighbors import as_vectors  # which imports scipy; an encoder needs none
+
+    first, second = (as_vectors(each, may_be_one=True) for each in (a, b))
     if first.shape[1] != second.shape[1]:
         raise InputError(
-            f"a has vectors of {first.shape[1]} and b of {second.shape[1]}; they must be of one "
-            "model."
+            f"a has vectors of {first.shape[1]} and b of {second.shape[1]}: take one model's."
         )
     if measure == "cosine":
         return np.asarray(unit(first) @ unit(second).T)

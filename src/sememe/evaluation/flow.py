@@ -71,7 +71,10 @@ def evaluate(
     answers: dict[str, Measurements] = {}
     seconds: dict[str, float] = {}
     failures: dict[str, str] = {}
-    for given_name, model in _named(models):
+    models = named_models(models)
+    if not models:
+        raise InputError("There is no model to measure: give a name, or a list of them.")
+    for given_name, model in models:
         name = given_name or str(model)
         try:
             system = as_system(model, given_name)
@@ -132,14 +135,11 @@ def _corrected(p: list[float]) -> list[float]:
     return [float(each) for each in corrected]
 
 
-def _named(models: Any) -> Iterable[tuple[str | None, Any]]:
+def named_models(models: Any) -> list[tuple[str | None, Any]]:
     """Models with the names that the user gave them, if any."""
     if isinstance(models, Mapping):
         return list(models.items())
     is_model = isinstance(models, str) or hasattr(models, "encode") or hasattr(models, "score")
     if is_model or not isinstance(models, Iterable):  # a module of torch is both
         models = [models]
-    models = list(models)
-    if not models:
-        raise InputError("There is no model to measure: give a name, or a list of them.")
     return [(None, model) for model in models]

@@ -64,7 +64,7 @@ class History:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run.
+    """The result of a run; `print` says the verdict, and where the result is.
 
     Attributes:
         directory: the checkpoint.
@@ -91,6 +91,9 @@ class Outcome:
     words: tuple[str, str, str] = ("after", "before", "the model that you had")
     sample: str = "held out"
     further_first: tuple[Measurement, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Outcome: {self.title}, in {self.directory}. {self.verdict}>"
 
     @cached_property
     def before(self) -> Interval | None:

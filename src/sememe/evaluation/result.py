@@ -143,7 +143,7 @@ class Evaluation:
             columns[f"{metric} high"] = [figure.high for figure in each]
         return to_frame({**columns, "seconds": [row.seconds for row in self.rows]})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """The data, a table of the figures times 100, and the verdict."""
         main, *others = self.rows[0].figures
         table = [["model", f"{main} (95 %)", *others, "seconds"]]

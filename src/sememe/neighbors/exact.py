@@ -38,12 +38,22 @@ class Neighbors:
     recall: float = 1.0
 
 
-def as_vectors(vectors: ArrayLike, *, name: str = "vectors") -> Floats:
-    """A contiguous float32 (n, dim) array of finite numbers, or InputError."""
+def as_vectors(vectors: ArrayLike, *, name: str = "vectors", may_be_one: bool = False) -> Floats:
+    """A contiguous float32 (n, dim) array of finite numbers, or InputError.
+
+    `may_be_one` takes a single vector (dim,) as a row. Packed bits, uint8, have no cosine.
+    """
     try:
-        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+        values = np.asarray(vectors)
+        rows = np.ascontiguousarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} are not an array of numbers with rows of one length.") from error
+    if values.dtype == np.uint8:
+        raise InputError(
+            f'{name} are uint8, as the packed bits of dtype="binary" are, which have no cosine: '
+            "compare those by Hamming distance (docs/small-vectors.md), and numbers as float32."
+        )
+    rows = rows[None] if may_be_one and rows.ndim == 1 else rows
     if rows.ndim != 2:
         raise InputError(f"{name} have shape {rows.shape}: give one row a vector, (n, dim).")
     # One pass over sums first: a NaN or an infinity in a row survives into its sum.

@@ -64,7 +64,7 @@ def write_map(
         tree: the hierarchy of the clusters, by which the list of them is folded: of a leaf the
             label, of a branch the name and the children.
 
-    InputError for a column that has not n values, or a `color` that is no column to colour by;
+    InputError for a `color` that is no column to colour by;
     TableError where the file cannot be written.
     """
     points, labels = np.asarray(points, dtype=np.float64), np.asarray(labels)
@@ -74,7 +74,7 @@ def write_map(
     members = np.array([position.get(label, -1) for label in labels[rows].tolist()], np.int64)
     columns = {} if columns is None else columns
     check_color(color, columns)
-    page_columns = _columns(columns, color, len(texts), rows)
+    page_columns = _columns(columns, color, rows)
     colors = neighbor_colors(points, members, len(ranked))
     excerpts = [shortened(texts[row], _LONGEST_TEXT) for row in rows.tolist()]
     if sum(map(len, excerpts)) > _CHARACTERS:
@@ -128,7 +128,7 @@ def _neighbors(points: NDArray[Any], members: NDArray[Any], k: int) -> NDArray[A
 
 
 def _columns(
-    columns: Mapping[str, Sequence[object]], color: str | None, count: int, rows: NDArray[Any]
+    columns: Mapping[str, Sequence[object]], color: str | None, rows: NDArray[Any]
 ) -> list[dict[str, Any]]:
     """The columns as the page reads them; a warning names those that it does not get."""
     page_columns: list[dict[str, Any]] = []
@@ -136,11 +136,6 @@ def _columns(
     missing: list[str] = []
     for name in sorted(columns, key=lambda name: name != color):  # which must not be left out
         values = list(columns[name])
-        if len(values) != count:
-            raise InputError(
-                f'the column "{name}" has {counted(len(values), "value")} for '
-                f"{counted(count, 'text')}: give one value for each text."
-            )
         column = None if len(page_columns) == _MOST_COLUMNS else _column(str(name), values, rows)
         size = 0 if column is None else sum(map(len, column["values"]))
         if column is None or characters + size > _CHARACTERS:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sememe.arguments import one_of, shown
 from sememe.encoders import BiEncoder
-from sememe.errors import InputError, StoreError
+from sememe.errors import InputError, StoreError, reason
 from sememe.neighbors import as_vectors, normalized
 from sememe.search.rows import Row, Vectors, passages_of, same
 from sememe.search.store import PART, IndexInfo, Opened, Store
@@ -53,9 +53,13 @@ def encoder_info(encoder: BiEncoder) -> dict[str, Any]:
 def open_encoder(place: str, info: IndexInfo, encoder: BiEncoder | Model) -> BiEncoder:
     """The encoder itself, or a model opened as the index's own was; StoreError for another one."""
     if isinstance(encoder, str | os.PathLike):
-        encoder = BiEncoder(
-            encoder, engine=info.engine, precision=info.precision, pooling=info.pooling
-        )
+        try:
+            encoder = BiEncoder(
+                encoder, engine=info.engine, precision=info.precision, pooling=info.pooling
+            )
+        except InputError as error:
+            made = f"{place} was made with {info.model} by {info.engine} in {info.precision}"
+            raise StoreError(f"{made}, and {encoder} cannot be: {reason(error)}.") from error
     _check_kind(encoder)
     if encoder.fingerprint != info.fingerprint:
         raise StoreError(

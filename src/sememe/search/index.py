@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import one_of, shown, whole_number
+from sememe.arguments import did_you_mean, one_of, shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL
 from sememe.costs import Budget
 from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.encoders.opening import as_encoder, as_scorer
-from sememe.errors import InputError, SememeError
+from sememe.errors import InputError, SememeError, SememeWarning, warn
 from sememe.processes import PerProcess
 from sememe.progress import counted
 from sememe.search import encoding, ranking
@@ -208,7 +208,9 @@ class Index:
             raise InputError("delete takes ids or where=, one of them.")
         which = parse(where) or check_ids(cast(Iterable[Id], ids))
         with self._store.writing():
-            return self._store.delete(which)
+            count = self._store.delete(which)
+        self._note_unknown(count, parse(where))
+        return count
 
     def get(self, ids: Iterable[Id]) -> list[Row]:
         """The rows (id, text, metadata) of the ids that are stored, in the order of the ids."""
@@ -307,6 +309,7 @@ class Index:
         if cross is not None:
             texts = cast(list[str], questions)
             rankings = ranking.reranked(cross, texts, rankings, allowed, top_k, progress)
+        self._note_unknown(sum(map(len, rankings)), condition)
         split = self._store.has_passages
         return [
             ranking.make_hits(matches[:top_k], query, lambda: self.encoder, are_passages=split)
@@ -343,11 +346,18 @@ class Index:
         """
         top_k = min(whole_number("top_k", top_k), _MOST)
         count = max(top_k, min(whole_number("candidates", candidates), _MOST))
-        texts, condition = encoding.check_queries(list(queries.values())), parse(where)
         grades = ranking.check_qrels(queries, qrels, self._store)
+        texts, condition = encoding.check_queries(list(queries.values())), parse(where)
         cross = self._reranker(rerank)
         rankings = self._rankings(texts, count, one_of("mode", mode, MODES), condition, 1, progress)
         return ranking.tuned(cross, cast(list[str], texts), rankings, grades, top_k, progress)
+
+    def _note_unknown(self, count: int, where: Condition | None) -> None:
+        """Warn where nothing fits a filter with a key that no text has: it may be misspelt."""
+        fields = self.fields() if where and where.keys and not count else {}
+        if where and fields and (unknown := min(where.keys - fields.keys(), default="")):
+            names = f"{did_you_mean(unknown, fields)}; there are {', '.join(fields)}"
+            warn(f'where: no text has a "{unknown}"{names}.', SememeWarning)
 
     def _rankings(
         self,

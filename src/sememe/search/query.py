@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import cast
 
@@ -69,10 +69,11 @@ POSTGRES["id_number"] = _WHOLE.format("id ~ '^(0|-{0,1}[1-9][0-9]{0,18})$'", "id
 
 @dataclass(frozen=True)
 class Condition:
-    """True, false or unknown of a row; a row is found if it is true."""
+    """True, false or unknown of a row; a row is found if it is true. `keys` are its metadata's."""
 
     template: str
     parameters: tuple[str, ...]
+    keys: frozenset[str] = frozenset()
 
     def sql(self, dialect: Dialect) -> tuple[str, list[object]]:
         """A boolean expression over the columns id, text and metadata, and its parameters."""
@@ -89,7 +90,7 @@ def compared(field: str, operator: str, *literals: Scalar) -> Condition:
     if operator == "LIKE":
         template = rf"(lower({left}) LIKE lower({right}) ESCAPE '\')"
         literals = tuple(str(pattern).replace("\\", r"\\") for pattern in literals)
-    return Condition(template, (*key, json.dumps(literals, ensure_ascii=False)))
+    return Condition(template, (*key, json.dumps(literals, ensure_ascii=False)), frozenset(key))
 
 
 def among(field: str, literals: Iterable[Scalar | None]) -> Condition:
@@ -102,12 +103,12 @@ def among(field: str, literals: Iterable[Scalar | None]) -> Condition:
 def null(field: str) -> Condition:
     """There is no such key, or it is null."""
     source, key = _source(field)
-    return Condition(f"{{{source}_null}}", key)
+    return Condition(f"{{{source}_null}}", key, frozenset(key))
 
 
 def negated(condition: Condition) -> Condition:
     """True of what the condition is false of."""
-    return Condition(f"(NOT {condition.template})", condition.parameters)
+    return replace(condition, template=f"(NOT {condition.template})")
 
 
 def joined(word: str, conditions: Sequence[Condition]) -> Condition:
@@ -115,7 +116,8 @@ def joined(word: str, conditions: Sequence[Condition]) -> Condition:
     if len(conditions) == 1:
         return conditions[0]
     template = f" {word} ".join(condition.template for condition in conditions) or "FALSE"
-    return Condition(f"({template})", tuple(p for each in conditions for p in each.parameters))
+    keys = frozenset[str]().union(*(each.keys for each in conditions))
+    return Condition(f"({template})", tuple(p for c in conditions for p in c.parameters), keys)
 
 
 def _source(field: str) -> tuple[str, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from sememe.evaluation.intervals import Comparison, interval
 from sememe.evaluation.measures import Measurement
 from sememe.evaluation.metrics import ranking
 from sememe.progress import counted
+from sememe.reports import html_table
 from sememe.search.rows import Match, Row, check_ids, trimmed
 from sememe.search.store import Store
 from sememe.tables import to_frame
@@ -75,6 +76,10 @@ class Hit:
 
 class Hits(list[Hit]):
     """What a search found, best first."""
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{hit.score:.3f}", hit.id, hit.text) for hit in self]
+        return html_table(("score", "id", "text"), rows, counted(len(self), "hit"))
 
     def to_frame(self) -> "pandas.DataFrame":
         """A row a hit: id, text, score, passage, and a column for each key of the metadata.
@@ -283,7 +288,7 @@ class RerankDepth:
     figures: dict[int, float]
     changes: dict[int, Comparison]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [
             f"{depth:>5} pairs a query: {100 * self.figures[depth]:.2f} "
             f"({100 * change.difference:+.2f}; {100 * change.low:+.2f} to {100 * change.high:+.2f})"
@@ -361,6 +366,8 @@ def check_qrels(
     store: Store,
 ) -> list[dict[str, float]]:
     """For each query the grades of documents by their ids; InputError names what is wrong."""
+    if not (isinstance(queries, Mapping) and isinstance(qrels, Mapping)):
+        raise InputError("queries and qrels are dicts, by the queries' names.")
     if len(queries) < _FEWEST:
         raise InputError(f"{len(queries)} labelled queries are too few: label at least {_FEWEST}.")
     grades = []

@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
+from sememe.arguments import as_path
 from sememe.errors import StoreError
 from sememe.search.query import Condition, Dialect
 from sememe.search.rows import Match, Row, Vectors, documents
@@ -353,5 +354,6 @@ def open_store(place: Place, info: IndexInfo | None = None) -> Store:
     is_shared = isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
     name, folder = ("PostgresStore", "postgres") if is_shared else ("SQLiteStore", "sqlite")
     kind: Any = getattr(import_module(f"sememe.search.{folder}.store"), name)
+    place = place if is_shared else as_path("place", place)
     store: Store = kind(place) if info is None else kind.create(place, info)
     return store

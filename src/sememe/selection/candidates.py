@@ -24,6 +24,7 @@ from sememe.encoders import BiEncoder, CrossEncoder
 from sememe.engines import find_ranges
 from sememe.engines.processor import multiplies_bf16, multiplies_int8
 from sememe.errors import InputError, reason
+from sememe.evaluation.flow import named_models
 from sememe.evaluation.kinds import Measurements, Task
 from sememe.evaluation.systems import EncoderSystem, ScorerSystem, name_of
 from sememe.neighbors.exact import comparison_seconds
@@ -176,7 +177,7 @@ def _weight_bytes(model: Any) -> int:
 
 def candidates_for(
     work: Work,
-    models: Iterable[Model],
+    models: Model | Iterable[Model],
     pool: Models,
     *,
     installed: bool = True,
@@ -186,33 +187,37 @@ def candidates_for(
 
     Args:
         work: search, cluster, pairs or classify.
-        models: names, folders, encoders (`.encode`), cross-encoders (`.score`).
+        models: one, several, or a dict that names them: names, folders, `.encode`, `.score`.
         pool: where they are opened.
         installed: also all models that are installed and cached.
         train: for pairs and classes, also encoders that are tuned, which takes minutes each.
     """
     failures: dict[str, str] = {}
-    names = list(models)
+    named = named_models(models)
     if installed:
         for model in installed_models():
             if model.checkpoint is None:
                 failures[model.name] = model.problem
-            elif model.name not in names:
-                names.append(model.name)
+            elif model.name not in [each for _, each in named]:
+                named.append((None, model.name))
     candidates: list[Candidate] = []
-    crosses: list[Model] = []
-    for model in names:
+    crosses: list[tuple[str, Model]] = []
+    names: list[str] = []
+    for given_name, model in named:
+        names.append(given_name or name_of(model))
+        copies = names.count(names[-1])  # two objects may be of one type
+        name = names[-1] + f" ({copies})" * (copies > 1)
         try:
             if _is_cross(model):
-                crosses.append(model)
+                crosses.append((name, model))
             else:
-                candidates += _uses(work, model, pool, train)
+                candidates += _uses(work, name, model, pool, train)
         except Exception as error:  # reported; the others go on
-            failures[name_of(model)] = reason(error)
+            failures[name] = reason(error)
     base = _base(candidates)
     candidates += _with_words(work, base)
-    for cross in crosses:
-        candidates += _with_cross(work, base, cross, pool)
+    for name, cross in crosses:
+        candidates += _with_cross(work, base, name, cross, pool)
     return candidates, failures
 
 
@@ -225,11 +230,13 @@ def _is_cross(model: Model) -> bool:
     return not is_encoder
 
 
-def _uses(work: Work, model: Model, pool: Models, train: bool) -> Iterator[Candidate]:
+def _uses(work: Work, name: str, model: Model, pool: Models, train: bool) -> Iterator[Candidate]:
     """An encoder under each precision, size or pooling."""
-    name = name_of(model)
     if not isinstance(model, str | os.PathLike):
-        yield Candidate(name, "bi-encoder", name, partial(pool.encoder, model), model=model)
+        options = {"precision": model.precision} if isinstance(model, BiEncoder) else {}
+        yield Candidate(
+            name, "bi-encoder", name, partial(pool.encoder, model), model=model, options=options
+        )
         return
     checkpoint = read(model)
 
@@ -297,10 +304,10 @@ def _with_words(work: Work, base: Candidate | None) -> Iterator[Candidate]:
 
 
 def _with_cross(
-    work: Work, base: Candidate | None, cross: Model, pool: Models
+    work: Work, base: Candidate | None, name: str, cross: Model, pool: Models
 ) -> Iterator[Candidate]:
     """A cross-encoder alone where pairs are few, and behind or above a bi-encoder."""
-    name, scorer = name_of(cross), partial(pool.scorer, cross)
+    scorer = partial(pool.scorer, cross)
     if work == "pairs":
         yield Candidate(name, "cross-encoder", name, None, scorer, cross=cross)
     if base is None:

@@ -41,7 +41,7 @@ def select(
     data: Data | Mapping[str, Data],
     *,
     task: Work | None = None,
-    models: Iterable[Model] = (),
+    models: Model | Iterable[Model] = (),
     installed: bool = True,
     columns: Roles = None,
     labels: Data | None = None,
@@ -61,7 +61,7 @@ def select(
             tables corpus, queries, qrels. Rows whose label is empty are texts without one. Or texts
             without any label, with `task`.
         task: what it is for: "search", "cluster", "pairs" (duplicates, similarity) or "classify".
-        models: further candidates: names, folders, what has `encode(texts)` or `score(pairs)`.
+        models: further candidates, as `evaluate` takes models.
         installed: whether everything that is installed and cached is a candidate too.
         columns: which column is what, such as {"text": "question", "label": "intent"}.
         labels: the answers to the questions that `Selection.ask` wrote.

@@ -385,5 +385,5 @@ class Selection:
         names = dict.fromkeys(name for row in rows for name in row)
         return to_frame({name: [row.get(name) for row in rows] for name in names})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.verdict

@@ -183,9 +183,10 @@ def _every_pair(selection: Selection) -> Iterator[str]:
 
 def code(candidate: Candidate, work: Work) -> str:
     """The choice in a few lines of Python."""
-    cross, model = (json.dumps(label_or_path(each)) for each in (candidate.cross, candidate.model))
+    cross, model = map(_expression, (candidate.cross, candidate.model))
     if candidate.kind == "cross-encoder":
-        return f"cross = sememe.CrossEncoder({cross})\nscores = cross.score(pairs)"
+        opened = cross if cross.isidentifier() else f"sememe.CrossEncoder({cross})"
+        return f"cross = {opened}\nscores = cross.score(pairs)"
     if candidate.how and work == "pairs":
         return (
             f'sememe.train_bi("labelled.csv", "my-encoder", model={model})\n'
@@ -199,7 +200,8 @@ def code(candidate: Candidate, work: Work) -> str:
         )
     arguments = [model] * bool(candidate.model)
     arguments += [f'{name}="{value}"' for name, value in candidate.options.items()]
-    encoder = f"encoder = sememe.BiEncoder({', '.join(arguments)})"
+    opened = model if model.isidentifier() else f"sememe.BiEncoder({', '.join(arguments)})"
+    encoder = f"encoder = {opened}"
     vectors = f", vectors=encoder.encode(texts, truncate_dim={candidate.size})"
     vectors = vectors if candidate.size else ""
     if work == "cluster":
@@ -224,10 +226,10 @@ def command(candidate: Candidate, work: Work) -> str:
     )
     if not is_named or candidate.size or "pooling" in candidate.options:
         return ""
-    model = f" --model {shlex.quote(label_or_path(candidate.model))}" if candidate.model else ""
+    model = f" --model {shlex.quote(os.fspath(candidate.model))}" if candidate.model else ""
     precision = candidate.options.get("precision")
     model += f" --precision {precision}" if precision and work != "classify" else ""
-    cross = shlex.quote(label_or_path(candidate.cross))
+    cross = shlex.quote(os.fspath(candidate.cross))
     if candidate.kind == "cross-encoder":
         return f"sememe score pairs.csv --model {cross} -o scores.csv"
     if work == "cluster":
@@ -245,9 +247,11 @@ def command(candidate: Candidate, work: Work) -> str:
     return f"sememe index texts.csv{model} -o my-index && sememe search my-index{mode}{rerank}"
 
 
-def label_or_path(model: Any) -> str:
-    """A name or folder as it was given; of another object, its type."""
-    return os.fspath(model) if isinstance(model, str | os.PathLike) else type(model).__name__
+def _expression(model: Any) -> str:
+    """A model in Python: what opens it, in quotes, or a name for an object of the user's."""
+    name = getattr(model, "model", model)
+    is_name = isinstance(name, str | os.PathLike)
+    return json.dumps(os.fspath(name)) if is_name else f"my_{type(model).__name__.lower()}"
 
 
 def table(selection: Selection) -> list[list[str]]:
