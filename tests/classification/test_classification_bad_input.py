@@ -100,6 +100,12 @@ def saved(tiny: Tiny, tmp_path: Path) -> Path:
     return output
 
 
+def test_labels_are_no_folder() -> None:
+    texts, labels = labelled_texts(6).values()
+    with pytest.raises(InputError, match=r"output=\[.*: give a folder for the classifier"):
+        sememe.train_classifier(texts, labels)
+
+
 def test_an_encoder_is_no_classifier(tiny: Tiny) -> None:
     with pytest.raises(CheckpointError, match=r"has no classifier\.json.*sememe train classifier"):
         sememe.Classifier(tiny.directory)

@@ -1,5 +1,7 @@
 """Bad training data: one line that says what is wrong, where, and what to do."""
 
+import gc
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,14 @@ def test_the_line_is_named_in_every_format(tmp_path: Path, suffix: str) -> None:
     assert refusal(path, TableError) == (
         f'{path}, {place}: "score" is missing; give it a number, or remove the row'
     )
+
+
+def test_data_that_are_refused_leave_no_file_open() -> None:
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        refusal(changed(SCORED, "score", 2, None), TableError)
+        gc.collect()
+    assert notes == []
 
 
 @pytest.mark.parametrize("blank", ["  ", None, NAN, pd.NA])
@@ -190,7 +200,10 @@ def test_a_range_that_is_given() -> None:
     assert load(SCORED, score_range=(-1, 1))[0].target == 0.5
     said = refusal(data, InputError, score_range=(1, 4))
     assert said.startswith("the data, index 1: the score 5 is not from 1 to 4; mend it, or say")
-    assert "goes from low to high, not (5, 1)" in refusal(data, InputError, score_range=(5, 1))
+    for score_range in ((5, 1), 5, "05", (1, 2, 3)):
+        assert "the lowest and the highest score" in refusal(
+            data, InputError, score_range=score_range
+        )
 
 
 def test_a_teachers_scores_are_logits_and_stay_as_they_are() -> None:

@@ -278,6 +278,12 @@ def test_a_data_set_with_classes_gives_their_names(folder: Path) -> None:
         load("org/holes")
 
 
+def test_splits_are_not_taken_for_columns() -> None:
+    data = datasets.DatasetDict(dev=datasets.Dataset.from_dict({"text": ["a"], "label": ["b"]}))
+    with pytest.raises(InputError, match=r'the splits dev: give one, as in data\["dev"\]'):
+        load(data)
+
+
 def test_a_file_goes_before_a_data_set_of_its_name(folder: Path) -> None:
     path = folder.parent / "pairs:one@two.csv"
     write_table(path, PAIRS)

@@ -64,6 +64,12 @@ def test_no_texts(encoder: BiEncoder, tmp_path: Path, name: str) -> None:
         assert len(vectors_in(tmp_path / name)) == 0
 
 
+def test_a_number_is_no_path(encoder: BiEncoder) -> None:
+    number: Any = 5
+    with pytest.raises(InputError, match="path=5: give a path"):
+        encoder.encode_to(["a"], number)
+
+
 def test_a_folder_is_one_dataset(encoder: BiEncoder, tmp_path: Path) -> None:
     encoder.encode_to(texts(130), tmp_path / "folder")
     assert parquet.read_table(tmp_path / "folder").column("text").to_pylist() == texts(130)

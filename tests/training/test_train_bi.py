@@ -227,6 +227,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path: Path) -> N
         ({"learning_rate": 1e37}, r"not a number at step \d+ .*Take a lower learning_rate"),
         ({"weights": [1.0, 2.0]}, "2 weights for 1 data sets"),
         ({"weights": [-1.0]}, "weights=-1.0: give a number above 0"),
+        ({"matryoshka": 5}, "matryoshka=5: give sizes, as in"),
         ({"matryoshka": [True]}, "matryoshka=True: give a whole number"),
     ],
 )

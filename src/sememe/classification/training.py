@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sememe.arguments import one_of
+from sememe.arguments import as_path, one_of
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, read
 from sememe.checkpoint.write import check_target
 from sememe.classification.classifier import Floats, Head, save
@@ -114,7 +114,7 @@ def train_classifier(
         **{name: value for name, value in options.items() if value is not None}
     )
     options = {name: value and getattr(settings, name) for name, value in options.items()}
-    target = Path(output).resolve()
+    target = as_path("output", output, "a folder for the classifier").resolve()
     if not (target / _UNFINISHED).is_file():
         check_target(target)
     checkpoint, loaded = read(model), load(data, columns=columns)

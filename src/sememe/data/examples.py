@@ -11,10 +11,12 @@ from hashlib import blake2b
 from itertools import chain
 from tempfile import TemporaryFile, gettempdir
 from typing import Any, NamedTuple
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
 
+from sememe.arguments import shown
 from sememe.data import checks
 from sememe.data.reading import Data, Kind, Roles, layout_of, read_blocks
 from sememe.errors import InputError, JobError, SememeWarning, is_unavailable, warn
@@ -67,8 +69,9 @@ def load(
     >>> pairs.kind, pairs[2]
     ('scored pairs', Example(texts=('c', 'C'), target=1.0))
     """
-    if score_range and not score_range[0] < score_range[1]:
-        raise InputError(f"a score range goes from low to high, not {score_range}")
+    if score_range is not None and not _is_range(score_range):
+        problem = f"score_range={shown(score_range)}"
+        raise InputError(f"{problem}: give the lowest and the highest score, as in (0, 5).")
     allowed = () if like is None else like.labels
     codes = {label: code for code, label in enumerate(allowed)}
     layout, n, values, name = None, 0, array("d"), ""
@@ -155,6 +158,14 @@ def _warn_of_contradictions(examples: "Examples") -> None:
             )
 
 
+def _is_range(values: Any) -> bool:
+    try:
+        low, high = values
+        return not isinstance(values, str) and bool(low < high)
+    except (TypeError, ValueError):
+        return False
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Rows of labelled data, by number; the texts are on disk.
@@ -230,6 +241,8 @@ class Spool:
         with self._full_disk_explained():
             self._records = TemporaryFile(dir=folder)  # noqa: SIM115
             self._index = TemporaryFile(dir=folder)  # noqa: SIM115
+        for file in (self._records, self._index):  # of data that are refused, never sealed
+            finalize(self, file.close)
 
     def write(self, rows: Iterable[tuple[str, ...]], lines: Iterable[int]) -> None:
         """Add rows of texts, and the number of each in its source."""

@@ -18,6 +18,7 @@ from typing import Any, Generic
 import numpy as np
 
 from sememe import tables
+from sememe.arguments import as_path
 from sememe.encoders.pipeline import Item
 from sememe.encoders.vectors import Vectors
 from sememe.errors import CostWarning, InputError, JobError, TableError, warn
@@ -92,7 +93,7 @@ def check_output(
     InputError for another suffix, or where the source would be overwritten; TableError where
     nothing can be written; MissingExtra for parquet without pyarrow.
     """
-    target = Path(path)
+    target = as_path("path", path)
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix not in forms:
         suffixes = ", ".join(form for form in forms if form)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from sememe.arguments import whole_number
+from sememe.arguments import shown, whole_number
 from sememe.checkpoint import DEFAULT_MODEL, Checkpoint, Scoring, read
 from sememe.checkpoint.write import check_target, take_name
 from sememe.data import Data, Examples
@@ -118,6 +118,8 @@ def train_bi(
     """
     options = locals()  # all of the above, by name
     target, checkpoint = _open(output, model)
+    if not isinstance(matryoshka, Iterable | None):
+        raise InputError(f"matryoshka={shown(matryoshka)}: give sizes, as in (384, 128, 64).")
     dims = [whole_number("matryoshka", dim) for dim in (() if matryoshka is None else matryoshka)]
     plan = make_plan(data, dev, options, cross=False)
     if checkpoint.scoring is not None:
