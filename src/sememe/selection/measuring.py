@@ -175,14 +175,16 @@ def _drop(
             return gain.high < worth(costs[name], costs[other])
 
         if compared(this, state.measured[best], confidence).high < -HOPELESS:
-            why = f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
+            rival, why = best, f"surely more than {HOPELESS / POINT:.0f} points behind {best}"
         elif (other := next(filter(is_beaten_by, rivals), None)) is not None:
             much = "no" if is_dearer_precision(name, other) else "surely not enough"
             price = "less" if costs[other] < costs[name] else "no more"
-            why = f"{much} better than {other}, which costs {price}"
+            rival, why = other, f"{much} better than {other}, which costs {price}"
         else:
             continue
-        state.dropped[name] = why
+        # Figures of other items are no comparison, and the table shows both.
+        gain = (this.value - state.measured[rival].value) / POINT
+        state.dropped[name] = f"{why} ({gain:+.1f} points on the same {this.items:,} items)"
         state.losses[name] = compared(this, state.measured[best], 0.95)
 
 
