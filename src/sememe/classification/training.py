@@ -291,7 +291,7 @@ def fit_probe(
 
 def _best_c(vectors: Floats, targets: npt.NDArray[np.int32], seed: int) -> float:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
 
     rows = np.random.default_rng(seed).permutation(len(targets))[:_MOST_IN_FOLDS]
     # A label with one example is either not learned or not tested.
@@ -300,11 +300,14 @@ def _best_c(vectors: Floats, targets: npt.NDArray[np.int32], seed: int) -> float
     if len(counts) < 2:
         return _DEFAULT_C
     folds = StratifiedKFold(min(_FOLDS, counts.min()), shuffle=True, random_state=seed)
-    search = GridSearchCV(
-        LogisticRegression(max_iter=_ITERATIONS),
-        {"C": _CS},
-        scoring="neg_log_loss",
-        cv=folds,
-        refit=False,
-    )
-    return float(search.fit(vectors[rows], targets[rows]).best_params_["C"])
+    vectors, targets, losses = vectors[rows], targets[rows], np.zeros(len(_CS))
+    for learned, judged in folds.split(vectors, targets):
+        # Each C begins where the one before ended: half the time of four from scratch.
+        model = LogisticRegression(max_iter=_ITERATIONS, warm_start=True)
+        for i, c in enumerate(_CS):
+            model.set_params(C=c).fit(vectors[learned], targets[learned])
+            found = model.predict_proba(vectors[judged])
+            places = np.searchsorted(model.classes_, targets[judged])[:, None]
+            true = np.take_along_axis(found, places, axis=1)
+            losses[i] -= np.log(np.maximum(true, np.finfo(true.dtype).eps)).mean()
+    return _CS[losses.argmin()]
