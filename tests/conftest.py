@@ -116,12 +116,14 @@ def default_encoder(default_model: str) -> BiEncoder:
 def graphs_stay_compiled() -> Iterator[None]:
     """Keep the last graphs open, for the next encoder of the same model or of a copy of it."""
     from sememe.engines.openvino import runtime
+    from sememe.processes import PerProcess
 
-    compiled_graph, kept = runtime.CompiledGraph, deque[object](maxlen=64)
+    compiled_graph = runtime.CompiledGraph
+    kept = PerProcess[deque[object]](lambda: deque(maxlen=64))  # a child frees none of its parent's
 
     def kept_graph(*fields: Any) -> runtime.CompiledGraph:
         graph = compiled_graph(*fields)
-        kept.append(graph)
+        kept().append(graph)
         return graph
 
     @functools.wraps(runtime.graph_key)
