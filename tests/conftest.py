@@ -10,6 +10,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,10 @@ def graphs_stay_compiled() -> Iterator[None]:
     from sememe.engines.openvino import runtime
     from sememe.processes import PerProcess
 
+    unread: dict[str, Any] = {
+        "prompts": {}, "default_prompt_name": None, "similarity": "", "truncate_dim": None,
+        "lowercase": False,
+    }  # fmt: skip
     compiled_graph = runtime.CompiledGraph
     kept = PerProcess[deque[object]](lambda: deque(maxlen=64))  # a child frees none of its parent's
 
@@ -129,7 +134,8 @@ def graphs_stay_compiled() -> Iterator[None]:
     @functools.wraps(runtime.graph_key)
     def by_content(checkpoint: "Checkpoint", *choices: object) -> str:
         digests = [content_digest(*state) for state in runtime.file_states(checkpoint)]
-        return repr((checkpoint, digests, *choices)).replace(str(checkpoint.directory), "")
+        anywhere = replace(checkpoint, name="", transformer=checkpoint.directory, **unread)
+        return repr((anywhere, digests, *choices)).replace(str(checkpoint.directory), "")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime, "CompiledGraph", kept_graph)
