@@ -4,13 +4,16 @@ Nothing here imports torch or a database: with the extra `test` alone, the tests
 need neither run.
 """
 
+import functools
 import importlib.util
 import os
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Several threads wait for each other longer than they work on tables as small as these.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -22,6 +25,7 @@ from sememe import BiEncoder
 from sememe.cache import first_time
 
 if TYPE_CHECKING:
+    from sememe.checkpoint import Checkpoint
     from tiny_models import Tiny
 
 # Read when huggingface_hub is imported. Tests of the network start processes of their own.
@@ -80,6 +84,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
 
 
 @pytest.fixture(scope="session")
+def shallow(tmp_path_factory: pytest.TempPathFactory) -> "Tiny":
+    """As `tiny`, of one layer and without prompts: for what learns, which costs by the layer."""
+    from tiny_models import make_checkpoint, random_bert
+
+    bert = random_bert(num_hidden_layers=1)
+    folder = tmp_path_factory.mktemp("models") / "shallow"
+    return make_checkpoint(folder, bert=bert, head=["normalize"])
+
+
+@pytest.fixture(scope="session")
 def encoder(tiny: "Tiny") -> BiEncoder:
     """An encoder on `tiny`, in float32."""
     return BiEncoder(tiny.directory, precision="f32")
@@ -99,16 +113,38 @@ def default_encoder(default_model: str) -> BiEncoder:
     return BiEncoder(default_model, precision="f32")
 
 
-@pytest.fixture(autouse=True)
-def graphs_stay_compiled(kept_graphs: deque[object]) -> Iterator[None]:
-    """Keep the graphs of the last models open, for the next test with one of them."""
-    yield
-    if runtime := sys.modules.get("sememe.engines.openvino.runtime"):
-        for graph in runtime.compiled_graphs().values():
-            if graph not in kept_graphs:
-                kept_graphs.append(graph)
+@pytest.fixture(scope="session", autouse=True)
+def graphs_stay_compiled() -> Iterator[None]:
+    """Keep the last graphs open, for the next encoder of the same model or of a copy of it."""
+    from sememe.engines.openvino import runtime
+    from sememe.processes import PerProcess
+
+    unread: dict[str, Any] = {
+        "prompts": {}, "default_prompt_name": None, "similarity": "", "truncate_dim": None,
+        "lowercase": False,
+    }  # fmt: skip
+    compiled_graph = runtime.CompiledGraph
+    kept = PerProcess[deque[object]](lambda: deque(maxlen=64))  # a child frees none of its parent's
+
+    def kept_graph(*fields: Any) -> runtime.CompiledGraph:
+        graph = compiled_graph(*fields)
+        kept().append(graph)
+        return graph
+
+    @functools.wraps(runtime.graph_key)
+    def by_content(checkpoint: "Checkpoint", *choices: object) -> str:
+        digests = [content_digest(*state) for state in runtime.file_states(checkpoint)]
+        anywhere = replace(checkpoint, name="", transformer=checkpoint.directory, **unread)
+        return repr((anywhere, digests, *choices)).replace(str(checkpoint.directory), "")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime, "CompiledGraph", kept_graph)
+        patch.setattr(runtime, "graph_key", by_content)
+        yield
 
 
-@pytest.fixture(scope="session")
-def kept_graphs() -> deque[object]:
-    return deque(maxlen=32)
+@functools.cache
+def content_digest(file: str, size: int, changed: int) -> str:
+    """The hash of a file of so many bytes, changed at a time, which is read once."""
+    del size, changed
+    return sha256(Path(file).read_bytes()).hexdigest()

@@ -50,16 +50,16 @@ def importing(*modules: str, purpose: str) -> Iterator[None]:
         >>> with importing("pyarrow", purpose="parquet files"):
         ...     import pyarrow.parquet
     """
+    # First: what is there may take seconds to import.
+    if absent := [module for module in modules if not is_installed(module)]:
+        raise MissingExtra(
+            f"{_named(absent)} not installed; needed for {purpose}: {install_line(absent)}"
+        )
     try:
         yield
     except SememeError:
         raise
     except Exception as error:  # a broken native library raises anything: OSError, RuntimeError
-        absent = [module for module in modules if not is_installed(module)]
-        if absent:
-            raise MissingExtra(
-                f"{_named(absent)} not installed; needed for {purpose}: {install_line(absent)}"
-            ) from None
         lines = str(error).strip().splitlines() or ["no reason was given"]
         raise BrokenInstall(
             f"{_named(modules)} installed, but cannot be imported for {purpose} "

@@ -1,5 +1,6 @@
 """What cannot become a classifier, or is none: one clear line, and nothing left behind."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,11 @@ def test_data_that_cannot_be_used(
     ],
 )
 def test_options_that_cannot_be_used(
-    tiny: Tiny, tmp_path: Path, options: dict[str, Any], said: str
+    shallow: Tiny, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
     data = labelled_texts(12)
     with pytest.raises(SememeError, match=said):
-        sememe.train_classifier(data, tmp_path / "c", model=tiny.directory, **options)
+        sememe.train_classifier(data, tmp_path / "c", model=shallow.directory, **options)
     if said != "lower learning_rate":
         assert not any(tmp_path.iterdir())
         return
@@ -72,7 +73,7 @@ def test_options_that_cannot_be_used(
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
     assert sememe.Classifier(tmp_path / "c", precision="f32").predict(["nuclear power wind"])
     options = {**options, "learning_rate": 1e-4, "epochs": 1}
-    sememe.train_classifier(data, tmp_path / "c", model=tiny.directory, **options)
+    sememe.train_classifier(data, tmp_path / "c", model=shallow.directory, **options)
     assert not (tmp_path / "c" / "unfinished.txt").exists()
 
 
@@ -93,11 +94,19 @@ def test_a_static_encoder_can_be_probed_and_not_tuned(tmp_path: Path) -> None:
     assert sememe.Classifier(tmp_path / "c").predict(["nuclear power wind"]) == ["energy"]
 
 
-@pytest.fixture
-def saved(tiny: Tiny, tmp_path: Path) -> Path:
-    output = tmp_path / "classifier"
-    sememe.train_classifier(labelled_texts(6), output, how="probe", model=tiny.directory)
+@pytest.fixture(scope="module")
+def trained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("trained") / "classifier"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sememe.classification.training._FOLDS", 2)
+        sememe.train_classifier(labelled_texts(6), output, how="probe", model=tiny.directory)
     return output
+
+
+@pytest.fixture
+def saved(trained: Path, tmp_path: Path) -> Path:
+    """A classifier that a test may damage."""
+    return Path(shutil.copytree(trained, tmp_path / "classifier"))
 
 
 def test_labels_are_no_folder() -> None:
@@ -111,20 +120,20 @@ def test_an_encoder_is_no_classifier(tiny: Tiny) -> None:
         sememe.Classifier(tiny.directory)
 
 
-def test_evaluating_measures_a_classifiers_encoder_and_says_so(saved: Path) -> None:
+def test_evaluating_measures_a_classifiers_encoder_and_says_so(trained: Path) -> None:
     with pytest.warns(SememeWarning, match="is a classifier; here its encoder is measured"):
-        sememe.evaluate(saved, labelled_texts(20), task="classes")
+        sememe.evaluate(trained, labelled_texts(20), task="classes")
 
 
 @pytest.mark.filterwarnings("error::sememe.errors.SememeWarning")
 def test_an_encoder_without_a_name_is_not_the_classifier_of_the_working_folder(
-    saved: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Lengths:
         def encode(self, texts: list[str]) -> Any:
             return np.array([[len(text), text.count(" "), 1.0] for text in texts])
 
-    monkeypatch.chdir(saved)
+    monkeypatch.chdir(trained)
     sememe.evaluate(Lengths(), labelled_texts(20), task="classes")
 
 
@@ -153,8 +162,8 @@ def test_damaged_layers_are_refused(saved: Path, cut: str) -> None:
 
 
 @pytest.mark.slow
-def test_texts_that_cannot_be_labelled(saved: Path) -> None:
-    classifier = sememe.Classifier(saved, precision="f32")
+def test_texts_that_cannot_be_labelled(trained: Path) -> None:
+    classifier = sememe.Classifier(trained, precision="f32")
     with pytest.raises(InputError, match=r"texts\[1\]"):
         classifier.predict(["a", None])  # type: ignore[list-item]
     with pytest.raises(InputError, match="single str"):
@@ -165,8 +174,8 @@ def test_texts_that_cannot_be_labelled(saved: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_blank_text_has_no_label(saved: Path, tmp_path: Path) -> None:
-    classifier = sememe.Classifier(saved, precision="f32")
+def test_a_blank_text_has_no_label(trained: Path, tmp_path: Path) -> None:
+    classifier = sememe.Classifier(trained, precision="f32")
     texts = ["", "nuclear power wind", " \t"]
     with pytest.warns(BlankWarning, match=r"2 of 3 texts are blank \(texts\[0\], texts\[2\]\)"):
         assert classifier.predict(texts) == [None, "energy", None]
@@ -207,7 +216,7 @@ for number, (how, name, _) in enumerate({cases!r}):
 
 
 @pytest.mark.slow
-def test_a_probe_needs_no_torch_and_what_is_missing_is_named(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_probe_needs_no_torch_and_what_is_missing_is_named(shallow: Tiny, tmp_path: Path) -> None:
     trained = "['energy', 'school', 'travel'] []"
     cases = [
         ("probe", "sklearn", 'needed for training a classifier: pip install "scikit-learn>=1.5"'),
@@ -217,7 +226,10 @@ def test_a_probe_needs_no_torch_and_what_is_missing_is_named(tiny: Tiny, tmp_pat
         ("fine-tune", "accelerate", "accelerate is not installed; needed for training"),
     ]
     code = TRAIN.format(
-        cases=cases, data=labelled_texts(6), output=str(tmp_path / "c"), model=str(tiny.directory)
+        cases=cases,
+        data=labelled_texts(6),
+        output=str(tmp_path / "c"),
+        model=str(shallow.directory),
     )
     lines = run_python(code).stdout.splitlines()
     for (*_, message), line in zip(cases, lines, strict=True):
@@ -225,11 +237,11 @@ def test_a_probe_needs_no_torch_and_what_is_missing_is_named(tiny: Tiny, tmp_pat
 
 
 @pytest.mark.slow
-def test_labelling_imports_no_torch(saved: Path) -> None:
+def test_labelling_imports_no_torch(trained: Path) -> None:
     ran = run_python(
         f"""
         import sys, sememe
-        sememe.Classifier({str(saved)!r}, precision="f32").predict(["a"])
+        sememe.Classifier({str(trained)!r}, precision="f32").predict(["a"])
         absent = ("torch", "transformers", "sklearn", "scipy", "accelerate")
         print([name for name in absent if name in sys.modules])
         """

@@ -73,9 +73,9 @@ def how_of(output: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_the_probe_and_is_resumed(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_the_probe_and_is_resumed(shallow: Tiny, tmp_path: Path) -> None:
     output, work = tmp_path / "c", tmp_path / "c.training"
-    process = start(train_long, tiny.directory, output)
+    process = start(train_long, shallow.directory, output)
     while not (work / "_manifest.json").exists():
         assert process.is_alive()
         time.sleep(0.01)
@@ -84,8 +84,8 @@ def test_a_killed_run_leaves_the_probe_and_is_resumed(tiny: Tiny, tmp_path: Path
     assert how_of(output) == "probe"
     assert sememe.Classifier(output, precision="f32").predict(["nuclear power wind solar"])
     with pytest.raises(JobError, match=r"c\.training was begun with"):
-        train_long(tiny.directory, output, seed=1)
-    train_long(tiny.directory, output)
+        train_long(shallow.directory, output, seed=1)
+    train_long(shallow.directory, output)
     assert how_of(output) == "few-shot"
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
     assert not (output / "unfinished.txt").exists()
@@ -98,22 +98,22 @@ def train_long(model: Path, output: Path, seed: int = 0) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["fine-tune", "auto"])
 def test_what_was_learned_outlives_a_kill_and_a_full_disk(
-    tiny: Tiny, tmp_path: Path, how: str
+    shallow: Tiny, tmp_path: Path, how: str
 ) -> None:
     expected, output = tmp_path / "expected", tmp_path / "c"
     state, message = tmp_path / "c.training" / "state.pt", tmp_path / "message.txt"
-    train(tiny.directory, expected, how)
-    assert finish(start(killed_at, 2, tiny.directory, output, how)) == [-signal.SIGKILL]
+    train(shallow.directory, expected, how)
+    assert finish(start(killed_at, 2, shallow.directory, output, how)) == [-signal.SIGKILL]
     assert how_of(output) == "probe"
     learned = state.read_bytes()
-    assert finish(start(on_a_full_disk, message, 1, tiny.directory, output, how)) == [0]
+    assert finish(start(on_a_full_disk, message, 1, shallow.directory, output, how)) == [0]
     text = message.read_text()
     assert text.startswith(f"JobError, exit 1: {output} cannot be written: ")
     assert text.endswith(f"the same call resumes from the state in {tmp_path / 'c.training'}.")
     assert "\n" not in text
     assert how_of(output) == "probe"
     assert state.read_bytes() == learned
-    train(tiny.directory, output, how)
+    train(shallow.directory, output, how)
     for name in FILES:
         exists = (expected / name).exists()
         assert exists == (output / name).exists()
@@ -123,27 +123,27 @@ def test_what_was_learned_outlives_a_kill_and_a_full_disk(
     assert {path.name for path in tmp_path.iterdir()} == {"expected", "c", "message.txt"}
 
 
-def test_a_probe_appears_with_its_report_or_not_at_all(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_probe_appears_with_its_report_or_not_at_all(shallow: Tiny, tmp_path: Path) -> None:
     output, message = tmp_path / "c", tmp_path / "message.txt"
-    assert finish(start(killed_at, 1, tiny.directory, output, "probe")) == [-signal.SIGKILL]
+    assert finish(start(killed_at, 1, shallow.directory, output, "probe")) == [-signal.SIGKILL]
     assert not output.exists()
-    assert finish(start(on_a_full_disk, message, 1, tiny.directory, output, "probe")) == [0]
+    assert finish(start(on_a_full_disk, message, 1, shallow.directory, output, "probe")) == [0]
     assert message.read_text().startswith(f"JobError, exit 1: {output} cannot be written: ")
     assert message.read_text().endswith("the same call begins again.")
-    train(tiny.directory, output, "probe")
+    train(shallow.directory, output, "probe")
     assert (output / "training.json").exists()
 
 
 def test_ctrl_c_says_that_the_probe_can_be_used(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sememe.training.trainer.Trainer._train_step", interrupted)
     with pytest.raises(KeyboardInterrupt, match=r"the probe in .*c can be used; the same"):
-        train(tiny.directory, tmp_path / "c", "fine-tune")
+        train(shallow.directory, tmp_path / "c", "fine-tune")
     monkeypatch.undo()
     assert how_of(tmp_path / "c") == "probe"
-    train(tiny.directory, tmp_path / "c", "fine-tune")
+    train(shallow.directory, tmp_path / "c", "fine-tune")
     assert how_of(tmp_path / "c") == "fine-tune"

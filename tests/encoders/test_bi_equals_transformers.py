@@ -21,6 +21,8 @@ HIDDEN_ACTIVATIONS = [
 ]  # fmt: skip
 SIGNIFICANT = 1e-2
 LONG = "the wind is free and " * 30
+# For what is behind the layers.
+SHALLOW = bert(num_hidden_layers=1)
 
 
 def difference(a: Any, b: Any) -> float:
@@ -141,8 +143,8 @@ def test_every_pooling_equals_transformers(
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_one_pooling_given_by_the_user(folder: Path, mode: str) -> None:
-    make_checkpoint(folder, pooling=["cls", "max"])
-    tiny = make_checkpoint(folder.with_name("same"), pooling=[mode])
+    make_checkpoint(folder, bert=SHALLOW, pooling=["cls", "max"])
+    tiny = make_checkpoint(folder.with_name("same"), bert=SHALLOW, pooling=[mode])
     found = BiEncoder(folder, precision="f32", pooling=mode).encode(TEXTS)
     assert difference(found, sentence_vectors(tiny, TEXTS)) < 1e-4
 
@@ -173,7 +175,7 @@ def test_a_prompt_that_melts_into_the_text_stays_defined(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU"])
 def test_dense_with_every_activation(folder: Path, name: str) -> None:
-    tiny = make_checkpoint(folder, head=[Linear(20, name, bias=name != "Tanh")])
+    tiny = make_checkpoint(folder, bert=SHALLOW, head=[Linear(20, name, bias=name != "Tanh")])
     encoder = BiEncoder(folder, precision="f32")
     assert encoder.dim == 20
     assert difference(encoder.encode(TEXTS), sentence_vectors(tiny, TEXTS)) < 1e-4
@@ -192,7 +194,7 @@ def test_dense_with_every_activation(folder: Path, name: str) -> None:
 def test_normalize_in_the_middle_and_at_the_end(
     folder: Path, head: list[Linear | Literal["normalize"]]
 ) -> None:
-    tiny = make_checkpoint(folder, pooling=["cls", "mean"], head=head)
+    tiny = make_checkpoint(folder, bert=SHALLOW, pooling=["cls", "mean"], head=head)
     expected = sentence_vectors(tiny, TEXTS)
     encoder = BiEncoder(folder, precision="f32")
     assert difference(encoder.encode(TEXTS), expected) < 1e-4
@@ -248,7 +250,7 @@ def test_the_maximum_length_is_capped_by_the_positions(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HIDDEN_ACTIVATIONS)
 def test_every_hidden_activation(folder: Path, name: str) -> None:
-    tiny = make_checkpoint(folder, bert=bert(hidden_act=name))
+    tiny = make_checkpoint(folder, bert=bert(hidden_act=name, num_hidden_layers=1))
     found = BiEncoder(folder, precision="f32").encode(TEXTS)
     assert difference(found, sentence_vectors(tiny, TEXTS)) < 1e-4
 

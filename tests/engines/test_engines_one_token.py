@@ -18,7 +18,7 @@ from sememe.checkpoint.modules import Pooling
 from sememe.engines import Output, open_engine
 from sememe.engines.openvino import graph
 from sememe.engines.openvino.blocks import float_product
-from sememe.engines.openvino.runtime import core
+from sememe.engines.openvino.runtime import compiled_graphs, core
 from sememe.engines.processor import multiplies_bf16, multiplies_int8
 from sememe.text import Batch, PairTokenizer, batches
 from tiny_architectures import Made, make
@@ -95,6 +95,7 @@ def test_scores_are_those_of_the_whole_graph(
     results = computed(checkpoint, "scores", precision, parts)
     fingerprint = CrossEncoder(made.classifier, precision=precision).fingerprint
     monkeypatch.setattr(graph, "_only_token", lambda *_: None)
+    compiled_graphs().clear()  # conftest.py keeps the one above
     expected = computed(checkpoint, "scores", precision, parts)
     for values, others in zip(results, expected, strict=True):
         np.testing.assert_array_equal(values, others)

@@ -21,6 +21,7 @@ def make_classifier(
 ) -> Path:
     """A sequence classifier as transformers writes it, which says nothing of an activation."""
     bert = random_bert(
+        num_hidden_layers=1,
         num_labels=len(labels),
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},

@@ -11,7 +11,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from sentence_transformers.util import cos_sim
 
 from sememe import BiEncoder
-from tiny_models import HIDDEN, TEXTS, Casing, Layout, Linear, make_checkpoint
+from tiny_models import HIDDEN, TEXTS, Casing, Layout, Linear, make_checkpoint, random_bert
 
 CHECKPOINTS: list[dict[str, Any]] = [
     {},
@@ -25,6 +25,7 @@ CHECKPOINTS: list[dict[str, Any]] = [
     {"casing": "lowered"},
     {"tokenizer": "vocab", "casing": "cased"},
 ]
+SHALLOW = random_bert(num_hidden_layers=1)
 SAME: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 
 
@@ -48,7 +49,7 @@ def assert_same(encoder: BiEncoder, model: Any) -> None:
 def test_sememe_reads_what_sentence_transformers_wrote(
     tmp_path: Path, made: dict[str, Any]
 ) -> None:
-    make_checkpoint(tmp_path / "before", **made)
+    make_checkpoint(tmp_path / "before", bert=SHALLOW, **made)
     model = open_bi(tmp_path / "before")
     encoder = BiEncoder(resaved(model, tmp_path / "theirs"), precision="f32")
     assert_same(encoder, model)
@@ -59,7 +60,7 @@ def test_sememe_reads_what_sentence_transformers_wrote(
 def test_sentence_transformers_reads_what_sememe_wrote(
     tmp_path: Path, made: dict[str, Any]
 ) -> None:
-    make_checkpoint(tmp_path / "before", **made)
+    make_checkpoint(tmp_path / "before", bert=SHALLOW, **made)
     encoder = BiEncoder(tmp_path / "before", precision="f32")
     encoder.save(tmp_path / "ours")
     model = open_bi(tmp_path / "ours")
@@ -72,7 +73,7 @@ def test_sentence_transformers_reads_what_sememe_wrote(
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["0.x", "2.x", "6.x"])
 def test_every_layout_is_written_as_one(tmp_path: Path, layout: Layout) -> None:
-    make_checkpoint(tmp_path / "before", layout=layout, head=[Linear(8), "normalize"])
+    make_checkpoint(tmp_path / "before", bert=SHALLOW, layout=layout, head=[Linear(8), "normalize"])
     encoder = BiEncoder(tmp_path / "before", precision="f32")
     encoder.save(tmp_path / "ours")
     assert_same(encoder, open_bi(tmp_path / "ours"))
@@ -90,7 +91,7 @@ def test_a_regular_transformer_keeps_the_pooling_that_was_chosen(tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("modes", [("mean", "cls"), ("lasttoken", "mean_sqrt_len_tokens", "max")])
 def test_poolings_stay_in_their_order(tmp_path: Path, modes: Sequence[Any]) -> None:
-    make_checkpoint(tmp_path / "before", layout="plain")
+    make_checkpoint(tmp_path / "before", bert=SHALLOW, layout="plain")
     transformer = Transformer(str(tmp_path / "before"))
     model = type(open_bi(tmp_path / "before"))(
         modules=[transformer, Pooling(HIDDEN, tuple(modes)), Normalize()], device="cpu"

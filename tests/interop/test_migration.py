@@ -23,14 +23,23 @@ SECTIONS = dict(part.split("\n", 1) for part in PAGE.split("\n## ")[1:])
 GIVEN = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.fixture
-def sides(tmp_path: Path, default_model: str, monkeypatch: pytest.MonkeyPatch) -> Sides:
-    """What each side knows, in a folder with the models that the page speaks of."""
-    monkeypatch.chdir(tmp_path)
-    sememe.BiEncoder(default_model, precision="f32").save("my-model")
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, default_encoder: sememe.BiEncoder) -> Path:
+    """The folder with the models that the page speaks of."""
+    folder = tmp_path_factory.mktemp("models")
+    default_encoder.save(folder / "my-model")
     prompts = {"query": "Question: ", "document": "Passage: "}
-    edit_json(Path("my-model/config_sentence_transformers.json"), prompts=prompts)
-    make_classifier(Path("my-reranker"))
+    edit_json(folder / "my-model" / "config_sentence_transformers.json", prompts=prompts)
+    make_classifier(folder / "my-reranker")
+    return folder
+
+
+@pytest.fixture
+def sides(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Sides:
+    """What each side knows, in a folder with the models."""
+    monkeypatch.chdir(tmp_path)
+    for model in models.iterdir():
+        Path(model.name).symlink_to(model)
     theirs: dict[str, Any] = {**vars(sentence_transformers), "torch": torch}
     ours: dict[str, Any] = {"sememe": sememe, "nearest": nearest, "torch": torch}
     assert GIVEN is not None

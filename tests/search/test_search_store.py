@@ -66,17 +66,25 @@ def test_after_any_writes_it_holds_what_a_dict_would(
                 assert_exact(one, state, query, 10)
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> tuple[Path, State]:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, State]:
     """An index of some hundred texts, with a graph."""
-    folder, state = tmp_path / "index", dict[int, Any]()
-    with create(folder) as index:
+    folder, state = tmp_path_factory.mktemp("written") / "index", dict[int, Any]()
+    with pytest.MonkeyPatch.context() as patch, create(folder) as index:
+        patch.setattr(vectors_module, "FLAT", 40)
         for number in range(60):
             write(index, state, 3, number)
         index.compact()
     assert len(state) > 100
     assert graph_file(folder)
     return folder, state
+
+
+@pytest.fixture
+def filled(written: tuple[Path, State], tmp_path: Path) -> tuple[Path, State]:
+    """A copy of it, which a test may change, as its state."""
+    folder, state = written
+    return Path(shutil.copytree(folder, tmp_path / "index")), dict(state)
 
 
 def graph_file(folder: Path) -> Path:
@@ -310,9 +318,9 @@ def test_a_full_disk_loses_nothing(filled: tuple[Path, State]) -> None:
         "import resource, signal, sys; import random_writes as w\n"
         "from sememe.search.index import Index\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "i = Index.open(sys.argv[1]); t = [f'full {n} ' + 'x' * 2000 for n in range(9000)]\n"
+        "i = Index.open(sys.argv[1]); t = [f'full {n} ' + 'x' * 2000 for n in range(3000)]\n"
         "limit = 3_000_000; resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
-        "try: i.add(t, range(10000, 19000), vectors=w.vectors([x[:12] for x in t]))\n"
+        "try: i.add(t, range(10000, 13000), vectors=w.vectors([x[:12] for x in t]))\n"
         "except Exception as e: print(type(e).__name__, e)"
     )
     ran = subprocess.run(

@@ -270,14 +270,14 @@ def test_a_folder_without_its_tables_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_encoder_that_is_tuned_is_a_candidate_and_its_trainings_are_said_first(
-    tiny: Any, default_model: str, monkeypatch: pytest.MonkeyPatch
+    shallow: Any, default_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del default_model
     for module in ("evaluation.kinds", "selection.tuning"):
         monkeypatch.setattr(f"sememe.{module}.FOLDS", 2)
     data = {name: [str(each)[:12] for each in column] for name, column in pairs(60).items()}
     with pytest.warns(CostWarning, match="1 candidate tuned on the 60 items, 2 times each"):
-        result = select(data, tiny.directory, train=True)
+        result = select(data, shallow.directory, train=True)
     tuned = next(row for row in result.rows if row.name.endswith(", tuned"))
     assert tuned.items == 60
     assert tuned.quality is not None

@@ -82,10 +82,10 @@ def test_vectors_are_taught_among_the_texts_that_are_grouped() -> None:
 
 
 @pytest.mark.slow
-def test_a_tuned_classifier_answers_with_the_labels_that_it_learned(tiny: Any) -> None:
+def test_a_tuned_classifier_answers_with_the_labels_that_it_learned(shallow: Any) -> None:
     found, topics = texts(26)
     gold = np.array([list(TOPICS).index(topic) for topic in topics])
-    tuned = TunedClassifier("tuned", tiny.directory, "few-shot")
+    tuned = TunedClassifier("tuned", shallow.directory, "few-shot")
     answers = tuned.classify(found[:18], gold[:18], found[18:])
     assert answers.shape == (8,)
     assert set(answers.tolist()) <= {0, 1, 2}
@@ -110,7 +110,7 @@ def test_poolings_of_one_pass_are_those_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["similarity", "pairs", "triplets"])
 def test_pairs_are_scored_by_what_did_not_learn_from_them(
-    tiny: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
+    shallow: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sememe.evaluation.kinds.FOLDS", 2)
     found, topics = texts(60)
@@ -122,8 +122,8 @@ def test_pairs_are_scored_by_what_did_not_learn_from_them(
         task = PairTask(kind, "toys", task.pairs, gold * 1.0)
     if kind == "triplets":
         task = TripletTask("toys", list(zip(first, second, found[::-1][:30], strict=True)))
-    tuned = TunedEncoder("tuned", tiny.directory, task)
-    before = EncoderSystem(BiEncoder(tiny.directory))
+    tuned = TunedEncoder("tuned", shallow.directory, task)
+    before = EncoderSystem(BiEncoder(shallow.directory))
     pairs = [(row[0], row[1]) for row in (task.rows if kind == "triplets" else task.pairs)]
     scores = tuned.score(pairs)
     assert np.isfinite(scores).all()

@@ -98,7 +98,7 @@ class OpenVinoEngine:
     def _compiled_graph(
         self, checkpoint: Checkpoint, output: Output, product: Product, hint: str
     ) -> CompiledGraph:
-        key = repr((checkpoint, _file_states(checkpoint), output, self.identity, self.streams))
+        key = graph_key(checkpoint, output, self.identity, self.streams)
         graph = compiled_graphs().get(key)
         if graph is None:
             inputs, model, dim = build(checkpoint, output, product)
@@ -141,7 +141,12 @@ class OpenVinoEngine:
             return values
 
 
-def _file_states(checkpoint: Checkpoint) -> list[tuple[str, int, int]]:
+def graph_key(checkpoint: Checkpoint, *choices: object) -> str:
+    """All that a graph depends on: the checkpoint, the state of its files, and what was chosen."""
+    return repr((checkpoint, file_states(checkpoint), *choices))
+
+
+def file_states(checkpoint: Checkpoint) -> list[tuple[str, int, int]]:
     """Of each file of weights its path, its size in bytes and when it was changed, in ns."""
     files = list(checkpoint.weights.files)
     for module in checkpoint.head:
