@@ -203,13 +203,13 @@ def test_errors_name_the_row_and_the_letter(book: Path, tiny: Tiny, tmp_path: Pa
     columns: dict[str, list[object]] = {
         "id": [1, 1, 2],
         "text": ["a", "b", ""],
-        "label": ["x", "y", "x"],
+        "label": ["x", None, "x"],
     }
     write_table(book, columns)
     done = sememe("index", book, "-o", tmp_path / "i", "--model", tiny.directory)
     assert f'{book}, row 3, column A: "id" is 1, as in {book}, row 2; an id stands' in done.stderr
     done = sememe("train", "classifier", book, "-o", tmp_path / "c", "--model", tiny.directory)
-    assert f'{book}, row 4, column B: "text" is missing; give it a text' in done.stderr
+    assert f'{book}, row 3, column C: "label" is missing; give it a label' in done.stderr
 
 
 def test_pairs_and_kept_rows_are_workbooks_too(book: Path, tiny: Tiny, tmp_path: Path) -> None:
