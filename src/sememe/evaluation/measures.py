@@ -99,9 +99,11 @@ class Measurement:
     ) -> Comparison:
         """How much better it is than another model on the same examples; see `Drawn.against`."""
         first, second = self.drawn, before.drawn
-        found = first.against(second, confidence, least)
-        low, high = max(found.low, first.floor - 1), min(found.high, 1 - second.floor)
-        return replace(found, low=low, high=high)
+        comparison = first.against(second, confidence, least)
+        # No figure is above 1.
+        low = max(comparison.low, first.floor - 1)
+        high = min(comparison.high, 1 - second.floor)
+        return replace(comparison, low=low, high=high)
 
 
 def measure_bi(

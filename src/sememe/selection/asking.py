@@ -85,11 +85,12 @@ def _queries(
     depth = min(_FIRST, len(sample.texts) - bool(source_of))
     if not queries or not depth:
         return columns
-    found = [each.system.rank(queries, sample.texts, depth + bool(source_of))[0] for each in judges]
+    enough = depth + bool(source_of)
+    orders = [each.system.rank(queries, sample.texts, enough)[0] for each in judges]
     if source_of:
         sources = [source_of[query] for query in queries]
-        found = [without_sources(each, sources) for each in found]
-    rankings = np.stack([each[:, :depth] for each in found], axis=1)
+        orders = [without_sources(each, sources) for each in orders]
+    rankings = np.stack([each[:, :depth] for each in orders], axis=1)
     different = np.array([len(np.unique(row)) for row in rankings]) / depth - 1
     rows, weights = _chosen(different.astype(float), count, random)
     for row, weight in zip(rows.tolist(), weights.tolist(), strict=True):

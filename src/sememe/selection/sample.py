@@ -217,8 +217,8 @@ def _judged(base: Sample, answers: Table) -> Sample:
     """The sample with the queries that answers were found for, and their documents."""
     name, place = answers.source.file, {text: row for row, text in enumerate(base.texts)}
     grades: dict[str, dict[int, float]] = {}
-    asked, documents = answers.text_column("query"), answers.text_column("document")
-    judgements = zip(asked, documents, read_scores(answers, "label"), strict=True)
+    query_texts, documents = answers.text_column("query"), answers.text_column("document")
+    judgements = zip(query_texts, documents, read_scores(answers, "label"), strict=True)
     for row, (query, document, grade) in enumerate(judgements):
         if document not in place:
             where = answers.source.where(row)
@@ -232,7 +232,7 @@ def _judged(base: Sample, answers: Table) -> Sample:
     task = RetrievalTask(name, list(grades), base.texts, list(grades.values()))
     weights = None
     if "weight" in answers.columns:
-        weight_of = dict(zip(asked, read_scores(answers, "weight"), strict=True))
+        weight_of = dict(zip(query_texts, read_scores(answers, "weight"), strict=True))
         weights = np.array([weight_of[query] for query in grades])
     return replace(base, task=task, weights=weights)
 
