@@ -109,9 +109,10 @@ def _class_names(values: list[Any], feature: Any) -> list[object]:
 
 def _table_in_memory(data: Any) -> Table:
     if isinstance(data, Mapping) and any(hasattr(x, "column_names") for x in data.values()):
-        first, *others = map(str, data)
-        splits = ", ".join([first, *others])
-        raise InputError(f'the data have the splits {splits}: give one, as in data["{first}"].')
+        splits = [str(name) for name in data]
+        raise InputError(
+            f'the data have the splits {", ".join(splits)}: give one, as in data["{splits[0]}"].'
+        )
     names = data if isinstance(data, Mapping) else getattr(data, "column_names", None)
     names = getattr(data, "columns", None) if names is None else names
     if names is not None:

@@ -206,10 +206,11 @@ class Index:
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or where=, one of them.")
-        which = parse(where) or check_ids(cast(Iterable[Id], ids))
+        condition = parse(where)
+        which = condition or check_ids(cast(Iterable[Id], ids))
         with self._store.writing():
             count = self._store.delete(which)
-        self._note_unknown(count, parse(where))
+        self._note_unknown(count, condition)
         return count
 
     def get(self, ids: Iterable[Id]) -> list[Row]:

@@ -228,7 +228,8 @@ def _judged(base: Sample, answers: Table) -> Sample:
     if not grades:
         raise InputError(f"{name}: no document answers any query; give 1 to those that do.")
     for query, source in zip(base.queries, base.sources or (), strict=False):
-        grades.get(query, {}).setdefault(source, -1.0)
+        if query in grades:
+            grades[query].setdefault(source, -1.0)
     task = RetrievalTask(name, list(grades), base.texts, list(grades.values()))
     weights = None
     if "weight" in answers.columns:
